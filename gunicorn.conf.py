@@ -1,0 +1,26 @@
+"""How gunicorn serves the product: `gunicorn imagesearch.wsgi`."""
+
+import os
+from typing import Any
+
+from gunicorn.http import message
+
+bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+# One process holds the models once; torch lets other threads run while it computes.
+workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
+worker_class = "gthread"
+threads = 8
+# Settings are read once, by the parent, which thereby keeps the embedded database until the last worker has ended.
+preload_app = True
+# The first search on a slow machine loads a model.
+timeout = 120
+# 1,000 Korean characters are 9,000 bytes in an address, over gunicorn's own bound of 8,190; and what is too long to
+# be searched should get our page in words. No bound at all would let a stranger fill the memory.
+message.MAX_REQUEST_LINE = limit_request_line = 256 * 1024
+
+
+def post_worker_init(worker: Any) -> None:
+    """Load the models in the background, so that the first search isn't the slow one."""
+    from search.embedding import warm_up  # noqa: PLC0415
+
+    warm_up()

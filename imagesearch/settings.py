@@ -1,0 +1,229 @@
+"""All settings, in one file. Each value that an operator can change comes from the environment or `.env`.
+
+Nothing configured means local use: an embedded PostgreSQL, pictures in files, everything under `var/`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from botocore.config import Config
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from imagesearch import embedded_postgres
+from imagesearch.environment import (
+    choice,
+    flag,
+    host_names,
+    local_secret_key,
+    postgres_url,
+    read_env_file,
+    text,
+    time_zone,
+    web_address,
+    web_origins,
+    whole_number,
+)
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+read_env_file(BASE_DIR / ".env")
+
+# Everything that a running system writes, unless a database and a bucket are configured.
+DATA_DIR = Path(text("DATA_DIR", str(BASE_DIR / "var"))).resolve()
+# `make demo` notes here which models its pictures were embedded with.
+read_env_file(DATA_DIR / "demo.env", over_blank=True)
+
+_database = postgres_url("DATABASE_URL")
+
+# --- Security ---------------------------------------------------------------------------------------------------
+
+DEBUG = flag("DEBUG", default=_database is None)
+SECRET_KEY = text("SECRET_KEY")
+if not SECRET_KEY:
+    if not DEBUG:
+        raise ImproperlyConfigured(
+            "SECRET_KEY is not set, and DEBUG is off: make one with "
+            "`python -c 'import secrets; print(secrets.token_urlsafe(50))'`, and keep it."
+        )
+    SECRET_KEY = local_secret_key(DATA_DIR / "secret_key")
+
+ALLOWED_HOSTS = host_names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = web_origins("CSRF_TRUSTED_ORIGINS")
+
+# Behind a proxy that speaks TLS. Off by default: a collection at home is often served over plain http, where
+# secure cookies would lock everybody out.
+HTTPS = flag("HTTPS", default=False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 30 * 24 * 3600 if HTTPS else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+# A load balancer asks over plain http.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "search.views.errors.csrf_failed"
+
+# --- Application ------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "search",
+    "imagesearch.apps.CurationConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django_htmx",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "search.middleware.Unavailable",
+    "search.middleware.ContentSecurityPolicy",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "imagesearch.urls"
+WSGI_APPLICATION = "imagesearch.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "search.context_processors.site",
+            ],
+        },
+    },
+]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "search"
+
+# --- Database ---------------------------------------------------------------------------------------------------
+
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": _database or embedded_postgres.connection_settings(DATA_DIR / "postgres")
+}
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES["default"].setdefault("OPTIONS", {}).update(
+    {
+        # Waiting longer for a connection than a person waits for a page helps nobody.
+        "pool": {"min_size": 1, "max_size": 16, "timeout": 5},
+        "connect_timeout": 5,
+        # Without iterative scans page 3 of the results is empty and a filter loses rows; strict order keeps
+        # "nearest first" true. ef_search 200 is the recall that the first pages need at 30,000 rows and more.
+        "options": "-c hnsw.iterative_scan=strict_order -c hnsw.ef_search=200",
+    }
+)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        # Mostly query vectors, 2 kB each.
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
+        "TIMEOUT": 24 * 3600,
+    }
+}
+
+# --- Pictures ---------------------------------------------------------------------------------------------------
+
+S3_BUCKET = text("AWS_STORAGE_BUCKET_NAME")
+S3_ENDPOINT_URL = web_address("AWS_S3_ENDPOINT_URL")
+_s3_options = {
+    "bucket_name": S3_BUCKET,
+    "endpoint_url": S3_ENDPOINT_URL or None,
+    "region_name": text("AWS_S3_REGION_NAME") or None,
+    "access_key": text("AWS_ACCESS_KEY_ID") or None,
+    "secret_key": text("AWS_SECRET_ACCESS_KEY") or None,
+    "location": text("AWS_LOCATION"),
+    "querystring_auth": True,
+    "querystring_expire": 24 * 3600,
+    "file_overwrite": True,
+    "default_acl": None,
+    "client_config": Config(
+        signature_version="s3v4",
+        connect_timeout=5,
+        read_timeout=20,
+        retries={"mode": "standard", "total_max_attempts": 3},
+        max_pool_connections=32,
+        # Servers that merely speak S3 rarely know the newer trailing checksums.
+        request_checksum_calculation="when_required" if S3_ENDPOINT_URL else "when_supported",
+        response_checksum_validation="when_required" if S3_ENDPOINT_URL else "when_supported",
+        s3={"addressing_style": "path" if S3_ENDPOINT_URL else "auto"},
+    ),
+}
+# Where browsers fetch thumbnails and renditions, when those are public; presigned addresses otherwise.
+S3_PUBLIC_BASE_URL = web_address("S3_PUBLIC_BASE_URL")
+MEDIA_ROOT = DATA_DIR / "media"
+
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": (
+        {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": _s3_options}
+        if S3_BUCKET
+        else {"BACKEND": "search.storage.LocalStorage"}
+    ),
+    "staticfiles": {
+        "BACKEND": (
+            "django.contrib.staticfiles.storage.StaticFilesStorage"
+            if DEBUG
+            else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        )
+    },
+}
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+
+UPLOAD_MAX_MB = whole_number("UPLOAD_MAX_MB", default=20, least=1, most=500)
+UPLOAD_MAX_MEGAPIXELS = whole_number("UPLOAD_MAX_MEGAPIXELS", default=100, least=1, most=1000)
+UPLOAD_MAX_FILES = whole_number("UPLOAD_MAX_FILES", default=50, least=1, most=1000)
+DATA_UPLOAD_MAX_NUMBER_FILES = UPLOAD_MAX_FILES
+FILE_UPLOAD_HANDLERS = ["search.uploads.LimitedUploadHandler"]
+UPLOAD_LOGIN_REQUIRED = flag("UPLOAD_LOGIN_REQUIRED", default=True)
+SIGN_UP_OPEN = flag("SIGN_UP_OPEN", default=True)
+
+# --- Models -----------------------------------------------------------------------------------------------------
+
+EMBEDDING_IMAGE_MODEL = text("EMBEDDING_IMAGE_MODEL") or "sentence-transformers/clip-ViT-B-32"
+EMBEDDING_TEXT_MODEL = text("EMBEDDING_TEXT_MODEL") or "sentence-transformers/clip-ViT-B-32-multilingual-v1"
+
+# --- Language and time ------------------------------------------------------------------------------------------
+
+LANGUAGES = [("en", _("English")), ("ko", _("Korean"))]
+LANGUAGE_CODE = choice("LANGUAGE_CODE", ["en", "ko"], default="en")
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = time_zone("TIME_ZONE", default="UTC")
+USE_TZ = True
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {"search": {"level": "INFO"}},
+}
