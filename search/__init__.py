@@ -1,0 +1,1 @@
+"""Semantic image search: tables, pages and the rooms behind them."""

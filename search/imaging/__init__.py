@@ -1,0 +1,19 @@
+"""Untrusted bytes -> an upright RGB picture, or UnreadableImage; and the small pictures made from it."""
+
+from search.imaging.derived import dominant_colour, placeholder, thumbnail
+from search.imaging.errors import Reason, UnreadableImage, too_many_bytes
+from search.imaging.formats import FORMATS, Format
+from search.imaging.reading import ReadPicture, read_picture
+
+__all__ = [
+    "FORMATS",
+    "Format",
+    "ReadPicture",
+    "Reason",
+    "UnreadableImage",
+    "dominant_colour",
+    "placeholder",
+    "read_picture",
+    "thumbnail",
+    "too_many_bytes",
+]

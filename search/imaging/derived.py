@@ -1,0 +1,54 @@
+"""What is shown in place of the full picture: thumbnail, blurry stand-in, dominant colour."""
+
+from base64 import b64encode
+from io import BytesIO
+
+from PIL import Image
+
+from search.imaging.formats import FORMATS
+
+_STAND_IN = 16
+_SAMPLE = 96
+_COLOURS = 12
+
+
+def thumbnail(picture: Image.Image, longest: int, quality: int = 80) -> bytes:
+    """Return an upright picture as WebP without metadata, its longer side at most `longest` pixels, never enlarged."""
+    return _as_webp(_shrunk(picture, longest), quality=quality, method=4)
+
+
+def placeholder(picture: Image.Image) -> str:
+    """Return a stand-in of 16 pixels as a `data:` URI of about 200 characters, to be shown until the picture comes."""
+    webp = _as_webp(_shrunk(picture, _STAND_IN), quality=40, method=6)
+    return f"data:{FORMATS['WEBP'].mime};base64,{b64encode(webp).decode('ascii')}"
+
+
+def dominant_colour(picture: Image.Image) -> str:
+    """Return the most common colour as "#rrggbb": one that is in the picture, where an average may not be."""
+    # Nearest, because every other filter mixes neighbours into colours that are nowhere in the picture.
+    sample = picture.resize(_fitting(picture, _SAMPLE), Image.Resampling.NEAREST)
+    reduced = sample.convert("RGB").quantize(_COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    counts = reduced.histogram()
+    first = 3 * counts.index(max(counts))
+    red, green, blue = (reduced.getpalette() or [])[first : first + 3]
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def _shrunk(picture: Image.Image, longest: int) -> Image.Image:
+    size = _fitting(picture, longest)
+    if size == picture.size:
+        return picture
+    return picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+
+
+def _fitting(picture: Image.Image, longest: int) -> tuple[int, int]:
+    """The size of `picture` brought down to `longest` on its longer side; a strip keeps at least one pixel."""
+    scale = min(1.0, longest / max(picture.size))
+    return max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+
+
+def _as_webp(picture: Image.Image, *, quality: int, method: int) -> bytes:
+    output = BytesIO()
+    # Empty, or Pillow passes on the profile that it finds in the picture's info.
+    picture.save(output, "WEBP", quality=quality, method=method, exif=b"", xmp=b"", icc_profile=b"")
+    return output.getvalue()

@@ -1,0 +1,60 @@
+"""The one exception of this room: a file that can't be shown, and why, in the user's words."""
+
+import math
+from enum import StrEnum
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+class Reason(StrEnum):
+    """Why a file was refused; stable, so that ledgers and tests can hold on to it."""
+
+    EMPTY = "empty"
+    NOT_A_PICTURE = "not_a_picture"
+    WRONG_FORMAT = "wrong_format"
+    TOO_MANY_BYTES = "too_many_bytes"
+    TOO_MANY_PIXELS = "too_many_pixels"
+    TRUNCATED = "truncated"
+    DAMAGED = "damaged"
+
+
+_MESSAGES: dict[Reason, Promise] = {
+    Reason.EMPTY: _("This file is empty."),
+    Reason.NOT_A_PICTURE: _("This file is not a picture."),
+    Reason.WRONG_FORMAT: _("This is a %(kind)s file; only JPEG, PNG, WebP, GIF, AVIF and HEIC pictures are accepted."),
+    Reason.TOO_MANY_BYTES: _("This file has %(found)s MB; the limit is %(limit)s."),
+    Reason.TOO_MANY_PIXELS: _("This picture has %(found)s megapixels; the limit is %(limit)s."),
+    Reason.TRUNCATED: _("This picture is cut short: the end of the file is missing."),
+    Reason.DAMAGED: _("This picture is damaged and can't be opened."),
+}
+
+
+class UnreadableImage(Exception):
+    """A file that is refused; `code` says why, `str()` says it to the user in the active language.
+
+    The message is put together when it is asked for, so the exception survives pickling and a change of language.
+    """
+
+    def __init__(self, code: Reason, **figures: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.figures = figures
+
+    def __str__(self) -> str:
+        return str(_MESSAGES[self.code]) % self.figures
+
+
+def too_many_pixels(width: int, height: int, limit: int) -> UnreadableImage:
+    """The refusal of a picture of `width` x `height` pixels where `limit` pixels are allowed."""
+    return UnreadableImage(Reason.TOO_MANY_PIXELS, found=_millions_up(width * height), limit=f"{limit / 1e6:,.10g}")
+
+
+def too_many_bytes(found: int, limit: int) -> UnreadableImage:
+    """The refusal of a file of at least `found` bytes where `limit` bytes are allowed."""
+    return UnreadableImage(Reason.TOO_MANY_BYTES, found=_millions_up(found), limit=f"{limit / 1e6:,.10g}")
+
+
+def _millions_up(count: int) -> str:
+    # Rounded up, or a picture a little over the limit would "have 100 megapixels; the limit is 100".
+    return f"{math.ceil(count / 1e5) / 10:,.1f}".removesuffix(".0")

@@ -1,0 +1,15 @@
+"""What the containers have in common."""
+
+import struct
+
+
+class Malformed(Exception):
+    """The container does not follow its standard closely enough to be copied part by part."""
+
+
+def whole_profile(profile: bytes) -> bytes | None:
+    """Return an ICC colour profile cut to the length it declares; None where it isn't one."""
+    if len(profile) < 128 or profile[36:40] != b"acsp":
+        return None
+    (length,) = struct.unpack_from(">I", profile)
+    return profile[:length] if 128 <= length <= len(profile) else None

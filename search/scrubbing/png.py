@@ -1,0 +1,96 @@
+"""PNG, animated or not: kept are the chunks that say how to draw it."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+
+from search.imaging.exif import exif_of, orientation_in
+from search.scrubbing.container import Malformed, whole_profile
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_MAX_PROFILE = 16 * 1024 * 1024
+
+#: Chunks that are kept, and the lengths in bytes that they may have. Text, time and private chunks are not here.
+_KEPT: dict[bytes, range] = {
+    b"IHDR": range(13, 14),
+    b"PLTE": range(3, 769),
+    b"tRNS": range(1, 257),
+    b"gAMA": range(4, 5),
+    b"cHRM": range(32, 33),
+    b"sRGB": range(1, 2),
+    b"cICP": range(4, 5),
+    b"mDCV": range(24, 25),
+    b"cLLI": range(8, 9),
+    b"sBIT": range(1, 5),
+    b"bKGD": range(1, 7),
+    b"pHYs": range(9, 10),
+    b"acTL": range(8, 9),
+    b"fcTL": range(26, 27),
+    b"IDAT": range(2**31),
+    b"fdAT": range(4, 2**31),
+}
+_MANY = {b"IDAT", b"fdAT", b"fcTL"}
+
+
+def scrub(data: bytes) -> bytes:
+    """Return `data` without any chunk that drawing does not need, and without what follows the end.
+
+    An EXIF chunk is replaced by one that says the orientation and nothing else. Raises Malformed.
+    """
+    kept: list[bytes] = []
+    seen: set[bytes] = set()
+    orientation = 1
+    for kind, payload in _chunks(data):
+        if kind in seen and kind not in _MANY:
+            continue
+        seen.add(kind)
+        if kind == b"eXIf":
+            orientation = orientation_in(payload)
+        elif kind == b"iCCP":
+            kept += _profile(payload)
+        elif len(payload) in _KEPT.get(kind, ()):
+            kept.append(_chunk(kind, payload))
+        elif not kind[0] & 0x20:  # a capital first letter: can't be drawn without it
+            raise Malformed("unknown critical chunk")
+    if b"IDAT" not in seen:
+        raise Malformed("no picture")
+    if orientation != 1:
+        kept.insert(1, _chunk(b"eXIf", exif_of(orientation)))
+    return b"".join([_SIGNATURE, *kept, _chunk(b"IEND", b"")])
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield type and payload of each chunk before IEND; the first must be IHDR and every checksum right."""
+    if not data.startswith(_SIGNATURE):
+        raise Malformed("not a PNG file")
+    position, first = len(_SIGNATURE), True
+    while True:
+        if position + 12 > len(data):
+            raise Malformed("cut short")
+        length, kind = struct.unpack_from(">I4s", data, position)
+        end = position + 8 + length
+        if end + 4 > len(data) or first != (kind == b"IHDR"):
+            raise Malformed("chunk too long or out of place")
+        payload = data[position + 8 : end]
+        if zlib.crc32(payload, zlib.crc32(kind)) != int.from_bytes(data[end : end + 4], "big"):
+            raise Malformed("wrong checksum")
+        if kind == b"IEND":
+            return
+        yield kind, payload
+        position, first = end + 4, False
+
+
+def _chunk(kind: bytes, payload: bytes) -> bytes:
+    checksum = zlib.crc32(payload, zlib.crc32(kind))
+    return struct.pack(">I4s", len(payload), kind) + payload + struct.pack(">I", checksum)
+
+
+def _profile(payload: bytes) -> list[bytes]:
+    """Pack a colour profile anew under a name of no meaning; nothing where it is not whole."""
+    _name, _, rest = payload.partition(b"\0")
+    decompressor = zlib.decompressobj()
+    try:
+        profile = whole_profile(decompressor.decompress(rest[1:], _MAX_PROFILE))
+    except zlib.error:
+        return []
+    return [] if profile is None else [_chunk(b"iCCP", b"icc\0\0" + zlib.compress(profile))]

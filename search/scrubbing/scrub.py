@@ -1,0 +1,56 @@
+"""A stored file -> one without GPS, EXIF, XMP, IPTC, comments, thumbnails and hidden appendices."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+
+from search.imaging import FORMATS, read_picture
+from search.scrubbing import gif, jpeg, png, webp
+from search.scrubbing.container import Malformed
+
+_MAX_JPEG_SIDE = 65_500
+#: Pillow's own ceiling. What was let in at upload must stay downloadable after the limit for uploads is lowered.
+_MAX_PIXELS = 178_956_970
+
+_LOSSLESS: dict[str, Callable[[bytes], bytes]] = {
+    "JPEG": jpeg.scrub,
+    "PNG": png.scrub,
+    "WEBP": webp.scrub,
+    "GIF": gif.scrub,
+}
+
+
+@dataclass(frozen=True)
+class Scrubbed:
+    """A file to hand out, its MIME type, and the extension for its name, with the dot."""
+
+    data: bytes
+    mime: str
+    extension: str
+
+
+def scrubbed(data: bytes, format: str, *, max_pixels: int = _MAX_PIXELS) -> Scrubbed:
+    """Return the picture in `data`, which is of `format` (a key of FORMATS), with nothing but the picture in it.
+
+    JPEG, PNG, WebP and GIF are copied part by part by an allow-list, so pixels and animation stay as they are. AVIF
+    and HEIF, and files that do not keep to their standard, are drawn anew: upright, first frame, without transparency,
+    in sRGB. Raises UnreadableImage where that fails, or where it would take more than `max_pixels` pixels.
+    """
+    scrub = _LOSSLESS.get(format)
+    if scrub is not None:
+        try:
+            return Scrubbed(scrub(data), *FORMATS[format])
+        except Malformed:
+            pass
+    return _drawn_anew(data, lossless=format in ("PNG", "GIF"), max_pixels=max_pixels)
+
+
+def _drawn_anew(data: bytes, *, lossless: bool, max_pixels: int) -> Scrubbed:
+    picture = read_picture(data, max_pixels=max_pixels).picture
+    output = BytesIO()
+    if lossless or max(picture.size) > _MAX_JPEG_SIDE:
+        picture.save(output, "PNG", optimize=False)
+        return Scrubbed(output.getvalue(), *FORMATS["PNG"])
+    # No chroma subsampling: at this quality it is the loss that one sees.
+    picture.save(output, "JPEG", quality=95, subsampling="4:4:4")
+    return Scrubbed(output.getvalue(), *FORMATS["JPEG"])
