@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class SearchConfig(AppConfig):
+    name = "search"
+    verbose_name = _("Picture search")
+
+    def ready(self) -> None:
+        from search import checks  # noqa: F401, PLC0415 - registers the system checks
+        from search.ingestion import deleting  # noqa: F401, PLC0415 - whoever deletes a row owes its objects

@@ -1,0 +1,7 @@
+"""The tables, one concept a file."""
+
+from search.models.curation import OwedDeletion, Report
+from search.models.image import Image
+from search.models.queries import QueryPicture
+
+__all__ = ["Image", "OwedDeletion", "QueryPicture", "Report"]

@@ -1,0 +1,36 @@
+"""What can be asked of the images. These take vectors, never text; `distance` is cosine distance, 0 at best."""
+
+from typing import TYPE_CHECKING, Self
+
+from django.db import models
+from pgvector.django import CosineDistance
+
+if TYPE_CHECKING:
+    from search.models.image import Image
+    from search.vectors import Vector
+
+
+class ImageQuerySet(models.QuerySet["Image"]):
+    def shown(self) -> Self:
+        """Those that everybody may see."""
+        return self.filter(hidden=False)
+
+    def searchable(self, model: str) -> Self:
+        """Those that a search with `model` may find: shown, and with a vector that this model made."""
+        return self.shown().filter(embedding_model=model)
+
+    def newest(self) -> Self:
+        return self.order_by("-created", "id")
+
+    def nearest_to(self, vector: "Vector") -> Self:
+        """Nearest first, each with its `distance` to `vector`, a unit vector of shape (512,)."""
+        # Sort on the distance itself: 1 - distance can't use the index.
+        return self.annotate(distance=CosineDistance("embedding", vector)).order_by("distance")
+
+    def similar_to(self, image: "Image") -> Self:
+        """Nearest to `image` first, without the image itself."""
+        return self.exclude(pk=image.pk).nearest_to(image.embedding)
+
+    def for_lists(self) -> Self:
+        """Without the columns that no list of pictures shows: a vector takes longer to parse than to find."""
+        return self.defer("embedding", "description")

@@ -1,0 +1,33 @@
+"""Vectors: unit length, float32, and never a NaN or a zero among what is stored."""
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Vectors: TypeAlias = npt.NDArray[np.float32]
+"""Shape (count, dimensions), one unit vector a row."""
+Vector: TypeAlias = npt.NDArray[np.float32]
+"""Shape (dimensions,)."""
+
+
+class WrongVectors(Exception):
+    """A model gave something that is not a set of unit vectors of the expected shape."""
+
+
+def unit_vectors(raw: npt.ArrayLike, *, count: int, dimensions: int) -> Vectors:
+    """Return `raw` as float32 unit vectors of shape (count, dimensions).
+
+    Raises WrongVectors for another shape, a NaN, an infinity or a vector without a direction.
+    """
+    # Doubles, in which no length of numbers from a model overflows.
+    vectors = np.asarray(raw, dtype=np.float64)
+    if vectors.shape != (count, dimensions):
+        raise WrongVectors(f"The model gave vectors of shape {vectors.shape}, not {(count, dimensions)}.")
+    if not np.isfinite(vectors).all():
+        raise WrongVectors("The model gave a vector with a NaN or an infinity.")
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if (lengths < 1e-6).any():
+        raise WrongVectors("The model gave a zero vector, which points nowhere.")
+    unit: Vectors = (vectors / lengths).astype(np.float32)
+    return unit

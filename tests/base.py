@@ -1,0 +1,73 @@
+"""The cast: pictures, images and people that the tests speak of."""
+
+import uuid
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from django.core.files.uploadedfile import SimpleUploadedFile
+from PIL import Image as PILImage
+
+from search import storage
+from search.embedding import active_model
+from search.models import Image
+from search.vectors import Vector
+
+
+def a_vector(seed: int) -> Vector:
+    """A unit vector in a direction of its own."""
+    vector = np.random.default_rng(seed).normal(size=512).astype(np.float32)
+    unit: Vector = vector / np.linalg.norm(vector)
+    return unit
+
+
+def near(vector: Vector, similarity: float, seed: int = 99) -> Vector:
+    """A unit vector whose cosine with the unit vector `vector` is `similarity`."""
+    other = a_vector(seed)
+    across = other - vector * float(vector @ other)
+    across /= np.linalg.norm(across)
+    return vector * similarity + across * float(np.sqrt(1 - similarity**2))
+
+
+def an_image(title: str = "", *, vector: Vector | None = None, seed: int | None = None, **fields: Any) -> Image:
+    """A row without objects, for tests that need no picture."""
+    image_id = fields.pop("id", None) or uuid.uuid4()
+    values: dict[str, Any] = {
+        "embedding_model": active_model(),
+        "format": "JPEG",
+        "width": 640,
+        "height": 480,
+        "byte_size": 1000,
+        "dominant_colour": "#aabbcc",
+        "placeholder": "data:image/webp;base64,UklGRg==",
+        **fields,
+    }
+    if vector is None:
+        vector = a_vector(image_id.int % 2**32 if seed is None else seed)
+    return Image.objects.create(id=image_id, title=title, embedding=vector, **values)
+
+
+def picture_bytes(colour: str = "red", size: tuple[int, int] = (64, 48), format: str = "JPEG", **options: Any) -> bytes:
+    """An encoded picture of one colour."""
+    buffer = BytesIO()
+    PILImage.new("RGB", size, colour).save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def picture_file(name: str = "picture.jpg", data: bytes | None = None, **picture: Any) -> SimpleUploadedFile:
+    """A file as a browser sends it."""
+    return SimpleUploadedFile(name, picture_bytes(**picture) if data is None else data)
+
+
+def write_picture(path: Path, colour: str = "red", **picture: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(picture_bytes(colour, **picture))
+    return path
+
+
+def stored_image(colour: str = "red", **fields: Any) -> Image:
+    """A row with its original in the storage."""
+    image = an_image(**fields)
+    storage.put(storage.original_key(image.id), picture_bytes(colour, size=(640, 480)), "image/jpeg")
+    return image

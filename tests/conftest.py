@@ -1,0 +1,67 @@
+"""Every test runs against the embedded PostgreSQL, files in a folder of its own and the small demo model."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import os
+import pytest
+from django.conf import settings as django_settings
+from django.contrib.auth.models import Permission, User
+from django.core.cache import cache
+from django.test import Client
+
+from search import demo
+
+
+@pytest.fixture(autouse=True)
+def _own_world(settings, tmp_path: Path) -> Iterator[None]:
+    """Nothing of the machine's configuration reaches a test, nor anything of one test the next."""
+    settings.EMBEDDING_IMAGE_MODEL = os.environ.get("T_IMAGE", str(demo.IMAGE_MODEL))
+    settings.EMBEDDING_TEXT_MODEL = os.environ.get("T_TEXT", str(demo.TEXT_MODEL))
+    settings.DATA_DIR = tmp_path / "var"
+    settings.MEDIA_ROOT = tmp_path / "media"
+    settings.S3_PUBLIC_BASE_URL = ""
+    settings.STORAGES = {
+        "default": {"BACKEND": "search.storage.LocalStorage"},
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    settings.ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
+    settings.LANGUAGE_CODE = "en"
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    # A pool keeps connections that would hold up the removal of the test database.
+    django_settings.DATABASES["default"]["OPTIONS"].pop("pool", None)
+
+
+@pytest.fixture
+def alice(db) -> User:
+    """Somebody with an account."""
+    return User.objects.create_user("alice", password="alice's secret")
+
+
+@pytest.fixture
+def carol(db) -> User:
+    """A curator: staff, with every permission over the collection."""
+    carol = User.objects.create_user("carol", password="carol's secret", is_staff=True)
+    carol.user_permissions.set(Permission.objects.filter(content_type__app_label="search"))
+    return carol
+
+
+@pytest.fixture
+def as_alice(alice: User) -> Client:
+    client = Client()
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture
+def as_carol(carol: User) -> Client:
+    client = Client()
+    client.force_login(carol)
+    return client
