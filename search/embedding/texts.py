@@ -1,0 +1,43 @@
+"""Words of a query -> one vector, computed once and remembered."""
+
+import hashlib
+import unicodedata
+
+import numpy as np
+from django.conf import settings
+from django.core.cache import cache
+
+from search.embedding.identity import active_model
+from search.embedding.loading import text_encoder
+from search.vectors import Vector
+
+MAX_TEXT_LENGTH = 1000
+
+
+def normalised_text(text: str) -> str:
+    """Return `text` in NFC with single spaces, so that what looks the same is the same query.
+
+    Control characters count as spaces, and half a surrogate pair, which no encoder can read, as nothing.
+    """
+    readable = "".join(" " if unicodedata.category(c) == "Cc" else c for c in text if not "\ud800" <= c <= "\udfff")
+    return " ".join(unicodedata.normalize("NFC", readable).split())
+
+
+def text_vector(text: str) -> Vector:
+    """Return the unit vector of `text`, shape (512,). Paging through results costs no second encoding.
+
+    Raises ModelUnavailable when the model for words can't be loaded.
+    """
+    text = normalised_text(text)
+    key = _cache_key(text)
+    remembered = cache.get(key)
+    if remembered is not None:
+        return np.frombuffer(remembered, dtype=np.float32)
+    vector: Vector = text_encoder().encode_texts([text])[0]
+    cache.set(key, vector.tobytes())
+    return vector
+
+
+def _cache_key(text: str) -> str:
+    named = f"{active_model()}\n{settings.EMBEDDING_TEXT_MODEL}\n{text}"
+    return f"text-vector:{hashlib.sha256(named.encode()).hexdigest()}"

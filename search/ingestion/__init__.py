@@ -1,0 +1,23 @@
+"""The way in: bytes -> checked picture -> objects and one row. The upload page and `manage.py ingest` share it."""
+
+from search.ingestion.adding import Added, Details, add_picture
+from search.ingestion.deleting import settle_deletions
+from search.ingestion.metadata import MetadataError, read_metadata
+from search.ingestion.pipeline import Progress, Report, ingest
+from search.ingestion.reembedding import reembed, stale_images
+from search.ingestion.sources import find_files
+
+__all__ = [
+    "Added",
+    "Details",
+    "MetadataError",
+    "Progress",
+    "Report",
+    "add_picture",
+    "find_files",
+    "ingest",
+    "read_metadata",
+    "reembed",
+    "settle_deletions",
+    "stale_images",
+]

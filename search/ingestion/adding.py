@@ -1,0 +1,134 @@
+"""One picture on its way in, and the rows of several. Objects are written first, rows second."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import transaction
+
+from search import storage
+from search.embedding import Picture, active_model, picture_encoder
+from search.imaging import FORMATS, ReadPicture, dominant_colour, placeholder, read_picture, thumbnail
+from search.models import Image, OwedDeletion
+from search.models.image import content_id
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+MODEL_SIDE = 448
+"""Shortest side in pixels that is kept for the model, which sees half of it or less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What people say of a picture."""
+
+    title: str = ""
+    description: str = ""
+    tags: Sequence[str] = ()
+    author: str = ""
+    licence: str = ""
+    source_link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A picture whose objects are stored and whose row lacks the vector only."""
+
+    image: Image
+    picture: Picture = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of an upload: `image` is the row, `is_new` tells whether it was made just now."""
+
+    image: Image
+    is_new: bool
+
+
+def read_for_model(data: bytes) -> ReadPicture:
+    """Decode `data` as far as the model and the thumbnail need it. Raises UnreadableImage."""
+    return read_picture(data, max_pixels=settings.UPLOAD_MAX_MEGAPIXELS * 1_000_000, at_least=MODEL_SIDE)
+
+
+def prepare(
+    data: bytes, details: Details, *, image_id: uuid.UUID, uploader: "User | None" = None, store: bool = True
+) -> Prepared:
+    """Decode a picture, store its objects and fill in its row. Raises UnreadableImage and StorageUnavailable."""
+    read = read_for_model(data)
+    small = thumbnail(read.picture, storage.THUMBNAIL)
+    image = Image(
+        id=image_id,
+        embedding_model=active_model(),
+        uploader=uploader,
+        format=read.format,
+        width=read.width,
+        height=read.height,
+        byte_size=len(data),
+        dominant_colour=dominant_colour(read.picture),
+        placeholder=placeholder(read.picture),
+        title=details.title,
+        description=details.description,
+        tags=list(details.tags),
+        author=details.author,
+        licence=details.licence,
+        source_link=details.source_link,
+    )
+    if store:
+        storage.put(storage.original_key(image_id), data, FORMATS[read.format].mime)
+        storage.put(storage.rendition_key(image_id, storage.THUMBNAIL), small, "image/webp")
+    return Prepared(image, read.picture)
+
+
+def add_rows(prepared: Sequence[Prepared]) -> None:
+    """Embed pictures and write their rows, all or none. A row that another model left gets the new vector.
+
+    Raises ModelUnavailable.
+    """
+    if not prepared:
+        return
+    vectors = picture_encoder().encode_pictures([one.picture for one in prepared])
+    for one, vector in zip(prepared, vectors, strict=True):
+        one.image.embedding = vector
+    images = [one.image for one in prepared]
+    with transaction.atomic():
+        Image.objects.bulk_create(images, ignore_conflicts=True)
+        ids = [image.id for image in images]
+        stale = set(
+            Image.objects.filter(pk__in=ids).exclude(embedding_model=active_model()).values_list("pk", flat=True)
+        )
+        Image.objects.bulk_update(
+            [image for image in images if image.id in stale], ["embedding", "embedding_model"], batch_size=100
+        )
+
+
+def known(image_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+    """Return those of `image_ids` that need nothing more: they are there, with a vector of the active model."""
+    there = Image.objects.filter(pk__in=image_ids, embedding_model=active_model())
+    return set(there.values_list("pk", flat=True))
+
+
+def keep_objects(image_ids: Sequence[uuid.UUID]) -> None:
+    """Call off deletions that are owed for pictures which come back; waits for one that is under way.
+
+    Before the objects are stored, or a deletion could take them from under the new row.
+    """
+    OwedDeletion.objects.filter(pk__in=image_ids).delete()
+
+
+def add_picture(data: bytes, details: Details, uploader: "User | None") -> Added:
+    """Add one uploaded picture; it is found by the next search. The same bytes again change nothing.
+
+    Raises UnreadableImage, StorageUnavailable and ModelUnavailable.
+    """
+    image_id = content_id(data)
+    there = Image.objects.filter(pk=image_id, embedding_model=active_model()).first()
+    if there:
+        return Added(there, is_new=False)
+    picture_encoder()  # without a model nothing is stored
+    keep_objects([image_id])
+    add_rows([prepare(data, details, image_id=image_id, uploader=uploader)])
+    return Added(Image.objects.get(pk=image_id), is_new=True)

@@ -1,0 +1,119 @@
+"""A table of what is known of the pictures: TSV, CSV or JSON lines with a `path` column."""
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from search.ingestion.adding import Details
+from search.models.image import Image, web_link
+
+_TEXT_COLUMNS = ("title", "description", "author", "licence", "source_link")
+
+
+class MetadataError(Exception):
+    """The table can't be read. The message says where and why."""
+
+
+@dataclass
+class Metadata:
+    """Details by resolved path, and what of the table could not be used, with the reason."""
+
+    details: dict[Path, Details] = field(default_factory=dict)
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+
+def read_metadata(table: Path, roots: Sequence[Path]) -> Metadata:
+    """Read a table. A relative `path` is looked for beside the table, then below each of `roots`.
+
+    Raises MetadataError for a table that can't be read at all.
+    """
+    metadata = Metadata()
+    for where, row in _rows(table):
+        name = str(row.get("path") or "").strip()
+        if not name or "\0" in name:
+            metadata.problems.append((where, "This line names no path."))
+            continue
+        path = _located(name, [table.parent, *roots])
+        if path is None:
+            metadata.missing.append(name)
+            continue
+        metadata.details[path], problems = _details(row)
+        metadata.problems.extend((f"{where}, {name}", problem) for problem in problems)
+    return metadata
+
+
+def _rows(table: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    suffix = table.suffix.lower()
+    if suffix not in {".tsv", ".csv", ".jsonl"}:
+        raise MetadataError(f"{table}: the name must end in .tsv, .csv or .jsonl.")
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            if suffix == ".jsonl":
+                yield from _json_lines(table, file)
+                return
+            reader = csv.DictReader(file, delimiter="\t" if suffix == ".tsv" else ",")
+            if "path" not in (reader.fieldnames or []):
+                raise MetadataError(f"{table}: the first line must name the columns, `path` among them.")
+            for row in reader:
+                yield f"{table.name} line {reader.line_num}", row
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise MetadataError(f"{table} can't be read: {error}") from error
+
+
+def _json_lines(table: Path, lines: Iterator[str] | Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise MetadataError(f"{table} line {number} is not JSON: {error}") from error
+        if not isinstance(row, dict):
+            raise MetadataError(f"{table} line {number} is not a JSON object.")
+        yield f"{table.name} line {number}", row
+
+
+def _located(name: str, folders: Sequence[Path]) -> Path | None:
+    for folder in folders:
+        path = folder / name
+        if path.is_file():
+            return path.resolve()
+    return None
+
+
+def _details(row: Mapping[str, Any]) -> tuple[Details, list[str]]:
+    problems: list[str] = []
+    values = {column: _text(row.get(column)) for column in _TEXT_COLUMNS}
+    for column, value in values.items():
+        limit: int = getattr(Image._meta.get_field(column), "max_length", 0)
+        if len(value) > limit:
+            problems.append(f"The {column} has {len(value):,} characters and was cut to {limit:,}.")
+            values[column] = value[:limit]
+    try:
+        if values["source_link"]:
+            web_link(values["source_link"])
+    except ValidationError:
+        problems.append(f"The source link {values['source_link']!r} is no http address and was left out.")
+        values["source_link"] = ""
+    return Details(tags=clean_tags(row.get("tags")), **values), problems
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).replace("\0", "").strip()
+
+
+def clean_tags(value: Any) -> list[str]:
+    """Return tags from a comma-separated text or a list: each once, at most 50 of 60 characters."""
+    parts = value if isinstance(value, list) else _text(value).split(",")
+    tags: dict[str, str] = {}
+    for part in parts:
+        tag = " ".join(_text(part).split())[:60]
+        if tag:
+            tags.setdefault(tag.casefold(), tag)
+    return list(tags.values())[:50]

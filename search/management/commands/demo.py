@@ -1,0 +1,131 @@
+"""`manage.py demo`: from an empty folder to a working search; what `make demo` runs."""
+
+import argparse
+import os
+import secrets
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from search import demo
+from search.embedding import is_demo_model, models_at_hand
+from search.models import Image
+from search.querying import example_query
+
+
+class Command(BaseCommand):
+    help = "Set everything up that is not set up yet, add pictures, and serve the search. Run again, it takes seconds."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--photos", type=Path, help="a folder of pictures, instead of the drawn ones")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        port, photos = options["port"], options["photos"]
+        if photos and not photos.expanduser().is_dir():
+            raise CommandError(f"There is no folder {photos}.")
+        _refuse_taken_port(port)
+        self._choose_models()
+        self.stdout.write("Preparing the database ...")
+        call_command("migrate", verbosity=0)
+        call_command("check", databases=["default"])
+        self._ingest(photos)
+        password = self._curator_password()
+        serving = {**os.environ, "DEBUG": "off", "SECRET_KEY": settings.SECRET_KEY, "PORT": str(port)}
+        subprocess.run(
+            [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"],
+            env=serving,
+            cwd=settings.BASE_DIR,
+            check=True,
+        )
+        self._welcome(port, password)
+        os.chdir(settings.BASE_DIR)
+        sys.stdout.flush()
+        # The same process from here on: gunicorn stops the embedded database when it ends.
+        os.execve(sys.executable, [sys.executable, "-m", "gunicorn", "imagesearch.wsgi"], serving)  # noqa: S606
+
+    def _choose_models(self) -> None:
+        """Fall back on the demo model when the default ones are out of reach, and note it for later runs.
+
+        Models that the environment names are kept: the note would not win over them, and this would go on forever.
+        """
+        named = os.environ.get("EMBEDDING_IMAGE_MODEL") or os.environ.get("EMBEDDING_TEXT_MODEL")
+        if named or models_at_hand():
+            return
+        self.stdout.write(
+            "The models are not on this machine and the Hugging Face hub does not answer: "
+            "using the small demo model, which knows only drawn shapes."
+        )
+        note = settings.DATA_DIR / "demo.env"
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(
+            "# Written by `make demo` when the hub was out of reach. Remove this file to use the real models; then\n"
+            "# `manage.py reembed` gives the pictures that are here new vectors.\n"
+            f"EMBEDDING_IMAGE_MODEL={demo.IMAGE_MODEL}\nEMBEDDING_TEXT_MODEL={demo.TEXT_MODEL}\n"
+        )
+        sys.stdout.flush()
+        os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606 - again, with these settings
+
+    def _ingest(self, photos: Path | None) -> None:
+        if photos is None:
+            self.stdout.write("Drawing pictures ...")
+            metadata: Path | None = demo.draw_collection(settings.DATA_DIR / "demo-pictures")
+            folder = settings.DATA_DIR / "demo-pictures"
+        else:
+            folder = photos.expanduser()
+            metadata = next(
+                (table for table in sorted(folder.glob("metadata.*")) if table.suffix in {".tsv", ".csv", ".jsonl"}),
+                None,
+            )
+        self.stdout.write(f"Adding the pictures of {folder} ...")
+        try:
+            call_command("ingest", str(folder), metadata=metadata, stdout=self.stdout, stderr=self.stderr)
+        except SystemExit:
+            self.stderr.write("Some files could not be added; the others can be searched.")
+
+    def _curator_password(self) -> str:
+        """Return the password of the account `curator`, made at first use; "" when it has been changed since."""
+        kept = settings.DATA_DIR / "curator_password"
+        curator = User.objects.filter(username="curator").first()
+        if curator is None:
+            password = secrets.token_urlsafe(9)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.touch(mode=0o600)
+            kept.write_text(password)
+            User.objects.create_superuser("curator", password=password)
+            return password
+        password = kept.read_text() if kept.exists() else ""
+        return password if password and curator.check_password(password) else ""
+
+    def _welcome(self, port: int, password: str) -> None:
+        site = f"http://127.0.0.1:{port}"
+        examples = [example_query(language) for language in ("en", "ko")]
+        tries = "\n".join(f"    {query}: {site}{reverse('results')}?{urlencode({'q': query})}" for query in examples)
+        self.stdout.write(
+            f"\n{Image.objects.count():,} pictures can be searched at {self.style.SUCCESS(site)}\n"
+            f"  Try:\n{tries}\n"
+            f"  Curate: {site}{reverse('admin:index')} as curator, password {password or 'as you have set it'}"
+        )
+        if is_demo_model():
+            self.stdout.write(
+                self.style.WARNING("  The search model is the small demo model, which knows only drawn shapes.")
+            )
+        self.stdout.write("  Ctrl-C stops it all.\n")
+
+
+def _refuse_taken_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError) as error:
+            raise CommandError(f"Port {port} can't be used ({error}). Try another: make demo PORT=8001") from error

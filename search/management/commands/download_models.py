@@ -1,0 +1,18 @@
+"""`manage.py download_models`: bring the models to this machine ahead of the first search."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from search.embedding import ModelUnavailable, download_models
+
+
+class Command(BaseCommand):
+    help = "Fetch both models from the Hugging Face hub, if they are not on this machine yet, and open them once."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            for name in download_models():
+                self.stdout.write(f"{name}: on this machine")
+        except ModelUnavailable as error:
+            raise CommandError(str(error)) from error

@@ -1,0 +1,71 @@
+"""How far a long command has come: a bar on a terminal, a plain line now and then elsewhere."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.core.management.base import OutputWrapper
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from search.ingestion import Progress as OnProgress
+from search.ingestion import Report
+
+LINE_EVERY = 10.0
+"""Seconds between two plain lines."""
+
+
+class _Speed(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f} pictures/s" if task.speed else "")
+
+
+@contextmanager
+def progress_of(total: int, out: OutputWrapper) -> Iterator[OnProgress]:
+    """Show the progress of `total` files on `out` while the block runs."""
+    if out.isatty():
+        with _bar() as bar:
+            task = bar.add_task("Pictures", total=total)
+            yield lambda report: bar.update(task, completed=report.seen)
+    else:
+        yield _Lines(total, out)
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Speed(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(),
+    )
+
+
+class _Lines:
+    def __init__(self, total: int, out: OutputWrapper) -> None:
+        self.total = total
+        self.out = out
+        self.began = self.told = time.monotonic()
+
+    def __call__(self, report: Report) -> None:
+        now = time.monotonic()
+        if not report.seen:  # the first call: what was before, listing the files, is no work on pictures
+            self.began = self.told = now
+            return
+        if now - self.told < LINE_EVERY:
+            return
+        self.told = now
+        speed = report.seen / (now - self.began)
+        left = (self.total - report.seen) / speed
+        self.out.write(f"{report.seen:,} of {self.total:,} pictures, {speed:,.0f} a second, {left:,.0f} s left")

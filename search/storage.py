@@ -1,0 +1,145 @@
+"""Objects and their keys. Keys are made from the image's id, never from a user's file name."""
+
+import os
+import tempfile
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
+from django.core.cache import cache
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import FileSystemStorage, default_storage
+from s3transfer.exceptions import RetriesExceededError
+
+THUMBNAIL = 400
+"""Longest side in pixels of what lists show; made when a picture is added."""
+DISPLAY = 1600
+"""Longest side in pixels of what an image page shows; made when it is first asked for."""
+WIDTHS = (THUMBNAIL, DISPLAY)
+
+_URL_REMEMBERED = 12 * 3600
+"""Seconds for which a presigned address, valid for a day, is given out again, so that browsers keep the picture."""
+
+
+class StorageUnavailable(Exception):
+    """The object storage does not answer, or refuses. The message is for the operator."""
+
+
+class MissingObject(Exception):
+    """There is no object with this key."""
+
+
+class LocalStorage(FileSystemStorage):
+    """Files under MEDIA_ROOT, written whole or not at all, and never given a second name."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_overwrite=True, **options)
+
+    def _save(self, name: str, content: "File[Any]") -> str:
+        path = Path(self.path(name))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as draft:
+            try:
+                for chunk in content.chunks():
+                    draft.write(chunk)
+                # The row is written next, and must not outlive what it speaks of: not in a kill, nor a power cut.
+                draft.flush()
+                os.fsync(draft.fileno())
+                os.replace(draft.name, path)
+            except BaseException:
+                os.unlink(draft.name)
+                raise
+        return name
+
+
+def original_key(image_id: uuid.UUID) -> str:
+    """The bytes as they were uploaded. Private: only scrubbed copies of them are served."""
+    return f"originals/{image_id.hex[:2]}/{image_id}"
+
+
+def rendition_key(image_id: uuid.UUID, longest: int) -> str:
+    """A WebP copy without metadata, `longest` pixels at most on its longest side."""
+    return f"renditions/{longest}/{image_id.hex[:2]}/{image_id}.webp"
+
+
+def keys_of(image_id: uuid.UUID) -> list[str]:
+    """All objects that an image may have."""
+    return [original_key(image_id), *(rendition_key(image_id, width) for width in WIDTHS)]
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise MissingObject(str(error)) from error
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        if code in {"404", "NoSuchKey"}:
+            raise MissingObject(str(error)) from error
+        raise StorageUnavailable(f"The object storage refuses: {error}") from error
+    except (BotoCoreError, RetriesExceededError) as error:
+        raise StorageUnavailable(f"The object storage does not answer: {error}") from error
+    except OSError as error:
+        raise StorageUnavailable(f"Pictures can't be written or read: {error}") from error
+
+
+def put(key: str, data: bytes, content_type: str) -> None:
+    """Store `data`, over what the key held. Raises StorageUnavailable."""
+    content = ContentFile(data)
+    setattr(content, "content_type", content_type)  # noqa: B010 - where django-storages looks for it
+    with _translated():
+        default_storage.save(key, content)
+
+
+def read(key: str) -> bytes:
+    """Return the bytes of an object. Raises MissingObject and StorageUnavailable."""
+    with _translated(), default_storage.open(key) as file:
+        data: bytes = file.read()
+        return data
+
+
+def delete(keys: Iterable[str]) -> None:
+    """Delete objects; one that is not there is no error. Raises StorageUnavailable."""
+    for key in keys:
+        with _translated():
+            default_storage.delete(key)
+
+
+def check() -> None:
+    """Ask for the folder or the bucket itself. Raises StorageUnavailable when it is not there."""
+    try:
+        with _translated():
+            if isinstance(default_storage, FileSystemStorage):
+                Path(settings.MEDIA_ROOT).mkdir(parents=True, exist_ok=True)
+                os.listdir(settings.MEDIA_ROOT)
+            else:
+                default_storage.bucket.meta.client.head_bucket(Bucket=default_storage.bucket.name)
+    except MissingObject as error:
+        raise StorageUnavailable(f"The place where the pictures are kept is not there: {error}") from error
+
+
+def serves_itself() -> bool:
+    """Whether browsers can fetch objects from the storage; local files are served by our own views."""
+    return bool(settings.S3_PUBLIC_BASE_URL) or not isinstance(default_storage, FileSystemStorage)
+
+
+def rendition_urls(image_ids: Iterable[uuid.UUID], longest: int) -> dict[uuid.UUID, str]:
+    """Return where browsers fetch these renditions, for a storage that serves itself."""
+    keys = {image_id: rendition_key(image_id, longest) for image_id in image_ids}
+    if settings.S3_PUBLIC_BASE_URL:
+        return {image_id: f"{settings.S3_PUBLIC_BASE_URL}/{key}" for image_id, key in keys.items()}
+    remembered = cache.get_many([f"url:{key}" for key in keys.values()])
+    urls, fresh = {}, {}
+    for image_id, key in keys.items():
+        url = remembered.get(f"url:{key}")
+        if url is None:
+            url = fresh[f"url:{key}"] = default_storage.url(key)
+        urls[image_id] = url
+    if fresh:
+        cache.set_many(fresh, _URL_REMEMBERED)
+    return urls

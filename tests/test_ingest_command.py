@@ -1,0 +1,203 @@
+"""`manage.py ingest`: folders in, rows and objects out."""
+
+import os
+import signal
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.management import CommandError, call_command
+
+from search import embedding, storage
+from search.imaging import read_picture
+from search.ingestion import adding, pipeline
+from search.models import Image
+from search.models.image import content_id
+from tests.base import picture_bytes, write_picture
+from tests.pictures import photo
+
+pytestmark = pytest.mark.django_db
+
+
+def run(*arguments: object, **options: object) -> tuple[str, str, int]:
+    """Run the command; return what it prints, what it complains of, and its exit status."""
+    out, complaints = StringIO(), StringIO()
+    try:
+        call_command("ingest", *map(str, arguments), stdout=out, stderr=complaints, **options)
+    except SystemExit as end:
+        return out.getvalue(), complaints.getvalue(), int(end.code or 0)
+    return out.getvalue(), complaints.getvalue(), 0
+
+
+def state() -> dict[object, tuple[object, ...]]:
+    """Everything that ingestion leaves behind, but the times."""
+    return {
+        image.id: (image.title, image.tags, image.width, image.height, tuple(image.embedding), storage.read(key))
+        for image in Image.objects.all()
+        for key in [storage.rendition_key(image.id, storage.THUMBNAIL)]
+    }
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for number, colour in enumerate(("red", "green", "blue", "white", "black")):
+        write_picture(tmp_path / "photos" / f"{number}.jpg", colour, size=(640, 480))
+    return tmp_path / "photos"
+
+
+def test_a_folder_of_pictures_can_be_searched_afterwards(photos: Path):
+    out, complaints, status = run(photos)
+    assert (out, complaints, status) == ("5 added, 0 already here, 0 failed.\n", "", 0)
+    image = Image.objects.get(pk=content_id((photos / "0.jpg").read_bytes()))
+    assert (image.width, image.height, image.format) == (640, 480, "JPEG")
+    assert image.embedding_model == embedding.active_model()
+    assert storage.read(storage.original_key(image.id)) == (photos / "0.jpg").read_bytes()
+    assert read_picture(storage.read(storage.rendition_key(image.id, 400)), max_pixels=10**6).width == 400
+
+
+def test_known_pictures_are_skipped_without_decoding(photos: Path, monkeypatch: pytest.MonkeyPatch):
+    run(photos)
+    before = state()
+    monkeypatch.setattr(adding, "read_picture", None)
+    monkeypatch.setattr(pipeline, "picture_encoder", None)
+    assert run(photos)[0] == "0 added, 5 already here, 0 failed.\n"
+    assert state() == before
+
+
+def test_a_picture_that_lies_there_twice_is_one_image(photos: Path):
+    (photos / "copy.jpg").write_bytes((photos / "0.jpg").read_bytes())
+    assert run(photos)[0] == "5 added, 1 already here, 0 failed.\n"
+
+
+def test_a_copy_in_the_next_batch_is_one_image(photos: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pipeline, "BATCH", 1)
+    (photos / "0b.jpg").write_bytes((photos / "0.jpg").read_bytes())
+    assert run(photos)[0] == "5 added, 1 already here, 0 failed.\n"
+
+
+def test_unreadable_files_are_reported_with_the_reason_and_stop_nothing(photos: Path):
+    (photos / "broken.jpg").write_bytes(picture_bytes(size=(640, 480))[:900])
+    (photos / "empty.png").write_bytes(b"")
+    (photos / "text.gif").write_text("no picture")
+    out, complaints, status = run(photos, photos / "gone.jpg")
+    assert out == "5 added, 0 already here, 4 failed.\n"
+    assert status == 1
+    for name, reason in [("broken", "cut short"), ("empty", "empty"), ("text", "not a picture"), ("gone", "no such")]:
+        assert any(name in line and reason in line for line in complaints.splitlines()), complaints
+
+
+def test_a_dry_run_looks_at_everything_and_keeps_nothing(photos: Path, settings):
+    (photos / "empty.png").write_bytes(b"")
+    out, _, status = run(photos, "--dry-run")
+    assert (out, status) == ("5 would be added, 0 already here, 1 failed.\n", 1)
+    assert not Image.objects.exists()
+    assert not Path(settings.MEDIA_ROOT).exists()
+
+
+def test_details_come_from_a_table_and_tags_from_the_command_line(photos: Path):
+    (photos / "m.csv").write_text("path,title,tags\n0.jpg,Red,red\n9.jpg,Gone,\n")
+    out, complaints, status = run(photos, "--metadata", photos / "m.csv", "--tag", "plain", "--tag", "red")
+    assert status == 1
+    assert "9.jpg: Named in the metadata, but not there." in complaints
+    image = Image.objects.get(title="Red")
+    assert image.tags == ["red", "plain"]
+    assert Image.objects.filter(title="", tags=["plain", "red"]).count() == 4
+
+
+def test_a_table_that_can_not_be_read_stops_the_command_before_anything_is_added(photos: Path):
+    with pytest.raises(CommandError, match="must end in"):
+        call_command("ingest", str(photos), metadata=photos / "m.ods")
+    assert not Image.objects.exists()
+
+
+def test_exif_orientation_is_applied(tmp_path: Path):
+    (tmp_path / "turned.jpg").write_bytes(photo("JPEG", orientation=6))
+    run(tmp_path)
+    image = Image.objects.get()
+    thumbnail = read_picture(storage.read(storage.rendition_key(image.id, 400)), max_pixels=10**6)
+    assert (image.width, image.height) == (thumbnail.width, thumbnail.height) == (32, 48)
+
+
+def test_a_picture_of_another_model_gets_a_vector_of_the_active_one(photos: Path):
+    run(photos)
+    Image.objects.update(embedding_model="an older model", title="kept")
+    assert run(photos)[0] == "5 added, 0 already here, 0 failed.\n"
+    assert set(Image.objects.values_list("embedding_model", "title")) == {(embedding.active_model(), "kept")}
+
+
+def test_a_model_that_is_missing_stops_the_command_before_anything_is_stored(photos: Path, settings, tmp_path: Path):
+    settings.EMBEDDING_IMAGE_MODEL = str(tmp_path)
+    embedding.forget_models()
+    try:
+        with pytest.raises(CommandError, match="can't be used"):
+            call_command("ingest", str(photos))
+    finally:
+        embedding.forget_models()
+    assert not Image.objects.exists()
+    assert not Path(settings.MEDIA_ROOT).exists()
+
+
+def test_the_storage_failing_halfway_leaves_rows_only_with_their_objects(photos: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pipeline, "BATCH", 2)
+    puts = []
+
+    def fails_later(key: str, data: bytes, content_type: str) -> None:
+        puts.append(key)
+        if len(puts) > 6:
+            raise storage.StorageUnavailable("The disk is full.")
+        original(key, data, content_type)
+
+    original = storage.put
+    monkeypatch.setattr(storage, "put", fails_later)
+    with pytest.raises(CommandError, match=r"(?s)The disk is full.*run the same command again"):
+        call_command("ingest", str(photos))
+    for image in Image.objects.all():
+        assert storage.read(storage.original_key(image.id))
+    monkeypatch.setattr(storage, "put", original)
+    run(photos)
+    assert Image.objects.count() == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_killed_at_any_point_and_run_again_it_ends_as_if_never_killed(tmp_path: Path, settings):
+    for number in range(40):
+        write_picture(tmp_path / "photos" / f"{number}.png", f"#{number:02x}4080", size=(32, 32), format="PNG")
+    run(tmp_path / "photos")
+    never_killed = state()
+    Image.objects.all().delete()
+    # In a process of its own, that dies by SIGKILL after so many objects.
+    script = (
+        "import os, signal, sys, django; django.setup()\n"
+        "from django.conf import settings\n"
+        "from search import storage\n"
+        "from search.ingestion import find_files, ingest, pipeline\n"
+        "pipeline.BATCH, original, left = 8, storage.put, [int(sys.argv[2])]\n"
+        "def put(*arguments):\n"
+        "    original(*arguments)\n"
+        "    left[0] -= 1\n"
+        "    if not left[0]: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "storage.put = put\n"
+        "ingest(find_files([sys.argv[1]]).paths)\n"
+    )
+    database = django_settings.DATABASES["default"]
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.killed_settings",
+        "TEST_DATABASE": database["NAME"],
+        "TEST_MEDIA": str(settings.MEDIA_ROOT),
+        "EMBEDDING_IMAGE_MODEL": settings.EMBEDDING_IMAGE_MODEL,
+        "EMBEDDING_TEXT_MODEL": settings.EMBEDDING_TEXT_MODEL,
+    }
+    killed = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script, str(tmp_path / "photos"), "45"],
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert 0 < Image.objects.count() < 40
+    assert run(tmp_path / "photos")[2] == 0
+    assert state() == never_killed

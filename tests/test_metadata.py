@@ -1,0 +1,91 @@
+"""A table of what is known of the pictures."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from search.ingestion import Details, MetadataError, read_metadata
+from tests.base import write_picture
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for name in ("a.jpg", "b.jpg", "sub/c.jpg"):
+        write_picture(tmp_path / name)
+    return tmp_path
+
+
+def table(folder: Path, name: str, text: str) -> Path:
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder / name
+
+
+def test_a_tsv_gives_details_by_path(photos: Path):
+    metadata = read_metadata(
+        table(
+            photos,
+            "m.tsv",
+            "path\ttitle\tdescription\ttags\tauthor\tlicence\tsource_link\tcamera\n"
+            "a.jpg\tA red star\t빨간 별\tstar, red ,Star\tAda\tCC0\thttps://example.org/1\tLeica\n",
+        ),
+        [],
+    )
+    assert metadata.details == {
+        photos / "a.jpg": Details("A red star", "빨간 별", ["star", "red"], "Ada", "CC0", "https://example.org/1")
+    }
+    assert metadata.problems == []
+
+
+def test_a_csv_may_quote_and_begin_with_a_byte_order_mark(photos: Path):
+    text = '\ufeffpath,title\nsub/c.jpg,"One, two\nthree"\n'
+    metadata = read_metadata(table(photos, "m.csv", text), [])
+    assert metadata.details[photos / "sub/c.jpg"].title == "One, two\nthree"
+
+
+def test_json_lines_may_list_tags(photos: Path):
+    line = json.dumps({"path": "a.jpg", "tags": ["x", "y"], "title": None})
+    assert read_metadata(table(photos, "m.jsonl", line + "\n\n"), []).details[photos / "a.jpg"] == Details(tags=["x", "y"])
+
+
+def test_paths_may_be_relative_to_the_folder_that_is_ingested(photos: Path, tmp_path_factory):
+    elsewhere = table(tmp_path_factory.mktemp("tables"), "m.csv", "path,title\nc.jpg,C\n")
+    assert list(read_metadata(elsewhere, [photos / "sub"]).details) == [photos / "sub/c.jpg"]
+
+
+def test_a_file_that_is_not_there_is_reported(photos: Path):
+    assert read_metadata(table(photos, "m.csv", "path,title\ngone.jpg,X\n"), []).missing == ["gone.jpg"]
+
+
+def test_what_can_not_be_kept_is_cut_or_left_out_and_told(photos: Path):
+    text = f"path\ttitle\tsource_link\na.jpg\t{'x' * 301}\tjavascript:alert(1)\n"
+    metadata = read_metadata(table(photos, "m.tsv", text), [])
+    details = metadata.details[photos / "a.jpg"]
+    assert (len(details.title), details.source_link) == (300, "")
+    assert [where for where, _ in metadata.problems] == ["m.tsv line 2, a.jpg"] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("m.csv", "file,title\na.jpg,X\n"),
+        ("m.csv", ""),
+        ("m.jsonl", "{not json}\n"),
+        ("m.jsonl", "[1]\n"),
+        ("m.xlsx", "path\n"),
+    ],
+)
+def test_a_table_that_can_not_be_read_says_where(photos: Path, name: str, text: str):
+    with pytest.raises(MetadataError, match=name):
+        read_metadata(table(photos, name, text), [])
+
+
+def test_a_table_that_is_no_text_is_refused(photos: Path):
+    (photos / "m.csv").write_bytes(b"path\xff\xfe")
+    with pytest.raises(MetadataError, match="can't be read"):
+        read_metadata(photos / "m.csv", [])
+
+
+def test_a_line_without_a_path_is_told(photos: Path):
+    metadata = read_metadata(table(photos, "m.csv", "path,title\n,X\na\0.jpg,Y\n"), [])
+    assert len(metadata.problems) == 2
