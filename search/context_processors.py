@@ -1,0 +1,18 @@
+"""What every page knows."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from search.embedding import is_demo_model
+
+
+def site(request: HttpRequest) -> dict[str, Any]:
+    return {
+        "demo_model": is_demo_model(),
+        "sign_up_open": settings.SIGN_UP_OPEN,
+        "may_upload": request.user.is_authenticated or not settings.UPLOAD_LOGIN_REQUIRED
+        if hasattr(request, "user")
+        else False,
+    }

@@ -1,0 +1,81 @@
+"""What holds for every answer: a 503 that says what is wrong when a part is down, and what a page may load."""
+
+import logging
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from search.embedding import ModelUnavailable
+from search.storage import StorageUnavailable
+
+logger = logging.getLogger(__name__)
+
+
+class Unavailable:
+    """Answers 503, with a page that needs none of them, when the database, the storage or a model is not there."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        return unavailable_page(request, error)
+
+
+def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | None:
+    """Return the 503 page that says which part is missing, or None for an error of another kind."""
+    if isinstance(error, ModelUnavailable):
+        problem, advice = _("Searching and adding pictures is not possible just now: a model is missing."), str(error)
+    elif isinstance(error, StorageUnavailable):
+        problem, advice = _("The place where the pictures are kept does not answer."), ""
+    elif isinstance(error, (OperationalError, InterfaceError)):
+        problem, advice = _("The database does not answer."), ""
+    else:
+        return None
+    logger.error("503 for %s: %s", request.path, error)
+    context = {"problem": problem, "advice": advice}
+    # Without the request: its user and session live in the database.
+    response = render(None, "503.html", context, status=503)
+    response["Retry-After"] = "30"
+    return response
+
+
+class ContentSecurityPolicy:
+    """Lets pages load scripts, styles and pictures from here alone, and pictures from the object storage."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        pictures = " ".join(["'self'", "data:", "blob:", *_storage_origins()])
+        self.policy = "; ".join(
+            [
+                "default-src 'self'",
+                f"img-src {pictures}",
+                # Placeholders and colours are inline styles.
+                "style-src 'self' 'unsafe-inline'",
+                "object-src 'none'",
+                "base-uri 'none'",
+                "form-action 'self'",
+                "frame-ancestors 'none'",
+            ]
+        )
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Content-Security-Policy", self.policy)
+        return response
+
+
+def _storage_origins() -> list[str]:
+    """The origins that presigned or public addresses of pictures have."""
+    address = settings.S3_PUBLIC_BASE_URL or settings.S3_ENDPOINT_URL
+    if address:
+        parts = urlsplit(address)
+        return [f"{parts.scheme}://{parts.netloc}"]
+    return ["https://*.amazonaws.com"] if settings.S3_BUCKET else []

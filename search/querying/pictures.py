@@ -1,0 +1,51 @@
+"""Pictures that people search by: kept small for 30 days, so that the address of a search can be sent and paged."""
+
+import uuid
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from search.embedding import Picture, active_model, picture_encoder
+from search.imaging import read_picture, thumbnail
+from search.models import QueryPicture
+from search.models.image import content_id
+from search.querying.query import NoSuchQuery
+from search.vectors import Vector
+
+LONGEST = 448
+"""Longest side in pixels of what is kept: twice what the models see."""
+
+
+def remember_picture(data: bytes, picture: Picture) -> uuid.UUID:
+    """Embed and keep a picture; return the token that `?picture=` takes. Raises ModelUnavailable.
+
+    The token is made from the file's bytes: the same file costs no second encoding while it is kept.
+    """
+    QueryPicture.forget_old()
+    token = content_id(data)
+    kept = QueryPicture.kept().filter(pk=token, embedding_model=active_model())
+    if kept.update(created=timezone.now()):
+        return token
+    QueryPicture(
+        id=token,
+        embedding=picture_encoder().encode_pictures([picture])[0],
+        embedding_model=active_model(),
+        rendition=thumbnail(picture, LONGEST),
+        created=timezone.now(),
+    ).save()
+    return token
+
+
+def picture_vector(token: uuid.UUID) -> Vector:
+    """Return the unit vector of a kept picture, shape (512,). Raises NoSuchQuery and ModelUnavailable."""
+    kept = QueryPicture.kept().filter(pk=token).first()
+    if kept is None:
+        raise NoSuchQuery(_("The picture of this search is not kept any more. Show it again to search by it."))
+    if kept.embedding_model != active_model():
+        # The model has changed since: the rendition that was kept is what can be embedded anew.
+        picture = read_picture(bytes(kept.rendition), max_pixels=LONGEST * LONGEST).picture
+        kept.embedding = picture_encoder().encode_pictures([picture])[0]
+        kept.embedding_model = active_model()
+        kept.save(update_fields=["embedding", "embedding_model"])
+    vector: Vector = kept.embedding
+    return vector

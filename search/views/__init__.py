@@ -1,0 +1,1 @@
+"""Thin: form -> query -> page."""

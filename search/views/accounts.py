@@ -1,0 +1,59 @@
+"""Sign up, log in, log out, change the password: Django's own, with our pages."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import login
+from django.contrib.auth.forms import UserCreationForm
+from django.contrib.auth.views import LoginView, PasswordChangeView
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse_lazy
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from search.forms import LoginForm
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_up(request: HttpRequest) -> HttpResponse:
+    if not settings.SIGN_UP_OPEN:
+        raise Http404
+    if request.user.is_authenticated:
+        return redirect("search")
+    form: "UserCreationForm[Any]" = UserCreationForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        login(request, form.save())
+        messages.success(request, _("Welcome! You can add pictures now."))
+        return redirect(_next_page(request))
+    status = 400 if form.errors else 200
+    return render(request, "registration/sign_up.html", {"form": form, "next": _next_page(request, "")}, status=status)
+
+
+def _next_page(request: HttpRequest, default: str = "search") -> str:
+    page = request.POST.get("next") or request.GET.get("next") or ""
+    safe = url_has_allowed_host_and_scheme(page, {request.get_host()}, require_https=request.is_secure())
+    return page if safe else default
+
+
+class LogIn(LoginView):
+    form_class = LoginForm
+    redirect_authenticated_user = True
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        response = super().form_valid(form)
+        # 0: the session ends with the browser; None: SESSION_COOKIE_AGE, two weeks.
+        self.request.session.set_expiry(None if form.cleaned_data["remember"] else 0)
+        return response
+
+
+class ChangePassword(PasswordChangeView):
+    success_url = reverse_lazy("search")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        messages.success(self.request, _("Your password is changed."))
+        return super().form_valid(form)

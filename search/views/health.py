@@ -1,0 +1,41 @@
+"""What a load balancer asks."""
+
+from collections.abc import Callable
+
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from search import embedding, storage
+
+
+@require_safe
+@never_cache
+def healthz(request: HttpRequest) -> HttpResponse:
+    """The process lives."""
+    return JsonResponse({"status": "ok"})
+
+
+@require_safe
+@never_cache
+def readyz(request: HttpRequest) -> HttpResponse:
+    """200 when database, storage and models answer, else 503; asking has the models loaded, in the background."""
+    embedding.warm_up()
+    parts = {"database": _tried(_ask_database), "storage": _tried(storage.check)}
+    parts |= {f"model for {name}": "ok" if state == "ready" else state for name, state in embedding.status().items()}
+    ready = all(state == "ok" for state in parts.values())
+    return JsonResponse({"status": "ok" if ready else "not ready", **parts}, status=200 if ready else 503)
+
+
+def _ask_database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def _tried(ask: Callable[[], None]) -> str:
+    try:
+        ask()
+    except Exception as error:
+        return f"{type(error).__name__}: does not answer"
+    return "ok"

@@ -1,0 +1,65 @@
+"""One image: its page, its renditions and the copy to download."""
+
+import uuid
+
+from django.core.files.base import ContentFile
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, render
+from django.utils.cache import patch_cache_control
+from django.utils.text import slugify
+from django.views.decorators.http import require_safe
+
+from search import renditions, storage
+from search.forms import ReportForm
+from search.models import Image
+from search.querying import similar_images
+from search.scrubbing import scrubbed
+
+SIMILAR = 12
+
+
+def visible_image(request: HttpRequest, image_id: uuid.UUID) -> Image:
+    """Return an image that this person may see. Raises Http404; hidden images are there for curators alone."""
+    image = get_object_or_404(Image.objects.select_related("uploader"), pk=image_id)
+    if image.hidden and not may_see_hidden(request):
+        raise Http404
+    return image
+
+
+def may_see_hidden(request: HttpRequest) -> bool:
+    return request.user.is_staff and request.user.has_perm("search.view_image")
+
+
+@require_safe
+def image(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
+    image = visible_image(request, image_id)
+    context = {"image": image, "similar": similar_images(image, SIMILAR), "report_form": ReportForm()}
+    return render(request, "search/image.html", context)
+
+
+@require_safe
+def rendition(request: HttpRequest, image_id: uuid.UUID, longest: int) -> HttpResponseBase:
+    """A WebP copy without metadata, made when it is first asked for."""
+    image = visible_image(request, image_id)
+    try:
+        data = renditions.read_or_make(image, longest)
+    except storage.MissingObject:
+        raise Http404 from None
+    response: HttpResponseBase = HttpResponse(data, content_type="image/webp")
+    # The content of an image never changes, but it may be hidden or deleted.
+    patch_cache_control(response, private=True, max_age=24 * 3600)
+    return response
+
+
+@require_safe
+def download(request: HttpRequest, image_id: uuid.UUID) -> HttpResponseBase:
+    """The picture as it was uploaded, but without the place and device it was taken with."""
+    image = visible_image(request, image_id)
+    try:
+        copy = scrubbed(storage.read(storage.original_key(image.id)), image.format)
+    except storage.MissingObject:
+        raise Http404 from None
+    name = slugify(image.title, allow_unicode=True)[:80] or str(image.id)
+    return FileResponse(
+        ContentFile(copy.data), as_attachment=True, filename=name + copy.extension, content_type=copy.mime
+    )

@@ -1,0 +1,66 @@
+"""The search page, and searching by a picture that is shown."""
+
+import uuid
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import get_language
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_POST, require_safe
+
+from search.forms import PictureForm, check_size
+from search.imaging import UnreadableImage
+from search.ingestion.adding import read_for_model
+from search.models import QueryPicture
+from search.querying import BadQuery, NoSuchQuery, SearchQuery, example_query, find, remember_picture
+
+
+@require_safe
+def search(request: HttpRequest) -> HttpResponse:
+    """`/` and `/search?q=`: the box, and the results nearest first. htmx asks for the next results alone."""
+    try:
+        query = SearchQuery.from_params(request.GET.dict())
+        results = find(query)
+    except BadQuery as problem:
+        return search_page(request, status=404 if isinstance(problem, NoSuchQuery) else 400, problem=str(problem))
+    if request.htmx and request.htmx.target == "more":  # type: ignore[attr-defined]
+        response = render(request, "search/_partials/results.html", {"query": query, "results": results})
+    else:
+        response = search_page(request, query=query, results=results)
+    patch_vary_headers(response, ["HX-Request", "HX-Target"])
+    return response
+
+
+def search_page(request: HttpRequest, *, status: int = 200, **context: object) -> HttpResponse:
+    example = example_query(get_language() or settings.LANGUAGE_CODE)
+    context = {"query": SearchQuery(), "example": example, "picture_form": PictureForm(), **context}
+    return render(request, "search/search.html", context, status=status)
+
+
+@require_POST
+def search_by_picture(request: HttpRequest) -> HttpResponse:
+    """Take a picture to search by, and lead to the address of that search."""
+    form = PictureForm(request.POST, request.FILES)
+    if not form.is_valid():
+        return search_page(request, status=400, problem=form.errors["picture"][0])
+    file = form.cleaned_data["picture"]
+    try:
+        check_size(file)
+        data = file.read()
+        token = remember_picture(data, read_for_model(data).picture)
+    except UnreadableImage as problem:
+        return search_page(request, status=400, problem=str(problem))
+    return HttpResponseRedirect(f"{reverse('results')}?{SearchQuery(picture=token).to_url()}")
+
+
+@require_safe
+@cache_control(private=True, max_age=3600)
+def query_picture(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
+    """The small copy of a picture that was searched by."""
+    kept = QueryPicture.kept().filter(pk=token).first()
+    if kept is None:
+        raise Http404
+    return HttpResponse(bytes(kept.rendition), content_type="image/webp")

@@ -1,0 +1,60 @@
+"""Adding pictures from the browser."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_http_methods
+
+from search.forms import UploadForm, check_size
+from search.imaging import UnreadableImage
+from search.ingestion import Added, Details, add_picture
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file: `added` names the image, `refused` the reason."""
+
+    name: str
+    added: Added | None = None
+    refused: str = ""
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def upload(request: HttpRequest) -> HttpResponse:
+    """The form; and after it each file with its own outcome. A script sends the files one by one."""
+    user = request.user if request.user.is_authenticated else None
+    if settings.UPLOAD_LOGIN_REQUIRED and user is None:
+        return redirect_to_login(request.get_full_path())
+    form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
+    outcomes = []
+    if form.is_bound and form.is_valid():
+        details = Details(
+            **{name: form.cleaned_data[name] for name in ("title", "description", "source_link", "tags")}
+        )
+        outcomes = [_add(file, details, user) for file in form.cleaned_data["files"]]
+    status = 400 if form.errors or (outcomes and all(one.refused for one in outcomes)) else 200
+    template = "search/_partials/upload_outcomes.html" if request.htmx else "search/upload.html"  # type: ignore[attr-defined]
+    context = {
+        "form": UploadForm() if outcomes else form,
+        "outcomes": outcomes,
+        "max_mb": settings.UPLOAD_MAX_MB,
+        "max_megapixels": settings.UPLOAD_MAX_MEGAPIXELS,
+    }
+    return render(request, template, context, status=status)
+
+
+def _add(file: "UploadedFile[Any]", details: Details, user: "User | None") -> Outcome:
+    name = file.name or ""
+    try:
+        check_size(file)
+        return Outcome(name, added=add_picture(file.read(), details, user))
+    except UnreadableImage as problem:
+        return Outcome(name, refused=str(problem))

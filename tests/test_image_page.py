@@ -1,0 +1,138 @@
+"""One image: its page, its renditions, its download."""
+
+import io
+import uuid
+
+import pytest
+from django.test import Client
+from PIL import Image as PILImage
+
+from search import storage
+from search.ingestion import Details, add_picture
+from search.models import Image
+from tests.base import a_vector, an_image, near, picture_bytes, stored_image
+from tests.pictures import SECRETS, photo
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_page_shows_the_picture_and_what_is_known_of_it(client: Client, alice):
+    image = an_image(
+        "A red star",
+        description="Drawn at noon.",
+        author="Ada",
+        licence="CC0",
+        source_link="https://example.org/star",
+        tags=["red", "star"],
+        uploader=alice,
+    )
+    page = client.get(image.get_absolute_url()).text
+    for expected in ("A red star", "Drawn at noon.", "Ada", "CC0", "https://example.org/star", "alice", "640", "480"):
+        assert expected in page
+    assert f"/images/{image.id}/1600.webp" in page
+    assert f"/images/{image.id}/download" in page
+    assert f"like={image.id}" in page
+
+
+def test_similar_pictures_stand_below_nearest_first(client: Client):
+    image = an_image(vector=a_vector(1))
+    far = an_image("far", vector=near(a_vector(1), 0.2))
+    close = an_image("close", vector=near(a_vector(1), 0.9))
+    page = client.get(image.get_absolute_url()).text
+    assert 0 < page.index(str(close.id)) < page.index(str(far.id))
+
+
+def test_markup_in_what_people_wrote_stays_text(client: Client):
+    image = an_image("<b>t</b>", description="<script>alert(1)</script>", author="<i>a</i>", tags=["<u>x</u>"])
+    page = client.get(image.get_absolute_url()).text
+    for markup in ("<b>t</b>", "<script>alert", "<i>a</i>", "<u>x</u>"):
+        assert markup not in page
+
+
+def test_an_unknown_image_is_a_short_page(client: Client):
+    for address in (f"/images/{uuid.uuid4()}/", "/images/1/", "/images/x/download", f"/images/{uuid.uuid4()}/400.webp"):
+        response = client.get(address)
+        assert response.status_code == 404
+        assert "There is nothing here." in response.text
+
+
+def test_a_hidden_image_is_there_for_curators_alone(client: Client, as_alice: Client, as_carol: Client):
+    image = stored_image(hidden=True)
+    for address in ("", "400.webp", "1600.webp", "download", "report/"):
+        url = f"{image.get_absolute_url()}{address}"
+        assert client.get(url).status_code == 404, url
+        assert as_alice.get(url).status_code == 404, url
+        assert as_carol.get(url).status_code == 200, url
+
+
+def test_a_rendition_is_made_when_first_asked_for_and_kept(client: Client):
+    image = stored_image()
+    response = client.get(f"/images/{image.id}/1600.webp")
+    assert response["Content-Type"] == "image/webp"
+    assert "private" in response["Cache-Control"]
+    storage.delete([storage.original_key(image.id)])
+    assert client.get(f"/images/{image.id}/1600.webp").content == response.content
+
+
+def test_only_the_sizes_that_pages_use_are_made(client: Client):
+    assert client.get(f"/images/{stored_image().id}/399.webp").status_code == 404
+
+
+def test_a_rendition_whose_original_is_gone_is_not_found(client: Client):
+    assert client.get(f"/images/{an_image().id}/400.webp").status_code == 404
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "AVIF", "HEIF"])
+def test_what_is_served_carries_no_exif_and_no_place(client: Client, format: str):
+    image = add_picture(photo(format), Details(title="From my phone"), None).image
+    for address in ("400.webp", "1600.webp", "download"):
+        response = client.get(f"/images/{image.id}/{address}")
+        data = response.getvalue()
+        assert not any(secret in data for secret in SECRETS), address
+        assert 0x8825 not in PILImage.open(io.BytesIO(data)).getexif() if format != "HEIF" else True
+
+
+def test_a_download_is_named_after_the_title(client: Client):
+    titled = add_picture(picture_bytes(), Details(title="빨간 별 / red star"), None).image
+    untitled = add_picture(picture_bytes("blue"), Details(), None).image
+    assert "red-star.jpg" in client.get(f"/images/{titled.id}/download")["Content-Disposition"]
+    assert f"{untitled.id}.jpg" in client.get(f"/images/{untitled.id}/download")["Content-Disposition"]
+
+
+def test_a_download_is_a_file_and_never_a_page(client: Client):
+    image = add_picture(picture_bytes(), Details(), None).image
+    response = client.get(f"/images/{image.id}/download")
+    assert response["Content-Disposition"].startswith("attachment")
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response.getvalue() == picture_bytes()
+
+
+def test_an_image_can_be_reported(client: Client, as_alice: Client, alice):
+    image = an_image()
+    form = {"reason": "broken", "details": "Only grey."}
+    assert client.post(f"/images/{image.id}/report/", form).status_code == 302
+    assert as_alice.post(f"/images/{image.id}/report/", form).status_code == 302
+    assert list(image.reports.order_by("id").values_list("reason", "details", "reporter", "resolved")) == [
+        ("broken", "Only grey.", None, None),
+        ("broken", "Only grey.", alice.id, None),
+    ]
+
+
+@pytest.mark.parametrize("form", [{}, {"reason": "boring"}, {"reason": "other", "details": "x" * 1001}, {"details": "\0"}])
+def test_a_report_without_a_reason_is_asked_for_one(client: Client, form: dict[str, str]):
+    image = an_image()
+    response = client.post(f"/images/{image.id}/report/", form)
+    assert response.status_code == 400
+    assert not image.reports.exists()
+
+
+def test_every_reason_has_its_radio_button(client: Client):
+    page = client.get(f"/images/{an_image().id}/report/").text
+    for reason in ("inappropriate", "broken", "violent", "explicit", "horror", "advertisement", "other"):
+        assert f'value="{reason}"' in page
+
+
+def test_nothing_but_looking_changes_nothing(client: Client):
+    image = an_image()
+    assert client.post(image.get_absolute_url()).status_code == 405
+    assert Image.objects.get().updated == image.updated

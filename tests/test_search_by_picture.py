@@ -1,0 +1,142 @@
+"""Searching by a picture that is shown."""
+
+import datetime as dt
+import io
+import re
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from PIL import Image as PILImage
+
+from search import embedding
+from search.ingestion import Details, add_picture
+from search.models import QueryPicture
+from search.querying import pictures
+from tests.base import picture_bytes, picture_file
+from tests.pictures import gradient, photo, pixel_bomb
+
+pytestmark = pytest.mark.django_db
+
+
+def show(client: Client, data: bytes, name: str = "picture.jpg"):
+    return client.post("/search/picture", {"picture": picture_file(name, data)})
+
+
+def test_a_shown_picture_leads_to_an_address_that_can_be_sent(client: Client):
+    stars = [add_picture(picture_bytes(colour, size=(96, 96)), Details(), None).image for colour in ("red", "blue")]
+    response = show(client, picture_bytes("red", size=(64, 64)))
+    assert response.status_code == 302
+    assert re.fullmatch(r"/search\?picture=[0-9a-f-]{36}", response["Location"])
+    page = Client().get(response["Location"])
+    first = re.search(r'data-image="([^"]+)"', page.text)
+    assert first and first[1] == str(stars[0].id)
+
+
+def test_the_shown_picture_stands_in_the_box(client: Client):
+    address = show(client, picture_bytes())["Location"]
+    thumbnail = re.search(r'/search/picture/[0-9a-f-]+\.webp', client.get(address).text)
+    assert thumbnail
+    response = client.get(thumbnail[0])
+    assert response["Content-Type"] == "image/webp"
+    assert PILImage.open(io.BytesIO(response.content)).size == (64, 48)
+
+
+def test_what_is_kept_of_a_shown_picture_tells_nothing_of_where_it_was_taken(client: Client):
+    show(client, photo("JPEG"))
+    kept = PILImage.open(io.BytesIO(bytes(QueryPicture.objects.get().rendition)))
+    assert dict(kept.getexif()) == {}
+    assert max(kept.size) <= pictures.LONGEST
+
+
+def test_the_same_picture_is_encoded_once(client: Client, monkeypatch: pytest.MonkeyPatch):
+    first = show(client, picture_bytes())
+    monkeypatch.setattr(pictures, "picture_encoder", None)
+    assert show(client, picture_bytes())["Location"] == first["Location"]
+    assert QueryPicture.objects.count() == 1
+
+
+def test_a_shown_picture_is_kept_for_30_days(client: Client):
+    address = show(client, picture_bytes())["Location"]
+    QueryPicture.objects.update(created=timezone.now() - dt.timedelta(days=29))
+    assert client.get(address).status_code == 200
+    QueryPicture.objects.update(created=timezone.now() - dt.timedelta(days=31))
+    response = client.get(address)
+    assert response.status_code == 404
+    assert "not kept any more" in response.text
+    show(client, picture_bytes("blue"))
+    assert QueryPicture.objects.count() == 1
+
+
+def test_showing_it_again_keeps_it_longer(client: Client):
+    address = show(client, picture_bytes())["Location"]
+    QueryPicture.objects.update(created=timezone.now() - dt.timedelta(days=29))
+    show(client, picture_bytes())
+    assert QueryPicture.objects.get().created > timezone.now() - dt.timedelta(minutes=1)
+    assert client.get(address).status_code == 200
+
+
+def test_after_a_change_of_model_the_address_still_works(client: Client):
+    address = show(client, picture_bytes())["Location"]
+    QueryPicture.objects.update(embedding_model="an older one")
+    assert client.get(address).status_code == 200
+    assert QueryPicture.objects.get().embedding_model == embedding.active_model()
+
+
+def test_a_copy_scaled_to_half_finds_its_original_first(client: Client):
+    originals = {}
+    for number in range(6):
+        buffer = io.BytesIO()
+        gradient((320 + 32 * number, 240)).rotate(60 * number).save(buffer, "JPEG", quality=95)
+        originals[number] = add_picture(buffer.getvalue(), Details(), None).image, buffer.getvalue()
+    for image, data in originals.values():
+        picture = PILImage.open(io.BytesIO(data))
+        half = io.BytesIO()
+        picture.resize((picture.width // 2, picture.height // 2)).save(half, "JPEG", quality=80)
+        page = client.get(show(client, half.getvalue())["Location"]).text
+        first = re.search(r'data-image="([^"]+)"', page)
+        assert first and first[1] == str(image.id)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (b"no picture at all", "not a picture"),
+        (b"BM" + bytes(100), "BMP"),
+        (picture_bytes(size=(640, 480))[:700], "cut short"),
+        (pixel_bomb(), "400 megapixels; the limit is 100"),
+    ],
+    ids=["empty", "text", "format", "truncated", "bomb"],
+)
+def test_a_bad_picture_is_refused_with_the_reason(client: Client, data: bytes, reason: str):
+    response = show(client, data)
+    assert response.status_code == 400
+    assert reason in response.text
+    assert 'name="q"' in response.text
+
+
+def test_a_picture_over_the_limit_is_refused_before_it_is_read(client: Client, settings):
+    settings.UPLOAD_MAX_MB = 1
+    response = show(client, picture_bytes() + bytes(1_200_000))
+    assert response.status_code == 400
+    assert "1.3 MB; the limit is 1." in response.text
+
+
+def test_no_picture_is_told(client: Client):
+    for sent in ({}, {"picture": "text instead of a file"}):
+        response = client.post("/search/picture", sent)
+        assert response.status_code == 400
+        assert "Choose a picture to search by." in response.text
+
+
+def test_an_unknown_token_has_no_thumbnail(client: Client):
+    assert client.get("/search/picture/00000000-0000-8000-8000-000000000000.webp").status_code == 404
+    assert client.get("/search/picture/x.webp").status_code == 404
+
+
+def test_a_form_from_another_site_is_refused(db):
+    stranger = Client(enforce_csrf_checks=True)
+    response = show(stranger, picture_bytes())
+    assert response.status_code == 403
+    assert "expired" in response.text

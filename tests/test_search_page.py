@@ -1,0 +1,165 @@
+"""The search page: words in, pictures out, nearest first."""
+
+import re
+import uuid
+
+import pytest
+from django.test import Client
+
+from search import querying
+from search.models import Image
+from search.querying import finding
+from tests.base import a_vector, an_image, near
+
+pytestmark = pytest.mark.django_db
+
+
+def articles(page: str) -> list[tuple[str, str]]:
+    """The id and the similarity of each result."""
+    return re.findall(r'<article[^>]*data-image="([^"]+)"[^>]*data-similarity="([^"]*)"', page)
+
+
+@pytest.fixture(autouse=True)
+def _words_point_one_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finding, "text_vector", lambda words: a_vector(1))
+
+
+def test_results_come_nearest_first_with_their_similarity(client: Client):
+    second = an_image("second", vector=near(a_vector(1), 0.3))
+    first = an_image("first", vector=near(a_vector(1), 0.6))
+    page = client.get("/search", {"q": "a red star"}).text
+    found = articles(page)
+    assert [image_id for image_id, _ in found] == [str(first.id), str(second.id)]
+    assert [float(similarity) for _, similarity in found] == pytest.approx([0.6, 0.3], abs=1e-3)
+    assert all(re.fullmatch(r"0\.\d{4}", similarity) for _, similarity in found)
+    assert "0.60" in page
+    assert f"like={first.id}" in page
+    assert 'value="a red star"' in page
+
+
+def test_what_a_picture_is_called_can_not_become_markup(client: Client):
+    an_image("<script>alert(1)</script>")
+    page = client.get("/search", {"q": '"><script>alert(2)</script>'}).text
+    assert "<script>alert" not in page
+
+
+def test_an_empty_box_shows_the_newest_pictures(client: Client):
+    image = an_image("newest")
+    for address in ("/", "/search", "/search?q=%20"):
+        assert [image_id for image_id, _ in articles(client.get(address).text)] == [str(image.id)]
+
+
+def test_an_empty_collection_says_how_to_fill_it(client: Client):
+    response = client.get("/")
+    assert response.status_code == 200
+    assert articles(response.text) == []
+
+
+def test_the_number_found_stands_on_the_page(client: Client):
+    for _ in range(3):
+        an_image()
+    assert re.search(r"\b3\s+pictures", client.get("/search?q=x").text)
+
+
+def test_pages_are_linked_and_scrolled_to(client: Client):
+    for number in range(querying.PER_PAGE + 1):
+        an_image(str(number))
+    page = client.get("/search?q=x").text
+    assert len(articles(page)) == querying.PER_PAGE
+    assert "q=x&amp;page=2" in page
+    assert 'id="more"' in page
+    more = client.get("/search?q=x&page=2", headers={"HX-Request": "true", "HX-Target": "more"}).text
+    assert len(articles(more)) == 1
+    assert "<html" not in more
+
+
+def test_caches_are_told_that_a_page_and_its_continuation_differ(client: Client):
+    assert "HX-Target" in client.get("/").headers["Vary"]
+
+
+def test_more_like_this_needs_no_words(client: Client):
+    image = an_image(vector=a_vector(3))
+    similar = an_image(vector=near(a_vector(3), 0.7))
+    assert [image_id for image_id, _ in articles(client.get(f"/search?like={image.id}").text)] == [str(similar.id)]
+
+
+def test_a_page_of_results_costs_few_queries(client: Client, django_assert_max_num_queries):
+    for number in range(querying.PER_PAGE):
+        an_image(str(number))
+    with django_assert_max_num_queries(6):
+        client.get("/search?q=x")
+
+
+@pytest.mark.parametrize("page", ["-1", "abc", "0", "", "1e3"])
+def test_a_page_that_is_none_is_the_first(client: Client, page: str):
+    an_image()
+    response = client.get("/search", {"q": "x", "page": page})
+    assert response.status_code == 200
+    assert len(articles(response.text)) == 1
+
+
+def test_a_page_past_the_end_leads_back(client: Client):
+    an_image()
+    response = client.get("/search", {"q": "x", "page": "1000000000"})
+    assert response.status_code == 200
+    assert articles(response.text) == []
+    assert 'href="/search?q=x"' in response.text
+
+
+@pytest.mark.parametrize("query", ["a\0b", "\0", "%ED%A0%80", "\\", "'; DROP TABLE search_image; --", "%s", "{{ 1 }}"])
+def test_strange_words_are_searched_like_others(client: Client, query: str):
+    image = an_image()
+    response = client.get("/search", {"q": query})
+    assert response.status_code == 200
+    assert [image_id for image_id, _ in articles(response.text)] == [str(image.id)]
+
+
+def test_half_a_surrogate_pair_in_the_address_is_no_error(client: Client):
+    assert client.get("/search?q=%ED%A0%80x").status_code == 200
+
+
+def test_a_hundred_kilobytes_of_words_are_refused_in_words(client: Client):
+    response = client.get("/search", {"q": "a" * 100_000})
+    assert response.status_code == 400
+    assert "100,000 characters" in response.text
+
+
+@pytest.mark.parametrize("params", [{"like": uuid.uuid4()}, {"like": "x"}, {"picture": uuid.uuid4()}, {"picture": "1"}])
+def test_an_unknown_picture_gets_a_page_that_says_so(client: Client, params: dict[str, object]):
+    response = client.get("/search", params)
+    assert response.status_code == 404
+    assert 'role="alert"' in response.text
+    assert 'name="q"' in response.text
+
+
+def test_pages_may_load_nothing_from_elsewhere(client: Client):
+    policy = client.get("/").headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "script-src" not in policy or "unsafe" not in policy.split("script-src")[1].split(";")[0]
+
+
+def test_an_example_is_offered_in_the_language_of_the_person(client: Client, monkeypatch: pytest.MonkeyPatch):
+    an_image()
+    monkeypatch.setattr("search.views.searching.example_query", lambda language: f"example-{language}")
+    assert "example-ko" in client.get("/", headers={"Accept-Language": "ko"}).text
+    assert "example-en" in client.get("/", headers={"Accept-Language": "de"}).text
+
+
+def test_the_interface_speaks_the_language_of_the_browser_and_of_the_switch(client: Client):
+    assert '<html lang="ko"' in client.get("/", headers={"Accept-Language": "ko"}).text
+    client.post("/language/setlang/", {"language": "ko", "next": "/"})
+    assert '<html lang="ko"' in client.get("/", headers={"Accept-Language": "en"}).text
+
+
+def test_the_demo_model_is_told_by_a_banner(client: Client, settings):
+    demo_page = client.get("/").text
+    settings.EMBEDDING_IMAGE_MODEL = "sentence-transformers/clip-ViT-B-32"
+    other_page = client.get("/").text
+    assert "drawn shapes" in demo_page
+    assert "drawn shapes" not in other_page
+
+
+def test_pictures_that_no_search_finds_are_told(client: Client):
+    Image.objects.all().delete()
+    an_image(embedding_model="another")
+    assert client.get("/search?q=x").status_code == 200

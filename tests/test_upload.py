@@ -1,0 +1,168 @@
+"""Adding pictures from the browser."""
+
+import re
+import threading
+
+import pytest
+from django.db import connections
+from django.test import Client
+
+from search import storage
+from search.ingestion import Details, add_picture
+from search.models import Image
+from search.models.image import content_id
+from tests.base import an_image, picture_bytes, picture_file
+from tests.pictures import FORMATS, photo, pixel_bomb
+
+pytestmark = pytest.mark.django_db
+
+
+def upload(client: Client, *files, **fields: str):
+    return client.post("/upload/", {"files": list(files), **fields})
+
+
+def test_an_upload_is_found_by_the_next_search(as_alice: Client, alice):
+    response = upload(as_alice, picture_file(colour="red"), title="My star", tags="red, star")
+    assert response.status_code == 200
+    image = Image.objects.get()
+    assert (image.title, image.tags, image.uploader) == ("My star", ["red", "star"], alice)
+    assert f'href="{image.get_absolute_url()}"' in response.text
+    assert str(image.id) in as_alice.get("/search?q=red").text
+
+
+def test_original_and_thumbnail_are_stored_before_the_row(as_alice: Client):
+    data = photo("JPEG")
+    upload(as_alice, picture_file(data=data))
+    image = Image.objects.get()
+    assert storage.read(storage.original_key(image.id)) == data
+    assert b"Exif" not in storage.read(storage.rendition_key(image.id, storage.THUMBNAIL))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_accepted_format_comes_in(as_alice: Client, format: str):
+    upload(as_alice, picture_file(data=photo(format)))
+    assert Image.objects.get().format == format
+
+
+def test_each_file_gets_its_own_outcome(as_alice: Client):
+    known = add_picture(picture_bytes("blue"), Details(title="Known"), None).image
+    response = upload(
+        as_alice,
+        picture_file("new.jpg", picture_bytes("red")),
+        picture_file("known.jpg", picture_bytes("blue")),
+        picture_file("broken.jpg", b"no picture"),
+    )
+    assert response.status_code == 200
+    assert Image.objects.count() == 2
+    assert f'href="{known.get_absolute_url()}"' in response.text
+    for name in ("new.jpg", "known.jpg", "broken.jpg"):
+        assert name in response.text
+    assert "not a picture" in response.text
+
+
+def test_the_same_file_again_changes_nothing(as_alice: Client):
+    upload(as_alice, picture_file(), title="First")
+    upload(as_alice, picture_file(), title="Second")
+    assert Image.objects.get().title == "First"
+
+
+def test_a_hidden_picture_that_is_uploaded_again_stays_hidden_and_is_not_linked(as_alice: Client):
+    image = an_image(id=content_id(picture_bytes()), hidden=True)
+    response = upload(as_alice, picture_file())
+    assert image.get_absolute_url() not in response.text
+    image.refresh_from_db()
+    assert image.hidden
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+        (picture_bytes(size=(640, 480))[:700], "cut short"),
+        (pixel_bomb(), "400 megapixels; the limit is 100"),
+    ],
+    ids=["empty", "svg", "truncated", "bomb"],
+)
+def test_a_bad_file_is_refused_with_the_reason_and_nothing_is_kept(as_alice: Client, data: bytes, reason: str):
+    response = upload(as_alice, picture_file("bad.jpg", data))
+    assert response.status_code == 400
+    assert reason in response.text
+    assert not Image.objects.exists()
+
+
+def test_too_large_a_file_is_refused_with_its_size_while_the_others_are_taken(as_alice: Client, settings):
+    settings.UPLOAD_MAX_MB = 1
+    response = upload(as_alice, picture_file("large.jpg", picture_bytes() + bytes(2_000_000)), picture_file("small.jpg"))
+    assert response.status_code == 200
+    assert "2.1 MB; the limit is 1." in response.text
+    assert Image.objects.count() == 1
+
+
+def test_no_file_is_told(as_alice: Client):
+    for sent in ({}, {"files": "text"}):
+        response = as_alice.post("/upload/", sent)
+        assert response.status_code == 400
+        assert "Choose at least one picture." in response.text
+
+
+def test_too_many_files_are_told(as_alice: Client, settings):
+    settings.UPLOAD_MAX_FILES = 2
+    response = upload(as_alice, *[picture_file(f"{number}.jpg") for number in range(3)])
+    assert response.status_code == 400
+    assert "At most 2 pictures" in response.text
+    assert not Image.objects.exists()
+
+
+@pytest.mark.parametrize("link", ["javascript:alert(1)", "ftp://example.org/x", "not a link"])
+def test_a_source_link_must_be_a_web_address(as_alice: Client, link: str):
+    response = upload(as_alice, picture_file(), source_link=link)
+    assert response.status_code == 400
+    assert not Image.objects.exists()
+
+
+def test_nul_in_a_title_is_told(as_alice: Client):
+    assert upload(as_alice, picture_file(), title="a\0b").status_code == 400
+
+
+def test_a_name_with_markup_is_shown_as_text(as_alice: Client):
+    page = upload(as_alice, picture_file("<img src=x onerror=alert(1)>.jpg", b"x")).text
+    assert "<img src=x" not in page
+
+
+def test_a_script_gets_the_outcome_alone(as_alice: Client):
+    response = as_alice.post("/upload/", {"files": [picture_file()]}, headers={"HX-Request": "true"})
+    assert "<html" not in response.text
+    assert re.search(r"/images/[0-9a-f-]+/", response.text)
+
+
+def test_uploading_needs_an_account_where_the_operator_wants_it(client: Client, settings):
+    settings.UPLOAD_LOGIN_REQUIRED = True
+    for response in (client.get("/upload/"), upload(client, picture_file())):
+        assert response.status_code == 302
+        assert response["Location"].startswith("/accounts/login/?next=")
+    settings.UPLOAD_LOGIN_REQUIRED = False
+    assert upload(client, picture_file()).status_code == 200
+    assert Image.objects.get().uploader is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twenty_uploads_of_one_file_at_once_make_one_row(settings):
+    settings.UPLOAD_LOGIN_REQUIRED = False
+    together = threading.Barrier(20)
+    statuses = []
+
+    def send() -> None:
+        client = Client()
+        together.wait()
+        statuses.append(upload(client, picture_file()).status_code)
+        connections.close_all()
+
+    threads = [threading.Thread(target=send) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == [200] * 20
+    assert Image.objects.count() == 1
+    assert storage.read(storage.original_key(Image.objects.get().id)) == picture_bytes()
