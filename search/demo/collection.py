@@ -1,0 +1,76 @@
+"""The demo's collection: a folder of drawn pictures and a table that describes them."""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from search.demo.captions import caption
+from search.demo.drawing import draw
+from search.demo.scenes import COLOURS, SHAPES, Scene, Statement, random_scene
+
+METADATA = "metadata.tsv"
+COLUMNS = ("path", "title", "description", "tags", "author", "licence", "source_link")
+# Mostly JPEG, as a real collection is.
+_FORMATS = ("jpg", "jpg", "jpg", "png", "webp")
+
+
+def draw_collection(folder: Path, count: int = 800, seed: int = 2024) -> Path:
+    """Draw `count` pictures of 640 pixels into the folder and return the path of the table that lists them.
+
+    Pictures that are already there are kept, so that a second call is quick and an interrupted one goes on. All
+    combinations of colour and shape come equally often, those that the model never met in training too.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = list(_jobs(count, seed))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda job: _draw_file(folder / job[0], job[1], job[2]), jobs))
+    table = folder / METADATA
+    waiting = _waiting(table)
+    with waiting.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(_row(name, scene) for name, scene, _ in jobs)
+    waiting.replace(table)
+    return table
+
+
+def _jobs(count: int, seed: int) -> Iterator[tuple[str, Scene, int]]:
+    """File name, scene and seed of every picture; the first ones are the same whatever the count."""
+    rng = random.Random(seed)
+    combinations = [(colour, shape) for colour in COLOURS for shape in SHAPES]
+    rng.shuffle(combinations)
+    for number in range(count):
+        scene = random_scene(rng, *combinations[number % len(combinations)])
+        # The seed is in the name: another seed's pictures in the same folder are never taken for these.
+        name = f"{scene.colour}-{scene.shape}-{seed}-{number:05}.{_FORMATS[number % len(_FORMATS)]}"
+        yield name, scene, seed * 1_000_003 + number
+
+
+def _draw_file(path: Path, scene: Scene, seed: int) -> None:
+    if path.exists():
+        return
+    waiting = _waiting(path)
+    draw(scene, seed).save(waiting, quality=90)
+    waiting.replace(path)
+
+
+def _waiting(path: Path) -> Path:
+    """Where a file is written before it takes its name, so that a half-written one is never taken for whole."""
+    return path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+
+
+def _row(name: str, scene: Scene) -> tuple[str, ...]:
+    title = Statement(shape=scene.shape, colour=scene.colour, count=scene.count)
+    whole = Statement(scene.shape, scene.colour, scene.count, scene.size, scene.place, scene.background)
+    description = f"{_sentence(caption('en', whole))}. {caption('ko', whole)}."
+    tags = f"{scene.colour},{scene.shape}"
+    return name, _sentence(caption("en", title)), description, tags, "drawn by the demo", "CC0", ""
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]

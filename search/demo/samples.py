@@ -1,0 +1,127 @@
+"""What the model is trained on: drawings, captions, and the attributes that tell which belong together."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from os import cpu_count
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from search.demo.captions import LANGUAGES, caption
+from search.demo.drawing import arrange, draw
+from search.demo.scenes import (
+    BACKGROUNDS,
+    COLOURS,
+    COUNTS,
+    PLACES,
+    SHAPES,
+    SIZES,
+    Scene,
+    Statement,
+    is_unseen,
+    random_scene,
+    random_statement,
+)
+
+PIXELS = 96  # the side of what the model sees
+_DRAWN = 192  # the longer side of what is drawn for it, so that downscaling smooths as it does with large pictures
+
+_ATTRIBUTES: tuple[tuple[object, ...], ...] = (SHAPES, COLOURS, COUNTS, SIZES, PLACES, BACKGROUNDS)
+CLASSES = tuple(len(values) for values in _ATTRIBUTES)
+PLACE = 4  # the column of an attribute row that tells the place
+NOTHING = -1  # this attribute isn't stated
+NONSENSE = -2  # no picture has what this caption asks for
+
+# First and last letter and the longest word: Hangul, ideographs, hiragana, katakana.
+_SCRIPTS = ((0xAC00, 0xD7A3, 3), (0x4E00, 0x9FA5, 3), (0x3042, 0x3093, 4), (0x30A2, 0x30F3, 5))
+
+Pixels = npt.NDArray[np.uint8]
+Attributes = npt.NDArray[np.int64]
+
+
+def attributes_of(content: Scene | Statement) -> list[int]:
+    """The six attributes as positions in their lists, `NOTHING` for what isn't stated."""
+    values = (content.shape, content.colour, content.count, content.size, content.place, content.background)
+    return [NOTHING if value is None else known.index(value) for value, known in zip(values, _ATTRIBUTES, strict=True)]
+
+
+def seen_scenes(count: int, rng: random.Random) -> list[Scene]:
+    """Scenes of the combinations kept for training, each combination equally often."""
+    kept = [(colour, shape) for shape in SHAPES for colour in COLOURS if not is_unseen(colour, shape)]
+    return [random_scene(rng, *kept[number % len(kept)]) for number in range(count)]
+
+
+def as_seen_by_the_model(picture: Image.Image) -> Image.Image:
+    """The picture as CLIP's processor hands it over: the shorter side at `PIXELS`, the middle square cut out."""
+    scale = PIXELS / min(picture.size)
+    width, height = (max(PIXELS, int(length * scale)) for length in picture.size)
+    left, top = (width - PIXELS) // 2, (height - PIXELS) // 2
+    resized = picture.resize((width, height), Image.Resampling.BICUBIC)
+    return resized.crop((left, top, left + PIXELS, top + PIXELS))
+
+
+def _draw_one(job: tuple[Scene, int]) -> bytes:
+    scene, seed = job
+    return as_seen_by_the_model(draw(scene, seed, _DRAWN)).tobytes()
+
+
+def draw_all(scenes: Sequence[Scene], first_seed: int) -> Pixels:
+    """Return the drawings, shape (len(scenes), PIXELS, PIXELS, 3), drawn on all cores."""
+    jobs = [(scene, first_seed + number) for number, scene in enumerate(scenes)]
+    with ProcessPoolExecutor(cpu_count()) as pool:
+        raw = b"".join(pool.map(_draw_one, jobs, chunksize=64))
+    return np.frombuffer(raw, dtype=np.uint8).reshape(len(scenes), PIXELS, PIXELS, 3)
+
+
+def spots(scenes: Sequence[Scene], first_seed: int) -> npt.NDArray[np.float32]:
+    """Where the shapes of the drawings are, shape (len(scenes), 5, 3): x, y and radius in the model's pixels.
+
+    Rows without a shape lie far outside.
+    """
+    found = np.full((len(scenes), 5, 3), -1000.0, dtype=np.float32)
+    for number, scene in enumerate(scenes):
+        plan = arrange(scene, first_seed + number)
+        found[number, : scene.count] = [(x * PIXELS, y * PIXELS, plan.radius * PIXELS) for x, y in plan.centres]
+    return found
+
+
+def sample_captions(scenes: Sequence[Scene], count: int, rng: random.Random) -> tuple[list[str], Attributes]:
+    """Captions in all languages, each true of one of the scenes at least, and what they state, shape (count, 6).
+
+    One in twelve is nonsense and states `NONSENSE`; some sensible ones hold a word that the world doesn't know.
+    """
+    texts: list[str] = []
+    stated: list[list[int]] = []
+    for number in range(count):
+        if number % 12 == 0:
+            texts.append(" ".join(nonsense_word(rng) for _ in range(rng.choice((1, 1, 1, 2, 3)))))
+            stated.append([NONSENSE] * len(CLASSES))
+            continue
+        statement = random_statement(rng.choice(scenes), rng)
+        text = caption(rng.choice(LANGUAGES), statement, rng)
+        if rng.random() < 0.05:
+            text = f"{nonsense_word(rng)} {text}"
+        texts.append(text)
+        stated.append(attributes_of(statement))
+    return texts, np.array(stated, dtype=np.int64)
+
+
+def sensible_captions(scenes: Sequence[Scene], count: int, rng: random.Random) -> list[str]:
+    """Captions for a tokenizer to learn its pieces from: every one makes sense."""
+    return [caption(rng.choice(LANGUAGES), random_statement(rng.choice(scenes), rng), rng) for _ in range(count)]
+
+
+def nonsense_word(rng: random.Random) -> str:
+    """A word of no language: pronounceable syllables, random letters, or random Hangul, ideographs or kana."""
+    kind = rng.random()
+    if kind < 0.5:
+        syllables = (rng.choice("bcdfghjklmnprstvwz") + rng.choice("aeiou") for _ in range(rng.randint(1, 3)))
+        return "".join(syllables) + rng.choice(("", "", "n", "r", "s", "t", "l", "g", "rd", "ck"))
+    if kind < 0.65:
+        return "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(rng.randint(2, 9)))
+    low, high, longest = rng.choice(_SCRIPTS)
+    return "".join(chr(rng.randint(low, high)) for _ in range(rng.randint(1, longest)))
