@@ -1,0 +1,83 @@
+"""What the pages ask of images and searches: where they are found, how they fit a row, how figures are written."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django import template
+from django.core.paginator import Paginator
+from django.template import Context
+from django.urls import reverse
+
+from search.models import Image
+from search.querying import PER_PAGE, ResultPage, SearchQuery
+from search.renditions import thumbnail_urls
+
+register = template.Library()
+
+_NARROWEST, _WIDEST = 0.5, 2.5
+
+
+@dataclass(frozen=True)
+class Tile:
+    """An image in a list, with the address of its thumbnail."""
+
+    image: Image
+    thumbnail: str
+
+    @property
+    def aspect(self) -> str:
+        """Width by height of the frame, for CSS. A strip gets a frame that a row can hold, with room at its sides."""
+        return f"{min(max(self.image.width / self.image.height, _NARROWEST), _WIDEST):.4f}"
+
+
+@register.simple_tag
+def tiles_of(images: Iterable[Image]) -> list[Tile]:
+    """`{% tiles_of results.images as tiles %}`: asks for the addresses of all thumbnails at once."""
+    images = list(images)
+    urls = thumbnail_urls(images)
+    return [Tile(image, urls[str(image.id)]) for image in images]
+
+
+@register.simple_tag(takes_context=True)
+def way_back(context: Context) -> str:
+    """Return the `?next=` that leads back here after logging in; nothing where that would lead to a wrong place."""
+    request = context["request"]
+    page = context.get("next") or ""
+    if request.method == "GET" and request.resolver_match.url_name in ("results", "image", "report"):
+        page = request.get_full_path()
+    return f"?{urlencode({'next': page})}" if page else ""
+
+
+@register.simple_tag
+def search_url(query: SearchQuery, page: int = 1) -> str:
+    """Return the address of one page of a search."""
+    params = query.on_page(page).to_url()
+    return f"{reverse('results')}?{params}" if params else reverse("search")
+
+
+@register.simple_tag
+def page_numbers(results: ResultPage) -> list[int | None]:
+    """Return the first, the last and the pages around this one, with None for those between."""
+    pages = Paginator(range(results.found), PER_PAGE)
+    numbers = pages.get_elided_page_range(results.query.page, on_each_side=1, on_ends=1)
+    # What stands for the pages between is translated, so it can be told by its type only.
+    return [number if isinstance(number, int) else None for number in numbers]
+
+
+@register.filter
+def aspect(image: Image) -> str:
+    """Return width by height, for CSS."""
+    return f"{image.width / image.height:.4f}"
+
+
+@register.filter
+def width_within(image: Image, longest: int) -> int:
+    """Return how many pixels wide a rendition with this longest side is."""
+    return max(1, round(image.width * min(1.0, longest / max(image.width, image.height))))
+
+
+@register.filter
+def thousands(number: int) -> str:
+    """Return a count as people read it: 30,000."""
+    return f"{number:,}"

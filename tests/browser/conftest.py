@@ -1,0 +1,112 @@
+"""A browser, and a collection to look at with it."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from django.conf import settings as django_settings
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from search import storage
+from search.models import Image
+from tests.base import an_image, picture_bytes
+
+COLOURS = ("crimson", "goldenrod", "seagreen", "steelblue", "orchid")
+SIZES = ((640, 480), (480, 640), (900, 300), (500, 500), (1200, 800))
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+EXPECTED = re.compile(r"responded with a status of (400|404)")
+"""A page that says what is wrong answers so, and the browser notes it."""
+
+
+class OpenPage(Protocol):
+    def __call__(self, path: str = "/", as_user: Client | None = None, **options: Any) -> Page:
+        """Open an address, as somebody who is logged in or not; `options` are those of Browser.new_context."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    if executable is None:
+        pytest.skip("chromium is not installed")
+    with pytest.MonkeyPatch.context() as environment, sync_playwright() as playwright:
+        # Playwright keeps an event loop in this thread, which Django would take for code that must not block.
+        environment.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        expect.set_options(timeout=20_000)
+        browser = playwright.chromium.launch(executable_path=executable, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Browser, live_server) -> Iterator[OpenPage]:
+    """Opens pages; at the end, none of them may have had an error in its console."""
+    contexts: list[BrowserContext] = []
+    problems: list[str] = []
+
+    def note(message: Any) -> None:
+        if message.type == "error" and not EXPECTED.search(message.text):
+            problems.append(message.text)
+
+    def open_page(path: str = "/", as_user: Client | None = None, **options: Any) -> Page:
+        context = chromium.new_context(**{"base_url": live_server.url, "locale": "en-US"} | options)
+        contexts.append(context)
+        if as_user:
+            session = as_user.cookies[django_settings.SESSION_COOKIE_NAME].value
+            context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
+        page = context.new_page()
+        page.on("console", note)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+@pytest.fixture
+def collection(live_server) -> list[Image]:
+    """Thirty images, two pages of results, wide, tall and square; newest last."""
+    return [_shown_image(number) for number in range(30)]
+
+
+def _shown_image(number: int) -> Image:
+    width, height = SIZES[number % len(SIZES)]
+    details: dict[str, Any] = {"width": width, "height": height, "seed": number}
+    if number % 7 == 0:
+        details |= {"author": "Bob", "licence": "CC BY 4.0", "source_link": "https://example.org/a?b=c"}
+        details |= {"tags": ["sea", "evening"], "description": "Seen from the pier."}
+    image = an_image(f"Picture {number}" if number % 5 else "", **details)
+    colour = COLOURS[number % len(COLOURS)]
+    for longest in storage.WIDTHS:
+        data = picture_bytes(colour, size=(width // 20, height // 20), format="WEBP")
+        storage.put(storage.rendition_key(image.id, longest), data, "image/webp")
+    return image
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    """Two pictures on somebody's device."""
+    paths = [tmp_path / "harbour.jpg", tmp_path / "garden.png"]
+    paths[0].write_bytes(picture_bytes("navy", size=(320, 200)))
+    paths[1].write_bytes(picture_bytes("olive", size=(200, 320), format="PNG"))
+    return paths

@@ -1,0 +1,134 @@
+"""What must hold for every page: nothing that axe finds, nothing wider than the screen, both languages."""
+
+import re
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from search.models import Image
+from tests.browser.conftest import OpenPage
+
+
+def addresses(collection: list[Image]) -> list[str]:
+    image = collection[0]
+    return [
+        "/",
+        "/search?q=red+star",
+        "/search?q=red+star&page=2",
+        "/search?q=red+star&page=9",
+        f"/search?like={image.id}",
+        "/search?like=mistyped",
+        f"/images/{image.id}/",
+        f"/images/{image.id}/report/",
+        "/upload/",
+        "/accounts/password/",
+        "/no/such/page/",
+    ]
+
+
+def for_strangers() -> list[str]:
+    return ["/", "/accounts/login/?next=/upload/", "/accounts/sign-up/"]
+
+
+def unfold(page: Page) -> None:
+    """Open all that is folded away, but the menus that lie over other things."""
+    for summary in page.locator("details:not([data-closes]) > summary").all():
+        summary.click()
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds on this page: everything by day, and the contrasts by night."""
+    found = []
+    for theme, options in (("light", None), ("dark", {"runOnly": ["color-contrast"]})):
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        found += Axe().run(page, options=options).response["violations"]
+    return [f"{page.url}: {one['id']}: {node['html']}" for one in found for node in one["nodes"]]
+
+
+def test_axe_notices_what_it_should(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/accounts/login/")
+    page.locator("main").evaluate("main => main.insertAdjacentHTML('beforeend', '<input name=\"unlabelled\">')")
+    page.add_style_tag(content="@media (prefers-color-scheme: dark) { h1 { color: #333; } }")
+    assert [one.split(": ")[1] for one in violations(page)] == ["label", "color-contrast"]
+
+
+def test_axe_finds_nothing(open_page: OpenPage, collection: list[Image], as_alice, files: list[Path]):
+    problems: list[str] = []
+    page = open_page("/", as_user=as_alice)
+    for address in addresses(collection):
+        page.goto(address)
+        unfold(page)
+        problems += violations(page)
+    page.goto("/")
+    for folded in (page.get_by_title("Search by a picture"), page.locator(".menu summary")):
+        folded.click()
+        problems += violations(page)
+    page.goto("/upload/")
+    page.set_input_files("#upload input[type=file]", files)
+    problems += violations(page)
+    page.locator("#upload").get_by_role("button", name="Add pictures").click()
+    expect(page.locator(".outcome")).to_have_count(2)
+    problems += violations(page)
+    page = open_page("/", locale="ko-KR")
+    for address in for_strangers():
+        page.goto(address)
+        problems += violations(page)
+    assert problems == []
+
+
+def test_nothing_is_wider_than_a_small_phone(open_page: OpenPage, collection: list[Image], as_alice):
+    too_wide = []
+    for client, paths, language in ((as_alice, addresses(collection), "ko-KR"), (None, for_strangers(), "en-US")):
+        page = open_page("/", as_user=client, viewport={"width": 360, "height": 700}, locale=language)
+        for path in paths:
+            page.goto(path)
+            unfold(page)
+            if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+                too_wide.append(path)
+    assert too_wide == []
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_the_language_is_switched_and_the_page_stays(open_page: OpenPage, collection: list[Image], script: bool):
+    page = open_page("/search?q=red+star&page=2", java_script_enabled=script)
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    page.get_by_role("button", name="한국어").click()
+    expect(page.locator("html")).to_have_attribute("lang", "ko")
+    expect(page).to_have_url(re.compile(r"/search\?q=red\+star&page=2$"))
+    expect(page.get_by_role("heading", level=2)).to_have_text("이미지 30장, 가까운 순")
+    page.get_by_role("button", name="English").click()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+
+
+def test_the_browser_decides_the_first_language(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/", locale="ko-KR")
+    expect(page).to_have_title(re.compile("이미지 검색"))
+
+
+def test_the_first_tab_leads_to_the_content(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/")
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("link", name="Skip to the content")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+
+
+def test_a_report_is_sent_from_the_page_of_the_picture(open_page: OpenPage, collection: list[Image]):
+    image = collection[0]
+    page = open_page(f"/images/{image.id}/")
+    page.get_by_text("Report this picture").click()
+    page.get_by_label("Broken or empty").check()
+    page.get_by_role("button", name="Send report").click()
+    expect(page.locator(".message")).to_have_text("Thank you. A curator will look at this picture.")
+    assert image.reports.get().reason == "broken"
+
+
+def test_logging_out_works_from_the_menu(open_page: OpenPage, collection: list[Image], as_alice):
+    page = open_page("/", as_user=as_alice, java_script_enabled=False)
+    page.locator(".menu summary").click()
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("link", name="Log in")).to_be_visible()

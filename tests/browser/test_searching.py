@@ -1,0 +1,164 @@
+"""Searching, as a person sees it."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from search.models import Image
+from tests.browser.conftest import OpenPage
+
+
+def results(page: Page) -> list[str]:
+    return [article.get_attribute("data-image") or "" for article in page.locator("article[data-image]").all()]
+
+
+def test_words_bring_pictures_with_their_similarity(open_page: OpenPage, collection: list[Image]):
+    page = open_page()
+    page.get_by_role("searchbox").fill("red star")
+    page.get_by_role("searchbox").press("Enter")
+    expect(page).to_have_url(re.compile(r"/search\?q=red(\+|%20)star$"))
+    expect(page.get_by_role("heading", level=2)).to_have_text("30 pictures, nearest first")
+    assert len(set(results(page)[:24])) == 24
+    similarities = [
+        float(article.get_attribute("data-similarity") or "nan") for article in page.locator("article").all()[:24]
+    ]
+    assert similarities == sorted(similarities, reverse=True)
+    expect(page.locator(".similarity").first).to_contain_text(f"{similarities[0]:.2f}")
+
+
+def test_an_example_can_be_tried(open_page: OpenPage, collection: list[Image]):
+    page = open_page()
+    example = page.locator(".example a")
+    words = example.inner_text()
+    example.click()
+    expect(page.get_by_role("searchbox")).to_have_value(words)
+    expect(page.locator("article").first).to_be_visible()
+
+
+def test_a_chosen_picture_leads_to_the_address_of_its_search(
+    open_page: OpenPage, collection: list[Image], files: list[Path]
+):
+    page = open_page()
+    page.get_by_title("Search by a picture").click()
+    page.set_input_files("#by-picture input[type=file]", files[0])
+    page.wait_for_url(re.compile(r"/search\?picture=[0-9a-f-]{36}$"))
+    expect(page.get_by_role("img", name="The picture that is searched by")).to_be_visible()
+    expect(page.locator("article").first).to_be_visible()
+    page.get_by_role("link", name="Remove the picture").click()
+    expect(page.get_by_role("heading", level=2)).to_have_text("Newest pictures")
+
+
+def test_a_picture_can_be_pasted(open_page: OpenPage, collection: list[Image]):
+    page = open_page()
+    page.evaluate(
+        """async () => {
+            const canvas = new OffscreenCanvas(60, 40);
+            canvas.getContext("2d").fillRect(0, 0, 30, 40);
+            const picture = new File([await canvas.convertToBlob()], "pasted.png", {type: "image/png"});
+            const clipboardData = new DataTransfer();
+            clipboardData.items.add(picture);
+            document.dispatchEvent(new ClipboardEvent("paste", {clipboardData, bubbles: true}));
+        }"""
+    )
+    page.wait_for_url(re.compile(r"/search\?picture="))
+    expect(page.locator("article").first).to_be_visible()
+
+
+def test_a_dropped_file_that_is_no_picture_is_explained(open_page: OpenPage, collection: list[Image]):
+    page = open_page()
+    page.evaluate(
+        """() => {
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File(["not a picture"], "notes.txt", {type: "text/plain"}));
+            const event = (name) => new DragEvent(name, {dataTransfer, bubbles: true, cancelable: true});
+            document.body.dispatchEvent(event("dragenter"));
+            window.veilWasShown = !document.getElementById("veil").hidden;
+            document.body.dispatchEvent(event("drop"));
+        }"""
+    )
+    expect(page.get_by_role("alert")).to_have_text("This file is not a picture.")
+    # The search is still there to go on with, and the address of the POST leads nowhere by itself.
+    expect(page.get_by_role("searchbox")).to_be_visible()
+    page.get_by_role("button", name="한국어").click()
+    expect(page).to_have_url(re.compile(r"/$"))
+
+
+def test_scrolling_on_adds_the_next_page(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/", viewport={"width": 390, "height": 700})
+    expect(page.locator("article")).to_have_count(24)
+    page.locator(".site-footer").scroll_into_view_if_needed()
+    expect(page.locator("article")).to_have_count(30)
+    assert results(page) == [str(image.id) for image in reversed(collection)]
+    expect(page.locator("#announcements")).to_have_text("Page 2 of 2 loaded")
+    expect(page.get_by_role("link", name="Next")).to_have_count(0)
+    expect(page).to_have_url(re.compile(r"/$"))
+
+
+def test_without_a_script_pages_are_turned_by_links(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/", java_script_enabled=False)
+    first = results(page)
+    assert len(first) == 24
+    page.get_by_role("link", name="Next").click()
+    expect(page).to_have_url(re.compile(r"/search\?page=2$"))
+    second = results(page)
+    assert first + second == [str(image.id) for image in reversed(collection)]
+    page.get_by_role("link", name="Previous").click()
+    assert results(page) == first
+
+
+def test_without_a_script_a_picture_is_sent_by_its_button(
+    open_page: OpenPage, collection: list[Image], files: list[Path]
+):
+    page = open_page("/", java_script_enabled=False)
+    page.get_by_title("Search by a picture").click()
+    page.set_input_files("#by-picture input[type=file]", files[0])
+    page.get_by_role("button", name="Search by this picture").click()
+    expect(page).to_have_url(re.compile(r"/search\?picture="))
+    expect(page.locator("article")).to_have_count(24)
+
+
+def test_more_like_this_shows_the_others(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/")
+    asked = results(page)[0]
+    page.locator("article").first.get_by_role("link", name="More like this").click()
+    expect(page).to_have_url(re.compile(f"like={asked}"))
+    expect(page.get_by_role("heading", level=2)).to_have_text("29 pictures, nearest first")
+    assert asked not in results(page)
+
+
+@pytest.mark.parametrize("path", ["/", "/search?q=red+star", "/accounts/login/"])
+def test_slash_leads_to_the_box(open_page: OpenPage, collection: list[Image], path: str):
+    page = open_page(path)
+    if path.startswith("/accounts"):
+        page.locator("h1").click()
+        page.keyboard.press("Tab")
+        page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type("a/b")
+    expect(page.get_by_role("searchbox")).to_have_value("a/b")
+
+
+def test_escape_closes_a_menu_and_gives_the_focus_back(open_page: OpenPage, collection: list[Image], as_alice):
+    page = open_page("/", as_user=as_alice)
+    page.locator(".menu summary").click()
+    page.get_by_role("link", name="Change password").focus()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name="Change password")).to_be_hidden()
+    expect(page.locator(".menu summary")).to_be_focused()
+
+
+def test_the_pictures_keep_their_place_while_they_load(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/")
+    page.wait_for_load_state("networkidle")
+    shift = page.evaluate(
+        """() => new Promise((resolve) => {
+            let sum = 0;
+            const observer = new PerformanceObserver((list) => list.getEntries().forEach((one) => (sum += one.value)));
+            observer.observe({type: "layout-shift", buffered: true});
+            requestAnimationFrame(() => requestAnimationFrame(() => resolve(sum)));
+        })"""
+    )
+    assert shift < 0.01

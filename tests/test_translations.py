@@ -1,0 +1,87 @@
+"""Korean is complete, and what is compiled is what is written."""
+
+import ast
+import gettext
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from django.conf import settings
+
+MESSAGES = Path(settings.BASE_DIR) / "locale" / "ko" / "LC_MESSAGES"
+PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\w+\}|</?\w+>")
+
+
+class Entry(NamedTuple):
+    flags: str
+    original: list[str]
+    translations: list[str]
+
+
+def entries() -> list[Entry]:
+    """The messages of the .po file; `original` has the plural too, where there is one."""
+    found = []
+    for block in (MESSAGES / "django.po").read_text("utf-8").split("\n\n")[1:]:
+        lines = block.splitlines()
+        texts: dict[str, str] = {}
+        key = ""
+        for line in lines:
+            if line.startswith("msg"):
+                key = line.split(" ", 1)[0]
+            if not line.startswith("#"):
+                texts[key] = texts.get(key, "") + ast.literal_eval(line[line.index('"') :])
+        originals = [text for key, text in texts.items() if key.startswith("msgid")]
+        translations = [text for key, text in texts.items() if key.startswith("msgstr")]
+        found.append(Entry(" ".join(line for line in lines if line.startswith("#")), originals, translations))
+    return found
+
+
+def test_every_message_has_a_translation():
+    assert len(entries()) > 100
+    assert [entry.original[0] for entry in entries() if not all(entry.translations)] == []
+
+
+def test_no_translation_is_a_guess_or_left_over():
+    assert [entry.original for entry in entries() if "fuzzy" in entry.flags or "#~" in entry.flags] == []
+
+
+def test_placeholders_and_markup_survive_translation():
+    changed = []
+    for entry in entries():
+        wanted = sorted(PLACEHOLDER.findall(entry.original[-1]))
+        changed += [text for text in entry.translations if sorted(PLACEHOLDER.findall(text)) != wanted]
+    assert changed == []
+
+
+def test_what_is_compiled_is_what_is_written(tmp_path: Path):
+    if shutil.which("msgfmt") is None:
+        pytest.skip("msgfmt (gettext) is not installed")
+    compiled = tmp_path / "django.mo"
+    subprocess.run(["msgfmt", "--check-format", "-o", compiled, MESSAGES / "django.po"], check=True)
+    assert _catalogue(compiled) == _catalogue(MESSAGES / "django.mo")
+
+
+def _catalogue(path: Path) -> dict[object, str]:
+    with path.open("rb") as file:
+        messages: dict[object, str] = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
+    return {key: text for key, text in messages.items() if key != ""}
+
+
+def test_every_message_of_the_code_is_in_the_catalogue():
+    if shutil.which("xgettext") is None:
+        pytest.skip("xgettext (gettext) is not installed")
+    folder = Path(settings.BASE_DIR)
+    options = ["--language=Python", "--from-code=UTF-8", "--no-wrap", "--output=-"]
+    keywords = ("gettext_lazy", "gettext_noop", "pgettext:1c,2", "ngettext_lazy:1,2")
+    found = subprocess.run(
+        ["xgettext", *options, *(f"--keyword={keyword}" for keyword in keywords), *(folder / "search").rglob("*.py")],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    texts = {ast.literal_eval(text) for text in re.findall(r'^msgid (".+")$', found, re.MULTILINE)}
+    assert len(texts) > 50
+    assert sorted(texts - {entry.original[0] for entry in entries()} - {""}) == []
