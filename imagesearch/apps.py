@@ -1,7 +1,8 @@
-"""Django's admin with our frame."""
+"""Django's admin in our frame."""
 
 from django.contrib.admin.apps import AdminConfig
 
 
 class CurationConfig(AdminConfig):
-    default_site = "search.admin.site.CurationSite"
+    # Not in the package search.admin: importing that registers its lists, for which the site must be there.
+    default_site = "imagesearch.admin.CurationSite"

@@ -1,0 +1,5 @@
+"""For the people who curate the collection, one file a concept."""
+
+from search.admin import accounts, images, reports
+
+__all__ = ["accounts", "images", "reports"]

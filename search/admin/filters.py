@@ -1,0 +1,178 @@
+"""How curators narrow the list of pictures. What they choose from is short, whatever the number of pictures."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.auth import get_user_model
+from django.core.cache import cache
+from django.db import connection
+from django.db.models import Exists, Min, OuterRef, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from search.embedding import active_model
+from search.models import Image, Report
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+MOST_CHOICES = 50
+SAMPLE = 50_000
+"""Tags are counted over about so many rows at most, which takes half a second; over more, by a sample."""
+REMEMBER_TAGS_FROM = 5_000
+"""Counts over so many rows are remembered for a minute."""
+
+_Choices: TypeAlias = "list[tuple[str, str | _StrPromise]]"
+
+
+class _Filter(admin.SimpleListFilter):
+    """A filter whose chosen value is among the choices even where it is none of the first ones."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        value = self.value()
+        if value is not None and value not in {choice for choice, _title in self.lookup_choices}:
+            self.lookup_choices.append((value, self.title_of(value)))
+        return super().choices(changelist)
+
+    def title_of(self, value: str) -> str:
+        return value
+
+
+class HiddenFilter(admin.SimpleListFilter):
+    title = _("visibility")
+    parameter_name = "hidden"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> _Choices:
+        return [("no", _("Shown")), ("yes", _("Hidden"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
+        value = self.value()
+        return queryset if value is None else queryset.filter(hidden=value == "yes")
+
+
+class ReportedFilter(admin.SimpleListFilter):
+    title = _("reports")
+    parameter_name = "reported"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> _Choices:
+        return [("pending", _("Reported, and not resolved"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
+        if self.value() is None:
+            return queryset
+        return queryset.filter(pk__in=Report.objects.filter(resolved=None).values("image"))
+
+
+class TagFilter(_Filter):
+    title = _("tag")
+    parameter_name = "tag"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> _Choices:
+        return [(tag, f"{tag} ({count})") for tag, count in most_common_tags()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
+        value = self.value()
+        return queryset if value is None else queryset.filter(tags__contains=[value])
+
+
+def most_common_tags() -> list[tuple[str, str]]:
+    """Return the most common tags, each with how many pictures have it, "≈" before what a sample tells."""
+    with connection.cursor() as cursor:
+        # What the statistics say; -1 before there are any.
+        cursor.execute("SELECT reltuples FROM pg_class WHERE oid = 'search_image'::regclass")
+        rows = cursor.fetchone()[0]
+    if rows < REMEMBER_TAGS_FROM:
+        return _count_tags(1)
+    tags: list[tuple[str, str]] = cache.get_or_set("admin-tags", lambda: _count_tags(min(1, SAMPLE / rows)), 60)
+    return tags
+
+
+def _count_tags(share: float) -> list[tuple[str, str]]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tag, count(*) FROM search_image TABLESAMPLE SYSTEM (%s), unnest(tags) AS tag"
+            " GROUP BY tag ORDER BY count(*) DESC, tag LIMIT %s",
+            [share * 100, MOST_CHOICES],
+        )
+        tags = cursor.fetchall()
+    if share == 1:
+        return [(tag, f"{count:,}") for tag, count in tags]
+    return [(tag, f"≈{round(count / share, -2):,.0f}") for tag, count in tags]
+
+
+class ModelFilter(_Filter):
+    title = _("model")
+    parameter_name = "model"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> _Choices:
+        active = active_model()
+        others = [(model, model) for model in _models() if model != active]
+        return [(active, gettext("%(model)s (active)") % {"model": active}), *others]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
+        value = self.value()
+        return queryset if value is None else queryset.filter(embedding_model=value)
+
+
+def _models() -> list[str]:
+    """The models of the pictures that are shown, found by jumping along an index: DISTINCT reads every row."""
+    found: list[str] = []
+    while len(found) < MOST_CHOICES:
+        rest = Image.objects.shown().filter(embedding_model__gt=found[-1] if found else "")
+        following = rest.aggregate(first=Min("embedding_model"))["first"]
+        if following is None:
+            break
+        found.append(following)
+    return found
+
+
+class UploaderFilter(_Filter):
+    title = _("uploader")
+    parameter_name = "uploader"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> _Choices:
+        users = get_user_model().objects.filter(Exists(Image.objects.filter(uploader=OuterRef("pk"))))
+        names = users.order_by("username").values_list("pk", "username")[:MOST_CHOICES]
+        return [*((str(key), name) for key, name in names), ("none", _("Nobody (ingested)"))]
+
+    def title_of(self, value: str) -> str:
+        user = get_user_model().objects.filter(pk=_number(value)).first()
+        return user.get_username() if user else value
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
+        value = self.value()
+        if value is None:
+            return queryset
+        return queryset.filter(uploader=None) if value == "none" else queryset.filter(uploader=_number(value))
+
+
+def _number(value: str) -> int:
+    if value.isascii() and value.isdecimal() and len(value) < 19:
+        return int(value)
+    raise IncorrectLookupParameters
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Of the reports: those that wait for a curator, unless others are asked for."""
+
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> _Choices:
+        return [("resolved", _("Resolved")), ("all", _("All"))]
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        for value, title in [(None, _("Pending")), *self.lookup_choices]:
+            yield {
+                "selected": self.value() == value,
+                "query_string": changelist.get_query_string({self.parameter_name: value}),
+                "display": title,
+            }
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Report]) -> QuerySet[Report]:
+        if self.value() == "all":
+            return queryset
+        return queryset.filter(resolved__isnull=self.value() != "resolved")

@@ -1,0 +1,78 @@
+"""What curators fill in."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib.admin.helpers import ActionForm
+from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget, AutocompleteSelect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from search.ingestion.metadata import clean_tags
+from search.models import Image
+
+if TYPE_CHECKING:
+    _ImageModelForm = forms.ModelForm[Image]
+else:
+    _ImageModelForm = forms.ModelForm
+
+MOST_TAGS = 50
+LONGEST_TAG = 60
+
+
+class TagsField(forms.CharField):
+    """Tags as comma-separated text; cleans to a list of each once. Says so where uploads would cut."""
+
+    widget = AdminTextInputWidget
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        tags = [" ".join(tag.split()) for tag in text.split(",")]
+        if too_long := [tag for tag in tags if len(tag) > LONGEST_TAG]:
+            raise forms.ValidationError(
+                _("A tag has at most %(limit)s characters: “%(tag)s…” is longer.")
+                % {"limit": LONGEST_TAG, "tag": too_long[0][:30]}
+            )
+        if len({tag.casefold() for tag in tags if tag}) > MOST_TAGS:
+            raise forms.ValidationError(_("A picture has at most %(limit)s tags.") % {"limit": MOST_TAGS})
+        return clean_tags(text)
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return clean_tags(data) != (initial or [])
+
+
+class UserSelect(AutocompleteSelect):
+    """A user found by typing. Django's own breaks on what no key can be, instead of showing the error at the field."""
+
+    def optgroups(self, name: str, value: Sequence[str], attrs: dict[str, Any] | None = None) -> Any:
+        return super().optgroups(name, [key for key in value if key == "" or key.isdecimal()], attrs)
+
+
+class ImageForm(_ImageModelForm):
+    """What people say of a picture; the rest its content decides."""
+
+    tags = TagsField(
+        label=gettext_lazy("Tags"),
+        required=False,
+        widget=AdminTextareaWidget(attrs={"rows": 2}),
+        help_text=gettext_lazy("Separated by commas."),
+    )
+
+    class Meta:
+        model = Image
+        fields = ("title", "description", "tags", "hidden", "source_link", "author", "licence", "uploader")
+
+
+class TagActionForm(ActionForm):
+    """The action to run, and the tags that two of them add or remove."""
+
+    # Checked by the action itself, which can say what is wrong.
+    tags = forms.Field(
+        label=gettext_lazy("Tags:"),
+        required=False,
+        widget=forms.TextInput(attrs={"placeholder": gettext_lazy("sea, evening"), "size": 16}),
+    )

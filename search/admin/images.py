@@ -1,0 +1,225 @@
+"""The pictures: found, described, tagged, hidden and deleted."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import ForeignKey, QuerySet
+from django.forms import ModelChoiceField
+from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from search.admin import image_actions, pictures
+from search.admin.filters import HiddenFilter, ModelFilter, ReportedFilter, TagFilter, UploaderFilter
+from search.admin.forms import ImageForm, TagActionForm, UserSelect
+from search.admin.lists import BoundedPaginator, Sturdy, SturdyList, image_ids
+from search.models import Image, Report
+
+NAMED_BEFORE_DELETION = 20
+TAGS_IN_LIST = 5
+
+
+class ImageList(SturdyList):
+    def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet[Any]:
+        return super().get_queryset(request, exclude_parameters).defer("embedding", "description")
+
+    def get_results(self, request: HttpRequest) -> None:
+        """The rows of one page, with what takes one query for all of them."""
+        super().get_results(request)
+        images = self.result_list = list(self.result_list)
+        pictures.with_thumbnails(images)
+        waiting = Counter(Report.objects.filter(resolved=None, image__in=images).values_list("image", flat=True))
+        for image in images:
+            image.waiting_reports = waiting[image.pk]
+
+
+@admin.register(Image)
+class ImageAdmin(Sturdy):
+    form = ImageForm
+    action_form = TagActionForm
+    actions = (
+        image_actions.hide,
+        image_actions.show,
+        image_actions.add_tags,
+        image_actions.remove_tags,
+        image_actions.delete_selected,
+    )
+    paginator = BoundedPaginator
+    list_per_page = 50
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    list_select_related = ("uploader",)
+    list_display = (
+        "preview",
+        "name",
+        "visibility",
+        "tag_links",
+        "measures",
+        "uploader_link",
+        "model_name",
+        "added",
+        "waiting_reports",
+    )
+    list_display_links = ("preview", "name")
+    list_filter: ClassVar = (
+        HiddenFilter,
+        ReportedFilter,
+        TagFilter,
+        UploaderFilter,
+        "created",
+        "format",
+        ModelFilter,
+    )
+    search_fields = ("title", "description", "author", "tags")
+    search_help_text = gettext_lazy(
+        "Words of the title, description, tags or author; or the id or address of a picture."
+    )
+    readonly_fields = (
+        "large_picture",
+        "id",
+        "measures",
+        "byte_size",
+        "colour",
+        "embedding_model",
+        "created",
+        "updated",
+        "reports",
+    )
+    fieldsets = (
+        (None, {"fields": ("large_picture", "title", "description", "tags", "hidden", "reports")}),
+        (gettext_lazy("Where it comes from"), {"fields": ("author", "licence", "source_link", "uploader")}),
+        (
+            gettext_lazy("What its content decides"),
+            {"fields": ("id", "measures", "colour", "embedding_model", "created", "updated")},
+        ),
+    )
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[SturdyList]:
+        return ImageList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Image]:
+        return super().get_queryset(request).defer("embedding")
+
+    def formfield_for_foreignkey(
+        self, db_field: "ForeignKey[Any, Any]", request: HttpRequest, **kwargs: Any
+    ) -> "ModelChoiceField[Any] | None":
+        return super().formfield_for_foreignkey(
+            db_field, request, **kwargs, widget=UserSelect(db_field, self.admin_site)
+        )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Pictures come by upload or `manage.py ingest`: a row without its picture can't come to be."""
+        return False
+
+    def view_on_site(self, obj: Image) -> str:
+        return obj.get_absolute_url()
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Image], search_term: str
+    ) -> tuple[QuerySet[Image], bool]:
+        if ids := image_ids(search_term):
+            return queryset.filter(pk__in=ids), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def get_deleted_objects(
+        self, objs: "QuerySet[Image] | Sequence[Image]", request: HttpRequest
+    ) -> tuple[list[Any], dict[Any, int], set[str], list[str]]:
+        """The first pictures and how many more; who may delete a picture may delete what was reported of it."""
+        images = list(objs[:NAMED_BEFORE_DELETION])
+        pictures.with_thumbnails(images)
+        named: list[Any] = [
+            format_html(
+                '{} <a href="{}">{}</a>',
+                pictures.thumbnail(image),
+                reverse("admin:search_image_change", args=[image.pk]),
+                image,
+            )
+            for image in images
+        ]
+        count = objs.count() if isinstance(objs, QuerySet) else len(objs)
+        if count > len(images):
+            named.append(_("… and %(count)s more.") % {"count": f"{count - len(images):,}"})
+        counts = {Image._meta.verbose_name_plural: count}
+        if reports := Report.objects.filter(image__in=objs).count():
+            counts[Report._meta.verbose_name_plural] = reports
+        return named, counts, set(), []
+
+    @admin.display(description=gettext_lazy("picture"))
+    def preview(self, image: Image) -> SafeString:
+        return pictures.thumbnail(image)
+
+    @admin.display(description=gettext_lazy("title"), ordering="title")
+    def name(self, image: Image) -> str:
+        return image.name
+
+    @admin.display(description=gettext_lazy("visibility"))
+    def visibility(self, image: Image) -> SafeString:
+        return pictures.visibility(image)
+
+    @admin.display(description=gettext_lazy("tags"))
+    def tag_links(self, image: Image) -> SafeString:
+        links = format_html_join(
+            " ",
+            '<a class="tag" href="?{}">{}</a>',
+            ((urlencode({"tag": tag}), tag) for tag in image.tags[:TAGS_IN_LIST]),
+        )
+        more = len(image.tags) - TAGS_IN_LIST
+        return format_html("{} +{}", links, more) if more > 0 else links
+
+    @admin.display(description=gettext_lazy("file"), ordering="byte_size")
+    def measures(self, image: Image) -> SafeString:
+        return format_html(
+            '{} <span class="nowrap">{} × {}</span> <span class="nowrap">{}</span>',
+            image.get_format_display(),
+            image.width,
+            image.height,
+            filesizeformat(image.byte_size),
+        )
+
+    @admin.display(description=gettext_lazy("created"), ordering="created")
+    def added(self, image: Image) -> str:
+        return pictures.moment(image.created)
+
+    @admin.display(description=gettext_lazy("uploaded by"), empty_value="")
+    def uploader_link(self, image: Image) -> SafeString | None:
+        if image.uploader is None:
+            return None
+        return format_html('<a href="?uploader={}">{}</a>', image.uploader.pk, image.uploader.get_username())
+
+    @admin.display(description=gettext_lazy("model"))
+    def model_name(self, image: Image) -> SafeString:
+        short = image.embedding_model.rstrip("/").rpartition("/")[2]
+        return format_html('<span title="{}">{}</span>', image.embedding_model, short)
+
+    @admin.display(description=gettext_lazy("reports"), empty_value="")
+    def waiting_reports(self, image: Image) -> SafeString | None:
+        count: int = image.waiting_reports  # type: ignore[attr-defined]
+        return _reports_link(image, _("%(count)s pending") % {"count": count}) if count else None
+
+    @admin.display(description=gettext_lazy("picture"))
+    def large_picture(self, image: Image) -> SafeString:
+        return pictures.large(image)
+
+    @admin.display(description=gettext_lazy("dominant colour"))
+    def colour(self, image: Image) -> SafeString:
+        return format_html('<span class="swatch" style="background: {0}"></span> {0}', image.dominant_colour)
+
+    @admin.display(description=gettext_lazy("reports"), empty_value="–")
+    def reports(self, image: Image) -> SafeString | None:
+        """How many people reported the picture, as a link to what they said."""
+        count = image.reports.count()
+        waiting = image.reports.filter(resolved=None).count()
+        text = _("%(count)s, of which %(waiting)s pending") % {"count": count, "waiting": waiting}
+        return _reports_link(image, text) if count else None
+
+
+def _reports_link(image: Image, text: str) -> SafeString:
+    query = urlencode({"q": str(image.pk), "state": "all"})
+    return format_html('<a href="{}?{}">{}</a>', reverse("admin:search_report_changelist"), query, text)

@@ -1,0 +1,133 @@
+"""What the lists of the admin share: they stay quick over large tables, and no input breaks them."""
+
+import logging
+import re
+import uuid
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.db import DataError, transaction
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.functional import cached_property
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[Any]
+    _Paginator = Paginator[Any]
+else:
+    _ModelAdmin = admin.ModelAdmin
+    _Paginator = Paginator
+
+logger = logging.getLogger(__name__)
+
+MOST_COUNTED = 10_000
+"""So many rows are counted and paged through; who looks for something further on narrows the list."""
+MOST_AT_ONCE = 1_000
+"""So many rows a bulk action changes: a changed row enters the index of the vectors anew, which takes up to 25 ms."""
+LONGEST_QUERY_STRING = 2_000
+
+_ID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
+
+
+def image_ids(text: str) -> list[uuid.UUID]:
+    """Return the ids that a search names, by themselves or in the address of an image's page."""
+    return [uuid.UUID(each) for each in _ID.findall(text)]
+
+
+def log_changes(request: HttpRequest, rows: Sequence[Model], field: str) -> None:
+    """Note in the history of each row that this person changed `field`."""
+    if rows:
+        message: Any = [{"changed": {"fields": [field]}}]
+        LogEntry.objects.log_actions(request.user.pk, rows, CHANGE, message)  # type: ignore[arg-type]
+
+
+class BoundedPaginator(_Paginator):
+    """Counts no further than people page, and takes a page beyond the last for the last."""
+
+    @cached_property
+    def _found(self) -> int:
+        rows: Any = self.object_list
+        found: int = rows.order_by().values("pk")[: MOST_COUNTED + 1].count()
+        return found
+
+    @cached_property
+    def count(self) -> int:
+        return min(self._found, MOST_COUNTED)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there are more than `count`."""
+        return self._found > MOST_COUNTED
+
+    def validate_number(self, number: float | str) -> int:
+        return max(1, min(int(number), self.num_pages))
+
+
+class SturdyList(ChangeList):
+    def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet[Any]:
+        queryset = super().get_queryset(request, exclude_parameters)
+        # A search that can't be made, such as one with a NUL, finds nothing rather than everything.
+        return queryset if self.search_form_class(request.GET).is_valid() else queryset.none()
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if isinstance(self.paginator, BoundedPaginator):
+            self.page_num = self.paginator.validate_number(self.page_num)
+
+
+class Sturdy(_ModelAdmin):
+    """A list to which wrong filters, searches and selections do no harm."""
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return SturdyList
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        # Every link of the page repeats the query string.
+        if len(request.META.get("QUERY_STRING", "")) > LONGEST_QUERY_STRING:
+            self.message_user(request, _("This search is too long."), messages.ERROR)
+            return HttpResponseRedirect(request.path)
+        context = {"title": capfirst(self.opts.verbose_name_plural), **(extra_context or {})}
+        response: HttpResponse = super().changelist_view(request, context)
+        return response
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        try:
+            with transaction.atomic():
+                return super().get_changelist_instance(request)
+        except (DataError, ValueError, OverflowError, IncorrectLookupParameters) as error:
+            # Filters come as people type them into the address, and some fail only when the query is made.
+            logger.info("Not a list: %s", request.get_full_path()[:500], exc_info=error)
+            self.message_user(request, _("There is no such filter or page."), messages.ERROR)
+            raise IncorrectLookupParameters from error
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        # The list's own search form refuses a NUL; the autocompletion does not.
+        return super().get_search_results(request, queryset, search_term.replace("\0", ""))
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any) -> HttpResponse | None:
+        try:
+            for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
+                self.opts.pk.to_python(key)
+        except ValidationError:
+            self.message_user(request, _("What is selected is not in this list."), messages.ERROR)
+            return None
+        return super().response_action(request, queryset, *args)
+
+    def too_many(self, request: HttpRequest, queryset: QuerySet[Any]) -> bool:
+        """Tell, also the person, whether these are more than one action changes."""
+        if queryset.order_by().values("pk")[: MOST_AT_ONCE + 1].count() <= MOST_AT_ONCE:
+            return False
+        text = _("At most %(limit)s can be changed at once. Narrow the list, then select all of it.")
+        self.message_user(request, text % {"limit": f"{MOST_AT_ONCE:,}"}, messages.ERROR)
+        return True

@@ -1,0 +1,66 @@
+"""How the admin shows a picture beside what is said of it."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from search import storage
+from search.models import Image
+from search.renditions import thumbnail_urls
+
+LIST_SIDE = 96
+"""Longest side in pixels of a picture in a list."""
+
+
+def with_thumbnails(images: Sequence[Image]) -> None:
+    """Give each image its `thumbnail_url`, all addresses asked for at once."""
+    urls = thumbnail_urls(images)
+    for image in images:
+        image.thumbnail_url = urls[str(image.id)]  # type: ignore[attr-defined]
+
+
+def thumbnail(image: Image) -> SafeString:
+    """A small picture as an <img>, for images that went through `with_thumbnails`."""
+    scale = LIST_SIDE / max(image.width, image.height)
+    return format_html(
+        '<img class="thumbnail" src="{}" alt="{}" title="{}" width="{}" height="{}" loading="lazy"'
+        ' style="background-image: url({})">',
+        image.thumbnail_url,  # type: ignore[attr-defined]
+        image.name,
+        image.name,
+        max(1, round(image.width * scale)),
+        max(1, round(image.height * scale)),
+        image.placeholder,
+    )
+
+
+def large(image: Image) -> SafeString:
+    """A picture as large as the page allows; it leads to the public page."""
+    return format_html(
+        '<a href="{}"><img class="large-picture" src="{}" alt="{}" width="{}" height="{}"'
+        ' style="background-image: url({})"></a>',
+        image.get_absolute_url(),
+        reverse("rendition", args=[image.id, storage.DISPLAY]),
+        image.name,
+        image.width,
+        image.height,
+        image.placeholder,
+    )
+
+
+def visibility(image: Image) -> SafeString:
+    """Whether everybody sees the picture, as a badge."""
+    if image.hidden:
+        return format_html('<span class="badge hidden-picture">{}</span>', _("Hidden"))
+    return format_html('<span class="badge">{}</span>', _("Shown"))
+
+
+def moment(when: dt.datetime) -> str:
+    """A date and time short enough for a column."""
+    return date_format(timezone.localtime(when), "SHORT_DATETIME_FORMAT")

@@ -1,0 +1,239 @@
+"""The reports, as a queue: those that nobody has looked at first, the picture beside what is said of it."""
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from search.admin import pictures
+from search.admin.filters import StateFilter
+from search.admin.lists import BoundedPaginator, Sturdy, SturdyList, image_ids, log_changes
+from search.models import Image, Report
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+
+class ReportList(SturdyList):
+    def get_results(self, request: HttpRequest) -> None:
+        """The rows of one page, with what takes one query for all of them."""
+        super().get_results(request)
+        reports = self.result_list = list(self.result_list)
+        pictures.with_thumbnails([report.image for report in reports])
+        waiting = Counter(
+            Report.objects.filter(resolved=None, image__in=[report.image_id for report in reports]).values_list(
+                "image", flat=True
+            )
+        )
+        may = self.model_admin.decisions(request)  # type: ignore[attr-defined]
+        for report in reports:
+            report.others = waiting[report.image_id] - (report.resolved is None)
+            report.decisions = {**may, "preserved_filters": self.preserved_filters}
+
+
+@admin.register(Report)
+class ReportAdmin(Sturdy):
+    paginator = BoundedPaginator
+    list_per_page = 50
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    list_select_related = ("image", "reporter", "resolver")
+    list_display = ("preview", "what", "picture", "reported_by", "reported", "others", "decision")
+    list_display_links = ("what",)
+    list_filter: ClassVar = (StateFilter, "reason", "created")
+    search_fields = ("details", "image__title", "reporter__username")
+    search_help_text = gettext_lazy(
+        "Words of the details or the picture's title; a user's name; or the id or address of a picture."
+    )
+    actions = ("resolve_selected", "hide_selected", "reopen_selected")
+    fields = readonly_fields = (
+        "large_picture",
+        "picture",
+        "reason",
+        "details",
+        "reporter",
+        "created",
+        "others_of_picture",
+        "resolved",
+        "resolver",
+    )
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[SturdyList]:
+        return ReportList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Report]:
+        return super().get_queryset(request).defer("image__embedding", "image__description")
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("<int:pk>/resolve/", view(self.resolve_view), name="search_report_resolve"),
+            path("<int:pk>/reopen/", view(self.reopen_view), name="search_report_reopen"),
+            *super().get_urls(),
+        ]
+
+    # Who may do what
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Reports come from the page of a picture."""
+        return False
+
+    def has_hide_permission(self, request: HttpRequest) -> bool:
+        """Hiding changes a picture too."""
+        return self.has_change_permission(request) and request.user.has_perm("search.change_image")
+
+    def decisions(self, request: HttpRequest) -> dict[str, bool]:
+        return {"may_resolve": self.has_change_permission(request), "may_hide": self.has_hide_permission(request)}
+
+    # What is decided
+
+    @admin.action(permissions=["change"], description=gettext_lazy("Resolve the selected reports"))
+    def resolve_selected(self, request: HttpRequest, queryset: QuerySet[Report]) -> None:
+        self._resolve_all(request, queryset, hide=False)
+
+    @admin.action(permissions=["hide"], description=gettext_lazy("Hide the pictures and resolve"))
+    def hide_selected(self, request: HttpRequest, queryset: QuerySet[Report]) -> None:
+        self._resolve_all(request, queryset, hide=True)
+
+    @admin.action(permissions=["change"], description=gettext_lazy("Open the selected reports again"))
+    def reopen_selected(self, request: HttpRequest, queryset: QuerySet[Report]) -> None:
+        if not self.too_many(request, queryset):
+            self._reopen(request, list(queryset.exclude(resolved=None)))
+
+    def resolve_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """One report resolved, with `hide` in the form its picture hidden too."""
+        hide = "hide" in request.POST
+        allowed = self.has_hide_permission(request) if hide else self.has_change_permission(request)
+        report = self._asked_for(request, pk, allowed=allowed)
+        if isinstance(report, HttpResponse):
+            return report
+        if report.resolved and not hide:
+            text = _("%(user)s has resolved this report already.")
+            self.message_user(request, text % {"user": report.resolver or _("Somebody")}, messages.WARNING)
+        else:
+            self._resolve(request, [report], hide=hide)
+        return self.response_post_save_change(request, report)
+
+    def reopen_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        report = self._asked_for(request, pk, allowed=self.has_change_permission(request))
+        if isinstance(report, HttpResponse):
+            return report
+        self._reopen(request, [report] if report.resolved else [])
+        return self.response_post_save_change(request, report)
+
+    def _asked_for(self, request: HttpRequest, pk: int, *, allowed: bool) -> Report | HttpResponse:
+        """The report that a button was pressed for, or what to answer instead. Links change nothing."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not allowed:
+            raise PermissionDenied
+        report = self.get_queryset(request).select_related("image", "resolver").filter(pk=pk).first()
+        if report is None:
+            self.message_user(request, _("This report has been deleted."), messages.WARNING)
+            return redirect("admin:search_report_changelist")
+        return report
+
+    def _resolve_all(self, request: HttpRequest, queryset: QuerySet[Report], *, hide: bool) -> None:
+        if not self.too_many(request, queryset):
+            waiting = queryset.filter(resolved=None).select_related("image")
+            self._resolve(request, list(waiting), hide=hide)
+
+    def _resolve(self, request: HttpRequest, reports: list[Report], *, hide: bool) -> None:
+        if hide:  # once for each picture: that closes all that was said of it
+            reports = list({report.image_id: report for report in reports}.values())
+        closed = len(reports)
+        with transaction.atomic():
+            if hide:
+                hidden = [report.image_id for report in reports]
+                closed = Report.objects.filter(resolved=None, image__in=hidden).count()
+            for report in reports:
+                report.resolve(cast("User", request.user), hide=hide)
+            log_changes(request, reports, "resolved")
+        if hide:
+            text = ngettext("%(count)s picture is hidden now.", "%(count)s pictures are hidden now.", len(reports))
+            self.message_user(request, text % {"count": len(reports)}, messages.SUCCESS)
+        text = ngettext("%(count)s report is resolved.", "%(count)s reports are resolved.", closed)
+        self.message_user(request, text % {"count": closed}, messages.SUCCESS)
+
+    def _reopen(self, request: HttpRequest, reports: list[Report]) -> None:
+        with transaction.atomic():
+            Report.objects.filter(pk__in=[report.pk for report in reports]).update(resolved=None, resolver=None)
+            log_changes(request, reports, "resolved")
+        text = ngettext("%(count)s report is open again.", "%(count)s reports are open again.", len(reports))
+        self.message_user(request, text % {"count": len(reports)}, messages.SUCCESS)
+
+    # What is shown
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Report], search_term: str
+    ) -> tuple[QuerySet[Report], bool]:
+        if ids := image_ids(search_term):
+            return queryset.filter(image__in=ids), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context |= {"title": _("Report"), "decisions": self.decisions(request)}
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    @admin.display(description=gettext_lazy("picture"))
+    def preview(self, report: Report) -> SafeString:
+        return format_html('<a href="{}">{}</a>', _address(report.image), pictures.thumbnail(report.image))
+
+    @admin.display(description=gettext_lazy("report"), ordering="reason")
+    def what(self, report: Report) -> SafeString:
+        details = Truncator(report.details).chars(200)
+        return format_html('{}<span class="details">{}</span>', report.get_reason_display(), details)
+
+    @admin.display(description=gettext_lazy("title"), ordering="image__title")
+    def picture(self, report: Report) -> SafeString:
+        link = format_html('<a href="{}">{}</a>', _address(report.image), report.image.name)
+        badge = pictures.visibility(report.image) if report.image.hidden else ""
+        return format_html("{} {}", link, badge)
+
+    @admin.display(description=gettext_lazy("reported by"), ordering="reporter__username")
+    def reported_by(self, report: Report) -> str:
+        return report.reporter.get_username() if report.reporter else _("Somebody without an account")
+
+    @admin.display(description=gettext_lazy("created"), ordering="created")
+    def reported(self, report: Report) -> str:
+        return pictures.moment(report.created)
+
+    @admin.display(description=gettext_lazy("others"), empty_value="")
+    def others(self, report: Report) -> SafeString | None:
+        """Those of the same picture."""
+        count: int = report.others  # type: ignore[attr-defined]
+        text = _("%(count)s more pending") % {"count": count}
+        return format_html('<a href="?q={}">{}</a>', report.image_id, text) if count else None
+
+    @admin.display(description=gettext_lazy("decision"))
+    def decision(self, report: Report) -> str:
+        context = {"report": report, **report.decisions}  # type: ignore[attr-defined]
+        return render_to_string("admin/search/report/decision.html", context)
+
+    @admin.display(description=gettext_lazy("picture"))
+    def large_picture(self, report: Report) -> SafeString:
+        return pictures.large(report.image)
+
+    @admin.display(description=gettext_lazy("other pending reports"))
+    def others_of_picture(self, report: Report) -> SafeString | str:
+        others = Report.objects.filter(image=report.image_id, resolved=None).exclude(pk=report.pk).count()
+        address = f"{reverse('admin:search_report_changelist')}?q={report.image_id}"
+        return format_html('<a href="{}">{}</a>', address, others) if others else _("None")
+
+
+def _address(image: Image) -> str:
+    return reverse("admin:search_image_change", args=[image.pk])
