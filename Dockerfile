@@ -1,0 +1,39 @@
+# syntax=docker/dockerfile:1
+# The web process: `docker build -t imagesearch .`; compose.yaml runs it with a database and an object storage.
+FROM python:3.11-slim
+
+ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /app
+
+# torch first and alone: installed with the others it would bring CUDA packages to machines that have no GPU.
+# For a machine that has one, name the index of a CUDA build instead:
+#   docker build --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130 -t imagesearch .
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+COPY requirements.txt ./
+RUN pip install "$(grep '^torch==' requirements.txt)" --index-url "$TORCH_INDEX"
+RUN pip install --requirement requirements.txt
+
+COPY . .
+
+# Static files are part of the image: /app/var/static. Settings want a database and a key by name; neither is used.
+# What a running container writes lies in two folders of its own, so that no volume hides the static files.
+RUN DEBUG=off SECRET_KEY=unused DATABASE_URL=postgres://unused@unused/unused \
+        python manage.py collectstatic --noinput --verbosity 0 \
+    && useradd --uid 10001 --create-home imagesearch \
+    && mkdir --parents var/media /models \
+    && chown imagesearch: var/media /models
+
+# HF_HOME is where the models are cached: keep that volume, or each new container downloads them again.
+ENV DEBUG=off HOST=0.0.0.0 PORT=8000 HF_HOME=/models
+USER imagesearch
+VOLUME ["/app/var/media", "/models"]
+EXPOSE 8000
+
+# Django answers only to the names in ALLOWED_HOSTS, so the check asks by the first of them.
+HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request as r; \
+name = os.environ.get('ALLOWED_HOSTS', '').split(',')[0].strip().strip('.*') or 'localhost'; \
+r.urlopen(r.Request('http://127.0.0.1:' + os.environ['PORT'] + '/healthz', headers={'Host': name}), timeout=4)"]
+
+# Migrations are a step of their own, asked for: `docker run ... imagesearch python manage.py migrate`.
+CMD ["gunicorn", "--worker-tmp-dir", "/dev/shm", "imagesearch.wsgi"]
