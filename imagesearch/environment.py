@@ -24,9 +24,10 @@ _VARIABLE = re.compile(r"(?:export )?([A-Za-z_0-9]+)=")
 
 
 def read_env_file(path: Path, *, over_blank: bool = False) -> None:
-    """Add the variables of a `.env` file; those that the environment already has win (with `over_blank`, if not blank).
+    """Add the variables of a `.env` file; those that the environment already has win.
 
-    A line that is none stops the start. It is not repeated in the error: it may hold a password.
+    With `over_blank` not those that it has blank. A line that is none stops the start; the error does not repeat it,
+    since it may hold a password.
     """
     if not path.is_file():
         return
@@ -75,17 +76,17 @@ def names(name: str, default: Sequence[str] = ()) -> list[str]:
 
 def web_address(name: str) -> str:
     """An http or https URL without a trailing slash, or nothing."""
-    value = text(name).rstrip("/")
+    value = text(name)
     if not value:
         return ""
     try:
         parts = urlsplit(value)
-        valid = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         valid = False
     if not valid:
         raise wrong(name, value, "write a whole address such as https://pictures.example.org.")
-    return value
+    return value.rstrip("/")
 
 
 def web_origins(name: str) -> list[str]:
@@ -102,7 +103,7 @@ def host_names(name: str, default: Sequence[str]) -> list[str]:
     hosts = names(name, default)
     for host in hosts:
         if not re.fullmatch(r"\[[0-9a-fA-F:.]+\]|[^/:\s]+", host):
-            raise wrong(name, host, "write each host alone, without https:// and without a port: pictures.example.org.")
+            raise wrong(name, host, "write each host alone, without https:// and port, such as pictures.example.org.")
     return hosts
 
 

@@ -29,7 +29,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 read_env_file(BASE_DIR / ".env")
 
 # Everything that a running system writes, unless a database and a bucket are configured.
-DATA_DIR = Path(text("DATA_DIR", str(BASE_DIR / "var"))).resolve()
+DATA_DIR = Path(text("DATA_DIR") or BASE_DIR / "var").resolve()
 # `make demo` notes here which models its pictures were embedded with.
 read_env_file(DATA_DIR / "demo.env", over_blank=True)
 
@@ -56,8 +56,6 @@ HTTPS = flag("HTTPS", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 30 * 24 * 3600 if HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
-# A load balancer asks over plain http.
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "search.views.errors.csrf_failed"
 
@@ -77,6 +75,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "search.middleware.HealthChecks",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "search.middleware.Unavailable",
@@ -178,6 +177,8 @@ _s3_options = {
 }
 # Where browsers fetch thumbnails and renditions, when those are public; presigned addresses otherwise.
 S3_PUBLIC_BASE_URL = web_address("S3_PUBLIC_BASE_URL")
+# For a bucket that browsers can't reach: pages then fetch thumbnails and renditions from here.
+PICTURES_THROUGH_SITE = flag("PICTURES_THROUGH_SITE", default=False)
 MEDIA_ROOT = DATA_DIR / "media"
 
 STORAGES: dict[str, dict[str, Any]] = {

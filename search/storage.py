@@ -124,7 +124,9 @@ def check() -> None:
 
 
 def serves_itself() -> bool:
-    """Whether browsers can fetch objects from the storage; local files are served by our own views."""
+    """Whether browsers can fetch objects from the storage; otherwise our own views serve them."""
+    if settings.PICTURES_THROUGH_SITE:
+        return False
     return bool(settings.S3_PUBLIC_BASE_URL) or not isinstance(default_storage, FileSystemStorage)
 
 

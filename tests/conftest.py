@@ -1,16 +1,18 @@
 """Every test runs against the embedded PostgreSQL, files in a folder of its own and the small demo model."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import os
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import Permission, User
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
 
 from search import demo
+from search.embedding import forget_models
 
 
 @pytest.fixture(autouse=True)
@@ -65,3 +67,25 @@ def as_carol(carol: User) -> Client:
     client = Client()
     client.force_login(carol)
     return client
+
+
+@pytest.fixture
+def database_down(transactional_db: None) -> Iterator[None]:
+    """The database does not answer; what was written before is there again afterwards."""
+    where = connection.settings_dict["HOST"]
+    connection.close()
+    connection.settings_dict["HOST"] = "/nowhere"
+    yield
+    connection.close()
+    connection.settings_dict["HOST"] = where
+
+
+@pytest.fixture
+def no_model(settings, tmp_path: Path) -> Iterator[Path]:
+    """Both models are a folder that is none."""
+    folder = tmp_path / "no-model"
+    folder.mkdir()
+    settings.EMBEDDING_IMAGE_MODEL = settings.EMBEDDING_TEXT_MODEL = str(folder)
+    forget_models()
+    yield folder
+    forget_models()

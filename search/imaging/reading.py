@@ -1,7 +1,9 @@
 """Bytes that a stranger sent -> an upright RGB picture, or UnreadableImage."""
 
 import re
+import threading
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass
 from io import SEEK_END, BytesIO
 from pathlib import Path
@@ -19,6 +21,11 @@ from search.imaging.errors import Reason, UnreadableImage, too_many_bytes, too_m
 from search.imaging.exif import UPRIGHT, orientation_in
 from search.imaging.formats import is_cut_short, recognised, webp_canvas
 from search.imaging.scans import refuse_endless_scans
+
+
+LARGE = 24_000_000
+"""Pixels from which only a few pictures are decoded at once: one of 100 megapixels takes up to 800 MB meanwhile."""
+_LARGE_AT_ONCE = threading.BoundedSemaphore(2)
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,8 @@ def _decoded(data: bytes, format: str, max_pixels: int, at_least: int | None) ->
             refuse_endless_scans(data, start=file.fp.tell() if file.fp else 0)
             if at_least:
                 file.draft(None, (at_least, at_least))
-        file.load()
+        with _LARGE_AT_ONCE if file.size[0] * file.size[1] > LARGE else nullcontext():
+            file.load()
         if format == "HEIF":  # libheif may find that the header was wrong about the size
             width, height = _allowed_size(file, max_pixels)
         # After the pixels, because the EXIF block of a PNG may stand behind them.

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -51,7 +51,10 @@ class Added:
 
 def read_for_model(data: bytes) -> ReadPicture:
     """Decode `data` as far as the model and the thumbnail need it. Raises UnreadableImage."""
-    return read_picture(data, max_pixels=settings.UPLOAD_MAX_MEGAPIXELS * 1_000_000, at_least=MODEL_SIDE)
+    read = read_picture(data, max_pixels=settings.UPLOAD_MAX_MEGAPIXELS * 1_000_000, at_least=MODEL_SIDE)
+    factor = min(read.picture.size) // MODEL_SIDE
+    # A batch of full-size pictures would fill the memory while it waits for the model.
+    return replace(read, picture=read.picture.reduce(factor)) if factor > 1 else read
 
 
 def prepare(

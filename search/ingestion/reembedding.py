@@ -19,7 +19,6 @@ def stale_images() -> int:
 def reembed(progress: Callable[[Report], None] = lambda report: None) -> Report:
     """Give every image of another model a vector of the active one. Raises ModelUnavailable, StorageUnavailable."""
     report = Report()
-    encoder = picture_encoder()
     stale = Image.objects.exclude(embedding_model=active_model()).values_list("pk", flat=True)
     ids = stale.order_by("pk").iterator()
     while batch := list(islice(ids, BATCH)):
@@ -29,7 +28,7 @@ def reembed(progress: Callable[[Report], None] = lambda report: None) -> Report:
                 pictures[image_id] = read_for_model(storage.read(storage.original_key(image_id))).picture
             except (UnreadableImage, storage.MissingObject) as error:
                 report.failed.append((str(image_id), str(error)))
-        vectors = encoder.encode_pictures(list(pictures.values()))
+        vectors = picture_encoder().encode_pictures(list(pictures.values()))
         for image_id, vector in zip(pictures, vectors, strict=True):
             Image.objects.filter(pk=image_id).update(embedding=vector, embedding_model=active_model())
         report.added += len(pictures)

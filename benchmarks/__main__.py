@@ -1,0 +1,102 @@
+"""`make bench`, or `python -m benchmarks [--quick] [--profile] [--write]`: a few minutes on two quiet cores."""
+
+import argparse
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import world as worlds
+from benchmarks.photos import LARGE, SMALL, photos
+from benchmarks.report import ingestion_table, machine, page_table
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+EXPLANATION = """\
+The two sides take turns, over the same files and the same queries; the last column is the median of the ratios within
+each turn, and in brackets the least and the greatest. Measure on a machine that does nothing else: the plain loop
+starts all threads for every single picture, so that it suffers more than this system does where they must wait for
+others, and the ratios come out too good. Models have the shapes of CLIP ViT-B/32 and of the multilingual DistilBERT,
+and random weights.
+
+The plain loop is what the replaced system runs: each picture opened, encoded by `SentenceTransformer.encode`, stored
+and inserted in a transaction of its own; each page's text encoded anew, whole rows selected. It does less than this
+system: no thumbnail, placeholder or colour, no check for duplicates or for hostile files, and of the page only the
+vector and the rows, without HTML and HTTP. It also searches with pgvector's own settings, which end after 40 rows.
+
+This system is measured as it is deployed: `search.ingestion.ingest`, and gunicorn with its own configuration in a
+process of its own, asked over loopback by one visitor who keeps the connection."""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is measured."""
+
+    photos: int
+    ingestions: int
+    rows: tuple[int, ...]
+    queries: int
+
+
+WHOLE = Extent(photos=96, ingestions=5, rows=(1_000, 30_000), queries=100)
+QUICK = Extent(photos=64, ingestions=2, rows=(1_000, 6_000), queries=20)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer pairs and rows, to try it")
+    parser.add_argument("--profile", action="store_true", help="tell where the time goes instead of comparing")
+    parser.add_argument("--write", action="store_true", help=f"keep what is printed in {RESULTS.name}")
+    options = parser.parse_args()
+    started, load = time.monotonic(), os.getloadavg()[0]
+    say("Making models, photos and a database ...")
+    world = worlds.make_world()
+    worlds.start()
+    extent = QUICK if options.quick else WHOLE
+    text = profile(world, extent) if options.profile else compare(world, extent)
+    text += "\n\n" + machine(worlds.database_version(), load)
+    print(text)
+    if options.write:
+        RESULTS.write_text(f"# Results of `make bench`\n\n{text}\n", encoding="utf-8")
+    say(f"{time.monotonic() - started:.0f} seconds.")
+
+
+def say(progress: str) -> None:
+    """Progress goes to the error output, so that the output is the tables alone."""
+    print(progress, file=sys.stderr, flush=True)
+
+
+def compare(world: worlds.World, extent: Extent) -> str:
+    from benchmarks import ingestion, search_page  # noqa: PLC0415 - after the settings
+    from benchmarks.plain import PlainLoop  # noqa: PLC0415
+
+    plain = PlainLoop(world)
+    pages, ingestions = [], []
+    try:
+        with search_page.served(world.data) as visitor:
+            for seed, rows in enumerate(extent.rows):
+                say(f"The search page at {rows:,} rows ...")
+                worlds.fill_up_to(rows, photos(world.cache, SMALL, extent.photos))
+                queries = worlds.queries(search_page.WARM_UP + extent.queries, seed)
+                pages += search_page.measure(visitor, plain, rows, queries)
+        for size in (LARGE, SMALL):
+            say(f"Ingestion of {size.name} photos ...")
+            ingestions.append(ingestion.measure(world, plain, size, count=extent.photos, pairs=extent.ingestions))
+    finally:
+        plain.close()
+    tables = [ingestion_table(ingestions), page_table(pages)]
+    return "\n\n".join([*tables, EXPLANATION])
+
+
+def profile(world: worlds.World, extent: Extent) -> str:
+    from benchmarks.where_time_goes import profile_ingestion, profile_page  # noqa: PLC0415 - after the settings
+
+    tables = [profile_ingestion(photos(world.cache, size, extent.photos)) for size in (LARGE, SMALL)]
+    for seed, rows in enumerate(extent.rows):
+        worlds.fill_up_to(rows, photos(world.cache, SMALL, extent.photos))
+        tables.append(profile_page(worlds.queries(extent.queries, seed), rows))
+    return "\n\n".join(tables)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""Made-up photos: gradients, shapes of all sizes and grain, so that their JPEG files are as large as a camera's."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+_ROUGHNESS = 0.64, 0.76
+"""How strong each scale is beside the one of twice its size, from a hazy photo to one of gravel."""
+
+
+@dataclass(frozen=True)
+class Size:
+    name: str
+    width: int
+    height: int
+    quality: int
+
+
+LARGE = Size("large", 1600, 1200, 88)
+SMALL = Size("small", 640, 480, 88)
+
+
+def photos(cache: Path, size: Size, count: int) -> list[Path]:
+    """Return the files of `count` different photos, made if they are not there yet."""
+    folder = cache / f"photos-{size.width}x{size.height}-{count}"
+    if not folder.is_dir():
+        draft = folder.with_suffix(".draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        for seed in range(count):
+            picture = _photo(np.random.default_rng([size.width, seed]), size)
+            picture.save(draft / f"{seed:04}.jpg", quality=size.quality)
+        draft.rename(folder)
+    return sorted(folder.iterdir())
+
+
+def _photo(rng: np.random.Generator, size: Size) -> Image.Image:
+    scene = rng.uniform(-1, 1, (3, 3, 4)).astype(np.float32)
+    strength, roughness = 0.5, rng.uniform(*_ROUGHNESS)
+    while scene.shape[2] < size.width:
+        height, width = min(size.height, 2 * scene.shape[1]), min(size.width, 2 * scene.shape[2])
+        strength *= roughness
+        light = rng.standard_normal((height, width), dtype=np.float32)
+        # Most of what a photo shows is lighter and darker, not another colour.
+        scene = np.stack([_enlarged(channel, width, height) for channel in scene]) + strength * light
+        scene[rng.integers(3)] += 0.3 * strength * rng.standard_normal((height, width), dtype=np.float32)
+    pixels = (127.5 * (1 + np.tanh(0.7 * scene))).astype(np.uint8)
+    return Image.fromarray(np.moveaxis(pixels, 0, 2))
+
+
+def _enlarged(channel: npt.NDArray[np.float32], width: int, height: int) -> npt.NDArray[np.float32]:
+    return np.asarray(Image.fromarray(channel).resize((width, height), Image.Resampling.BICUBIC))

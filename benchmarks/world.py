@@ -1,0 +1,172 @@
+"""A world of the benchmark's own: settings, a database and a storage that are gone afterwards, and rows to search."""
+
+import atexit
+import os
+import random
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.random_models import picture_model, text_model, words
+from imagesearch.environment import read_env_file, text
+
+BASE = Path(__file__).resolve().parent.parent
+FILLER = "Filler"
+"""Title of the rows that are there to be searched; rows of the ingestion have none."""
+
+_CENTRES = 500
+_AT_ONCE = 5_000
+
+
+@dataclass(frozen=True)
+class World:
+    """Folders: `cache` stays for the next run, `data` is this run's `var/`."""
+
+    cache: Path
+    data: Path
+    picture_model: Path
+    text_model: Path
+
+
+def make_world() -> World:
+    """Point the settings, which must not be loaded yet, at a database and folders that end with this process."""
+    read_env_file(BASE / ".env")
+    cache = Path(text("DATA_DIR", str(BASE / "var"))).resolve() / "benchmarks"
+    cache.mkdir(parents=True, exist_ok=True)
+    data = Path(tempfile.mkdtemp(prefix="run-", dir=cache))
+    # Registered before the embedded database registers its own end, and so called after it.
+    atexit.register(shutil.rmtree, data, ignore_errors=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    world = World(cache, data, picture_model(cache), text_model(cache))
+    os.environ |= {
+        **dict.fromkeys(["DATABASE_URL", "AWS_STORAGE_BUCKET_NAME", "AWS_S3_ENDPOINT_URL", "S3_PUBLIC_BASE_URL"], ""),
+        "DJANGO_SETTINGS_MODULE": "imagesearch.settings",
+        "DATA_DIR": str(data),
+        "EMBEDDING_IMAGE_MODEL": str(world.picture_model),
+        "EMBEDDING_TEXT_MODEL": str(world.text_model),
+        "HF_HUB_OFFLINE": "1",
+        # As in production, where templates are cached and queries are not recorded.
+        "DEBUG": "off",
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "ALLOWED_HOSTS": "127.0.0.1",
+        "HTTPS": "off",
+        "LANGUAGE_CODE": "en",
+        "WEB_CONCURRENCY": "1",
+    }
+    return world
+
+
+def start() -> None:
+    """Load Django on an empty database with all tables, and the static files that the pages link to."""
+    import django  # noqa: PLC0415 - after make_world
+    from django.core.management import call_command  # noqa: PLC0415
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+    call_command("collectstatic", verbosity=0, interactive=False)
+
+
+def queries(count: int, seed: int) -> list[str]:
+    """Different queries of four to eight word pieces, none of which another seed gives."""
+    rng = random.Random(seed)
+    known = list(words())
+    return [" ".join([*rng.sample(known, rng.randint(3, 7)), f"{seed}"]) for _ in range(count)]
+
+
+def clustered_vectors(count: int, seed: int) -> Iterator[npt.NDArray[np.float32]]:
+    """Unit vectors as CLIP's of photos lie: all on one side, around the centres of some hundred kinds of pictures."""
+    rng = np.random.default_rng(seed)
+    side = 0.7 * _directions(np.random.default_rng(0), 1)
+    centres = _directions(np.random.default_rng(1), _CENTRES)
+    for _ in range(count):
+        vector = side[0] + 0.5 * centres[rng.integers(_CENTRES)] + 0.5 * _directions(rng, 1)[0]
+        yield vector / np.linalg.norm(vector)
+
+
+def _directions(rng: np.random.Generator, count: int) -> npt.NDArray[np.float32]:
+    vectors = rng.standard_normal((count, 512), dtype=np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
+
+
+def fill_up_to(count: int, photos: Sequence[Path]) -> None:
+    """Bring the collection to `count` rows, index built, with the small data that `photos` would have."""
+    from django.db import connection  # noqa: PLC0415 - after make_world
+
+    from search.models import Image  # noqa: PLC0415
+
+    there = Image.objects.count()
+    (index,) = (one for one in Image._meta.indexes if one.name == "image_embedding_hnsw")
+    with connection.schema_editor() as editor:
+        editor.remove_index(Image, index)
+    _copy_rows(count - there, first=there, placeholders=_placeholders(photos))
+    with connection.cursor() as cursor:
+        cursor.execute("SET maintenance_work_mem = '512MB'")
+    with connection.schema_editor() as editor:
+        editor.add_index(Image, index)
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE search_image")
+
+
+def _placeholders(photos: Sequence[Path]) -> list[str]:
+    from search.imaging import placeholder, read_picture  # noqa: PLC0415 - after make_world
+
+    pictures = (read_picture(path, max_pixels=10**7, at_least=448).picture for path in islice(photos, 16))
+    return [placeholder(picture) for picture in pictures]
+
+
+def _copy_rows(count: int, *, first: int, placeholders: Sequence[str]) -> None:
+    from django.db import connection  # noqa: PLC0415 - after make_world
+
+    vectors = clustered_vectors(count, seed=first)
+    for start in range(first, first + count, _AT_ONCE):
+        rows = [_row(number, vector, placeholders) for number, vector in enumerate(islice(vectors, _AT_ONCE), start)]
+        names = ", ".join(rows[0])
+        with connection.cursor() as cursor, cursor.copy(f"COPY search_image ({names}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(list(row.values()))
+
+
+def _row(number: int, vector: npt.NDArray[np.float32], placeholders: Sequence[str]) -> dict[str, Any]:
+    from search.embedding import active_model  # noqa: PLC0415 - after make_world
+
+    return {
+        "id": uuid.uuid5(uuid.NAMESPACE_OID, str(number)),
+        "embedding": "[" + ",".join(["%.5f"] * 512) % tuple(vector.tolist()) + "]",
+        "embedding_model": active_model(),
+        "title": FILLER,
+        "description": "What somebody wrote about this picture, in a sentence or two of usual length. " * 2,
+        "source_link": f"https://pictures.example.org/{number}",
+        "author": "Somebody",
+        "licence": "CC BY 4.0",
+        "tags": ["filler", f"kind {number % _CENTRES}"],
+        "hidden": False,
+        "format": "JPEG",
+        "width": 1600,
+        "height": 1200,
+        "byte_size": 400_000,
+        "dominant_colour": "#808080",
+        "placeholder": placeholders[number % len(placeholders)],
+    }
+
+
+def database_version() -> str:
+    from django.db import connection  # noqa: PLC0415 - after make_world
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_setting('server_version'), extversion FROM pg_extension WHERE extname = 'vector'"
+        )
+        server, vectors = cursor.fetchone()
+    return f"PostgreSQL {server.split()[0]}, pgvector {vectors}"

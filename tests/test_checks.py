@@ -1,0 +1,142 @@
+"""Wrong configuration fails at start, with an id and the mend."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core import checks
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+from django.db import connection
+
+from search.checks import models_are_there, pgvector_is_recent, vectors_are_of_the_active_model
+from search.embedding import active_model
+from tests.base import a_vector, an_image
+
+
+def found(*databases: str) -> list[str | None]:
+    """The ids of what `manage.py check` finds that is ours."""
+    return [message.id for message in checks.run_checks(databases=databases) if str(message.id).startswith("search.")]
+
+
+def pgvector(version: str | None) -> None:
+    """Have this database session say that its server has this version of pgvector, or none."""
+    with connection.cursor() as cursor:
+        # A temporary relation hides the one of the catalogue.
+        cursor.execute("CREATE TEMP TABLE pg_available_extensions (name text, default_version text)")
+        if version:
+            cursor.execute("INSERT INTO pg_available_extensions VALUES ('vector', %s)", [version])
+
+
+@pytest.mark.django_db
+def test_nothing_is_found_where_nothing_is_wrong() -> None:
+    an_image()
+
+    assert found("default") == []
+
+
+# Models
+
+
+@pytest.mark.parametrize("name", ["EMBEDDING_IMAGE_MODEL", "EMBEDDING_TEXT_MODEL"])
+@pytest.mark.parametrize("folder", ["/no/such/folder", "./no-such-folder", "../no-such-folder", "~/no-such-folder"])
+def test_a_folder_of_a_model_that_is_not_there_stops_the_start(settings: Any, name: str, folder: str) -> None:
+    setattr(settings, name, folder)
+
+    [error] = models_are_there(None)
+
+    assert (error.id, error.is_serious()) == ("search.E001", True)
+    assert name in error.msg
+    assert folder in error.msg
+    assert error.hint
+    with pytest.raises(SystemCheckError, match="E001"):
+        call_command("check")
+
+
+def test_folders_that_are_there_and_hub_ids_are_fine(settings: Any, tmp_path: Path) -> None:
+    settings.EMBEDDING_IMAGE_MODEL = str(tmp_path)
+    settings.EMBEDDING_TEXT_MODEL = "somebody/a-model"
+
+    assert models_are_there(None) == []
+
+
+# Vectors of another model
+
+
+@pytest.mark.django_db
+def test_pictures_that_no_search_finds_are_told_with_the_mend() -> None:
+    an_image()
+    an_image(embedding_model="somebody/an-older-model", vector=a_vector(1))
+
+    [warning] = vectors_are_of_the_active_model(None, ["default"])
+
+    assert (warning.id, warning.is_serious()) == ("search.W002", False)
+    assert "somebody/an-older-model" in warning.msg
+    assert active_model() in warning.msg
+    assert "reembed" in str(warning.hint)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("other", ["a-model-whose-name-comes-first", "zz-last"])
+def test_one_such_picture_among_many_is_enough_wherever_its_model_is_sorted(other: str) -> None:
+    for _ in range(3):
+        an_image()
+    an_image(embedding_model=other, vector=a_vector(1))
+
+    assert found("default") == ["search.W002"]
+
+
+@pytest.mark.django_db
+def test_hidden_pictures_of_another_model_are_nothing_to_warn_of() -> None:
+    an_image(embedding_model="somebody/an-older-model", vector=a_vector(1), hidden=True)
+
+    assert found("default") == []
+
+
+@pytest.mark.django_db
+def test_a_database_without_our_tables_is_left_to_migrate() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE search_image RENAME TO elsewhere")
+
+    assert vectors_are_of_the_active_model(None, ["default"]) == []
+
+
+# The database server
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("version", ["0.8.4", "0.8.10", "0.10.0", "1.0.0"])
+def test_a_recent_pgvector_is_fine(version: str) -> None:
+    pgvector(version)
+
+    assert pgvector_is_recent(None, ["default"]) == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("version", ["0.8.3", "0.7.4", "0.5"])
+def test_an_old_pgvector_stops_the_start(version: str) -> None:
+    pgvector(version)
+
+    [error] = pgvector_is_recent(None, ["default"])
+
+    assert (error.id, error.is_serious()) == ("search.E004", True)
+    assert version in error.msg
+    assert "0.8.4" in error.msg
+    assert error.hint
+
+
+@pytest.mark.django_db
+def test_a_server_without_pgvector_stops_the_start() -> None:
+    pgvector(None)
+
+    [error] = pgvector_is_recent(None, ["default"])
+
+    assert (error.id, error.is_serious()) == ("search.E003", True)
+    assert "pgvector" in str(error.hint)
+
+
+@pytest.mark.parametrize("databases", [None, [], ["another"]])
+def test_the_database_is_asked_only_when_it_is_checked(databases: list[str] | None) -> None:
+    # Without the mark that opens the database to a test, any query fails.
+    assert pgvector_is_recent(None, databases) == []
+    assert vectors_are_of_the_active_model(None, databases) == []

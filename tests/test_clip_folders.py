@@ -1,0 +1,296 @@
+"""CLIP folders as they lie on the hub since 2021 and as they are saved today: both load, and give the same vectors."""
+
+# Models are built here, not only used.
+# ruff: noqa: TID253
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as PILImage
+from safetensors.torch import save_file
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Dense, Transformer
+from sentence_transformers.sentence_transformer.modules import Pooling
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import (
+    BertTokenizer,
+    CLIPConfig,
+    CLIPImageProcessor,
+    CLIPModel,
+    CLIPProcessor,
+    CLIPTextConfig,
+    CLIPTokenizer,
+    CLIPVisionConfig,
+    DistilBertConfig,
+    DistilBertModel,
+)
+
+from search.embedding import ModelUnavailable, forget_models, picture_encoder, text_encoder
+from search.vectors import Vectors
+
+PICTURES = [PILImage.effect_mandelbrot((320, 240), (-2, -1.5, 1, 1.5), quality).convert("RGB") for quality in (20, 90)]
+PICTURES.append(PILImage.linear_gradient("L").convert("RGB"))
+TEXTS = ["a red star", "two green squares", "금붕어"]
+
+BEGIN, END = "<|startoftext|>", "<|endoftext|>"
+MEAN, STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
+
+
+def write(path: Path, content: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content, indent=2), "utf-8")
+
+
+def modules(*types_and_paths: tuple[str, str]) -> list[dict[str, Any]]:
+    return [
+        {"idx": index, "name": str(index), "path": path, "type": kind}
+        for index, (kind, path) in enumerate(types_and_paths)
+    ]
+
+
+@pytest.fixture
+def use(settings: Any) -> Any:
+    """Has the product embed with other folders, and afterwards forget them."""
+
+    def use(**folders: Path) -> None:
+        for name, folder in folders.items():
+            setattr(settings, f"EMBEDDING_{name.upper()}_MODEL", str(folder))
+        forget_models()
+
+    yield use
+    forget_models()
+
+
+# Pictures
+
+
+def letters() -> dict[str, int]:
+    """CLIP's vocabulary without its merges: every byte, and every byte at the end of a word."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    pieces = [*alphabet, *(f"{letter}</w>" for letter in alphabet), BEGIN, END]
+    return {piece: number for number, piece in enumerate(pieces)}
+
+
+@pytest.fixture(scope="module")
+def clip() -> CLIPModel:
+    """The shape of ViT-B/32, with weights that mean nothing; what reads words is smaller."""
+    torch.manual_seed(7)
+    pieces = letters()
+    vision = CLIPVisionConfig(
+        hidden_size=768,
+        intermediate_size=3072,
+        num_hidden_layers=12,
+        num_attention_heads=12,
+        patch_size=32,
+        image_size=224,
+        projection_dim=512,
+    )
+    text = CLIPTextConfig(
+        vocab_size=len(pieces),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        projection_dim=512,
+        bos_token_id=pieces[BEGIN],
+        eos_token_id=pieces[END],
+        pad_token_id=1,
+    )
+    return CLIPModel(CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=512)).eval()
+
+
+@pytest.fixture(scope="module")
+def old_clip(clip: CLIPModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `sentence-transformers/clip-ViT-B-32` lies on the hub: all in `0_CLIPModel`, tokenizer and all."""
+    folder = tmp_path_factory.mktemp("old-clip")
+    inner = folder / "0_CLIPModel"
+    write(folder / "modules.json", modules(("sentence_transformers.models.CLIPModel", "0_CLIPModel")))
+    versions = {"sentence_transformers": "2.0.0", "transformers": "4.6.1", "pytorch": "1.9.0"}
+    write(folder / "config_sentence_transformers.json", {"__version__": versions})
+    config = clip.config.to_dict()
+    tower_names = ("text_config", "vision_config")
+    towers = {f"{name}_dict": None for name in tower_names} | {name: config[name] for name in tower_names}
+    plain = {"architectures": ["CLIPModel"], "model_type": "clip", "initializer_factor": 1.0, "projection_dim": 512}
+    write(inner / "config.json", {**plain, "logit_scale_init_value": 2.6592, "transformers_version": None, **towers})
+    sizes = {"size": 224, "crop_size": 224, "resample": 3, "image_mean": MEAN, "image_std": STD}
+    steps = {"do_resize": True, "do_center_crop": True, "do_normalize": True}
+    write(inner / "preprocessor_config.json", {**sizes, **steps, "feature_extractor_type": "CLIPFeatureExtractor"})
+    special = {"bos_token": BEGIN, "eos_token": END, "unk_token": END, "pad_token": END}
+    added = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": True}
+    tokens = {name: {"content": token, **added} for name, token in special.items() if name != "pad_token"}
+    write(inner / "special_tokens_map.json", {**tokens, "pad_token": END})
+    typed = {name: {**token, "__type": "AddedToken"} for name, token in tokens.items()}
+    tokenizer = {"errors": "replace", "add_prefix_space": False, "do_lower_case": True, "model_max_length": 77}
+    write(
+        inner / "tokenizer_config.json", {**typed, "pad_token": END, **tokenizer, "tokenizer_class": "CLIPTokenizer"}
+    )
+    write(inner / "vocab.json", letters())
+    write(inner / "merges.txt", "#version: 0.2\n")
+    # Old transformers kept the numbers of the positions among the weights.
+    weights: dict[str, torch.Tensor] = dict(clip.state_dict())
+    weights["text_model.embeddings.position_ids"] = torch.arange(77).unsqueeze(0)
+    weights["vision_model.embeddings.position_ids"] = torch.arange(50).unsqueeze(0)
+    torch.save(weights, inner / "pytorch_model.bin")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def new_clip(clip: CLIPModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As today's sentence-transformers saves it."""
+    base = tmp_path_factory.mktemp("transformers-clip")
+    clip.save_pretrained(base)
+    write(base / "vocab.json", letters())
+    write(base / "merges.txt", "#version: 0.2\n")
+    tokenizer = CLIPTokenizer.from_pretrained(base, model_max_length=77)
+    CLIPProcessor(image_processor=CLIPImageProcessor(), tokenizer=tokenizer).save_pretrained(base)
+    folder = tmp_path_factory.mktemp("new-clip")
+    SentenceTransformer(modules=[Transformer(str(base))], device="cpu").save(str(folder))
+    return folder
+
+
+def seen_by(clip: CLIPModel) -> Vectors:
+    """What transformers itself makes of the pictures, with the preparation that CLIP was trained with."""
+    pixels = CLIPImageProcessor()(PICTURES, return_tensors="pt")["pixel_values"]
+    with torch.inference_mode():
+        pooled = clip.vision_model(pixel_values=pixels).pooler_output
+        vectors = torch.nn.functional.normalize(clip.visual_projection(pooled), dim=-1)
+    return vectors.numpy()
+
+
+def test_both_folders_of_a_clip_give_the_vectors_of_its_weights(
+    use: Callable[..., None], clip: CLIPModel, old_clip: Path, new_clip: Path
+) -> None:
+    wanted = seen_by(clip)
+
+    for folder in (old_clip, new_clip):
+        use(image=folder)
+        vectors = picture_encoder().encode_pictures(PICTURES)
+        assert vectors.shape == (3, 512)
+        # In bfloat16, where the processor has it, they agree a little less.
+        assert (vectors * wanted).sum(axis=1).min() > 0.999
+    assert (wanted @ wanted.T)[~np.eye(3, dtype=bool)].max() < 0.999
+
+
+def test_both_folders_read_words_the_same(use: Callable[..., None], old_clip: Path, new_clip: Path) -> None:
+    vectors = []
+    for folder in (old_clip, new_clip):
+        use(text=folder)
+        vectors.append(text_encoder().encode_texts(TEXTS))
+
+    assert np.allclose(vectors[0], vectors[1], atol=1e-5)
+    assert (vectors[0] @ vectors[0].T)[~np.eye(3, dtype=bool)].max() < 0.9999
+
+
+# Words
+
+
+@pytest.fixture(scope="module")
+def words() -> tuple[DistilBertModel, Dense, list[str]]:
+    """A small DistilBERT, the layer into the common space, and a vocabulary of letters."""
+    torch.manual_seed(8)
+    characters = sorted(set("".join(TEXTS)) - {" "})
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters, *(f"##{letter}" for letter in characters)]
+    config = DistilBertConfig(vocab_size=len(pieces), dim=64, hidden_dim=128, n_layers=2, n_heads=4)
+    dense = Dense(64, 512, bias=False, activation_function=torch.nn.Identity())
+    return DistilBertModel(config).eval(), dense, pieces
+
+
+@pytest.fixture(scope="module", params=["pytorch_model.bin", "model.safetensors"])
+def old_words(
+    words: tuple[DistilBertModel, Dense, list[str]],
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """As `sentence-transformers/clip-ViT-B-32-multilingual-v1` lies on the hub."""
+    bert, dense, pieces = words
+    folder = tmp_path_factory.mktemp("old-words")
+    types = [f"sentence_transformers.models.{name}" for name in ("Transformer", "Pooling", "Dense")]
+    write(folder / "modules.json", modules(*zip(types, ["", "1_Pooling", "2_Dense"], strict=True)))
+    write(folder / "sentence_bert_config.json", {"max_seq_length": 128, "do_lower_case": False})
+    config = bert.config.to_dict()
+    write(folder / "config.json", {**config, "architectures": ["DistilBertModel"], "transformers_version": "4.1.1"})
+    write(folder / "vocab.txt", "\n".join(pieces) + "\n")
+    tokenizer = {"do_lower_case": False, "tokenize_chinese_chars": True, "strip_accents": None}
+    special = {"unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]", "cls_token": "[CLS]"}
+    write(folder / "tokenizer_config.json", {**tokenizer, **special, "mask_token": "[MASK]", "model_max_length": 512})
+    write(folder / "special_tokens_map.json", {**special, "mask_token": "[MASK]"})
+    pooling = {f"pooling_mode_{mode}": False for mode in ("cls_token", "max_tokens", "mean_sqrt_len_tokens")}
+    write(
+        folder / "1_Pooling" / "config.json",
+        {"word_embedding_dimension": 64, **pooling, "pooling_mode_mean_tokens": True},
+    )
+    identity = "torch.nn.modules.linear.Identity"
+    write(
+        folder / "2_Dense" / "config.json",
+        {"in_features": 64, "out_features": 512, "bias": False, "activation_function": identity},
+    )
+    for weights, place in ((bert.state_dict(), folder), (dense.state_dict(), folder / "2_Dense")):
+        if request.param.endswith(".bin"):
+            torch.save(dict(weights), place / request.param)
+        else:
+            save_file(weights, place / request.param, metadata={"format": "pt"})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def new_words(words: tuple[DistilBertModel, Dense, list[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As today's sentence-transformers saves it."""
+    bert, dense, pieces = words
+    base = tmp_path_factory.mktemp("transformers-words")
+    bert.save_pretrained(base)
+    write(base / "vocab.txt", "\n".join(pieces) + "\n")
+    BertTokenizer(str(base / "vocab.txt"), do_lower_case=False).save_pretrained(base)
+    folder = tmp_path_factory.mktemp("new-words")
+    SentenceTransformer(modules=[Transformer(str(base)), Pooling(64), dense], device="cpu").save(str(folder))
+    return folder
+
+
+def meant_by(words: tuple[DistilBertModel, Dense, list[str]]) -> Vectors:
+    """What transformers itself makes of the texts: the mean over the tokens, then the layer."""
+    bert, dense, pieces = words
+    numbers = {piece: number for number, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.WordPiece(numbers, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    vectors = []
+    with torch.inference_mode():
+        for text in TEXTS:
+            ids = [numbers["[CLS]"], *tokenizer.encode(text).ids, numbers["[SEP]"]]
+            tokens = bert(input_ids=torch.tensor([ids])).last_hidden_state
+            vectors.append(torch.nn.functional.normalize(dense.linear(tokens.mean(1)), dim=-1)[0])
+    return torch.stack(vectors).numpy()
+
+
+def test_the_old_folder_of_words_gives_the_vectors_of_its_weights(
+    use: Callable[..., None], words: tuple[DistilBertModel, Dense, list[str]], old_words: Path
+) -> None:
+    use(text=old_words)
+
+    vectors = text_encoder().encode_texts(TEXTS)
+
+    assert vectors == pytest.approx(meant_by(words), abs=1e-4)
+    assert (vectors @ vectors.T)[~np.eye(3, dtype=bool)].max() < 0.999
+
+
+def test_the_new_folder_of_words_gives_the_same(
+    use: Callable[..., None], words: tuple[DistilBertModel, Dense, list[str]], new_words: Path
+) -> None:
+    use(text=new_words)
+
+    assert text_encoder().encode_texts(TEXTS) == pytest.approx(meant_by(words), abs=1e-4)
+
+
+def test_a_model_with_other_dimensions_is_refused_before_anything_is_stored(
+    use: Callable[..., None], words: tuple[DistilBertModel, Dense, list[str]], new_words: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "without-dense"
+    full = SentenceTransformer(str(new_words), device="cpu")
+    SentenceTransformer(modules=[full[0], full[1]], device="cpu").save(str(folder))
+    use(text=folder)
+
+    with pytest.raises(ModelUnavailable, match=r"shape \(1, 64\).*512 dimensions"):
+        text_encoder()

@@ -1,0 +1,238 @@
+"""Deleting a picture: the row at once, its objects after the commit, and never from under one that has come back."""
+
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+
+from search import storage
+from search.ingestion import Details, add_picture, settle_deletions
+from search.ingestion.adding import keep_objects
+from search.models import Image, OwedDeletion, Report
+from search.models.image import content_id
+from search.storage import MissingObject, StorageUnavailable
+from tests.base import picture_bytes, stored_image
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def storage_down(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Deleting objects fails until the function that this gives is called."""
+    with monkeypatch.context() as down:
+
+        def refuse(keys: Iterable[str]) -> None:
+            raise StorageUnavailable("The object storage does not answer: refused")
+
+        down.setattr(storage, "delete", refuse)
+        yield down.undo
+
+
+@pytest.fixture
+def deletions(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The keys that the storage was asked to delete, call by call."""
+    asked: list[list[str]] = []
+    delete = storage.delete
+
+    def noted(keys: Iterable[str]) -> None:
+        asked.append(list(keys))
+        delete(asked[-1])
+
+    monkeypatch.setattr(storage, "delete", noted)
+    return asked
+
+
+def has_original(image_id: uuid.UUID) -> bool:
+    try:
+        storage.read(storage.original_key(image_id))
+    except MissingObject:
+        return False
+    return True
+
+
+def in_another_thread(work: Callable[[], object]) -> None:
+    """Run `work` on a database connection of its own."""
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(run).result(timeout=60)
+
+
+def test_the_row_goes_at_once_and_the_objects_after_the_commit() -> None:
+    image_id = stored_image().id
+    for width in storage.WIDTHS:
+        storage.put(storage.rendition_key(image_id, width), b"small", "image/webp")
+
+    with transaction.atomic():
+        Image.objects.get(pk=image_id).delete()
+        assert not Image.objects.exists()
+        assert has_original(image_id)
+
+    for key in storage.keys_of(image_id):
+        with pytest.raises(MissingObject):
+            storage.read(key)
+    assert not OwedDeletion.objects.exists()
+
+
+def test_many_are_deleted_as_well_as_one_with_what_was_said_of_them() -> None:
+    images = [stored_image() for _ in range(5)]
+    kept = stored_image()
+    Report.objects.create(image=images[0], reason=Report.Reason.BROKEN)
+
+    Image.objects.exclude(pk=kept.pk).delete()
+
+    assert [has_original(image.id) for image in images] == [False] * 5
+    assert has_original(kept.id)
+    assert not Report.objects.exists()
+
+
+def test_a_deletion_that_is_rolled_back_deletes_nothing() -> None:
+    image_id = stored_image().id
+
+    with transaction.atomic():
+        Image.objects.get(pk=image_id).delete()
+        transaction.set_rollback(True)
+
+    assert Image.objects.filter(pk=image_id).exists()
+    assert has_original(image_id)
+    assert not OwedDeletion.objects.exists()
+    assert settle_deletions() == 0
+
+
+def test_a_storage_that_is_down_leaves_the_deletion_owed(
+    storage_down: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    image_id = stored_image().id
+
+    Image.objects.get(pk=image_id).delete()
+
+    assert not Image.objects.exists()
+    assert OwedDeletion.objects.get().pk == image_id
+    assert "Objects of deleted pictures are still there" in caplog.text
+
+
+def test_the_next_deletion_settles_what_is_owed(storage_down: Callable[[], None]) -> None:
+    first, second = stored_image(), stored_image()
+    first_id, second_id = first.id, second.id
+    first.delete()
+    storage_down()
+
+    second.delete()
+
+    assert not has_original(first_id)
+    assert not has_original(second_id)
+    assert not OwedDeletion.objects.exists()
+
+
+def test_reconcile_settles_what_is_owed_and_tells_of_how_many(
+    storage_down: Callable[[], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for image in (stored_image(), stored_image()):
+        image.delete()
+    with pytest.raises(CommandError, match="does not answer"):
+        call_command("reconcile")
+    storage_down()
+
+    call_command("reconcile")
+    call_command("reconcile")
+
+    assert capsys.readouterr().out.splitlines() == [
+        "Objects of 2 deleted pictures removed.",
+        "Objects of 0 deleted pictures removed.",
+    ]
+
+
+def test_a_process_that_is_killed_before_the_objects_are_gone_leaves_them_owed() -> None:
+    image_id = stored_image().id
+    OwedDeletion.objects.create(pk=image_id)  # what the commit of a deletion leaves
+    Image.objects.filter(pk=image_id)._raw_delete(using="default")
+
+    assert settle_deletions() == 1
+    assert not has_original(image_id)
+
+
+def test_a_picture_that_comes_back_before_its_deletion_is_settled_keeps_its_objects(
+    storage_down: Callable[[], None],
+) -> None:
+    data = picture_bytes("red", size=(640, 480))
+    add_picture(data, Details(), None).image.delete()
+    assert OwedDeletion.objects.filter(pk=content_id(data)).exists()
+
+    assert add_picture(data, Details(), None).is_new
+    storage_down()
+
+    assert settle_deletions() == 0
+    assert storage.read(storage.original_key(content_id(data))) == data
+    assert storage.read(storage.rendition_key(content_id(data), storage.THUMBNAIL))
+
+
+def test_a_picture_that_comes_back_waits_for_a_deletion_that_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = picture_bytes("red", size=(640, 480))
+    image_id = content_id(data)
+    storage.put(storage.original_key(image_id), data, "image/jpeg")
+    OwedDeletion.objects.create(pk=image_id)
+    coming_back = threading.Event()
+    delete = storage.delete
+    order: list[str] = []
+
+    def come_back() -> None:
+        coming_back.set()
+        keep_objects([image_id])
+        order.append("kept")
+        storage.put(storage.original_key(image_id), data, "image/jpeg")
+        connection.close()
+
+    back = threading.Thread(target=come_back)
+
+    def slow_delete(keys: Iterable[str]) -> None:
+        back.start()
+        coming_back.wait(30)
+        delete(keys)
+        order.append("deleted")
+
+    monkeypatch.setattr(storage, "delete", slow_delete)
+    assert settle_deletions() == 1
+    back.join(30)
+
+    assert order == ["deleted", "kept"]
+    assert storage.read(storage.original_key(image_id)) == data
+
+
+def test_two_that_settle_at_once_delete_each_object_once(deletions: list[list[str]]) -> None:
+    ids = [stored_image().id for _ in range(20)]
+    OwedDeletion.objects.bulk_create(OwedDeletion(pk=image_id) for image_id in ids)
+    together = threading.Barrier(2)
+
+    def settle() -> int:
+        try:
+            together.wait(30)
+            return settle_deletions()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        settled = [work.result(timeout=60) for work in [pool.submit(settle), pool.submit(settle)]]
+
+    assert sum(settled) == 20
+    assert sorted(deletions) == sorted(storage.keys_of(image_id) for image_id in ids)
+
+
+def test_a_deletion_that_another_process_works_on_is_left_to_it(deletions: list[list[str]]) -> None:
+    held, free = stored_image().id, stored_image().id
+    OwedDeletion.objects.bulk_create([OwedDeletion(pk=held), OwedDeletion(pk=free)])
+
+    with transaction.atomic():
+        OwedDeletion.objects.select_for_update().get(pk=held)
+        in_another_thread(settle_deletions)
+
+    assert deletions == [storage.keys_of(free)]
+    assert OwedDeletion.objects.get().pk == held

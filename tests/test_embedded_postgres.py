@@ -1,0 +1,132 @@
+"""The PostgreSQL that is there when nothing is configured: started in a folder, stopped with its last user."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from django.conf import settings as project
+
+WORK = """
+import json, sys
+import django
+from django.core.management import call_command
+django.setup()
+from django.conf import settings
+from django.db import connection
+call_command("migrate", verbosity=0)
+from django.contrib.auth.models import User
+there = sorted(User.objects.values_list("username", flat=True))
+User.objects.create_user(sys.argv[1])
+with connection.cursor() as cursor:
+    cursor.execute("SELECT default_version FROM pg_available_extensions WHERE name = 'vector'")
+    [pgvector] = cursor.fetchone()
+    cursor.execute("SHOW hnsw.iterative_scan")
+    [scan] = cursor.fetchone()
+heavy = sorted({"torch", "transformers", "sentence_transformers", "huggingface_hub"} & set(sys.modules))
+facts = {"version": connection.pg_version, "pgvector": pgvector, "scan": scan, "there": there, "heavy": heavy}
+print(json.dumps({**facts, "debug": settings.DEBUG, "postmaster": int(open(sys.argv[2]).readline())}), flush=True)
+sys.stdin.read()
+"""
+
+
+class World:
+    """A machine where nothing is configured but the folder of the data."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.pid_file = folder / "postgres" / "postmaster.pid"
+
+    def begin(self, user: str) -> "subprocess.Popen[str]":
+        """Start a process that migrates, adds a user, tells what it sees and waits for its input to end."""
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        blank = dict.fromkeys(("DATABASE_URL", "DEBUG", "SECRET_KEY", "AWS_STORAGE_BUCKET_NAME"), "")
+        return subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", WORK, user, str(self.pid_file)],
+            cwd=project.BASE_DIR,
+            env={
+                **inherited,
+                **blank,
+                "DATA_DIR": str(self.folder),
+                "DJANGO_SETTINGS_MODULE": "imagesearch.settings",
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def facts(self, process: "subprocess.Popen[str]") -> dict[str, Any]:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        line = process.stdout.readline()
+        assert line, process.stderr.read()
+        facts: dict[str, Any] = json.loads(line)
+        return facts
+
+    def run(self, user: str) -> dict[str, Any]:
+        """Do it and wait until the process has ended."""
+        process = self.begin(user)
+        facts = self.facts(process)
+        assert process.communicate(timeout=60)[1] == ""
+        assert process.returncode == 0
+        return facts
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path / "not there yet" / "var")
+    yield world
+    with suppress(OSError, psutil.Error):  # what a failed test leaves
+        psutil.Process(int(world.pid_file.read_text().splitlines()[0])).kill()
+
+
+def test_a_folder_gets_a_server_that_stops_with_the_process_and_keeps_its_data(world: World) -> None:
+    first = world.run("alice")
+
+    assert first["version"] >= 160_000
+    assert tuple(int(part) for part in first["pgvector"].split(".")) >= (0, 8, 4)
+    assert first["scan"] == "strict_order"
+    assert first["debug"] is True
+    assert first["there"] == []
+    assert first["heavy"] == []  # migrating needs no model
+    assert not psutil.pid_exists(first["postmaster"])
+    assert not world.pid_file.exists()
+
+    second = world.run("bob")
+
+    assert second["there"] == ["alice"]
+    assert not psutil.pid_exists(second["postmaster"])
+
+
+def test_processes_share_the_server_until_the_last_of_them_ends(world: World) -> None:
+    one = world.begin("alice")
+    seen_by_one = world.facts(one)
+    other = world.begin("bob")
+    seen_by_other = world.facts(other)
+    assert seen_by_one["postmaster"] == seen_by_other["postmaster"]
+    assert seen_by_other["there"] == ["alice"]
+
+    one.communicate(timeout=60)
+    assert psutil.pid_exists(seen_by_one["postmaster"])
+    other.communicate(timeout=60)
+
+    assert not psutil.pid_exists(seen_by_one["postmaster"])
+
+
+def test_a_kill_of_everything_loses_nothing_that_was_committed(world: World) -> None:
+    process = world.begin("alice")
+    postmaster = psutil.Process(world.facts(process)["postmaster"])
+    workers = postmaster.children()
+    process.kill()
+    process.communicate()
+    postmaster.kill()
+    psutil.wait_procs([postmaster, *workers], timeout=60)
+
+    assert world.run("bob")["there"] == ["alice"]

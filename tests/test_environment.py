@@ -1,0 +1,330 @@
+"""Settings from the environment: what is wrong stops the start with its name, its value and the mend."""
+
+import os
+import re
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as project
+from django.core.exceptions import ImproperlyConfigured
+
+from imagesearch import environment
+from tests.s3_servers import configured
+
+NAME = "A_SETTING"
+
+
+def read_as(kind: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, value: str | None, **options: Any) -> Any:
+    if value is None:
+        monkeypatch.delenv(NAME, raising=False)
+    else:
+        monkeypatch.setenv(NAME, value)
+    return kind(NAME, **options)
+
+
+def refusal(kind: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, value: str, **options: Any) -> str:
+    with pytest.raises(ImproperlyConfigured) as refused:
+        read_as(kind, monkeypatch, value, **options)
+    return str(refused.value)
+
+
+def manage(*command: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run manage.py on a machine where nothing but `variables` is configured."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "manage.py", *command],
+        check=False,
+        cwd=project.BASE_DIR,
+        env={**inherited, "DATA_DIR": str(folder), **variables},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+# Each kind of value
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [("on", True), ("True", True), ("1", True), (" YES ", True), ("off", False), ("false", False), ("0", False)],
+)
+def test_a_switch_is_on_or_off(monkeypatch: pytest.MonkeyPatch, value: str, meant: bool) -> None:
+    assert read_as(environment.flag, monkeypatch, value, default=not meant) is meant
+
+
+@pytest.mark.parametrize("value", [None, "", "  "])
+def test_what_is_not_set_or_blank_is_the_default(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
+    assert read_as(environment.flag, monkeypatch, value, default=True) is True
+    assert read_as(environment.whole_number, monkeypatch, value, default=7, least=1, most=9) == 7
+    assert read_as(environment.names, monkeypatch, value, default=["a"]) == ["a"]
+    assert read_as(environment.web_address, monkeypatch, value) == ""
+    assert read_as(environment.web_origins, monkeypatch, value) == []
+    assert read_as(environment.host_names, monkeypatch, value, default=["localhost"]) == ["localhost"]
+    assert read_as(environment.choice, monkeypatch, value, choices=["en", "ko"], default="ko") == "ko"
+    assert read_as(environment.time_zone, monkeypatch, value, default="UTC") == "UTC"
+    assert read_as(environment.postgres_url, monkeypatch, value) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "value", "mend"),
+    [
+        (environment.flag, {"default": True}, "ture", "`on` or `off`"),
+        (environment.flag, {"default": True}, "2", "`on` or `off`"),
+        (environment.whole_number, {"default": 5, "least": 1, "most": 500}, "0", "from 1 to 500"),
+        (environment.whole_number, {"default": 5, "least": 1, "most": 500}, "501", "from 1 to 500"),
+        (environment.whole_number, {"default": 5, "least": 1, "most": 500}, "20 MB", "from 1 to 500"),
+        (environment.whole_number, {"default": 5, "least": 1, "most": 500}, "-5", "from 1 to 500"),
+        (environment.whole_number, {"default": 5, "least": 1, "most": 500}, "2.5", "from 1 to 500"),
+        (environment.whole_number, {"default": 5, "least": 1, "most": 500}, "٥", "from 1 to 500"),
+        (environment.whole_number, {"default": 5, "least": 1, "most": 500}, "9" * 5000, "from 1 to 500"),
+        (environment.web_address, {}, "pictures.example.org", "https://"),
+        (environment.web_address, {}, "ftp://pictures.example.org", "https://"),
+        (environment.web_address, {}, "https://", "https://"),
+        (environment.web_address, {}, "https://[half", "https://"),
+        (environment.web_address, {}, "http://localhost:port/", "https://"),
+        (environment.web_origins, {}, "pictures.example.org", "https://"),
+        (environment.web_origins, {}, "https://pictures.example.org/", "alone"),
+        (environment.web_origins, {}, "https://pictures.example.org/admin", "alone"),
+        (environment.host_names, {"default": []}, "https://pictures.example.org", "without https://"),
+        (environment.host_names, {"default": []}, "pictures.example.org:8000", "without https:// and port"),
+        (environment.host_names, {"default": []}, "pictures.example.org/", "alone"),
+        (environment.choice, {"choices": ["en", "ko"], "default": "en"}, "de", "en, ko"),
+        (environment.time_zone, {"default": "UTC"}, "Berlin", "Europe/Berlin"),
+        (environment.time_zone, {"default": "UTC"}, "../../etc/passwd", "Europe/Berlin"),
+        (environment.time_zone, {"default": "UTC"}, "Europe", "Europe/Berlin"),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_name_and_the_mend(
+    monkeypatch: pytest.MonkeyPatch, kind: Callable[..., Any], options: dict[str, Any], value: str, mend: str
+) -> None:
+    told = refusal(kind, monkeypatch, value, **options)
+
+    assert told.startswith(f"{NAME} is '{value}': ")
+    assert mend in told
+
+
+def test_the_wrong_one_of_a_list_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = refusal(environment.web_origins, monkeypatch, "https://good.example.org, bad.example.org")
+
+    assert told.startswith(f"{NAME} is 'bad.example.org': ")
+
+
+def test_values_are_read_as_they_are_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_as(environment.whole_number, monkeypatch, " 500 ", default=5, least=1, most=500) == 500
+    assert read_as(environment.names, monkeypatch, " a, b ,,c ") == ["a", "b", "c"]
+    assert read_as(environment.web_address, monkeypatch, "https://s3.example.org:9000/base//") == (
+        "https://s3.example.org:9000/base"
+    )
+    origins = ["https://pictures.example.org", "http://localhost:8001", "https://*.example.org"]
+    assert read_as(environment.web_origins, monkeypatch, ",".join(origins)) == origins
+    hosts = ["pictures.example.org", ".example.org", "*", "192.0.2.7", "[::1]"]
+    assert read_as(environment.host_names, monkeypatch, ",".join(hosts), default=[]) == hosts
+    assert read_as(environment.time_zone, monkeypatch, "Asia/Seoul", default="UTC") == "Asia/Seoul"
+
+
+@pytest.mark.parametrize("value", ["$ecret", "$HOME", "a$b", r"\$x", "'quoted'", "with=signs#and spaces"])
+def test_a_secret_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    assert read_as(environment.text, monkeypatch, value) == value
+
+
+# The database
+
+
+def test_a_database_url_names_everything_that_a_connection_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    database = read_as(
+        environment.postgres_url,
+        monkeypatch,
+        "postgres://ann:p%40ss%2Fw%3Ard@db.example.org:5433/pics?sslmode=require",
+    )
+
+    assert database["ENGINE"] == "django.db.backends.postgresql"
+    assert (database["USER"], database["PASSWORD"]) == ("ann", "p@ss/w:rd")
+    assert (database["HOST"], str(database["PORT"]), database["NAME"]) == ("db.example.org", "5433", "pics")
+    assert database["OPTIONS"] == {"sslmode": "require"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "mysql://ann:geheim@db.example.org/pics",
+        "sqlite:///geheim",
+        "db.example.org/geheim",
+        "postgres://ann:geheim@db.example.org",
+        "postgres://ann:geheim@db.example.org/",
+        "postgres://ann:x:geheim@db.example.org:port/pics",
+        "postgres://ann:[geheim@db.example.org",
+        "postgres://ann:geheim@db.example.org:99999999/pics",
+    ],
+)
+def test_a_wrong_database_url_is_told_without_its_password(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv(NAME, value)
+
+    with pytest.raises(ImproperlyConfigured) as refused:
+        environment.postgres_url(NAME)
+
+    assert str(refused.value).startswith(f"{NAME} must read like postgres://user:password@host:5432/database.")
+    error: BaseException | None = refused.value
+    while error is not None:  # a server's log has what an error came from, too
+        assert "geheim" not in str(error)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+# `.env`
+
+
+def test_a_file_adds_what_the_environment_does_not_have(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SET_OUTSIDE", "from the environment")
+    for name in ("SET_INSIDE", "QUOTED"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    (tmp_path / ".env").write_text(
+        "# a comment\n\nSET_OUTSIDE=from the file\nSET_INSIDE=from the file\nexport QUOTED='금붕어'\n", "utf-8"
+    )
+
+    environment.read_env_file(tmp_path / ".env")
+
+    assert os.environ["SET_OUTSIDE"] == "from the environment"
+    assert os.environ["SET_INSIDE"] == "from the file"
+    assert os.environ["QUOTED"] == "금붕어"
+
+
+@pytest.mark.parametrize(("over_blank", "wins"), [(False, ""), (True, "from the file")])
+def test_a_blank_variable_wins_over_a_file_unless_it_shall_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, over_blank: bool, wins: str
+) -> None:
+    monkeypatch.setenv("BLANK", "")
+    monkeypatch.setenv("SET_OUTSIDE", "from the environment")
+    (tmp_path / ".env").write_text("BLANK=from the file\nSET_OUTSIDE=from the file\n")
+
+    environment.read_env_file(tmp_path / ".env", over_blank=over_blank)
+
+    assert os.environ["BLANK"] == wins
+    assert os.environ["SET_OUTSIDE"] == "from the environment"
+
+
+def test_no_file_is_no_error(tmp_path: Path) -> None:
+    environment.read_env_file(tmp_path / ".env")
+
+
+@pytest.mark.parametrize("line", ["AWS_SECRET_ACCESS_KEY = geheim", " DEBUG=geheim", "geheim", "\ufeffDEBUG=geheim"])
+def test_a_line_that_would_be_ignored_stops_the_start_without_being_repeated(tmp_path: Path, line: str) -> None:
+    (tmp_path / ".env").write_text(f"# a comment\n{line}\n", "utf-8")
+
+    with pytest.raises(ImproperlyConfigured) as refused:
+        environment.read_env_file(tmp_path / ".env")
+
+    assert f"Line 2 of {tmp_path / '.env'}" in str(refused.value)
+    assert "geheim" not in str(refused.value)
+
+
+# The secret key
+
+
+def test_the_secret_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "not" / "there yet" / "secret_key"
+
+    made = environment.local_secret_key(path)
+
+    assert len(made) >= 50
+    assert environment.local_secret_key(path) == made
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert os.listdir(path.parent) == ["secret_key"]
+    assert environment.local_secret_key(tmp_path / "another") != made
+
+
+def test_all_that_start_together_have_the_same_key(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        keys = set(pool.map(lambda _: environment.local_secret_key(tmp_path / "secret_key"), range(64)))
+
+    assert len(keys) == 1
+
+
+MAKE_KEY = """
+import sys
+from pathlib import Path
+from imagesearch.environment import local_secret_key
+sys.stdin.read()
+print(local_secret_key(Path(sys.argv[1])))
+"""
+
+
+def test_processes_that_start_together_have_the_same_key(tmp_path: Path) -> None:
+    start = [sys.executable, "-c", MAKE_KEY, str(tmp_path / "secret_key")]
+    processes = [
+        subprocess.Popen(start, cwd=project.BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(4)
+    ]
+    for process in processes:  # all of them have started, and wait for this
+        assert process.stdin is not None
+        process.stdin.close()
+
+    keys = {process.stdout.read() for process in processes if process.stdout}
+    assert [process.wait(60) for process in processes] == [0] * 4
+    assert len(keys) == 1
+    assert len(keys.pop().strip()) >= 50
+
+
+# The whole
+
+BLANK = dict.fromkeys(
+    ("ALLOWED_HOSTS", "EMBEDDING_IMAGE_MODEL", "EMBEDDING_TEXT_MODEL", "AWS_STORAGE_BUCKET_NAME"), ""
+)
+
+
+def test_nothing_configured_means_local_use(tmp_path: Path) -> None:
+    made = configured(DATA_DIR=str(tmp_path), **BLANK)
+
+    assert made["STORAGES"]["default"] == {"BACKEND": "search.storage.LocalStorage"}
+    assert made["MEDIA_ROOT"] == tmp_path / "media"
+    assert made["ALLOWED_HOSTS"] == ["localhost", "127.0.0.1", "[::1]"]
+    assert made["EMBEDDING_IMAGE_MODEL"] == "sentence-transformers/clip-ViT-B-32"
+    assert made["EMBEDDING_TEXT_MODEL"] == "sentence-transformers/clip-ViT-B-32-multilingual-v1"
+
+
+def test_the_note_of_the_demo_names_the_models_where_nobody_else_does(tmp_path: Path) -> None:
+    (tmp_path / "demo.env").write_text("EMBEDDING_IMAGE_MODEL=/demo/image\nEMBEDDING_TEXT_MODEL=/demo/text\n")
+
+    noted = configured(DATA_DIR=str(tmp_path), EMBEDDING_IMAGE_MODEL="", EMBEDDING_TEXT_MODEL="somebody/words")
+
+    assert noted["EMBEDDING_IMAGE_MODEL"] == "/demo/image"
+    assert noted["EMBEDDING_TEXT_MODEL"] == "somebody/words"
+
+
+def test_the_secret_key_is_kept_in_the_data_folder_when_debug_is_on(tmp_path: Path) -> None:
+    first, second = (configured(DATA_DIR=str(tmp_path), DEBUG="on", SECRET_KEY="") for _ in range(2))
+
+    assert first["SECRET_KEY"] == second["SECRET_KEY"] == (tmp_path / "secret_key").read_text()
+
+
+@pytest.mark.parametrize("debug", ["off", ""])
+def test_without_debug_the_secret_key_must_be_given(tmp_path: Path, debug: str) -> None:
+    # A configured database switches DEBUG off by itself.
+    with pytest.raises(ImproperlyConfigured, match=r"SECRET_KEY is not set.*secrets\.token_urlsafe"):
+        configured(DATA_DIR=str(tmp_path), DEBUG=debug, SECRET_KEY="")
+
+    assert not (tmp_path / "secret_key").exists()
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"DEBUG": "ture"}, r"DEBUG is 'ture': write `on` or `off`\."),
+        ({"UPLOAD_MAX_MB": "lots"}, r"UPLOAD_MAX_MB is 'lots': write a whole number from 1 to 500\."),
+        ({"DATABASE_URL": "mysql://ann:geheim@db.example.org/pics"}, "DATABASE_URL must read like postgres://.*"),
+    ],
+)
+def test_the_command_line_tells_it_in_one_line(tmp_path: Path, variables: dict[str, str], told: str) -> None:
+    unreachable = {"DATABASE_URL": "postgres://nobody@localhost/none", "DEBUG": "on", "SECRET_KEY": "unused"}
+
+    ended = manage("check", folder=tmp_path, **{**unreachable, **variables})
+
+    assert ended.returncode == 1
+    assert re.fullmatch(f"Configuration error: {told}\n", ended.stderr), ended.stderr
+    assert ended.stdout == ""
+    assert "geheim" not in ended.stderr

@@ -1,0 +1,109 @@
+"""What a load balancer is told."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from search import embedding
+from search.embedding import forget_models
+
+PARTS = ["database", "storage", "model for pictures", "model for words"]
+
+
+@pytest.fixture
+def models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The models are loaded."""
+    embedding.picture_encoder()
+    embedding.text_encoder()
+
+
+def loading_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "model-loading"]
+
+
+def test_the_process_lives_whatever_else_is_down(client: Client) -> None:
+    # Without the mark that opens the database to a test, any query fails.
+    answer = client.get("/healthz")
+
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.usefixtures("database_down", "no_model")
+def test_the_process_lives_without_database_and_models_and_storage(client: Client, settings: Any) -> None:
+    Path(settings.MEDIA_ROOT).write_text("not a folder")
+
+    assert client.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+@pytest.mark.django_db
+def test_answers_are_not_kept_and_ask_for_no_session(client: Client, path: str) -> None:
+    answer = client.get(path)
+
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert not answer.cookies
+    assert client.post(path).status_code == 405
+    assert client.head(path).status_code == answer.status_code
+
+
+@pytest.mark.usefixtures("models")
+@pytest.mark.django_db
+def test_ready_is_said_when_every_part_answers(client: Client) -> None:
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ok", **dict.fromkeys(PARTS, "ok")}
+
+
+@pytest.mark.django_db
+def test_it_is_not_ready_until_the_models_are_loaded_and_asking_has_them_loaded(client: Client) -> None:
+    forget_models()
+    first = client.get("/readyz")
+
+    for thread in loading_threads():
+        thread.join(60)
+    second = client.get("/readyz")
+
+    assert first.status_code == 503
+    assert first.json()["status"] == "not ready"
+    assert {first.json()[part] for part in PARTS[:2]} == {"ok"}
+    assert {first.json()[part] for part in PARTS[2:]} <= {"waiting", "loading", "ok"}
+    assert second.status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_model_that_can_not_be_loaded_is_told_with_the_reason(client: Client, no_model: Path) -> None:
+    client.get("/readyz")
+    for thread in loading_threads():
+        thread.join(60)
+
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 503
+    for part in PARTS[2:]:
+        assert str(no_model) in answer.json()[part]
+        assert "EMBEDDING_IMAGE_MODEL" in answer.json()[part]
+
+
+@pytest.mark.usefixtures("models", "database_down")
+def test_a_database_that_is_down_is_named(client: Client) -> None:
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json()["database"] == "OperationalError: does not answer"
+    assert answer.json()["storage"] == "ok"
+
+
+@pytest.mark.usefixtures("models")
+@pytest.mark.django_db
+def test_a_storage_that_can_not_be_read_is_named(client: Client, settings: Any) -> None:
+    Path(settings.MEDIA_ROOT).write_text("not a folder")
+
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json()["storage"] == "StorageUnavailable: does not answer"
+    assert answer.json()["database"] == "ok"

@@ -1,0 +1,463 @@
+"""Models are loaded late, once, and what can't be loaded is told in seconds with what to do."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from django.conf import settings as project
+from django.core.management import CommandError, call_command
+from PIL import Image as PILImage
+
+from search import demo, embedding
+from search.embedding import (
+    ModelUnavailable,
+    active_model,
+    download_models,
+    forget_models,
+    is_demo_model,
+    loading,
+    models_at_hand,
+    picture_encoder,
+    status,
+    text_encoder,
+    warm_up,
+)
+from tests.s3_servers import free_port
+
+RED = PILImage.new("RGB", (64, 48), "red")
+
+
+@pytest.fixture
+def unloaded() -> Iterator[None]:
+    """No model is loaded yet, and the next test has its own."""
+    forget_models()
+    yield
+    forget_models()
+
+
+class Clock:
+    """`time`, as far as the loading asks it."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(loading, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the models that were loaded, load by load."""
+    loaded: list[str] = []
+    load_model = loading.load_model
+
+    def noted(name: str) -> Any:
+        loaded.append(name)
+        return load_model(name)
+
+    monkeypatch.setattr(loading, "load_model", noted)
+    return loaded
+
+
+def without_database(folder: Path) -> dict[str, str]:
+    """Variables with which a process starts that needs neither a database nor the models of this machine."""
+    return {
+        "DATABASE_URL": "postgres://nobody@localhost/none",
+        "DATA_DIR": str(folder),
+        "DEBUG": "on",
+        "SECRET_KEY": "unused",
+        "EMBEDDING_IMAGE_MODEL": "",
+        "EMBEDDING_TEXT_MODEL": "",
+        "DJANGO_SETTINGS_MODULE": "imagesearch.settings",
+    }
+
+
+# Late
+
+
+IMPORTED = """
+import sys, django
+from django.core.management import call_command
+from django.urls import resolve
+django.setup()
+{work}
+heavy = {{"torch", "transformers", "sentence_transformers", "huggingface_hub"}} & set(sys.modules)
+print("heavy:", *sorted(heavy))
+"""
+
+
+@pytest.mark.parametrize(
+    "work", ["resolve('/')", "call_command('check')", "call_command('makemigrations', check=True, dry_run=True)"]
+)
+def test_what_needs_no_vector_starts_without_torch(tmp_path: Path, work: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", IMPORTED.format(work=work)],
+        check=False,
+        cwd=project.BASE_DIR,
+        env={**os.environ, **without_database(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines()[-1] == "heavy:"
+
+
+@pytest.mark.usefixtures("unloaded")
+def test_a_model_waits_until_a_vector_is_needed(loads: list[str]) -> None:
+    assert status() == {"pictures": "waiting", "words": "waiting"}
+
+    text_encoder()
+
+    assert status() == {"pictures": "waiting", "words": "ready"}
+    assert loads == [str(demo.TEXT_MODEL)]
+
+
+# Once
+
+
+@pytest.mark.usefixtures("unloaded")
+def test_threads_that_ask_at_once_get_the_one_model_that_is_loaded(loads: list[str]) -> None:
+    together = threading.Barrier(8)
+
+    def ask(number: int) -> object:
+        together.wait(60)
+        return picture_encoder() if number % 2 else text_encoder()
+
+    with ThreadPoolExecutor(8) as pool:
+        encoders = set(pool.map(ask, range(8)))
+
+    assert len(encoders) == 2
+    assert sorted(loads) == sorted([str(demo.IMAGE_MODEL), str(demo.TEXT_MODEL)])
+
+
+@pytest.mark.usefixtures("unloaded")
+def test_it_says_loading_while_it_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on, begun = threading.Event(), threading.Event()
+    load_model = loading.load_model
+
+    def slow(name: str) -> Any:
+        begun.set()
+        go_on.wait(60)
+        return load_model(name)
+
+    monkeypatch.setattr(loading, "load_model", slow)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(text_encoder)
+        begun.wait(60)
+        seen = status()["words"]
+        go_on.set()
+        asked.result(60)
+
+    assert (seen, status()["words"]) == ("loading", "ready")
+
+
+@pytest.mark.usefixtures("unloaded")
+def test_warming_up_loads_both_in_the_background() -> None:
+    warm_up()
+    for thread in threading.enumerate():
+        if thread.name == "model-loading":
+            thread.join(60)
+
+    assert status() == {"pictures": "ready", "words": "ready"}
+
+
+def test_threads_that_encode_at_once_get_the_vectors_of_their_own_texts() -> None:
+    texts = ["red star", "blue circle", "three green squares", "노란 별", "a yellow heart at the top"] * 4
+    alone = [text_encoder().encode_texts([text])[0] for text in texts]
+
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda text: text_encoder().encode_texts([text])[0], texts))
+
+    assert np.allclose(alone, together, atol=1e-5)
+
+
+# What they give
+
+
+def test_vectors_come_in_the_order_given_whatever_the_batch() -> None:
+    colours = ["red", "green", "blue", "white", "black"] * 8
+    pictures = [PILImage.new("RGB", (64 + number, 48), colour) for number, colour in enumerate(colours)]
+
+    vectors = picture_encoder().encode_pictures(pictures)
+
+    assert (vectors.shape, vectors.dtype) == ((40, 512), np.float32)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(40), abs=1e-5)
+    for number in (0, 1, 32, 39):
+        assert vectors[number] @ picture_encoder().encode_pictures([pictures[number]])[0] > 0.999
+
+
+def test_nothing_in_gives_nothing_out() -> None:
+    assert picture_encoder().encode_pictures([]).shape == (0, 512)
+    assert text_encoder().encode_texts([]).shape == (0, 512)
+
+
+def test_a_picture_of_one_pixel_and_a_text_of_a_thousand_characters_have_vectors() -> None:
+    assert picture_encoder().encode_pictures([PILImage.new("RGB", (1, 1))]).shape == (1, 512)
+    assert text_encoder().encode_texts(["금붕어 " * 250, ""]).shape == (2, 512)
+
+
+# Failures
+
+
+def test_a_folder_that_is_no_model_is_told_with_what_to_do(no_model: Path) -> None:
+    with pytest.raises(ModelUnavailable) as told:
+        text_encoder()
+
+    for words in (str(no_model), "sentence-transformers", "EMBEDDING_IMAGE_MODEL", "EMBEDDING_TEXT_MODEL"):
+        assert words in str(told.value)
+    assert status()["words"] == str(told.value)
+    with pytest.raises(CommandError):
+        call_command("download_models")
+
+
+@pytest.mark.usefixtures("unloaded")
+def test_a_model_with_a_broken_file_is_unavailable(settings: Any, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(demo.TEXT_MODEL, broken, copy_function=shutil.copyfile)
+    (broken / "model.safetensors").write_bytes(b"not weights")
+    settings.EMBEDDING_TEXT_MODEL = str(broken)
+
+    with pytest.raises(ModelUnavailable, match="broken"):
+        text_encoder()
+
+
+@pytest.mark.usefixtures("unloaded")
+def test_a_model_of_words_that_shall_see_pictures_is_unavailable(settings: Any) -> None:
+    settings.EMBEDDING_IMAGE_MODEL = str(demo.TEXT_MODEL)
+
+    with pytest.raises(ModelUnavailable, match="EMBEDDING_IMAGE_MODEL"):
+        picture_encoder()
+
+
+def test_a_failure_is_remembered_and_tried_again_after_a_while(
+    no_model: Path,
+    settings: Any,
+    clock: Clock,
+    loads: list[str],
+) -> None:
+    for later in (0, 1, loading.RETRY_AFTER - 2):
+        clock.now += later
+        with pytest.raises(ModelUnavailable):
+            text_encoder()
+    assert loads == [str(no_model)]
+    settings.EMBEDDING_TEXT_MODEL = str(demo.TEXT_MODEL)
+
+    clock.now += 2
+
+    assert text_encoder().encode_texts(["red star"]).shape == (1, 512)
+    assert loads == [str(no_model), str(demo.TEXT_MODEL)]
+    assert status()["words"] == "ready"
+
+
+def test_a_remembered_failure_holds_on_to_no_one_who_asked(no_model: Path) -> None:
+    told = []
+    for _ in range(3):
+        with pytest.raises(ModelUnavailable) as refused:
+            text_encoder()
+        told.append(refused.value)
+
+    # One exception raised again and again gathers the frames, and with them the uploads, of all its requests.
+    assert len({id(error) for error in told}) == 3
+    assert len({str(error) for error in told}) == 1
+
+
+# The hub
+
+
+@contextmanager
+def silent_server() -> Iterator[int]:
+    """A port that takes connections and never answers."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield server.getsockname()[1]
+
+
+ASK = """
+import contextlib, time, django
+django.setup()
+from search.embedding import ModelUnavailable, encoders, loading
+with contextlib.suppress(Exception):  # what is imported at a first use takes its time on a busy machine
+    encoders.open_model("nobody/nothing", local_files_only=True)
+began = time.monotonic()
+try:
+    loading.load_model("nobody/no-such-model")
+except ModelUnavailable as error:
+    print(f"{time.monotonic() - began:.2f}", error)
+"""
+
+
+def asked_for_a_model(hub: str, folder: Path) -> subprocess.Popen[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", ASK],
+        cwd=project.BASE_DIR,
+        env={**environment, **without_database(folder), "HF_ENDPOINT": hub, "HF_HOME": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_hub_out_of_reach_is_told_within_seconds(tmp_path: Path) -> None:
+    with silent_server() as port:
+        silent = asked_for_a_model(f"http://127.0.0.1:{port}", tmp_path / "one")
+        closed = asked_for_a_model(f"http://127.0.0.1:{free_port()}", tmp_path / "other")
+        told = [process.communicate(timeout=120) for process in (silent, closed)]
+
+    for words, errors in told:
+        seconds, _, message = words.partition(" ")
+        assert seconds, errors
+        assert float(seconds) < loading.HUB_PATIENCE + 2
+        assert "nobody/no-such-model" in message
+        assert "download_models" in message
+
+
+def test_models_are_at_hand_when_they_are_folders_or_the_hub_answers(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    with silent_server() as port:
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{free_port()}")
+        assert models_at_hand()
+
+        settings.EMBEDDING_TEXT_MODEL = "nobody/no-such-model"
+        assert not models_at_hand()
+
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{port}")
+        monkeypatch.setattr(loading, "HUB_PATIENCE", 0.05)
+        assert not models_at_hand()
+
+
+def test_a_hub_that_is_switched_off_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    def asked(*args: Any, **options: Any) -> None:
+        raise AssertionError("asked")
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("urllib.request.urlopen", asked)
+
+    assert not loading.hub_in_reach()
+
+
+# Precision
+
+
+class Disagreeing:
+    """Stands for a model whose bfloat16 vectors are not those that float32 gives: no real one at hand does that."""
+
+    def __init__(self, half: Sequence[float]) -> None:
+        import torch
+
+        self.device = torch.device("cpu")
+        self.half = half
+
+    def eval(self) -> "Disagreeing":
+        return self
+
+    def encode(self, inputs: Sequence[Any], **options: Any) -> np.ndarray:
+        import torch
+
+        first = self.half if torch.is_autocast_enabled("cpu") else [1.0, 0.0]
+        return np.array([[*first, *[0.0] * 510]] * len(inputs))
+
+
+@pytest.fixture
+def bfloat16_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processor multiplies bfloat16 itself; where this one doesn't, torch does it in software."""
+    from search.embedding import encoders
+
+    monkeypatch.setattr(encoders, "_has_bfloat16", lambda device: True)
+
+
+@pytest.mark.usefixtures("bfloat16_hardware")
+def test_bfloat16_is_used_where_it_agrees() -> None:
+    from search.embedding.encoders import SentencePictures, open_model
+
+    encoder = SentencePictures(open_model(str(demo.IMAGE_MODEL), local_files_only=True))
+    encoder.half = False
+    full = encoder.encode_pictures([RED])
+    encoder.half = True
+    half = encoder.encode_pictures([RED])
+
+    assert SentencePictures(Disagreeing([1.0, 0.01])).half  # type: ignore[arg-type]
+    assert float((full * half).sum()) > 0.99
+    assert not (full == half).all()
+    assert np.linalg.norm(half, axis=1) == pytest.approx([1], abs=1e-5)
+
+
+@pytest.mark.usefixtures("bfloat16_hardware")
+@pytest.mark.parametrize("half", [[0.99, 0.14], [0.0, 1.0], [-1.0, 0.0], [float("nan"), 0.0], [0.0, 0.0]])
+def test_float32_is_kept_where_bfloat16_gives_other_vectors(half: list[float]) -> None:
+    from search.embedding.encoders import SentencePictures
+
+    encoder = SentencePictures(Disagreeing(half))  # type: ignore[arg-type]
+
+    assert not encoder.half
+    assert encoder.encode_pictures([RED])[0][0] == 1
+
+
+def test_float32_is_kept_where_the_processor_lacks_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    from search.embedding import encoders
+
+    monkeypatch.setattr(encoders, "_has_bfloat16", lambda device: False)
+
+    assert not encoders.SentencePictures(Disagreeing([1.0, 0.0])).half  # type: ignore[arg-type]
+
+
+# Names
+
+
+def test_the_demo_model_is_known_by_its_folder(settings: Any) -> None:
+    assert is_demo_model()
+    settings.EMBEDDING_IMAGE_MODEL = "sentence-transformers/clip-ViT-B-32"
+    assert not is_demo_model()
+    assert active_model() == "sentence-transformers/clip-ViT-B-32"
+
+
+def test_a_folder_is_named_by_what_is_in_it_wherever_it_lies(settings: Any, tmp_path: Path) -> None:
+    copies = [tmp_path / place / demo.IMAGE_MODEL.name for place in ("here", "there", "trained-anew")]
+    for copy in copies:
+        shutil.copytree(demo.IMAGE_MODEL, copy, copy_function=shutil.copyfile)
+    weights = copies[2] / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    here = active_model()
+
+    names = []
+    for copy in copies:
+        settings.EMBEDDING_IMAGE_MODEL = str(copy)
+        names.append(active_model())
+
+    assert names[0] == names[1] == here
+    assert names[2] != here
+    assert all(name.startswith(f"{demo.IMAGE_MODEL.name}@") for name in names)
+
+
+def test_download_models_tries_both_and_names_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert download_models() == [str(demo.IMAGE_MODEL), str(demo.TEXT_MODEL)]
+
+    call_command("download_models")
+
+    assert capsys.readouterr().out.count("on this machine") == 2
+    assert embedding.status().keys() == {"pictures", "words"}

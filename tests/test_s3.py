@@ -1,0 +1,409 @@
+"""Pictures in an object storage that speaks S3: two real servers, with their failures."""
+
+import socketserver
+import threading
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.core.cache import cache
+from django.core.management import CommandError, call_command
+from django.db import transaction
+from django.test import Client
+from storages.backends.s3 import S3Storage
+
+from search import storage
+from search.ingestion import Details, add_picture
+from search.models import Image, OwedDeletion
+from search.renditions import thumbnail_urls
+from search.storage import MissingObject, StorageUnavailable
+from tests.base import picture_bytes, picture_file, stored_image
+from tests.s3_servers import BUCKET, Moto, Rclone, S3Server, free_port, use_s3
+
+KEY = "originals/ab/something"
+
+
+@pytest.fixture(scope="module")
+def running_rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rclone]:
+    server = Rclone(tmp_path_factory.mktemp("rclone"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def running_moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
+    server = Moto(tmp_path_factory.mktemp("moto"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def rclone(running_rclone: Rclone, settings: Any) -> Rclone:
+    """The product with its objects in rclone's server, which is empty."""
+    running_rclone.empty()
+    use_s3(settings, running_rclone)
+    return running_rclone
+
+
+@pytest.fixture(params=["rclone", "moto"])
+def server(request: pytest.FixtureRequest, settings: Any) -> S3Server:
+    """The product with its objects in each of the servers."""
+    server: S3Server = request.getfixturevalue(f"running_{request.param}")
+    server.empty()
+    use_s3(settings, server)
+    return server
+
+
+def fetched(address: str) -> tuple[int, str, bytes]:
+    """What a browser gets for an address: status, content type, body."""
+    try:
+        with urllib.request.urlopen(address, timeout=20) as answer:
+            return answer.status, answer.headers["Content-Type"], answer.read()
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, refused.headers["Content-Type"], refused.read()
+
+
+# Objects
+
+
+def test_an_object_is_read_as_it_was_put(server: S3Server) -> None:
+    storage.put(KEY, b"bytes \x00\xff of a picture", "image/jpeg")
+
+    assert storage.read(KEY) == b"bytes \x00\xff of a picture"
+    assert server.content(KEY) == b"bytes \x00\xff of a picture"
+
+
+def test_an_object_is_put_over_what_its_key_held(server: S3Server) -> None:
+    storage.put(KEY, b"a longer first version", "image/jpeg")
+    storage.put(KEY, b"second", "image/jpeg")
+
+    assert storage.read(KEY) == b"second"
+    assert server.stored() == [KEY]
+
+
+def test_an_object_of_several_parts_is_kept_whole(server: S3Server) -> None:
+    data = bytes(range(256)) * 40_000  # over the 8 MB from which boto sends parts
+
+    storage.put(KEY, data, "image/png")
+
+    assert storage.read(KEY) == data
+
+
+def test_an_object_that_is_not_there_is_missing(server: S3Server) -> None:
+    with pytest.raises(MissingObject):
+        storage.read(KEY)
+
+
+def test_a_deleted_object_is_missing_and_deleting_it_again_is_no_error(server: S3Server) -> None:
+    storage.put(KEY, b"bytes", "image/jpeg")
+
+    storage.delete([KEY, "originals/ab/never-there"])
+    storage.delete([KEY])
+
+    assert server.stored() == []
+    with pytest.raises(MissingObject):
+        storage.read(KEY)
+
+
+def test_objects_lie_below_the_location_that_is_configured(rclone: Rclone, settings: Any) -> None:
+    use_s3(settings, rclone, AWS_LOCATION="photos/here")
+
+    storage.put(KEY, b"bytes", "image/jpeg")
+
+    assert rclone.stored() == [f"photos/here/{KEY}"]
+    assert storage.read(KEY) == b"bytes"
+    storage.delete([KEY])
+    assert rclone.stored() == []
+
+
+# Pictures
+
+
+@pytest.mark.django_db
+def test_an_added_picture_has_its_original_and_its_thumbnail_stored(server: S3Server) -> None:
+    data = picture_bytes("red", size=(900, 600))
+
+    image = add_picture(data, Details(title="A red one"), None).image
+
+    original, small = storage.original_key(image.id), storage.rendition_key(image.id, storage.THUMBNAIL)
+    assert sorted(server.stored()) == sorted([original, small])
+    assert server.content(original) == data
+    assert server.content(small)[8:12] == b"WEBP"
+
+
+@pytest.mark.django_db
+def test_a_picture_uploaded_in_the_browser_is_stored_and_found(server: S3Server, as_alice: Client) -> None:
+    file = picture_file(colour="blue", size=(900, 600))
+
+    assert as_alice.post("/upload/", {"files": [file], "title": "A blue one"}).status_code == 200
+
+    image = Image.objects.get(title="A blue one")
+    assert storage.original_key(image.id) in server.stored()
+    assert f'data-image="{image.id}"' in as_alice.get("/search", {"q": "a blue one"}).content.decode()
+
+
+@pytest.mark.django_db
+def test_lists_show_thumbnails_at_addresses_that_any_browser_can_fetch(server: S3Server, client: Client) -> None:
+    image = add_picture(picture_bytes("red", size=(900, 600)), Details(), None).image
+
+    address = thumbnail_urls([image])[str(image.id)]
+
+    page = client.get("/")
+    assert address.replace("&", "&amp;") in page.content.decode()
+    assert server.url in page.headers["Content-Security-Policy"]
+    status, content_type, body = fetched(address)
+    assert (status, content_type) == (200, "image/webp")
+    assert body == server.content(storage.rendition_key(image.id, storage.THUMBNAIL))
+
+
+@pytest.mark.django_db
+def test_an_address_is_given_out_again_so_that_browsers_keep_the_picture(
+    server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed: list[str] = []
+    sign = S3Storage.url
+
+    def noted(self: S3Storage, name: str, *args: Any, **options: Any) -> str:
+        signed.append(name)
+        address: str = sign(self, name, *args, **options)
+        return f"{address}#{len(signed)}"
+
+    monkeypatch.setattr(S3Storage, "url", noted)
+    one, other = uuid.uuid4(), uuid.uuid4()
+
+    first = storage.rendition_urls([one], 400)
+    both = storage.rendition_urls([one, other], 400)
+
+    assert both[one] == first[one]
+    assert signed == [storage.rendition_key(one, 400), storage.rendition_key(other, 400)]
+    cache.clear()
+    assert storage.rendition_urls([one], 400) != first
+
+
+@pytest.mark.django_db
+def test_a_larger_copy_is_made_and_kept_when_it_is_first_asked_for(server: S3Server, client: Client) -> None:
+    image = stored_image()
+    large = storage.rendition_key(image.id, storage.DISPLAY)
+
+    answer = client.get(f"/images/{image.id}/1600.webp")
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/webp")
+    assert server.content(large) == answer.content
+
+
+# Who may read what
+
+
+@pytest.mark.django_db
+def test_nothing_can_be_read_without_a_signature(rclone: Rclone) -> None:
+    image = add_picture(picture_bytes("red"), Details(), None).image
+
+    for key in rclone.stored():
+        status, _, body = fetched(f"{rclone.url}/{BUCKET}/{key}")
+        assert status in {400, 403}
+        assert rclone.content(key) not in body
+    assert storage.original_key(image.id) in rclone.stored()
+
+
+@pytest.mark.django_db
+def test_the_signature_of_a_thumbnail_opens_no_original(rclone: Rclone) -> None:
+    image = add_picture(picture_bytes("red"), Details(), None).image
+    signature = urlsplit(thumbnail_urls([image])[str(image.id)]).query
+
+    assert fetched(f"{rclone.url}/{BUCKET}/{storage.original_key(image.id)}?{signature}")[0] == 403
+
+
+@pytest.mark.django_db
+def test_no_page_names_an_original(server: S3Server, as_carol: Client) -> None:
+    image = add_picture(picture_bytes("red", size=(900, 600)), Details(), None).image
+
+    for page in ("/", f"/search?like={image.id}", f"/images/{image.id}/"):
+        answer = as_carol.get(page)
+        assert answer.status_code == 200
+        assert "originals/" not in answer.content.decode()
+
+
+def test_public_thumbnails_have_plain_addresses(rclone: Rclone, settings: Any) -> None:
+    use_s3(settings, rclone, S3_PUBLIC_BASE_URL="https://pictures.example.org/bucket/")
+    image_id = uuid.uuid4()
+
+    urls = storage.rendition_urls([image_id], storage.THUMBNAIL)
+
+    key = storage.rendition_key(image_id, storage.THUMBNAIL)
+    assert urls == {image_id: f"https://pictures.example.org/bucket/{key}"}
+
+
+@pytest.mark.django_db
+def test_pages_may_load_pictures_from_the_public_address(rclone: Rclone, settings: Any, client: Client) -> None:
+    use_s3(settings, rclone, S3_PUBLIC_BASE_URL="https://pictures.example.org/bucket")
+
+    policy = client.get("/").headers["Content-Security-Policy"]
+
+    assert "https://pictures.example.org" in policy
+    assert rclone.url not in policy
+
+
+# When it refuses or is down
+
+
+@pytest.mark.parametrize("wrong", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_wrong_keys_make_the_storage_unavailable(rclone: Rclone, settings: Any, wrong: str) -> None:
+    storage.put(KEY, b"bytes", "image/jpeg")
+    use_s3(settings, rclone, **{wrong: "mistyped"})
+
+    for ask in (
+        lambda: storage.put(KEY, b"other", "image/jpeg"),
+        lambda: storage.read(KEY),
+        lambda: storage.delete([KEY]),
+        storage.check,
+    ):
+        with pytest.raises(StorageUnavailable, match=r"403|SignatureDoesNotMatch|InvalidAccessKeyId|AccessDenied"):
+            ask()
+    assert rclone.content(KEY) == b"bytes"
+
+
+def test_a_bucket_that_is_not_there_makes_the_storage_unavailable(server: S3Server, settings: Any) -> None:
+    storage.check()
+    use_s3(settings, server, AWS_STORAGE_BUCKET_NAME="mistyped")
+
+    with pytest.raises(StorageUnavailable):
+        storage.check()
+    with pytest.raises(StorageUnavailable):
+        storage.put(KEY, b"bytes", "image/jpeg")
+
+
+@pytest.mark.django_db
+def test_an_upload_that_the_storage_refuses_leaves_nothing_behind(
+    rclone: Rclone, settings: Any, as_alice: Client
+) -> None:
+    use_s3(settings, rclone, AWS_SECRET_ACCESS_KEY="mistyped")
+
+    answer = as_alice.post("/upload/", {"files": [picture_file()]})
+
+    assert answer.status_code == 503
+    assert "The place where the pictures are kept does not answer." in answer.content.decode()
+    assert not Image.objects.exists()
+    assert rclone.stored() == []
+
+
+@pytest.mark.django_db
+def test_without_the_server_lists_are_there_and_what_needs_objects_answers_503(
+    rclone: Rclone, as_alice: Client
+) -> None:
+    image = stored_image()
+    rclone.kill()
+    try:
+        asked = {path: as_alice.get(path).status_code for path in ("/", f"/images/{image.id}/", "/search?q=red")}
+        assert set(asked.values()) == {200}, asked
+        for path in (f"/images/{image.id}/1600.webp", f"/images/{image.id}/download"):
+            answer = as_alice.get(path)
+            assert answer.status_code == 503
+            assert "The place where the pictures are kept does not answer." in answer.content.decode()
+            assert answer.headers["Retry-After"]
+        assert as_alice.post("/upload/", {"files": [picture_file()]}).status_code == 503
+        assert Image.objects.count() == 1
+    finally:
+        rclone.start()
+
+
+@pytest.mark.django_db
+def test_what_was_stored_outlives_a_kill_of_the_server(rclone: Rclone, client: Client) -> None:
+    data = picture_bytes("red", size=(900, 600))
+    image = add_picture(data, Details(), None).image
+    address = thumbnail_urls([image])[str(image.id)]
+
+    rclone.kill()
+    rclone.start()
+
+    assert storage.read(storage.original_key(image.id)) == data
+    assert fetched(address)[0] == 200
+    assert client.get(f"/images/{image.id}/download").status_code == 200
+
+
+class _Breaking(BaseHTTPRequestHandler):
+    """Promises a thousand bytes and breaks off after ten."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.send_header("ETag", '"abc"')
+        self.send_header("Last-Modified", "Wed, 01 Jan 2025 00:00:00 GMT")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_HEAD()
+        self.wfile.write(b"0123456789")
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def test_an_answer_that_breaks_off_makes_the_storage_unavailable(running_rclone: Rclone, settings: Any) -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Breaking) as breaking:
+        threading.Thread(target=breaking.serve_forever, args=[0.01], daemon=True).start()
+        use_s3(settings, running_rclone, AWS_S3_ENDPOINT_URL=f"http://127.0.0.1:{breaking.server_address[1]}")
+
+        with pytest.raises(StorageUnavailable):
+            storage.read(KEY)
+
+        breaking.shutdown()
+
+
+# Deleting
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_objects_of_a_deleted_picture_go_after_the_commit(server: S3Server) -> None:
+    image = add_picture(picture_bytes("red", size=(900, 600)), Details(), None).image
+    kept = add_picture(picture_bytes("blue", size=(900, 600)), Details(), None).image
+
+    with transaction.atomic():
+        Image.objects.filter(pk=image.id).delete()
+        assert storage.original_key(image.id) in server.stored()
+
+    assert sorted(server.stored()) == sorted(storage.keys_of(kept.id)[:2])
+    assert not OwedDeletion.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_deletion_while_the_server_is_down_is_owed_until_reconcile_settles_it(
+    rclone: Rclone, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = add_picture(picture_bytes("red"), Details(), None).image
+    image_id = image.id
+    rclone.kill()
+    try:
+        image.delete()
+        assert not Image.objects.exists()
+        assert OwedDeletion.objects.get().pk == image_id
+        with pytest.raises(CommandError, match="does not answer"):
+            call_command("reconcile")
+        assert OwedDeletion.objects.exists()
+    finally:
+        rclone.start()
+
+    assert storage.original_key(image_id) in rclone.stored()
+    call_command("reconcile")
+
+    assert rclone.stored() == []
+    assert not OwedDeletion.objects.exists()
+    assert "Objects of 1 deleted pictures removed." in capsys.readouterr().out
+
+
+@pytest.mark.django_db
+def test_readiness_names_the_storage_when_it_is_down(settings: Any, rclone: Rclone, client: Client) -> None:
+    assert client.get("/readyz").json()["storage"] == "ok"
+    use_s3(settings, rclone, AWS_S3_ENDPOINT_URL=f"http://127.0.0.1:{free_port()}")
+
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json()["storage"] == "StorageUnavailable: does not answer"

@@ -1,0 +1,159 @@
+"""Words of a query on their way to a vector: what counts as the same text, and what is encoded only once."""
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from search import embedding
+from search.embedding import normalised_text, text_vector, texts
+from search.vectors import Vectors
+from tests.base import a_vector, an_image
+
+SEARCHES = settings(max_examples=300, derandomize=True, deadline=None, database=None)
+
+
+class RecordingEncoder:
+    """The real encoder, with a note of what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        self.asked += texts
+        return embedding.text_encoder().encode_texts(texts)
+
+
+@pytest.fixture
+def encoder(monkeypatch: pytest.MonkeyPatch) -> RecordingEncoder:
+    recording = RecordingEncoder()
+    monkeypatch.setattr(texts, "text_encoder", lambda: recording)
+    return recording
+
+
+# What counts as the same text
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "café",
+        "cafe\u0301",
+        "  café ",
+        "\tcafé\r\n",
+        "\u3000café\u00a0",
+        "\x00café\x00",
+        "caf\ud800é",
+        "\udfffcafé\udc00",
+        "\x1fcafé\x85",
+    ],
+)
+def test_what_looks_the_same_is_the_same_text(written: str) -> None:
+    assert normalised_text(written) == "café"
+
+
+def test_hangul_typed_letter_by_letter_is_the_same_as_syllables() -> None:
+    assert normalised_text(unicodedata.normalize("NFD", "금붕어")) == "금붕어"
+
+
+def test_words_stay_apart_whatever_white_space_or_control_character_is_between_them() -> None:
+    assert {normalised_text(f"red{between}star") for between in (" ", "\n\n", "\x00", "\u2003 \t", "\x07 ")} == {
+        "red star"
+    }
+
+
+def test_a_character_outside_the_basic_plane_is_kept() -> None:
+    assert normalised_text("🐶 dog") == "🐶 dog"
+
+
+def test_nothing_but_space_is_the_empty_text() -> None:
+    assert normalised_text(" \x00\ud83d\u3000") == ""
+
+
+@SEARCHES
+@given(st.text(alphabet=st.characters(codec=None, exclude_categories=()), max_size=60))
+def test_normalised_text_can_be_encoded_and_stays_as_it_is(written: str) -> None:
+    once = normalised_text(written)
+
+    once.encode()
+    assert normalised_text(once) == once
+    assert not any(unicodedata.category(character) in {"Cc", "Cs"} for character in once)
+
+
+# The vector
+
+
+def test_the_vector_is_float32_of_unit_length() -> None:
+    for _ in ("encoded", "remembered"):
+        vector = text_vector("red star")
+        assert vector.shape == (512,)
+        assert vector.dtype == np.float32
+        assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_same_text_is_encoded_once(encoder: RecordingEncoder) -> None:
+    first, again = text_vector("red star"), text_vector("  red\u00a0star\x00")
+
+    assert encoder.asked == ["red star"]
+    assert (first == again).all()
+
+
+def test_the_encoder_gets_the_normalised_text(encoder: RecordingEncoder) -> None:
+    text_vector("\x00cafe\u0301  au\tlait\ud800")
+
+    assert encoder.asked == ["café au lait"]
+
+
+def test_another_text_is_encoded_anew(encoder: RecordingEncoder) -> None:
+    red, blue = text_vector("red star"), text_vector("blue star")
+
+    assert encoder.asked == ["red star", "blue star"]
+    assert not (red == blue).all()
+
+
+@pytest.mark.parametrize("name", ["EMBEDDING_TEXT_MODEL", "EMBEDDING_IMAGE_MODEL"])
+def test_another_model_encodes_the_same_text_anew(encoder: RecordingEncoder, settings: Any, name: str) -> None:
+    text_vector("red star")
+    setattr(settings, name, "somebody/another-model")
+
+    text_vector("red star")
+
+    assert encoder.asked == ["red star", "red star"]
+
+
+def test_a_failure_is_not_remembered(monkeypatch: pytest.MonkeyPatch, encoder: RecordingEncoder) -> None:
+    def fail() -> RecordingEncoder:
+        raise embedding.ModelUnavailable("not now")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(texts, "text_encoder", fail)
+        with pytest.raises(embedding.ModelUnavailable):
+            text_vector("red star")
+
+    text_vector("red star")
+    assert encoder.asked == ["red star"]
+
+
+def test_what_the_cache_drops_is_encoded_again(encoder: RecordingEncoder) -> None:
+    text_vector("red star")
+    cache.clear()
+    text_vector("red star")
+
+    assert len(encoder.asked) == 2
+
+
+@pytest.mark.django_db
+def test_paging_through_results_costs_no_second_encoding(client: Client, encoder: RecordingEncoder) -> None:
+    for seed in range(50):
+        an_image(vector=a_vector(seed))
+
+    pages = [client.get("/search", {"q": "red star", "page": page}) for page in (1, 2, 3)]
+
+    assert [page.status_code for page in pages] == [200, 200, 200]
+    assert encoder.asked == ["red star"]

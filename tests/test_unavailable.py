@@ -1,0 +1,252 @@
+"""When a part is down people get a page that says so, never a 500, and what does not need it goes on."""
+
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as project
+from django.db import InterfaceError, OperationalError, connection
+from django.test import Client, RequestFactory
+
+from search.embedding import ModelUnavailable
+from search.middleware import unavailable_page
+from search.models import Image, OwedDeletion, QueryPicture
+from tests.base import an_image, picture_file, stored_image
+from tests.s3_servers import free_port
+
+IMAGE = f"/images/{uuid.UUID(int=7)}/"
+NO_DATABASE = "The database does not answer."
+NO_MODEL = "Searching and adding pictures is not possible just now: a model is missing."
+
+
+@pytest.fixture
+def visitor() -> Client:
+    """A browser that shows what the site answers, where the test client would raise."""
+    return Client(raise_request_exception=False)
+
+
+def files_below(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+# Without a database
+
+
+@pytest.mark.usefixtures("database_down")
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/", "/search?q=red", "/search?like=00000000-0000-8000-8000-000000000007", IMAGE, f"{IMAGE}400.webp",
+        f"{IMAGE}download", f"{IMAGE}report/",
+    ],
+)  # fmt: skip
+def test_without_a_database_pages_answer_503_in_words(visitor: Client, path: str) -> None:
+    answer = visitor.get(path)
+
+    assert answer.status_code == 503
+    assert NO_DATABASE in answer.content.decode()
+    assert answer.headers["Retry-After"] == "30"
+    assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.usefixtures("database_down")
+def test_the_page_is_in_the_language_of_the_browser(visitor: Client) -> None:
+    answer = visitor.get("/", headers={"accept-language": "ko"})
+
+    assert answer.status_code == 503
+    assert '<html lang="ko"' in answer.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("path", ["/", IMAGE, "/upload/", "/accounts/password/", "/admin/"])
+def test_people_who_are_logged_in_get_the_same_page(
+    as_alice: Client, request: pytest.FixtureRequest, path: str
+) -> None:
+    request.getfixturevalue("database_down")
+    as_alice.raise_request_exception = False
+
+    answer = as_alice.get(path)
+
+    assert answer.status_code == 503
+    assert NO_DATABASE in answer.content.decode()
+
+
+@pytest.mark.usefixtures("database_down")
+def test_a_form_that_is_sent_answers_503_too(visitor: Client) -> None:
+    for path, data in (
+        ("/accounts/login/", {"username": "alice", "password": "alice's secret"}),
+        ("/search/picture", {"picture": picture_file()}),
+    ):
+        answer = visitor.post(path, data)
+        assert answer.status_code == 503
+        assert NO_DATABASE in answer.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_site_is_back_as_soon_as_the_database_is(as_alice: Client) -> None:
+    as_alice.raise_request_exception = False
+    where = connection.settings_dict["HOST"]
+    connection.close()
+    connection.settings_dict["HOST"] = "/nowhere"
+    try:
+        assert as_alice.get("/").status_code == 503
+    finally:
+        connection.settings_dict["HOST"] = where
+
+    assert as_alice.get("/").status_code == 200
+
+
+def test_a_session_that_can_not_be_read_outside_a_view_answers_503(
+    visitor: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(*args: Any) -> None:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr("django.contrib.messages.middleware.MessageMiddleware.process_request", unreadable)
+
+    answer = visitor.get("/")
+
+    assert answer.status_code == 503
+    assert NO_DATABASE in answer.content.decode()
+
+
+@pytest.mark.parametrize("error", [OperationalError("gone"), InterfaceError("closed")])
+def test_both_ways_in_which_a_connection_dies_are_told_the_same(error: Exception) -> None:
+    answer = unavailable_page(RequestFactory().get("/"), error)
+
+    assert answer is not None
+    assert answer.status_code == 503
+    assert str(error) not in answer.content.decode()
+
+
+def test_an_error_of_ours_is_no_503(visitor: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: Any, **options: Any) -> None:
+        raise ZeroDivisionError("a secret detail")
+
+    monkeypatch.setattr("search.views.searching.find", broken)
+
+    answer = visitor.get("/")
+
+    assert answer.status_code == 500
+    assert "Something went wrong on our side." in answer.content.decode()
+    assert "a secret detail" not in answer.content.decode()
+
+
+LIVE = """
+import logging, django
+django.setup()
+logging.disable()
+from django.core.management import call_command
+from django.test import Client
+call_command("collectstatic", interactive=False, verbosity=0)
+answer = Client(raise_request_exception=False, headers={"host": "localhost"}).get("/")
+print(answer.status_code, "The database does not answer." in answer.content.decode())
+"""
+
+
+def test_a_server_whose_database_is_down_from_the_start_answers_within_seconds(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "DATABASE_URL": f"postgres://nobody:secret@127.0.0.1:{free_port()}/none",
+        "DATA_DIR": str(tmp_path),
+        "DEBUG": "off",
+        "SECRET_KEY": "unused",
+        "DJANGO_SETTINGS_MODULE": "imagesearch.settings",
+    }
+    environment |= dict.fromkeys(("AWS_STORAGE_BUCKET_NAME", "ALLOWED_HOSTS", "HTTPS", "LANGUAGE_CODE"), "")
+
+    ended = subprocess.run(
+        [sys.executable, "-c", LIVE],
+        check=False,
+        cwd=project.BASE_DIR,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert ended.stdout.split() == ["503", "True"], ended.stderr
+
+
+# Without a model
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("no_model")
+def test_without_a_model_browsing_works(visitor: Client) -> None:
+    image, other = stored_image(title="A lighthouse"), an_image(title="A mill")
+
+    newest = visitor.get("/")
+    similar = visitor.get("/search", {"like": image.id})
+    page = visitor.get(f"/images/{image.id}/")
+
+    assert [newest.status_code, similar.status_code, page.status_code] == [200, 200, 200]
+    assert f'data-image="{other.id}"' in newest.content.decode()
+    assert f'data-image="{other.id}"' in similar.content.decode()
+    assert visitor.get(f"/images/{image.id}/400.webp").status_code == 200
+    assert visitor.get(f"/images/{image.id}/download").status_code == 200
+
+
+@pytest.mark.django_db
+def test_without_a_model_searching_by_words_says_what_the_operator_should_do(
+    visitor: Client,
+    no_model: Path,
+) -> None:
+    answer = visitor.get("/search", {"q": "red star"})
+
+    text = answer.content.decode()
+    assert answer.status_code == 503
+    assert NO_MODEL in text
+    assert str(no_model) in text
+    assert "EMBEDDING_TEXT_MODEL" in text
+    assert answer.headers["Retry-After"] == "30"
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("no_model")
+def test_without_a_model_searching_by_picture_answers_503_and_keeps_nothing(visitor: Client) -> None:
+    answer = visitor.post("/search/picture", {"picture": picture_file()})
+
+    assert answer.status_code == 503
+    assert NO_MODEL in answer.content.decode()
+    assert not QueryPicture.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("no_model")
+def test_without_a_model_an_upload_answers_503_and_stores_nothing(as_alice: Client, settings: Any) -> None:
+    answer = as_alice.post("/upload/", {"files": [picture_file()], "title": "A red one"})
+
+    assert answer.status_code == 503
+    assert NO_MODEL in answer.content.decode()
+    assert not Image.objects.exists()
+    assert not OwedDeletion.objects.exists()
+    assert files_below(Path(settings.MEDIA_ROOT)) == []
+
+
+def test_what_the_operator_is_told_can_not_break_the_page() -> None:
+    answer = unavailable_page(RequestFactory().get("/"), ModelUnavailable("<script>alert(1)</script>"))
+
+    assert answer is not None
+    assert "<script>alert" not in answer.content.decode()
+
+
+# Without the folder of the pictures
+
+
+@pytest.mark.django_db
+def test_without_the_storage_lists_are_there_and_pictures_answer_503(as_alice: Client, settings: Any) -> None:
+    image = stored_image()
+    settings.MEDIA_ROOT = Path(settings.MEDIA_ROOT).with_name("a-file")
+    settings.MEDIA_ROOT.write_text("not a folder")
+
+    assert as_alice.get("/").status_code == 200
+    assert as_alice.get(f"/images/{image.id}/").status_code == 200
+    for path in ("400.webp", "1600.webp", "download"):
+        assert as_alice.get(f"/images/{image.id}/{path}").status_code == 503
+    assert as_alice.post("/upload/", {"files": [picture_file(colour="blue")]}).status_code == 503
+    assert Image.objects.count() == 1
