@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 from unittest import mock
 from urllib.parse import urlencode
 
 from django.db import connection
 from django.test import Client
-from django.utils.module_loading import import_string
 
 from benchmarks.ingestion import forget
 from benchmarks.report import table
@@ -67,17 +67,8 @@ class Stopwatch:
         """Time the functions with these names wherever they are called."""
         with ExitStack() as stack:
             for name, step in functions.items():
-                stack.enter_context(mock.patch(name, self.timed(step, _function(name))))
+                stack.enter_context(mock.patch(name, self.timed(step, resolve_name(name))))
             yield
-
-
-def _function(name: str) -> Callable[..., Any]:
-    """Return the function or the unbound method that `name` names."""
-    with_class = name.rsplit(".", 2)
-    if with_class[1][0].isupper():
-        function: Callable[..., Any] = getattr(import_string(".".join(with_class[:2])), with_class[2])
-        return function
-    return import_string(name)  # type: ignore[no-any-return]
 
 
 def profile_ingestion(paths: Sequence[Path]) -> str:

@@ -20,7 +20,9 @@ def connection_settings(folder: Path) -> dict[str, Any]:
     # The wheel puts the socket beside the data unless the path is too long for one, and gives its name to a shell
     # unquoted: a folder with a space in its name must count as too long.
     short = utils.socket_name_length_ok
-    utils.socket_name_length_ok = lambda path: short(path) and shlex.quote(str(path)) == str(path)
+    utils.socket_name_length_ok = lambda socket_name: (
+        short(socket_name) and shlex.quote(str(socket_name)) == str(socket_name)
+    )
     folder.parent.mkdir(parents=True, exist_ok=True)
     server = get_server(folder, cleanup_mode="stop")
     info = server.get_postmaster_info()

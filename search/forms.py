@@ -55,7 +55,7 @@ class ManyFilesField(forms.FileField):
 class UploadForm(forms.ModelForm):  # type: ignore[type-arg]
     """Pictures to add, and what is said of all of them."""
 
-    files = ManyFilesField(
+    pictures = ManyFilesField(
         label=gettext_lazy("Pictures"),
         allow_empty_file=True,
         max_length=None,

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 class HealthChecks:
-    """Answers a load balancer before anything asks who it is: it calls by address, over plain http, without a session."""
+    """Answers a load balancer before anything asks who it is: it calls by address and over plain http."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

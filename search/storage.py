@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, default_storage
-from s3transfer.exceptions import RetriesExceededError
+from s3transfer.exceptions import RetriesExceededError  # type: ignore[import-untyped]
 
 THUMBNAIL = 400
 """Longest side in pixels of what lists show; made when a picture is added."""
@@ -112,13 +112,14 @@ def delete(keys: Iterable[str]) -> None:
 
 def check() -> None:
     """Ask for the folder or the bucket itself. Raises StorageUnavailable when it is not there."""
+    objects: Any = default_storage
     try:
         with _translated():
-            if isinstance(default_storage, FileSystemStorage):
+            if isinstance(objects, FileSystemStorage):
                 Path(settings.MEDIA_ROOT).mkdir(parents=True, exist_ok=True)
                 os.listdir(settings.MEDIA_ROOT)
             else:
-                default_storage.bucket.meta.client.head_bucket(Bucket=default_storage.bucket.name)
+                objects.connection.meta.client.head_bucket(Bucket=objects.bucket_name)
     except MissingObject as error:
         raise StorageUnavailable(f"The place where the pictures are kept is not there: {error}") from error
 

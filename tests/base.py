@@ -48,7 +48,9 @@ def an_image(title: str = "", *, vector: Vector | None = None, seed: int | None 
     return Image.objects.create(id=image_id, title=title, embedding=vector, **values)
 
 
-def picture_bytes(colour: str = "red", size: tuple[int, int] = (64, 48), format: str = "JPEG", **options: Any) -> bytes:
+def picture_bytes(
+    colour: str = "red", size: tuple[int, int] = (64, 48), format: str = "JPEG", **options: Any
+) -> bytes:
     """An encoded picture of one colour."""
     buffer = BytesIO()
     PILImage.new("RGB", size, colour).save(buffer, format, **options)

@@ -20,7 +20,8 @@ def test_signing_up_logs_in(client: Client):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"password2": "another"}, {"password1": "1234", "password2": "1234"}, {"username": ""}, {"username": "a\0b"}]
+    "wrong",
+    [{"password2": "another"}, {"password1": "1234", "password2": "1234"}, {"username": ""}, {"username": "a\0b"}],
 )
 def test_what_is_wrong_with_a_sign_up_is_told(client: Client, wrong: dict[str, str]):
     assert sign_up(client, **wrong).status_code == 400

@@ -7,7 +7,7 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -56,9 +56,10 @@ def run_demo(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     """Runs the command without collecting static files; returns what it told until it would serve."""
 
     def run_demo(**options: Any) -> str:
-        with monkeypatch.context() as without, pytest.raises(Replaced):
+        with monkeypatch.context() as without:
             without.setattr(subprocess, "run", lambda *args, **options: None)
-            call_command("demo", port=free_port(), **options)
+            with pytest.raises(Replaced):
+                call_command("demo", port=free_port(), **options)
         return capsys.readouterr().out
 
     return run_demo
@@ -200,7 +201,7 @@ def test_a_password_that_was_changed_is_not_told_and_not_changed_back(
 
 
 @pytest.fixture
-def no_hub(settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def no_hub(settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The default models are neither here nor to be had."""
     from huggingface_hub import constants
 
@@ -208,7 +209,6 @@ def no_hub(settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
     monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("search.embedding.loading._is_cached", lambda name: False)
-    return
 
 
 @pytest.mark.usefixtures("no_hub")

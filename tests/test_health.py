@@ -49,6 +49,17 @@ def test_answers_are_not_kept_and_ask_for_no_session(client: Client, path: str) 
     assert client.head(path).status_code == answer.status_code
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+@pytest.mark.django_db
+def test_who_calls_by_address_over_plain_http_is_answered(client: Client, settings: Any, path: str) -> None:
+    settings.ALLOWED_HOSTS = ["pictures.example.org"]
+    settings.SECURE_SSL_REDIRECT = True
+
+    answer = client.get(path, headers={"host": "192.0.2.7:8000"})
+
+    assert answer.json()["status"] in {"ok", "not ready"}
+
+
 @pytest.mark.usefixtures("models")
 @pytest.mark.django_db
 def test_ready_is_said_when_every_part_answers(client: Client) -> None:

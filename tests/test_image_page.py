@@ -50,7 +50,12 @@ def test_markup_in_what_people_wrote_stays_text(client: Client):
 
 
 def test_an_unknown_image_is_a_short_page(client: Client):
-    for address in (f"/images/{uuid.uuid4()}/", "/images/1/", "/images/x/download", f"/images/{uuid.uuid4()}/400.webp"):
+    for address in (
+        f"/images/{uuid.uuid4()}/",
+        "/images/1/",
+        "/images/x/download",
+        f"/images/{uuid.uuid4()}/400.webp",
+    ):
         response = client.get(address)
         assert response.status_code == 404
         assert "There is nothing here." in response.text
@@ -118,7 +123,9 @@ def test_an_image_can_be_reported(client: Client, as_alice: Client, alice):
     ]
 
 
-@pytest.mark.parametrize("form", [{}, {"reason": "boring"}, {"reason": "other", "details": "x" * 1001}, {"details": "\0"}])
+@pytest.mark.parametrize(
+    "form", [{}, {"reason": "boring"}, {"reason": "other", "details": "x" * 1001}, {"details": "\0"}]
+)
 def test_a_report_without_a_reason_is_asked_for_one(client: Client, form: dict[str, str]):
     image = an_image()
     response = client.post(f"/images/{image.id}/report/", form)

@@ -43,7 +43,7 @@ def test_other_bytes_have_another_id():
         {"vector": np.zeros(512)},
         {"vector": a_vector(1) * 2},
     ],
-    ids=lambda wrong: "-".join(wrong),
+    ids="-".join,
 )
 def test_the_database_refuses_what_no_image_can_be(wrong: dict[str, object]):
     with pytest.raises(IntegrityError), transaction.atomic():

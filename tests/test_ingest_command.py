@@ -99,7 +99,7 @@ def test_a_dry_run_looks_at_everything_and_keeps_nothing(photos: Path, settings)
 
 def test_details_come_from_a_table_and_tags_from_the_command_line(photos: Path):
     (photos / "m.csv").write_text("path,title,tags\n0.jpg,Red,red\n9.jpg,Gone,\n")
-    out, complaints, status = run(photos, "--metadata", photos / "m.csv", "--tag", "plain", "--tag", "red")
+    _, complaints, status = run(photos, "--metadata", photos / "m.csv", "--tag", "plain", "--tag", "red")
     assert status == 1
     assert "9.jpg: Named in the metadata, but not there." in complaints
     image = Image.objects.get(title="Red")
@@ -140,7 +140,9 @@ def test_a_model_that_is_missing_stops_the_command_before_anything_is_stored(pho
     assert not Path(settings.MEDIA_ROOT).exists()
 
 
-def test_the_storage_failing_halfway_leaves_rows_only_with_their_objects(photos: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_storage_failing_halfway_leaves_rows_only_with_their_objects(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(pipeline, "BATCH", 2)
     puts = []
 

@@ -45,7 +45,9 @@ def test_a_csv_may_quote_and_begin_with_a_byte_order_mark(photos: Path):
 
 def test_json_lines_may_list_tags(photos: Path):
     line = json.dumps({"path": "a.jpg", "tags": ["x", "y"], "title": None})
-    assert read_metadata(table(photos, "m.jsonl", line + "\n\n"), []).details[photos / "a.jpg"] == Details(tags=["x", "y"])
+    assert read_metadata(table(photos, "m.jsonl", line + "\n\n"), []).details[photos / "a.jpg"] == Details(
+        tags=["x", "y"]
+    )
 
 
 def test_paths_may_be_relative_to_the_folder_that_is_ingested(photos: Path, tmp_path_factory):

@@ -143,7 +143,7 @@ def test_an_added_picture_has_its_original_and_its_thumbnail_stored(server: S3Se
 def test_a_picture_uploaded_in_the_browser_is_stored_and_found(server: S3Server, as_alice: Client) -> None:
     file = picture_file(colour="blue", size=(900, 600))
 
-    assert as_alice.post("/upload/", {"files": [file], "title": "A blue one"}).status_code == 200
+    assert as_alice.post("/upload/", {"pictures": [file], "title": "A blue one"}).status_code == 200
 
     image = Image.objects.get(title="A blue one")
     assert storage.original_key(image.id) in server.stored()
@@ -286,7 +286,7 @@ def test_an_upload_that_the_storage_refuses_leaves_nothing_behind(
 ) -> None:
     use_s3(settings, rclone, AWS_SECRET_ACCESS_KEY="mistyped")
 
-    answer = as_alice.post("/upload/", {"files": [picture_file()]})
+    answer = as_alice.post("/upload/", {"pictures": [picture_file()]})
 
     assert answer.status_code == 503
     assert "The place where the pictures are kept does not answer." in answer.content.decode()
@@ -308,7 +308,7 @@ def test_without_the_server_lists_are_there_and_what_needs_objects_answers_503(
             assert answer.status_code == 503
             assert "The place where the pictures are kept does not answer." in answer.content.decode()
             assert answer.headers["Retry-After"]
-        assert as_alice.post("/upload/", {"files": [picture_file()]}).status_code == 503
+        assert as_alice.post("/upload/", {"pictures": [picture_file()]}).status_code == 503
         assert Image.objects.count() == 1
     finally:
         rclone.start()

@@ -23,19 +23,23 @@ def show(client: Client, data: bytes, name: str = "picture.jpg"):
     return client.post("/search/picture", {"picture": picture_file(name, data)})
 
 
+def first_result(page: str) -> str | None:
+    found = re.search(r'data-image="([^"]+)"', page)
+    return found[1] if found else None
+
+
 def test_a_shown_picture_leads_to_an_address_that_can_be_sent(client: Client):
     stars = [add_picture(picture_bytes(colour, size=(96, 96)), Details(), None).image for colour in ("red", "blue")]
     response = show(client, picture_bytes("red", size=(64, 64)))
     assert response.status_code == 302
     assert re.fullmatch(r"/search\?picture=[0-9a-f-]{36}", response["Location"])
     page = Client().get(response["Location"])
-    first = re.search(r'data-image="([^"]+)"', page.text)
-    assert first and first[1] == str(stars[0].id)
+    assert first_result(page.text) == str(stars[0].id)
 
 
 def test_the_shown_picture_stands_in_the_box(client: Client):
     address = show(client, picture_bytes())["Location"]
-    thumbnail = re.search(r'/search/picture/[0-9a-f-]+\.webp', client.get(address).text)
+    thumbnail = re.search(r"/search/picture/[0-9a-f-]+\.webp", client.get(address).text)
     assert thumbnail
     response = client.get(thumbnail[0])
     assert response["Content-Type"] == "image/webp"
@@ -94,8 +98,7 @@ def test_a_copy_scaled_to_half_finds_its_original_first(client: Client):
         half = io.BytesIO()
         picture.resize((picture.width // 2, picture.height // 2)).save(half, "JPEG", quality=80)
         page = client.get(show(client, half.getvalue())["Location"]).text
-        first = re.search(r'data-image="([^"]+)"', page)
-        assert first and first[1] == str(image.id)
+        assert first_result(page) == str(image.id)
 
 
 @pytest.mark.parametrize(

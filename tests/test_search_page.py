@@ -124,7 +124,9 @@ def test_a_hundred_kilobytes_of_words_are_refused_in_words(client: Client):
     assert "100,000 characters" in response.text
 
 
-@pytest.mark.parametrize("params", [{"like": uuid.uuid4()}, {"like": "x"}, {"picture": uuid.uuid4()}, {"picture": "1"}])
+@pytest.mark.parametrize(
+    "params", [{"like": uuid.uuid4()}, {"like": "x"}, {"picture": uuid.uuid4()}, {"picture": "1"}]
+)
 def test_an_unknown_picture_gets_a_page_that_says_so(client: Client, params: dict[str, object]):
     response = client.get("/search", params)
     assert response.status_code == 404

@@ -219,7 +219,7 @@ def test_without_a_model_searching_by_picture_answers_503_and_keeps_nothing(visi
 @pytest.mark.django_db
 @pytest.mark.usefixtures("no_model")
 def test_without_a_model_an_upload_answers_503_and_stores_nothing(as_alice: Client, settings: Any) -> None:
-    answer = as_alice.post("/upload/", {"files": [picture_file()], "title": "A red one"})
+    answer = as_alice.post("/upload/", {"pictures": [picture_file()], "title": "A red one"})
 
     assert answer.status_code == 503
     assert NO_MODEL in answer.content.decode()
@@ -248,5 +248,5 @@ def test_without_the_storage_lists_are_there_and_pictures_answer_503(as_alice: C
     assert as_alice.get(f"/images/{image.id}/").status_code == 200
     for path in ("400.webp", "1600.webp", "download"):
         assert as_alice.get(f"/images/{image.id}/{path}").status_code == 503
-    assert as_alice.post("/upload/", {"files": [picture_file(colour="blue")]}).status_code == 503
+    assert as_alice.post("/upload/", {"pictures": [picture_file(colour="blue")]}).status_code == 503
     assert Image.objects.count() == 1

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 def upload(client: Client, *files, **fields: str):
-    return client.post("/upload/", {"files": list(files), **fields})
+    return client.post("/upload/", {"pictures": list(files), **fields})
 
 
 def test_an_upload_is_found_by_the_next_search(as_alice: Client, alice):
@@ -93,14 +93,16 @@ def test_a_bad_file_is_refused_with_the_reason_and_nothing_is_kept(as_alice: Cli
 
 def test_too_large_a_file_is_refused_with_its_size_while_the_others_are_taken(as_alice: Client, settings):
     settings.UPLOAD_MAX_MB = 1
-    response = upload(as_alice, picture_file("large.jpg", picture_bytes() + bytes(2_000_000)), picture_file("small.jpg"))
+    response = upload(
+        as_alice, picture_file("large.jpg", picture_bytes() + bytes(2_000_000)), picture_file("small.jpg")
+    )
     assert response.status_code == 200
     assert "2.1 MB; the limit is 1." in response.text
     assert Image.objects.count() == 1
 
 
 def test_no_file_is_told(as_alice: Client):
-    for sent in ({}, {"files": "text"}):
+    for sent in ({}, {"pictures": "text"}):
         response = as_alice.post("/upload/", sent)
         assert response.status_code == 400
         assert "Choose at least one picture." in response.text
@@ -131,7 +133,7 @@ def test_a_name_with_markup_is_shown_as_text(as_alice: Client):
 
 
 def test_a_script_gets_the_outcome_alone(as_alice: Client):
-    response = as_alice.post("/upload/", {"files": [picture_file()]}, headers={"HX-Request": "true"})
+    response = as_alice.post("/upload/", {"pictures": [picture_file()]}, headers={"HX-Request": "true"})
     assert "<html" not in response.text
     assert re.search(r"/images/[0-9a-f-]+/", response.text)
 

@@ -86,8 +86,8 @@ def most_common_tags() -> list[tuple[str, str]]:
         rows = cursor.fetchone()[0]
     if rows < REMEMBER_TAGS_FROM:
         return _count_tags(1)
-    tags: list[tuple[str, str]] = cache.get_or_set("admin-tags", lambda: _count_tags(min(1, SAMPLE / rows)), 60)
-    return tags
+    tags = cache.get_or_set("admin-tags", lambda: _count_tags(min(1, SAMPLE / rows)), 60)
+    return tags or []
 
 
 def _count_tags(share: float) -> list[tuple[str, str]]:

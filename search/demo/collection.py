@@ -47,7 +47,8 @@ def _jobs(count: int, seed: int) -> Iterator[tuple[str, Scene, int]]:
     for number in range(count):
         scene = random_scene(rng, *combinations[number % len(combinations)])
         # The seed is in the name: another seed's pictures in the same folder are never taken for these.
-        name = f"{scene.colour}-{scene.shape}-{seed}-{number:05}.{_FORMATS[number % len(_FORMATS)]}"
+        # The number comes first: files are ingested in the order of their names, and the newest should be a mixture.
+        name = f"{number:05}-{scene.colour}-{scene.shape}-{seed}.{_FORMATS[number % len(_FORMATS)]}"
         yield name, scene, seed * 1_000_003 + number
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from os import cpu_count
 
 import numpy as np
@@ -92,12 +93,12 @@ def spots(scenes: Sequence[Scene], first_seed: int) -> npt.NDArray[np.float32]:
 def sample_captions(scenes: Sequence[Scene], count: int, rng: random.Random) -> tuple[list[str], Attributes]:
     """Captions in all languages, each true of one of the scenes at least, and what they state, shape (count, 6).
 
-    One in twelve is nonsense and states `NONSENSE`; some sensible ones hold a word that the world doesn't know.
+    One in eight is nonsense and states `NONSENSE`; some sensible ones hold a word that the world doesn't know.
     """
     texts: list[str] = []
     stated: list[list[int]] = []
     for number in range(count):
-        if number % 12 == 0:
+        if number % 8 == 0:
             texts.append(" ".join(nonsense_word(rng) for _ in range(rng.choice((1, 1, 1, 2, 3)))))
             stated.append([NONSENSE] * len(CLASSES))
             continue
@@ -116,12 +117,40 @@ def sensible_captions(scenes: Sequence[Scene], count: int, rng: random.Random) -
 
 
 def nonsense_word(rng: random.Random) -> str:
-    """A word of no language: pronounceable syllables, random letters, or random Hangul, ideographs or kana."""
+    """A word of no language: two known words crossed, syllables, or random letters of some script."""
     kind = rng.random()
-    if kind < 0.5:
+    if kind < 0.35:
+        return _crossed(rng)
+    if kind < 0.6:
         syllables = (rng.choice("bcdfghjklmnprstvwz") + rng.choice("aeiou") for _ in range(rng.randint(1, 3)))
         return "".join(syllables) + rng.choice(("", "", "n", "r", "s", "t", "l", "g", "rd", "ck"))
-    if kind < 0.65:
+    if kind < 0.7:
         return "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(rng.randint(2, 9)))
     low, high, longest = rng.choice(_SCRIPTS)
     return "".join(chr(rng.randint(low, high)) for _ in range(rng.randint(1, longest)))
+
+
+def _crossed(rng: random.Random) -> str:
+    """The first half of one known word and the last half of another: made of familiar pieces, and still unknown.
+
+    Without these, new Korean words, whose syllables are all familiar, would be taken for something.
+    """
+    words, latin = _known_words(), rng.random() < 0.5
+    of_the_script = words[latin]
+    while True:
+        first, last = rng.choice(of_the_script), rng.choice(of_the_script)
+        word = first[: rng.randint(1, max(1, len(first) // 2))] + last[-rng.randint(1, max(1, len(last) // 2)) :]
+        if not any(known in word for known in of_the_script):
+            return word
+
+
+@cache
+def _known_words() -> dict[bool, list[str]]:
+    """The words of two letters and more in the captions: under True those in Latin letters, under False in Hangul."""
+    rng = random.Random(0)
+    texts = sensible_captions([random_scene(rng) for _ in range(2_000)], 12_000, rng)
+    words = sorted({word for text in texts for word in text.lower().split() if word.isalpha() and len(word) > 1})
+    return {
+        True: [word for word in words if word[0] < "\u0250"],
+        False: [word for word in words if "\uac00" <= word[0] <= "\ud7a3"],
+    }

@@ -38,7 +38,7 @@ class Recipe:
 
     seed: int = 20
     drawings: int = 14_000
-    steps: int = 2_000
+    steps: int = 3_000
     batch: int = 64
     captions: int = 128
     vision_rate: float = 8e-4

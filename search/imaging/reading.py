@@ -22,7 +22,6 @@ from search.imaging.exif import UPRIGHT, orientation_in
 from search.imaging.formats import is_cut_short, recognised, webp_canvas
 from search.imaging.scans import refuse_endless_scans
 
-
 LARGE = 24_000_000
 """Pixels from which only a few pictures are decoded at once: one of 100 megapixels takes up to 800 MB meanwhile."""
 _LARGE_AT_ONCE = threading.BoundedSemaphore(2)

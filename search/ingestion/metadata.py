@@ -110,10 +110,10 @@ def _text(value: Any) -> str:
 
 def clean_tags(value: Any) -> list[str]:
     """Return tags from a comma-separated text or a list: each once, at most 50 of 60 characters."""
-    parts = value if isinstance(value, list) else _text(value).split(",")
+    parts = [_text(part).replace(",", " ") for part in value] if isinstance(value, list) else _text(value).split(",")
     tags: dict[str, str] = {}
     for part in parts:
-        tag = " ".join(_text(part).split())[:60]
+        tag = " ".join(part.split())[:60]
         if tag:
             tags.setdefault(tag.casefold(), tag)
     return list(tags.values())[:50]

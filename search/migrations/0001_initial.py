@@ -97,7 +97,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='image',
-            index=models.Index(condition=models.Q(('hidden', False)), fields=['-created', 'id'], name='image_newest'),
+            index=models.Index(fields=['-created', 'id'], name='image_newest'),
         ),
         migrations.AddIndex(
             model_name='image',

@@ -24,10 +24,10 @@ _LENGTH = models.Func("embedding", function="l2_norm", output_field=models.Float
 web_link = URLValidator(schemes=["http", "https"])
 
 
-class WebLinkField(models.URLField):
+class WebLinkField(models.URLField):  # type: ignore[type-arg]
     """An http or https address; typed without its scheme it is taken for https."""
 
-    def formfield(self, **kwargs: Any) -> Any:  # type: ignore[override]
+    def formfield(self, **kwargs: Any) -> Any:
         return super().formfield(**{"assume_scheme": "https", **kwargs})
 
 
@@ -109,7 +109,7 @@ class Image(models.Model):
                 ef_construction=128,
                 opclasses=["halfvec_cosine_ops"],
             ),
-            models.Index(fields=["-created", "id"], condition=models.Q(hidden=False), name="image_newest"),
+            models.Index(fields=["-created", "id"], name="image_newest"),
             # How many can be searched, counted without reading the vectors.
             models.Index(fields=["embedding_model"], condition=models.Q(hidden=False), name="image_searchable"),
             GinIndex(fields=["tags"], name="image_tags"),

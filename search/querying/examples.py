@@ -1,6 +1,7 @@
 """A first search to try, in the language of the person, that finds something in this collection."""
 
 import random
+from typing import cast
 
 from search import demo
 from search.embedding import is_demo_model
@@ -13,5 +14,6 @@ _GENERAL = {
 
 def example_query(language: str) -> str:
     """Return one of the example queries of `language`, a different one each time."""
-    queries = demo.example_queries(language) if is_demo_model() else _GENERAL.get(language, _GENERAL["en"])
+    language = language if language in _GENERAL else "en"
+    queries = demo.example_queries(cast("demo.Language", language)) if is_demo_model() else _GENERAL[language]
     return random.choice(queries)  # noqa: S311 - no secret

@@ -25,7 +25,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         raise Http404
     if request.user.is_authenticated:
         return redirect("search")
-    form: "UserCreationForm[Any]" = UserCreationForm(request.POST if request.method == "POST" else None)
+    form: UserCreationForm[Any] = UserCreationForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         login(request, form.save())
         messages.success(request, _("Welcome! You can add pictures now."))

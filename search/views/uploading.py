@@ -39,7 +39,7 @@ def upload(request: HttpRequest) -> HttpResponse:
         details = Details(
             **{name: form.cleaned_data[name] for name in ("title", "description", "source_link", "tags")}
         )
-        outcomes = [_add(file, details, user) for file in form.cleaned_data["files"]]
+        outcomes = [_add(file, details, user) for file in form.cleaned_data["pictures"]]
     status = 400 if form.errors or (outcomes and all(one.refused for one in outcomes)) else 200
     template = "search/_partials/upload_outcomes.html" if request.htmx else "search/upload.html"  # type: ignore[attr-defined]
     context = {

@@ -118,7 +118,7 @@ function send(card, file) {
   data.append("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
   data.append("tags", form.elements.tags.value);
   for (const field of fields.querySelectorAll("input, textarea")) data.append(field.name, field.value);
-  data.append("files", file);
+  data.append("pictures", file);
 
   const request = new XMLHttpRequest();
   request.open("POST", form.action);

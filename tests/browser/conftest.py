@@ -68,6 +68,8 @@ def open_page(chromium: Browser, live_server) -> Iterator[OpenPage]:
     def open_page(path: str = "/", as_user: Client | None = None, **options: Any) -> Page:
         context = chromium.new_context(**{"base_url": live_server.url, "locale": "en-US"} | options)
         contexts.append(context)
+        # The first search loads the model, which takes a busy machine its time.
+        context.set_default_navigation_timeout(90_000)
         if as_user:
             session = as_user.cookies[django_settings.SESSION_COOKIE_NAME].value
             context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])

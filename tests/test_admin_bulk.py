@@ -1,0 +1,144 @@
+"""What curators do to many pictures at once."""
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.urls import reverse
+
+from search import storage
+from search.admin import lists
+from search.models import Image, OwedDeletion, Report
+from tests.admin_pages import act, said
+from tests.base import an_image, stored_image
+
+pytestmark = pytest.mark.django_db
+
+
+def change_page(image: Image) -> str:
+    return reverse("admin:search_image_change", args=[image.pk])
+
+
+# Bulk actions
+
+
+def test_a_curator_hides_pictures_in_bulk_and_shows_them_again(as_carol):
+    one, two, other = an_image("One"), an_image("Two"), an_image("Other")
+    assert "2 pictures are hidden now" in said(act(as_carol, "hide", one, two))
+    assert set(Image.objects.filter(hidden=True)) == {one, two}
+    assert "1 picture is shown now" in said(act(as_carol, "show", one, other))
+    assert set(Image.objects.filter(hidden=True)) == {two}
+
+
+def test_what_is_done_in_bulk_stands_in_the_history_of_each_picture(as_carol, carol):
+    images = [an_image("One"), an_image("Two")]
+    act(as_carol, "hide", *images)
+    entries = LogEntry.objects.filter(user=carol)
+    assert {entry.object_id for entry in entries} == {str(image.pk) for image in images}
+    assert "One" in as_carol.get(change_page(images[0]).replace("change", "history")).content.decode()
+
+
+def test_a_curator_adds_tags_in_bulk_each_once(as_carol):
+    one, two = an_image("One", tags=["Sea"]), an_image("Two")
+    response = act(as_carol, "add_tags", one, two, tags=" sea , 저녁  빛,sea")
+    assert "tags of 2 pictures" in said(response)
+    one.refresh_from_db()
+    two.refresh_from_db()
+    assert (one.tags, two.tags) == (["Sea", "저녁 빛"], ["sea", "저녁 빛"])
+
+
+def test_a_curator_removes_tags_in_bulk(as_carol):
+    image = an_image("One", tags=["Sea", "evening"])
+    updated = image.updated
+    act(as_carol, "remove_tags", image, tags="sea")
+    image.refresh_from_db()
+    assert image.tags == ["evening"]
+    assert image.updated > updated
+
+
+@pytest.mark.parametrize(
+    ("tags", "problem"),
+    [
+        ("", "Write the tags"),
+        (" , ", "Write the tags"),
+        ("x" * 61, "at most 60"),
+        ("a\0b", "Null"),
+        (",".join(map(str, range(51))), "at most 50"),
+    ],
+)
+def test_tags_that_can_not_be_are_explained_and_change_nothing(as_carol, tags, problem):
+    image = an_image("One", tags=["sea"])
+    assert problem in said(act(as_carol, "add_tags", image, tags=tags))
+    image.refresh_from_db()
+    assert image.tags == ["sea"]
+
+
+def test_a_picture_full_of_tags_is_left_as_it_is(as_carol):
+    full, other = an_image(tags=[str(number) for number in range(50)]), an_image()
+    assert "50 tags: 1" in said(act(as_carol, "add_tags", full, other, tags="sea"))
+    full.refresh_from_db()
+    other.refresh_from_db()
+    assert (len(full.tags), other.tags) == (50, ["sea"])
+
+
+def test_too_many_pictures_at_once_are_refused(monkeypatch, as_carol):
+    monkeypatch.setattr(lists, "MOST_AT_ONCE", 1)
+    images = [an_image("One"), an_image("Two")]
+    for action in ("hide", "add_tags", "delete_selected"):
+        assert "At most 1" in said(act(as_carol, action, *images, tags="sea"))
+    assert not Image.objects.filter(hidden=True).exists()
+
+
+# Deletion
+
+
+@pytest.mark.django_db(transaction=True)
+def test_deleting_in_bulk_asks_first_then_takes_rows_and_objects(as_carol):
+    images = [stored_image(title="One"), stored_image(title="Two")]
+    Report.objects.create(image=images[0], reason="other")
+    page = act(as_carol, "delete_selected", *images).content.decode()
+    assert "Delete these 2 pictures" in page
+    assert Image.objects.count() == 2
+    response = act(as_carol, "delete_selected", *images, post="yes", expected="2")
+    assert "Successfully deleted 2" in said(response)
+    assert not Image.objects.exists()
+    assert not Report.objects.exists()
+    assert not OwedDeletion.objects.exists()
+    with pytest.raises(storage.MissingObject):
+        storage.read(storage.original_key(images[0].pk))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_deleting_one_picture_takes_its_objects(as_carol):
+    image = stored_image(title="One")
+    as_carol.post(reverse("admin:search_image_delete", args=[image.pk]), {"post": "yes"})
+    assert not Image.objects.exists()
+    with pytest.raises(storage.MissingObject):
+        storage.read(storage.original_key(image.pk))
+
+
+def test_the_page_that_asks_before_deleting_names_a_few_of_many(as_carol):
+    images = [an_image(f"Picture {number}") for number in range(60)]
+    for image in images[:30]:
+        Report.objects.create(image=image, reason="other")
+    page = act(as_carol, "delete_selected", images[0], select_across="1").content.decode()
+    assert page.count("<img") == 20
+    assert "… and 40 more." in page
+    assert page.count('name="_selected_action"') == 1
+    assert "Delete these 60 pictures" in page
+
+
+def test_nothing_is_deleted_when_the_list_has_changed_since_the_question(as_carol):
+    image = an_image("One")
+    act(as_carol, "delete_selected", image, select_across="1")
+    an_image("Come meanwhile")
+    response = act(as_carol, "delete_selected", image, select_across="1", post="yes", expected="1")
+    assert "changed meanwhile" in said(response)
+    assert Image.objects.count() == 2
+
+
+def test_who_may_delete_pictures_may_delete_what_was_reported_of_them(carol, as_carol):
+    carol.user_permissions.set(Permission.objects.filter(codename__in=["view_image", "delete_image"]))
+    image = an_image("One")
+    Report.objects.create(image=image, reason="other")
+    as_carol.post(reverse("admin:search_image_delete", args=[image.pk]), {"post": "yes"})
+    assert not Image.objects.exists()
