@@ -78,10 +78,13 @@ class UploadForm(forms.ModelForm):  # type: ignore[type-arg]
 class ReportForm(forms.ModelForm):  # type: ignore[type-arg]
     """Why a picture should not be here."""
 
+    # Named, because a model's field would offer "---------" as a reason too.
+    reason = forms.ChoiceField(label=gettext_lazy("reason"), choices=Report.Reason.choices, widget=forms.RadioSelect)
+
     class Meta:
         model = Report
         fields = ("reason", "details")
-        widgets: ClassVar = {"reason": forms.RadioSelect, "details": forms.Textarea(attrs={"rows": 3})}
+        widgets: ClassVar = {"details": forms.Textarea(attrs={"rows": 3})}
 
 
 class LoginForm(AuthenticationForm):

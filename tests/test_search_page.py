@@ -165,3 +165,7 @@ def test_pictures_that_no_search_finds_are_told(client: Client):
     Image.objects.all().delete()
     an_image(embedding_model="another")
     assert client.get("/search?q=x").status_code == 200
+
+
+def test_a_browser_that_asks_for_an_icon_gets_one(client: Client):
+    assert client.get("/favicon.ico")["Location"].endswith("img/mark.svg")
