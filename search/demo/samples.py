@@ -117,31 +117,40 @@ def sensible_captions(scenes: Sequence[Scene], count: int, rng: random.Random) -
 
 
 def nonsense_word(rng: random.Random) -> str:
-    """A word of no language: two known words crossed, syllables, or random letters of some script."""
+    """A word of no language: bits of known words, syllables, or random letters of some script."""
     kind = rng.random()
-    if kind < 0.35:
+    if kind < 0.5:
         return _crossed(rng)
-    if kind < 0.6:
+    if kind < 0.65:
         syllables = (rng.choice("bcdfghjklmnprstvwz") + rng.choice("aeiou") for _ in range(rng.randint(1, 3)))
         return "".join(syllables) + rng.choice(("", "", "n", "r", "s", "t", "l", "g", "rd", "ck"))
-    if kind < 0.7:
+    if kind < 0.75:
         return "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(rng.randint(2, 9)))
     low, high, longest = rng.choice(_SCRIPTS)
     return "".join(chr(rng.randint(low, high)) for _ in range(rng.randint(1, longest)))
 
 
 def _crossed(rng: random.Random) -> str:
-    """The first half of one known word and the last half of another: made of familiar pieces, and still unknown.
+    """A new word made of familiar pieces: halves of two known words, or bits of several.
 
-    Without these, new Korean words, whose syllables are all familiar, would be taken for something.
+    Without these, unknown Korean words, whose syllables are all familiar, would be taken for something.
     """
-    words, latin = _known_words(), rng.random() < 0.5
-    of_the_script = words[latin]
+    latin = rng.random() < 0.4
+    words = _known_words()[latin]
     while True:
-        first, last = rng.choice(of_the_script), rng.choice(of_the_script)
-        word = first[: rng.randint(1, max(1, len(first) // 2))] + last[-rng.randint(1, max(1, len(last) // 2)) :]
-        if not any(known in word for known in of_the_script):
+        if rng.random() < 0.4:
+            first, last = rng.choice(words), rng.choice(words)
+            word = first[: rng.randint(1, max(1, len(first) // 2))] + last[-rng.randint(1, max(1, len(last) // 2)) :]
+        else:
+            word = "".join(_bit(rng.choice(words), 3 if latin else 1, rng) for _ in range(rng.randint(2, 4)))
+        if not any(known in word for known in words):
             return word
+
+
+def _bit(word: str, longest: int, rng: random.Random) -> str:
+    """Up to `longest` letters from somewhere in the word."""
+    start = rng.randrange(len(word))
+    return word[start : start + rng.randint(1, longest)]
 
 
 @cache

@@ -1,8 +1,7 @@
 """The words of the small world in English, German, French and Spanish.
 
-Synonyms are separated by commas, the commonest first. A noun is `singular/plural/gender`; an adjective is its stem
-(German), its masculine and feminine `m/f` (French, Spanish) or invariable (a single word).
-"""
+Synonyms: separated by commas, the commonest first. Nouns: `singular/plural/gender`. Adjectives: the stem in German
+(with ! if invariable), `masculine/feminine` in French and Spanish, a single word where invariable."""
 
 from __future__ import annotations
 
@@ -11,14 +10,12 @@ from typing import Literal
 
 from search.demo.scenes import Background, Colour, Place, Shape, Size
 
-Declension = Literal["none", "german", "romance"]
-
 
 @dataclass(frozen=True, slots=True)
 class EuropeanWords:
     """One language's vocabulary and the few facts of grammar that its captions need."""
 
-    declension: Declension
+    declension: Literal["none", "german", "romance"]
     colour_after_noun: bool
     size_after_noun: bool
     articles: dict[str, str]  # by gender
