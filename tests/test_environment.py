@@ -159,6 +159,7 @@ def test_a_database_url_names_everything_that_a_connection_needs(monkeypatch: py
         "postgres://ann:geheim@db.example.org",
         "postgres://ann:geheim@db.example.org/",
         "postgres://ann:x:geheim@db.example.org:port/pics",
+        "postgres://ann:geheim/more@db.example.org/pics",
         "postgres://ann:[geheim@db.example.org",
         "postgres://ann:geheim@db.example.org:99999999/pics",
     ],
