@@ -1,6 +1,7 @@
 """Models are loaded at the first need, once a process, from a folder, the Hugging Face cache or the hub."""
 
 import logging
+import os
 import threading
 import time
 import urllib.error
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 logger = logging.getLogger(__name__)
+
+# torch's threads wait for each other by spinning, and starve the threads that decode pictures meanwhile. With a short
+# spin ingestion was 1.1 to 2.5 times as fast, at two thirds of the processor time, in three interleaved runs on two busy
+# cores, and a query no slower. Read once, when torch is loaded.
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 HUB_PATIENCE = 3.0
 """Seconds for the hub to answer. Its own client tries for more than a minute before it gives up."""
