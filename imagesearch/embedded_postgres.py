@@ -38,13 +38,13 @@ def _mend(utils: Any) -> None:
     # a folder with a space in its name must count as too long.
     is_short = utils.socket_name_length_ok
     utils.socket_name_length_ok = lambda path: is_short(path) and shlex.quote(str(path)) == str(path)
-    # After a kill or a power cut the number in postmaster.pid may be another process's by now, or a dead one's that
-    # nobody has asked about yet: in a container numbers come again with each start.
+    # After a kill or a power cut the number in postmaster.pid may be another process's by now: in a container the same
+    # numbers come again with each start.
     utils.PostmasterInfo.is_running = lambda info: info.process is not None and _is_postgres(info.process)
 
 
 def _is_postgres(process: Any) -> bool:
     try:
-        return bool(process.is_running() and process.status() != "zombie" and process.name().startswith("postgres"))
+        return bool(process.is_running() and process.name().startswith("postgres"))
     except psutil.Error:
         return False

@@ -57,6 +57,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 30 * 24 * 3600 if HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 X_FRAME_OPTIONS = "DENY"
+SESSION_ENGINE = "search.sessions"
 CSRF_FAILURE_VIEW = "search.views.errors.csrf_failed"
 
 # --- Application ------------------------------------------------------------------------------------------------
@@ -202,7 +203,8 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 UPLOAD_MAX_MB = whole_number("UPLOAD_MAX_MB", default=20, least=1, most=500)
 UPLOAD_MAX_MEGAPIXELS = whole_number("UPLOAD_MAX_MEGAPIXELS", default=100, least=1, most=1000)
 UPLOAD_MAX_FILES = whole_number("UPLOAD_MAX_FILES", default=50, least=1, most=1000)
-DATA_UPLOAD_MAX_NUMBER_FILES = UPLOAD_MAX_FILES
+# Above the form's own limit, which tells the person what it is.
+DATA_UPLOAD_MAX_NUMBER_FILES = UPLOAD_MAX_FILES + 100
 FILE_UPLOAD_HANDLERS = ["search.uploads.LimitedUploadHandler"]
 UPLOAD_LOGIN_REQUIRED = flag("UPLOAD_LOGIN_REQUIRED", default=True)
 SIGN_UP_OPEN = flag("SIGN_UP_OPEN", default=True)

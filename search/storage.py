@@ -103,6 +103,12 @@ def read(key: str) -> bytes:
         return data
 
 
+def exists(key: str) -> bool:
+    """Whether there is an object with this key. Raises StorageUnavailable."""
+    with _translated():
+        return bool(default_storage.exists(key))
+
+
 def delete(keys: Iterable[str]) -> None:
     """Delete objects; one that is not there is no error. Raises StorageUnavailable."""
     for key in keys:
@@ -141,8 +147,11 @@ def rendition_urls(image_ids: Iterable[uuid.UUID], longest: int) -> dict[uuid.UU
     for image_id, key in keys.items():
         url = remembered.get(f"url:{key}")
         if url is None:
-            url = fresh[f"url:{key}"] = default_storage.url(key)
+            with _translated():
+                url = fresh[f"url:{key}"] = default_storage.url(key)
         urls[image_id] = url
     if fresh:
-        cache.set_many(fresh, _URL_REMEMBERED)
+        # Credentials that are not ours, such as a machine's role, end within the hour, and the addresses with them.
+        own = settings.STORAGES["default"].get("OPTIONS", {}).get("access_key")
+        cache.set_many(fresh, _URL_REMEMBERED if own else 300)
     return urls

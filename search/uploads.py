@@ -1,5 +1,6 @@
 """Uploaded files are read no further than their limit: what is too large costs neither memory nor disk."""
 
+from pathlib import PurePath
 from typing import Any
 
 from django.conf import settings
@@ -16,8 +17,10 @@ class LimitedUploadHandler(TemporaryFileUploadHandler):
 
     file: TemporaryUploadedFile
 
-    def new_file(self, *args: Any, **kwargs: Any) -> None:
-        super().new_file(*args, **kwargs)
+    def new_file(self, field_name: str, file_name: str, *args: Any, **kwargs: Any) -> None:
+        path = PurePath(file_name)
+        # Django makes the ending part of a name on disk, where 255 bytes are the most.
+        super().new_file(field_name, path.stem + path.suffix[:16], *args, **kwargs)
         self.received = 0
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:

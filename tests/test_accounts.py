@@ -84,3 +84,8 @@ def test_a_password_can_be_changed(as_alice: Client, alice: User):
     assert response.status_code == 302
     alice.refresh_from_db()
     assert alice.check_password(SECRET)
+
+
+def test_a_next_page_that_is_no_address_of_ours_is_no_error(client: Client, alice: User):
+    assert sign_up(client, next="foo").status_code == 302
+    assert client.get("/accounts/login/?next=/accounts/login/")["Location"] == "/"

@@ -23,9 +23,11 @@ def pgvector(version: str | None) -> None:
     """Have this database session say that its server has this version of pgvector, or none."""
     with connection.cursor() as cursor:
         # A temporary relation hides the one of the catalogue.
-        cursor.execute("CREATE TEMP TABLE pg_available_extensions (name text, default_version text)")
+        columns = "name text, default_version text, installed_version text"
+        cursor.execute(f"CREATE TEMP TABLE pg_available_extensions ({columns})")
         if version:
-            cursor.execute("INSERT INTO pg_available_extensions VALUES ('vector', %s)", [version])
+            # What could be installed is newer: what is installed counts.
+            cursor.execute("INSERT INTO pg_available_extensions VALUES ('vector', '9.9.9', %s)", [version])
 
 
 @pytest.mark.django_db

@@ -143,3 +143,10 @@ def test_nothing_but_looking_changes_nothing(client: Client):
     image = an_image()
     assert client.post(image.get_absolute_url()).status_code == 405
     assert Image.objects.get().updated == image.updated
+
+
+def test_an_original_that_was_damaged_in_the_storage_is_not_found(client: Client):
+    image = stored_image()
+    storage.put(storage.original_key(image.id), b"damaged", "image/jpeg")
+    for address in ("1600.webp", "download"):
+        assert client.get(f"/images/{image.id}/{address}").status_code == 404

@@ -91,3 +91,10 @@ def test_a_table_that_is_no_text_is_refused(photos: Path):
 def test_a_line_without_a_path_is_told(photos: Path):
     metadata = read_metadata(table(photos, "m.csv", "path,title\n,X\na\0.jpg,Y\n"), [])
     assert len(metadata.problems) == 2
+
+
+def test_half_a_surrogate_pair_and_an_endless_path_stop_nothing(photos: Path):
+    lines = [{"path": "a.jpg", "title": "cut \ud83d"}, {"path": "x" * 300}]
+    metadata = read_metadata(table(photos, "m.jsonl", "\n".join(json.dumps(line) for line in lines)), [])
+    assert metadata.details[photos / "a.jpg"].title == "cut"
+    assert metadata.missing == ["x" * 300]

@@ -143,3 +143,17 @@ def test_a_form_from_another_site_is_refused(db):
     response = show(stranger, picture_bytes())
     assert response.status_code == 403
     assert "expired" in response.text
+
+
+def test_the_address_of_an_image_does_not_lead_to_a_copy_that_somebody_searched_by(client: Client):
+    image = add_picture(picture_bytes(), Details(), None).image
+    show(client, picture_bytes())
+    assert client.get(f"/search/picture/{image.id}.webp").status_code == 404
+
+
+def test_a_file_name_longer_than_a_disk_allows_is_taken(client: Client):
+    assert show(client, picture_bytes(), name="a." + "x" * 300).status_code == 302
+
+
+def test_asking_for_the_address_again_after_a_refusal_leads_to_the_search(client: Client):
+    assert client.get("/search/picture")["Location"] == "/"

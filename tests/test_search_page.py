@@ -169,3 +169,16 @@ def test_pictures_that_no_search_finds_are_told(client: Client):
 
 def test_a_browser_that_asks_for_an_icon_gets_one(client: Client):
     assert client.get("/favicon.ico")["Location"].endswith("img/mark.svg")
+
+
+def test_scrolling_on_past_the_end_is_no_error(client: Client):
+    for number in range(querying.PER_PAGE + 1):
+        an_image(str(number))
+    more = client.get("/search?q=x&page=999", headers={"HX-Request": "true", "HX-Target": "more"})
+    assert more.status_code == 200
+    assert articles(more.text) == []
+
+
+def test_a_session_cookie_that_is_none_is_ignored(client: Client):
+    client.cookies["sessionid"] = "a\0bbbbbbbbbbb"
+    assert client.get("/").status_code == 200

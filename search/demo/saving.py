@@ -19,10 +19,10 @@ _README = """# {title}
 {text}
 
 Trained from scratch by `python -m search.demo.training` on drawings and captions that the same package makes; its
-figures are in `search/demo/figures.json`. It knows {world} and nothing else: it is there to try and to test
-the product without a download, and says nothing about real photos. Licence: that of this repository.
+figures are in `search/demo/figures.json`. It knows shapes, colours, counts, sizes, places and backgrounds and nothing
+else: it is there to try and to test the product without a download, and says nothing about real photos. Licence: that
+of this repository.
 """
-_WORLD = "shapes, colours, counts, sizes, places and backgrounds"
 
 
 def save_image_model(clip: CLIPModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
@@ -40,7 +40,7 @@ def save_image_model(clip: CLIPModel, tokenizer: PreTrainedTokenizerFast, folder
         processor.save_pretrained(plain)
         _write(SentenceTransformer(modules=[Transformer(plain)], device="cpu"), folder)
     text = "A small CLIP: pictures (and short captions) to vectors of 512 numbers."
-    (folder / "README.md").write_text(_README.format(title="Demo image model", text=text, world=_WORLD))
+    (folder / "README.md").write_text(_README.format(title="Demo image model", text=text))
 
 
 def save_text_model(bert: DistilBertModel, dense: nn.Linear, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
@@ -57,7 +57,7 @@ def save_text_model(bert: DistilBertModel, dense: nn.Linear, tokenizer: PreTrain
         modules = [Transformer(plain), Pooling(dense.in_features, "mean"), last]
         _write(SentenceTransformer(modules=modules, device="cpu"), folder)
     text = "A small DistilBERT: captions in seven languages to vectors in the demo image model's space."
-    (folder / "README.md").write_text(_README.format(title="Demo text model", text=text, world=_WORLD))
+    (folder / "README.md").write_text(_README.format(title="Demo text model", text=text))
 
 
 def _write(model: object, folder: Path) -> None:

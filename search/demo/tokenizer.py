@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import WordPiece
 from tokenizers.processors import TemplateProcessing
-from tokenizers.trainers import WordPieceTrainer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -24,9 +24,9 @@ _UNSPACED = r"\p{Han}|[\p{Katakana}ー]+|\p{Hiragana}+"
 def learn_tokenizer(captions: Iterable[str], vocabulary: int) -> Tokenizer:
     """Return a tokenizer of at most `vocabulary` pieces that ignores case and the accents of Latin letters.
 
-    A word with a letter that no caption has is one unknown token; other new words fall into pieces of a few letters.
+    A word with a letter that no caption has is one unknown token; other new words fall into letters.
     """
-    tokenizer = Tokenizer(WordPiece(unk_token=UNKNOWN, max_input_chars_per_word=60))
+    tokenizer = Tokenizer(WordPiece({UNKNOWN: 0}, unk_token=UNKNOWN))
     # Only Latin accents go: dropping every combining mark would also take が for か. NFC puts Hangul together again.
     tokenizer.normalizer = normalizers.Sequence(
         [
@@ -41,13 +41,31 @@ def learn_tokenizer(captions: Iterable[str], vocabulary: int) -> Tokenizer:
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.BertPreTokenizer(), pre_tokenizers.Split(Regex(_UNSPACED), behavior="isolated")]
     )
-    trainer = WordPieceTrainer(vocab_size=vocabulary, special_tokens=list(SPECIAL), show_progress=False)
-    tokenizer.train_from_iterator(captions, trainer)
+    tokenizer.model = WordPiece(
+        _pieces(tokenizer, captions, vocabulary), unk_token=UNKNOWN, max_input_chars_per_word=60
+    )
     tokenizer.post_processor = TemplateProcessing(
         single=f"{START} $A {END}",
         special_tokens=[(START, SPECIAL.index(START)), (END, SPECIAL.index(END))],
     )
     return tokenizer
+
+
+def _pieces(tokenizer: Tokenizer, captions: Iterable[str], vocabulary: int) -> dict[str, int]:
+    """Every letter, as a word's first and as a later one, then the commonest words as long as there is room.
+
+    The library's own trainer breaks ties by a hash that differs from run to run; here the same captions always give
+    the same pieces, in the same order.
+    """
+    words: Counter[str] = Counter()
+    for text in captions:
+        normal = tokenizer.normalizer.normalize_str(text)
+        words.update(word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(normal))
+    letters = sorted({letter for word in words for letter in word})
+    pieces = [*SPECIAL, *letters, *(f"##{letter}" for letter in letters)]
+    common = sorted((word for word in words if len(word) > 1), key=lambda word: (-words[word], word))
+    pieces += common[: max(0, vocabulary - len(pieces))]
+    return {piece: number for number, piece in enumerate(pieces)}
 
 
 def wrap_tokenizer(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:

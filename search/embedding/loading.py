@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # torch's threads wait for each other by spinning, and starve the threads that decode pictures meanwhile. With a short
-# spin ingestion was 1.1 to 2.5 times as fast, at two thirds of the processor time, in three interleaved runs on two busy
-# cores, and a query no slower. Read once, when torch is loaded.
+# spin ingestion was 1.1 to 2.5 times as fast, at two thirds of the processor time, in three interleaved runs on two
+# busy cores, and a query no slower. Read once, when torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 HUB_PATIENCE = 3.0

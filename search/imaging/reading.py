@@ -46,8 +46,8 @@ def read_picture(
 ) -> ReadPicture:
     """Decode `source`, which is trusted in nothing.
 
-    With `at_least`, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as its shorter side keeps that many
-    pixels: enough for a vector or a thumbnail, and much quicker.
+    With `at_least`, the picture may be returned smaller as long as its shorter side keeps that many pixels: enough for
+    a vector or a thumbnail. A JPEG is then decoded at 1/2, 1/4 or 1/8 of its size, which is much quicker.
 
     Raises UnreadableImage for anything that is wrong with the file, before decoding where it has more than
     `max_pixels` pixels or `max_bytes` bytes. An OSError in reading the source itself rises as it is.
@@ -102,18 +102,25 @@ def _decoded(data: bytes, format: str, max_pixels: int, at_least: int | None) ->
                 file.draft(None, (at_least, at_least))
         with _LARGE_AT_ONCE if file.size[0] * file.size[1] > LARGE else nullcontext():
             file.load()
-        if format == "HEIF":  # libheif may find that the header was wrong about the size
-            width, height = _allowed_size(file, max_pixels)
-        # After the pixels, because the EXIF block of a PNG may stand behind them.
-        orientation = _orientation(file, format)
-        if format == "PNG":
-            mend_png_transparency(file, bits=data[24])
-        picture = to_srgb(file)
-    if orientation in UPRIGHT:
-        picture = picture.transpose(UPRIGHT[orientation])
+            if format == "HEIF":  # libheif may find that the header was wrong about the size
+                width, height = _allowed_size(file, max_pixels)
+            # After the pixels, because the EXIF block of a PNG may stand behind them.
+            orientation = _orientation(file, format)
+            if format == "PNG":
+                mend_png_transparency(file, bits=data[24])
+            picture = _reduced(to_srgb(file), at_least)
+            if orientation in UPRIGHT:
+                picture = picture.transpose(UPRIGHT[orientation])
+            picture = _bare(picture)
     if orientation >= 5:
         width, height = height, width
-    return ReadPicture(_bare(picture), width, height, format)
+    return ReadPicture(picture, width, height, format)
+
+
+def _reduced(picture: Image.Image, at_least: int | None) -> Image.Image:
+    """Average blocks of pixels as long as the shorter side keeps `at_least`: a batch in full size fills the memory."""
+    factor = min(picture.size) // at_least if at_least else 1
+    return picture.reduce(factor) if factor > 1 else picture
 
 
 def _opened(data: bytes, format: str) -> ImageFile.ImageFile:

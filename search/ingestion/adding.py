@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -51,10 +51,7 @@ class Added:
 
 def read_for_model(data: bytes) -> ReadPicture:
     """Decode `data` as far as the model and the thumbnail need it. Raises UnreadableImage."""
-    read = read_picture(data, max_pixels=settings.UPLOAD_MAX_MEGAPIXELS * 1_000_000, at_least=MODEL_SIDE)
-    factor = min(read.picture.size) // MODEL_SIDE
-    # A batch of full-size pictures would fill the memory while it waits for the model.
-    return replace(read, picture=read.picture.reduce(factor)) if factor > 1 else read
+    return read_picture(data, max_pixels=settings.UPLOAD_MAX_MEGAPIXELS * 1_000_000, at_least=MODEL_SIDE)
 
 
 def prepare(
@@ -133,5 +130,10 @@ def add_picture(data: bytes, details: Details, uploader: "User | None") -> Added
         return Added(there, is_new=False)
     picture_encoder()  # without a model nothing is stored
     keep_objects([image_id])
-    add_rows([prepare(data, details, image_id=image_id, uploader=uploader)])
-    return Added(Image.objects.get(pk=image_id), is_new=True)
+    was_there = Image.objects.filter(pk=image_id).exists()
+    prepared = prepare(data, details, image_id=image_id, uploader=uploader)
+    add_rows([prepared])
+    if not storage.exists(storage.original_key(image_id)):
+        # While this one waited for the model, the same file was added and deleted, objects and all.
+        prepare(data, details, image_id=image_id, uploader=uploader)
+    return Added(Image.objects.get(pk=image_id), is_new=not was_there)

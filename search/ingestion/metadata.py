@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,8 +83,9 @@ def _json_lines(table: Path, lines: Iterator[str] | Any) -> Iterator[tuple[str, 
 def _located(name: str, folders: Sequence[Path]) -> Path | None:
     for folder in folders:
         path = folder / name
-        if path.is_file():
-            return path.resolve()
+        with suppress(OSError):  # a name too long for any file
+            if path.is_file():
+                return path.resolve()
     return None
 
 
@@ -105,7 +107,8 @@ def _details(row: Mapping[str, Any]) -> tuple[Details, list[str]]:
 
 
 def _text(value: Any) -> str:
-    return "" if value is None else str(value).replace("\0", "").strip()
+    # JSON can escape half a surrogate pair, which no database takes.
+    return "" if value is None else str(value).replace("\0", "").encode("utf-8", "ignore").decode().strip()
 
 
 def clean_tags(value: Any) -> list[str]:

@@ -16,6 +16,7 @@ from django.db import connection
 from search.embedding import picture_encoder
 from search.imaging import UnreadableImage
 from search.ingestion.adding import Details, Prepared, add_rows, keep_objects, known, prepare
+from search.ingestion.metadata import clean_tags
 from search.models import Image
 from search.models.image import content_id
 
@@ -78,7 +79,7 @@ class _Run:
 
     def _details(self, path: Path) -> Details:
         details = self.details.get(path.resolve(), Details())
-        return replace(details, tags=list(dict.fromkeys([*details.tags, *self.tags]))) if self.tags else details
+        return replace(details, tags=clean_tags([*details.tags, *self.tags])) if self.tags else details
 
     def unknown(self, looked: "Sequence[_File | tuple[str, str]]") -> list[_File]:
         """Note failures and known pictures in the report; return the rest."""

@@ -161,5 +161,6 @@ class Image(models.Model):
         return None if distance is None else 1 - distance
 
     def hide(self) -> None:
+        # Not save(): it fails when somebody has deleted the image meanwhile.
+        type(self).objects.filter(pk=self.pk).update(hidden=True, updated=Now())
         self.hidden = True
-        self.save(update_fields=["hidden", "updated"])

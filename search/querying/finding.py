@@ -81,7 +81,9 @@ def _ranked(searchable: ImageQuerySet, query: SearchQuery) -> tuple[int, ImageQu
     if query.like:
         image = Image.objects.searchable(active_model()).filter(pk=query.like).first()
         if image is None:
-            raise NoSuchQuery(_("The picture of this search is not in the collection any more."))
+            raise NoSuchQuery(
+                _("This picture can't be searched by: it was removed, is hidden, or no vector is there yet.")
+            )
         return found - 1, searchable.similar_to(image)
     vector = picture_vector(query.picture) if query.picture else text_vector(query.words)
     return found, searchable.nearest_to(vector)

@@ -2,6 +2,7 @@
 
 import uuid
 
+from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -19,20 +20,23 @@ LONGEST = 448
 def remember_picture(data: bytes, picture: Picture) -> uuid.UUID:
     """Embed and keep a picture; return the token that `?picture=` takes. Raises ModelUnavailable.
 
-    The token is made from the file's bytes: the same file costs no second encoding while it is kept.
+    The token is made from our secret and the file's bytes: the same file costs no second encoding while it is kept,
+    and the address of an image, hidden ones too, does not lead to the copy that somebody searched by.
     """
     QueryPicture.forget_old()
-    token = content_id(data)
+    token = content_id(settings.SECRET_KEY.encode() + data)
     kept = QueryPicture.kept().filter(pk=token, embedding_model=active_model())
     if kept.update(created=timezone.now()):
         return token
-    QueryPicture(
+    fresh = QueryPicture(
         id=token,
         embedding=picture_encoder().encode_pictures([picture])[0],
         embedding_model=active_model(),
         rendition=thumbnail(picture, LONGEST),
         created=timezone.now(),
-    ).save()
+    )
+    columns = ["embedding", "embedding_model", "rendition", "created"]
+    QueryPicture.objects.bulk_create([fresh], update_conflicts=True, unique_fields=["id"], update_fields=columns)
     return token
 
 

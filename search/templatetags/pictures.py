@@ -60,7 +60,7 @@ def search_url(query: SearchQuery, page: int = 1) -> str:
 def page_numbers(results: ResultPage) -> list[int | None]:
     """Return the first, the last and the pages around this one, with None for those between."""
     pages = Paginator(range(results.found), PER_PAGE)
-    numbers = pages.get_elided_page_range(results.query.page, on_each_side=1, on_ends=1)
+    numbers = pages.get_elided_page_range(min(results.query.page, results.pages), on_each_side=1, on_ends=1)
     # What stands for the pages between is translated, so it can be told by its type only.
     return [number if isinstance(number, int) else None for number in numbers]
 

@@ -7,9 +7,9 @@ from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.views import LoginView, PasswordChangeView
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
@@ -29,20 +29,25 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         login(request, form.save())
         messages.success(request, _("Welcome! You can add pictures now."))
-        return redirect(_next_page(request))
+        return HttpResponseRedirect(_next_page(request) or reverse("search"))
     status = 400 if form.errors else 200
-    return render(request, "registration/sign_up.html", {"form": form, "next": _next_page(request, "")}, status=status)
+    return render(request, "registration/sign_up.html", {"form": form, "next": _next_page(request)}, status=status)
 
 
-def _next_page(request: HttpRequest, default: str = "search") -> str:
+def _next_page(request: HttpRequest) -> str:
+    """Return the address on this site that the person was going to, or nothing."""
     page = request.POST.get("next") or request.GET.get("next") or ""
     safe = url_has_allowed_host_and_scheme(page, {request.get_host()}, require_https=request.is_secure())
-    return page if safe else default
+    return page if safe else ""
 
 
 class LogIn(LoginView):
     form_class = LoginForm
     redirect_authenticated_user = True
+
+    def get_redirect_url(self, request: HttpRequest | None = None) -> str:
+        page = str(super().get_redirect_url())
+        return "" if page.partition("?")[0] == self.request.path else page
 
     def form_valid(self, form: Any) -> HttpResponse:
         response = super().form_valid(form)

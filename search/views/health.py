@@ -1,5 +1,6 @@
 """What a load balancer asks."""
 
+import logging
 from collections.abc import Callable
 
 from django.db import connection
@@ -8,6 +9,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from search import embedding, storage
+
+logger = logging.getLogger(__name__)
 
 
 @require_safe
@@ -37,5 +40,6 @@ def _tried(ask: Callable[[], None]) -> str:
     try:
         ask()
     except Exception as error:
+        logger.warning("Not ready", exc_info=error)
         return f"{type(error).__name__}: does not answer"
     return "ok"

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from search import renditions, storage
 from search.forms import ReportForm
+from search.imaging import UnreadableImage
 from search.models import Image
 from search.querying import similar_images
 from search.scrubbing import scrubbed
@@ -28,7 +29,8 @@ def visible_image(request: HttpRequest, image_id: uuid.UUID) -> Image:
 
 
 def may_see_hidden(request: HttpRequest) -> bool:
-    return request.user.is_staff and request.user.has_perm("search.view_image")
+    user = request.user
+    return user.is_staff and (user.has_perm("search.view_image") or user.has_perm("search.change_image"))
 
 
 @require_safe
@@ -44,7 +46,7 @@ def rendition(request: HttpRequest, image_id: uuid.UUID, longest: int) -> HttpRe
     image = visible_image(request, image_id)
     try:
         data = renditions.read_or_make(image, longest)
-    except storage.MissingObject:
+    except (storage.MissingObject, UnreadableImage):
         raise Http404 from None
     response: HttpResponseBase = HttpResponse(data, content_type="image/webp")
     # The content of an image never changes, but it may be hidden or deleted.
@@ -57,8 +59,9 @@ def download(request: HttpRequest, image_id: uuid.UUID) -> HttpResponseBase:
     """The picture as it was uploaded, but without the place and device it was taken with."""
     image = visible_image(request, image_id)
     try:
-        copy = scrubbed(storage.read(storage.original_key(image.id)), image.format)
-    except storage.MissingObject:
+        data = storage.read(storage.original_key(image.id))
+        copy = scrubbed(data, image.format, max_pixels=image.width * image.height)
+    except (storage.MissingObject, UnreadableImage):
         raise Http404 from None
     name = slugify(image.title, allow_unicode=True)[:80] or str(image.id)
     return FileResponse(

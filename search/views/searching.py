@@ -4,12 +4,12 @@ import uuid
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import get_language
 from django.views.decorators.cache import cache_control
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from search.forms import PictureForm, check_size
 from search.imaging import UnreadableImage
@@ -40,9 +40,11 @@ def search_page(request: HttpRequest, *, status: int = 200, **context: object) -
     return render(request, "search/search.html", context, status=status)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def search_by_picture(request: HttpRequest) -> HttpResponse:
     """Take a picture to search by, and lead to the address of that search."""
+    if request.method != "POST":  # the address bar of a refused picture, asked for again
+        return redirect("search")
     form = PictureForm(request.POST, request.FILES)
     if not form.is_valid():
         return search_page(request, status=400, problem=form.errors["picture"][0])

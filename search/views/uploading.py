@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 from search.forms import UploadForm, check_size
 from search.imaging import UnreadableImage
 from search.ingestion import Added, Details, add_picture
+from search.views.images import may_see_hidden
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -45,6 +46,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     context = {
         "form": UploadForm() if outcomes else form,
         "outcomes": outcomes,
+        "may_see_hidden": may_see_hidden(request),
         "max_mb": settings.UPLOAD_MAX_MB,
         "max_megapixels": settings.UPLOAD_MAX_MEGAPIXELS,
     }
