@@ -38,7 +38,7 @@ class Extent:
     queries: int
 
 
-WHOLE = Extent(photos=96, ingestions=5, rows=(1_000, 30_000), queries=100)
+WHOLE = Extent(photos=64, ingestions=3, rows=(1_000, 30_000), queries=60)
 QUICK = Extent(photos=64, ingestions=2, rows=(1_000, 6_000), queries=20)
 
 
