@@ -33,7 +33,7 @@ def connection_settings(folder: Path) -> dict[str, Any]:
 
 
 def _mend(utils: Any) -> None:
-    """Correct two judgements of the wheel."""
+    """Correct three judgements of the wheel."""
     # It puts the socket beside the data unless the path is too long for one, and gives its name to a shell unquoted:
     # a folder with a space in its name must count as too long.
     is_short = utils.socket_name_length_ok
@@ -41,6 +41,9 @@ def _mend(utils: Any) -> None:
     # After a kill or a power cut the number in postmaster.pid may be another process's by now: in a container the same
     # numbers come again with each start.
     utils.PostmasterInfo.is_running = lambda info: info.process is not None and _is_postgres(info.process)
+    # It counts the processes that use the server, and one that was killed never signs off: the server would stay on.
+    users = utils.DiskList._get
+    utils.DiskList._get = lambda file: [number for number in users(file) if psutil.pid_exists(number)]
 
 
 def _is_postgres(process: Any) -> bool:

@@ -140,6 +140,18 @@ def test_processes_share_the_server_until_the_last_of_them_ends(world: World) ->
     assert has_ended(seen_by_one["postmaster"])
 
 
+def test_a_process_that_was_killed_does_not_keep_the_server_running(world: World) -> None:
+    killed = world.begin("alice")
+    world.facts(killed)
+    other = world.begin("bob")
+    seen = world.facts(other)
+    killed.kill()
+    killed.communicate(timeout=60)
+    other.communicate(timeout=60)
+
+    assert has_ended(seen["postmaster"])
+
+
 def test_a_number_left_by_a_power_cut_is_not_taken_for_the_server(world: World) -> None:
     world.run("alice")
     # Another process has that number now: here the first of all, which no user but root owns.
