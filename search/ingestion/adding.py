@@ -125,15 +125,13 @@ def add_picture(data: bytes, details: Details, uploader: "User | None") -> Added
     Raises UnreadableImage, StorageUnavailable and ModelUnavailable.
     """
     image_id = content_id(data)
-    there = Image.objects.filter(pk=image_id, embedding_model=active_model()).first()
-    if there:
+    there = Image.objects.filter(pk=image_id).first()
+    if there and there.embedding_model == active_model():
         return Added(there, is_new=False)
     picture_encoder()  # without a model nothing is stored
     keep_objects([image_id])
-    was_there = Image.objects.filter(pk=image_id).exists()
-    prepared = prepare(data, details, image_id=image_id, uploader=uploader)
-    add_rows([prepared])
+    add_rows([prepare(data, details, image_id=image_id, uploader=uploader)])
     if not storage.exists(storage.original_key(image_id)):
         # While this one waited for the model, the same file was added and deleted, objects and all.
         prepare(data, details, image_id=image_id, uploader=uploader)
-    return Added(Image.objects.get(pk=image_id), is_new=not was_there)
+    return Added(Image.objects.get(pk=image_id), is_new=there is None)
