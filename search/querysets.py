@@ -2,12 +2,18 @@
 
 from typing import TYPE_CHECKING, Self
 
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
+from django.db.models.lookups import GreaterThan, LessThanOrEqual
 from pgvector.django import CosineDistance
 
 if TYPE_CHECKING:
     from search.models.image import Image
     from search.vectors import Vector
+
+
+WORDS = models.Func("title", "tags", "description", function="image_words", output_field=SearchVectorField())
+"""Title, tags and description as a tsvector of the configuration `simple`: the expression that is indexed."""
 
 
 class ImageQuerySet(models.QuerySet["Image"]):
@@ -26,6 +32,14 @@ class ImageQuerySet(models.QuerySet["Image"]):
         """Nearest first, each with its `distance` to `vector`, a unit vector of shape (512,)."""
         # Sort on the distance itself: 1 - distance can't use the index.
         return self.annotate(distance=CosineDistance("embedding", vector)).order_by("distance")
+
+    def within(self, distance: float, vector: "Vector") -> Self:
+        """Those at most `distance` from `vector`."""
+        return self.filter(LessThanOrEqual(CosineDistance("embedding", vector), distance))
+
+    def beyond(self, distance: float, vector: "Vector") -> Self:
+        """Those further than `distance` from `vector`."""
+        return self.filter(GreaterThan(CosineDistance("embedding", vector), distance))
 
     def similar_to(self, image: "Image") -> Self:
         """Nearest to `image` first, without the image itself."""

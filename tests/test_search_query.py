@@ -1,5 +1,7 @@
 """A search is a small value that stands in the address and is read from it again."""
 
+import datetime as dt
+import re
 import uuid
 
 import pytest
@@ -7,24 +9,65 @@ from django.http import QueryDict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.querying import BadQuery, NoSuchQuery, SearchQuery
+from search.embedding import normalised_text
+from search.imaging import PALETTE
+from search.models import Image
+from search.querying import BadQuery, Filters, Kind, Minimum, Mode, NoSuchQuery, Part, SearchQuery, Sort
+from search.querying.parts import MAX_PARTS
 
+texts = st.text(max_size=60).map(normalised_text)
+some_text = texts.filter(bool)
+weights = st.integers(min_value=10, max_value=300).map(lambda hundredths: hundredths / 100)
+parts = st.one_of(
+    st.builds(Part, kind=st.just(Kind.PICTURE), value=st.uuids(), weight=weights),
+    st.builds(Part, kind=st.just(Kind.IMAGE), value=st.uuids(), weight=weights, wanted=st.booleans()),
+    st.builds(Part, kind=st.just(Kind.WORDS), value=some_text, weight=weights, wanted=st.just(False)),
+)
+days = st.none() | st.dates(min_value=dt.date(1000, 1, 1), max_value=dt.date(9000, 1, 1))
+
+
+def several(values: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[str, ...]]:
+    return st.lists(values, max_size=4, unique=True).map(tuple)
+
+
+filters = st.builds(
+    Filters,
+    tags=several(some_text),
+    formats=several(st.sampled_from(Image.Format.values)),
+    orientations=several(st.sampled_from(Image.Orientation.values)),
+    sizes=several(st.sampled_from(Image.Size.values)),
+    colours=several(st.sampled_from(list(PALETTE))),
+    licences=several(some_text),
+    uploader=texts,
+    since=days,
+    until=days,
+    described=st.none() | st.booleans(),
+).filter(lambda one: not (one.since and one.until) or one.since <= one.until)
 queries = st.builds(
     SearchQuery,
-    words=st.text(max_size=60).map(lambda text: SearchQuery.from_params({"q": text}).words),
-    picture=st.none() | st.uuids(),
-    like=st.none() | st.uuids(),
+    words=texts,
+    words_weight=weights,
+    parts=st.lists(parts, max_size=MAX_PARTS).map(tuple),
+    filters=filters,
+    mode=st.sampled_from(Mode),
+    minimum=st.sampled_from(Minimum),
+    sort=st.sampled_from(Sort),
     page=st.integers(min_value=1, max_value=10**6),
+    seen=st.none() | st.integers(min_value=0, max_value=10**11),
 )
+NAMES = [
+    *("q", "q_weight", "picture", "picture_weight", "like", "not", "not_weight", "unlike", "tag", "format", "colour"),
+    *("uploader", "since", "until", "described", "mode", "min", "sort", "page", "seen", "x"),
+]
 
 
 @given(queries)
 def test_a_query_is_read_from_its_address_unchanged(query: SearchQuery):
-    assert SearchQuery.from_params(QueryDict(query.to_url()).dict()) == query
+    assert SearchQuery.from_params(QueryDict(query.to_url())) == query
 
 
-@given(st.dictionaries(st.sampled_from(["q", "picture", "like", "page", "x"]), st.text(max_size=40)))
-def test_any_address_is_a_query_or_a_problem_in_words(params: dict[str, str]):
+@given(st.dictionaries(st.sampled_from(NAMES), st.lists(st.text(max_size=40), max_size=3)))
+def test_any_address_is_a_query_or_a_problem_in_words(params: dict[str, list[str]]):
     outcome: object
     try:
         outcome = SearchQuery.from_params(params).page >= 1
@@ -40,37 +83,85 @@ def test_an_address_holds_no_more_than_was_asked():
 
 @pytest.mark.parametrize("page", ["-1", "abc", "", "0", "1.5", "²", "１"])
 def test_what_is_no_page_number_means_the_first_page(page: str):
-    assert SearchQuery.from_params({"page": page}).page == 1
+    assert SearchQuery.from_params({"page": [page]}).page == 1
 
 
 def test_an_absurd_page_number_is_still_a_page():
-    assert SearchQuery.from_params({"page": "9" * 5000}).page == 10**6
+    assert SearchQuery.from_params({"page": ["9" * 5000]}).page == 10**6
 
 
 def test_words_over_a_thousand_characters_are_refused_with_both_figures():
     with pytest.raises(BadQuery, match=r"1,001 characters; at most 1,000"):
-        SearchQuery.from_params({"q": "a" * 1001})
+        SearchQuery.from_params({"q": ["a" * 1001]})
 
 
 def test_a_thousand_characters_are_searched():
-    assert len(SearchQuery.from_params({"q": "빨" * 1000}).words) == 1000
+    assert len(SearchQuery.from_params({"q": ["빨" * 1000]}).words) == 1000
 
 
 def test_what_looks_the_same_is_the_same_query():
     composed, decomposed = "caf\u00e9  별", "cafe\u0301 \u1107\u1167\u11af\n"
-    assert SearchQuery.from_params({"q": composed}) == SearchQuery.from_params({"q": decomposed})
+    assert SearchQuery.from_params({"q": [composed]}) == SearchQuery.from_params({"q": [decomposed]})
 
 
 def test_nul_and_half_a_surrogate_pair_do_not_reach_the_search():
-    assert SearchQuery.from_params({"q": "red\0star\ud800"}).words == "red star"
+    assert SearchQuery.from_params({"q": ["red\0star\ud800"]}).words == "red star"
 
 
 @pytest.mark.parametrize("name", ["picture", "like"])
 def test_a_token_that_is_none_is_told_as_an_unknown_picture(name: str):
     with pytest.raises(NoSuchQuery):
-        SearchQuery.from_params({name: "../../etc/passwd"})
+        SearchQuery.from_params({name: ["../../etc/passwd"]})
 
 
 def test_the_next_page_is_the_same_search():
-    like = uuid.uuid4()
-    assert SearchQuery(like=like).on_page(3) == SearchQuery(like=like, page=3)
+    assert SearchQuery(words="red", mode=Mode.WORDS).on_page(3) == SearchQuery(words="red", mode=Mode.WORDS, page=3)
+
+
+def test_weights_belong_to_the_parts_at_the_same_places():
+    one, other = uuid.uuid4(), uuid.uuid4()
+    query = SearchQuery.from_params({"like": [str(one), str(other)], "like_weight": ["0.5", ""]})
+    assert query.parts == (Part(Kind.IMAGE, one, 0.5), Part(Kind.IMAGE, other))
+    assert SearchQuery.from_params({"like": [str(one), str(other)], "like_weight": ["2"]}).parts[1].weight == 1
+
+
+def test_parts_of_weight_one_need_no_weights_in_the_address():
+    assert "weight" not in SearchQuery(parts=(Part(Kind.IMAGE, uuid.uuid4()),)).to_url()
+
+
+@pytest.mark.parametrize("weight", ["0", "-1", "3.5", "nan", "inf", "much"])
+def test_what_is_no_weight_is_told(weight: str):
+    with pytest.raises(BadQuery, match=f"“{weight}” is no weight"):
+        SearchQuery.from_params({"q": ["red"], "q_weight": [weight]})
+
+
+def test_more_of_an_image_takes_back_less_of_it():
+    image_id = uuid.uuid4()
+    assert SearchQuery().less_like(image_id).more_like(image_id) == SearchQuery().more_like(image_id)
+
+
+def test_a_changed_query_begins_at_its_first_page():
+    query = SearchQuery(words="red", page=7, seen=1_700_000_000).more_like(uuid.uuid4())
+    assert (query.page, query.seen) == (1, None)
+
+
+def test_too_many_parts_are_refused_with_both_figures():
+    with pytest.raises(BadQuery, match="can have 12 parts; this one has 13"):
+        SearchQuery.from_params({"not": [f"word {number}" for number in range(13)]})
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"format": ["BMP"]}, "“BMP” is not known as “format”. Known are: JPEG"),
+        ({"colour": ["ultraviolet"]}, "“ultraviolet” is not known"),
+        ({"since": ["yesterday"]}, "“yesterday” is no day"),
+        ({"since": ["2026-02-02"], "until": ["2026-02-01"]}, "lies after its last day"),
+        ({"mode": ["magic"]}, "Known are: both, meaning, words"),
+        ({"tag": ["x" * 61]}, "60 characters are the most"),
+        ({"licence": [str(number) for number in range(21)]}, "can have 20 values"),
+    ],
+)
+def test_what_no_search_can_mean_is_told(params: dict[str, list[str]], words: str):
+    with pytest.raises(BadQuery, match=re.escape(words)):
+        SearchQuery.from_params(params)

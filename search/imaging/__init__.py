@@ -3,15 +3,18 @@
 from search.imaging.derived import dominant_colour, placeholder, thumbnail
 from search.imaging.errors import Reason, UnreadableImage, too_many_bytes
 from search.imaging.formats import FORMATS, Format
+from search.imaging.palette import PALETTE, palette_colour
 from search.imaging.reading import ReadPicture, read_picture
 
 __all__ = [
     "FORMATS",
+    "PALETTE",
     "Format",
     "ReadPicture",
     "Reason",
     "UnreadableImage",
     "dominant_colour",
+    "palette_colour",
     "placeholder",
     "read_picture",
     "thumbnail",

@@ -1,6 +1,7 @@
 """A picture of the collection: its vector, what is known of it, and what the database promises about it."""
 
 import hashlib
+import re
 import uuid
 from typing import Any, ClassVar
 
@@ -9,16 +10,20 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import URLValidator
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Cast, Now
 from django.db.models.lookups import GreaterThan, LessThan
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from pgvector.django import HalfVectorField, HnswIndex
 
-from search.querysets import ImageQuerySet
+from search.imaging.palette import PALETTE, palette_colour
+from search.querysets import WORDS, ImageQuerySet
 
 DIMENSIONS = 512
 
+_PIXELS = models.ExpressionWrapper(
+    Cast("width", models.BigIntegerField()) * models.F("height"), output_field=models.BigIntegerField()
+)
 _LENGTH = models.Func("embedding", function="l2_norm", output_field=models.FloatField())
 
 web_link = URLValidator(schemes=["http", "https"])
@@ -29,6 +34,17 @@ class WebLinkField(models.URLField):  # type: ignore[type-arg]
 
     def formfield(self, **kwargs: Any) -> Any:
         return super().formfield(**{"assume_scheme": "https", **kwargs})
+
+
+class PaletteField(models.CharField):  # type: ignore[type-arg]
+    """The name in PALETTE of the row's dominant colour, told anew whenever the row is written."""
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> str:
+        colour = model_instance.dominant_colour  # type: ignore[attr-defined]
+        # What is no colour has no name either, and the database refuses the row.
+        name = palette_colour(colour) if re.fullmatch("#[0-9a-f]{6}", colour) else ""
+        setattr(model_instance, self.attname, name)
+        return name
 
 
 def content_id(data: bytes) -> uuid.UUID:
@@ -52,6 +68,19 @@ class Image(models.Model):
         GIF = "GIF", "GIF"
         AVIF = "AVIF", "AVIF"
         HEIF = "HEIF", "HEIC"
+
+    class Orientation(models.TextChoices):
+        LANDSCAPE = "landscape", _("Landscape")
+        PORTRAIT = "portrait", _("Portrait")
+        SQUARE = "square", _("Square")
+
+    class Size(models.TextChoices):
+        """Classes by the number of pixels: up to 1, 4 and 12 megapixels, and beyond."""
+
+        SMALL = "small", _("Small (up to 1 MP)")
+        MEDIUM = "medium", _("Medium (1 to 4 MP)")
+        LARGE = "large", _("Large (4 to 12 MP)")
+        HUGE = "huge", _("Very large (over 12 MP)")
 
     id = models.UUIDField(_("id"), primary_key=True, editable=False)
     # A half-precision vector stays in the row: a float32 one of 512 dimensions is moved out of line (TOAST), and an
@@ -89,6 +118,36 @@ class Image(models.Model):
     height = models.PositiveIntegerField(_("height"), editable=False)
     byte_size = models.PositiveBigIntegerField(_("size"), editable=False)
     dominant_colour = models.CharField(_("dominant colour"), max_length=7, editable=False)
+    colour = PaletteField(_("colour"), max_length=6, editable=False)
+    # A picture counts as square until one side is a twentieth longer than the other.
+    orientation = models.GeneratedField(
+        verbose_name=_("orientation"),
+        expression=models.Case(
+            models.When(width__gte=models.F("height") * 1.05, then=models.Value("landscape")),
+            models.When(height__gte=models.F("width") * 1.05, then=models.Value("portrait")),
+            default=models.Value("square"),
+        ),
+        output_field=models.CharField(max_length=9, choices=Orientation),
+        db_persist=True,
+    )
+    size = models.GeneratedField(
+        verbose_name=_("size in pixels"),
+        expression=models.Case(
+            *(
+                models.When(LessThan(_PIXELS, megapixels * 1_000_000), then=models.Value(name))
+                for megapixels, name in ((1, "small"), (4, "medium"), (12, "large"))
+            ),
+            default=models.Value("huge"),
+        ),
+        output_field=models.CharField(max_length=6, choices=Size),
+        db_persist=True,
+    )
+    described = models.GeneratedField(
+        verbose_name=_("has a description"),
+        expression=models.ExpressionWrapper(~models.Q(description=""), output_field=models.BooleanField()),
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
     # A data: URI of the picture at 16 pixels, shown until the thumbnail is there.
     placeholder = models.TextField(_("placeholder"), editable=False)
 
@@ -96,6 +155,12 @@ class Image(models.Model):
     updated = models.DateTimeField(_("updated"), auto_now=True, db_default=Now())
 
     objects = ImageQuerySet.as_manager()
+
+    # What a search found out about this row: its cosine distance to what was asked, how good that is ("strong",
+    # "related" or "weak"), and whether its own words hold what was written.
+    distance: float | None = None
+    band: str | None = None
+    by_words: bool = False
 
     class Meta:
         verbose_name = _("image")
@@ -110,8 +175,21 @@ class Image(models.Model):
                 opclasses=["halfvec_cosine_ops"],
             ),
             models.Index(fields=["-created", "id"], name="image_newest"),
-            # How many can be searched, counted without reading the vectors.
-            models.Index(fields=["embedding_model"], condition=models.Q(hidden=False), name="image_searchable"),
+            # How many can be searched, with which filters: counted without reading the vectors. These columns have few
+            # values, so each combination of them is kept once, with a list of its rows: 1 MB for 100,000 images.
+            models.Index(
+                fields=["embedding_model", "format", "orientation", "size", "colour", "described"],
+                condition=models.Q(hidden=False),
+                name="image_facets",
+            ),
+            models.Index(
+                fields=["embedding_model", "licence"], condition=models.Q(hidden=False), name="image_licence"
+            ),
+            models.Index(
+                fields=["embedding_model", "uploader"], condition=models.Q(hidden=False), name="image_uploader"
+            ),
+            # Whole words of title, tags and description.
+            GinIndex(WORDS, name="image_words"),
             GinIndex(fields=["tags"], name="image_tags"),
         ]
         constraints: ClassVar = [
@@ -124,6 +202,9 @@ class Image(models.Model):
             models.CheckConstraint(condition=~models.Q(embedding_model=""), name="image_names_its_model"),
             models.CheckConstraint(
                 condition=models.Q(dominant_colour__regex=r"^#[0-9a-f]{6}$"), name="image_dominant_colour_is_rgb"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(colour__in=list(PALETTE)), name="image_colour_is_of_the_palette"
             ),
             models.CheckConstraint(
                 condition=models.Q(placeholder__startswith="data:image/"), name="image_placeholder_is_a_data_uri"
@@ -157,8 +238,7 @@ class Image(models.Model):
     @property
     def similarity(self) -> float | None:
         """Cosine similarity to what was searched, 1 at best; None outside a search."""
-        distance: float | None = getattr(self, "distance", None)
-        return None if distance is None else 1 - distance
+        return None if self.distance is None else 1 - self.distance
 
     def hide(self) -> None:
         # Not save(): it fails when somebody has deleted the image meanwhile.

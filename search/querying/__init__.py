@@ -1,16 +1,30 @@
 """What was asked, as a value that round-trips through the address, and what is found for it."""
 
+from search.querying.errors import BadQuery, NoSuchQuery
 from search.querying.examples import example_query
+from search.querying.facets import Choice, Facet
+from search.querying.filters import Filters
 from search.querying.finding import PER_PAGE, ResultPage, find, similar_images
+from search.querying.parts import Kind, Part
 from search.querying.pictures import remember_picture
-from search.querying.query import BadQuery, NoSuchQuery, SearchQuery
+from search.querying.query import Minimum, Mode, SearchQuery, Sort
+from search.querying.relevance import Band
 
 __all__ = [
     "PER_PAGE",
     "BadQuery",
+    "Band",
+    "Choice",
+    "Facet",
+    "Filters",
+    "Kind",
+    "Minimum",
+    "Mode",
     "NoSuchQuery",
+    "Part",
     "ResultPage",
     "SearchQuery",
+    "Sort",
     "example_query",
     "find",
     "remember_picture",

@@ -1,41 +1,58 @@
-"""From a query to a page of results: which rows may be found, how they are scanned, and how many there are."""
+"""From a query to a page of results: which rows may be found, in what order, and how many there are.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+The nearest HEAD rows, with those that words find, are the candidates: they are weighed against all that was asked.
+What lies further away follows in the order of its distance, so that every row that may be found stands on one page.
+"""
+
+import datetime as dt
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import groupby
 
-from django.core.cache import cache
-from django.db import connection, transaction
-from django.utils.translation import gettext as _
+from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.utils import timezone
+from pgvector.django import CosineDistance
 
-from search.embedding import active_model, text_vector
+from search.embedding import active_model
 from search.models import Image
-from search.querying.pictures import picture_vector
-from search.querying.query import NoSuchQuery, SearchQuery
+from search.querying import words
+from search.querying.aiming import Aim, aim_of, images_in
+from search.querying.counting import Counts
+from search.querying.facets import Facet, facets_of
+from search.querying.planning import Plan, plan_for, planned
+from search.querying.query import Minimum, Mode, SearchQuery, Sort
+from search.querying.ranking import Candidate, ranked
+from search.querying.relevance import Band, Scale
 from search.querysets import ImageQuerySet
 
 PER_PAGE = 24
+HEAD = 240
+"""Nearest rows that are candidates: ten pages."""
+BY_WORDS = 200
+"""Rows found by their words that are candidates too."""
 
-EXACT_BELOW = 5_000
-"""With fewer searchable rows than this a scan of them all takes a few milliseconds and misses nothing."""
-EXACT_BEYOND = 1_000
-"""Results further down than this come from a scan of all rows: the walk through the index grows with each page, and
-stops short of the last ones."""
-SCAN_ALL_ROWS = "SET LOCAL enable_indexscan = off"
-WALK_THE_INDEX = "SET LOCAL enable_sort = off"
-"""The planner does not know when the walk is complete, and with old statistics takes a scan for cheaper than it is."""
-COUNT_REMEMBERED_FROM = 100_000
-COUNT_REMEMBERED = 60
-"""Counting so many rows takes longer than finding 24 of them: their number may be this many seconds old."""
+_CUTS = {Minimum.STRONG: {Band.STRONG}, Minimum.RELATED: {Band.STRONG, Band.RELATED}}
 
 
 @dataclass(frozen=True)
 class ResultPage:
-    """One page of images, nearest first, and how many images the whole search ranks."""
+    """One page of images, best first, and how many images the whole search ranks.
+
+    Each image has its `similarity` to what is wanted, the `band` that this similarity lies in, and `by_words`, whether
+    its title, tags or description hold what was written. `strong` counts the strong matches; where `strong_is_least`,
+    there may be more. `scale` is None while the collection is too small for bands to mean anything.
+    """
 
     query: SearchQuery
     images: Sequence[Image]
     found: int
+    counts: Counts = field(repr=False)
+    scale: Scale | None = None
+    strong: int = 0
+    strong_is_least: bool = False
+    asked_at: int = 0
 
     @cached_property
     def pages(self) -> int:
@@ -43,29 +60,54 @@ class ResultPage:
 
     @property
     def next(self) -> SearchQuery | None:
-        return self.query.on_page(self.query.page + 1) if self.query.page < self.pages else None
+        return self.at_page(self.query.page + 1) if self.query.page < self.pages else None
 
     @property
     def previous(self) -> SearchQuery | None:
-        return self.query.on_page(min(self.query.page - 1, self.pages)) if self.query.page > 1 else None
+        return self.at_page(min(self.query.page - 1, self.pages)) if self.query.page > 1 else None
 
     @property
     def is_past_the_end(self) -> bool:
         return self.query.page > self.pages
 
+    def at_page(self, page: int) -> SearchQuery:
+        """Return the query of another page of these results, as they were when the first one was asked for.
+
+        The first page is always that of today.
+        """
+        return replace(self.query, page=page, seen=(self.query.seen or self.asked_at) if page > 1 else None)
+
+    @cached_property
+    def sections(self) -> list[tuple[Band | None, list[Image]]]:
+        """The images of this page by band. Sorted by date, strong and related ones stand together, without a band."""
+
+        def section(image: Image) -> Band | None:
+            band = Band(image.band) if image.band else None
+            by_date = self.query.sort in (Sort.NEWEST, Sort.OLDEST)
+            return None if by_date and band is not Band.WEAK else band
+
+        return [(band, list(images)) for band, images in groupby(self.images, key=section)]
+
+    @cached_property
+    def facets(self) -> list[Facet]:
+        return facets_of(self.query, self.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """A stretch of the results: how many they are, and what stands from one place to another."""
+
+    count: int
+    fetch: Callable[[int, int], list[Image]]
+
 
 def find(query: SearchQuery) -> ResultPage:
     """Return the page of results that `query` asks for; for an empty query, the newest images.
 
-    Raises NoSuchQuery for a picture or an image that is not there, and ModelUnavailable.
+    Raises NoSuchQuery for a picture or an image that is not there, BadQuery for parts that cancel out, and
+    ModelUnavailable.
     """
-    images = Image.objects.for_lists()
-    if query.is_empty:
-        found, newest = _count(images.shown(), "shown"), images.shown().newest()
-        return ResultPage(query, _page_of(newest, query.page, found), found)
-    found, ranked = _ranked(images.searchable(active_model()), query)
-    exact = found < EXACT_BELOW or query.page * PER_PAGE > EXACT_BEYOND
-    return ResultPage(query, _page_of(ranked, query.page, found, SCAN_ALL_ROWS if exact else WALK_THE_INDEX), found)
+    return _Search(query).page()
 
 
 def similar_images(image: Image, count: int) -> list[Image]:
@@ -73,39 +115,239 @@ def similar_images(image: Image, count: int) -> list[Image]:
     if image.embedding_model != active_model():
         return []
     searchable = Image.objects.for_lists().searchable(active_model())
-    return list(searchable.similar_to(image)[:count])
+    with planned(plan_for(Counts(searchable, SearchQuery().filters, f"searchable:{active_model()}").total)):
+        return list(searchable.similar_to(image)[:count])
 
 
-def _ranked(searchable: ImageQuerySet, query: SearchQuery) -> tuple[int, ImageQuerySet]:
-    found = _count(searchable, f"searchable:{active_model()}")
-    if query.like:
-        image = Image.objects.searchable(active_model()).filter(pk=query.like).first()
-        if image is None:
-            raise NoSuchQuery(
-                _("This picture can't be searched by: it was removed, is hidden, or no vector is there yet.")
+class _Search:
+    """One search under way."""
+
+    def __init__(self, query: SearchQuery) -> None:
+        self.query = query
+        self.now = timezone.now()
+        meant = query.box.meant
+        self.text = words.beginnings(meant) if meant and query.mode is not Mode.MEANING else None
+        self.by_words_alone = bool(meant) and query.mode is Mode.WORDS
+        wanted = [part for part in query.wanted if not (self.by_words_alone and part.name == "q")]
+        self.aim: Aim = aim_of(wanted, query.unwanted)
+        self.counts = Counts(self._eligible(), query.filters, self._name())
+        self.images = self._visible(query.filters.apply(self._eligible()))
+        self.total = self._total()
+
+    @property
+    def scale(self) -> Scale | None:
+        return self.aim.towards.scale if self.aim.towards else None
+
+    def page(self) -> ResultPage:
+        head = [] if self.query.is_empty else self._head()
+        segments = self._segments(head)
+        start = (self.query.page - 1) * PER_PAGE
+        strong = sum(one.band is Band.STRONG for one in head)
+        return ResultPage(
+            query=self.query,
+            images=_slice(segments, start, start + PER_PAGE),
+            found=sum(segment.count for segment in segments),
+            counts=self.counts,
+            scale=self.scale,
+            strong=strong,
+            strong_is_least=bool(self.scale and self._goes_on_beyond(head, self.scale.strong)),
+            asked_at=math.ceil(self.now.timestamp()),
+        )
+
+    # --- Which rows may be found ---
+
+    def _eligible(self) -> ImageQuerySet:
+        """All rows that the search may find, whatever is filtered."""
+        model = active_model()
+        images = Image.objects.shown() if self.query.is_empty else Image.objects.searchable(model)
+        for text in self.query.box.quoted:
+            phrase = words.phrase(text)
+            images = words.holding(images, phrase) if phrase else images.none()
+        if self.by_words_alone:
+            images = words.holding(images, self.text) if self.text else images.none()
+        return images
+
+    def _name(self) -> str:
+        """What tells the rows of `_eligible` from those of another search."""
+        alone = self.query.box.meant if self.by_words_alone else ""
+        return f"{'shown' if self.query.is_empty else active_model()}\n{self.query.box.quoted}\n{alone}"
+
+    def _visible(self, images: ImageQuerySet) -> ImageQuerySet:
+        if self.query.seen is not None:
+            images = images.filter(created__lte=self._seen_at())
+        pointed_at = images_in(self.query)
+        return images.exclude(pk__in=pointed_at) if pointed_at else images
+
+    def _seen_at(self) -> dt.datetime:
+        return dt.datetime.fromtimestamp(self.query.seen or 0, dt.UTC)
+
+    def _total(self) -> int:
+        """How many rows there are: those that pass the filters, without what came later or was pointed at."""
+        outside = Q()
+        if self.query.seen is not None:
+            outside |= Q(created__gt=self._seen_at())
+        if pointed_at := images_in(self.query):
+            outside |= Q(pk__in=pointed_at)
+        if not outside:
+            return self.counts.total
+        return self.counts.total - self.query.filters.apply(self._eligible()).filter(outside).count()
+
+    # --- The candidates ---
+
+    def _head(self) -> list[Candidate]:
+        found = {one.id: one for one in self._nearest()}
+        for one in self._found_by_words():
+            known = found.setdefault(one.id, one)
+            known.text_rank, known.whole = one.text_rank, one.whole
+        return ranked(list(found.values()), self.aim, fresh_at=self.now if self.query.sort is Sort.FRESH else None)
+
+    def _nearest(self) -> list[Candidate]:
+        """The nearest rows; the newest, where nothing in particular is wanted."""
+        if self.by_words_alone and not self.aim.towards:
+            return []
+        nearest = self._by_distance(self.images)[:HEAD]
+        # Rows that hold words are found by the words' own index, however many they are.
+        holds = self.query.box.quoted or self.by_words_alone
+        plan = Plan.SCAN if holds else plan_for(self.total)
+        found = self._candidates(nearest, plan)
+        if plan is Plan.WALK and len(found) < min(HEAD, self.total):
+            # The walk gave up before it met enough rows that pass the filter.
+            found = self._candidates(nearest, Plan.SCAN)
+        return found
+
+    def _found_by_words(self) -> list[Candidate]:
+        if self.text is None:
+            return []
+        whole = words.whole_words(self.query.box.meant)
+        held = ExpressionWrapper(Q(words=whole), output_field=BooleanField())
+        images = self._by_distance(words.holding(self.images, self.text))
+        return self._candidates(images.annotate(text_rank=words.rank(self.text), whole=held)[:BY_WORDS], Plan.SCAN)
+
+    def _by_distance(self, images: ImageQuerySet) -> ImageQuerySet:
+        away = {f"away_{number}": CosineDistance("embedding", one.vector) for number, one in enumerate(self.aim.away)}
+        images = images.annotate(**away)
+        return images.nearest_to(self.aim.towards.vector) if self.aim.towards else images.newest()
+
+    def _candidates(self, images: ImageQuerySet, plan: Plan) -> list[Candidate]:
+        columns = [name for name in ("distance", "text_rank", "whole") if name in images.query.annotations]
+        away = [f"away_{number}" for number in range(len(self.aim.away))]
+        with planned(plan):
+            rows = list(images.values("pk", "created", *columns, *away))
+        return [
+            Candidate(
+                id=row["pk"],
+                created=row["created"],
+                similarity=1 - row["distance"] if "distance" in row else None,
+                text_rank=row.get("text_rank"),
+                whole=row.get("whole", False),
+                unwanted=tuple(1 - row[name] for name in away),
             )
-        return found - 1, searchable.similar_to(image)
-    vector = picture_vector(query.picture) if query.picture else text_vector(query.words)
-    return found, searchable.nearest_to(vector)
+            for row in rows
+        ]
+
+    # --- The order of all rows ---
+
+    def _segments(self, head: list[Candidate]) -> list[_Segment]:
+        if self.query.is_empty:
+            return [_rows(self.images.newest(), self.total)]
+        cut = self._cut()
+        if cut is None or not any(one.band for one in head):
+            return [self._of(head), self._beyond(head)]
+        bands, threshold = cut
+        by_date = self.query.sort in (Sort.NEWEST, Sort.OLDEST)
+        if self._goes_on_beyond(head, threshold):
+            return self._cut_by_the_database(head, threshold, by_date=by_date)
+        kept = [one for one in head if one.band in bands]
+        rest = [one for one in head if one.band not in bands]
+        if by_date:
+            kept.sort(key=lambda one: one.created, reverse=self.query.sort is Sort.NEWEST)
+        return [self._of(kept)] if self._ends_at_the_cut else [self._of(kept), self._of(rest), self._beyond(head)]
+
+    @property
+    def _ends_at_the_cut(self) -> bool:
+        return self.query.minimum is not Minimum.ANY
+
+    def _cut(self) -> tuple[set[Band], float] | None:
+        """The bands that are shown alone, or sorted by date, and the least similarity in them; None for neither."""
+        by_date = self.query.sort in (Sort.NEWEST, Sort.OLDEST)
+        minimum = self.query.minimum
+        if minimum is Minimum.ANY:
+            if not by_date:
+                return None
+            minimum = Minimum.RELATED
+        threshold = math.inf if not self.scale else self.scale.strong
+        if self.scale and minimum is Minimum.RELATED:
+            threshold = self.scale.related
+        return _CUTS[minimum], threshold
+
+    def _goes_on_beyond(self, head: Sequence[Candidate], similarity: float) -> bool:
+        """Whether there may be rows at least so near that are no candidates."""
+        if self.total <= len(head):
+            return False
+        farthest = min((one.similarity for one in head if one.similarity is not None and not one.by_words), default=-1)
+        return farthest >= similarity
+
+    def _cut_by_the_database(self, head: list[Candidate], similarity: float, *, by_date: bool) -> list[_Segment]:
+        """Where more rows lie within the cut than there are candidates: all of them are measured."""
+        assert self.aim.towards
+        vector = self.aim.towards.vector
+        images = self.images if by_date else self.images.exclude(pk__in=[one.id for one in head])
+        within = images.within(1 - similarity, vector).nearest_to(vector)
+        further = images.beyond(1 - similarity, vector).nearest_to(vector)
+        with planned(Plan.SCAN):
+            count = within.count()
+        order = "created" if self.query.sort is Sort.OLDEST else "-created"
+        first = self._ranked_rows(within.order_by(order, "id") if by_date else within, count)
+        segments = [first] if by_date else [self._of(head), first]
+        if not self._ends_at_the_cut:
+            segments.append(self._ranked_rows(further, self.total - count))
+        return segments
+
+    def _of(self, candidates: list[Candidate]) -> _Segment:
+        def fetch(start: int, stop: int) -> list[Image]:
+            wanted = candidates[start:stop]
+            rows = Image.objects.for_lists().shown().in_bulk([one.id for one in wanted])
+            return [_found(rows[one.id], one) for one in wanted if one.id in rows]
+
+        return _Segment(len(candidates), fetch)
+
+    def _beyond(self, head: list[Candidate]) -> _Segment:
+        """All rows that are no candidates, by distance."""
+        if self.by_words_alone and not self.aim.towards:
+            images = self.images.newest()
+        else:
+            images = self._by_distance(self.images)
+        return self._ranked_rows(images.exclude(pk__in=[one.id for one in head]), self.total - len(head))
+
+    def _ranked_rows(self, images: ImageQuerySet, count: int) -> _Segment:
+        def fetch(start: int, stop: int) -> list[Image]:
+            with planned(Plan.SCAN):
+                rows = list(images.for_lists()[start:stop])
+            for image in rows:
+                if self.scale and image.similarity is not None:
+                    image.band = self.scale.band(image.similarity)
+            return rows
+
+        return _Segment(count, fetch)
 
 
-def _count(images: ImageQuerySet, name: str) -> int:
-    remembered: int | None = cache.get(f"count:{name}")
-    if remembered is not None:
-        return remembered
-    count = images.count()
-    if count >= COUNT_REMEMBERED_FROM:
-        cache.set(f"count:{name}", count, COUNT_REMEMBERED)
-    return count
+def _rows(images: ImageQuerySet, count: int) -> _Segment:
+    return _Segment(count, lambda start, stop: list(images.for_lists()[start:stop]))
 
 
-def _page_of(images: ImageQuerySet, page: int, found: int, plan: str = "") -> list[Image]:
-    start = (page - 1) * PER_PAGE
-    if start >= found:
-        return []
-    wanted = images[start : start + PER_PAGE]
-    if not plan:
-        return list(wanted)
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(plan)
-        return list(wanted)
+def _slice(segments: Sequence[_Segment], start: int, stop: int) -> list[Image]:
+    """Return what stands from `start` to `stop` in the segments, one after the other."""
+    images: list[Image] = []
+    for segment in segments:
+        first, last = max(0, start), min(segment.count, stop)
+        if first < last:
+            images += segment.fetch(first, last)
+        start, stop = start - segment.count, stop - segment.count
+    return images
+
+
+def _found(image: Image, candidate: Candidate) -> Image:
+    if candidate.similarity is not None:
+        image.distance = 1 - candidate.similarity
+    image.band, image.by_words = candidate.band, candidate.by_words
+    return image

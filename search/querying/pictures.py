@@ -10,7 +10,7 @@ from search.embedding import Picture, active_model, picture_encoder
 from search.imaging import read_picture, thumbnail
 from search.models import QueryPicture
 from search.models.image import content_id
-from search.querying.query import NoSuchQuery
+from search.querying.errors import NoSuchQuery
 from search.vectors import Vector
 
 LONGEST = 448

@@ -50,10 +50,16 @@ def way_back(context: Context) -> str:
 
 
 @register.simple_tag
-def search_url(query: SearchQuery, page: int = 1) -> str:
-    """Return the address of one page of a search."""
-    params = query.on_page(page).to_url()
+def search_url(query: SearchQuery) -> str:
+    """Return the address of a search."""
+    params = query.to_url()
     return f"{reverse('results')}?{params}" if params else reverse("search")
+
+
+@register.simple_tag
+def page_url(results: ResultPage, page: int) -> str:
+    """Return the address of another page of these results."""
+    return search_url(results.at_page(page))
 
 
 @register.simple_tag

@@ -15,14 +15,14 @@ from search.forms import PictureForm, check_size
 from search.imaging import UnreadableImage
 from search.ingestion.adding import read_for_model
 from search.models import QueryPicture
-from search.querying import BadQuery, NoSuchQuery, SearchQuery, example_query, find, remember_picture
+from search.querying import BadQuery, Kind, NoSuchQuery, Part, SearchQuery, example_query, find, remember_picture
 
 
 @require_safe
 def search(request: HttpRequest) -> HttpResponse:
     """`/` and `/search?q=`: the box, and the results nearest first. htmx asks for the next results alone."""
     try:
-        query = SearchQuery.from_params(request.GET.dict())
+        query = SearchQuery.from_params(request.GET)
         results = find(query)
     except BadQuery as problem:
         return search_page(request, status=404 if isinstance(problem, NoSuchQuery) else 400, problem=str(problem))
@@ -55,7 +55,7 @@ def search_by_picture(request: HttpRequest) -> HttpResponse:
         token = remember_picture(data, read_for_model(data).picture)
     except UnreadableImage as problem:
         return search_page(request, status=400, problem=str(problem))
-    return HttpResponseRedirect(f"{reverse('results')}?{SearchQuery(picture=token).to_url()}")
+    return HttpResponseRedirect(f"{reverse('results')}?{SearchQuery(parts=(Part(Kind.PICTURE, token),)).to_url()}")
 
 
 @require_safe

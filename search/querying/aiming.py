@@ -1,0 +1,96 @@
+"""From the parts of a query to one unit vector to be near to, and those to be far from."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from django.utils.translation import gettext as _
+
+from search.embedding import active_model, text_vector
+from search.models import Image
+from search.querying.errors import BadQuery, NoSuchQuery
+from search.querying.parts import Kind, Part
+from search.querying.pictures import picture_vector
+from search.querying.query import SearchQuery
+from search.querying.relevance import Scale, scale_of
+from search.vectors import Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """A unit vector, shape (512,), how much it counts, and what unrelated pictures score against it, if known."""
+
+    vector: Vector
+    weight: float
+    scale: Scale | None
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """`towards` is None for a query that wants nothing in particular."""
+
+    towards: Direction | None
+    away: tuple[Direction, ...]
+
+
+def aim_of(wanted: Sequence[Part], unwanted: Sequence[Part]) -> Aim:
+    """Return the vectors of a query's parts, those that are wanted made into one.
+
+    Raises NoSuchQuery for a picture or an image that is not there, BadQuery for parts that cancel out, and
+    ModelUnavailable.
+    """
+    images = _image_vectors([*wanted, *unwanted])
+    return Aim(
+        towards=_together([_direction(part, images) for part in wanted], wanted),
+        away=tuple(_direction(part, images) for part in unwanted),
+    )
+
+
+def images_in(query: SearchQuery) -> list[uuid.UUID]:
+    """Return the images that a query is made of: nobody wants to find again what they pointed at."""
+    return [uuid.UUID(str(part.value)) for part in query.parts if part.kind is Kind.IMAGE]
+
+
+def _together(directions: Sequence[Direction], parts: Sequence[Part]) -> Direction | None:
+    """Return the weighted sum, of unit length.
+
+    Pictures are nearer to pictures than words are to any, and scatter more: added as they are, a picture would drown
+    the words beside it. Each vector is divided by the spread of what unrelated pictures score against it, so that at
+    equal weights each part moves the ranking by the same number of its own spreads.
+    """
+    if len(directions) <= 1:
+        return directions[0] if directions else None
+    spreads = [one.scale.spread if one.scale else 1.0 for one in directions]
+    if not all(one.scale for one in directions):
+        spreads = [1.0] * len(directions)
+    shares = np.array([one.weight / spread for one, spread in zip(directions, spreads, strict=True)])
+    total = shares @ np.stack([one.vector for one in directions])
+    length = float(np.linalg.norm(total))
+    if length < 1e-6 * shares.sum():
+        raise BadQuery(_("The parts of this search cancel each other out."))
+    vector: Vector = (total / length).astype(np.float32)
+    pictures = sum(share for share, part in zip(shares, parts, strict=True) if part.kind is not Kind.WORDS)
+    return Direction(vector, 1.0, scale_of(vector, pictures=float(pictures / shares.sum())))
+
+
+def _direction(part: Part, images: dict[uuid.UUID, Vector]) -> Direction:
+    if part.kind is Kind.WORDS:
+        vector = text_vector(str(part.value))
+    elif part.kind is Kind.PICTURE:
+        vector = picture_vector(uuid.UUID(str(part.value)))
+    else:
+        vector = images[uuid.UUID(str(part.value))]
+    return Direction(vector, part.weight, scale_of(vector, pictures=float(part.kind is not Kind.WORDS)))
+
+
+def _image_vectors(parts: Sequence[Part]) -> dict[uuid.UUID, Vector]:
+    ids = [uuid.UUID(str(part.value)) for part in parts if part.kind is Kind.IMAGE]
+    if not ids:
+        return {}
+    found = dict(Image.objects.searchable(active_model()).filter(pk__in=ids).values_list("pk", "embedding"))
+    if len(found) < len(set(ids)):
+        raise NoSuchQuery(
+            _("This picture can't be searched by: it was removed, is hidden, or no vector is there yet.")
+        )
+    return {image_id: np.asarray(vector, dtype=np.float32) for image_id, vector in found.items()}
