@@ -25,6 +25,9 @@ BASE = Path(__file__).resolve().parent.parent
 FILLER = "Filler"
 """Title of the rows that are there to be searched; rows of the ingestion have none."""
 
+TAGS = {"half": 2, "tenth": 10, "hundredth": 100, "thousandth": 1000}
+"""Tags that every so manieth row has, whatever it shows."""
+
 _CENTRES = 500
 _AT_ONCE = 5_000
 
@@ -140,7 +143,9 @@ def _copy_rows(count: int, *, first: int, placeholders: Sequence[str]) -> None:
 
 def _row(number: int, vector: npt.NDArray[np.float32], placeholders: Sequence[str]) -> dict[str, Any]:
     from search.embedding import active_model  # noqa: PLC0415 - after make_world
+    from search.imaging import PALETTE, palette_colour  # noqa: PLC0415
 
+    colour = list(PALETTE.values())[number * 7 % len(PALETTE)]
     return {
         "id": uuid.uuid5(uuid.NAMESPACE_OID, str(number)),
         "embedding": "[" + ",".join(["%.5f"] * 512) % tuple(vector.tolist()) + "]",
@@ -150,13 +155,14 @@ def _row(number: int, vector: npt.NDArray[np.float32], placeholders: Sequence[st
         "source_link": f"https://pictures.example.org/{number}",
         "author": "Somebody",
         "licence": "CC BY 4.0",
-        "tags": ["filler", f"kind {number % _CENTRES}"],
+        "tags": ["filler", f"kind {number % _CENTRES}", *(tag for tag, each in TAGS.items() if number % each == 0)],
         "hidden": False,
-        "format": "JPEG",
-        "width": 1600,
-        "height": 1200,
+        "format": ("JPEG", "JPEG", "JPEG", "WEBP", "PNG")[number % 5],
+        "width": (1600, 1200, 4000, 800)[number % 4],
+        "height": (1200, 1600, 3000, 800)[number % 4],
         "byte_size": 400_000,
-        "dominant_colour": "#808080",
+        "dominant_colour": colour,
+        "colour": palette_colour(colour),
         "placeholder": placeholders[number % len(placeholders)],
     }
 

@@ -1,6 +1,7 @@
 """The cast: pictures, images and people that the tests speak of."""
 
 import uuid
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,21 @@ def an_image(title: str = "", *, vector: Vector | None = None, seed: int | None 
     if vector is None:
         vector = a_vector(image_id.int % 2**32 if seed is None else seed)
     return Image.objects.create(id=image_id, title=title, embedding=vector, **values)
+
+
+def many_images(count: int, *, seed: int = 5, tags: Callable[[int], list[str]] = lambda number: []) -> list[Image]:
+    """Rows in random directions, titled by their numbers, written at once."""
+    rng = np.random.default_rng(seed)
+    vectors = rng.normal(size=(count, 512))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    model = an_image()
+    names = ("embedding_model", "format", "width", "height", "byte_size", "dominant_colour", "placeholder")
+    fields = {name: getattr(model, name) for name in names}
+    model.delete()
+    return Image.objects.bulk_create(
+        Image(id=uuid.uuid4(), title=str(number), tags=tags(number), embedding=vector, **fields)
+        for number, vector in enumerate(vectors)
+    )
 
 
 def picture_bytes(

@@ -22,7 +22,7 @@ from search.querying import (
     similar_images,
 )
 from search.vectors import Vector
-from tests.base import a_vector, an_image, near
+from tests.base import a_vector, an_image, many_images, near
 
 pytestmark = pytest.mark.django_db
 
@@ -104,24 +104,8 @@ def test_a_picture_that_is_not_kept_is_told():
         find(SearchQuery(parts=(Part(Kind.PICTURE, uuid.uuid4()),)))
 
 
-def a_collection(size: int, seed: int = 5) -> None:
-    rng = np.random.default_rng(seed)
-    vectors = rng.normal(size=(size, 512))
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    like = an_image()
-    fields = {
-        field.attname: getattr(like, field.attname)
-        for field in Image._meta.concrete_fields
-        if field.attname not in {"id", "embedding", "created", "title"} and not field.generated
-    }
-    like.delete()
-    Image.objects.bulk_create(
-        Image(id=uuid.uuid4(), title=str(number), embedding=vector, **fields) for number, vector in enumerate(vectors)
-    )
-
-
 def test_pages_follow_each_other_without_gaps_and_repeats(asked: Vector):
-    a_collection(60)
+    many_images(60)
     pages = [find(SearchQuery(words="x", page=page)) for page in (1, 2, 3)]
     similarities = [image.similarity or 0 for page in pages for image in page.images]
     assert [len(page.images) for page in pages] == [PER_PAGE, PER_PAGE, 12]
@@ -145,7 +129,7 @@ def test_a_page_past_the_end_is_empty_and_leads_back_to_the_last(asked: Vector):
 def test_the_index_finds_what_a_scan_of_all_rows_finds(
     asked: Vector, exact_below: int, monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries
 ):
-    a_collection(1500)
+    many_images(1500)
     monkeypatch.setattr(planning, "EXACT_BELOW", exact_below)
     everything = np.array([(image.embedding) for image in Image.objects.order_by("pk")], dtype=np.float32)
     ids = list(Image.objects.order_by("pk").values_list("pk", flat=True))
@@ -156,7 +140,7 @@ def test_the_index_finds_what_a_scan_of_all_rows_finds(
 
 
 def test_a_deep_page_is_full_although_the_walk_through_the_index_would_end(asked: Vector, monkeypatch):
-    a_collection(1500)
+    many_images(1500)
     monkeypatch.setattr(planning, "EXACT_BELOW", 0)
     assert len(find(SearchQuery(words="x", page=60)).images) == PER_PAGE
 
@@ -172,7 +156,7 @@ def test_the_number_of_a_large_collection_is_remembered_for_a_while(asked: Vecto
 
 
 def test_the_vector_index_serves_the_order_of_a_search():
-    a_collection(300)
+    many_images(300)
     with connection.cursor() as cursor:
         cursor.execute(planning.Plan.WALK)
     assert "image_embedding_hnsw" in Image.objects.searchable(active_model()).nearest_to(a_vector(1))[:24].explain()

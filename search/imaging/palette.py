@@ -1,5 +1,6 @@
 """A dozen named colours that people filter by, and which of them a colour is nearest to."""
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -19,18 +20,39 @@ PALETTE: dict[str, str] = {
 }
 """Name -> "#rrggbb"."""
 
+# By lightness and hue alone a dark brown would be nearest to black, navy to purple and a pale sky to grey: each name
+# stands for its shades too.
+_SHADES = {
+    "red": ("#ff0000", "#7d1616", "#b5453e"),
+    "orange": ("#ff7f00", "#c8641e", "#f5b878"),
+    "yellow": ("#ffff00", "#b9a22a", "#f6eea6"),
+    "green": ("#00ff00", "#1f4d22", "#8a9a3c", "#a9d69a"),
+    "teal": ("#00ffff", "#12504e", "#a4dcd8"),
+    "blue": ("#0000ff", "#17244f", "#4aa0e6", "#a9c8ea"),
+    "purple": ("#8000ff", "#3c2158", "#bfa3dc"),
+    "pink": ("#ff00ff", "#d8407e", "#f7cfd9"),
+    "brown": ("#3f2716", "#a47a50", "#5c4632"),
+    "black": ("#000000",),
+    "grey": ("#505050", "#bdbdbd"),
+    "white": ("#ffffff",),
+}
+
 _D65 = (0.95047, 1.0, 1.08883)
 _TO_XYZ = ((0.4124564, 0.3575761, 0.1804375), (0.2126729, 0.7151522, 0.0721750), (0.0193339, 0.1191920, 0.9503041))
 
 
 @lru_cache(maxsize=4096)
 def palette_colour(colour: str) -> str:
-    """Return the name in PALETTE that "#rrggbb" is nearest to: the least distance in CIELAB (CIE76)."""
+    """Return the name in PALETTE that "#rrggbb" is nearest to: the least distance in CIELAB (CIE76) to its shades."""
     lab = _lab(colour)
-    return min(PALETTE, key=lambda name: sum((a - b) ** 2 for a, b in zip(lab, _lab(PALETTE[name]), strict=True)))
+    return min(PALETTE, key=lambda name: min(math.dist(lab, shade) for shade in _shades(name)))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=len(PALETTE))
+def _shades(name: str) -> list[Sequence[float]]:
+    return [_lab(shade) for shade in (PALETTE[name], *_SHADES[name])]
+
+
 def _lab(colour: str) -> Sequence[float]:
     """CIE L*a*b* of an sRGB colour under D65 (IEC 61966-2-1, then CIE 15)."""
     linear = [_linear(int(colour[start : start + 2], 16) / 255) for start in (1, 3, 5)]

@@ -1,0 +1,40 @@
+"""What people write in the box is taken apart."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search.querying.box import Box, read_box
+
+
+@pytest.mark.parametrize(
+    ("text", "meant", "unwanted", "quoted"),
+    [
+        ("red star", "red star", (), ()),
+        ("a star -red", "a star", ("red",), ()),
+        ('a star -"dark blue" sky', "a star sky", ("dark blue",), ()),
+        ('"harbour" at night', "harbour at night", (), ("harbour",)),
+        ("“부산 항구” 밤", "부산 항구 밤", (), ("부산 항구",)),
+        ("별 -빨간", "별", ("빨간",), ()),
+        ("-red", "", ("red",), ()),
+        ("-red -red", "", ("red",), ()),
+        ("half-timbered house", "half-timbered house", (), ()),
+        ("red - blue", "red - blue", (), ()),
+        ("rock -- roll", "rock -- roll", (), ()),
+        ('5" disc', '5" disc', (), ()),
+        ('never "closed', 'never "closed', (), ()),
+        ('empty "" marks', 'empty "" marks', (), ()),
+        ("", "", (), ()),
+    ],
+)
+def test_the_box_is_read(text: str, meant: str, unwanted: tuple[str, ...], quoted: tuple[str, ...]):
+    assert read_box(text) == Box(meant, unwanted, quoted)
+
+
+@given(st.text(alphabet='ab -"“”\n\t별', max_size=40))
+def test_no_letter_of_the_box_is_lost(text: str):
+    box = read_box(text)
+    written = sorted(character for character in text if character.isalpha())
+    kept = sorted(character for character in "".join([box.meant, *box.unwanted]) if character.isalpha())
+    # What is written twice is unwanted once.
+    assert set(kept) == set(written)
