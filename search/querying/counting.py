@@ -13,8 +13,10 @@ from search.querying.filters import Filters
 from search.querysets import ImageQuerySet
 
 REMEMBERED_FROM = 20_000
+READ_REMEMBERED_FROM = 2_000
+"""Counting so many rows in an index, or reading so many from the table, takes longer than finding 24 of them."""
 REMEMBERED = 60
-"""Counting so many rows takes longer than finding 24 of them: their numbers may be this many seconds old."""
+"""Seconds for which such numbers are given out again."""
 MOST_VALUES = 15
 """Tags, licences and uploaders that are offered, the most frequent first."""
 
@@ -37,14 +39,25 @@ class Counts:
         self._filters = filters
         self._name = name
         self._images = images
+        others = filters.without(*_FEW_VALUED)
         self._combinations: list[tuple[tuple[Any, ...], int]] = _remembered(
-            self._key("combinations", filters.without(*_FEW_VALUED)), self._count, _rows_in
+            self._key("combinations", others),
+            self._count,
+            _rows_in,
+            REMEMBERED_FROM if others.is_empty else READ_REMEMBERED_FROM,
         )
 
     @cached_property
     def total(self) -> int:
         """How many images pass all filters."""
         return sum(self._folded(None).values())
+
+    @cached_property
+    def unfiltered(self) -> int:
+        """How many images there are, whatever is filtered."""
+        if self._filters.is_empty:
+            return self.total
+        return _remembered(self._key("all", Filters()), self._images.order_by().count, int, REMEMBERED_FROM)
 
     def of(self, field: str) -> Counter[Any]:
         """How many images each value of a few-valued filter leaves, whatever is chosen of this filter now."""
@@ -63,7 +76,7 @@ class Counts:
             found = rows.annotate(value=value).values_list("value").annotate(count=Count("pk"))
             return list(found.order_by("-count", "value")[:MOST_VALUES])
 
-        return _remembered(self._key(column, others), count, lambda _found: self.total)
+        return _remembered(self._key(column, others), count, lambda _found: self.total, READ_REMEMBERED_FROM)
 
     def _count(self) -> list[tuple[tuple[Any, ...], int]]:
         rows = self._filters.without(*_FEW_VALUED).apply(self._images).order_by()
@@ -97,10 +110,10 @@ def _rows_in(combinations: list[tuple[tuple[Any, ...], int]]) -> int:
 _Found = TypeVar("_Found")
 
 
-def _remembered(key: str, count: Callable[[], _Found], rows: Callable[[_Found], int]) -> _Found:
+def _remembered(key: str, count: Callable[[], _Found], rows: Callable[[_Found], int], least: int) -> _Found:
     found: _Found | None = cache.get(key)
     if found is None:
         found = count()
-        if rows(found) >= REMEMBERED_FROM:
+        if rows(found) >= least:
             cache.set(key, found, REMEMBERED)
     return found

@@ -1,6 +1,6 @@
 """From a query to a page of results: which rows may be found, in what order, and how many there are.
 
-The nearest HEAD rows, with those that words find, are the candidates: they are weighed against all that was asked.
+The nearest rows, with those that words find, are the candidates: they are weighed against all that was asked.
 What lies further away follows in the order of its distance, so that every row that may be found stands on one page.
 """
 
@@ -21,15 +21,13 @@ from search.querying import words
 from search.querying.aiming import Aim, aim_of, images_in
 from search.querying.counting import Counts
 from search.querying.facets import Facet, facets_of
-from search.querying.planning import Plan, plan_for, planned
+from search.querying.planning import SCAN, Plan, plan_for, planned
 from search.querying.query import Minimum, Mode, SearchQuery, Sort
 from search.querying.ranking import Candidate, ranked
 from search.querying.relevance import Band, Scale
 from search.querysets import ImageQuerySet
 
 PER_PAGE = 24
-HEAD = 240
-"""Nearest rows that are candidates: ten pages."""
 BY_WORDS = 200
 """Rows found by their words that are candidates too."""
 
@@ -115,8 +113,9 @@ def similar_images(image: Image, count: int) -> list[Image]:
     if image.embedding_model != active_model():
         return []
     searchable = Image.objects.for_lists().searchable(active_model())
-    with planned(plan_for(Counts(searchable, SearchQuery().filters, f"searchable:{active_model()}").total)):
-        return list(searchable.similar_to(image)[:count])
+    there = Counts(searchable, SearchQuery().filters, active_model()).total
+    with planned(plan_for(there, there)):
+        return sorted(searchable.similar_to(image)[:count], key=lambda one: one.distance or 0)
 
 
 class _Search:
@@ -205,14 +204,14 @@ class _Search:
         """The nearest rows; the newest, where nothing in particular is wanted."""
         if self.by_words_alone and not self.aim.towards:
             return []
-        nearest = self._by_distance(self.images)[:HEAD]
+        nearest = self._by_distance(self.images)
         # Rows that hold words are found by the words' own index, however many they are.
         holds = self.query.box.quoted or self.by_words_alone
-        plan = Plan.SCAN if holds else plan_for(self.total)
-        found = self._candidates(nearest, plan)
-        if plan is Plan.WALK and len(found) < min(HEAD, self.total):
+        plan = SCAN if holds else plan_for(self.total, self.counts.unfiltered)
+        found = self._candidates(nearest[: plan.candidates], plan)
+        if not plan.is_exact and len(found) < min(plan.candidates, self.total):
             # The walk gave up before it met enough rows that pass the filter.
-            found = self._candidates(nearest, Plan.SCAN)
+            found = self._candidates(nearest[: plan.candidates], SCAN)
         return found
 
     def _found_by_words(self) -> list[Candidate]:
@@ -221,7 +220,7 @@ class _Search:
         whole = words.whole_words(self.query.box.meant)
         held = ExpressionWrapper(Q(words=whole), output_field=BooleanField())
         images = self._by_distance(words.holding(self.images, self.text))
-        return self._candidates(images.annotate(text_rank=words.rank(self.text), whole=held)[:BY_WORDS], Plan.SCAN)
+        return self._candidates(images.annotate(text_rank=words.rank(self.text), whole=held)[:BY_WORDS], SCAN)
 
     def _by_distance(self, images: ImageQuerySet) -> ImageQuerySet:
         away = {f"away_{number}": CosineDistance("embedding", one.vector) for number, one in enumerate(self.aim.away)}
@@ -294,7 +293,7 @@ class _Search:
         images = self.images if by_date else self.images.exclude(pk__in=[one.id for one in head])
         within = images.within(1 - similarity, vector).nearest_to(vector)
         further = images.beyond(1 - similarity, vector).nearest_to(vector)
-        with planned(Plan.SCAN):
+        with planned(SCAN):
             count = within.count()
         order = "created" if self.query.sort is Sort.OLDEST else "-created"
         first = self._ranked_rows(within.order_by(order, "id") if by_date else within, count)
@@ -321,7 +320,7 @@ class _Search:
 
     def _ranked_rows(self, images: ImageQuerySet, count: int) -> _Segment:
         def fetch(start: int, stop: int) -> list[Image]:
-            with planned(Plan.SCAN):
+            with planned(SCAN):
                 rows = list(images.for_lists()[start:stop])
             for image in rows:
                 if self.scale and image.similarity is not None:
