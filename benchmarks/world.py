@@ -97,6 +97,16 @@ def clustered_vectors(count: int, seed: int) -> Iterator[npt.NDArray[np.float32]
         yield vector / np.linalg.norm(vector)
 
 
+def text_like_vectors(count: int, seed: int) -> Iterator[npt.NDArray[np.float32]]:
+    """Unit vectors of queries as CLIP's of words lie: towards some kind of pictures, but off the side they are on."""
+    rng = np.random.default_rng(seed)
+    side = 0.3 * _directions(np.random.default_rng(0), 1)
+    centres = _directions(np.random.default_rng(1), _CENTRES)
+    for _ in range(count):
+        vector = side[0] + 0.5 * centres[rng.integers(_CENTRES)] + 0.9 * _directions(rng, 1)[0]
+        yield (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
 def _directions(rng: np.random.Generator, count: int) -> npt.NDArray[np.float32]:
     vectors = rng.standard_normal((count, 512), dtype=np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -67,7 +67,8 @@ def _together(directions: Sequence[Direction], parts: Sequence[Part]) -> Directi
     shares = np.array([one.weight / spread for one, spread in zip(directions, spreads, strict=True)])
     total = shares @ np.stack([one.vector for one in directions])
     length = float(np.linalg.norm(total))
-    if length < 1e-6 * shares.sum():
+    # Stored vectors are halves: what is left of two opposite ones is their rounding.
+    if length < 1e-2 * shares.sum():
         raise BadQuery(_("The parts of this search cancel each other out."))
     vector: Vector = (total / length).astype(np.float32)
     pictures = sum(share for share, part in zip(shares, parts, strict=True) if part.kind is not Kind.WORDS)

@@ -69,8 +69,9 @@ def ranked(candidates: Sequence[Candidate], aim: Aim, *, fresh_at: dt.datetime |
 def _fused(by_worth: Sequence[Candidate]) -> dict[uuid.UUID, float]:
     """Reciprocal rank fusion of the order by meaning and the order by words."""
     by_words = sorted((one for one in by_worth if one.text_rank is not None), key=lambda one: -(one.text_rank or 0))
+    by_meaning = [one for one in by_worth if one.similarity is not None]
     scores: dict[uuid.UUID, float] = {}
-    for order in (by_worth, by_words):
+    for order in (by_meaning, by_words):
         for place, one in enumerate(order, start=1):
             scores[one.id] = scores.get(one.id, 0.0) + 1 / (RECIPROCAL_RANK_K + place)
     return scores

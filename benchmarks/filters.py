@@ -1,0 +1,112 @@
+"""How right and how fast a filtered search is, and pages far down, against a scan of all rows; and the whole page."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.report import table
+from benchmarks.search_page import Visitor
+from benchmarks.world import TAGS, text_like_vectors
+
+DEEP_PAGE = 40
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Recall of the first page against a scan, and milliseconds of a search without its first counting, by median."""
+
+    task: str
+    matching: int
+    recall: float
+    milliseconds: float
+    scan_milliseconds: float
+
+    def row(self) -> list[str]:
+        figures = [f"{self.recall:.3f}", f"{self.milliseconds:.1f}", f"{self.scan_milliseconds:.1f}"]
+        return [self.task, f"{self.matching:,}", *figures]
+
+
+def measure(queries: int) -> list[Outcome]:
+    """Search with no filter and with filters that keep less and less; then the fortieth page."""
+    from search.querying import Filters, SearchQuery  # noqa: PLC0415 - after make_world
+
+    vectors = list(text_like_vectors(queries, seed=7))
+    outcomes = [_measured("no filter", SearchQuery(words="x"), vectors)]
+    for tag, each in TAGS.items():
+        query = SearchQuery(words="x", filters=Filters(tags=(tag,)))
+        outcomes.append(_measured(f"a filter that keeps {100 / each:g} %", query, vectors))
+    outcomes.append(_measured(f"page {DEEP_PAGE}", SearchQuery(words="x", page=DEEP_PAGE), vectors))
+    return outcomes
+
+
+def filters_table(rows: int, outcomes: Sequence[Outcome], page: Sequence[str]) -> str:
+    head = [f"search at {rows:,} rows", "matching", "recall@24", "ms", "scan, ms"]
+    return table(head, [outcome.row() for outcome in outcomes]) + "\n\n" + "\n".join(page)
+
+
+def whole_page(visitor: Visitor, queries: Sequence[str]) -> list[str]:
+    """What the page costs once the words have their vector: facets, counts, links and all, over HTTP."""
+    from django.db import connection  # noqa: PLC0415 - after make_world
+    from django.test import Client  # noqa: PLC0415
+    from django.test.utils import CaptureQueriesContext  # noqa: PLC0415
+
+    times = []
+    for words in queries:
+        visitor.search(words, 1)
+        start = time.perf_counter()
+        visitor.search(words, 1)
+        times.append(time.perf_counter() - start)
+    client = Client(headers={"host": "127.0.0.1"})
+    client.get("/search", {"q": queries[0]})
+    with CaptureQueriesContext(connection) as captured:
+        client.get("/search", {"q": queries[0]})
+    statements = [one["sql"] for one in captured.captured_queries if one["sql"] not in ("BEGIN", "COMMIT")]
+    return [
+        f"The whole search page, words with a known vector: median {1000 * median(times):.1f} ms over HTTP, "
+        f"{len(statements)} statements."
+    ]
+
+
+def _measured(task: str, query: Any, vectors: Sequence[npt.NDArray[np.float32]]) -> Outcome:
+    from search.querying import PER_PAGE, aiming, find  # noqa: PLC0415 - after make_world
+
+    recalls, ours, scans = [], [], []
+    original = aiming.text_vector
+    found = 0
+    try:
+        for vector in vectors:
+            aiming.text_vector = lambda _words, vector=vector: vector
+            right, seconds = _timed(lambda vector=vector: _scanned(query, vector))
+            scans.append(seconds)
+            find(query)  # counts what is remembered afterwards
+            page, seconds = _timed(lambda: find(query))
+            ours.append(seconds)
+            found = page.found
+            recalls.append(len({image.id for image in page.images} & set(right)) / min(PER_PAGE, len(right)))
+    finally:
+        aiming.text_vector = original
+    return Outcome(task, found, float(np.mean(recalls)), 1000 * median(ours), 1000 * median(scans))
+
+
+def _scanned(query: Any, vector: npt.NDArray[np.float32]) -> list[Any]:
+    """The ids that this page would have if every row were measured."""
+    from search.embedding import active_model  # noqa: PLC0415 - after make_world
+    from search.models import Image  # noqa: PLC0415
+    from search.querying import PER_PAGE  # noqa: PLC0415
+    from search.querying.planning import SCAN, planned  # noqa: PLC0415
+
+    start = (query.page - 1) * PER_PAGE
+    with planned(SCAN):
+        nearest = query.filters.apply(Image.objects.searchable(active_model())).nearest_to(vector)
+        return list(nearest.values_list("pk", flat=True)[start : start + PER_PAGE])
+
+
+def _timed(run: Callable[[], Any]) -> tuple[Any, float]:
+    start = time.perf_counter()
+    found = run()
+    return found, time.perf_counter() - start
