@@ -44,12 +44,12 @@ def measure(queries: int) -> list[Outcome]:
     return outcomes
 
 
-def filters_table(rows: int, outcomes: Sequence[Outcome], page: Sequence[str]) -> str:
+def filters_table(rows: int, outcomes: Sequence[Outcome], page: str) -> str:
     head = [f"search at {rows:,} rows", "matching", "recall@24", "ms", "scan, ms"]
-    return table(head, [outcome.row() for outcome in outcomes]) + "\n\n" + "\n".join(page)
+    return table(head, [outcome.row() for outcome in outcomes]) + "\n\n" + page
 
 
-def whole_page(visitor: Visitor, queries: Sequence[str]) -> list[str]:
+def whole_page(visitor: Visitor, queries: Sequence[str]) -> str:
     """What the page costs once the words have their vector: facets, counts, links and all, over HTTP."""
     from django.db import connection  # noqa: PLC0415 - after make_world
     from django.test import Client  # noqa: PLC0415
@@ -66,10 +66,10 @@ def whole_page(visitor: Visitor, queries: Sequence[str]) -> list[str]:
     with CaptureQueriesContext(connection) as captured:
         client.get("/search", {"q": queries[0]})
     statements = [one["sql"] for one in captured.captured_queries if one["sql"] not in ("BEGIN", "COMMIT")]
-    return [
+    return (
         f"The whole search page, words with a known vector: median {1000 * median(times):.1f} ms over HTTP, "
         f"{len(statements)} statements."
-    ]
+    )
 
 
 def _measured(task: str, query: Any, vectors: Sequence[npt.NDArray[np.float32]]) -> Outcome:
