@@ -25,7 +25,7 @@ system: no thumbnail, placeholder or colour, no check for duplicates or for host
 vector and the rows, without HTML and HTTP. It also searches with pgvector's own settings, which end after 40 rows.
 
 Filters and far pages are compared with a scan of all rows in the same process: `recall@24` is the share of the page
-that the scan has on the same page. A filter's first search also counts what it leaves, which is remembered for a minute.
+that the scan has on the same page. The first search with a filter also counts what it leaves, remembered for a minute.
 
 This system is measured as it is deployed: `search.ingestion.ingest`, and gunicorn with its own configuration in a
 process of its own, asked over loopback by one visitor who keeps the connection."""
