@@ -1,0 +1,104 @@
+"""Which addresses are fetched from: how they may be written, and where they may lead."""
+
+import ipaddress
+import re
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as LookupTimeout
+
+import httpx2
+from django.utils.translation import gettext as _
+
+from search.fetching.errors import RefusedAddress, not_public
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+LONGEST = 2000
+PORTS = frozenset({80, 443, 8080, 8443})
+
+# What older versions of Python, which has such lists too, call global.
+_SPECIAL_V4 = [
+    ipaddress.IPv4Network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "224.0.0.0/4", "240.0.0.0/4")
+]
+# The part of IPv6 that is given out to the public at all. Beyond it lie loopback, link-local, private and multicast
+# addresses, those that wrap one of IPv4 (mapped, compatible, NAT64), and whatever will be invented.
+_GIVEN_OUT_V6 = ipaddress.IPv6Network("2000::/3")
+# Within it: protocol assignments with Teredo and ORCHID, documentation, and 6to4, which wraps an address of IPv4.
+_SPECIAL_V6 = [ipaddress.IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")]
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+_NAME = re.compile(r"(?=.{1,253}\.?$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?", re.ASCII)
+_NUMBER = re.compile(r"\d+|0x[0-9a-f]*", re.ASCII)
+
+# The system's resolver can't be called off. With at most 4 fetches at once that wait 5 seconds each, and a resolver
+# that gives up after 30, there is always a thread for the next.
+_resolvers = ThreadPoolExecutor(24, thread_name_prefix="resolver")
+
+
+def checked_address(url: str | httpx2.URL) -> httpx2.URL:
+    """Return an address of http or https that may be asked for. Raises RefusedAddress."""
+    if isinstance(url, str):
+        url = _parsed(url.strip())
+    if url.scheme not in {"http", "https"}:
+        raise RefusedAddress(_("Only addresses that begin with http:// or https:// can be searched by."))
+    if url.userinfo:
+        raise RefusedAddress(_("An address with a user name or password in it can't be searched by."))
+    host = url.raw_host.decode("ascii")
+    if not _is_name(host) and not _is_literal(host):
+        raise RefusedAddress(_("This is not a valid address."))
+    if (url.port or (443 if url.scheme == "https" else 80)) not in PORTS:
+        ports = ", ".join(str(port) for port in sorted(PORTS))
+        raise RefusedAddress(_("Pictures are fetched from these ports only: %(ports)s.") % {"ports": ports})
+    return url
+
+
+def _parsed(text: str) -> httpx2.URL:
+    if not text:
+        raise RefusedAddress(_("Write the address of a picture."))
+    if len(text) > LONGEST:
+        raise RefusedAddress(
+            _("This address has %(length)s characters; at most %(limit)s are possible.")
+            % {"length": f"{len(text):,}", "limit": f"{LONGEST:,}"}
+        )
+    try:
+        return httpx2.URL(text)
+    except (httpx2.InvalidURL, UnicodeError):
+        raise RefusedAddress(_("This is not a valid address.")) from None
+
+
+def _is_name(host: str) -> bool:
+    """Whether `host` is a name. One that ends in a number is none: resolvers take 2130706433 and 0x7f.1 for IPv4."""
+    return bool(_NAME.fullmatch(host)) and not _NUMBER.fullmatch(host.removesuffix(".").rpartition(".")[2])
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return "%" not in host  # an address of one cable
+
+
+def is_public(address: Address) -> bool:
+    """Whether `address` belongs to the public internet, whatever form it has."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address.is_global and not any(address in network for network in _SPECIAL_V4)
+    if address in _NAT64:  # what the resolver of a network without IPv4 makes of a public server that has nothing else
+        return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return address in _GIVEN_OUT_V6 and not any(address in network for network in _SPECIAL_V6)
+
+
+def public_addresses(host: str, port: int, seconds: float) -> list[str]:
+    """Return the addresses of `host`, in the order in which they should be tried. Raises RefusedAddress.
+
+    All must be public: a name that leads inside as well is not meant for strangers.
+    """
+    lookup = _resolvers.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    try:
+        found = [ipaddress.ip_address(str(entry[4][0])) for entry in lookup.result(timeout=seconds)]
+    except (OSError, ValueError, LookupTimeout):
+        lookup.cancel()
+        raise not_public() from None
+    if not found or not all(is_public(address) for address in found):
+        raise not_public()
+    return [str(address) for address in dict.fromkeys(found)]

@@ -1,0 +1,90 @@
+"""Connections to public addresses, all under one deadline."""
+
+import ssl
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+from django.utils.translation import gettext as _
+from httpcore2 import ConnectError, ConnectTimeout, NetworkBackend, NetworkStream, ReadTimeout, SyncBackend
+
+from search.fetching.addresses import public_addresses
+from search.fetching.errors import RefusedAddress
+
+
+class Deadline:
+    """A moment by which everything must be done."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Return the seconds that are left. Raises ReadTimeout when there are none."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise ReadTimeout
+        return left
+
+
+class PublicBackend(NetworkBackend):
+    """Looks a name up once, and connects to the very addresses that were found to be public.
+
+    The name is still what the request and the server's certificate are about; but what it leads to by the time of the
+    connection has no say.
+    """
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+        self._sockets = SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> NetworkStream:
+        *first, last = public_addresses(host, port, self._deadline.left())
+        for tried, address in enumerate(first):
+            # Shared, because many a machine has an IPv6 that leads nowhere.
+            share = self._deadline.left() / (len(first) + 1 - tried)
+            with suppress(ConnectError, ConnectTimeout):
+                return self._connected(address, port, share)
+        return self._connected(last, port, self._deadline.left())
+
+    def _connected(self, address: str, port: int, seconds: float) -> NetworkStream:
+        return _DeadlineStream(self._sockets.connect_tcp(address, port, timeout=seconds), self._deadline)
+
+
+class _DeadlineStream(NetworkStream):
+    """A stream whose every step has the time that is left of the whole.
+
+    Time limits of single reads would start anew with each byte of a server that sends them slowly.
+    """
+
+    def __init__(self, stream: NetworkStream, deadline: Deadline) -> None:
+        self._stream = stream
+        self._deadline = deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, self._deadline.left())
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, self._deadline.left())
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> NetworkStream:
+        try:
+            secured = self._stream.start_tls(ssl_context, server_hostname, self._deadline.left())
+        except ConnectError:
+            raise RefusedAddress(_("A secure connection to the server of this address is not possible.")) from None
+        return _DeadlineStream(secured, self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)

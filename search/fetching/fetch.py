@@ -1,0 +1,116 @@
+"""One picture from one address."""
+
+import threading
+from typing import TYPE_CHECKING
+
+import httpx2
+from django.conf import settings
+from django.utils.translation import gettext as _
+from httpcore2 import URL, ConnectionPool, NetworkError, ProtocolError, Response, TimeoutException
+
+from search.fetching.addresses import checked_address
+from search.fetching.connections import Deadline, PublicBackend
+from search.fetching.errors import RefusedAddress
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+SECONDS = 5.0
+"""For everything: looking up names, connecting, redirects, the last byte."""
+MOST_REDIRECTS = 3
+# Each holds a thread of the server for up to SECONDS; half of gunicorn's threads are left for everybody else.
+_AT_ONCE = threading.BoundedSemaphore(4)
+_REDIRECTS = {301, 302, 303, 307, 308}
+
+
+def may_search_by_address(user: "User | AnonymousUser") -> bool:
+    """Whether SEARCH_BY_ADDRESS lets this person have addresses fetched."""
+    return settings.SEARCH_BY_ADDRESS == "on" or (settings.SEARCH_BY_ADDRESS == "members" and user.is_authenticated)
+
+
+def fetch_picture(url: str) -> bytes:
+    """Return what is at an http or https address that a stranger gave, as the server sends it: still to be decoded.
+
+    Takes 5 seconds and UPLOAD_MAX_MB at the most. Raises RefusedAddress.
+    """
+    address = checked_address(url)
+    if not _AT_ONCE.acquire(blocking=False):
+        raise RefusedAddress(_("Too many pictures are being fetched just now. Try again in a moment."))
+    try:
+        return _followed(address)
+    except TimeoutException:
+        limit = f"{SECONDS:g}"
+        raise RefusedAddress(
+            _("The server of this address takes longer than %(limit)s seconds.") % {"limit": limit}
+        ) from None
+    except (NetworkError, ProtocolError):
+        raise RefusedAddress(_("The server of this address does not answer, or breaks off.")) from None
+    finally:
+        _AT_ONCE.release()
+
+
+def _followed(address: httpx2.URL) -> bytes:
+    backend = PublicBackend(Deadline(SECONDS))
+    for _hop in range(1 + MOST_REDIRECTS):
+        found = _asked(address, backend)
+        if isinstance(found, bytes):
+            return found
+        address = found
+    raise RefusedAddress(
+        _("This address leads on to another one more than %(limit)s times.") % {"limit": MOST_REDIRECTS}
+    )
+
+
+def _asked(address: httpx2.URL, backend: PublicBackend) -> bytes | httpx2.URL:
+    """Return the bytes at `address`, or the address that it leads on to."""
+    target = URL(scheme=address.raw_scheme, host=address.raw_host, port=address.port, target=address.raw_path)
+    headers = [
+        ("Host", address.netloc.decode("ascii")),
+        ("User-Agent", "imagesearch (search by address)"),
+        ("Accept", "image/*"),
+        ("Accept-Encoding", "identity"),
+    ]
+    with ConnectionPool(network_backend=backend) as pool, pool.stream("GET", target, headers=headers) as response:
+        location = _header(response, b"location")
+        if response.status in _REDIRECTS and location:
+            return _joined(address, location)
+        _refuse_what_is_no_picture(response)
+        return _body(response)
+
+
+def _joined(address: httpx2.URL, location: str) -> httpx2.URL:
+    try:
+        return checked_address(address.join(location))
+    except (httpx2.InvalidURL, UnicodeError):
+        raise RefusedAddress(_("This address leads on to another one that is not valid.")) from None
+
+
+def _refuse_what_is_no_picture(response: Response) -> None:
+    if response.status != 200:
+        raise RefusedAddress(
+            _("The server of this address answers with the error %(status)s.") % {"status": response.status}
+        )
+    if not _header(response, b"content-type").lower().startswith("image/"):
+        raise RefusedAddress(
+            _("This is not the address of a picture, but of a page or file. Copy the address of the picture itself.")
+        )
+
+
+def _body(response: Response) -> bytes:
+    limit = settings.UPLOAD_MAX_MB * 1_000_000
+    announced = _header(response, b"content-length")
+    body = bytearray()
+    if not announced or int(announced) <= limit:
+        for chunk in response.iter_stream():
+            body += chunk
+            if len(body) > limit:
+                break
+        else:
+            return bytes(body)
+    raise RefusedAddress(
+        _("The picture at this address has more than %(limit)s MB.") % {"limit": f"{settings.UPLOAD_MAX_MB:,}"}
+    )
+
+
+def _header(response: Response, name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in response.headers if key.lower() == name), "")
