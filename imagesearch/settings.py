@@ -208,6 +208,10 @@ DATA_UPLOAD_MAX_NUMBER_FILES = UPLOAD_MAX_FILES + 100
 FILE_UPLOAD_HANDLERS = ["search.uploads.LimitedUploadHandler"]
 UPLOAD_LOGIN_REQUIRED = flag("UPLOAD_LOGIN_REQUIRED", default=True)
 SIGN_UP_OPEN = flag("SIGN_UP_OPEN", default=True)
+# Who may have this machine fetch a picture from the web to search by it: nobody, those who are logged in, everybody.
+SEARCH_BY_ADDRESS = choice(
+    "SEARCH_BY_ADDRESS", ["off", "members", "on"], default="members" if UPLOAD_LOGIN_REQUIRED else "on"
+)
 
 # --- Models -----------------------------------------------------------------------------------------------------
 

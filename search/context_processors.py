@@ -6,6 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from search.embedding import is_demo_model
+from search.fetching import may_search_by_address
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
@@ -15,4 +16,5 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "may_upload": request.user.is_authenticated or not settings.UPLOAD_LOGIN_REQUIRED
         if hasattr(request, "user")
         else False,
+        "may_search_by_address": hasattr(request, "user") and may_search_by_address(request.user),
     }

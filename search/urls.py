@@ -24,6 +24,7 @@ urlpatterns = [
     path("", searching.search, name="search"),
     path("search", searching.search, name="results"),
     path("search/picture", searching.search_by_picture, name="search-by-picture"),
+    path("search/address", searching.search_by_address, name="search-by-address"),
     path("search/picture/<uuid:token>.webp", searching.query_picture, name="query-picture"),
     path("images/<uuid:image_id>/", images.image, name="image"),
     path("images/<uuid:image_id>/<rendition_width:longest>.webp", images.rendition, name="rendition"),

@@ -5,6 +5,7 @@ import io
 import re
 
 import pytest
+from django.http import QueryDict
 from django.test import Client
 from django.utils import timezone
 from PIL import Image as PILImage
@@ -12,7 +13,7 @@ from PIL import Image as PILImage
 from search import embedding
 from search.ingestion import Details, add_picture
 from search.models import QueryPicture
-from search.querying import pictures
+from search.querying import SearchQuery, pictures
 from tests.base import picture_bytes, picture_file
 from tests.pictures import gradient, photo, pixel_bomb
 
@@ -131,6 +132,23 @@ def test_no_picture_is_told(client: Client):
         response = client.post("/search/picture", sent)
         assert response.status_code == 400
         assert "Choose a picture to search by." in response.text
+
+
+def test_the_picture_is_added_to_what_is_searched_already(client: Client):
+    first = show(client, picture_bytes("blue"))["Location"].partition("=")[2]
+    present = {"q": "-night sea", "picture": [first, picture_file()], "picture_weight": "2", "page": "7"}
+    address = client.post("/search/picture", present)["Location"]
+    query = SearchQuery.from_params(QueryDict(address.partition("?")[2]))
+    assert (query.words, query.page) == ("-night sea", 1)
+    assert {str(part.value): part.weight for part in query.parts}[first] == 2
+    assert len(query.parts) == 2
+
+
+def test_a_refused_picture_leaves_the_search_in_its_place(client: Client):
+    response = client.post("/search/picture", {"q": "red star", "picture": picture_file(data=b"")})
+    assert response.status_code == 400
+    assert '<input type="hidden" name="q" value="red star">' in response.text
+    assert "This file is empty." in response.text
 
 
 def test_an_unknown_token_has_no_thumbnail(client: Client):

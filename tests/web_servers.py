@@ -124,7 +124,8 @@ class Web:
     def _resolve(self, host: str, port: int, *args: Any, **options: Any) -> list[Any]:
         if host not in self.names:
             # No test asks a resolver that is not of this machine.
-            options["flags"] = options.get("flags", 0) | socket.AI_NUMERICHOST
+            if host != "localhost":
+                options["flags"] = options.get("flags", 0) | socket.AI_NUMERICHOST
             return list(self._real_resolver(host, port, *args, **options))
         self.asked.append(host)
         found = self.names[host]

@@ -1,6 +1,7 @@
-"""The search page, and searching by a picture that is shown."""
+"""The search page, and searching by a picture that is shown or whose address is given."""
 
 import uuid
+from collections.abc import Callable
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -8,9 +9,11 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods, require_safe
 
+from search.fetching import RefusedAddress, fetch_picture, may_search_by_address
 from search.forms import PictureForm, check_size
 from search.imaging import UnreadableImage
 from search.ingestion.adding import read_for_model
@@ -49,13 +52,39 @@ def search_by_picture(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return search_page(request, status=400, problem=form.errors["picture"][0])
     file = form.cleaned_data["picture"]
-    try:
+
+    def read() -> bytes:
         check_size(file)
-        data = file.read()
+        data: bytes = file.read()
+        return data
+
+    return _search_also_by(request, read)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def search_by_address(request: HttpRequest) -> HttpResponse:
+    """Fetch a picture from the web to search by, and lead to the address of that search."""
+    if request.method != "POST":  # the address bar of a refused address, asked for again
+        return redirect("search")
+    if not may_search_by_address(request.user):
+        off = settings.SEARCH_BY_ADDRESS == "off"
+        problem = _("Searching by address is switched off here.") if off else _("Log in to search by an address.")
+        return search_page(request, status=403, problem=problem)
+    return _search_also_by(request, lambda: fetch_picture(request.POST.get("url", "")))
+
+
+def _search_also_by(request: HttpRequest, read: Callable[[], bytes]) -> HttpResponse:
+    """Lead to the search that the form was sent from, and by the picture that `read` returns besides."""
+    present = SearchQuery()
+    try:
+        present = SearchQuery.from_params(request.POST)
+        data = read()
         token = remember_picture(data, read_for_model(data).picture)
-    except UnreadableImage as problem:
-        return search_page(request, status=400, problem=str(problem))
-    return HttpResponseRedirect(f"{reverse('results')}?{SearchQuery(parts=(Part(Kind.PICTURE, token),)).to_url()}")
+        query = present.with_part(Part(Kind.PICTURE, token))
+    except (BadQuery, RefusedAddress, UnreadableImage) as problem:
+        status = 404 if isinstance(problem, NoSuchQuery) else 400
+        return search_page(request, status=status, problem=str(problem), query=present)
+    return HttpResponseRedirect(f"{reverse('results')}?{query.to_url()}")
 
 
 @require_safe
