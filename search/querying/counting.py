@@ -73,7 +73,7 @@ class Counts:
                 value: Any = Func(F("tags"), function="unnest", output_field=TextField())
             else:
                 rows, value = rows.exclude(**{column: "" if field == "licences" else None}), F(column)
-            found = rows.annotate(value=value).values_list("value").annotate(count=Count("pk"))
+            found = rows.annotate(value=value).values_list("value").annotate(count=Count("*"))
             return list(found.order_by("-count", "value")[:MOST_VALUES])
 
         return _remembered(self._key(column, others), count, lambda _found: self.total, READ_REMEMBERED_FROM)
