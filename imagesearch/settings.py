@@ -60,6 +60,13 @@ X_FRAME_OPTIONS = "DENY"
 SESSION_ENGINE = "search.sessions"
 CSRF_FAILURE_VIEW = "search.views.errors.csrf_failed"
 
+# Pages of other sites may use the API and nothing else; never with the cookies of the person, only with a token.
+CORS_ALLOWED_ORIGINS = web_origins("API_CORS_ORIGINS")
+CORS_URLS_REGEX = r"^/api/(?!docs$)"
+CORS_ALLOW_METHODS = ["GET", "POST", "OPTIONS"]
+CORS_ALLOW_HEADERS = ["accept", "accept-language", "authorization", "content-type"]
+CORS_EXPOSE_HEADERS = ["Location", "Retry-After", "WWW-Authenticate"]
+
 # --- Application ------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
@@ -73,12 +80,17 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "django_htmx",
+    "corsheaders",
+    # For the files of the page where the API is tried.
+    "ninja",
 ]
 
 MIDDLEWARE = [
     "search.middleware.HealthChecks",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "search.middleware.MethodNotAllowed",
     "search.middleware.Unavailable",
     "search.middleware.ContentSecurityPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",

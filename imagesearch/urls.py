@@ -2,15 +2,21 @@
 
 from django.contrib import admin
 from django.templatetags.static import static
-from django.urls import include, path
+from django.urls import include, path, re_path
 from django.utils.functional import lazy
+from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 
+from search.api.site import api
 from search.views import errors
 
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("language/", include("django.conf.urls.i18n")),
+    path("api/", RedirectView.as_view(pattern_name="api:openapi-view")),
+    path("api/", api.urls),
+    # Whatever else stands there is answered as programs read it, in development too.
+    re_path("^api/", csrf_exempt(errors.not_found)),
     # Some browsers ask for it whatever the page says.
     path("favicon.ico", RedirectView.as_view(url=lazy(static, str)("img/mark.svg"))),
     path("", include("search.urls")),

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from search.imaging import too_many_bytes
 from search.ingestion.metadata import clean_tags
-from search.models import Image, Report
+from search.models import ApiToken, Image, Report
 
 ACCEPTED = "image/jpeg,image/png,image/webp,image/gif,image/avif,image/heic,image/heif,.heic,.heif,.avif"
 
@@ -85,6 +85,14 @@ class ReportForm(forms.ModelForm):  # type: ignore[type-arg]
         model = Report
         fields = ("reason", "details")
         widgets: ClassVar = {"details": forms.Textarea(attrs={"rows": 3})}
+
+
+class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A name for a new API token."""
+
+    class Meta:
+        model = ApiToken
+        fields = ("name",)
 
 
 class LoginForm(AuthenticationForm):

@@ -1,7 +1,8 @@
-"""What holds for every answer: a 503 that says what is wrong when a part is down, and what a page may load."""
+"""What holds for every answer: errors that say what is wrong, also to programs, and what a page may load."""
 
 import logging
 from collections.abc import Callable
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -10,11 +11,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
+from search.api.problems import Problem, is_for_programs
 from search.embedding import ModelUnavailable
 from search.storage import StorageUnavailable
 from search.views import health
 
 logger = logging.getLogger(__name__)
+
+RETRY = {"Retry-After": "30"}
 
 
 class HealthChecks:
@@ -26,6 +30,25 @@ class HealthChecks:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.checks.get(request.path_info, self.get_response)(request)
+
+
+class MethodNotAllowed:
+    """Tells programs in JSON which methods an address takes: a view that refuses one answers without words."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED or not is_for_programs(request):
+            return response
+        allowed = response.headers["Allow"]
+        return Problem(
+            405,
+            _("This address does not take this method."),
+            _("It takes: %(methods)s.") % {"methods": allowed},
+            headers={"Allow": allowed},
+        ).to_response()
 
 
 class Unavailable:
@@ -42,20 +65,23 @@ class Unavailable:
 
 
 def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | None:
-    """Return the 503 page that says which part is missing, or None for an error of another kind."""
+    """Return the 503 page that says which part is missing, or the same for programs; None for another error."""
     if isinstance(error, ModelUnavailable):
         problem, advice = _("Searching and adding pictures is not possible just now: a model is missing."), str(error)
+        part = "model"
     elif isinstance(error, StorageUnavailable):
-        problem, advice = _("The place where the pictures are kept does not answer."), ""
+        problem, advice, part = _("The place where the pictures are kept does not answer."), "", "storage"
     elif isinstance(error, (OperationalError, InterfaceError)):
-        problem, advice = _("The database does not answer."), ""
+        problem, advice, part = _("The database does not answer."), "", "database"
     else:
         return None
     logger.error("503 for %s: %s", request.path, error)
+    if is_for_programs(request):
+        return Problem(503, problem, advice, f"no_{part}", headers=RETRY).to_response()
     context = {"problem": problem, "advice": advice}
     # Without the request: its user and session live in the database.
     response = render(None, "503.html", context, status=503)
-    response["Retry-After"] = "30"
+    response["Retry-After"] = RETRY["Retry-After"]
     return response
 
 

@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path, register_converter
 
-from search.views import accounts, images, reports, searching, uploading
+from search.views import accounts, images, reports, searching, tokens, uploading
 
 
 class RenditionWidth:
@@ -18,7 +18,20 @@ class RenditionWidth:
         return str(value)
 
 
+class RowId:
+    """The id of a row that has a number. No more digits than the database's own numbers have."""
+
+    regex = "[0-9]{1,18}"
+
+    def to_python(self, value: str) -> int:
+        return int(value)
+
+    def to_url(self, value: int) -> str:
+        return str(value)
+
+
 register_converter(RenditionWidth, "rendition_width")
+register_converter(RowId, "row_id")
 
 urlpatterns = [
     path("", searching.search, name="search"),
@@ -35,4 +48,6 @@ urlpatterns = [
     path("accounts/login/", accounts.LogIn.as_view(), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("accounts/password/", accounts.ChangePassword.as_view(), name="change-password"),
+    path("account/tokens/", tokens.api_tokens, name="api-tokens"),
+    path("account/tokens/<row_id:token_id>/revoke", tokens.revoke, name="revoke-api-token"),
 ]

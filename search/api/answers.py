@@ -1,0 +1,97 @@
+"""Images and results -> what the API answers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from search import storage
+from search.api import schemas
+from search.models import Image
+from search.querying import ResultPage, SearchQuery
+from search.renditions import thumbnail_urls
+
+
+def search_url(request: HttpRequest, query: SearchQuery) -> str:
+    return request.build_absolute_uri(f"{reverse('api:search')}?{query.to_url()}".removesuffix("?"))
+
+
+def search_answer(request: HttpRequest, results: ResultPage) -> schemas.SearchAnswer:
+    small = thumbnail_urls(results.images)
+    return schemas.SearchAnswer(
+        found=results.found,
+        strong=getattr(results, "strong", 0),
+        strong_is_least=getattr(results, "strong_is_least", False),
+        page=results.query.page,
+        pages=results.pages,
+        results=[
+            schemas.Result(
+                **_told_in_lists(request, image, small[str(image.id)]),
+                similarity=image.similarity,
+                band=getattr(image, "band", None),
+                found_by_words=bool(getattr(image, "by_words", False)),
+            )
+            for image in results.images
+        ],
+        facets=[_facet(request, facet) for facet in getattr(results, "facets", [])],
+        next=search_url(request, results.next) if results.next else None,
+        previous=search_url(request, results.previous) if results.previous else None,
+    )
+
+
+def image_details(request: HttpRequest, image: Image) -> schemas.ImageDetails:
+    small = thumbnail_urls([image])[str(image.id)]
+    return schemas.ImageDetails(
+        **_told_in_lists(request, image, small),
+        description=image.description,
+        byte_size=image.byte_size,
+        uploader=image.uploader.get_username() if image.uploader else None,
+        hidden=image.hidden,
+        updated=image.updated,
+        download=request.build_absolute_uri(reverse("download", args=[image.id])),
+        more_like_this=search_url(request, SearchQuery(like=image.id)),
+    )
+
+
+def _told_in_lists(request: HttpRequest, image: Image, small: str) -> Mapping[str, Any]:
+    # Larger copies are made when our own view is first asked for them, so these addresses are never the storage's.
+    others = {
+        longest: reverse("rendition", args=[image.id, longest])
+        for longest in storage.WIDTHS
+        if longest != storage.THUMBNAIL
+    }
+    urls = {storage.THUMBNAIL: small, **others}
+    return {
+        "id": image.id,
+        "title": image.title,
+        "tags": image.tags,
+        "author": image.author,
+        "licence": image.licence,
+        "source_link": image.source_link,
+        "format": image.format,
+        "width": image.width,
+        "height": image.height,
+        "dominant_colour": image.dominant_colour,
+        "created": image.created,
+        "url": request.build_absolute_uri(reverse("api:image", args=[image.id])),
+        "page": request.build_absolute_uri(image.get_absolute_url()),
+        "thumbnails": {str(longest): request.build_absolute_uri(url) for longest, url in urls.items()},
+    }
+
+
+def _facet(request: HttpRequest, facet: Any) -> schemas.Facet:
+    return schemas.Facet(
+        name=facet.name,
+        label=str(facet.label),
+        choices=[
+            schemas.Choice(
+                value=choice.value,
+                label=str(choice.label),
+                count=choice.count,
+                chosen=choice.chosen,
+                search=search_url(request, choice.query),
+            )
+            for choice in facet.choices
+        ],
+    )

@@ -1,0 +1,70 @@
+"""Who asks: somebody's token, the session of a person who tries the API in the browser, or anybody."""
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from ninja.security import HttpBearer
+from ninja.security.apikey import APIKeyCookie
+from ninja.utils import check_csrf
+
+from search.api.problems import Problem
+from search.models import ApiToken
+
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+
+
+class Token(HttpBearer):
+    """`Authorization: Bearer <token>`. One that is not valid is refused even where none is needed."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> User:
+        known = ApiToken.of_secret(token.strip())
+        if known is None:
+            raise Problem(
+                401,
+                _("This token is not valid."),
+                _("It may have been revoked, mistyped or cut off."),
+                "token_not_valid",
+                headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
+            )
+        request.user = known.user
+        return known.user
+
+
+class Session(APIKeyCookie):
+    """The session of the pages. What changes something needs the CSRF token besides, as a form does."""
+
+    param_name = settings.SESSION_COOKIE_NAME
+
+    def __init__(self) -> None:
+        super().__init__(csrf=False)  # checked below, for those who have a session
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> User | None:
+        if not request.user.is_authenticated:
+            return None
+        refuse_forgery(request)
+        return request.user
+
+
+def anybody(request: HttpRequest) -> AnonymousUser:
+    """Nobody in particular. A browser that names another site as the origin is refused, unless that site may."""
+    origin = request.headers.get("Origin")
+    if origin and origin not in settings.CORS_ALLOWED_ORIGINS:
+        refuse_forgery(request)
+    return AnonymousUser()
+
+
+def may_upload(request: HttpRequest) -> AnonymousUser | None:
+    """Nobody in particular, where pictures are taken from strangers."""
+    return None if settings.UPLOAD_LOGIN_REQUIRED else anybody(request)
+
+
+def refuse_forgery(request: HttpRequest) -> None:
+    """Raise Problem when a page that is not ours has the person's browser send something."""
+    if request.method not in _SAFE and check_csrf(request):
+        raise Problem(
+            403,
+            _("You may not do that."),
+            _("A page that sends something without a token must send the CSRF token of this site with it."),
+            "csrf",
+        )

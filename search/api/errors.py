@@ -1,0 +1,72 @@
+"""Exceptions -> problem details. Whatever happens in an operation is answered here, in development too."""
+
+import logging
+
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
+from django.utils.translation import gettext as _
+from ninja.errors import AuthenticationError, ValidationError
+
+from search.api.problems import Problem
+from search.imaging import Reason, UnreadableImage
+from search.middleware import unavailable_page
+from search.querying import BadQuery, NoSuchQuery
+from search.views import errors
+
+logger = logging.getLogger(__name__)
+
+_STATUS = {Reason.TOO_MANY_BYTES: 413, Reason.NOT_A_PICTURE: 415, Reason.WRONG_FORMAT: 415}
+"""Of a picture that is refused; 422 for the other reasons."""
+_BAD_REQUEST = (BadRequest, SuspiciousOperation, MultiPartParserError, UnreadablePostError)
+
+
+def answer(request: HttpRequest, error: Exception) -> HttpResponse:
+    problem = problem_of(error)
+    if problem:
+        return problem.to_response()
+    # What ninja itself checks is the id in an address.
+    if isinstance(error, (Http404, ValidationError)):
+        return errors.not_found(request)
+    if isinstance(error, PermissionDenied):
+        return errors.forbidden(request)
+    if isinstance(error, _BAD_REQUEST):
+        return errors.bad_request(request)
+    down = unavailable_page(request, error)
+    if down:
+        return down
+    logger.error("500 for %s", request.path, exc_info=error)
+    return errors.server_error(request)
+
+
+def problem_of(error: Exception) -> Problem | None:
+    """Return what is told of an error that programs can do something about."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, BadQuery):
+        known = isinstance(error, NoSuchQuery)
+        status, code = (404, "no_such_query") if known else (400, "bad_query")
+        return Problem(status, _("This can't be searched."), str(error), code)
+    if isinstance(error, UnreadableImage):
+        status = _STATUS.get(error.code, 422)
+        return Problem(status, _("This picture can't be used."), str(error), error.code.value)
+    if isinstance(error, RequestDataTooBig):
+        return Problem(413, _("What was sent is too large."))
+    if isinstance(error, AuthenticationError):
+        return token_needed()
+    return None
+
+
+def token_needed() -> Problem:
+    return Problem(
+        401,
+        _("This needs a token."),
+        _("Make one in your account, and send it in the header Authorization, after the word Bearer."),
+        "token_needed",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+def wrong_fields(wrong: list[tuple[str, str]]) -> Problem:
+    detail = " ".join(f"{name}: {message}" for name, message in wrong)
+    return Problem(422, _("Some of what was sent can't be taken."), detail, "wrong_fields", errors=wrong)

@@ -1,0 +1,90 @@
+"""One image, and adding one."""
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils.datastructures import MultiValueDict
+from django.utils.translation import gettext as _
+from ninja import Router, Status
+
+from search.api.answers import image_details
+from search.api.authentication import Session, Token, anybody, may_upload
+from search.api.errors import wrong_fields
+from search.api.parameters import Json, form
+from search.api.problems import Problem
+from search.api.receiving import read_file, refuse_other_bodies, refuse_wrong_fields
+from search.api.schemas import ImageDetails, problems
+from search.forms import UploadForm
+from search.ingestion import Details, add_picture
+from search.models import Image
+from search.views.images import may_see_hidden, visible_image
+
+router = Router(tags=["images"])
+
+
+def _text(column: str, description: str) -> Json:
+    limit = Image._meta.get_field(column).max_length  # type: ignore[union-attr]
+    return {"type": "string", "maxLength": limit, "description": description}
+
+
+_DETAILS: dict[str, Json] = {
+    "title": _text("title", "What to call it."),
+    "description": _text("description", "What there is to say of it."),
+    "source_link": {**_text("source_link", "Where it comes from, an http or https address."), "format": "uri"},
+    "tags": {"type": "string", "maxLength": 1000, "description": "Separated by commas."},
+}
+
+
+@router.get(
+    "/images/{image_id}",
+    auth=[Token(), Session(), anybody],
+    url_name="image",
+    operation_id="image",
+    summary="One image",
+    response={200: ImageDetails, **problems(404)},
+    openapi_extra={"security": [{}]},
+)
+def image(request: HttpRequest, image_id: uuid.UUID) -> ImageDetails:
+    """All that is known of an image. Hidden ones are there for curators alone."""
+    return image_details(request, visible_image(request, image_id))
+
+
+@router.post(
+    "/images",
+    auth=[Token(), Session(), may_upload],
+    url_name="add-image",
+    operation_id="add_image",
+    summary="Add an image",
+    response={200: ImageDetails, 201: ImageDetails, **problems(403, 409, 413, 415, 422)},
+    openapi_extra={
+        "requestBody": form(**_DETAILS),
+        "security": [] if settings.UPLOAD_LOGIN_REQUIRED else [{}],
+    },
+)
+def add_image(request: HttpRequest, response: HttpResponse) -> Status[ImageDetails]:
+    """Add one picture to the collection; searches find it at once.
+
+    201 with the new image. 200 when the same file was there before: nothing is changed then. 409 when the curators
+    have hidden it.
+    """
+    refuse_other_bodies(request)
+    files = request.FILES.getlist("picture")
+    if len(files) > 1:
+        raise wrong_fields([("picture", _("Send one picture at a time."))])
+    sent = UploadForm(request.POST, MultiValueDict[str, Any]({"pictures": files}))
+    refuse_wrong_fields(sent, also_called="pictures")
+    details = Details(**{name: sent.cleaned_data[name] for name in _DETAILS})
+    uploader = request.user if request.user.is_authenticated else None
+    added = add_picture(read_file(sent.cleaned_data["pictures"][0]), details, uploader)
+    if added.image.hidden and not may_see_hidden(request):
+        raise Problem(
+            409,
+            _("This picture can't be added."),
+            _("This picture was here before, and the curators have hidden it."),
+            "hidden",
+        )
+    answer = image_details(request, added.image)
+    response["Location"] = answer.url
+    return Status(201 if added.is_new else 200, answer)

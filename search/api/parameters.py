@@ -1,0 +1,88 @@
+"""The parameters of a search as the schema tells them. SearchQuery alone reads them, as it does for the pages."""
+
+from typing import Any, TypeAlias
+
+from search.embedding import MAX_TEXT_LENGTH
+
+Json: TypeAlias = dict[str, Any]
+
+_UUID: Json = {"type": "string", "format": "uuid"}
+_TEXT: Json = {"type": "string"}
+_WEIGHT: Json = {"type": "number", "minimum": 0.1, "maximum": 3}
+_DAY: Json = {"type": "string", "format": "date"}
+
+
+def one(name: str, description: str, schema: Json) -> Json:
+    return {"in": "query", "name": name, "required": False, "description": description, "schema": schema}
+
+
+def many(name: str, description: str, items: Json) -> Json:
+    """A parameter that is repeated: `name=a&name=b`."""
+    return one(name, description, {"type": "array", "items": items}) | {"style": "form", "explode": True}
+
+
+def choice(name: str, description: str, *values: str) -> Json:
+    return one(name, description, {"type": "string", "enum": list(values), "default": values[0]})
+
+
+def weights(name: str) -> Json:
+    return many(f"{name}_weight", f"How much each `{name}` counts, in the same order; 1 where none stands.", _WEIGHT)
+
+
+PARTS = [
+    one(
+        "q",
+        'What to find, in words. `-word` and `-"two words"` mean less of; what is `"quoted"` must stand in the '
+        "title, description or tags.",
+        {"type": "string", "maxLength": MAX_TEXT_LENGTH},
+    ),
+    one("q_weight", "How much the words count.", {**_WEIGHT, "default": 1}),
+    many("picture", "Tokens of pictures that were sent to `POST /api/search/picture`.", _UUID),
+    weights("picture"),
+    many("like", "Ids of images: more like these.", _UUID),
+    weights("like"),
+    many("not", "Words: less of these.", _TEXT),
+    weights("not"),
+    many("unlike", "Ids of images: less like these.", _UUID),
+    weights("unlike"),
+]
+
+FILTERS = [
+    many("tag", "The image has all of these tags.", _TEXT),
+    many("format", "Any of these file formats.", _TEXT),
+    many("orientation", "Any of these orientations.", _TEXT),
+    many("size", "Any of these sizes.", _TEXT),
+    many("colour", "Any of these dominant colours.", _TEXT),
+    many("licence", "Any of these licences.", _TEXT),
+    one("uploader", "The name of who added the image.", _TEXT),
+    one("since", "Added on this day or later.", _DAY),
+    one("until", "Added on this day or earlier.", _DAY),
+    one("described", "Whether the image has a description.", {"type": "string", "enum": ["yes", "no"]}),
+]
+
+ORDER = [
+    choice(
+        "mode",
+        "Search by meaning, by the words of titles, descriptions and tags, or both.",
+        "both",
+        "meaning",
+        "words",
+    ),
+    one("min", "Leave out what matches less than this.", {"type": "string", "enum": ["strong", "related"]}),
+    choice("sort", "Which results come first.", "similarity", "newest", "oldest", "fresh"),
+    one("page", "Pages begin with 1.", {"type": "integer", "minimum": 1, "default": 1}),
+    one(
+        "seen",
+        "Unix seconds: images added later are left out, so that pages neither repeat nor skip any. Stands in `next`.",
+        {"type": "integer", "minimum": 0},
+    ),
+]
+
+SEARCH_PARAMETERS = [*PARTS, *FILTERS, *ORDER]
+
+
+def form(**fields: Json) -> Json:
+    """Return the request body of a form with a picture and these other fields."""
+    picture = {"type": "string", "format": "binary", "description": "A JPEG, PNG, WebP, GIF, AVIF or HEIC file."}
+    schema = {"type": "object", "properties": {"picture": picture, **fields}, "required": ["picture"]}
+    return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}

@@ -1,0 +1,42 @@
+"""One picture that a program sends in a form."""
+
+from typing import Any
+
+from django.core.files.uploadedfile import UploadedFile
+from django.forms import BaseForm
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from search.api.errors import wrong_fields
+from search.api.problems import Problem
+from search.forms import check_size
+
+
+def refuse_other_bodies(request: HttpRequest) -> None:
+    """Raise Problem for a body that can hold no file."""
+    if request.content_type != "multipart/form-data":
+        raise Problem(
+            415,
+            _("This body has another content type than what is taken here."),
+            _("Send a form as multipart/form-data, with the picture in the field `picture`."),
+            "not_a_form",
+        )
+
+
+def refuse_wrong_fields(form: BaseForm, *, also_called: str = "picture") -> None:
+    """Raise Problem with what is wrong in each field; `also_called` is what the form calls `picture`."""
+    if not form.is_valid():
+        raise wrong_fields(
+            [
+                ("picture" if name == also_called else name, str(message))
+                for name, messages in form.errors.items()
+                for message in messages
+            ]
+        )
+
+
+def read_file(file: "UploadedFile[Any]") -> bytes:
+    """Return the bytes of a file. Raises UnreadableImage for one over the limit."""
+    check_size(file)
+    data: bytes = file.read()
+    return data

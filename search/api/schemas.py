@@ -1,0 +1,104 @@
+"""What the API answers, field by field. All addresses are whole ones."""
+
+import datetime as dt
+from typing import Literal
+from uuid import UUID
+
+from ninja import Field, Schema
+
+
+class FieldError(Schema):
+    field: str
+    message: str
+
+
+class ProblemDetails(Schema):
+    """What went wrong (RFC 9457), in the language of `Accept-Language`."""
+
+    type: str = Field(description="`about:blank` where the status says it all, else an address that ends in a code.")
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldError] | None = Field(None, description="The fields that are wrong, where there are any.")
+
+
+def problems(*statuses: int) -> dict[int, type[ProblemDetails]]:
+    """Return what an operation answers when it fails: with these statuses, and with those that any may have."""
+    return dict.fromkeys(sorted({400, 401, *statuses, 500, 503}), ProblemDetails)
+
+
+class ImageOut(Schema):
+    """An image, as lists tell it."""
+
+    id: UUID
+    title: str = Field(description="Empty where nobody gave one.")
+    tags: list[str]
+    author: str
+    licence: str
+    source_link: str
+    format: Literal["JPEG", "PNG", "WEBP", "GIF", "AVIF", "HEIF"]
+    width: int = Field(description="In pixels, upright.")
+    height: int
+    dominant_colour: str = Field(description="`#rrggbb`")
+    created: dt.datetime = Field(description="When it was added.")
+    url: str = Field(description="The address of this image in the API.")
+    page: str = Field(description="The page for people.")
+    thumbnails: dict[str, str] = Field(
+        description="Addresses of WebP copies by their longest side in pixels. They may end within the hour."
+    )
+
+
+class ImageDetails(ImageOut):
+    """An image with all that is known of it."""
+
+    description: str
+    byte_size: int = Field(description="Of the file as it was uploaded.")
+    uploader: str | None = Field(description="The name of who added it.")
+    hidden: bool = Field(description="Hidden images are there for curators alone.")
+    updated: dt.datetime
+    download: str = Field(description="The file, without the place and device it was taken with.")
+    more_like_this: str = Field(description="The search for similar images.")
+
+
+class Result(ImageOut):
+    similarity: float | None = Field(
+        description="Cosine similarity to what was searched, 1 at best; none where nothing was asked for."
+    )
+    band: Literal["strong", "related", "weak"] | None = Field(
+        description="How good the match is, measured against what unrelated pictures of this collection score."
+    )
+    found_by_words: bool = Field(description="Whether title, description or tags hold the words.")
+
+
+class Choice(Schema):
+    value: str
+    label: str = Field(description="In the language of `Accept-Language`.")
+    count: int = Field(description="How many of the images found have it.")
+    chosen: bool
+    search: str = Field(description="This search with the choice taken, or taken back.")
+
+
+class Facet(Schema):
+    name: str = Field(description="The parameter that filters by it.")
+    label: str
+    choices: list[Choice]
+
+
+class SearchAnswer(Schema):
+    found: int = Field(description="The exact number of images that the search ranks.")
+    strong: int = Field(description="How many match strongly.")
+    strong_is_least: bool = Field(description="Whether there may be more strong ones than `strong`.")
+    page: int
+    pages: int
+    results: list[Result]
+    facets: list[Facet]
+    next: str | None = Field(description="The next page of this search.")
+    previous: str | None
+
+
+class QueryPictureOut(Schema):
+    """A picture to search by. It is kept for 30 days."""
+
+    picture: UUID = Field(description="The token that the parameter `picture` of a search takes.")
+    search: str = Field(description="The search by this picture.")
+    thumbnail: str

@@ -1,0 +1,55 @@
+"""Searching, and handing in a picture to search by."""
+
+from django.http import HttpRequest
+from django.urls import reverse
+from ninja import Router, Status
+
+from search.api.answers import search_answer, search_url
+from search.api.authentication import Session, Token, anybody
+from search.api.parameters import SEARCH_PARAMETERS, form
+from search.api.receiving import read_file, refuse_other_bodies, refuse_wrong_fields
+from search.api.schemas import QueryPictureOut, SearchAnswer, problems
+from search.forms import PictureForm
+from search.ingestion.adding import read_for_model
+from search.querying import SearchQuery, find, remember_picture
+
+router = Router(tags=["search"], auth=[Token(), Session(), anybody])
+
+
+@router.get(
+    "/search",
+    url_name="search",
+    operation_id="search",
+    summary="Search by words, pictures and images",
+    response={200: SearchAnswer, **problems(404)},
+    openapi_extra={"parameters": SEARCH_PARAMETERS, "security": [{}]},
+)
+def search(request: HttpRequest) -> SearchAnswer:
+    """Every part is optional, and they combine; with none at all the newest images are answered.
+
+    Best matches first, 24 a page. No filter and no band drops an image silently: `found` is exact.
+    """
+    return search_answer(request, find(SearchQuery.from_params(request.GET.dict())))
+
+
+@router.post(
+    "/search/picture",
+    url_name="search-picture",
+    operation_id="send_query_picture",
+    summary="Hand in a picture to search by",
+    response={201: QueryPictureOut, **problems(403, 413, 415, 422)},
+    openapi_extra={"requestBody": form(), "security": [{}]},
+)
+def send_query_picture(request: HttpRequest) -> Status[QueryPictureOut]:
+    """The picture does not become part of the collection. The same picture gets the same token."""
+    refuse_other_bodies(request)
+    shown = PictureForm(request.POST, request.FILES)
+    refuse_wrong_fields(shown)
+    data = read_file(shown.cleaned_data["picture"])
+    token = remember_picture(data, read_for_model(data).picture)
+    answer = QueryPictureOut(
+        picture=token,
+        search=search_url(request, SearchQuery(picture=token)),
+        thumbnail=request.build_absolute_uri(reverse("query-picture", args=[token])),
+    )
+    return Status(201, answer)

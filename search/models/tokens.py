@@ -1,0 +1,84 @@
+"""Secrets by which programs act for a person. Only a digest is stored: a copy of the database opens nothing."""
+
+import datetime as dt
+import hashlib
+import secrets
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import models, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+MOST_TOKENS = 20
+"""Of one person, so that a script gone wild fills no table."""
+USE_NOTED_EVERY = dt.timedelta(hours=1)
+_BEGINNING = "pix_"
+"""Tells people, and scanners for leaked secrets, what this is."""
+_SHOWN = len(_BEGINNING) + 6
+
+
+class TooManyTokens(Exception):
+    """This person has as many tokens as one may have."""
+
+
+class ApiToken(models.Model):
+    """A token of one person. Whoever has the secret may do what that person may; deleting the row revokes it."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, verbose_name=_("user"), on_delete=models.CASCADE, related_name="api_tokens"
+    )
+    name = models.CharField(
+        _("name"), max_length=100, help_text=_("Where you will use it, so that you know later what you revoke.")
+    )
+    # Random secrets of 256 bits need no slow hash: there is nothing to guess.
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    prefix = models.CharField(_("begins with"), max_length=_SHOWN, editable=False)
+    created = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+    last_used = models.DateTimeField(_("last used"), null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("API token")
+        verbose_name_plural = _("API tokens")
+        ordering: ClassVar = ["-created", "-id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=models.Q(digest__regex=r"^[0-9a-f]{64}$"), name="api_token_digest_is_hex")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+    @classmethod
+    def issue(cls, user: "User", name: str) -> tuple[Self, str]:
+        """Make a token for `user`; return it with its secret, which can't be told again. Raises TooManyTokens."""
+        secret = _BEGINNING + secrets.token_urlsafe(32)
+        with transaction.atomic():
+            # Two requests at once would otherwise both find room for one more.
+            get_user_model().objects.select_for_update().get(pk=user.pk)
+            if cls.objects.filter(user=user).count() >= MOST_TOKENS:
+                raise TooManyTokens
+            token = cls.objects.create(user=user, name=name, digest=_digest(secret), prefix=secret[:_SHOWN])
+        return token, secret
+
+    @classmethod
+    def of_secret(cls, secret: str) -> "Self | None":
+        """Return the token with this secret, of somebody who may still log in; None if there is none."""
+        token = cls.objects.select_related("user").filter(digest=_digest(secret), user__is_active=True).first()
+        if token:
+            token._note_use()
+        return token
+
+    def _note_use(self) -> None:
+        now = timezone.now()
+        if self.last_used is None or self.last_used < now - USE_NOTED_EVERY:
+            # A write at each request would cost more than the search.
+            type(self).objects.filter(pk=self.pk).update(last_used=now)
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()

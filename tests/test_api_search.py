@@ -1,0 +1,143 @@
+"""Searching by program: what the page finds, in JSON."""
+
+import uuid
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.test import Client
+
+from search import storage
+from search.models import QueryPicture
+from search.querying import PER_PAGE
+from tests.base import a_vector, an_image, near, picture_bytes, picture_file
+from tests.pictures import pixel_bomb
+
+pytestmark = pytest.mark.django_db
+
+SEARCH = "/api/search"
+
+
+def ids(answer: dict) -> list[str]:
+    return [result["id"] for result in answer["results"]]
+
+
+def follow(client: Client, url: str) -> dict:
+    parts = urlsplit(url)
+    assert (parts.scheme, parts.netloc, parts.path) == ("http", "testserver", SEARCH)
+    response = client.get(f"{parts.path}?{parts.query}")
+    assert response.status_code == 200
+    return response.json()
+
+
+def test_nearest_first_each_with_its_similarity(client: Client):
+    wanted = a_vector(1)
+    shown = an_image("shown", vector=wanted)
+    far, close = an_image("far", vector=near(wanted, 0.2)), an_image("close", vector=near(wanted, 0.9))
+    answer = client.get(SEARCH, {"like": shown.id}).json()
+    assert ids(answer) == [str(close.id), str(far.id)]
+    assert [round(result["similarity"], 2) for result in answer["results"]] == [0.9, 0.2]
+    assert answer["found"] == 2
+
+
+def test_without_any_part_the_newest_come_first(client: Client):
+    older, newer = an_image("older"), an_image("newer")
+    older.created, newer.created = "2020-01-01T00:00Z", "2021-01-01T00:00Z"
+    older.save()
+    newer.save()
+    answer = client.get(SEARCH).json()
+    assert ids(answer) == [str(newer.id), str(older.id)]
+    assert answer["results"][0]["similarity"] is None
+
+
+def test_a_result_tells_where_everything_is(client: Client):
+    image = an_image("A pier", tags=["sea"], author="Bob", licence="CC0", source_link="https://a.example/")
+    result = client.get(SEARCH).json()["results"][0]
+    site = "http://testserver"
+    assert result["page"] == f"{site}/images/{image.id}/"
+    assert result["url"] == f"{site}/api/images/{image.id}"
+    assert result["thumbnails"] == {
+        str(longest): f"{site}/images/{image.id}/{longest}.webp" for longest in storage.WIDTHS
+    }
+    assert (result["title"], result["tags"], result["author"], result["licence"], result["source_link"]) == (
+        "A pier", ["sea"], "Bob", "CC0", "https://a.example/",
+    )  # fmt: skip
+    assert (result["width"], result["height"], result["format"]) == (640, 480, "JPEG")
+
+
+def test_thumbnails_are_where_the_storage_serves_them(client: Client, settings):
+    settings.S3_PUBLIC_BASE_URL = "https://cdn.example"
+    image = an_image()
+    thumbnails = client.get(SEARCH).json()["results"][0]["thumbnails"]
+    assert thumbnails["400"] == f"https://cdn.example/{storage.rendition_key(image.id, 400)}"
+    # The larger one may not be there yet: our own view makes it.
+    assert thumbnails["1600"] == f"http://testserver/images/{image.id}/1600.webp"
+
+
+def test_the_pages_are_linked_and_hold_every_image_once(client: Client):
+    for _ in range(2 * PER_PAGE + 1):
+        an_image()
+    page = client.get(SEARCH, {"q": "red"}).json()
+    assert (page["found"], page["pages"], page["previous"]) == (2 * PER_PAGE + 1, 3, None)
+    seen = ids(page)
+    while page["next"]:
+        page = follow(client, page["next"])
+        seen += ids(page)
+    assert len(seen) == len(set(seen)) == 2 * PER_PAGE + 1
+    assert page["page"] == 3
+    assert follow(client, page["previous"])["page"] == 2
+
+
+def test_hidden_images_are_not_found(client: Client, as_carol: Client):
+    an_image(hidden=True)
+    assert client.get(SEARCH).json()["found"] == as_carol.get(SEARCH).json()["found"] == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [
+        ({"q": "x" * 1001}, 400, "bad_query"),
+        ({"like": "nonsense"}, 404, "no_such_query"),
+        ({"like": str(uuid.UUID(int=7))}, 404, "no_such_query"),
+        ({"picture": str(uuid.UUID(int=7))}, 404, "no_such_query"),
+    ],
+)
+def test_what_can_not_be_searched_is_told_as_on_the_page(client: Client, query: dict, status: int, code: str):
+    response = client.get(SEARCH, query)
+    problem = response.json()
+    assert (response.status_code, problem["type"]) == (status, f"/api/docs#{code}")
+    assert problem["detail"] in client.get("/search", query).text.replace("&#x27;", "'")
+
+
+# By a picture
+
+
+def test_a_picture_that_is_sent_can_be_searched_by(client: Client):
+    an_image()
+    sent = client.post(f"{SEARCH}/picture", {"picture": picture_file()})
+    assert sent.status_code == 201
+    told = sent.json()
+    assert follow(client, told["search"])["found"] == 1
+    assert parse_qs(urlsplit(told["search"]).query) == {"picture": [told["picture"]]}
+    assert client.get(urlsplit(told["thumbnail"]).path)["Content-Type"] == "image/webp"
+
+
+def test_the_same_picture_gets_the_same_token(client: Client):
+    first, second = (client.post(f"{SEARCH}/picture", {"picture": picture_file()}).json() for _ in range(2))
+    assert first == second
+    assert QueryPicture.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [(b"", 422), (b"x", 415), (pixel_bomb(), 422), (picture_bytes() + bytes(2_000_000), 413)],
+    ids=["empty", "text", "bomb", "large"],
+)
+def test_a_bad_picture_is_refused(client: Client, settings, data: bytes, status: int):
+    settings.UPLOAD_MAX_MB = 1
+    assert client.post(f"{SEARCH}/picture", {"picture": picture_file(data=data)}).status_code == status
+    assert not QueryPicture.objects.exists()
+
+
+def test_no_picture_and_another_kind_of_body_are_told(client: Client):
+    assert client.post(f"{SEARCH}/picture", {}).json()["errors"][0]["field"] == "picture"
+    assert client.post(f"{SEARCH}/picture", {}, content_type="application/json").status_code == 415
