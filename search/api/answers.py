@@ -9,7 +9,7 @@ from django.urls import reverse
 from search import storage
 from search.api import schemas
 from search.models import Image
-from search.querying import ResultPage, SearchQuery
+from search.querying import Band, Facet, ResultPage, SearchQuery
 from search.renditions import thumbnail_urls
 
 
@@ -21,20 +21,20 @@ def search_answer(request: HttpRequest, results: ResultPage) -> schemas.SearchAn
     small = thumbnail_urls(results.images)
     return schemas.SearchAnswer(
         found=results.found,
-        strong=getattr(results, "strong", 0),
-        strong_is_least=getattr(results, "strong_is_least", False),
+        strong=results.strong,
+        strong_is_least=results.strong_is_least,
         page=results.query.page,
         pages=results.pages,
         results=[
             schemas.Result(
                 **_told_in_lists(request, image, small[str(image.id)]),
                 similarity=image.similarity,
-                band=getattr(image, "band", None),
-                found_by_words=bool(getattr(image, "by_words", False)),
+                band=Band(image.band) if image.band else None,
+                found_by_words=image.by_words,
             )
             for image in results.images
         ],
-        facets=[_facet(request, facet) for facet in getattr(results, "facets", [])],
+        facets=[_facet(request, facet) for facet in results.facets],
         next=search_url(request, results.next) if results.next else None,
         previous=search_url(request, results.previous) if results.previous else None,
     )
@@ -50,7 +50,7 @@ def image_details(request: HttpRequest, image: Image) -> schemas.ImageDetails:
         hidden=image.hidden,
         updated=image.updated,
         download=request.build_absolute_uri(reverse("download", args=[image.id])),
-        more_like_this=search_url(request, SearchQuery(like=image.id)),
+        more_like_this=search_url(request, SearchQuery().more_like(image.id)),
     )
 
 
@@ -72,7 +72,10 @@ def _told_in_lists(request: HttpRequest, image: Image, small: str) -> Mapping[st
         "format": image.format,
         "width": image.width,
         "height": image.height,
+        "orientation": image.orientation,
+        "size": image.size,
         "dominant_colour": image.dominant_colour,
+        "colour": image.colour,
         "created": image.created,
         "url": request.build_absolute_uri(reverse("api:image", args=[image.id])),
         "page": request.build_absolute_uri(image.get_absolute_url()),
@@ -80,14 +83,14 @@ def _told_in_lists(request: HttpRequest, image: Image, small: str) -> Mapping[st
     }
 
 
-def _facet(request: HttpRequest, facet: Any) -> schemas.Facet:
+def _facet(request: HttpRequest, facet: Facet) -> schemas.Facet:
     return schemas.Facet(
         name=facet.name,
-        label=str(facet.label),
+        label=facet.label,
         choices=[
             schemas.Choice(
                 value=choice.value,
-                label=str(choice.label),
+                label=choice.label,
                 count=choice.count,
                 chosen=choice.chosen,
                 search=search_url(request, choice.query),

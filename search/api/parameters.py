@@ -1,14 +1,20 @@
 """The parameters of a search as the schema tells them. SearchQuery alone reads them, as it does for the pages."""
 
+from collections.abc import Iterable
+from enum import StrEnum
 from typing import Any, TypeAlias
 
 from search.embedding import MAX_TEXT_LENGTH
+from search.imaging import PALETTE
+from search.models import Image
+from search.querying import Minimum, Mode, Sort
+from search.querying.parts import LEAST_WEIGHT, MOST_WEIGHT
 
 Json: TypeAlias = dict[str, Any]
 
 _UUID: Json = {"type": "string", "format": "uuid"}
 _TEXT: Json = {"type": "string"}
-_WEIGHT: Json = {"type": "number", "minimum": 0.1, "maximum": 3}
+_WEIGHT: Json = {"type": "number", "minimum": LEAST_WEIGHT, "maximum": MOST_WEIGHT}
 _DAY: Json = {"type": "string", "format": "date"}
 
 
@@ -21,8 +27,14 @@ def many(name: str, description: str, items: Json) -> Json:
     return one(name, description, {"type": "array", "items": items}) | {"style": "form", "explode": True}
 
 
-def choice(name: str, description: str, *values: str) -> Json:
-    return one(name, description, {"type": "string", "enum": list(values), "default": values[0]})
+def any_of(name: str, description: str, values: Iterable[str]) -> Json:
+    return many(name, description, {"type": "string", "enum": list(values)})
+
+
+def choice(name: str, description: str, values: type[StrEnum]) -> Json:
+    """A parameter with one of `values`, the first where none stands."""
+    known = [str(value) for value in values]
+    return one(name, description, {"type": "string", "enum": known, "default": known[0]})
 
 
 def weights(name: str) -> Json:
@@ -37,7 +49,7 @@ PARTS = [
         {"type": "string", "maxLength": MAX_TEXT_LENGTH},
     ),
     one("q_weight", "How much the words count.", {**_WEIGHT, "default": 1}),
-    many("picture", "Tokens of pictures that were sent to `POST /api/search/picture`.", _UUID),
+    many("picture", "Tokens of pictures that were sent to `POST /api/search/picture`: more like these.", _UUID),
     weights("picture"),
     many("like", "Ids of images: more like these.", _UUID),
     weights("like"),
@@ -49,10 +61,10 @@ PARTS = [
 
 FILTERS = [
     many("tag", "The image has all of these tags.", _TEXT),
-    many("format", "Any of these file formats.", _TEXT),
-    many("orientation", "Any of these orientations.", _TEXT),
-    many("size", "Any of these sizes.", _TEXT),
-    many("colour", "Any of these dominant colours.", _TEXT),
+    any_of("format", "Any of these file formats.", Image.Format.values),
+    any_of("orientation", "Any of these orientations.", Image.Orientation.values),
+    any_of("size", "Any of these sizes: up to 1, 4 and 12 megapixels, and beyond.", Image.Size.values),
+    any_of("colour", "Any of these dominant colours.", PALETTE),
     many("licence", "Any of these licences.", _TEXT),
     one("uploader", "The name of who added the image.", _TEXT),
     one("since", "Added on this day or later.", _DAY),
@@ -61,15 +73,9 @@ FILTERS = [
 ]
 
 ORDER = [
-    choice(
-        "mode",
-        "Search by meaning, by the words of titles, descriptions and tags, or both.",
-        "both",
-        "meaning",
-        "words",
-    ),
-    one("min", "Leave out what matches less than this.", {"type": "string", "enum": ["strong", "related"]}),
-    choice("sort", "Which results come first.", "similarity", "newest", "oldest", "fresh"),
+    choice("mode", "Search by meaning, by the words of titles, descriptions and tags, or by both.", Mode),
+    choice("min", "Leave out what matches less than this.", Minimum),
+    choice("sort", "`newest` and `oldest` order the strong and related results.", Sort),
     one("page", "Pages begin with 1.", {"type": "integer", "minimum": 1, "default": 1}),
     one(
         "seen",

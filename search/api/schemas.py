@@ -1,10 +1,12 @@
 """What the API answers, field by field. All addresses are whole ones."""
 
 import datetime as dt
-from typing import Literal
 from uuid import UUID
 
 from ninja import Field, Schema
+
+from search.models import Image
+from search.querying import Band
 
 
 class FieldError(Schema):
@@ -36,10 +38,13 @@ class ImageOut(Schema):
     author: str
     licence: str
     source_link: str
-    format: Literal["JPEG", "PNG", "WEBP", "GIF", "AVIF", "HEIF"]
+    format: Image.Format
     width: int = Field(description="In pixels, upright.")
     height: int
+    orientation: Image.Orientation
+    size: Image.Size = Field(description="A class by the number of pixels.")
     dominant_colour: str = Field(description="`#rrggbb`")
+    colour: str = Field(description="The nearest colour that can be filtered by.")
     created: dt.datetime = Field(description="When it was added.")
     url: str = Field(description="The address of this image in the API.")
     page: str = Field(description="The page for people.")
@@ -64,7 +69,7 @@ class Result(ImageOut):
     similarity: float | None = Field(
         description="Cosine similarity to what was searched, 1 at best; none where nothing was asked for."
     )
-    band: Literal["strong", "related", "weak"] | None = Field(
+    band: Band | None = Field(
         description="How good the match is, measured against what unrelated pictures of this collection score."
     )
     found_by_words: bool = Field(description="Whether title, description or tags hold the words.")

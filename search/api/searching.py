@@ -11,7 +11,7 @@ from search.api.receiving import read_file, refuse_other_bodies, refuse_wrong_fi
 from search.api.schemas import QueryPictureOut, SearchAnswer, problems
 from search.forms import PictureForm
 from search.ingestion.adding import read_for_model
-from search.querying import SearchQuery, find, remember_picture
+from search.querying import Kind, Part, SearchQuery, find, remember_picture
 
 router = Router(tags=["search"], auth=[Token(), Session(), anybody])
 
@@ -29,7 +29,7 @@ def search(request: HttpRequest) -> SearchAnswer:
 
     Best matches first, 24 a page. No filter and no band drops an image silently: `found` is exact.
     """
-    return search_answer(request, find(SearchQuery.from_params(request.GET.dict())))
+    return search_answer(request, find(SearchQuery.from_params(request.GET)))
 
 
 @router.post(
@@ -49,7 +49,7 @@ def send_query_picture(request: HttpRequest) -> Status[QueryPictureOut]:
     token = remember_picture(data, read_for_model(data).picture)
     answer = QueryPictureOut(
         picture=token,
-        search=search_url(request, SearchQuery(picture=token)),
+        search=search_url(request, SearchQuery(parts=(Part(Kind.PICTURE, token),))),
         thumbnail=request.build_absolute_uri(reverse("query-picture", args=[token])),
     )
     return Status(201, answer)
