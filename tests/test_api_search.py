@@ -1,14 +1,18 @@
 """Searching by program: what the page finds, in JSON."""
 
+import datetime as dt
 import uuid
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.http import QueryDict
 from django.test import Client
+from django.utils import timezone
 
 from search import storage
 from search.models import QueryPicture
-from search.querying import PER_PAGE
+from search.querying import PER_PAGE, SearchQuery, find
+from search.querying.relevance import Scale
 from tests.base import a_vector, an_image, near, picture_bytes, picture_file
 from tests.pictures import pixel_bomb
 
@@ -106,6 +110,62 @@ def test_what_can_not_be_searched_is_told_as_on_the_page(client: Client, query: 
     problem = response.json()
     assert (response.status_code, problem["type"]) == (status, f"/api/docs#{code}")
     assert problem["detail"] in client.get("/search", query).text.replace("&#x27;", "'")
+
+
+# Composed
+
+
+def test_parts_filters_and_order_mean_what_they_mean_on_the_page(client: Client):
+    wanted, unwanted = an_image(vector=a_vector(1)), an_image(vector=a_vector(2))
+    for number in range(5):
+        an_image(f"star {number}", vector=near(a_vector(1), 0.5 + number / 10), tags=["red"] if number % 2 else [])
+    query = {
+        "q": "red star -circle", "q_weight": "0.5", "like": wanted.id, "like_weight": "2", "unlike": unwanted.id,
+        "not": ["blue", "square"], "tag": "red", "size": ["small", "medium"], "sort": "newest", "mode": "meaning",
+    }  # fmt: skip
+    answer = client.get(SEARCH, query).json()
+    asked = QueryDict(mutable=True)
+    for name, value in query.items():
+        asked.setlist(name, [str(one) for one in (value if isinstance(value, list) else [value])])
+    assert ids(answer) == [str(image.id) for image in find(SearchQuery.from_params(asked)).images]
+    assert answer["found"] == 2
+
+
+def test_a_match_is_told_in_bands(client: Client, monkeypatch: pytest.MonkeyPatch):
+    scale = Scale(mean=0.1, spread=0.05, strong=0.8, related=0.5)
+    monkeypatch.setattr("search.querying.aiming.scale_of", lambda vector, **options: scale)
+    shown = an_image(vector=a_vector(1))
+    for similarity in (0.2, 0.6, 0.9):
+        an_image(vector=near(a_vector(1), similarity))
+    answer = client.get(SEARCH, {"like": shown.id}).json()
+    assert [result["band"] for result in answer["results"]] == ["strong", "related", "weak"]
+    assert (answer["strong"], answer["strong_is_least"]) == (1, False)
+    assert client.get(SEARCH, {"like": shown.id, "min": "strong"}).json()["found"] == 1
+
+
+def test_what_its_words_found_says_so(client: Client):
+    an_image("A lighthouse"), an_image("A mill")
+    answer = client.get(SEARCH, {"q": "lighthouse", "mode": "words"}).json()
+    assert [(one["title"], one["found_by_words"]) for one in answer["results"]] == [("A lighthouse", True)]
+
+
+def test_facets_tell_what_they_leave_and_lead_there(client: Client):
+    an_image(tags=["red"]), an_image(tags=["red"], width=100, height=900), an_image(tags=["blue"])
+    facets = {facet["name"]: facet for facet in client.get(SEARCH).json()["facets"]}
+    red = next(choice for choice in facets["tag"]["choices"] if choice["value"] == "red")
+    assert (red["count"], red["chosen"]) == (2, False)
+    filtered = follow(client, red["search"])
+    assert filtered["found"] == 2
+    taken = next(choice for facet in filtered["facets"] for choice in facet["choices"] if choice["chosen"])
+    assert follow(client, taken["search"])["found"] == 3
+
+
+def test_pictures_added_while_a_program_pages_do_not_move_its_pages(client: Client):
+    for number in range(PER_PAGE + 1):
+        an_image(created=f"2026-01-01T00:00:{number:02}Z")
+    first = client.get(SEARCH).json()
+    an_image(created=timezone.now() + dt.timedelta(minutes=5))
+    assert not set(ids(follow(client, first["next"]))) & set(ids(first))
 
 
 # By a picture
