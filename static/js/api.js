@@ -9,14 +9,30 @@ const follow = () => document.documentElement.classList.toggle("dark-mode", dark
 dark.addEventListener("change", follow);
 follow();
 
+// What Swagger UI leaves out, and people need who hear the page or have no mouse.
+function complete() {
+  for (const table of place.querySelectorAll("table[role=region]")) table.removeAttribute("role");
+  for (const row of place.querySelectorAll("tr[data-param-name]")) {
+    for (const field of row.querySelectorAll("select:not([aria-label])")) field.ariaLabel = row.dataset.paramName;
+  }
+  for (const code of place.querySelectorAll("pre:not([tabindex])")) code.tabIndex = 0;
+  for (const button of place.querySelectorAll(".close-modal:not([aria-label])")) button.ariaLabel = "Close";
+  for (const button of place.querySelectorAll(".copy-to-clipboard button:not([aria-label])")) button.ariaLabel = "Copy";
+}
+new MutationObserver(complete).observe(place, { childList: true, subtree: true });
+
 window.SwaggerUIBundle({
   url: place.dataset.schema,
   domNode: place,
-  deepLinking: true,
+  // Our own page tells what stands there, in the person's language.
+  plugins: [{ wrapComponents: { InfoContainer: () => () => null } }],
+  deepLinking: false,
   defaultModelsExpandDepth: -1,
+  syntaxHighlight: false,
   validatorUrl: null,
   requestInterceptor: (request) => {
-    if (new URL(request.url, document.baseURI).origin === location.origin) request.headers["X-CSRFToken"] = token;
+    const ours = new URL(request.url, document.baseURI).origin === location.origin;
+    if (ours && request.method !== "GET") request.headers["X-CSRFToken"] = token;
     return request;
   },
 });

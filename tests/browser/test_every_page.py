@@ -23,6 +23,8 @@ def addresses(collection: list[Image]) -> list[str]:
         f"/images/{image.id}/report/",
         "/upload/",
         "/accounts/password/",
+        "/account/tokens/",
+        "/api/docs",
         "/no/such/page/",
     ]
 
