@@ -61,6 +61,7 @@ def test_a_method_that_is_not_taken_is_405_with_those_that_are(program: Client, 
     assert response.status_code == 405
     assert response["Allow"] == allowed
     assert response["Content-Type"] == "application/problem+json"
+    assert getattr(program, method)(path, headers={"Accept-Language": "ko"})["Content-Language"] == "ko"
 
 
 @pytest.mark.django_db
