@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path, register_converter
 
-from search.views import accounts, images, reports, searching, uploading
+from search.views import accounts, images, reports, searching, selections, uploading
 
 
 class RenditionWidth:
@@ -30,6 +30,9 @@ urlpatterns = [
     path("images/<uuid:image_id>/<rendition_width:longest>.webp", images.rendition, name="rendition"),
     path("images/<uuid:image_id>/download", images.download, name="download"),
     path("images/<uuid:image_id>/report/", reports.report, name="report"),
+    path("selection/download", selections.download_selection, name="download-selection"),
+    path("selection/share", selections.share_selection, name="share-selection"),
+    path("sets/<uuid:set_id>/", selections.picture_set, name="picture-set"),
     path("upload/", uploading.upload, name="upload"),
     path("accounts/sign-up/", accounts.sign_up, name="sign-up"),
     path("accounts/login/", accounts.LogIn.as_view(), name="login"),

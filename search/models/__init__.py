@@ -3,5 +3,6 @@
 from search.models.curation import OwedDeletion, Report
 from search.models.image import Image
 from search.models.queries import QueryPicture
+from search.models.selections import PictureSet
 
-__all__ = ["Image", "OwedDeletion", "QueryPicture", "Report"]
+__all__ = ["Image", "OwedDeletion", "PictureSet", "QueryPicture", "Report"]

@@ -10,20 +10,20 @@ from django.utils.translation import gettext as _
 from search.middleware import unavailable_page
 
 
-def _page(status: int, problem: str, advice: str) -> HttpResponse:
+def error_page(status: int, problem: str, advice: str) -> HttpResponse:
     return render(None, "error.html", {"problem": problem, "advice": advice}, status=status)
 
 
 def bad_request(request: HttpRequest, exception: Any = None) -> HttpResponse:
-    return _page(400, _("That request can't be understood."), _("Go back and try again."))
+    return error_page(400, _("That request can't be understood."), _("Go back and try again."))
 
 
 def forbidden(request: HttpRequest, exception: Any = None) -> HttpResponse:
-    return _page(403, _("You may not do that."), _("Log in with an account that may."))
+    return error_page(403, _("You may not do that."), _("Log in with an account that may."))
 
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return _page(
+    return error_page(
         403,
         _("This form has expired, or your browser does not keep our cookie."),
         _("Allow cookies for this site, go back, load the page again and send it once more."),
@@ -31,7 +31,7 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:
-    return _page(
+    return error_page(
         404, _("There is nothing here."), _("The picture or page may have been removed, or its address mistyped.")
     )
 
@@ -40,4 +40,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """Whatever escaped the views: a part that is down gives 503 here too, as when a session can't be read."""
     error = sys.exc_info()[1]
     down = unavailable_page(request, error) if isinstance(error, Exception) else None
-    return down or _page(500, _("Something went wrong on our side."), _("It has been noted. Try again in a moment."))
+    return down or error_page(
+        500, _("Something went wrong on our side."), _("It has been noted. Try again in a moment.")
+    )
