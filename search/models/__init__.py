@@ -3,6 +3,7 @@
 from search.models.curation import OwedDeletion, Report
 from search.models.image import Image
 from search.models.queries import QueryPicture
+from search.models.saved_searches import SavedSearch
 from search.models.selections import PictureSet
 
-__all__ = ["Image", "OwedDeletion", "PictureSet", "QueryPicture", "Report"]
+__all__ = ["Image", "OwedDeletion", "PictureSet", "QueryPicture", "Report", "SavedSearch"]

@@ -84,6 +84,12 @@ def width_within(image: Image, longest: int) -> int:
 
 
 @register.filter
+def height_within(image: Image, longest: int) -> int:
+    """Return how many pixels high a rendition with this longest side is."""
+    return max(1, round(image.height * min(1.0, longest / max(image.width, image.height))))
+
+
+@register.filter
 def thousands(number: int) -> str:
     """Return a count as people read it: 30,000."""
     return f"{number:,}"
