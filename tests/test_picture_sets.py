@@ -2,6 +2,7 @@
 
 import datetime as dt
 import uuid
+from urllib.parse import urlencode
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -109,3 +110,8 @@ def test_a_set_outlives_the_account_that_shared_it(as_alice: Client, alice, clie
     address = share(as_alice, [an_image()])
     alice.delete()
     assert client.get(address).status_code == 200
+
+
+def test_whoever_logs_in_comes_back_to_the_set(client: Client):
+    address = share(client, [an_image()])
+    assert f"/accounts/login/?{urlencode({'next': address})}" in client.get(address).text
