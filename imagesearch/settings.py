@@ -217,6 +217,8 @@ UPLOAD_MAX_MEGAPIXELS = whole_number("UPLOAD_MAX_MEGAPIXELS", default=100, least
 UPLOAD_MAX_FILES = whole_number("UPLOAD_MAX_FILES", default=50, least=1, most=1000)
 # Above the form's own limit, which tells the person what it is.
 DATA_UPLOAD_MAX_NUMBER_FILES = UPLOAD_MAX_FILES + 100
+# A selection of 500 pictures, each with its similarity; more is told in words up to this.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 3_000
 FILE_UPLOAD_HANDLERS = ["search.uploads.LimitedUploadHandler"]
 UPLOAD_LOGIN_REQUIRED = flag("UPLOAD_LOGIN_REQUIRED", default=True)
 SIGN_UP_OPEN = flag("SIGN_UP_OPEN", default=True)

@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path, register_converter
 
-from search.views import accounts, images, reports, searching, tokens, uploading
+from search.views import accounts, feeds, images, reports, saved_searches, searching, selections, tokens, uploading
 
 
 class RenditionWidth:
@@ -43,7 +43,17 @@ urlpatterns = [
     path("images/<uuid:image_id>/<rendition_width:longest>.webp", images.rendition, name="rendition"),
     path("images/<uuid:image_id>/download", images.download, name="download"),
     path("images/<uuid:image_id>/report/", reports.report, name="report"),
+    path("selection/download", selections.download_selection, name="download-selection"),
+    path("selection/share", selections.share_selection, name="share-selection"),
+    path("sets/<uuid:set_id>/", selections.picture_set, name="picture-set"),
+    path("saved/", saved_searches.saved_searches, name="saved-searches"),
+    path("saved/save", saved_searches.save, name="save-search"),
+    path("saved/<row_id:search_id>/", saved_searches.saved_search, name="saved-search"),
+    path("saved/<row_id:search_id>/rename", saved_searches.rename, name="rename-search"),
+    path("saved/<row_id:search_id>/delete", saved_searches.delete, name="delete-search"),
+    path("feeds/<uuid:token>.atom", feeds.feed, name="feed"),
     path("upload/", uploading.upload, name="upload"),
+    path("account/", accounts.account, name="account"),
     path("accounts/sign-up/", accounts.sign_up, name="sign-up"),
     path("accounts/login/", accounts.LogIn.as_view(), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),

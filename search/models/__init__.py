@@ -3,6 +3,8 @@
 from search.models.curation import OwedDeletion, Report
 from search.models.image import Image
 from search.models.queries import QueryPicture
+from search.models.saved_searches import SavedSearch
+from search.models.selections import PictureSet
 from search.models.tokens import ApiToken
 
-__all__ = ["ApiToken", "Image", "OwedDeletion", "QueryPicture", "Report"]
+__all__ = ["ApiToken", "Image", "OwedDeletion", "PictureSet", "QueryPicture", "Report", "SavedSearch"]

@@ -38,9 +38,14 @@ class QueryPicture(models.Model):
 
     @classmethod
     def kept(cls) -> "models.QuerySet[QueryPicture]":
-        """Those that are not yet too old to be shown."""
-        return cls.objects.filter(created__gt=timezone.now() - KEPT)
+        """Those that are not yet too old to be shown, or belong to a saved search."""
+        return cls.objects.filter(models.Q(created__gt=timezone.now() - KEPT) | cls._is_saved())
 
     @classmethod
     def forget_old(cls) -> None:
-        cls.objects.filter(created__lte=timezone.now() - KEPT).delete()
+        cls.objects.filter(~cls._is_saved(), created__lte=timezone.now() - KEPT).delete()
+
+    @classmethod
+    def _is_saved(cls) -> models.Exists:
+        uses = cls.saved_searches.through.objects
+        return models.Exists(uses.filter(querypicture=models.OuterRef("pk")))

@@ -30,6 +30,8 @@ from search.querysets import ImageQuerySet
 PER_PAGE = 24
 BY_WORDS = 200
 """Rows found by their words that are candidates too."""
+NEAREST = 100
+"""So many of the nearest count as matches while the collection is too small to be measured."""
 
 _CUTS = {Minimum.STRONG: {Band.STRONG}, Minimum.RELATED: {Band.STRONG, Band.RELATED}}
 
@@ -108,6 +110,17 @@ def find(query: SearchQuery) -> ResultPage:
     return _Search(query).page()
 
 
+def find_newer(query: SearchQuery, after: dt.datetime, limit: int) -> list[Image]:
+    """Return the newest `limit` of the images added after `after` that match, newest first: related ones, or strong
+    ones where `query` asks for those; where nothing is measured, those among the NEAREST; all for an empty query.
+
+    Raises what `find` raises.
+    """
+    if query.minimum is Minimum.ANY:
+        query = query.replace(minimum=Minimum.RELATED)
+    return _Search(query.replace(sort=Sort.NEWEST), after).newest(limit)
+
+
 def similar_images(image: Image, count: int) -> list[Image]:
     """Return the `count` images nearest to `image`, without itself; none when another model made its vector."""
     if image.embedding_model != active_model():
@@ -121,8 +134,10 @@ def similar_images(image: Image, count: int) -> list[Image]:
 class _Search:
     """One search under way."""
 
-    def __init__(self, query: SearchQuery) -> None:
+    def __init__(self, query: SearchQuery, after: dt.datetime | None = None) -> None:
+        """With `after`, among the rows that were added after it."""
         self.query = query
+        self.after = after
         self.now = timezone.now()
         meant = query.box.meant
         self.text = words.beginnings(meant) if meant and query.mode is not Mode.MEANING else None
@@ -153,6 +168,15 @@ class _Search:
             asked_at=math.ceil(self.now.timestamp()),
         )
 
+    def newest(self, limit: int) -> list[Image]:
+        """Return the newest matches, for a query that is sorted by them."""
+        if self.query.is_empty or self.scale or self.by_words_alone:
+            head = [] if self.query.is_empty else self._head()
+            return _slice(self._segments(head), 0, limit)
+        assert self.after
+        near = [one for one in _Search(self.query)._head()[:NEAREST] if one.created > self.after]
+        return self._of(sorted(near, key=lambda one: one.created, reverse=True)).fetch(0, limit)
+
     # --- Which rows may be found ---
 
     def _eligible(self) -> ImageQuerySet:
@@ -174,6 +198,8 @@ class _Search:
     def _visible(self, images: ImageQuerySet) -> ImageQuerySet:
         if self.query.seen is not None:
             images = images.filter(created__lte=self._seen_at())
+        if self.after is not None:
+            images = images.filter(created__gt=self.after)
         pointed_at = images_in(self.query)
         return images.exclude(pk__in=pointed_at) if pointed_at else images
 
@@ -182,6 +208,8 @@ class _Search:
 
     def _total(self) -> int:
         """How many rows there are: those that pass the filters, without what came later or was pointed at."""
+        if self.after is not None:
+            return self.images.count()
         outside = Q()
         if self.query.seen is not None:
             outside |= Q(created__gt=self._seen_at())

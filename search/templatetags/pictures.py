@@ -44,7 +44,7 @@ def way_back(context: Context) -> str:
     """Return the `?next=` that leads back here after logging in; nothing where that would lead to a wrong place."""
     request = context["request"]
     page = context.get("next") or ""
-    if request.method == "GET" and request.resolver_match.url_name in ("results", "image", "report"):
+    if request.method == "GET" and request.resolver_match.url_name in ("results", "image", "report", "picture-set"):
         page = request.get_full_path()
     return f"?{urlencode({'next': page})}" if page else ""
 
@@ -81,6 +81,12 @@ def aspect(image: Image) -> str:
 def width_within(image: Image, longest: int) -> int:
     """Return how many pixels wide a rendition with this longest side is."""
     return max(1, round(image.width * min(1.0, longest / max(image.width, image.height))))
+
+
+@register.filter
+def height_within(image: Image, longest: int) -> int:
+    """Return how many pixels high a rendition with this longest side is."""
+    return max(1, round(image.height * min(1.0, longest / max(image.width, image.height))))
 
 
 @register.filter

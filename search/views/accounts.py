@@ -1,10 +1,11 @@
-"""Sign up, log in, log out, change the password: Django's own, with our pages."""
+"""Sign up, log in, log out, change the password - Django's own, with our pages - and what one's account holds."""
 
 from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
+from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.views import LoginView, PasswordChangeView
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -13,9 +14,10 @@ from django.urls import reverse, reverse_lazy
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from search.forms import LoginForm
+from search.models import SavedSearch
 
 
 @sensitive_post_parameters()
@@ -54,6 +56,16 @@ class LogIn(LoginView):
         # 0: the session ends with the browser; None: SESSION_COOKIE_AGE, two weeks.
         self.request.session.set_expiry(None if form.cleaned_data["remember"] else 0)
         return response
+
+
+@login_required
+@require_safe
+def account(request: HttpRequest) -> HttpResponse:
+    """What belongs to this person, and the ways to change it."""
+    assert request.user.is_authenticated
+    return render(
+        request, "registration/account.html", {"saved": SavedSearch.objects.filter(user=request.user).count()}
+    )
 
 
 class ChangePassword(PasswordChangeView):

@@ -14,22 +14,22 @@ from search.api.problems import Problem, is_for_programs
 from search.middleware import unavailable_page
 
 
-def _page(request: HttpRequest, status: int, problem: str, advice: str) -> HttpResponse:
+def error_page(request: HttpRequest, status: int, problem: str, advice: str) -> HttpResponse:
     if is_for_programs(request):
         return Problem(status, problem, advice).to_response()
     return render(None, "error.html", {"problem": problem, "advice": advice}, status=status)
 
 
 def bad_request(request: HttpRequest, exception: Any = None) -> HttpResponse:
-    return _page(request, 400, _("That request can't be understood."), _("Go back and try again."))
+    return error_page(request, 400, _("That request can't be understood."), _("Go back and try again."))
 
 
 def forbidden(request: HttpRequest, exception: Any = None) -> HttpResponse:
-    return _page(request, 403, _("You may not do that."), _("Log in with an account that may."))
+    return error_page(request, 403, _("You may not do that."), _("Log in with an account that may."))
 
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return _page(
+    return error_page(
         request,
         403,
         _("This form has expired, or your browser does not keep our cookie."),
@@ -38,7 +38,7 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:
-    return _page(
+    return error_page(
         request,
         404,
         _("There is nothing here."),
@@ -50,6 +50,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """Whatever escaped the views: a part that is down gives 503 here too, as when a session can't be read."""
     error = sys.exc_info()[1]
     down = unavailable_page(request, error) if isinstance(error, Exception) else None
-    return down or _page(
+    return down or error_page(
         request, 500, _("Something went wrong on our side."), _("It has been noted. Try again in a moment.")
     )

@@ -6,15 +6,14 @@ from django.core.files.base import ContentFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils.cache import patch_cache_control
-from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
 from search import renditions, storage
+from search.downloads import clean_copy, file_stem
 from search.forms import ReportForm
 from search.imaging import UnreadableImage
 from search.models import Image
 from search.querying import similar_images
-from search.scrubbing import scrubbed
 
 SIMILAR = 12
 
@@ -59,11 +58,8 @@ def download(request: HttpRequest, image_id: uuid.UUID) -> HttpResponseBase:
     """The picture as it was uploaded, but without the place and device it was taken with."""
     image = visible_image(request, image_id)
     try:
-        data = storage.read(storage.original_key(image.id))
-        copy = scrubbed(data, image.format, max_pixels=image.width * image.height)
+        copy = clean_copy(image)
     except (storage.MissingObject, UnreadableImage):
         raise Http404 from None
-    name = slugify(image.title, allow_unicode=True)[:80] or str(image.id)
-    return FileResponse(
-        ContentFile(copy.data), as_attachment=True, filename=name + copy.extension, content_type=copy.mime
-    )
+    name = file_stem(image) + copy.extension
+    return FileResponse(ContentFile(copy.data), as_attachment=True, filename=name, content_type=copy.mime)

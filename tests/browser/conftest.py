@@ -1,5 +1,6 @@
 """A browser, and a collection to look at with it."""
 
+import datetime as dt
 import re
 import shutil
 from collections.abc import Iterator
@@ -8,11 +9,12 @@ from typing import Any, Protocol
 
 import pytest
 from django.conf import settings as django_settings
+from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from search import storage
-from search.models import Image
+from search.models import Image, PictureSet, SavedSearch
 from tests.base import an_image, picture_bytes
 
 COLOURS = ("crimson", "goldenrod", "seagreen", "steelblue", "orchid")
@@ -89,6 +91,21 @@ def open_page(chromium: Browser, live_server) -> Iterator[OpenPage]:
 def collection(live_server) -> list[Image]:
     """Thirty images, two pages of results, wide, tall and square; newest last."""
     return [_shown_image(number) for number in range(30)]
+
+
+@pytest.fixture
+def shared_set(collection: list[Image]) -> str:
+    """The address of a set of three pictures."""
+    return PictureSet.keep([image.id for image in collection[:3]], None).get_absolute_url()
+
+
+@pytest.fixture
+def saved(collection: list[Image], alice: User) -> SavedSearch:
+    """A search that Alice keeps, with a name that is long for a phone."""
+    name = "Evenings at the sea, seen from the pier of a town with a very long name"
+    return SavedSearch.objects.create(
+        user=alice, name=name, query="tag=sea", last_seen=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    )
 
 
 def _shown_image(number: int) -> Image:

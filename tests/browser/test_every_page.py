@@ -7,11 +7,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from search.models import Image
+from search.models import Image, PictureSet, SavedSearch
 from tests.browser.conftest import OpenPage
 
 
-def addresses(collection: list[Image]) -> list[str]:
+def addresses(collection: list[Image], saved: SavedSearch) -> list[str]:
     image = collection[0]
     return [
         "/",
@@ -25,6 +25,10 @@ def addresses(collection: list[Image]) -> list[str]:
         "/accounts/password/",
         "/account/tokens/",
         "/api/docs",
+        "/account/",
+        "/saved/",
+        f"{saved.get_absolute_url()}?since=2026-01-01T00:00:00Z",
+        f"/sets/{PictureSet.keep([one.id for one in collection[:5]], None).pk}/",
         "/no/such/page/",
     ]
 
@@ -56,10 +60,12 @@ def test_axe_notices_what_it_should(open_page: OpenPage, collection: list[Image]
     assert [one.split(": ")[1] for one in violations(page)] == ["label", "color-contrast"]
 
 
-def test_axe_finds_nothing(open_page: OpenPage, collection: list[Image], as_alice, files: list[Path]):
+def test_axe_finds_nothing(
+    open_page: OpenPage, collection: list[Image], saved: SavedSearch, as_alice, files: list[Path]
+):
     problems: list[str] = []
     page = open_page("/", as_user=as_alice)
-    for address in addresses(collection):
+    for address in addresses(collection, saved):
         page.goto(address)
         unfold(page)
         problems += violations(page)
@@ -80,9 +86,14 @@ def test_axe_finds_nothing(open_page: OpenPage, collection: list[Image], as_alic
     assert problems == []
 
 
-def test_nothing_is_wider_than_a_small_phone(open_page: OpenPage, collection: list[Image], as_alice):
+def test_nothing_is_wider_than_a_small_phone(
+    open_page: OpenPage, collection: list[Image], saved: SavedSearch, as_alice
+):
     too_wide = []
-    for client, paths, language in ((as_alice, addresses(collection), "ko-KR"), (None, for_strangers(), "en-US")):
+    for client, paths, language in (
+        (as_alice, addresses(collection, saved), "ko-KR"),
+        (None, for_strangers(), "en-US"),
+    ):
         page = open_page("/", as_user=client, viewport={"width": 360, "height": 700}, locale=language)
         for path in paths:
             page.goto(path)

@@ -144,9 +144,9 @@ def test_slash_leads_to_the_box(open_page: OpenPage, collection: list[Image], pa
 def test_escape_closes_a_menu_and_gives_the_focus_back(open_page: OpenPage, collection: list[Image], as_alice):
     page = open_page("/", as_user=as_alice)
     page.locator(".menu summary").click()
-    page.get_by_role("link", name="Change password").focus()
+    page.get_by_role("link", name="Account").focus()
     page.keyboard.press("Escape")
-    expect(page.get_by_role("link", name="Change password")).to_be_hidden()
+    expect(page.get_by_role("link", name="Account")).to_be_hidden()
     expect(page.locator(".menu summary")).to_be_focused()
 
 

@@ -1,0 +1,132 @@
+"""Many images as one ZIP, made while it is sent: no temporary file, and one picture in memory at a time."""
+
+import csv
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from io import BytesIO, StringIO
+from itertools import chain
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from search.downloads import clean_copy, file_stem
+from search.imaging import UnreadableImage
+from search.models import Image
+from search.storage import MissingObject, StorageUnavailable
+
+TABLE = "pictures.csv"
+COLUMNS = ("file", "title", "link", "author", "licence", "source_link", "tags", "similarity", "problem")
+_PATIENCE = 3
+"""So many pictures in a row that the storage does not answer for, and the rest is not asked for: each would take its
+timeout while somebody waits."""
+
+
+class _Outbox(BytesIO):
+    """What a ZipFile writes, taken away entry by entry.
+
+    ZipFile goes back to complete the header of the entry that it is writing, never to earlier ones. So each entry
+    tells its size before its bytes, which readers need that don't wait for the end of the file.
+    """
+
+    sent = 0
+
+    def tell(self) -> int:
+        return self.sent + super().tell()
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return super().seek(offset - self.sent, whence) + self.sent
+
+    def take(self) -> bytes:
+        data = self.getvalue()
+        self.sent += len(data)
+        super().seek(0)
+        self.truncate()
+        return data
+
+
+def zipped(
+    images: Sequence[Image], similarities: Mapping[UUID, float], link_to: Callable[[Image], str]
+) -> Iterator[bytes]:
+    """Yield a ZIP of the images, as `clean_copy` gives them, and a table of what is known of them.
+
+    A picture that is missing, unreadable or can't be had is left out, and the table says why. Raises
+    StorageUnavailable at once, before anything is yielded, when the storage does not answer for the first picture.
+    """
+    reasons = {
+        MissingObject: _("This picture's file is missing."),
+        UnreadableImage: _("This picture's file is damaged."),
+        StorageUnavailable: _("The place where the pictures are kept did not answer."),
+    }
+    parts = _parts(images, similarities, link_to, reasons)
+    return chain([next(parts)], parts)
+
+
+def _parts(
+    images: Sequence[Image],
+    similarities: Mapping[UUID, float],
+    link_to: Callable[[Image], str],
+    reasons: Mapping[type[Exception], str],
+) -> Iterator[bytes]:
+    outbox, names, rows, unanswered = _Outbox(), _Names(), [], 0
+    with zipfile.ZipFile(outbox, "w", zipfile.ZIP_STORED) as archive:
+        for image in images:
+            name = problem = ""
+            try:
+                if unanswered >= _PATIENCE:
+                    raise StorageUnavailable
+                copy = clean_copy(image)
+            except (MissingObject, UnreadableImage, StorageUnavailable) as error:
+                if isinstance(error, StorageUnavailable):
+                    if not outbox.sent:
+                        raise
+                    unanswered += 1
+                problem = reasons[type(error)]
+            else:
+                unanswered = 0
+                name = names.fresh(file_stem(image), copy.extension)
+                archive.writestr(_entry(name, image), copy.data)
+                del copy
+                yield outbox.take()
+            rows.append(_row(image, name, link_to(image), similarities.get(image.id), problem))
+        archive.writestr(TABLE, _table(rows))
+        yield outbox.take()
+    yield outbox.take()
+
+
+class _Names:
+    """Names that differ on systems, too, that take A for a."""
+
+    def __init__(self) -> None:
+        self._taken = {TABLE.casefold()}
+
+    def fresh(self, stem: str, extension: str) -> str:
+        name, number = stem + extension, 1
+        while name.casefold() in self._taken:
+            number += 1
+            name = f"{stem}-{number}{extension}"
+        self._taken.add(name.casefold())
+        return name
+
+
+def _entry(name: str, image: Image) -> zipfile.ZipInfo:
+    added = timezone.localtime(image.created)
+    return zipfile.ZipInfo(name, (max(added.year, 1980), *added.timetuple()[1:6]))
+
+
+def _row(image: Image, name: str, link: str, similarity: float | None, problem: str) -> list[str]:
+    texts = (name, image.title, link, image.author, image.licence, image.source_link, ", ".join(image.tags))
+    return [*map(_harmless, texts), "" if similarity is None else f"{similarity:.4f}", problem]
+
+
+def _harmless(text: str) -> str:
+    # A spreadsheet would take these for formulas, and some can send away what stands in other cells.
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+
+
+def _table(rows: list[list[Any]]) -> bytes:
+    text = StringIO()
+    csv.writer(text).writerows([COLUMNS, *rows])
+    # The mark at the start is how Excel tells UTF-8.
+    return text.getvalue().encode("utf-8-sig")

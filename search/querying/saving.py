@@ -1,0 +1,72 @@
+"""Searches that people keep: from a query to a row and back."""
+
+from typing import TYPE_CHECKING
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+
+from search.embedding import normalised_text
+from search.models import QueryPicture, SavedSearch
+from search.models.saved_searches import LONGEST_NAME, LONGEST_QUERY
+from search.querying.errors import BadQuery, NoSuchQuery
+from search.querying.parts import Kind
+from search.querying.query import SearchQuery
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+MOST_SAVED = 50
+"""Saved searches for each account."""
+
+
+def read_query(address: str) -> SearchQuery:
+    """Return the query of an address's part after the question mark. Raises BadQuery."""
+    if len(address) > LONGEST_QUERY:
+        raise BadQuery(_("This search is too long to be saved."))
+    return SearchQuery.from_params(QueryDict(address))
+
+
+@transaction.atomic
+def save_search(user: "User", query: SearchQuery, name: str = "") -> tuple[SavedSearch, bool]:
+    """Keep a search; return it and whether it is new. A search that was saved before stays as it is.
+
+    Raises BadQuery for one more than MOST_SAVED, and NoSuchQuery for a picture that is not there any more.
+    """
+    # Locked, so that two at once are counted one after the other.
+    get_user_model().objects.select_for_update().get(pk=user.pk)
+    address = query.replace().to_url()
+    saved_before = SavedSearch.objects.filter(user=user)
+    known = saved_before.filter(query=address).first()
+    if known:
+        return known, False
+    if saved_before.count() >= MOST_SAVED:
+        raise BadQuery(
+            _("You have %(limit)s saved searches, which is the most. Delete one to save another.")
+            % {"limit": MOST_SAVED}
+        )
+    pictures = _pictures(query)
+    saved = SavedSearch.objects.create(user=user, query=address, name=clean_name(name) or _name_of(query))
+    saved.pictures.set(pictures)
+    return saved, True
+
+
+def clean_name(name: str) -> str:
+    """Return a name as it is kept: in one line, of bounded length; empty for one that says nothing."""
+    return normalised_text(name[: 10 * LONGEST_NAME])[:LONGEST_NAME].strip()
+
+
+def _pictures(query: SearchQuery) -> list[QueryPicture]:
+    asked = [part.value for part in query.parts if part.kind is Kind.PICTURE]
+    pictures = list(QueryPicture.kept().filter(pk__in=asked).only("id"))
+    if len(pictures) < len(asked):
+        raise NoSuchQuery(_("The picture of this search is not kept any more. Show it again to search by it."))
+    return pictures
+
+
+def _name_of(query: SearchQuery) -> str:
+    if query.words:
+        return clean_name(query.words)
+    filtered = clean_name(", ".join(value for _name, value in query.filters.to_params()))
+    return filtered or (_("All new pictures") if query.is_empty else _("Similar pictures"))

@@ -1,0 +1,62 @@
+"""Images that somebody picked from results: read from a form, in the order in which they were picked."""
+
+import math
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+
+from search.models import Image
+from search.models.selections import MOST
+
+
+class BadSelection(Exception):
+    """The form names nothing that can be selected. The message is for the person who sent it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Ids in order, each once, at least one; and the similarity that the results showed, where they did."""
+
+    ids: Sequence[uuid.UUID]
+    similarities: Mapping[uuid.UUID, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_params(cls, params: QueryDict) -> Self:
+        """Read `id`, repeated, and `similarity-<id>`. Raises BadSelection."""
+        given = params.getlist("id")
+        if not given:
+            raise BadSelection(_("Choose at least one picture."))
+        if len(given) > MOST:
+            raise BadSelection(
+                _("You chose %(number)s pictures; at most %(limit)s can be taken at once.")
+                % {"number": f"{len(given):,}", "limit": f"{MOST:,}"}
+            )
+        try:
+            ids = list(dict.fromkeys(uuid.UUID(value) for value in given))
+        except ValueError:
+            raise BadSelection(_("One of the pictures is named wrongly. Go back and choose them again.")) from None
+        similarities = {image_id: _similarity(params.get(f"similarity-{image_id}", "")) for image_id in ids}
+        return cls(ids, {image_id: value for image_id, value in similarities.items() if value is not None})
+
+    def images(self, *, hidden: bool = False) -> list[Image]:
+        """Return those that are there, in order; with `hidden`, those too that only curators may see."""
+        return images_in_order(self.ids, hidden=hidden)
+
+
+def images_in_order(ids: Sequence[uuid.UUID], *, hidden: bool = False) -> list[Image]:
+    """Return the images that these ids name, in their order, without those that are gone or may not be seen."""
+    images = Image.objects.for_lists() if hidden else Image.objects.for_lists().shown()
+    found = images.in_bulk(ids)
+    return [found[image_id] for image_id in ids if image_id in found]
+
+
+def _similarity(value: str) -> float | None:
+    try:
+        similarity = float(value[:20])
+    except ValueError:
+        return None
+    return similarity if math.isfinite(similarity) and -1 <= similarity <= 1 else None

@@ -1,0 +1,141 @@
+"""The searches that somebody keeps: what is new in each, their names, and the feed of each."""
+
+import datetime as dt
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from search.embedding import ModelUnavailable
+from search.models import SavedSearch
+from search.querying import BadQuery, NoSuchQuery
+from search.querying.newcomers import new_matches
+from search.querying.saving import clean_name, read_query, save_search
+from search.templatetags.pictures import search_url
+from search.views.errors import error_page
+
+MOST_NEW = 100
+"""So many new pictures are counted and shown; more are "100 or more"."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A saved search in the list; `new` is None where it can't be told, and `problem` says why."""
+
+    saved: SavedSearch
+    new: int | None = None
+    problem: str = ""
+
+    @property
+    def has_more(self) -> bool:
+        return self.new == MOST_NEW
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def save(request: HttpRequest) -> HttpResponse:
+    """Keep the search in the field `query`, and lead back to its results."""
+    if request.method != "POST":  # the address bar of a refused one, asked for again
+        return redirect("saved-searches")
+    address = request.POST.get("query", "")
+    try:
+        query = read_query(address)
+        back = search_url(query)
+        if not request.user.is_authenticated:
+            return redirect_to_login(back)
+        saved, is_new = save_search(request.user, query, request.POST.get("name", ""))
+    except BadQuery as problem:
+        status = 404 if isinstance(problem, NoSuchQuery) else 400
+        return error_page(request, status, str(problem), _("Go back and try again."))
+    text = (
+        _("Saved as “%(name)s”. You find it among your saved searches.")
+        if is_new
+        else _("You have saved this search before, as “%(name)s”.")
+    )
+    messages.success(request, text % {"name": saved.name})
+    return HttpResponseRedirect(back)
+
+
+@login_required
+@require_safe
+@never_cache
+def saved_searches(request: HttpRequest) -> HttpResponse:
+    """All of them, with how many pictures are new in each."""
+    assert request.user.is_authenticated
+    searches = [_listed(saved) for saved in SavedSearch.objects.filter(user=request.user)]
+    return render(request, "search/saved_searches.html", {"searches": searches})
+
+
+def _listed(saved: SavedSearch) -> Listed:
+    try:
+        return Listed(saved, len(new_matches(read_query(saved.query), saved.last_seen, MOST_NEW)))
+    except BadQuery as problem:
+        return Listed(saved, problem=str(problem))
+    except ModelUnavailable:
+        return Listed(saved, problem=_("What is new can't be told just now: a model is missing."))
+
+
+@login_required
+@require_safe
+@never_cache
+def saved_search(request: HttpRequest, search_id: int) -> HttpResponse:
+    """What is new in one of them. The address says since when, so that the page can be loaded again."""
+    saved = _own(request, search_id)
+    since, now = _moment(request.GET.get("since", "")), timezone.now()
+    if since is None:
+        since_then = saved.last_seen.astimezone(dt.UTC).isoformat()
+        return HttpResponseRedirect(f"{saved.get_absolute_url()}?{urlencode({'since': since_then})}")
+    context: dict[str, object] = {"saved": saved, "since": since}
+    try:
+        query = read_query(saved.query)
+        context |= {"query": query, "images": new_matches(query, since, MOST_NEW), "most": MOST_NEW}
+    except BadQuery as problem:
+        context |= {"problem": str(problem)}
+    response = render(request, "search/saved_search.html", context)
+    if request.method == "GET" and "images" in context:
+        saved.note_seen(now)
+    return response
+
+
+@login_required
+@require_POST
+def rename(request: HttpRequest, search_id: int) -> HttpResponse:
+    saved = _own(request, search_id)
+    name = clean_name(request.POST.get("name", ""))
+    if not name:
+        return error_page(request, 400, _("A saved search needs a name."), _("Go back and try again."))
+    SavedSearch.objects.filter(pk=saved.pk).update(name=name)
+    messages.success(request, _("It is called “%(name)s” now.") % {"name": name})
+    return redirect("saved-searches")
+
+
+@login_required
+@require_POST
+def delete(request: HttpRequest, search_id: int) -> HttpResponse:
+    saved = _own(request, search_id)
+    saved.delete()
+    messages.success(request, _("“%(name)s” is deleted, and its feed with it.") % {"name": saved.name})
+    return redirect("saved-searches")
+
+
+def _own(request: HttpRequest, search_id: int) -> SavedSearch:
+    """Return a saved search of this person. Raises Http404, for those of others too."""
+    assert request.user.is_authenticated
+    return get_object_or_404(SavedSearch, user=request.user, pk=search_id)
+
+
+def _moment(text: str) -> dt.datetime | None:
+    """Return the moment that an address names, None for none; never one that no database knows."""
+    try:
+        moment = parse_datetime(text)
+        return moment.astimezone(dt.UTC) if moment and moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None

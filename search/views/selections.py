@@ -1,0 +1,76 @@
+"""Several pictures at once: taken home as a ZIP, or shared as a link to exactly this set."""
+
+import uuid
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from search.archives import zipped
+from search.models import Image, PictureSet
+from search.querying.selection import BadSelection, Selection, images_in_order
+from search.views.errors import error_page
+from search.views.images import may_see_hidden
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def download_selection(request: HttpRequest) -> HttpResponseBase:
+    """A ZIP of the pictures as the download of each gives them, with a table."""
+    if request.method != "POST":  # the address bar of a refused selection, asked for again
+        return redirect("search")
+    try:
+        selection = Selection.from_params(request.POST)
+    except BadSelection as problem:
+        return _refused(request, problem)
+    images = selection.images(hidden=may_see_hidden(request))
+    if not images:
+        return _nothing_left(request)
+
+    def link_to(image: Image) -> str:
+        return request.build_absolute_uri(image.get_absolute_url())
+
+    response = StreamingHttpResponse(zipped(images, selection.similarities, link_to), content_type="application/zip")
+    response["Content-Disposition"] = f'attachment; filename="pictures-{timezone.localdate()}.zip"'
+    add_never_cache_headers(response)
+    return response
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def share_selection(request: HttpRequest) -> HttpResponse:
+    """Keep the pictures that everybody may see as a set, and lead to its page."""
+    if request.method != "POST":
+        return redirect("search")
+    try:
+        images = Selection.from_params(request.POST).images()
+    except BadSelection as problem:
+        return _refused(request, problem)
+    if not images:
+        return _nothing_left(request)
+    creator = request.user if request.user.is_authenticated else None
+    return redirect(PictureSet.keep([image.id for image in images], creator))
+
+
+@require_safe
+def picture_set(request: HttpRequest, set_id: uuid.UUID) -> HttpResponse:
+    """Exactly the pictures of a set, in its order, without those that are gone."""
+    shared = get_object_or_404(PictureSet, pk=set_id)
+    shared.note_seen()
+    images = images_in_order(shared.images)
+    context = {"images": images, "gone": len(shared.images) - len(images)}
+    return render(request, "search/picture_set.html", context)
+
+
+def _refused(request: HttpRequest, problem: BadSelection) -> HttpResponse:
+    return error_page(request, 400, str(problem), _("Go back and try again."))
+
+
+def _nothing_left(request: HttpRequest) -> HttpResponse:
+    return error_page(
+        request,
+        404,
+        _("None of these pictures is here any more."),
+        _("They may have been removed. Go back and choose others."),
+    )

@@ -1,0 +1,179 @@
+"""A saved search as an Atom feed: valid, cacheable, for whoever knows its address, and never with what is hidden."""
+
+import datetime as dt
+import uuid
+from xml.etree import ElementTree as ET
+
+import pytest
+from django.contrib.auth.models import User
+from django.http import QueryDict
+from django.test import Client
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from search.models import Image, SavedSearch
+from search.querying import SearchQuery
+from search.querying.saving import save_search
+from tests.base import an_image
+
+pytestmark = pytest.mark.django_db
+
+ATOM = {"a": "http://www.w3.org/2005/Atom"}
+
+
+@pytest.fixture
+def saved(alice: User) -> SavedSearch:
+    """All new pictures that are tagged "star"."""
+    return save_search(alice, SearchQuery.from_params(QueryDict("tag=star")), "Stars & <moons>")[0]
+
+
+def address(saved: SavedSearch) -> str:
+    return f"/feeds/{saved.token}.atom"
+
+
+def a_star(title: str, minutes_ago: int = 0, **fields) -> Image:
+    created = timezone.now() - dt.timedelta(minutes=minutes_ago)
+    return an_image(title, tags=["star"], created=created, **fields)
+
+
+def read(client: Client, saved: SavedSearch) -> ET.Element:
+    response = client.get(address(saved))
+    assert response.status_code == 200
+    assert response["Content-Type"] == "application/atom+xml; charset=utf-8"
+    feed = ET.fromstring(response.content)
+    for place in (feed, *feed.findall("a:entry", ATOM)):
+        # What RFC 4287 demands of a feed and of each entry.
+        for name in ("id", "title", "updated"):
+            assert len(place.findall(f"a:{name}", ATOM)) == 1, name
+        assert parse_datetime(text(place, "updated")).tzinfo
+    assert feed.findall("a:author/a:name", ATOM)
+    return feed
+
+
+def text(element: ET.Element, name: str) -> str:
+    return element.findtext(f"a:{name}", "", ATOM)
+
+
+def titles(feed: ET.Element) -> list[str]:
+    return [text(entry, "title") for entry in feed.findall("a:entry", ATOM)]
+
+
+def test_the_newest_matches_come_first(client: Client, saved: SavedSearch):
+    a_star("first", 20)
+    a_star("second", 10)
+    an_image("no star")
+    assert titles(read(client, saved)) == ["second", "first"]
+
+
+def test_it_tells_what_it_is_and_where(client: Client, saved: SavedSearch):
+    feed = read(client, saved)
+    links = {link.get("rel"): link.get("href") for link in feed.findall("a:link", ATOM)}
+    assert text(feed, "title") == "Stars & <moons>"
+    assert text(feed, "id") == f"urn:uuid:{saved.token}"
+    assert links == {
+        "self": f"http://testserver{address(saved)}",
+        "alternate": "http://testserver/search?tag=star",
+    }
+
+
+def test_an_entry_shows_the_picture_and_who_made_it(client: Client, saved: SavedSearch):
+    image = a_star('Red & "new" <b>', author="Ada <x>", licence="CC0")
+    (entry,) = read(client, saved).findall("a:entry", ATOM)
+    assert text(entry, "title") == 'Red & "new" <b>'
+    assert text(entry, "id") == f"urn:uuid:{image.id}"
+    assert entry.find("a:link", ATOM).get("href") == f"http://testserver/images/{image.id}/"
+    assert entry.findtext("a:author/a:name", "", ATOM) == "Ada <x>"
+    assert [one.get("term") for one in entry.findall("a:category", ATOM)] == ["star"]
+    summary = entry.find("a:summary", ATOM)
+    assert summary.get("type") == "html"
+    assert f'src="http://testserver/images/{image.id}/400.webp"' in summary.text
+    assert "Ada &lt;x&gt;" in summary.text
+    assert parse_datetime(text(entry, "published")) == image.created
+
+
+def test_what_no_xml_may_hold_is_left_out(client: Client, saved: SavedSearch):
+    an_image("a\x08b\x0b\ufffe c", author="\x1f", tags=["star", "\x01"])
+    SavedSearch.objects.update(name="n\x02ame")
+    feed = read(client, saved)
+    assert titles(feed) == ["ab c"]
+    assert text(feed, "title") == "name"
+
+
+def test_it_is_valid_without_results_and_does_not_change_by_itself(client: Client, saved: SavedSearch):
+    feed = read(client, saved)
+    assert titles(feed) == []
+    assert client.get(address(saved)).content == client.get(address(saved)).content
+    saved.refresh_from_db()
+    assert parse_datetime(text(feed, "updated")) == saved.created
+
+
+def test_it_is_updated_when_the_newest_entry_was(client: Client, saved: SavedSearch):
+    a_star("first", 20)
+    image = a_star("second", 10)
+    Image.objects.filter(pk=image.pk).update(updated=dt.datetime(2040, 1, 2, 3, 4, 5, tzinfo=dt.UTC))
+    response = client.get(address(saved))
+    assert text(ET.fromstring(response.content), "updated") == "2040-01-02T03:04:05+00:00"
+    assert response["Last-Modified"] == "Mon, 02 Jan 2040 03:04:05 GMT"
+
+
+def test_readers_that_have_it_are_told_so(client: Client, saved: SavedSearch):
+    image = a_star("first")
+    response = client.get(address(saved))
+    assert "max-age=300" in response["Cache-Control"]
+    by_tag = {"if-none-match": response["ETag"]}
+    assert client.get(address(saved), headers=by_tag).status_code == 304
+    assert client.get(address(saved), headers={"if-modified-since": response["Last-Modified"]}).status_code == 304
+    image.hide()
+    assert client.get(address(saved), headers=by_tag).status_code == 200
+
+
+def test_it_needs_no_login_and_opens_no_session(client: Client, saved: SavedSearch):
+    response = client.get(address(saved))
+    assert not response.cookies
+    assert "Cookie" not in response.get("Vary", "")
+
+
+def test_hidden_pictures_are_never_in_it(as_carol: Client, saved: SavedSearch, carol: User):
+    a_star("hidden", hidden=True)
+    own = save_search(carol, SearchQuery())[0]
+    for one in (saved, own):
+        assert titles(read(as_carol, one)) == []
+
+
+def test_it_ends_with_the_search_and_with_the_account(as_alice: Client, alice: User, saved: SavedSearch):
+    client = Client()
+    User.objects.update(is_active=False)
+    assert client.get(address(saved)).status_code == 404
+    User.objects.update(is_active=True)
+    assert client.get(address(saved)).status_code == 200
+    as_alice.post(f"/saved/{saved.pk}/delete")
+    assert client.get(address(saved)).status_code == 404
+
+
+def test_its_address_can_not_be_guessed(client: Client, saved: SavedSearch):
+    assert uuid.UUID(str(saved.token)).version == 4
+    for other in (f"/feeds/{uuid.uuid4()}.atom", f"/feeds/{saved.pk}.atom", "/feeds/x.atom"):
+        assert client.get(other).status_code == 404
+    assert client.post(address(saved)).status_code == 405
+
+
+def test_a_search_that_can_not_be_run_any_more_is_an_empty_feed_that_says_so(client: Client, alice: User):
+    image = an_image()
+    saved = save_search(alice, SearchQuery.from_params(QueryDict(f"like={image.id}")))[0]
+    image.delete()
+    feed = read(client, saved)
+    assert titles(feed) == []
+    assert "can't be searched by" in text(feed, "subtitle")
+
+
+def test_it_holds_fifty_entries_at_most(client: Client, saved: SavedSearch):
+    for number in range(51):
+        a_star(f"n{number}", 60 - number)
+    found = titles(read(client, saved))
+    assert (len(found), found[0], found[-1]) == (50, "n50", "n1")
+
+
+def test_without_a_model_readers_are_told_to_come_again(client: Client, alice: User, no_model):
+    saved = save_search(alice, SearchQuery("red star"))[0]
+    response = client.get(address(saved))
+    assert (response.status_code, response["Retry-After"]) == (503, "30")

@@ -1,0 +1,117 @@
+"""A selection shared as a link: exactly these pictures, in this order."""
+
+import datetime as dt
+import uuid
+from urllib.parse import urlencode
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.test import Client
+from django.utils import timezone
+
+from search.models import Image, PictureSet
+from tests.base import an_image
+
+pytestmark = pytest.mark.django_db
+
+SHARE = "/selection/share"
+
+
+def share(client: Client, images: list[Image]) -> str:
+    response = client.post(SHARE, {"id": [image.id for image in images]})
+    assert response.status_code == 302
+    address: str = response["Location"]
+    return address
+
+
+def shown(client: Client, address: str) -> list[uuid.UUID]:
+    return [image.id for image in client.get(address).context["images"]]
+
+
+def test_the_page_shows_these_pictures_in_this_order(client: Client):
+    one, two, three = an_image("one"), an_image("two"), an_image("three")
+    an_image("another")
+    address = share(client, [three, one, two, one])
+    page = client.get(address)
+    assert [image.id for image in page.context["images"]] == [three.id, one.id, two.id]
+    assert page.text.index("three") < page.text.index("one") < page.text.index("two")
+    assert "another" not in page.text
+    assert page.text.count('name="id"') == 3
+
+
+def test_the_same_pictures_in_the_same_order_are_the_same_link(client: Client, as_alice: Client, alice):
+    one, two = an_image(), an_image()
+    address = share(as_alice, [one, two])
+    assert share(client, [one, two]) == address != share(client, [two, one])
+    assert PictureSet.objects.count() == 2
+    assert PictureSet.objects.get(images=[one.id, two.id]).creator == alice
+
+
+def test_the_page_tells_how_many_are_gone(client: Client, as_carol: Client):
+    one, two, three = an_image("one"), an_image("two"), an_image("three")
+    address = share(client, [one, two, three])
+    two.hide()
+    three.delete()
+    for visitor in (client, as_carol):
+        page = visitor.get(address)
+        assert [image.id for image in page.context["images"]] == [one.id]
+        assert "2 pictures of this set are not here any more." in page.text
+    one.delete()
+    page = client.get(address)
+    assert page.status_code == 200
+    assert "None of the pictures of this set is here any more." in page.text
+
+
+def test_a_picture_that_is_shown_again_is_back(client: Client):
+    image = an_image()
+    address = share(client, [image])
+    image.hide()
+    assert shown(client, address) == []
+    Image.objects.update(hidden=False)
+    assert shown(client, address) == [image.id]
+
+
+def test_only_pictures_that_everybody_may_see_are_kept(client: Client, as_carol: Client):
+    seen, hidden = an_image(), an_image(hidden=True)
+    for visitor in (client, as_carol):
+        visitor.post(SHARE, {"id": [uuid.uuid4(), hidden.id, seen.id]})
+    assert list(PictureSet.objects.values_list("images", flat=True)) == [[seen.id]]
+
+
+def test_an_unknown_set_is_a_short_page(client: Client):
+    for address in (f"/sets/{uuid.uuid4()}/", "/sets/1/", "/sets/"):
+        assert client.get(address).status_code == 404
+    assert client.post(share(client, [an_image()])).status_code == 405
+
+
+def test_a_set_that_nobody_looked_at_for_a_year_is_forgotten(client: Client):
+    old, looked_at = share(client, [an_image()]), share(client, [an_image()])
+    PictureSet.objects.update(seen=timezone.now() - dt.timedelta(days=366))
+    assert client.get(looked_at).status_code == 200
+    share(client, [an_image()])
+    assert client.get(old).status_code == 404
+    assert client.get(looked_at).status_code == 200
+
+
+def test_looking_again_on_the_same_day_writes_nothing(client: Client):
+    address = share(client, [an_image()])
+    before = PictureSet.objects.get().seen
+    client.get(address)
+    assert PictureSet.objects.get().seen == before
+
+
+@pytest.mark.parametrize("count", [0, 501])
+def test_the_database_bounds_a_set(count: int):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        PictureSet.objects.create(id=uuid.uuid4(), images=[uuid.uuid4()] * count)
+
+
+def test_a_set_outlives_the_account_that_shared_it(as_alice: Client, alice, client: Client):
+    address = share(as_alice, [an_image()])
+    alice.delete()
+    assert client.get(address).status_code == 200
+
+
+def test_whoever_logs_in_comes_back_to_the_set(client: Client):
+    address = share(client, [an_image()])
+    assert f"/accounts/login/?{urlencode({'next': address})}" in client.get(address).text

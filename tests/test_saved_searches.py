@@ -1,0 +1,379 @@
+"""Searches that people keep: saving, what is new in them, renaming, deleting, and nobody else's business."""
+
+import datetime as dt
+from urllib.parse import quote, urlencode
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.http import QueryDict
+from django.test import Client
+from django.utils import timezone
+
+from search.embedding import text_vector
+from search.models import Image, QueryPicture, SavedSearch
+from search.querying import SearchQuery, newcomers
+from search.querying.newcomers import new_matches
+from search.querying.relevance import Scale
+from search.querying.saving import MOST_SAVED, save_search
+from tests.base import a_vector, an_image, near, picture_file
+
+pytestmark = pytest.mark.django_db
+
+SCALE = Scale(mean=0.1, spread=0.05, strong=0.5, related=0.3)
+
+
+@pytest.fixture
+def measured(monkeypatch) -> None:
+    """A collection large enough that similarities mean something."""
+    monkeypatch.setattr("search.querying.aiming.scale_of", lambda vector, *, pictures: SCALE)
+
+
+@pytest.fixture
+def as_bob(db) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_user("bob", password="bob's secret"))
+    return client
+
+
+def ago(**time: int) -> dt.datetime:
+    return timezone.now() - dt.timedelta(**time)
+
+
+def saved_by(user: User, query: str = "q=red+star", *, last_seen: dt.datetime | None = None) -> SavedSearch:
+    saved, _is_new = save_search(user, SearchQuery.from_params(QueryDict(query)))
+    SavedSearch.objects.filter(pk=saved.pk).update(last_seen=last_seen or ago(hours=1))
+    return SavedSearch.objects.get(pk=saved.pk)
+
+
+def about(words: str, similarity: float, **fields) -> Image:
+    return an_image(vector=near(text_vector(words), similarity), **fields)
+
+
+class TestWhatIsNew:
+    def test_strong_and_related_pictures_that_came_since_newest_first(self, measured):
+        old = about("red star", 0.9, created=ago(hours=2))
+        related = about("red star", 0.4, created=ago(minutes=30))
+        strong = about("red star", 0.8, created=ago(minutes=40))
+        about("red star", 0.2, created=ago(minutes=20))
+        about("red star", 0.9, created=ago(minutes=10), hidden=True)
+        found = new_matches(SearchQuery("red star"), ago(hours=1), 10)
+        assert [image.id for image in found] == [related.id, strong.id]
+        assert [image.band for image in found] == ["related", "strong"]
+        assert [image.id for image in new_matches(SearchQuery("red star"), ago(days=1), 10)][-1] == old.id
+        assert len(new_matches(SearchQuery("red star"), ago(hours=1), 1)) == 1
+
+    def test_only_strong_ones_where_the_search_asks_for_those(self, measured):
+        about("red star", 0.4)
+        strong = about("red star", 0.8)
+        query = SearchQuery.from_params(QueryDict("q=red+star&min=strong"))
+        assert [image.id for image in new_matches(query, ago(hours=1), 10)] == [strong.id]
+
+    def test_what_holds_the_words_matches_too(self, measured):
+        titled = about("red star", 0.0, title="The red star of the north")
+        assert [image.id for image in new_matches(SearchQuery("red star"), ago(hours=1), 10)] == [titled.id]
+        query = SearchQuery.from_params(QueryDict("q=red+star&mode=words"))
+        assert [image.id for image in new_matches(query, ago(hours=1), 10)] == [titled.id]
+
+    def test_what_is_unwanted_does_not(self, measured):
+        about("red star", 0.6, title="plain")
+        both = text_vector("red star") + text_vector("blue moon")
+        an_image(vector=both / (both @ both) ** 0.5)
+        query = SearchQuery.from_params(QueryDict("q=red+star&not=blue+moon"))
+        assert [image.title for image in new_matches(query, ago(hours=1), 10)] == ["plain"]
+
+    def test_filters_hold(self, measured):
+        about("red star", 0.9, tags=["a"])
+        tagged = about("red star", 0.8, tags=["a", "b"])
+        query = SearchQuery.from_params(QueryDict("q=red+star&tag=b"))
+        assert [image.id for image in new_matches(query, ago(hours=1), 10)] == [tagged.id]
+
+    def test_for_an_empty_search_all_that_came(self):
+        an_image("old", created=ago(hours=2))
+        an_image("first", created=ago(minutes=20))
+        an_image("second", created=ago(minutes=10))
+        an_image("hidden", hidden=True)
+        titles = [image.title for image in new_matches(SearchQuery(), ago(hours=1), 10)]
+        assert titles == ["second", "first"]
+
+    def test_for_filters_alone_all_that_pass(self):
+        an_image("wide", width=900)
+        an_image("tall", height=900)
+        query = SearchQuery.from_params(QueryDict("orientation=portrait"))
+        assert [image.title for image in new_matches(query, ago(hours=1), 10)] == ["tall"]
+
+    def test_without_a_measure_those_among_the_hundred_nearest(self, monkeypatch):
+        monkeypatch.setattr("search.querying.finding.NEAREST", 3)
+        for similarity in (0.9, 0.8):
+            about("red star", similarity, created=ago(hours=2))
+        third = about("red star", 0.7, created=ago(minutes=5))
+        about("red star", 0.6, created=ago(minutes=1))
+        assert [image.id for image in new_matches(SearchQuery("red star"), ago(hours=1), 10)] == [third.id]
+
+    def test_pictures_like_one_of_the_collection_are_found_without_it(self, measured):
+        image = an_image(vector=a_vector(1))
+        like = an_image(vector=near(a_vector(1), 0.9))
+        query = SearchQuery.from_params(QueryDict(f"like={image.id}"))
+        assert [image.id for image in new_matches(query, ago(hours=1), 10)] == [like.id]
+
+    def test_of_very_many_only_the_newest_are_looked_at(self, measured, monkeypatch):
+        monkeypatch.setattr(newcomers, "CANDIDATES", 2)
+        about("red star", 0.9, created=ago(minutes=30))
+        newest = [about("red star", 0.9, created=ago(minutes=minutes)) for minutes in (10, 20)]
+        found = new_matches(SearchQuery("red star"), ago(hours=1), 10)
+        assert [image.id for image in found] == [image.id for image in newest]
+
+
+class TestSaving:
+    def test_it_is_kept_under_its_name_and_leads_back_to_the_results(self, as_alice: Client, alice: User):
+        form = {"query": "q=red+star&tag=a&page=3&seen=1700000000", "name": " Red \n stars "}
+        response = as_alice.post("/saved/save", form, follow=True)
+        assert response.redirect_chain == [(f"/search?{form['query']}", 302)]
+        assert "Saved as “Red stars”" in response.text
+        saved = SavedSearch.objects.get()
+        assert (saved.user, saved.name, saved.query) == (alice, "Red stars", "q=red+star&tag=a")
+
+    @pytest.mark.parametrize(
+        ("query", "name"),
+        [
+            ("q=빨간+별", "빨간 별"),
+            ("tag=red&orientation=square", "red, square"),
+            ("", "All new pictures"),
+            ("not=night", "Similar pictures"),
+            (f"q={'x' * 900}", "x" * 200),
+        ],
+    )
+    def test_without_a_name_it_is_called_after_what_it_asks(self, as_alice: Client, query: str, name: str):
+        as_alice.post("/saved/save", {"query": query, "name": "  "})
+        assert SavedSearch.objects.get().name == name
+
+    def test_the_same_search_is_saved_once_for_each(self, as_alice: Client, as_bob: Client):
+        as_alice.post("/saved/save", {"query": "q=red", "name": "First"})
+        page = as_alice.post("/saved/save", {"query": "q=++red&page=2", "name": "Second"}, follow=True)
+        assert "You have saved this search before, as “First”." in page.text
+        as_bob.post("/saved/save", {"query": "q=red"})
+        assert sorted(SavedSearch.objects.values_list("name", "user__username")) == [
+            ("First", "alice"),
+            ("red", "bob"),
+        ]
+
+    def test_the_database_keeps_that_promise_for_the_longest(self, alice: User):
+        query = urlencode({"q": "한" * 1000})
+        saved_by(alice, query)
+        with pytest.raises(IntegrityError), transaction.atomic():
+            SavedSearch.objects.create(user=alice, name="again", query=query)
+
+    def test_there_is_a_most(self, as_alice: Client, alice: User):
+        for number in range(MOST_SAVED):
+            saved_by(alice, f"q=word{number}")
+        response = as_alice.post("/saved/save", {"query": "q=one+more"})
+        assert response.status_code == 400
+        assert f"You have {MOST_SAVED} saved searches" in response.text
+        assert as_alice.post("/saved/save", {"query": "q=word0"}).status_code == 302
+
+    def test_strangers_are_asked_to_log_in_and_come_back_to_the_results(self, client: Client):
+        response = client.post("/saved/save", {"query": "q=red+star"})
+        assert response["Location"] == f"/accounts/login/?next={quote('/search?q=red+star')}"
+        assert not SavedSearch.objects.exists()
+
+    @pytest.mark.parametrize(
+        ("query", "status"),
+        [
+            (f"q={'x' * 1001}", 400),
+            ("q=x&min=most", 400),
+            ("like=x", 404),
+            ("picture=00000000-0000-8000-8000-000000000007", 404),
+            ("x" * 100_000, 400),
+            ("a=1&" * 4_000, 400),
+        ],
+    )
+    def test_what_can_not_be_searched_is_not_saved(self, as_alice: Client, query: str, status: int):
+        response = as_alice.post("/saved/save", {"query": query})
+        assert response.status_code == status
+        assert not SavedSearch.objects.exists()
+
+    @pytest.mark.parametrize("query", ["\0", "%00", "q=%ED%A0%80", "&&&=", "q=%", "a" * 5000])
+    def test_odd_addresses_are_no_error(self, as_alice: Client, query: str):
+        assert as_alice.post("/saved/save", {"query": query, "name": "\0"}).status_code == 302
+        assert as_alice.get("/saved/").status_code == 200
+
+    def test_a_form_of_another_site_saves_nothing(self, alice: User):
+        client = Client(enforce_csrf_checks=True)
+        client.force_login(alice)
+        assert client.post("/saved/save", {"query": "q=red"}).status_code == 403
+        saved = saved_by(alice)
+        for address in ("rename", "delete"):
+            assert client.post(f"/saved/{saved.pk}/{address}", {"name": "x"}).status_code == 403
+
+    def test_the_picture_that_is_searched_by_is_kept_as_long_as_the_search(self, as_alice: Client, client: Client):
+        address = client.post("/search/picture", {"picture": picture_file()})["Location"]
+        as_alice.post("/saved/save", {"query": address.partition("?")[2]})
+        QueryPicture.objects.update(created=ago(days=40))
+        QueryPicture.forget_old()
+        assert client.get(address).status_code == 200
+        assert as_alice.get("/saved/").context["searches"][0].new == 0
+        SavedSearch.objects.get().delete()
+        assert client.get(address).status_code == 404
+        QueryPicture.forget_old()
+        assert not QueryPicture.objects.exists()
+
+
+class TestTheList:
+    def test_it_tells_how_many_are_new(self, as_alice: Client, alice: User, measured):
+        saved_by(alice, "q=red+star")
+        saved_by(alice, "")
+        for _each in range(2):
+            about("red star", 0.8)
+        about("red star", 0.1)
+        listed = {one.saved.query: one.new for one in as_alice.get("/saved/").context["searches"]}
+        assert listed == {"q=red+star": 2, "": 3}
+        assert "3 new" in as_alice.get("/saved/").text
+
+    def test_it_counts_up_to_a_hundred(self, as_alice: Client, alice: User):
+        saved_by(alice, "")
+        for _each in range(101):
+            an_image()
+        assert "100 or more new" in as_alice.get("/saved/").text
+
+    def test_it_tells_what_can_not_be_run_any_more(self, as_alice: Client, alice: User):
+        image = an_image()
+        saved = saved_by(alice, f"like={image.id}")
+        image.delete()
+        for address in ("/saved/", f"/saved/{saved.pk}/?since=2026-01-01T00:00:00Z"):
+            page = as_alice.get(address)
+            assert page.status_code == 200
+            assert "can&#x27;t be searched by" in page.text
+
+    def test_it_is_there_without_a_model(self, as_alice: Client, alice: User, no_model):
+        saved_by(alice, "q=red+star")
+        page = as_alice.get("/saved/")
+        assert page.status_code == 200
+        assert "a model is missing" in page.text
+
+    def test_it_helps_where_there_are_none(self, as_alice: Client):
+        assert "You have none yet." in as_alice.get("/saved/").text
+
+    def test_a_hundred_thousand_new_pictures_cost_no_more_queries(
+        self, as_alice: Client, alice: User, django_assert_max_num_queries
+    ):
+        for number in range(5):
+            saved_by(alice, f"q=word{number}")
+        an_image()
+        with django_assert_max_num_queries(3 + 5 * 14):
+            as_alice.get("/saved/")
+
+
+class TestOpening:
+    def test_it_shows_what_is_new_and_counts_as_seen(self, as_alice: Client, alice: User):
+        saved = saved_by(alice, "")
+        an_image("old", created=ago(hours=2))
+        an_image("new", created=ago(minutes=5))
+        page = as_alice.get(saved.get_absolute_url(), follow=True)
+        assert [image.title for image in page.context["images"]] == ["new"]
+        assert 'href="/"' in page.text
+        assert as_alice.get("/saved/").context["searches"][0].new == 0
+        assert as_alice.get(saved.get_absolute_url(), follow=True).context["images"] == []
+
+    def test_loading_it_again_shows_the_same(self, as_alice: Client, alice: User):
+        saved = saved_by(alice, "")
+        an_image("new", created=ago(minutes=5))
+        address = as_alice.get(saved.get_absolute_url())["Location"]
+        for _again in range(2):
+            assert [image.title for image in as_alice.get(address).context["images"]] == ["new"]
+
+    def test_asking_only_where_it_leads_marks_nothing(self, as_alice: Client, alice: User):
+        saved = saved_by(alice, "")
+        address = as_alice.get(saved.get_absolute_url())["Location"]
+        as_alice.head(address)
+        assert SavedSearch.objects.get().last_seen == saved.last_seen
+
+    def test_without_a_model_nothing_counts_as_seen(self, as_alice: Client, alice: User, no_model):
+        saved = saved_by(alice, "q=red")
+        assert as_alice.get(f"{saved.get_absolute_url()}?since=2026-01-01T00:00:00Z").status_code == 503
+        assert SavedSearch.objects.get().last_seen == saved.last_seen
+
+    @pytest.mark.parametrize("since", ["x", "1", "2026-13-01T00:00:00Z", "2026-01-01T00:00:00", "\0", "9" * 5000])
+    def test_what_is_no_moment_counts_as_the_last_visit(self, as_alice: Client, alice: User, since: str):
+        saved = saved_by(alice, "")
+        response = as_alice.get(saved.get_absolute_url(), {"since": since})
+        assert response["Location"].endswith(urlencode({"since": saved.last_seen.isoformat()}))
+
+    @pytest.mark.parametrize(
+        "since", ["0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00"]
+    )
+    def test_no_moment_is_an_error(self, as_alice: Client, alice: User, since: str):
+        saved = saved_by(alice, "")
+        assert as_alice.get(saved.get_absolute_url(), {"since": since}, follow=True).status_code == 200
+
+    def test_markup_in_a_name_stays_text(self, as_alice: Client, alice: User):
+        saved = saved_by(alice, "")
+        as_alice.post(f"/saved/{saved.pk}/rename", {"name": "<b>x</b>"})
+        for address in ("/saved/", saved.get_absolute_url()):
+            assert "<b>x</b>" not in as_alice.get(address, follow=True).text
+
+
+class TestChanging:
+    def test_it_is_renamed(self, as_alice: Client, alice: User):
+        saved = saved_by(alice)
+        page = as_alice.post(f"/saved/{saved.pk}/rename", {"name": " Another  name"}, follow=True)
+        assert "It is called “Another name” now." in page.text
+        assert SavedSearch.objects.get().name == "Another name"
+
+    @pytest.mark.parametrize("name", ["", " ", "\0"])
+    def test_it_keeps_its_name_when_there_is_no_other(self, as_alice: Client, alice: User, name: str):
+        saved = saved_by(alice)
+        assert as_alice.post(f"/saved/{saved.pk}/rename", {"name": name}).status_code == 400
+        assert SavedSearch.objects.get().name == "red star"
+
+    def test_a_huge_name_is_cut(self, as_alice: Client, alice: User):
+        saved = saved_by(alice)
+        as_alice.post(f"/saved/{saved.pk}/rename", {"name": "n" * 1_000_000})
+        assert SavedSearch.objects.get().name == "n" * 200
+
+    def test_it_is_deleted(self, as_alice: Client, alice: User):
+        saved = saved_by(alice)
+        page = as_alice.post(f"/saved/{saved.pk}/delete", follow=True)
+        assert "“red star” is deleted, and its feed with it." in page.text
+        assert not SavedSearch.objects.exists()
+        assert as_alice.post(f"/saved/{saved.pk}/delete").status_code == 404
+
+
+class TestPermissions:
+    def test_nobody_sees_or_changes_those_of_others(self, as_bob: Client, as_carol: Client, alice: User):
+        saved = saved_by(alice)
+        for other in (as_bob, as_carol):
+            assert "red star" not in other.get("/saved/").text
+            assert other.get(saved.get_absolute_url()).status_code == 404
+            assert other.get(f"{saved.get_absolute_url()}?since=2026-01-01T00:00:00Z").status_code == 404
+            assert other.post(f"/saved/{saved.pk}/rename", {"name": "mine"}).status_code == 404
+            assert other.post(f"/saved/{saved.pk}/delete").status_code == 404
+        assert SavedSearch.objects.get().name == "red star"
+        assert SavedSearch.objects.get().last_seen == saved.last_seen
+
+    def test_strangers_are_led_to_the_login(self, client: Client, alice: User):
+        saved = saved_by(alice)
+        for address in ("/saved/", saved.get_absolute_url(), "/account/"):
+            assert client.get(address)["Location"] == f"/accounts/login/?next={address}"
+        assert client.post(f"/saved/{saved.pk}/delete").status_code == 302
+        assert SavedSearch.objects.exists()
+
+    def test_unknown_ones_are_a_short_page(self, as_alice: Client):
+        for address in ("/saved/1/", "/saved/99999999999999999999999999/", "/saved/x/"):
+            assert as_alice.get(address).status_code == 404
+
+    def test_looking_changes_nothing(self, as_alice: Client, alice: User):
+        saved = saved_by(alice)
+        for address in ("rename", "delete"):
+            assert as_alice.get(f"/saved/{saved.pk}/{address}").status_code == 405
+        assert as_alice.get("/saved/save")["Location"] == "/saved/"
+
+
+def test_the_account_page_leads_to_what_belongs_to_the_account(as_alice: Client, alice: User):
+    saved_by(alice)
+    page = as_alice.get("/account/").text
+    assert "You keep 1 search." in page
+    for address in ("/saved/", "/accounts/password/"):
+        assert f'href="{address}"' in page
+    menu = as_alice.get("/").text
+    assert 'href="/account/"' in menu
+    assert 'href="/saved/"' in menu
