@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path, register_converter
 
-from search.views import accounts, images, reports, searching, uploading
+from search.views import accounts, images, regions, reports, searching, uploading
 
 
 class RenditionWidth:
@@ -29,6 +29,7 @@ urlpatterns = [
     path("images/<uuid:image_id>/", images.image, name="image"),
     path("images/<uuid:image_id>/<rendition_width:longest>.webp", images.rendition, name="rendition"),
     path("images/<uuid:image_id>/download", images.download, name="download"),
+    path("images/<uuid:image_id>/region", regions.search_by_region, name="search-by-region"),
     path("images/<uuid:image_id>/report/", reports.report, name="report"),
     path("upload/", uploading.upload, name="upload"),
     path("accounts/sign-up/", accounts.sign_up, name="sign-up"),
