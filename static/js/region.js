@@ -13,13 +13,22 @@ const overlay = document.createElement("div");
 overlay.className = "region-overlay";
 const outline = overlay.appendChild(document.createElement("div"));
 outline.className = "region-outline";
+// The form's button may lie below the screen: those who draw find it at their rectangle, all others in the form.
+const go = overlay.appendChild(form.querySelector("button").cloneNode(true));
+go.classList.add("region-go");
+go.setAttribute("form", form.id);
+go.setAttribute("aria-hidden", "true");
+go.tabIndex = -1;
 picture.after(overlay);
 
 const numbers = () => Object.fromEntries(sides.map((side) => [side, form.elements[side].valueAsNumber || 0]));
 
 function show() {
   overlay.hidden = !details.open;
-  for (const [side, percent] of Object.entries(numbers())) outline.style[side] = `${percent}%`;
+  const { left, top, width, height } = numbers();
+  Object.assign(outline.style, { left: `${left}%`, top: `${top}%`, width: `${width}%`, height: `${height}%` });
+  overlay.style.setProperty("--middle", `${left + width / 2}%`);
+  overlay.style.setProperty("--bottom", `${top + height}%`);
 }
 
 function set(rectangle) {
@@ -72,7 +81,7 @@ function dragFrom(event) {
 }
 
 function follow(event) {
-  if (event.button || !event.isPrimary) return;
+  if (event.button || !event.isPrimary || go.contains(event.target)) return;
   const target = event.currentTarget;
   const drag = dragFrom(event);
   let begun = false;
