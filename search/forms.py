@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from search.imaging import too_many_bytes
 from search.ingestion.metadata import clean_tags
 from search.models import ApiToken, Image, Report
+from search.querying.regions import LEAST_SIDE, Region
 
 ACCEPTED = "image/jpeg,image/png,image/webp,image/gif,image/avif,image/heic,image/heif,.heic,.heif,.avif"
 
@@ -23,6 +24,11 @@ def check_size(file: "UploadedFile[Any]") -> None:
         raise too_many_bytes(size, limit)
 
 
+def _percent(label: Any, initial: int) -> forms.FloatField:
+    widget = forms.NumberInput(attrs={"min": 0, "max": 100, "step": 0.1, "inputmode": "decimal"})
+    return forms.FloatField(label=label, initial=initial, widget=widget)
+
+
 class PictureForm(forms.Form):
     """A picture to search by."""
 
@@ -32,6 +38,35 @@ class PictureForm(forms.Form):
         error_messages={"required": gettext_lazy("Choose a picture to search by.")},
         widget=forms.FileInput(attrs={"accept": ACCEPTED}),
     )
+
+
+class RegionForm(forms.Form):
+    """A rectangle of an image, in fractions of its width and height, or in percent as people write them."""
+
+    unit = forms.ChoiceField(
+        choices=[("fraction", "fraction"), ("percent", "percent")], required=False, widget=forms.HiddenInput
+    )
+    left = _percent(gettext_lazy("From the left"), 25)
+    top = _percent(gettext_lazy("From the top"), 25)
+    width = _percent(gettext_lazy("Width"), 50)
+    height = _percent(gettext_lazy("Height"), 50)
+
+    def __init__(self, image: Image, data: Any = None) -> None:
+        super().__init__(data, initial={"unit": "percent"})
+        self.image = image
+
+    def clean(self) -> dict[str, Any]:
+        sides = [self.cleaned_data.get(name) for name in ("left", "top", "width", "height")]
+        whole = 100 if self.cleaned_data.get("unit") == "percent" else 1
+        region = Region(*(side / whole for side in sides if side is not None)) if None not in sides else None
+        if region and not region.is_within:
+            raise forms.ValidationError(_("The region must lie in the picture, and have a width and a height."))
+        if region and not region.is_large_enough(self.image.width, self.image.height):
+            raise forms.ValidationError(
+                _("The region is too small: it must be at least %(least)s pixels wide and high.")
+                % {"least": LEAST_SIDE}
+            )
+        return {"region": region}
 
 
 class ManyFiles(forms.FileInput):

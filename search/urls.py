@@ -3,7 +3,18 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path, register_converter
 
-from search.views import accounts, feeds, images, reports, saved_searches, searching, selections, tokens, uploading
+from search.views import (
+    accounts,
+    feeds,
+    images,
+    regions,
+    reports,
+    saved_searches,
+    searching,
+    selections,
+    tokens,
+    uploading,
+)
 
 
 class RenditionWidth:
@@ -42,6 +53,7 @@ urlpatterns = [
     path("images/<uuid:image_id>/", images.image, name="image"),
     path("images/<uuid:image_id>/<rendition_width:longest>.webp", images.rendition, name="rendition"),
     path("images/<uuid:image_id>/download", images.download, name="download"),
+    path("images/<uuid:image_id>/region", regions.search_by_region, name="search-by-region"),
     path("images/<uuid:image_id>/report/", reports.report, name="report"),
     path("selection/download", selections.download_selection, name="download-selection"),
     path("selection/share", selections.share_selection, name="share-selection"),

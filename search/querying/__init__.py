@@ -8,6 +8,7 @@ from search.querying.finding import PER_PAGE, ResultPage, find, similar_images
 from search.querying.parts import Kind, Part
 from search.querying.pictures import remember_picture
 from search.querying.query import Minimum, Mode, SearchQuery, Sort
+from search.querying.regions import Region, remember_region
 from search.querying.relevance import Band
 
 __all__ = [
@@ -22,11 +23,13 @@ __all__ = [
     "Mode",
     "NoSuchQuery",
     "Part",
+    "Region",
     "ResultPage",
     "SearchQuery",
     "Sort",
     "example_query",
     "find",
     "remember_picture",
+    "remember_region",
     "similar_images",
 ]

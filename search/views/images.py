@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from search import renditions, storage
 from search.downloads import clean_copy, file_stem
-from search.forms import ReportForm
+from search.forms import RegionForm, ReportForm
 from search.imaging import UnreadableImage
 from search.models import Image
 from search.querying import similar_images
@@ -34,9 +34,18 @@ def may_see_hidden(request: HttpRequest) -> bool:
 
 @require_safe
 def image(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
-    image = visible_image(request, image_id)
-    context = {"image": image, "similar": similar_images(image, SIMILAR), "report_form": ReportForm()}
-    return render(request, "search/image.html", context)
+    return image_page(request, visible_image(request, image_id))
+
+
+def image_page(request: HttpRequest, image: Image, *, status: int = 200, **context: object) -> HttpResponse:
+    context = {
+        "image": image,
+        "similar": similar_images(image, SIMILAR),
+        "report_form": ReportForm(),
+        "region_form": RegionForm(image),
+        **context,
+    }
+    return render(request, "search/image.html", context, status=status)
 
 
 @require_safe

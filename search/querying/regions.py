@@ -1,0 +1,68 @@
+"""A part of an image to search by: what lies in a rectangle of it."""
+
+import math
+import uuid
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from search import storage
+from search.embedding import Picture
+from search.imaging import read_picture
+from search.models import Image
+from search.querying.pictures import LONGEST, remember_picture
+
+LEAST_SIDE = 16
+"""Pixels of the image that a region has at least each way: of fewer, no model sees what they show."""
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A rectangle in fractions of the upright picture's width and height, from its upper left corner."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    @property
+    def is_within(self) -> bool:
+        """Whether it has an area, all of it in the picture; one that ends a rounding error beyond the edge has."""
+        return (
+            min(self.left, self.top) >= 0
+            and min(self.width, self.height) > 0
+            and max(self.left + self.width, self.top + self.height) <= 1 + _ROUNDING
+        )
+
+    def pixels_of(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """Return left, top, right and bottom in a picture of this size; every pixel that is touched belongs to it."""
+        return (
+            math.floor(self.left * width + _ROUNDING),
+            math.floor(self.top * height + _ROUNDING),
+            min(width, math.ceil((self.left + self.width) * width - _ROUNDING)),
+            min(height, math.ceil((self.top + self.height) * height - _ROUNDING)),
+        )
+
+    def is_large_enough(self, width: int, height: int) -> bool:
+        left, top, right, bottom = self.pixels_of(width, height)
+        return right - left >= min(LEAST_SIDE, width) and bottom - top >= min(LEAST_SIDE, height)
+
+
+def remember_region(image: Image, region: Region) -> uuid.UUID:
+    """Embed and keep what lies in a region; return the token that `?picture=` takes.
+
+    Raises MissingObject, StorageUnavailable, UnreadableImage and ModelUnavailable.
+    """
+    return remember_picture(f"{image.id} {region}".encode(), _cut_out(image, region))
+
+
+def _cut_out(image: Image, region: Region) -> Picture:
+    """Return the region from the original, decoded no larger than the model can use."""
+    shorter_side = min(region.width * image.width, region.height * image.height)
+    picture = read_picture(
+        storage.read(storage.original_key(image.id)),
+        max_pixels=max(settings.UPLOAD_MAX_MEGAPIXELS * 1_000_000, image.width * image.height),
+        at_least=math.ceil(LONGEST * min(image.width, image.height) / shorter_side),
+    ).picture
+    return picture.crop(region.pixels_of(*picture.size))

@@ -1,0 +1,31 @@
+"""Searching by what is in a part of an image."""
+
+import uuid
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from search import storage
+from search.forms import RegionForm
+from search.imaging import UnreadableImage
+from search.querying import Kind, Part, SearchQuery, remember_region
+from search.views.images import image_page, visible_image
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def search_by_region(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
+    """Take a rectangle of an image, and lead to the address of the search by what is in it."""
+    image = visible_image(request, image_id)
+    if request.method != "POST":  # the address bar of a refused region, asked for again
+        return redirect(image)
+    form = RegionForm(image, request.POST)
+    if not form.is_valid():
+        return image_page(request, image, status=400, region_form=form)
+    try:
+        token = remember_region(image, form.cleaned_data["region"])
+    except (storage.MissingObject, UnreadableImage):
+        raise Http404 from None
+    query = SearchQuery(parts=(Part(Kind.PICTURE, token),))
+    return redirect(f"{reverse('results')}?{query.to_url()}")
