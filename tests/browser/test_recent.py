@@ -136,6 +136,8 @@ def test_a_browser_that_forbids_the_store_searches_as_ever(open_page: OpenPage, 
     page.goto("/search?q=red+star")
     page.goto("/")
     expect(panel(page)).to_be_hidden()
+    page.locator("article .tile-link").first.click()
+    expect(page.locator("#lightbox")).to_be_visible()
 
 
 def test_words_are_shown_as_words(open_page: OpenPage, collection: list[Image]):

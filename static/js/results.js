@@ -1,0 +1,4 @@
+// What a person does with results by hand: selecting them, seeing them large, walking through them with keys.
+
+import "./lightbox.js";
+import "./keys.js";
