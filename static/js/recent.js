@@ -13,7 +13,12 @@ show();
 
 // Live results follow every pause in the typing; what was meant shows when somebody goes on from it.
 window.addEventListener("pagehide", note);
-box.addEventListener("change", note);
+box.addEventListener("change", () => {
+  // A pause in the middle of typing was searched too, but not meant.
+  const searched = new URLSearchParams(location.search).get("q") ?? "";
+  const isHalfTyped = box.value.trim() !== searched && box.value.startsWith(searched);
+  if (!isHalfTyped) note();
+});
 document.addEventListener("click", (event) => {
   if (event.target.closest("article.tile")) note();
 });
