@@ -1,0 +1,143 @@
+// A result shown large, with the ways to the next and the previous one.
+
+import { pressed } from "./pressed.js";
+import { clearAddress, idInAddress, leaveAddress, pushToAddress, replaceInAddress } from "./shown_large.js";
+import { onSwipe } from "./swipe.js";
+import { factsOf, hasMore, linkOf, loadMore, onResults, tileOf, tiles, titleOf } from "./tiles.js";
+
+const dialog = document.getElementById("lightbox");
+const slot = (name) => dialog.querySelector(`[data-slot=${name}]`);
+const NOBODY = "00000000-0000-0000-0000-000000000000";
+const SOON = 3;
+
+let current = null;
+let waiting = false;
+
+const addressOf = (kind, tile) => dialog.dataset[kind].replace(NOBODY, tile.dataset.image);
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("article.tile .tile-link");
+  // With ctrl, shift or the middle button the link leads where links lead.
+  if (!link || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  const tile = link.closest("article.tile");
+  pushToAddress(tile.dataset.image);
+  show(tile);
+});
+
+slot("next").addEventListener("click", () => step(1));
+slot("previous").addEventListener("click", () => step(-1));
+slot("stage").addEventListener("click", (event) => {
+  if (event.target === slot("stage")) dialog.close();
+});
+onSwipe(slot("stage"), step);
+
+dialog.addEventListener("keydown", (event) => {
+  const act = {
+    ArrowRight: () => step(1),
+    ArrowLeft: () => step(-1),
+    s: () => slot("more-like").click(),
+  }[pressed(event)];
+  if (!act) return;
+  event.preventDefault();
+  act();
+});
+
+dialog.addEventListener("close", () => {
+  waiting = false;
+  leaveAddress();
+  if (!current.isConnected) return;
+  const { top, bottom } = current.getBoundingClientRect();
+  if (bottom < 0 || top > window.innerHeight) current.scrollIntoView({ block: "center" });
+  linkOf(current).focus({ preventScroll: true });
+});
+
+window.addEventListener("popstate", showWhatAddressSays);
+showWhatAddressSays();
+
+onResults(() => {
+  if (!dialog.open || !current.isConnected) showWhatAddressSays();
+  else if (waiting) step(1);
+  else showWays();
+});
+for (const failure of ["htmx:sendError", "htmx:responseError"]) {
+  document.addEventListener(failure, () => wait(false));
+}
+
+function showWhatAddressSays() {
+  const tile = tileOf(idInAddress());
+  if (tile) return show(tile);
+  clearAddress();
+  return dialog.close();
+}
+
+function step(by) {
+  const all = tiles();
+  const next = all[all.indexOf(current) + by];
+  if (next) {
+    replaceInAddress(next.dataset.image);
+    show(next);
+  } else if (by > 0 && hasMore()) {
+    wait(true);
+    loadMore();
+  }
+}
+
+function wait(whether) {
+  waiting = whether;
+  dialog.toggleAttribute("data-waiting", waiting);
+}
+
+function show(tile) {
+  current = tile;
+  wait(false);
+  showPicture(tile);
+  slot("title").textContent = titleOf(tile);
+  slot("title").href = slot("page").href = linkOf(tile).href;
+  slot("facts").replaceChildren(...factsOf(tile));
+  slot("download").href = addressOf("download", tile);
+  lead(slot("more-like"), tile.querySelector("a.more-like-this"));
+  lead(slot("less-like"), tile.querySelector("a.less-like-this"));
+  if (!dialog.open) dialog.showModal();
+  showWays();
+}
+
+function lead(link, like) {
+  link.hidden = !like;
+  if (like) link.href = like.href;
+  else link.removeAttribute("href");
+}
+
+// A new element each time: the old one would show the last picture until this one has come.
+function showPicture(tile) {
+  const small = tile.querySelector(".tile-frame img");
+  const picture = new Image(small.getAttribute("width"), small.getAttribute("height"));
+  picture.className = "lightbox-picture";
+  picture.dataset.slot = "picture";
+  picture.alt = titleOf(tile);
+  picture.draggable = false;
+  picture.style.setProperty("--width", picture.getAttribute("width"));
+  picture.style.setProperty("--aspect", picture.getAttribute("width") / picture.getAttribute("height"));
+  const placeholder = tile.querySelector(".tile-frame").style.backgroundImage;
+  picture.style.backgroundImage = [`url("${small.currentSrc || small.src}")`, placeholder].filter(Boolean).join(", ");
+  picture.addEventListener("error", () => (picture.src = small.src), { once: true });
+  picture.src = addressOf("large", tile);
+  slot("picture").replaceWith(picture);
+}
+
+function showWays() {
+  const all = tiles();
+  const index = all.indexOf(current);
+  slot("position").textContent = dialog.dataset.position.replace("{number}", index + 1);
+  const last = index === all.length - 1 && !hasMore();
+  turn(slot("previous"), index === 0, slot("next"));
+  turn(slot("next"), last, slot("previous"));
+  for (const tile of [all[index + 1], all[index - 1]]) if (tile) new Image().src = addressOf("large", tile);
+  if (index >= all.length - SOON) loadMore();
+}
+
+// A button that is switched off would lose the focus to nowhere.
+function turn(button, off, other) {
+  if (off && button === document.activeElement) other.focus();
+  button.disabled = off;
+}

@@ -1,0 +1,5 @@
+// What a person does with results by hand: selecting them, seeing them large, walking through them with keys.
+
+import "./select.js";
+import "./lightbox.js";
+import "./keys.js";

@@ -1,0 +1,49 @@
+// The results that are on the page, in the order they are read.
+
+export function tiles() {
+  return [...document.querySelectorAll("article.tile")];
+}
+
+export function tileOf(id) {
+  return tiles().find((tile) => tile.dataset.image === id);
+}
+
+export function linkOf(tile) {
+  return tile.querySelector(".tile-link");
+}
+
+export function titleOf(tile) {
+  return tile.querySelector(".tile-title").textContent.trim();
+}
+
+// What the tile says of its similarity, without what can be pressed there.
+export function factsOf(tile) {
+  const facts = tile.querySelector(".tile-facts").cloneNode(true);
+  for (const pressable of facts.querySelectorAll("a, button, form, label")) pressable.remove();
+  for (const named of facts.querySelectorAll("[id]")) named.removeAttribute("id");
+  return [...facts.childNodes];
+}
+
+// Whether scrolling on would bring another page of results.
+export function hasMore() {
+  return document.querySelector(".more-ahead") !== null;
+}
+
+// Asks for the next page of results, as scrolling to it would.
+export function loadMore() {
+  const ahead = document.querySelector(".more-ahead");
+  if (ahead && !ahead.classList.contains("htmx-request")) window.htmx.trigger(ahead, "revealed");
+}
+
+// Has `action` called once after each change of the results; htmx tells of every new element.
+export function onResults(action) {
+  let isDue = false;
+  document.addEventListener("htmx:afterSwap", () => {
+    if (isDue) return;
+    isDue = true;
+    queueMicrotask(() => {
+      isDue = false;
+      action();
+    });
+  });
+}

@@ -1,0 +1,223 @@
+"""Results shown large: opened, walked through and left, by mouse, keys, finger and the browser's back button."""
+
+import re
+
+from playwright.sync_api import Locator, Page, Route, expect
+
+from search.models import Image
+from tests.browser.conftest import OpenPage
+from tests.browser.test_every_page import violations
+
+
+def lightbox(page: Page) -> Locator:
+    return page.locator("#lightbox")
+
+
+def picture(page: Page) -> Locator:
+    return lightbox(page).locator(".lightbox-picture")
+
+
+def results(page: Page) -> list[str]:
+    found: list[str] = page.eval_on_selector_all("article", "tiles => tiles.map((tile) => tile.dataset.image)")
+    return found
+
+
+def open_result(page: Page, number: int) -> None:
+    page.locator("article .tile-link").nth(number).click()
+    expect(lightbox(page)).to_be_visible()
+
+
+def expect_shown(page: Page, image_id: str) -> None:
+    expect(picture(page)).to_have_attribute("src", f"/images/{image_id}/1600.webp")
+    expect(page).to_have_url(re.compile(f"#image-{image_id}$"))
+
+
+def test_a_click_shows_the_picture_large_with_what_is_known_and_where_to_go(
+    open_page: OpenPage, collection: list[Image]
+):
+    page = open_page("/search?q=red+star")
+    titles = page.locator("article .tile-title").all_inner_texts()
+    open_result(page, 1)
+    image_id = results(page)[1]
+    expect_shown(page, image_id)
+    expect(lightbox(page).get_by_role("heading")).to_have_text(titles[1])
+    expect(lightbox(page).locator(".similarity")).to_have_text(page.locator("article .similarity").nth(1).inner_text())
+    expect(lightbox(page).get_by_text("Result 2")).to_be_visible()
+    for name, address in (
+        ("More like this", f"/search\\?.*like={image_id}"),
+        ("Download", f"/images/{image_id}/download$"),
+        ("About this picture", f"/images/{image_id}/$"),
+    ):
+        expect(lightbox(page).get_by_role("link", name=name)).to_have_attribute("href", re.compile(address))
+
+
+def test_the_picture_is_uncut_and_within_the_screen(open_page: OpenPage, collection: list[Image]):
+    for size in ({"width": 390, "height": 844}, {"width": 1440, "height": 900}, {"width": 844, "height": 390}):
+        page = open_page("/", viewport=size)
+        open_result(page, 0)
+        for _ in range(5):
+            shape = picture(page).evaluate(
+                """picture => {
+                    const {left, top, right, bottom, width, height} = picture.getBoundingClientRect();
+                    const inside = left >= 0 && top >= 0 && right <= innerWidth && bottom <= innerHeight;
+                    return [inside, width / height / (picture.getAttribute("width") / picture.getAttribute("height"))];
+                }"""
+            )
+            assert shape[0]
+            assert abs(shape[1] - 1) < 0.02
+            page.keyboard.press("ArrowRight")
+
+
+def test_buttons_and_arrows_lead_to_the_neighbours(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/")
+    ids = results(page)
+    open_result(page, 0)
+    expect(lightbox(page).get_by_role("button", name="Previous")).to_be_disabled()
+    lightbox(page).get_by_role("button", name="Next").click()
+    expect_shown(page, ids[1])
+    page.keyboard.press("ArrowRight")
+    expect_shown(page, ids[2])
+    lightbox(page).get_by_role("button", name="Previous").click()
+    page.keyboard.press("ArrowLeft")
+    expect_shown(page, ids[0])
+    # The button that led here is switched off, and the focus has gone on to the other.
+    expect(lightbox(page).get_by_role("button", name="Next")).to_be_focused()
+
+
+def test_a_finger_swipes_to_the_neighbours(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/", viewport={"width": 390, "height": 844}, has_touch=True)
+    ids = results(page)
+    open_result(page, 0)
+    touch = page.context.new_cdp_session(page)
+
+    def swipe(*places: int) -> None:
+        touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": places[0], "y": 350}]})
+        for place in places[1:]:
+            touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": place, "y": 352}]})
+        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    swipe(300, 250, 120)
+    expect_shown(page, ids[1])
+    swipe(200, 190, 175)
+    expect_shown(page, ids[1])
+    swipe(100, 160, 280)
+    expect_shown(page, ids[0])
+
+
+def test_it_goes_on_where_the_loaded_results_end(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/", viewport={"width": 1440, "height": 400})
+    open_result(page, 18)
+    newest_first = [str(image.id) for image in reversed(collection)]
+    for number in range(19, 30):
+        page.keyboard.press("ArrowRight")
+        expect_shown(page, newest_first[number])
+    assert results(page) == newest_first
+    expect(lightbox(page).get_by_role("button", name="Next")).to_be_disabled()
+    page.keyboard.press("ArrowRight")
+    expect_shown(page, newest_first[29])
+
+
+def test_at_the_last_loaded_result_it_waits_for_the_next(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/", viewport={"width": 1440, "height": 400})
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/search?*page=2*", hold)
+    open_result(page, 18)
+    for _ in range(6):
+        page.keyboard.press("ArrowRight")
+    expect(lightbox(page).get_by_text("The next results are coming…")).to_be_visible()
+    held[0].continue_()
+    expect_shown(page, str(collection[5].id))
+    expect(lightbox(page).get_by_text("The next results are coming…")).to_be_hidden()
+
+
+def test_back_closes_it_and_the_page_is_where_it_was(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/search?q=red+star", viewport={"width": 1440, "height": 500})
+    open_result(page, 9)
+    place = page.evaluate("scrollY")
+    assert place > 0
+    page.go_back()
+    expect(lightbox(page)).to_be_hidden()
+    expect(page).to_have_url(re.compile(r"q=red\+star$"))
+    assert page.evaluate("scrollY") == place
+    expect(page.locator("article .tile-link").nth(9)).to_be_focused()
+    page.go_forward()
+    expect_shown(page, results(page)[9])
+
+
+def test_escape_closes_it_at_the_result_that_was_shown_last(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/", viewport={"width": 1440, "height": 500})
+    entries = page.evaluate("history.length")
+    open_result(page, 0)
+    for _ in range(16):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Escape")
+    expect(lightbox(page)).to_be_hidden()
+    expect(page).to_have_url(re.compile(r"/$"))
+    expect(page.locator("article .tile-link").nth(16)).to_be_focused()
+    expect(page.locator("article .tile-frame").nth(16)).to_be_in_viewport()
+    # However many were looked at, they are one step of the history.
+    assert page.evaluate("history.length") == entries + 1
+
+
+def test_a_click_beside_the_picture_closes_it(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/")
+    open_result(page, 1)
+    picture(page).click()
+    expect(lightbox(page)).to_be_visible()
+    lightbox(page).locator(".lightbox-stage").click(position={"x": 5, "y": 5})
+    expect(lightbox(page)).to_be_hidden()
+
+
+def test_a_page_loaded_again_shows_it_again(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/")
+    open_result(page, 2)
+    page.reload()
+    expect_shown(page, results(page)[2])
+    page.keyboard.press("Escape")
+    expect(lightbox(page)).to_be_hidden()
+    expect(page).to_have_url(re.compile(r"/$"))
+
+
+def test_an_address_with_an_unknown_picture_shows_the_results(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/#image-nonsense")
+    expect(page).to_have_url(re.compile(r"/$"))
+    expect(lightbox(page)).to_be_hidden()
+
+
+def test_more_like_this_is_one_key_away_and_back_returns(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/")
+    open_result(page, 3)
+    shown = results(page)[3]
+    page.keyboard.press("s")
+    expect(page).to_have_url(re.compile(f"like={shown}"))
+    page.go_back()
+    expect_shown(page, shown)
+
+
+def test_with_ctrl_or_without_a_script_the_page_of_the_picture_opens(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/")
+    first = results(page)[0]
+    with page.context.expect_page() as opened:
+        page.locator("article .tile-link").first.click(modifiers=["Control"])
+    expect(opened.value).to_have_url(re.compile(f"/images/{first}/$"))
+    expect(lightbox(page)).to_be_hidden()
+    page = open_page("/", java_script_enabled=False)
+    page.locator("article .tile-link").first.click()
+    expect(page).to_have_url(re.compile(f"/images/{first}/$"))
+
+
+def test_a_picture_that_can_not_be_had_large_is_shown_as_small(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/")
+    page.route("**/1600.webp", lambda route: route.fulfill(status=404))
+    open_result(page, 0)
+    expect(picture(page)).to_have_attribute("src", re.compile("400.webp"))
+
+
+def test_axe_finds_nothing_in_it(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/search?q=red+star")
+    open_result(page, 1)
+    assert violations(page) == []

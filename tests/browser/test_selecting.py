@@ -1,0 +1,163 @@
+"""Selecting results, and what is done with them."""
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from search.models import Image
+from tests.browser.conftest import OpenPage
+from tests.browser.test_every_page import violations
+
+
+def start(page: Page) -> None:
+    page.get_by_role("button", name="Select", exact=True).click()
+    expect(page.locator("#selection")).to_be_visible()
+
+
+def tile(page: Page, number: int) -> Locator:
+    return page.locator("article .tile-frame").nth(number)
+
+
+def selected(page: Page) -> list[int]:
+    numbers: list[int] = page.eval_on_selector_all(
+        ".tile-check input", "checks => checks.flatMap((check, number) => (check.checked ? [number] : []))"
+    )
+    return numbers
+
+
+def results(page: Page) -> list[str]:
+    found: list[str] = page.eval_on_selector_all("article", "tiles => tiles.map((tile) => tile.dataset.image)")
+    return found
+
+
+def expect_count(page: Page, text: str) -> None:
+    expect(page.locator("#selection [role=status]")).to_have_text(text)
+
+
+def test_clicks_select_and_shift_selects_all_up_to_there(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/")
+    start(page)
+    expect_count(page, "0 selected")
+    tile(page, 1).click()
+    tile(page, 4).click(modifiers=["Shift"])
+    assert selected(page) == [1, 2, 3, 4]
+    tile(page, 2).click(modifiers=["Control"])
+    tile(page, 0).click()
+    assert selected(page) == [0, 1, 3, 4]
+    expect_count(page, "4 selected")
+    expect(page.locator("#lightbox")).to_be_hidden()
+    assert len(page.context.pages) == 1
+
+
+def test_space_selects_and_enter_still_shows_large(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/")
+    start(page)
+    page.locator("article .tile-link").nth(1).focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+Space")
+    assert selected(page) == [1, 2, 3]
+    page.keyboard.press("Space")
+    assert selected(page) == [1, 2]
+    page.keyboard.press("Enter")
+    expect(page.locator("#lightbox")).to_be_visible()
+
+
+def test_every_result_has_a_checkbox_that_says_which(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/")
+    start(page)
+    title = collection[29].name
+    page.get_by_role("checkbox", name=f"Select “{title}”").check()
+    expect_count(page, "1 selected")
+    assert selected(page) == [0]
+
+
+def test_results_that_come_later_can_be_selected_too(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/", viewport={"width": 390, "height": 700})
+    start(page)
+    tile(page, 0).click()
+    page.locator(".site-footer").scroll_into_view_if_needed()
+    expect(page.locator("article")).to_have_count(30)
+    expect(page.locator("#selection")).to_be_in_viewport()
+    tile(page, 29).click()
+    assert selected(page) == [0, 29]
+    tile(page, 25).click(modifiers=["Shift"])
+    expect_count(page, "6 selected")
+
+
+def test_all_strong_ones_are_selected_at_once(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/")
+    for number, band in enumerate(("strong", "strong", "related", "weak")):
+        page.locator("article").nth(number).evaluate("(tile, band) => { tile.dataset.band = band; }", band)
+    start(page)
+    page.get_by_role("button", name="All strong ones").click()
+    assert selected(page) == [0, 1]
+    page.get_by_role("button", name="Clear", exact=True).click()
+    assert selected(page) == []
+    expect(page.get_by_role("button", name="Copy links")).to_be_disabled()
+    expect(page.get_by_role("button", name="Stop selecting")).to_be_focused()
+
+
+def test_without_strong_ones_nothing_is_said_of_them(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/")
+    page.eval_on_selector_all("article", "tiles => tiles.forEach((tile) => delete tile.dataset.band)")
+    start(page)
+    expect(page.get_by_role("button", name="All strong ones")).to_be_hidden()
+
+
+@pytest.mark.parametrize("has_clipboard", [True, False])
+def test_links_are_copied_one_a_line(open_page: OpenPage, collection: list[Image], has_clipboard: bool):
+    page = open_page("/", permissions=["clipboard-read", "clipboard-write"])
+    if not has_clipboard:
+        # As over plain http.
+        page.evaluate("navigator.clipboard.writeText = undefined")
+    start(page)
+    tile(page, 0).click()
+    tile(page, 2).click()
+    page.get_by_role("button", name="Copy links").click()
+    expect_count(page, "Links copied")
+    ids = results(page)
+    base = page.url.rstrip("/")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.split() == [f"{base}/images/{ids[0]}/", f"{base}/images/{ids[2]}/"]
+
+
+def test_the_form_sends_what_is_selected_with_its_similarity(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/search?q=red+star")
+    start(page)
+    tile(page, 1).click()
+    tile(page, 3).click()
+    ids = results(page)
+    sent = page.locator("#selection").evaluate("form => [...new FormData(form)]")
+    similarities = [page.locator("article").nth(number).get_attribute("data-similarity") for number in (1, 3)]
+    assert [value for name, value in sent if name == "id"] == [ids[1], ids[3]]
+    assert [f"similarity-{ids[1]}", similarities[0]] in sent
+    assert [f"similarity-{ids[3]}", similarities[1]] in sent
+    assert [name for name, _ in sent].count("csrfmiddlewaretoken") == 1
+
+
+def test_stopping_forgets_the_selection(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/")
+    start(page)
+    tile(page, 1).click()
+    page.get_by_role("button", name="Stop selecting").click()
+    expect(page.locator("#selection")).to_be_hidden()
+    expect(page.get_by_role("button", name="Select", exact=True)).to_be_focused()
+    expect(page.get_by_role("checkbox")).to_have_count(0)
+    tile(page, 1).click()
+    expect(page.locator("#lightbox")).to_be_visible()
+
+
+def test_without_a_script_there_is_no_bar(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/", java_script_enabled=False)
+    expect(page.locator("article").first).to_be_visible()
+    expect(page.locator(".result-tools")).to_be_hidden()
+    expect(page.locator("#selection")).to_be_hidden()
+
+
+def test_axe_finds_nothing_while_selecting(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/search?q=red+star", viewport={"width": 390, "height": 844})
+    start(page)
+    tile(page, 0).click()
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
