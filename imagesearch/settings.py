@@ -232,6 +232,9 @@ SEARCH_BY_ADDRESS = choice(
 EMBEDDING_IMAGE_MODEL = text("EMBEDDING_IMAGE_MODEL") or "sentence-transformers/clip-ViT-B-32"
 EMBEDDING_TEXT_MODEL = text("EMBEDDING_TEXT_MODEL") or "sentence-transformers/clip-ViT-B-32-multilingual-v1"
 
+# Measure anew what counts as a strong match, in the background, when uploads have changed the collection by a tenth.
+CALIBRATE_AFTER_UPLOADS = True
+
 # --- Language and time ------------------------------------------------------------------------------------------
 
 LANGUAGES = [("en", _("English")), ("ko", _("Korean"))]

@@ -29,6 +29,7 @@ def _own_world(settings, tmp_path: Path) -> Iterator[None]:
     }
     settings.ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
     settings.LANGUAGE_CODE = "en"
+    settings.CALIBRATE_AFTER_UPLOADS = False
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     cache.clear()
     yield

@@ -1,5 +1,6 @@
 """The tables, one concept a file."""
 
+from search.models.calibration import Calibration
 from search.models.curation import OwedDeletion, Report
 from search.models.image import Image
 from search.models.queries import QueryPicture
@@ -7,4 +8,4 @@ from search.models.saved_searches import SavedSearch
 from search.models.selections import PictureSet
 from search.models.tokens import ApiToken
 
-__all__ = ["ApiToken", "Image", "OwedDeletion", "PictureSet", "QueryPicture", "Report", "SavedSearch"]
+__all__ = ["ApiToken", "Calibration", "Image", "OwedDeletion", "PictureSet", "QueryPicture", "Report", "SavedSearch"]

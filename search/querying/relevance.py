@@ -1,9 +1,32 @@
-"""How good a similarity is."""
+"""How good a similarity is, told against what the pictures of this very collection score.
 
+No constant fits: unrelated words and pictures lie near 0.18 with CLIP, near 0 with SigLIP and below 0 with the demo's
+model. `search.evaluation` measures the levels; here they meet the query at hand.
+"""
+
+import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
+from statistics import NormalDist
 
-from search.vectors import Vector
+import numpy as np
+from django.conf import settings
+from django.core.cache import cache
+
+from search.embedding import active_model
+from search.models import Calibration
+from search.vectors import Vector, Vectors
+
+FALSE_ALARMS = 0.02
+"""How often the best of all unrelated pictures may score beyond their common upper end."""
+NARROWEST = 0.002
+"""Vectors are kept in half precision: spreads below this are rounding."""
+RELATED_FROM = 0.75
+"""Where the related begin, on the way from what unrelated pictures score to where the strong begin."""
+LOOKED_AFTER = 5
+"""Seconds after which a process looks whether another one has calibrated anew."""
 
 
 class Band(StrEnum):
@@ -14,6 +37,8 @@ class Band(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scale:
+    """What unrelated pictures of the collection score for one query, and the similarities where its bands begin."""
+
     mean: float
     spread: float
     strong: float
@@ -23,8 +48,97 @@ class Scale:
         return Band.STRONG if similarity >= self.strong else Band.RELATED if similarity >= self.related else Band.WEAK
 
     def excess(self, similarity: float) -> float:
+        """Return how many spreads `similarity` lies beyond what unrelated pictures score; 0 where it doesn't."""
         return max(0.0, (similarity - self.related) / self.spread)
 
 
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Below `least` nothing is strong, from `match` on everything is; between, it depends on the query."""
+
+    least: float
+    match: float
+
+    def towards(self, other: "Levels", share: float) -> "Levels":
+        """Return the levels of a query that is to `share` of the other kind."""
+        return Levels(self.least + share * (other.least - self.least), self.match + share * (other.match - self.match))
+
+
+@dataclass(frozen=True, slots=True)
+class Yardstick:
+    """A calibration ready for use: a sample of the collection, shape (count, 512), the collection's size, levels."""
+
+    sample: Vectors
+    size: int
+    words: Levels
+    pictures: Levels
+
+    def scale(self, vector: Vector, *, pictures: float) -> Scale:
+        """Return the scale of the query `vector`; `pictures` is the share of it that is pictures, 0 to 1.
+
+        Strong is what reaches the level of matches, or what the best of so many unrelated pictures reaches in one
+        search of ten only, if their scores are normal: `size` draws stay below the quantile 0.9^(1/size) with
+        probability 0.9 (the distribution of the maximum; Gumbel, Statistics of Extremes, 1958, chapter 1.2). The
+        second is for models whose queries each have a level of their own, and is never trusted below what the best
+        unrelated picture usually scores.
+        """
+        levels = self.words.towards(self.pictures, pictures)
+        mean, spread = (float(value) for value in centre_and_spread(self.sample @ vector))
+        extreme = mean + spread * highest_of(self.size, 1 - FALSE_ALARMS)
+        strong = max(levels.least, min(levels.match, extreme), mean + spread)
+        return Scale(mean, spread, strong, related=mean + RELATED_FROM * (strong - mean))
+
+
+def centre_and_spread(scores: Vectors) -> tuple[Vector, Vector]:
+    """Return the median along the last axis, and how far below it the standard deviation ends.
+
+    Relevant pictures are among the sample too. They score high: the lower half tells of the unrelated ones alone.
+    """
+    low, centre = np.quantile(scores, [NormalDist().cdf(-1), 0.5], axis=-1)
+    return centre, np.maximum(centre - low, NARROWEST)
+
+
+def highest_of(count: int, chance: float) -> float:
+    """Return what the highest of `count` standard normal numbers stays below with probability `chance`."""
+    return NormalDist().inv_cdf(chance ** (1 / max(count, 1)))
+
+
 def scale_of(vector: Vector, *, pictures: float) -> Scale | None:
-    return None
+    """Return the scale of a query, a unit vector of shape (512,); None while the collection isn't measured.
+
+    `pictures` is the share of the query's weight that is pictures, from 0 to 1.
+    """
+    model, key = active_model(), _cache_key()
+    measured: datetime | str | None = cache.get(key)
+    if measured is None:
+        rows = Calibration.objects.filter(model=model, text_model=settings.EMBEDDING_TEXT_MODEL)
+        measured = rows.values_list("measured", flat=True).first() or "never"
+        cache.set(key, measured, LOOKED_AFTER)
+    if isinstance(measured, str):
+        return None
+    yardstick = _yardstick(model, measured)
+    return yardstick.scale(vector, pictures=pictures) if yardstick else None
+
+
+def look_again() -> None:
+    """Forget which calibration is the newest; the next search of this process asks the database."""
+    cache.delete(_cache_key())
+
+
+def _cache_key() -> str:
+    # Names of models may hold what no key of a cache may.
+    named = f"{active_model()}\n{settings.EMBEDDING_TEXT_MODEL}"
+    return f"calibration:{hashlib.sha256(named.encode()).hexdigest()}"
+
+
+@lru_cache(maxsize=2)
+def _yardstick(model: str, measured: datetime) -> Yardstick | None:
+    row = Calibration.objects.filter(model=model, measured=measured).first()
+    if row is None:  # calibrated anew this very moment
+        return None
+    return Yardstick(
+        sample=row.vectors(),
+        size=row.pictures,
+        words=Levels(row.words_least, row.words_match),
+        pictures=Levels(row.pictures_match, row.pictures_match),
+    )

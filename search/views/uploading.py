@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
+from search.evaluation import calibrate_soon_if_due
 from search.forms import UploadForm, check_size
 from search.imaging import UnreadableImage
 from search.ingestion import Added, Details, add_picture
@@ -41,6 +42,8 @@ def upload(request: HttpRequest) -> HttpResponse:
             **{name: form.cleaned_data[name] for name in ("title", "description", "source_link", "tags")}
         )
         outcomes = [_add(file, details, user) for file in form.cleaned_data["pictures"]]
+        if any(one.added and one.added.is_new for one in outcomes):
+            calibrate_soon_if_due()
     status = 400 if form.errors or (outcomes and all(one.refused for one in outcomes)) else 200
     template = "search/_partials/upload_outcomes.html" if request.htmx else "search/upload.html"  # type: ignore[attr-defined]
     context = {

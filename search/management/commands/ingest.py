@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from search.embedding import ModelUnavailable
 from search.ingestion import Report, find_files, ingest, read_metadata
 from search.ingestion.metadata import Metadata, MetadataError, clean_tags
+from search.management.calibrating import calibrate_after
 from search.management.progress import progress_of
 from search.storage import StorageUnavailable
 
@@ -52,6 +53,8 @@ class Command(BaseCommand):
             (name, "Named in the metadata, but not there.") for name in metadata.missing
         ]
         self._summarise(report, metadata, dry_run=options["dry_run"])
+        if not options["dry_run"]:
+            calibrate_after(self.stdout, self.stderr)
         if report.failed:
             raise SystemExit(1)
 

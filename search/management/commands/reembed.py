@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from search.embedding import ModelUnavailable
 from search.ingestion import reembed, stale_images
+from search.management.calibrating import calibrate_after
 from search.management.progress import progress_of
 from search.storage import StorageUnavailable
 
@@ -22,5 +23,6 @@ class Command(BaseCommand):
         for name, reason in report.failed:
             self.stderr.write(f"{name}: {reason}")
         self.stdout.write(f"{report.added:,} embedded anew, {len(report.failed):,} failed.")
+        calibrate_after(self.stdout, self.stderr)
         if report.failed:
             raise SystemExit(1)

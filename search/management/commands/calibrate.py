@@ -1,0 +1,30 @@
+"""`manage.py calibrate`: measure what unrelated pictures score, so that results can be told good from bad."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from search.embedding import ModelUnavailable
+from search.evaluation import calibrate
+from search.evaluation.calibration import LEAST
+
+
+class Command(BaseCommand):
+    help = (
+        "Measure what counts as a strong match in this collection. Runs by itself after ingest, reembed and uploads "
+        "when the collection has changed by a tenth, or a model has."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            report = calibrate()
+        except ModelUnavailable as error:
+            raise CommandError(str(error)) from error
+        if report.words is None or report.showing is None:
+            self.stdout.write(f"{report.pictures:,} pictures are too few to measure; {LEAST} are needed.")
+            return
+        self.stdout.write(
+            f"{report.pictures:,} pictures, {report.model}.\n"
+            f"Words: the best picture usually scores {report.words.least:.3f}; strong from {report.words.match:.3f}.\n"
+            f"Pictures: strong from {report.showing.match:.3f}."
+        )

@@ -1,0 +1,46 @@
+"""What unrelated pictures score with a model in this collection: measured now and then, asked at every search."""
+
+from typing import ClassVar
+
+import numpy as np
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from search.models.image import DIMENSIONS
+from search.vectors import Vectors
+
+
+class Calibration(models.Model):
+    """The newest measurement for a model; a new one takes its place. All levels are cosine similarities."""
+
+    model = models.CharField(_("model"), max_length=300, primary_key=True)
+    text_model = models.CharField(_("model for words"), max_length=1000)
+    measured = models.DateTimeField(_("measured"))
+    pictures = models.PositiveIntegerField(_("pictures"), help_text=_("How many could be searched at that time."))
+    words_least = models.FloatField(_("least for words"))
+    words_match = models.FloatField(_("match for words"))
+    pictures_match = models.FloatField(_("match for pictures"))
+    sample = models.BinaryField(_("sample"), help_text=_("Vectors of some of the pictures, one after the other."))
+
+    class Meta:
+        verbose_name = _("calibration")
+        verbose_name_plural = _("calibrations")
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=~models.Q(model=""), name="calibration_names_its_model"),
+            models.CheckConstraint(
+                condition=models.Q(words_least__lte=models.F("words_match")),
+                name="calibration_levels_in_order",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.model
+
+    def vectors(self) -> Vectors:
+        """Return the sample, float32, shape (count, 512)."""
+        return np.frombuffer(self.sample, dtype=np.float16).reshape(-1, DIMENSIONS).astype(np.float32)
+
+    @staticmethod
+    def as_sample(vectors: Vectors) -> bytes:
+        """Return what `sample` holds for `vectors`, shape (count, 512)."""
+        return vectors.astype(np.float16).tobytes()
