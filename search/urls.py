@@ -3,13 +3,14 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path, register_converter
 
+from search import storage
 from search.views import accounts, images, reports, searching, uploading
 
 
 class RenditionWidth:
     """One of the sizes that are made, so that nobody can have a thousand others made."""
 
-    regex = "400|1600"
+    regex = "|".join(map(str, storage.WIDTHS))
 
     def to_python(self, value: str) -> int:
         return int(value)
