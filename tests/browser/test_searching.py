@@ -148,17 +148,3 @@ def test_escape_closes_a_menu_and_gives_the_focus_back(open_page: OpenPage, coll
     page.keyboard.press("Escape")
     expect(page.get_by_role("link", name="Change password")).to_be_hidden()
     expect(page.locator(".menu summary")).to_be_focused()
-
-
-def test_the_pictures_keep_their_place_while_they_load(open_page: OpenPage, collection: list[Image]):
-    page = open_page("/")
-    page.wait_for_load_state("networkidle")
-    shift = page.evaluate(
-        """() => new Promise((resolve) => {
-            let sum = 0;
-            const observer = new PerformanceObserver((list) => list.getEntries().forEach((one) => (sum += one.value)));
-            observer.observe({type: "layout-shift", buffered: true});
-            requestAnimationFrame(() => requestAnimationFrame(() => resolve(sum)));
-        })"""
-    )
-    assert shift < 0.01
