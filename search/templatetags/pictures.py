@@ -11,6 +11,7 @@ from django.template import Context
 from django.urls import reverse
 
 from search import storage
+from search.imaging import PALETTE
 from search.models import Image
 from search.querying import PER_PAGE, ResultPage, SearchQuery
 from search.renditions import thumbnail_urls
@@ -114,3 +115,9 @@ def width_within(image: Image, longest: int) -> int:
 def thousands(number: int) -> str:
     """Return a count as people read it: 30,000."""
     return f"{number:,}"
+
+
+@register.filter
+def swatch(colour: str) -> str:
+    """Return a colour of the palette as CSS writes it."""
+    return PALETTE.get(colour, "transparent")

@@ -1,9 +1,10 @@
 """The search page, and searching by a picture that is shown."""
 
 import uuid
+from functools import partial
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
@@ -15,7 +16,7 @@ from search.forms import PictureForm, check_size
 from search.imaging import UnreadableImage
 from search.ingestion.adding import read_for_model
 from search.models import QueryPicture
-from search.querying import BadQuery, Kind, NoSuchQuery, Part, SearchQuery, example_query, find, remember_picture
+from search.querying import BadQuery, Kind, NoSuchQuery, Part, SearchQuery, example_queries, find, remember_picture
 
 WHAT_IS_ASKED_FOR = ["HX-Request", "HX-Target"]
 """The headers by which an address has a page, the part of it that depends on the search, or further results."""
@@ -37,8 +38,8 @@ def search(request: HttpRequest) -> HttpResponse:
 
 
 def search_page(request: HttpRequest, *, status: int = 200, **context: object) -> HttpResponse:
-    example = example_query(get_language() or settings.LANGUAGE_CODE)
-    context = {"query": SearchQuery(), "example": example, "picture_form": PictureForm(), **context}
+    examples = partial(example_queries, get_language() or settings.LANGUAGE_CODE)
+    context = {"query": SearchQuery(), "examples": examples, "picture_form": PictureForm(), **context}
     is_part = request.htmx and request.htmx.target == "found"  # type: ignore[attr-defined]
     template = "search/_partials/live.html" if is_part else "search/search.html"
     response = render(request, template, context, status=status)
@@ -61,7 +62,15 @@ def search_by_picture(request: HttpRequest) -> HttpResponse:
         token = remember_picture(data, read_for_model(data).picture)
     except UnreadableImage as problem:
         return search_page(request, status=400, problem=str(problem))
-    return HttpResponseRedirect(f"{reverse('results')}?{SearchQuery(parts=(Part(Kind.PICTURE, token),)).to_url()}")
+    return HttpResponseRedirect(f"{reverse('results')}?{_beside(request, Part(Kind.PICTURE, token)).to_url()}")
+
+
+def _beside(request: HttpRequest, part: Part) -> SearchQuery:
+    """Return what the page asked already with `part` too; where that can't be, `part` alone."""
+    try:
+        return SearchQuery.from_params(QueryDict(request.POST.get("beside", ""))).with_part(part)
+    except BadQuery:
+        return SearchQuery(parts=(part,))
 
 
 @require_safe

@@ -67,8 +67,11 @@ main.addEventListener("htmx:beforeRequest", ({ detail }) => {
   document.getElementById("found").setAttribute("aria-busy", "true");
 });
 
+let unfolded = [];
+
 main.addEventListener("htmx:beforeSwap", ({ detail }) => {
   if (!isSearch(detail)) return;
+  unfolded = [...document.querySelectorAll("#found details[id][open]")].map((details) => details.id);
   if ([400, 404].includes(detail.xhr.status) && detail.serverResponse.includes('id="found"')) {
     detail.shouldSwap = true;
     detail.isError = false;
@@ -80,6 +83,7 @@ main.addEventListener("htmx:afterOnLoad", ({ detail }) => {
   if (detail.target?.id === "more") announce(document.getElementById("more").dataset.announce);
   if (!isSearch(detail) || !detail.successful) return;
   const found = document.getElementById("found");
+  for (const id of unfolded) document.getElementById(id)?.setAttribute("open", "");
   const typing = isTyping(detail);
   if (detail.elt !== form) {
     askedWords = words.value = found.dataset.words;
@@ -126,6 +130,7 @@ function arrive(address, replaces) {
 // Other forms and links of the page lead back to the search that is shown.
 function noteAddress(address) {
   for (const field of document.querySelectorAll(".languages [name=next]")) field.value = address;
+  for (const field of document.getElementsByName("beside")) field.value = address.split("?")[1] ?? "";
   for (const link of document.querySelectorAll(".site-nav a[href*='next=']")) {
     const url = new URL(link.href);
     url.searchParams.set("next", address);
