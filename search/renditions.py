@@ -20,14 +20,17 @@ def read_or_make(image: Image, longest: int) -> bytes:
         return storage.read(key)
     except storage.MissingObject:
         original = storage.read(storage.original_key(image.id))
-    pixels = settings.UPLOAD_MAX_MEGAPIXELS * 1_000_000
-    data = thumbnail(read_picture(original, max_pixels=max(pixels, image.width * image.height)).picture, longest)
+    pixels = max(settings.UPLOAD_MAX_MEGAPIXELS * 1_000_000, image.width * image.height)
+    shorter, longer = sorted((image.width, image.height))
+    # No more than is shown is decoded: a page of results asks for two dozen at once.
+    read = read_picture(original, max_pixels=pixels, at_least=max(1, -(-longest * shorter // longer)))
+    data = thumbnail(read.picture, longest)
     storage.put(key, data, "image/webp")
     return data
 
 
 def thumbnail_urls(images: Iterable[Image]) -> dict[str, str]:
-    """Return the addresses of the thumbnails by the image's id."""
+    """Return the addresses of the thumbnails by the image's id. Each is there already, so the storage may serve it."""
     ids = [image.id for image in images]
     if storage.serves_itself():
         return {str(image_id): url for image_id, url in storage.rendition_urls(ids, storage.THUMBNAIL).items()}

@@ -17,9 +17,11 @@ from s3transfer.exceptions import RetriesExceededError  # type: ignore[import-un
 
 THUMBNAIL = 400
 """Longest side in pixels of what lists show; made when a picture is added."""
+PREVIEW = 800
+"""The same for screens that pack two pixels into one, and for rows of few pictures; made when first asked for."""
 DISPLAY = 1600
 """Longest side in pixels of what an image page shows; made when it is first asked for."""
-WIDTHS = (THUMBNAIL, DISPLAY)
+WIDTHS = (THUMBNAIL, PREVIEW, DISPLAY)
 
 _URL_REMEMBERED = 12 * 3600
 """Seconds for which a presigned address, valid for a day, is given out again, so that browsers keep the picture."""

@@ -3,6 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path, register_converter
 
+from search import storage
 from search.views import (
     accounts,
     feeds,
@@ -20,7 +21,7 @@ from search.views import (
 class RenditionWidth:
     """One of the sizes that are made, so that nobody can have a thousand others made."""
 
-    regex = "400|1600"
+    regex = "|".join(map(str, storage.WIDTHS))
 
     def to_python(self, value: str) -> int:
         return int(value)

@@ -150,3 +150,18 @@ def test_an_original_that_was_damaged_in_the_storage_is_not_found(client: Client
     storage.put(storage.original_key(image.id), b"damaged", "image/jpeg")
     for address in ("1600.webp", "download"):
         assert client.get(f"/images/{image.id}/{address}").status_code == 404
+
+
+@pytest.mark.parametrize(("size", "expected"), [((2000, 1000), (800, 400)), ((1000, 2000), (400, 800))])
+def test_a_rendition_has_its_size_although_no_more_is_decoded(
+    client: Client, size: tuple[int, int], expected: tuple[int, int]
+):
+    image = add_picture(picture_bytes(size=size), Details(), None).image
+    made = PILImage.open(io.BytesIO(client.get(f"/images/{image.id}/800.webp").content))
+    assert made.size == expected
+
+
+def test_a_strip_has_its_renditions(client: Client):
+    image = add_picture(picture_bytes(size=(3000, 3), format="PNG"), Details(), None).image
+    made = PILImage.open(io.BytesIO(client.get(f"/images/{image.id}/800.webp").content))
+    assert made.size == (800, 1)

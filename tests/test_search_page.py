@@ -4,9 +4,12 @@ import re
 import uuid
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from search import querying
+from search.embedding import active_model
 from search.models import Image
 from search.querying import aiming
 from tests.base import a_vector, an_image, near
@@ -83,11 +86,12 @@ def test_more_like_this_needs_no_words(client: Client):
     assert [image_id for image_id, _ in articles(client.get(f"/search?like={image.id}").text)] == [str(similar.id)]
 
 
-def test_a_page_of_results_costs_few_queries(client: Client, django_assert_max_num_queries):
+def test_a_page_of_results_costs_few_queries(client: Client):
     for number in range(querying.PER_PAGE):
         an_image(str(number))
-    with django_assert_max_num_queries(10):
+    with CaptureQueriesContext(connection) as noted:
         client.get("/search?q=x")
+    assert len([query for query in noted.captured_queries if query["sql"].startswith("SELECT")]) <= 10
 
 
 @pytest.mark.parametrize("page", ["-1", "abc", "0", "", "1e3"])
@@ -142,7 +146,7 @@ def test_pages_may_load_nothing_from_elsewhere(client: Client):
 
 def test_an_example_is_offered_in_the_language_of_the_person(client: Client, monkeypatch: pytest.MonkeyPatch):
     an_image()
-    monkeypatch.setattr("search.views.searching.example_query", lambda language: f"example-{language}")
+    monkeypatch.setattr("search.views.searching.example_queries", lambda language: [f"example-{language}"])
     assert "example-ko" in client.get("/", headers={"Accept-Language": "ko"}).text
     assert "example-en" in client.get("/", headers={"Accept-Language": "de"}).text
 
@@ -182,3 +186,59 @@ def test_scrolling_on_past_the_end_is_no_error(client: Client):
 def test_a_session_cookie_that_is_none_is_ignored(client: Client):
     client.cookies["sessionid"] = "a\0bbbbbbbbbbb"
     assert client.get("/").status_code == 200
+
+
+def test_another_search_within_the_page_gets_what_depends_on_it_alone(client: Client):
+    image = an_image()
+    part = client.get("/search?q=x", headers={"HX-Request": "true", "HX-Target": "found"}).text
+    assert [image_id for image_id, _ in articles(part)] == [str(image.id)]
+    assert 'data-address="/search?q=x"' in part
+    assert "<title>" in part
+    assert "<html" not in part
+    assert 'id="words"' not in part
+
+
+@pytest.mark.parametrize(("params", "status"), [({"q": "a" * 2000}, 400), ({"like": uuid.uuid4()}, 404)])
+def test_what_is_wrong_with_a_search_within_the_page_is_said_there(
+    client: Client, params: dict[str, object], status: int
+):
+    part = client.get("/search", params, headers={"HX-Request": "true", "HX-Target": "found"})
+    assert part.status_code == status
+    assert 'role="alert"' in part.text
+    assert "<html" not in part.text
+
+
+def test_the_larger_sizes_come_from_here_where_they_can_be_made(client: Client, settings):
+    settings.S3_PUBLIC_BASE_URL = "https://pictures.example.org"
+    image = an_image(width=3000, height=2000)
+    page = client.get("/").text
+    assert f'src="https://pictures.example.org/renditions/400/{image.id.hex[:2]}/{image.id}.webp"' in page
+    assert f"/images/{image.id}/800.webp 800w, /images/{image.id}/1600.webp 1600w" in page
+
+
+def test_a_small_picture_is_offered_in_no_larger_size(client: Client):
+    image = an_image(width=320, height=200)
+    page = client.get("/").text
+    assert f"/images/{image.id}/400.webp 320w" in page
+    assert "800.webp" not in page
+
+
+def test_twenty_pages_are_scrolled_through_and_the_next_begin_anew(client: Client):
+    Image.objects.bulk_create(
+        Image(
+            id=uuid.uuid4(),
+            embedding=a_vector(number),
+            embedding_model=active_model(),
+            format="JPEG",
+            width=640,
+            height=480,
+            byte_size=1,
+            dominant_colour="#aabbcc",
+            placeholder="data:image/webp;base64,UklGRg==",
+        )
+        for number in range(querying.PER_PAGE * 20 + 1)
+    )
+    for page, goes_on in ((19, True), (20, False)):
+        more = client.get(f"/?page={page}", headers={"HX-Request": "true", "HX-Target": "more"}).text
+        assert ("hx-get" in more) is goes_on
+        assert 'rel="next"' in more

@@ -34,6 +34,7 @@ def test_keys_are_made_from_the_id_alone() -> None:
     assert storage.keys_of(image_id) == [
         f"originals/01/{image_id}",
         f"renditions/400/01/{image_id}.webp",
+        f"renditions/800/01/{image_id}.webp",
         f"renditions/1600/01/{image_id}.webp",
     ]
 

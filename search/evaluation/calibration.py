@@ -15,7 +15,7 @@ from search.evaluation.bank import bank_vectors
 from search.evaluation.levels import COPIES, different, measure, nearest_other
 from search.models import Calibration, Image
 from search.models.image import DIMENSIONS
-from search.querying.planning import EXACT_BELOW, Plan, planned
+from search.querying.planning import EXACT_BELOW, planned, walk
 from search.querying.relevance import Levels, look_again
 from search.vectors import Vector, Vectors
 
@@ -143,6 +143,6 @@ def _scores_by_the_index(queries: Vectors, sample: Vectors, count: int) -> Itera
     """Yield the same, from a collection too large to hold. The sample is not needed."""
     searchable = Image.objects.searchable(active_model())
     for query in queries:
-        with planned(Plan.WALK):
+        with planned(walk(count)):
             nearest = list(searchable.nearest_to(query).only("pk")[:count])
         yield np.array([image.similarity for image in nearest], dtype=np.float32)

@@ -1,7 +1,8 @@
 """What was asked, as a value that round-trips through the address, and what is found for it."""
 
+from search.querying.easing import WayOut, ways_out
 from search.querying.errors import BadQuery, NoSuchQuery
-from search.querying.examples import example_query
+from search.querying.examples import example_queries, example_query
 from search.querying.facets import Choice, Facet
 from search.querying.filters import Filters
 from search.querying.finding import PER_PAGE, ResultPage, find, similar_images
@@ -27,9 +28,12 @@ __all__ = [
     "ResultPage",
     "SearchQuery",
     "Sort",
+    "WayOut",
+    "example_queries",
     "example_query",
     "find",
     "remember_picture",
     "remember_region",
     "similar_images",
+    "ways_out",
 ]

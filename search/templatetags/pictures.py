@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from urllib.parse import urlencode
 
 from django import template
@@ -9,6 +10,8 @@ from django.core.paginator import Paginator
 from django.template import Context
 from django.urls import reverse
 
+from search import storage
+from search.imaging import PALETTE
 from search.models import Image
 from search.querying import PER_PAGE, ResultPage, SearchQuery
 from search.renditions import thumbnail_urls
@@ -26,9 +29,34 @@ class Tile:
     thumbnail: str
 
     @property
+    def frame(self) -> float:
+        """Width by height of the frame. A strip gets a frame that a row can hold, with room at its sides."""
+        return min(max(self.image.width / self.image.height, _NARROWEST), _WIDEST)
+
+    @property
     def aspect(self) -> str:
-        """Width by height of the frame, for CSS. A strip gets a frame that a row can hold, with room at its sides."""
-        return f"{min(max(self.image.width / self.image.height, _NARROWEST), _WIDEST):.4f}"
+        """The frame's, for CSS."""
+        return f"{self.frame:.4f}"
+
+    @property
+    def srcset(self) -> str:
+        """All sizes that differ. The larger ones come from our own view, which makes what is not there yet."""
+        longer = max(self.image.width, self.image.height)
+        sources = {self._width(storage.THUMBNAIL): self.thumbnail}
+        for smaller, longest in pairwise(storage.WIDTHS):
+            if longer > smaller:
+                sources[self._width(longest)] = reverse("rendition", args=[self.image.id, longest])
+        return ", ".join(f"{url} {width}w" for width, url in sources.items())
+
+    @property
+    def sizes(self) -> str:
+        """How wide the frame will be, roughly: rows are stretched to fill the width."""
+        return f"(max-width: 40rem) {33 * self.frame:.0f}vw, {16 * self.frame:.1f}rem"
+
+    def _width(self, longest: int) -> int:
+        """Pixels across the frame that a rendition fills; it would be less than its width beside a tall strip."""
+        longest = min(longest, max(self.image.width, self.image.height))
+        return max(1, round(longest * min(1.0, self.frame)))
 
 
 @register.simple_tag
@@ -93,3 +121,9 @@ def height_within(image: Image, longest: int) -> int:
 def thousands(number: int) -> str:
     """Return a count as people read it: 30,000."""
     return f"{number:,}"
+
+
+@register.filter
+def swatch(colour: str) -> str:
+    """Return a colour of the palette as CSS writes it."""
+    return PALETTE.get(colour, "transparent")

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from functools import partial
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -18,7 +19,10 @@ from search.forms import PictureForm, check_size
 from search.imaging import UnreadableImage
 from search.ingestion.adding import read_for_model
 from search.models import QueryPicture
-from search.querying import BadQuery, Kind, NoSuchQuery, Part, SearchQuery, example_query, find, remember_picture
+from search.querying import BadQuery, Kind, NoSuchQuery, Part, SearchQuery, example_queries, find, remember_picture
+
+WHAT_IS_ASKED_FOR = ["HX-Request", "HX-Target"]
+"""The headers by which an address has a page, the part of it that depends on the search, or further results."""
 
 
 @require_safe
@@ -31,16 +35,19 @@ def search(request: HttpRequest) -> HttpResponse:
         return search_page(request, status=404 if isinstance(problem, NoSuchQuery) else 400, problem=str(problem))
     if request.htmx and request.htmx.target == "more":  # type: ignore[attr-defined]
         response = render(request, "search/_partials/results.html", {"query": query, "results": results})
-    else:
-        response = search_page(request, query=query, results=results)
-    patch_vary_headers(response, ["HX-Request", "HX-Target"])
-    return response
+        patch_vary_headers(response, WHAT_IS_ASKED_FOR)
+        return response
+    return search_page(request, query=query, results=results)
 
 
 def search_page(request: HttpRequest, *, status: int = 200, **context: object) -> HttpResponse:
-    example = example_query(get_language() or settings.LANGUAGE_CODE)
-    context = {"query": SearchQuery(), "example": example, "picture_form": PictureForm(), **context}
-    return render(request, "search/search.html", context, status=status)
+    examples = partial(example_queries, get_language() or settings.LANGUAGE_CODE)
+    context = {"query": SearchQuery(), "examples": examples, "picture_form": PictureForm(), **context}
+    is_part = request.htmx and request.htmx.target == "found"  # type: ignore[attr-defined]
+    template = "search/_partials/live.html" if is_part else "search/search.html"
+    response = render(request, template, context, status=status)
+    patch_vary_headers(response, WHAT_IS_ASKED_FOR)
+    return response
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

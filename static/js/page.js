@@ -1,4 +1,4 @@
-// What every page does with a script: "/" leads to the search box, menus close, and new results are announced.
+// What every page does with a script: "/" leads to the search box and menus close.
 
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") closeMenus(null);
@@ -21,9 +21,3 @@ function closeMenus(clicked) {
     if (hadFocus && clicked === null) menu.querySelector("summary").focus();
   }
 }
-
-document.addEventListener("htmx:afterSwap", () => {
-  const place = document.getElementById("announcements");
-  const more = document.getElementById("more");
-  if (place && more) place.textContent = more.dataset.announce;
-});

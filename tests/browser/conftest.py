@@ -4,6 +4,7 @@ import datetime as dt
 import re
 import shutil
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,13 +29,16 @@ QUIET = (
     "--no-first-run",
 )
 
-EXPECTED = re.compile(r"responded with a status of (400|404)")
-"""A page that says what is wrong answers so, and the browser notes it."""
+EXPECTED = r"responded with a status of (400|404)|htmx:(sendAbort|afterRequest)"
+"""A page that says what is wrong answers so, and the browser notes it; htmx notes a search that typing on cancels."""
 
 
 class OpenPage(Protocol):
-    def __call__(self, path: str = "/", as_user: Client | None = None, **options: Any) -> Page:
-        """Open an address, as somebody who is logged in or not; `options` are those of Browser.new_context."""
+    def __call__(self, path: str = "/", as_user: Client | None = None, *, expected: str = "", **options: Any) -> Page:
+        """Open an address, as somebody who is logged in or not; `options` are those of Browser.new_context.
+
+        Errors in the console that match the pattern `expected` are part of the test.
+        """
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,11 +67,11 @@ def open_page(chromium: Browser, live_server) -> Iterator[OpenPage]:
     contexts: list[BrowserContext] = []
     problems: list[str] = []
 
-    def note(message: Any) -> None:
-        if message.type == "error" and not EXPECTED.search(message.text):
-            problems.append(message.text)
+    def open_page(path: str = "/", as_user: Client | None = None, *, expected: str = "", **options: Any) -> Page:
+        def note(message: Any) -> None:
+            if message.type == "error" and not re.search(expected or EXPECTED, message.text):
+                problems.append(message.text)
 
-    def open_page(path: str = "/", as_user: Client | None = None, **options: Any) -> Page:
         context = chromium.new_context(**{"base_url": live_server.url, "locale": "en-US"} | options)
         contexts.append(context)
         # The first search loads the model, which takes a busy machine its time.
@@ -108,6 +112,11 @@ def saved(collection: list[Image], alice: User) -> SavedSearch:
     )
 
 
+def large_collection(live_server) -> list[Image]:
+    """A hundred images, five pages of results; newest last."""
+    return [_shown_image(number) for number in range(100)]
+
+
 def _shown_image(number: int) -> Image:
     width, height = SIZES[number % len(SIZES)]
     details: dict[str, Any] = {"width": width, "height": height, "seed": number}
@@ -117,9 +126,13 @@ def _shown_image(number: int) -> Image:
     image = an_image(f"Picture {number}" if number % 5 else "", **details)
     colour = COLOURS[number % len(COLOURS)]
     for longest in storage.WIDTHS:
-        data = picture_bytes(colour, size=(width // 20, height // 20), format="WEBP")
-        storage.put(storage.rendition_key(image.id, longest), data, "image/webp")
+        storage.put(storage.rendition_key(image.id, longest), _small(colour, width, height), "image/webp")
     return image
+
+
+@cache
+def _small(colour: str, width: int, height: int) -> bytes:
+    return picture_bytes(colour, size=(width // 20, height // 20), format="WEBP")
 
 
 @pytest.fixture

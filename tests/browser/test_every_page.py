@@ -18,6 +18,9 @@ def addresses(collection: list[Image], saved: SavedSearch) -> list[str]:
         "/search?q=red+star",
         "/search?q=red+star&page=9",
         f"/search?like={image.id}",
+        f"/search?q=red+star&like={image.id}&not=sky&unlike={collection[1].id}&colour=grey&until=2999-12-31",
+        "/search?q=red+star&tag=sea&tag=no+such+tag",
+        "/search?q=red+star&mode=words",
         "/search?like=mistyped",
         f"/images/{image.id}/",
         f"/images/{image.id}/report/",
@@ -73,6 +76,9 @@ def test_axe_finds_nothing(
     for folded in (page.get_by_title("Search by a picture"), page.locator(".menu summary")):
         folded.click()
         problems += violations(page)
+    page.goto("/search?q=red+star")
+    page.get_by_role("button", name="About this result").first.click()
+    problems += violations(page)
     page.goto("/upload/")
     page.set_input_files("#upload input[type=file]", files)
     problems += violations(page)

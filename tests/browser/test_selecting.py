@@ -1,9 +1,14 @@
 """Selecting results, and what is done with them."""
 
+import re
+from zipfile import ZipFile
+
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from search import storage
 from search.models import Image
+from tests.base import picture_bytes
 from tests.browser.conftest import OpenPage
 from tests.browser.test_every_page import violations
 
@@ -161,3 +166,29 @@ def test_axe_finds_nothing_while_selecting(open_page: OpenPage, collection: list
     tile(page, 0).click()
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_what_is_selected_is_downloaded_as_a_zip(open_page: OpenPage, collection: list[Image]):
+    for image in collection:
+        storage.put(storage.original_key(image.id), picture_bytes("navy"), "image/jpeg")
+    page = open_page("/search?q=red+star")
+    start(page)
+    tile(page, 0).click()
+    tile(page, 2).click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as ZIP").click()
+    with ZipFile(download.value.path()) as archive:
+        assert len(archive.namelist()) == 3
+    # The page stays as it is, for the next thing to do with them.
+    expect_count(page, "2 selected")
+
+
+def test_what_is_selected_is_shared_as_a_link_to_just_these(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/")
+    start(page)
+    tile(page, 3).click()
+    tile(page, 1).click()
+    ids = results(page)
+    page.get_by_role("button", name="Share as a link").click()
+    expect(page).to_have_url(re.compile(r"/sets/[0-9a-f-]{36}/$"))
+    assert results(page) == [ids[1], ids[3]]

@@ -1,0 +1,61 @@
+"""Ways out of a search that finds nothing: each asks for one thing less."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from django.utils.translation import gettext as _
+
+from search.querying.finding import find
+from search.querying.query import Minimum, Mode, SearchQuery
+
+MOST = 6
+
+
+@dataclass(frozen=True, slots=True)
+class WayOut:
+    """A query that asks for less, what it does without, and how many images it finds."""
+
+    label: str
+    query: SearchQuery
+    found: int
+
+
+def ways_out(query: SearchQuery) -> list[WayOut]:
+    """Return what to leave out of `query`, so that it finds something again. Each costs a search.
+
+    Raises what `find` does.
+    """
+    easier = [(label, other) for label, other in _easier(query) if other != query][:MOST]
+    ways = [WayOut(label, other, find(other).found) for label, other in easier]
+    return [way for way in ways if way.found]
+
+
+def _easier(query: SearchQuery) -> Iterator[tuple[str, SearchQuery]]:
+    if query.minimum is not Minimum.ANY:
+        yield _("Weaker matches too"), query.replace(minimum=Minimum.ANY)
+    if query.mode is Mode.WORDS:
+        yield _("By what pictures show, too"), query.replace(mode=Mode.BOTH)
+    if query.box.quoted:
+        yield _("Without the quotation marks"), query.replace(words=_unquoted(query.words))
+    filters = query.filters
+    for tag in filters.tags:
+        others = tuple(other for other in filters.tags if other != tag)
+        yield _("Without the tag “%(tag)s”") % {"tag": tag}, query.replace(filters=replace(filters, tags=others))
+    cleared = {
+        ("formats",): _("Any format"),
+        ("orientations",): _("Any orientation"),
+        ("sizes",): _("Any size"),
+        ("colours",): _("Any colour"),
+        ("licences",): _("Any licence"),
+        ("uploader",): _("Uploaded by anybody"),
+        ("since", "until"): _("Any day"),
+        ("described",): _("With or without a description"),
+    }
+    for fields, label in cleared.items():
+        yield label, query.replace(filters=filters.without(*fields))
+    if not filters.is_empty:
+        yield _("Without any filter"), query.replace(filters=type(filters)())
+
+
+def _unquoted(words: str) -> str:
+    return " ".join(words.translate(dict.fromkeys(map(ord, '"“”„«»'), " ")).split())

@@ -1,0 +1,148 @@
+// The results follow what is asked: after a pause in typing, and at once for what is chosen or clicked.
+// Without this script the form is sent by its button, and the links lead to pages.
+
+import { keep, moveTo, onReturn } from "./returning.js";
+
+const PAUSE = 350;
+// A syllable of Korean or Japanese that is still being put together may yet become another; but the last one stays
+// so until the next key, and must be searched too.
+const PAUSE_WITHIN_SYLLABLE = 900;
+
+const form = document.getElementById("by-words");
+const words = document.getElementById("words");
+const failure = document.getElementById("failure");
+const announcements = document.getElementById("announcements");
+
+let asked = question(words.value);
+let askedWords = words.value;
+let timer = 0;
+// Whether this entry of the history was made by typing, so that typing on replaces it.
+let typed = false;
+
+function question(typedWords) {
+  const fields = new URLSearchParams(new FormData(form));
+  fields.set("q", typedWords.trim().replace(/\s+/g, " "));
+  return fields.toString();
+}
+
+function ask({ typing }) {
+  clearTimeout(timer);
+  // Choosing or sending ends what was typed: what comes next is another search, to which one can go back.
+  if (!typing) typed = false;
+  if (question(words.value) === asked) return;
+  asked = question(words.value);
+  askedWords = words.value;
+  htmx.trigger(form, "ask", { typing });
+}
+
+words.addEventListener("input", (event) => {
+  clearTimeout(timer);
+  timer = setTimeout(ask, event.isComposing ? PAUSE_WITHIN_SYLLABLE : PAUSE, { typing: true });
+});
+words.addEventListener("compositionend", () => {
+  clearTimeout(timer);
+  timer = setTimeout(ask, PAUSE, { typing: true });
+});
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  ask({ typing: false });
+});
+// Fields of the form stand all over the page.
+document.addEventListener("change", ({ target }) => {
+  if (target.form === form && target !== words) ask({ typing: false });
+});
+
+const main = document.getElementById("main");
+
+const isSearch = ({ target }) => target?.id === "found";
+const isTyping = ({ requestConfig }) => Boolean(requestConfig?.triggeringEvent?.detail?.typing);
+
+// In development django-htmx would put the answer to a wrong request in place of the whole page.
+main.addEventListener("htmx:beforeOnLoad", (event) => event.stopPropagation());
+
+main.addEventListener("htmx:beforeRequest", ({ detail }) => {
+  if (!isSearch(detail)) return;
+  clearTimeout(timer);
+  failure.textContent = "";
+  document.getElementById("found").setAttribute("aria-busy", "true");
+});
+
+let unfolded = [];
+
+main.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (!isSearch(detail)) return;
+  unfolded = [...document.querySelectorAll("#found details[id][open]")].map((details) => details.id);
+  if ([400, 404].includes(detail.xhr.status) && detail.serverResponse.includes('id="found"')) {
+    detail.shouldSwap = true;
+    detail.isError = false;
+  }
+  if (detail.shouldSwap) keep();
+});
+
+main.addEventListener("htmx:afterOnLoad", ({ detail }) => {
+  if (detail.target?.id === "more") announce(document.getElementById("more").dataset.announce);
+  if (!isSearch(detail) || !detail.successful) return;
+  const found = document.getElementById("found");
+  for (const id of unfolded) document.getElementById(id)?.setAttribute("open", "");
+  const typing = isTyping(detail);
+  if (detail.elt !== form) {
+    askedWords = words.value = found.dataset.words;
+    takeFocus();
+  }
+  asked = question(askedWords);
+  arrive(found.dataset.address || detail.pathInfo.finalRequestPath, typing && typed);
+  typed = typing;
+  announce(document.getElementById("found-title").textContent);
+});
+
+for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
+  main.addEventListener(name, ({ detail }) => {
+    if (!isSearch(detail)) return;
+    asked = null;
+    document.getElementById("found").removeAttribute("aria-busy");
+    failure.textContent = reason(detail.xhr) || failure.dataset.unreachable;
+  });
+}
+
+function reason(answer) {
+  const page = new DOMParser().parseFromString(answer?.responseText ?? "", "text/html");
+  return page.querySelector("main h1")?.textContent.trim();
+}
+
+function announce(news) {
+  announcements.textContent = news.trim().replace(/\s+/g, " ");
+}
+
+// A link that was replaced has lost the focus, and a search that it began is read from its top.
+function takeFocus() {
+  if (document.activeElement !== document.body) return;
+  const title = document.getElementById("found-title");
+  title.tabIndex = -1;
+  title.focus({ preventScroll: true });
+  if (main.getBoundingClientRect().top < 0) main.scrollIntoView();
+}
+
+function arrive(address, replaces) {
+  moveTo(address, { replaces });
+  noteAddress(address);
+}
+
+// Other forms and links of the page lead back to the search that is shown.
+function noteAddress(address) {
+  for (const field of document.querySelectorAll(".languages [name=next]")) field.value = address;
+  for (const link of document.querySelectorAll(".site-nav a[href*='next=']")) {
+    const url = new URL(link.href);
+    url.searchParams.set("next", address);
+    link.href = url;
+  }
+}
+
+onReturn(() => {
+  clearTimeout(timer);
+  htmx.trigger(form, "htmx:abort");
+  words.value = askedWords = document.getElementById("found").dataset.words;
+  asked = question(askedWords);
+  typed = false;
+  failure.textContent = "";
+  noteAddress(location.pathname + location.search);
+});

@@ -1,0 +1,170 @@
+"""Results that follow what is typed."""
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+from playwright.sync_api import Page, Request, Route, expect
+
+from search.models import Image
+from tests.browser.conftest import OpenPage
+
+
+def searches(page: Page) -> list[str]:
+    """Notes the words that are searched from now on without opening a page."""
+    noted: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.headers.get("hx-target") == "found":
+            noted.append(parse_qs(urlsplit(request.url).query)["q"][0])
+
+    page.on("request", note)
+    return noted
+
+
+def found(page: Page, words: str) -> None:
+    """Waits for the results of these words."""
+    expect(page.locator("#found")).to_have_attribute("data-words", words)
+
+
+def test_results_follow_what_is_typed(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/")
+    box = page.get_by_role("searchbox")
+    box.press_sequentially("red star")
+    found(page, "red star")
+    expect(page.locator("#announcements")).to_have_text("30 pictures, nearest first")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Pictures for “red star”")
+    expect(page).to_have_url(re.compile(r"/search\?q=red\+star$"))
+    expect(page).to_have_title(re.compile(r"^\s*red star\s+· Picture search\s*$"))
+    expect(box).to_be_focused()
+    box.fill("")
+    found(page, "")
+    expect(page.get_by_role("heading", level=2)).to_have_text("Newest pictures")
+    expect(page).to_have_url(re.compile(r"/$"))
+
+
+def test_typing_makes_one_entry_of_the_history(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/accounts/login/")
+    page.goto("/")
+    box = page.get_by_role("searchbox")
+    for words in ("red", "red st", "red star"):
+        box.fill(words)
+        found(page, words)
+    page.go_back()
+    found(page, "")
+    expect(box).to_have_value("")
+    expect(page).to_have_url(re.compile(r"/$"))
+    page.go_forward()
+    found(page, "red star")
+    expect(box).to_have_value("red star")
+    page.go_back()
+    page.go_back()
+    expect(page).to_have_url(re.compile("/accounts/login/"))
+
+
+def test_a_search_that_was_sent_can_be_gone_back_to(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/")
+    box = page.get_by_role("searchbox")
+    box.fill("red star")
+    box.press("Enter")
+    found(page, "red star")
+    box.fill("blue circle")
+    found(page, "blue circle")
+    page.go_back()
+    found(page, "red star")
+    expect(page).to_have_title(re.compile("red star"))
+
+
+def test_an_unchanged_question_is_not_sent_again(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/")
+    page.clock.install()
+    sent = searches(page)
+    box = page.get_by_role("searchbox")
+    box.press_sequentially("red star")
+    page.clock.run_for(1000)
+    found(page, "red star")
+    box.press_sequentially(" s")
+    box.press("Backspace")
+    page.clock.run_for(1000)
+    box.press("Enter")
+    page.clock.run_for(1000)
+    assert sent == ["red star"]
+
+
+def test_typing_on_cancels_the_earlier_answer(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/search?q=red", hold)
+    box = page.get_by_role("searchbox")
+    with page.expect_event("requestfailed", lambda request: request.url.endswith("q=red")):
+        with page.expect_request("**/search?q=red"):
+            box.fill("red")
+        expect(page.locator("#box")).to_have_class(re.compile("htmx-request"))
+        expect(page.locator("#found")).to_have_attribute("aria-busy", "true")
+        box.fill("red star")
+    found(page, "red star")
+    expect(page.locator("#box")).not_to_have_class(re.compile("htmx-request"))
+    expect(page.locator("#found")).not_to_have_attribute("aria-busy", "true")
+    held[0].abort()
+
+
+def test_half_a_syllable_is_not_searched_but_the_last_one_is(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/")
+    page.clock.install()
+    sent = searches(page)
+    page.get_by_role("searchbox").focus()
+    keyboard = page.context.new_cdp_session(page)
+    for syllable in ("ㅂ", "벼", "별"):
+        keyboard.send("Input.imeSetComposition", {"text": syllable, "selectionStart": 1, "selectionEnd": 1})
+        page.clock.run_for(500)
+    assert sent == []
+    page.clock.run_for(500)
+    found(page, "별")
+    keyboard.send("Input.insertText", {"text": "별"})
+    page.clock.run_for(1000)
+    assert sent == ["별"]
+
+
+def test_what_can_not_be_searched_is_said_in_the_page(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/")
+    box = page.get_by_role("searchbox")
+    box.evaluate("box => box.removeAttribute('maxlength')")
+    box.fill("a" * 1001)
+    expect(page.locator("#chips").get_by_role("alert")).to_contain_text("1,001 characters")
+    expect(page.locator("article")).to_have_count(0)
+    box.fill("red star")
+    found(page, "red star")
+    expect(page.get_by_role("alert").filter(has_text=re.compile("."))).to_have_count(0)
+
+
+def test_a_part_that_is_down_is_named_and_the_search_can_be_sent_again(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/", expected="503")
+    body = "<main><h1>The database does not answer.</h1></main>"
+    page.route("**/search?q=red", lambda route: route.fulfill(status=503, body=body))
+    box = page.get_by_role("searchbox")
+    box.fill("red")
+    expect(page.get_by_role("alert")).to_have_text("The database does not answer.")
+    page.unroute("**/search?q=red")
+    box.press("Enter")
+    found(page, "red")
+    expect(page.locator("#failure")).to_be_empty()
+
+
+def test_a_connection_that_is_lost_is_told(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/", expected="sendError|afterRequest|ERR_INTERNET_DISCONNECTED")
+    page.context.set_offline(True)
+    page.get_by_role("searchbox").fill("red")
+    expect(page.get_by_role("alert")).to_contain_text("The search does not answer.")
+
+
+def test_switching_the_language_keeps_what_was_typed(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/")
+    page.get_by_role("searchbox").fill("red star")
+    found(page, "red star")
+    page.get_by_role("button", name="한국어").click()
+    expect(page.locator("html")).to_have_attribute("lang", "ko")
+    expect(page.get_by_role("searchbox")).to_have_value("red star")
+    expect(page.get_by_role("link", name="로그인")).to_have_attribute("href", re.compile("red%2Bstar"))

@@ -1,0 +1,159 @@
+"""Composing a search of several parts, filtering it, and reading why a picture is there."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from search.models import Image
+from search.querying import aiming
+from search.querying.relevance import Scale
+from tests.browser.conftest import OpenPage
+
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the images of the collection, some match strongly and some weakly."""
+    scale = Scale(mean=0.0, spread=0.02, strong=0.04, related=0.0)
+    monkeypatch.setattr(aiming, "scale_of", lambda vector, *, pictures: scale)
+
+
+def tile_ids(page: Page) -> list[str]:
+    ids: list[str] = page.eval_on_selector_all("article", "tiles => tiles.map((tile) => tile.dataset.image)")
+    return ids
+
+
+def test_more_and_less_like_this_are_added_to_the_search(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/search?q=red+star")
+    first, second = tile_ids(page)[:2]
+    page.evaluate("window.stillHere = true")
+    page.locator("article").nth(0).hover()
+    page.locator("article").nth(0).get_by_role("link", name="More like this").click()
+    expect(page).to_have_url(re.compile(rf"\?q=red\+star&like={first}$"))
+    expect(page.locator(".chip")).to_have_count(2)
+    assert first not in tile_ids(page)
+    page.locator(f"[data-image='{second}']").hover()
+    page.locator(f"[data-image='{second}']").get_by_role("link", name="Less like this").click()
+    expect(page).to_have_url(re.compile(rf"like={first}&unlike={second}$"))
+    expect(page.locator(".chip-less")).to_have_count(1)
+    assert page.evaluate("window.stillHere")
+    page.get_by_role("link", name="Remove Less like this picture").click()
+    expect(page).to_have_url(re.compile(rf"\?q=red\+star&like={first}$"))
+    page.go_back()
+    expect(page.locator(".chip-less")).to_have_count(1)
+
+
+def test_results_follow_a_slider(open_page: OpenPage, collection: list[Image]):
+    page = open_page(f"/search?q=red+star&like={collection[0].id}")
+    slider = page.get_by_role("slider", name="More like this picture")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page).to_have_url(re.compile(r"like_weight=1.25"))
+    expect(page.locator("output").nth(1)).to_have_text("more")
+    expect(slider).to_be_focused()
+    page.keyboard.press("End")
+    expect(page).to_have_url(re.compile(r"like_weight=2"))
+    expect(slider).to_have_attribute("aria-valuetext", "much more")
+
+
+def test_what_is_typed_joins_the_other_parts(open_page: OpenPage, collection: list[Image]):
+    page = open_page(f"/search?like={collection[0].id}&colour=grey")
+    page.get_by_role("searchbox").fill("red star")
+    expect(page).to_have_url(re.compile(rf"\?q=red\+star&like={collection[0].id}&colour=grey$"))
+    expect(page.locator(".chip")).to_have_count(2)
+
+
+def test_filters_are_ticked_and_taken_back(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/search?q=red+star")
+    page.get_by_text("Filters", exact=True).click()
+    page.get_by_role("checkbox", name=re.compile("Portrait")).check()
+    expect(page).to_have_url(re.compile("orientation=portrait"))
+    expect(page.get_by_role("heading", level=2)).to_have_text("6 pictures, nearest first")
+    # The panel stays open, and the focus where it was.
+    expect(page.get_by_role("checkbox", name=re.compile("Portrait"))).to_be_focused()
+    page.get_by_role("checkbox", name=re.compile("sea")).check()
+    expect(page).to_have_url(re.compile("tag=sea&orientation=portrait"))
+    page.get_by_role("link", name="Remove Orientation: Portrait").click()
+    expect(page).to_have_url(re.compile("tag=sea$"))
+    expect(page.get_by_role("checkbox", name=re.compile("sea"))).to_be_checked()
+
+
+def test_less_of_some_words_is_asked_in_the_panel(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/search?q=red+star")
+    page.get_by_text("Filters", exact=True).click()
+    page.get_by_role("textbox", name="Words of which there should be less").fill("blue sky")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"not=blue\+sky"))
+    expect(page.locator(".chip-less")).to_contain_text("blue sky")
+
+
+def test_a_dead_end_has_ways_out(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/search?q=red+star&tag=sea&tag=nowhere")
+    expect(page.get_by_role("heading", level=2)).to_have_text("Nothing was found")
+    page.get_by_role("link", name="Without the tag “nowhere”").click()
+    expect(page.locator("article")).to_have_count(5)
+
+
+def test_the_heading_of_weaker_matches_is_said_once(open_page: OpenPage, collection: list[Image], measured: None):
+    page = open_page("/search?q=red+star", viewport=PHONE)
+    expect(page.get_by_role("heading", level=2)).to_have_text(re.compile(r"\d strong match"))
+    page.locator(".site-footer").scroll_into_view_if_needed()
+    expect(page.locator("article")).to_have_count(30)
+    expect(page.get_by_role("heading", name="Weaker matches below")).to_have_count(1)
+    bands = page.eval_on_selector_all("article", "tiles => tiles.map((tile) => tile.dataset.band)")
+    assert bands == sorted(bands, key=["strong", "related", "weak"].index)
+
+
+@pytest.mark.parametrize("viewport", [PHONE, {"width": 1200, "height": 800}], ids=["phone", "desktop"])
+def test_a_result_explains_itself_when_asked(
+    open_page: OpenPage, collection: list[Image], measured: None, viewport: dict[str, int]
+):
+    page = open_page("/search?q=red+star", viewport=viewport, has_touch=viewport is PHONE)
+    page.get_by_role("button", name="About this result").nth(2).click()
+    said = page.locator(".about-result:popover-open")
+    expect(said).to_contain_text(re.compile("A (strong|related|weak) "))
+    expect(said).to_be_in_viewport(ratio=1)
+    expect(said.get_by_role("link", name="Less like this")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(said).to_have_count(0)
+    expect(page.get_by_role("button", name="About this result").nth(2)).to_be_focused()
+
+
+def test_the_matches_can_be_cut_and_ordered(open_page: OpenPage, collection: list[Image], measured: None):
+    page = open_page("/search?q=red+star")
+    page.get_by_role("combobox", name="Which matches are shown").select_option("strong")
+    expect(page).to_have_url(re.compile("min=strong"))
+    expect(page.locator("article:not([data-band=strong])")).to_have_count(0)
+    page.get_by_role("combobox", name="Order").select_option("oldest")
+    expect(page).to_have_url(re.compile("min=strong&sort=oldest"))
+    shown = tile_ids(page)
+    assert shown == [str(image.id) for image in collection if str(image.id) in shown]
+
+
+def test_without_a_script_the_form_asks_for_all_of_it(open_page: OpenPage, collection: list[Image]):
+    page = open_page(f"/search?q=red+star&like={collection[0].id}", java_script_enabled=False)
+    page.get_by_role("slider", name="More like this picture").press("End")
+    page.get_by_text("Filters", exact=True).click()
+    page.get_by_role("checkbox", name=re.compile("Portrait")).check()
+    page.get_by_role("radio", name=re.compile("Without a description")).check()
+    page.get_by_role("combobox", name="Order").select_option("newest")
+    page.locator(".filters-panel").get_by_role("button", name="Apply").click()
+    expect(page.get_by_role("checkbox", name=re.compile("Portrait"))).to_be_checked()
+    expect(page.get_by_role("slider", name="More like this picture")).to_have_value("2")
+    expect(page.get_by_role("combobox", name="Order")).to_have_value("newest")
+    expect(page.get_by_role("searchbox")).to_have_value("red star")
+    expect(page.get_by_role("link", name=re.compile("Remove"))).to_have_count(4)
+    page.get_by_role("link", name="Remove Orientation: Portrait").click()
+    expect(page.get_by_role("slider", name="More like this picture")).to_have_value("2")
+
+
+def test_a_picture_is_shown_beside_the_words(open_page: OpenPage, collection: list[Image], files):
+    page = open_page("/")
+    page.get_by_role("searchbox").fill("red star")
+    expect(page).to_have_url(re.compile("q=red"))
+    page.get_by_title("Search by a picture").click()
+    page.set_input_files("#by-picture input[type=file]", files[0])
+    page.wait_for_url(re.compile(r"/search\?q=red\+star&picture=[0-9a-f-]{36}$"))
+    expect(page.locator(".chip")).to_have_count(2)

@@ -1,0 +1,103 @@
+"""Going back: to the same results at the same place, those that scrolling has added among them."""
+
+import re
+
+from playwright.sync_api import Locator, Page, expect
+
+from search.models import Image
+from tests.browser.conftest import OpenPage
+
+PHONE = {"width": 390, "height": 700}
+
+
+def tiles(page: Page) -> list[str]:
+    found: list[str] = page.eval_on_selector_all("article", "tiles => tiles.map((tile) => tile.dataset.image)")
+    return found
+
+
+def scroll_to_page(page: Page, number: int) -> None:
+    """Scrolls on until so many pages of results are there."""
+    for there in range(2, number + 1):
+        page.locator(".site-footer").scroll_into_view_if_needed()
+        expect(page.locator("article")).to_have_count(24 * there)
+
+
+def leave_for(link: Locator) -> None:
+    """Follows a link to its page, whatever a script makes of a click on it."""
+    link.focus()
+    link.evaluate("link => location.assign(link.href)")
+
+
+def top(page: Page) -> float:
+    place: float = page.evaluate("scrollY")
+    return place
+
+
+def test_back_from_a_picture_leads_to_the_same_place_three_pages_down(
+    open_page: OpenPage, large_collection: list[Image]
+):
+    page = open_page("/search?q=red+star", viewport=PHONE)
+    scroll_to_page(page, 3)
+    opened = page.locator("article").nth(60)
+    opened.scroll_into_view_if_needed()
+    before, place = tiles(page), top(page)
+    assert place > 3000
+    leave_for(opened.locator(".tile-link"))
+    expect(page).to_have_url(re.compile("/images/"))
+    page.go_back()
+    expect(page.locator("article")).to_have_count(72)
+    assert tiles(page) == before
+    assert top(page) == place
+    expect(opened.locator(".tile-link")).to_be_focused()
+
+
+def test_scrolling_goes_on_after_coming_back(open_page: OpenPage, large_collection: list[Image]):
+    page = open_page("/", viewport=PHONE)
+    scroll_to_page(page, 2)
+    leave_for(page.locator("article .tile-link").nth(40))
+    expect(page).to_have_url(re.compile("/images/"))
+    page.go_back()
+    expect(page.locator("article")).to_have_count(48)
+    page.locator(".site-footer").scroll_into_view_if_needed()
+    expect(page.locator("article")).to_have_count(72)
+    assert len(set(tiles(page))) == 72
+
+
+def test_back_between_searches_within_the_page_leads_to_the_same_place(
+    open_page: OpenPage, large_collection: list[Image]
+):
+    page = open_page("/", viewport=PHONE)
+    scroll_to_page(page, 2)
+    page.evaluate("scrollTo(0, 1500)")
+    before, place = tiles(page), top(page)
+    # Typed as by a voice: a keyboard would bring the box into sight first.
+    page.get_by_role("searchbox").evaluate(
+        "box => { box.value = 'red star'; box.dispatchEvent(new InputEvent('input')); }"
+    )
+    expect(page.locator("#found")).to_have_attribute("data-words", "red star")
+    page.go_back()
+    expect(page.locator("article")).to_have_count(48)
+    assert tiles(page) == before
+    assert top(page) == place
+    page.go_forward()
+    expect(page.locator("#found")).to_have_attribute("data-words", "red star")
+    expect(page.locator("article")).to_have_count(24)
+
+
+def test_a_page_that_is_loaded_again_is_fresh(open_page: OpenPage, large_collection: list[Image]):
+    page = open_page("/", viewport=PHONE)
+    newest = tiles(page)[0]
+    Image.objects.filter(pk=newest).update(hidden=True)
+    page.reload()
+    assert newest not in tiles(page)
+
+
+def test_a_browser_that_keeps_nothing_still_goes_back(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/accounts/login/")
+    page.add_init_script("Storage.prototype.setItem = () => { throw new DOMException('full'); };")
+    page.goto("/")
+    page.get_by_role("searchbox").fill("red star")
+    expect(page.locator("#found")).to_have_attribute("data-words", "red star")
+    page.go_back()
+    expect(page.locator("#found")).to_have_attribute("data-words", "")
+    expect(page.get_by_role("searchbox")).to_have_value("")

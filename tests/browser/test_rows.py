@@ -1,0 +1,100 @@
+"""The rows of pictures: none cut, none that moves, and no more pixels than the screen shows."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from search.models import Image
+from tests.base import an_image
+from tests.browser.conftest import OpenPage
+
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1440, "height": 900}
+
+SHIFTS = """() => new Promise((resolve) => {
+    let sum = 0;
+    const observer = new PerformanceObserver((list) => list.getEntries().forEach((one) => (sum += one.value)));
+    observer.observe({type: "layout-shift", buffered: true});
+    requestAnimationFrame(() => requestAnimationFrame(() => resolve(sum)));
+})"""
+
+FRAMES = """() => [...document.querySelectorAll("article.tile")].map((tile) => {
+    const frame = tile.querySelector("img").getBoundingClientRect();
+    const {width, height} = tile.dataset;
+    return {top: frame.top, left: frame.left, right: frame.right, width: frame.width, height: frame.height,
+            aspect: width / height};
+})"""
+
+
+def rows(page: Page) -> list[list[dict[str, float]]]:
+    """The frames of the pictures, row by row."""
+    tops: dict[int, list[dict[str, float]]] = {}
+    for frame in page.evaluate(FRAMES):
+        tops.setdefault(round(frame["top"]), []).append(frame)
+    return list(tops.values())
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_nothing_moves_while_the_pictures_load_slowly(
+    open_page: OpenPage, collection: list[Image], viewport: dict[str, int]
+):
+    page = open_page("/accounts/login/", viewport=viewport)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(re.compile(r"/\d+\.webp$"), hold)
+    page.goto("/", wait_until="domcontentloaded")
+    expect(page.locator("article")).to_have_count(24)
+    before = page.evaluate(FRAMES)
+    while held:
+        held.pop().continue_()
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+    page.wait_for_function("() => document.querySelector('article img').complete")
+    assert page.evaluate(SHIFTS) == 0
+    assert page.evaluate(FRAMES) == before
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_rows_fill_the_width_at_one_height_and_cut_nothing(
+    open_page: OpenPage, collection: list[Image], viewport: dict[str, int]
+):
+    page = open_page("/", viewport=viewport)
+    *full, last = rows(page)
+    assert len(full) > 1
+    width = page.locator(".tiles").bounding_box()["width"]  # type: ignore[index]
+    for row in full:
+        assert row[-1]["right"] - row[0]["left"] == pytest.approx(width, abs=1)
+        for frame in row:
+            assert frame["height"] == pytest.approx(row[0]["height"], abs=1)
+            assert frame["width"] / frame["height"] == pytest.approx(min(frame["aspect"], 2.5), rel=0.02)
+    if len(last) < len(full[0]):
+        assert last[-1]["right"] - last[0]["left"] < width
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_strips_are_seen_whole_and_can_be_hit(open_page: OpenPage, live_server, viewport: dict[str, int]):
+    for width, height in ((4000, 40), (40, 4000), (640, 480), (640, 480)):
+        an_image(width=width, height=height)
+    page = open_page("/", viewport=viewport)
+    for row in rows(page):
+        for frame in row:
+            assert frame["width"] >= 44
+            assert frame["height"] >= 44
+            assert frame["right"] <= viewport["width"]
+    assert page.locator("article img").first.evaluate("image => getComputedStyle(image).objectFit") == "contain"
+
+
+def loaded_widths(page: Page) -> set[str]:
+    page.wait_for_load_state("networkidle")
+    found = page.eval_on_selector_all("article img", "images => images.map((image) => image.currentSrc)")
+    return {address.rsplit("/", 1)[1] for address in found if address}
+
+
+def test_a_dense_screen_gets_larger_pictures_and_others_do_not(open_page: OpenPage, collection: list[Image]):
+    plain = open_page("/", viewport=PHONE)
+    assert loaded_widths(plain) == {"400.webp"}
+    dense = open_page("/", viewport=DESKTOP, device_scale_factor=2)
+    assert "800.webp" in loaded_widths(dense)

@@ -1,0 +1,309 @@
+"""The page of results: what it says of them, parts as chips, filters, and ways out of finding nothing."""
+
+import re
+import uuid
+from html import unescape
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+import pytest
+from django.test import Client
+
+from search import querying
+from search.querying import Kind, Part, SearchQuery, aiming, example_queries, ways_out
+from search.querying.relevance import Scale
+from tests.base import a_vector, an_image, near, picture_file
+
+pytestmark = pytest.mark.django_db
+
+WANTED = a_vector(1)
+
+
+@pytest.fixture(autouse=True)
+def _words_point_one_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aiming, "text_vector", lambda words: WANTED)
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strong matches begin at 0.6, related ones at 0.4."""
+    scale = Scale(mean=0.0, spread=0.1, strong=0.6, related=0.4)
+    monkeypatch.setattr(aiming, "scale_of", lambda vector, *, pictures: scale)
+
+
+def images_at(*similarities: float) -> None:
+    for number, similarity in enumerate(similarities):
+        an_image(vector=near(WANTED, similarity, seed=number + 10))
+
+
+def title(page: str) -> str:
+    found = re.search(r'<h2 id="found-title"[^>]*>(.*?)</h2>', page, re.DOTALL)
+    assert found
+    return " ".join(found[1].split())
+
+
+def links(page: str, marker: str) -> list[str]:
+    """The addresses of the links whose tags hold `marker`."""
+    tags = [tag for tag in re.findall(r"<a [^>]*>", page) if marker in tag]
+    return [unescape(re.search(r'href="([^"]*)"', tag)[1]) for tag in tags]  # type: ignore[index]
+
+
+def asked(address: str) -> list[tuple[str, str]]:
+    return parse_qsl(urlsplit(address).query)
+
+
+# Bands
+
+
+def test_strong_matches_are_counted_and_weaker_ones_stand_below(client: Client, measured: None):
+    images_at(0.7, 0.65, 0.5, 0.1)
+    page = client.get("/search?q=x").text
+    assert title(page) == "2 strong matches"
+    assert "4 pictures in all" in page
+    before, after = page.split("Weaker matches below")
+    assert re.findall(r'data-band="(\w+)"', before) == ["strong", "strong"]
+    assert re.findall(r'data-band="(\w+)"', after) == ["related", "weak"]
+
+
+def test_where_nothing_is_strong_the_page_says_so(client: Client, measured: None):
+    images_at(0.5, 0.1)
+    page = client.get("/search?q=x").text
+    assert title(page) == "Nothing here matches well; the nearest are:"
+    assert "Weaker matches below" not in page
+    assert len(re.findall("<article", page)) == 2
+
+
+def test_more_strong_ones_than_were_looked_at_are_told_as_the_least(
+    client: Client, measured: None, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(querying.finding, "HEAD", 3)
+    images_at(0.9, 0.85, 0.8, 0.75, 0.7)
+    assert title(client.get("/search?q=x").text) == "At least 3 strong matches"
+
+
+def test_while_nothing_is_measured_nothing_is_said_of_matches(client: Client):
+    images_at(0.7, 0.1)
+    page = client.get("/search?q=x").text
+    assert title(page) == "2 pictures, nearest first"
+    assert "strong match" not in page
+
+
+def test_every_result_explains_itself(client: Client, measured: None):
+    images_at(0.7, 0.5, 0.1)
+    page = client.get("/search?q=x").text
+    explained = re.findall(r'id="about-[^"]*" popover>(.*?)</div>', page, re.DOTALL)
+    for text, beginning in zip(explained, ("A strong match:", "A related picture:", "A weak match:"), strict=True):
+        assert beginning in text
+    assert "Similarity 0.70." in " ".join(explained[0].split())
+    assert "begin at 0.60, related ones at 0.40" in " ".join(explained[0].split())
+
+
+def test_a_result_found_by_its_words_says_so(client: Client):
+    an_image("A lighthouse", vector=near(WANTED, 0.1))
+    an_image("Something else", vector=near(WANTED, 0.1))
+    page = client.get("/search?q=lighthouse").text
+    assert len(re.findall('class="by-words"', page)) == 1
+
+
+# Parts
+
+
+def test_every_result_offers_more_and_less_like_it_beside_what_is_asked(client: Client):
+    image = an_image()
+    page = client.get("/search?q=red")
+    more, less = links(page.text, "more-like-this"), links(page.text, "less-like-this")
+    assert asked(more[0]) == [("q", "red"), ("like", str(image.id))]
+    assert asked(less[0]) == [("q", "red"), ("unlike", str(image.id))]
+
+
+def test_where_nothing_is_asked_there_is_nothing_to_have_less_of(client: Client):
+    image = an_image()
+    page = client.get("/").text
+    assert links(page, "more-like-this") == [f"/search?like={image.id}"]
+    assert links(page, "less-like-this") == []
+
+
+def test_a_search_of_twelve_parts_offers_no_thirteenth(client: Client):
+    an_image()
+    params = [("not", str(number)) for number in range(12)]
+    page = client.get("/search", {"q": "x", "not": [value for _, value in params]}).text
+    assert links(page, "more-like-this") == []
+
+
+class Form:
+    """What a browser would send for the form of the box."""
+
+    def __init__(self, page: str) -> None:
+        self.fields: list[tuple[str, str]] = []
+        for tag in re.findall(r"<(?:input|select)[^>]*>.*?(?=<)", page, re.DOTALL):
+            self._read(tag, page)
+
+    def _read(self, tag: str, page: str) -> None:
+        attributes = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
+        if attributes.get("form") != "by-words" and attributes.get("id") != "words":
+            return
+        if attributes.get("type") in {"checkbox", "radio"} and not re.search(r"\schecked\b", tag):
+            return
+        value = attributes.get("value", "")
+        if tag.startswith("<select"):
+            select = re.search(rf'<select id="{attributes["id"]}".*?</select>', page, re.DOTALL)
+            assert select
+            chosen = re.search(r'<option value="(\w*)" selected', select[0])
+            value = chosen[1] if chosen else ""
+        self.fields.append((attributes["name"], unescape(value)))
+
+
+@pytest.fixture
+def images() -> list[str]:
+    return [str(an_image(f"picture {number}", tags=["sea"], dominant_colour="#ff0000").id) for number in range(5)]
+
+
+def test_the_form_asks_again_for_all_that_was_asked(client: Client, images: list[str], measured: None):
+    address = (
+        f'/search?q="picture"+-cloud&q_weight=1.5&like={images[0]}&like={images[1]}&like_weight=0.5&like_weight=2'
+        f"&not=rain&not=snow&not_weight=1.25&not_weight=1&unlike={images[2]}&unlike_weight=0.25"
+        "&tag=sea&colour=red&format=JPEG&since=2020-01-01&described=no&mode=meaning&min=related&sort=fresh"
+    )
+    page = client.get(address).text
+    query = SearchQuery.from_params(parse_qs(urlsplit(address).query))
+    sent: dict[str, list[str]] = {}
+    for name, value in Form(page).fields:
+        sent.setdefault(name, []).append(value)
+    assert SearchQuery.from_params(sent) == query
+
+
+def test_every_part_can_be_taken_away_by_a_link(client: Client, images: list[str]):
+    page = client.get(f"/search?q=red&like={images[0]}&not=rain&unlike={images[1]}&sort=fresh").text
+    removed = [asked(address) for address in links(page, "chip-remove")]
+    everything = [("q", "red"), ("like", images[0]), ("not", "rain"), ("unlike", images[1]), ("sort", "fresh")]
+    assert removed == [[other for other in everything if other != part] for part in everything[:4]]
+
+
+def test_words_alone_need_no_chip(client: Client):
+    an_image()
+    assert 'class="chip' not in client.get("/search?q=red").text.replace('class="chips"', "")
+
+
+def test_weights_are_said_in_words(client: Client, images: list[str]):
+    for weight, label in (("0.25", "much less"), ("0.75", "less"), ("1.5", "more"), ("2", "much more")):
+        page = client.get(f"/search?q=red&like={images[0]}&like_weight={weight}").text
+        assert f'value="{weight}"' in page
+        assert f'aria-valuetext="{label}"' in page
+
+
+# Filters
+
+
+def test_filters_show_how_many_pictures_they_leave(client: Client, images: list[str]):
+    page = client.get("/search?q=x").text
+    assert re.search(r'name="tag"\s+value="sea"\s*>\s*<span>sea</span>\s*<span class="count">5</span>', page)
+
+
+def test_active_filters_are_removed_by_links(client: Client, images: list[str]):
+    page = client.get("/search?q=x&tag=sea&colour=red&until=2999-12-31").text
+    active = links(page, "pill-active")
+    assert [asked(address) for address in active] == [
+        [("q", "x"), ("colour", "red"), ("until", "2999-12-31")],
+        [("q", "x"), ("tag", "sea"), ("until", "2999-12-31")],
+        [("q", "x"), ("tag", "sea"), ("colour", "red")],
+    ]
+    assert [asked(address) for address in links(page, "clear-filters")] == [[("q", "x")]]
+
+
+def test_filters_without_a_query_show_the_newest(client: Client, images: list[str]):
+    an_image(dominant_colour="#0000ff")
+    page = client.get("/search?colour=red").text
+    assert title(page) == "5 pictures, newest first"
+
+
+# Nothing found
+
+
+def test_a_filter_too_many_is_told_with_what_there_would_be_without_it(client: Client, images: list[str]):
+    page = client.get("/search?q=x&tag=sea&tag=never&format=JPEG").text
+    assert title(page) == "Nothing was found"
+    assert "Without the tag “never”" in page
+    assert "Without the tag “sea”" not in page
+    assert re.search(r"5\s+pictures", page)
+
+
+def test_ways_out_ask_for_less_and_find_something(images: list[str], measured: None):
+    query = SearchQuery.from_params({"q": ['"nowhere"'], "min": ["strong"], "format": ["PNG"]})
+    assert ways_out(query) == []
+    query = query.replace(filters=querying.Filters(), minimum=querying.Minimum.ANY)
+    (way,) = ways_out(query)
+    assert (way.label, way.query.words, way.found) == ("Without the quotation marks", "nowhere", 5)
+
+
+def test_nothing_by_words_alone_leads_to_what_pictures_show(client: Client, images: list[str]):
+    page = client.get("/search?q=nowhere&mode=words").text
+    assert "By what pictures show, too" in page
+
+
+def test_no_strong_match_alone_leads_to_weaker_ones(client: Client, measured: None):
+    images_at(0.1)
+    page = client.get("/search?q=x&min=strong").text
+    assert title(page) == "Nothing was found"
+    assert "Weaker matches too" in page
+
+
+def test_an_empty_collection_is_told_how_to_fill_itself(client: Client):
+    assert "manage.py ingest" in client.get("/").text
+    assert "manage.py ingest" in client.get("/search?q=x").text
+
+
+def test_the_only_picture_has_no_other_like_it(client: Client):
+    image = an_image()
+    page = client.get(f"/search?like={image.id}").text
+    assert title(page) == "Nothing was found"
+    assert "There is no other picture yet." in page
+
+
+# What to try
+
+
+def test_examples_come_from_what_the_collection_holds_in_the_language_of_the_person():
+    an_image("Harbour at night", tags=["sea", "바다"])
+    an_image("밤의 항구", tags=["sea", "배"])
+    an_image("A title that is far too long to be typed by anybody, ever")
+    assert set(example_queries("en", 3)) <= {"Harbour at night", "sea", *querying.examples._general("en")}
+    assert set(example_queries("ko", 9)) == {"바다", "밤의 항구", "배"}
+
+
+def test_a_collection_without_words_gets_general_examples():
+    an_image()
+    assert len(example_queries("ko")) == 4
+
+
+def test_examples_cost_a_query_once(django_assert_num_queries):
+    an_image("Harbour", tags=["sea", "boat"])
+    with django_assert_num_queries(1):
+        example_queries("en")
+        example_queries("ko")
+
+
+# A picture beside other parts
+
+
+def test_a_picture_that_is_shown_joins_what_is_asked(client: Client):
+    an_image()
+    answer = client.post("/search/picture", {"picture": picture_file(), "beside": "q=red&tag=sea&page=3"})
+    params = asked(answer["Location"])
+    assert [name for name, _ in params] == ["q", "picture", "tag"]
+
+
+@pytest.mark.parametrize("beside", ["like=x", "mode=never", "q=" + "a" * 2000, "%ED%A0%80", "\0"])
+def test_what_can_not_be_asked_is_left_out_beside_a_picture(client: Client, beside: str):
+    answer = client.post("/search/picture", {"picture": picture_file(), "beside": beside})
+    assert answer.status_code == 302
+    assert "picture=" in answer["Location"]
+
+
+def test_a_part_is_said_in_full_to_screen_readers(client: Client, images: list[str]):
+    page = client.get(f"/search?q=red&like={images[0]}&not=rain").text
+    assert re.search(r"Remove\s+rain", page)
+    assert re.search(r"Remove\s+More like this picture", page)
+
+
+def test_an_unknown_picture_among_the_parts_is_told(client: Client):
+    query = SearchQuery(words="x", parts=(Part(Kind.IMAGE, uuid.uuid4()),))
+    assert client.get(f"/search?{query.to_url()}").status_code == 404
