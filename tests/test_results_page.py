@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import pytest
 from django.test import Client
 
+from search import querying
 from search.querying import Kind, Part, SearchQuery, aiming, example_queries, planning, ways_out
 from search.querying.relevance import Scale
 from tests.base import a_vector, an_image, near
