@@ -68,10 +68,12 @@ main.addEventListener("htmx:beforeRequest", ({ detail }) => {
 });
 
 let unfolded = [];
+let focused = "";
 
 main.addEventListener("htmx:beforeSwap", ({ detail }) => {
   if (!isSearch(detail)) return;
   unfolded = [...document.querySelectorAll("#found details[id][open]")].map((details) => details.id);
+  focused = document.activeElement.id;
   if ([400, 404].includes(detail.xhr.status) && detail.serverResponse.includes('id="found"')) {
     detail.shouldSwap = true;
     detail.isError = false;
@@ -83,7 +85,7 @@ main.addEventListener("htmx:afterOnLoad", ({ detail }) => {
   if (detail.target?.id === "more") announce(document.getElementById("more").dataset.announce);
   if (!isSearch(detail) || !detail.successful) return;
   const found = document.getElementById("found");
-  for (const id of unfolded) document.getElementById(id)?.setAttribute("open", "");
+  unfold();
   const typing = isTyping(detail);
   if (detail.elt !== form) {
     askedWords = words.value = found.dataset.words;
@@ -107,6 +109,12 @@ for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
 function reason(answer) {
   const page = new DOMParser().parseFromString(answer?.responseText ?? "", "text/html");
   return page.querySelector("main h1")?.textContent.trim();
+}
+
+// What was open stays open, and what was focused in it focused.
+function unfold() {
+  for (const id of unfolded) document.getElementById(id)?.setAttribute("open", "");
+  if (document.activeElement === document.body) document.getElementById(focused)?.focus({ preventScroll: true });
 }
 
 function announce(news) {
