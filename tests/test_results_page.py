@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from dataclasses import replace
 from html import unescape
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
@@ -9,7 +10,8 @@ import pytest
 from django.test import Client
 
 from search import querying
-from search.querying import Kind, Part, SearchQuery, aiming, example_queries, ways_out
+from search.querying import Kind, Part, SearchQuery, aiming, example_queries, finding, ways_out
+from search.querying.planning import SCAN
 from search.querying.relevance import Scale
 from tests.base import a_vector, an_image, near, picture_file
 
@@ -75,7 +77,7 @@ def test_where_nothing_is_strong_the_page_says_so(client: Client, measured: None
 def test_more_strong_ones_than_were_looked_at_are_told_as_the_least(
     client: Client, measured: None, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(querying.finding, "NEAREST", 3)
+    monkeypatch.setattr(finding, "plan_for", lambda *counts: replace(SCAN, candidates=3))
     images_at(0.9, 0.85, 0.8, 0.75, 0.7)
     assert title(client.get("/search?q=x").text) == "At least 3 strong matches"
 

@@ -60,6 +60,16 @@ const isTyping = ({ requestConfig }) => Boolean(requestConfig?.triggeringEvent?.
 // In development django-htmx would put the answer to a wrong request in place of the whole page.
 main.addEventListener("htmx:beforeOnLoad", (event) => event.stopPropagation());
 
+// A form sends its empty fields too; the server needs none of them.
+main.addEventListener("htmx:configRequest", ({ detail }) => {
+  if (detail.elt !== form) return;
+  for (const name of new Set(detail.formData.keys())) {
+    const values = detail.formData.getAll(name).filter((value) => value !== "");
+    detail.formData.delete(name);
+    for (const value of values) detail.formData.append(name, value);
+  }
+});
+
 main.addEventListener("htmx:beforeRequest", ({ detail }) => {
   if (!isSearch(detail)) return;
   clearTimeout(timer);
