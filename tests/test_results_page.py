@@ -10,9 +10,10 @@ import pytest
 from django.test import Client
 
 from search import querying
-from search.querying import Kind, Part, SearchQuery, aiming, example_queries, planning, ways_out
+from search.querying import Kind, Part, SearchQuery, aiming, example_queries, finding, ways_out
+from search.querying.planning import SCAN
 from search.querying.relevance import Scale
-from tests.base import a_vector, an_image, near
+from tests.base import a_vector, an_image, near, picture_file
 
 pytestmark = pytest.mark.django_db
 
@@ -76,7 +77,7 @@ def test_where_nothing_is_strong_the_page_says_so(client: Client, measured: None
 def test_more_strong_ones_than_were_looked_at_are_told_as_the_least(
     client: Client, measured: None, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(planning, "SCAN", replace(planning.SCAN, candidates=3))
+    monkeypatch.setattr(finding, "plan_for", lambda *counts: replace(SCAN, candidates=3))
     images_at(0.9, 0.85, 0.8, 0.75, 0.7)
     assert title(client.get("/search?q=x").text) == "At least 3 strong matches"
 
@@ -280,6 +281,16 @@ def test_examples_cost_a_query_once(django_assert_num_queries):
     with django_assert_num_queries(1):
         example_queries("en")
         example_queries("ko")
+
+
+# A picture beside other parts
+
+
+def test_a_picture_that_is_shown_joins_what_is_asked(client: Client):
+    an_image()
+    answer = client.post("/search/picture", {"picture": picture_file(), "q": "red", "tag": "sea", "page": "3"})
+    params = asked(answer["Location"])
+    assert [name for name, _ in params] == ["q", "picture", "tag"]
 
 
 def test_a_part_is_said_in_full_to_screen_readers(client: Client, images: list[str]):

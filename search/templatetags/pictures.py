@@ -8,12 +8,15 @@ from urllib.parse import urlencode
 from django import template
 from django.core.paginator import Paginator
 from django.template import Context
+from django.templatetags.static import static
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from search import storage
 from search.imaging import PALETTE
 from search.models import Image
-from search.querying import PER_PAGE, ResultPage, SearchQuery
+from search.querying import MAX_PARTS, PER_PAGE, ResultPage, SearchQuery
 from search.renditions import thumbnail_urls
 
 register = template.Library()
@@ -23,10 +26,12 @@ _NARROWEST, _WIDEST = 0.5, 2.5
 
 @dataclass(frozen=True)
 class Tile:
-    """An image in a list, with the address of its thumbnail."""
+    """An image in a list, with the address of its thumbnail, and those of searches for more and less like it."""
 
     image: Image
     thumbnail: str
+    more: str
+    less: str
 
     @property
     def frame(self) -> float:
@@ -60,11 +65,39 @@ class Tile:
 
 
 @register.simple_tag
-def tiles_of(images: Iterable[Image]) -> list[Tile]:
-    """`{% tiles_of results.images as tiles %}`: asks for the addresses of all thumbnails at once."""
+def tiles_of(images: Iterable[Image], query: SearchQuery | str) -> list[Tile]:
+    """`{% tiles_of results.images query as tiles %}`: asks for the addresses of all thumbnails at once.
+
+    Outside a search, `query` is "", and more and less like an image is asked for by itself.
+    """
     images = list(images)
     urls = thumbnail_urls(images)
-    return [Tile(image, urls[str(image.id)]) for image in images]
+    more, less = _asking_also(query, "like"), _asking_also(query, "unlike")
+    return [
+        Tile(image, urls[str(image.id)], more and f"{more}{image.id}", less and f"{less}{image.id}")
+        for image in images
+    ]
+
+
+def _asking_also(query: SearchQuery | str, name: str) -> str:
+    """Return the address of `query` with one part more, up to the id; "" where it can have no more.
+
+    What is said last of equal parts counts, and no result is a part already.
+    """
+    query = query.replace() if isinstance(query, SearchQuery) else SearchQuery()
+    if len(query.parts) >= MAX_PARTS:
+        return ""
+    return f"{reverse('results')}?{urlencode([*query.to_params(), (name, '')])}"
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """Return one of the drawings of img/icons.svg; what it means is said beside it."""
+    return format_html(
+        '<svg class="icon" width="20" height="20" aria-hidden="true" focusable="false"><use href="{}#{}" /></svg>',
+        static("img/icons.svg"),
+        name,
+    )
 
 
 @register.simple_tag(takes_context=True)

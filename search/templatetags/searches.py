@@ -1,7 +1,6 @@
 """What the page of results asks of a search: its parts as chips, its filters, and the ways to other searches."""
 
 from dataclasses import dataclass, replace
-from uuid import UUID
 
 from django import template
 from django.urls import reverse
@@ -10,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from search.models import Image
-from search.querying import BadQuery, Band, Kind, Part, ResultPage, SearchQuery, WayOut, ways_out
+from search.querying import Band, Kind, Part, ResultPage, SearchQuery, WayOut, ways_out
 
 register = template.Library()
 
@@ -89,20 +88,6 @@ def chips_of(query: SearchQuery) -> list[Chip]:
         chips.append(Chip(part, 1, query.replace(words="", words_weight=1.0)))
     chips += [Chip(part, number, query.without_part(part)) for number, part in enumerate(query.parts, start=1)]
     return chips
-
-
-@register.simple_tag
-def with_image(query: SearchQuery | str, image_id: UUID, *, wanted: bool = True) -> str:
-    """Return the address of `query` with more like an image, or less; "" where it can have no more parts.
-
-    Outside a search, that of a search for this alone.
-    """
-    query = query if isinstance(query, SearchQuery) else SearchQuery()
-    try:
-        query = query.more_like(image_id) if wanted else query.less_like(image_id)
-    except BadQuery:
-        return ""
-    return f"{reverse('results')}?{query.to_url()}"
 
 
 @dataclass(frozen=True)

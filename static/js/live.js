@@ -60,6 +60,16 @@ const isTyping = ({ requestConfig }) => Boolean(requestConfig?.triggeringEvent?.
 // In development django-htmx would put the answer to a wrong request in place of the whole page.
 main.addEventListener("htmx:beforeOnLoad", (event) => event.stopPropagation());
 
+// A form sends its empty fields too; the server needs none of them.
+main.addEventListener("htmx:configRequest", ({ detail }) => {
+  if (detail.elt !== form) return;
+  for (const name of new Set(detail.formData.keys())) {
+    const values = detail.formData.getAll(name).filter((value) => value !== "");
+    detail.formData.delete(name);
+    for (const value of values) detail.formData.append(name, value);
+  }
+});
+
 main.addEventListener("htmx:beforeRequest", ({ detail }) => {
   if (!isSearch(detail)) return;
   clearTimeout(timer);
@@ -68,10 +78,12 @@ main.addEventListener("htmx:beforeRequest", ({ detail }) => {
 });
 
 let unfolded = [];
+let focused = "";
 
 main.addEventListener("htmx:beforeSwap", ({ detail }) => {
   if (!isSearch(detail)) return;
   unfolded = [...document.querySelectorAll("#found details[id][open]")].map((details) => details.id);
+  focused = document.activeElement.id;
   if ([400, 404].includes(detail.xhr.status) && detail.serverResponse.includes('id="found"')) {
     detail.shouldSwap = true;
     detail.isError = false;
@@ -83,7 +95,7 @@ main.addEventListener("htmx:afterOnLoad", ({ detail }) => {
   if (detail.target?.id === "more") announce(document.getElementById("more").dataset.announce);
   if (!isSearch(detail) || !detail.successful) return;
   const found = document.getElementById("found");
-  for (const id of unfolded) document.getElementById(id)?.setAttribute("open", "");
+  unfold();
   const typing = isTyping(detail);
   if (detail.elt !== form) {
     askedWords = words.value = found.dataset.words;
@@ -107,6 +119,12 @@ for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
 function reason(answer) {
   const page = new DOMParser().parseFromString(answer?.responseText ?? "", "text/html");
   return page.querySelector("main h1")?.textContent.trim();
+}
+
+// What was open stays open, and what was focused in it focused.
+function unfold() {
+  for (const id of unfolded) document.getElementById(id)?.setAttribute("open", "");
+  if (document.activeElement === document.body) document.getElementById(focused)?.focus({ preventScroll: true });
 }
 
 function announce(news) {

@@ -98,6 +98,12 @@ def collection(live_server) -> list[Image]:
 
 
 @pytest.fixture
+def large_collection(live_server) -> list[Image]:
+    """A hundred images, five pages of results; newest last."""
+    return [_shown_image(number) for number in range(100)]
+
+
+@pytest.fixture
 def shared_set(collection: list[Image]) -> str:
     """The address of a set of three pictures."""
     return PictureSet.keep([image.id for image in collection[:3]], None).get_absolute_url()
@@ -110,11 +116,6 @@ def saved(collection: list[Image], alice: User) -> SavedSearch:
     return SavedSearch.objects.create(
         user=alice, name=name, query="tag=sea", last_seen=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     )
-
-
-def large_collection(live_server) -> list[Image]:
-    """A hundred images, five pages of results; newest last."""
-    return [_shown_image(number) for number in range(100)]
 
 
 def _shown_image(number: int) -> Image:
