@@ -317,3 +317,13 @@ def test_one_background_run_at_a_time(settings):
     settings.CALIBRATE_AFTER_UPLOADS = True
     with background._at_it:
         assert calibrate_soon_if_due() is None
+
+
+def test_a_program_that_adds_a_picture_has_the_collection_measured_too(as_alice: Client, monkeypatch):
+    soon = mock.Mock()
+    monkeypatch.setattr("search.api.images.calibrate_soon_if_due", soon)
+    token = as_alice.get("/upload/").context["csrf_token"]
+    for status in (201, 200):
+        answer = as_alice.post("/api/images", {"picture": picture_file()}, headers={"X-CSRFToken": str(token)})
+        assert answer.status_code == status
+    soon.assert_called_once_with()
