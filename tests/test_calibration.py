@@ -138,6 +138,14 @@ def test_a_calibration_of_another_process_is_noticed():
     assert before.strong != after.strong == pytest.approx(0.123, abs=0.1)
 
 
+def test_a_measurement_that_was_replaced_this_very_moment_is_missed_once_only():
+    fill(40)
+    calibrate()
+    relevance.cache.set(relevance._cache_key(), timezone.now())
+    assert scale_of(a_vector(1), pictures=0) is None
+    assert scale_of(a_vector(1), pictures=0) is not None
+
+
 def test_a_search_asks_the_database_once_in_a_while_only(django_assert_num_queries):
     fill(40)
     calibrate()

@@ -117,7 +117,10 @@ def scale_of(vector: Vector, *, pictures: float) -> Scale | None:
     if isinstance(measured, str):
         return None
     yardstick = _yardstick(model, measured)
-    return yardstick.scale(vector, pictures=pictures) if yardstick else None
+    if yardstick is None:
+        look_again()
+        return None
+    return yardstick.scale(vector, pictures=pictures)
 
 
 def look_again() -> None:
