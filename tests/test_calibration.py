@@ -138,6 +138,14 @@ def test_a_calibration_of_another_process_is_noticed():
     assert before.strong != after.strong == pytest.approx(0.123, abs=0.1)
 
 
+def test_a_measurement_that_was_replaced_this_very_moment_is_missed_once_only():
+    fill(40)
+    calibrate()
+    relevance.cache.set(relevance._cache_key(), timezone.now())
+    assert scale_of(a_vector(1), pictures=0) is None
+    assert scale_of(a_vector(1), pictures=0) is not None
+
+
 def test_a_search_asks_the_database_once_in_a_while_only(django_assert_num_queries):
     fill(40)
     calibrate()
@@ -317,3 +325,13 @@ def test_one_background_run_at_a_time(settings):
     settings.CALIBRATE_AFTER_UPLOADS = True
     with background._at_it:
         assert calibrate_soon_if_due() is None
+
+
+def test_a_program_that_adds_a_picture_has_the_collection_measured_too(as_alice: Client, monkeypatch):
+    soon = mock.Mock()
+    monkeypatch.setattr("search.api.images.calibrate_soon_if_due", soon)
+    token = as_alice.get("/upload/").context["csrf_token"]
+    for status in (201, 200):
+        answer = as_alice.post("/api/images", {"picture": picture_file()}, headers={"X-CSRFToken": str(token)})
+        assert answer.status_code == status
+    soon.assert_called_once_with()

@@ -16,6 +16,7 @@ from search.api.parameters import Json, form
 from search.api.problems import Problem
 from search.api.receiving import read_file, refuse_other_bodies, refuse_wrong_fields
 from search.api.schemas import ImageDetails, problems
+from search.evaluation import calibrate_soon_if_due
 from search.forms import UploadForm
 from search.ingestion import Details, add_picture
 from search.models import Image
@@ -78,6 +79,8 @@ def add_image(request: HttpRequest, response: HttpResponse) -> Status[ImageDetai
     details = Details(**{name: sent.cleaned_data[name] for name in _DETAILS})
     uploader = request.user if request.user.is_authenticated else None
     added = add_picture(read_file(sent.cleaned_data["pictures"][0]), details, uploader)
+    if added.is_new:
+        calibrate_soon_if_due()
     if added.image.hidden and not may_see_hidden(request):
         raise Problem(
             409,

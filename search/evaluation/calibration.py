@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from search.embedding import active_model
@@ -98,22 +98,19 @@ def calibrate_if_due() -> bool:
         if not alone or not is_due():
             return False
         report = calibrate()
+    look_again()  # a search of this process may have looked before this was committed
     logger.info("Calibrated: %s", report)
     return True
 
 
 @contextmanager
 def _alone() -> Iterator[bool]:
-    """Tell whether no other process is in here. The database lets go when the connection of a killed one ends."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
-        alone = bool(cursor.fetchone()[0])
-    try:
+    """Tell whether no other process is in here. The lock ends with the transaction, and so with a killed process."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+            alone = bool(cursor.fetchone()[0])
         yield alone
-    finally:
-        if alone:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
 
 
 def _keep(calibration: Calibration) -> None:

@@ -20,7 +20,8 @@ from search.models import Calibration
 from search.vectors import Vector, Vectors
 
 FALSE_ALARMS = 0.02
-"""How often the best of all unrelated pictures may score beyond their common upper end."""
+"""How often the best of all unrelated pictures may seem strong by chance; scores are not quite normal, and more come
+with those that reach the level of matches."""
 NARROWEST = 0.002
 """Vectors are kept in half precision: spreads below this are rounding."""
 RELATED_FROM = 0.75
@@ -76,11 +77,10 @@ class Yardstick:
     def scale(self, vector: Vector, *, pictures: float) -> Scale:
         """Return the scale of the query `vector`; `pictures` is the share of it that is pictures, 0 to 1.
 
-        Strong is what reaches the level of matches, or what the best of so many unrelated pictures reaches in one
-        search of ten only, if their scores are normal: `size` draws stay below the quantile 0.9^(1/size) with
-        probability 0.9 (the distribution of the maximum; Gumbel, Statistics of Extremes, 1958, chapter 1.2). The
-        second is for models whose queries each have a level of their own, and is never trusted below what the best
-        unrelated picture usually scores.
+        Strong is what reaches the level of matches, or what the best of so many unrelated pictures hardly ever
+        reaches if their scores are normal: `size` draws stay below the quantile p^(1/size) with probability p (the
+        distribution of the maximum; Gumbel, Statistics of Extremes, 1958). The second is for models with which each
+        query has a level of its own, and counts only beyond what the best unrelated picture usually scores.
         """
         levels = self.words.towards(self.pictures, pictures)
         mean, spread = (float(value) for value in centre_and_spread(self.sample @ vector))
@@ -117,7 +117,10 @@ def scale_of(vector: Vector, *, pictures: float) -> Scale | None:
     if isinstance(measured, str):
         return None
     yardstick = _yardstick(model, measured)
-    return yardstick.scale(vector, pictures=pictures) if yardstick else None
+    if yardstick is None:
+        look_again()
+        return None
+    return yardstick.scale(vector, pictures=pictures)
 
 
 def look_again() -> None:
