@@ -38,7 +38,7 @@ def test_back_from_a_picture_leads_to_the_same_place_three_pages_down(
 ):
     page = open_page("/search?q=red+star", viewport=PHONE)
     scroll_to_page(page, 3)
-    opened = page.locator("article").nth(60)
+    opened = page.locator("article").nth(50)
     opened.scroll_into_view_if_needed()
     before, place = tiles(page), top(page)
     assert place > 3000
@@ -54,7 +54,7 @@ def test_back_from_a_picture_leads_to_the_same_place_three_pages_down(
 def test_scrolling_goes_on_after_coming_back(open_page: OpenPage, large_collection: list[Image]):
     page = open_page("/", viewport=PHONE)
     scroll_to_page(page, 2)
-    leave_for(page.locator("article .tile-link").nth(40))
+    leave_for(page.locator("article .tile-link").nth(20))
     expect(page).to_have_url(re.compile("/images/"))
     page.go_back()
     expect(page.locator("article")).to_have_count(48)
