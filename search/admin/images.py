@@ -86,7 +86,7 @@ class ImageAdmin(Sturdy):
         "id",
         "measures",
         "byte_size",
-        "colour",
+        "swatch",
         "embedding_model",
         "created",
         "updated",
@@ -97,7 +97,7 @@ class ImageAdmin(Sturdy):
         (gettext_lazy("Where it comes from"), {"fields": ("author", "licence", "source_link", "uploader")}),
         (
             gettext_lazy("What its content decides"),
-            {"fields": ("id", "measures", "colour", "embedding_model", "created", "updated")},
+            {"fields": ("id", "measures", "swatch", "embedding_model", "created", "updated")},
         ),
     )
 
@@ -208,7 +208,7 @@ class ImageAdmin(Sturdy):
         return pictures.large(image)
 
     @admin.display(description=gettext_lazy("dominant colour"))
-    def colour(self, image: Image) -> SafeString:
+    def swatch(self, image: Image) -> SafeString:
         return format_html('<span class="swatch" style="background: {0}"></span> {0}', image.dominant_colour)
 
     @admin.display(description=gettext_lazy("reports"), empty_value="–")
