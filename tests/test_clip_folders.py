@@ -265,6 +265,15 @@ def meant_by(words: tuple[DistilBertModel, Dense, list[str]]) -> Vectors:
     return torch.stack(vectors).numpy()
 
 
+@pytest.fixture
+def float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processor has no bfloat16, in which vectors agree a little less."""
+    from search.embedding import encoders
+
+    monkeypatch.setattr(encoders, "_has_bfloat16", lambda device: False)
+
+
+@pytest.mark.usefixtures("float32")
 def test_the_old_folder_of_words_gives_the_vectors_of_its_weights(
     use: Callable[..., None], words: tuple[DistilBertModel, Dense, list[str]], old_words: Path
 ) -> None:
@@ -276,6 +285,7 @@ def test_the_old_folder_of_words_gives_the_vectors_of_its_weights(
     assert (vectors @ vectors.T)[~np.eye(3, dtype=bool)].max() < 0.999
 
 
+@pytest.mark.usefixtures("float32")
 def test_the_new_folder_of_words_gives_the_same(
     use: Callable[..., None], words: tuple[DistilBertModel, Dense, list[str]], new_words: Path
 ) -> None:

@@ -418,6 +418,20 @@ def test_float32_is_kept_where_bfloat16_gives_other_vectors(half: list[float]) -
     assert encoder.encode_pictures([RED])[0][0] == 1
 
 
+@pytest.mark.usefixtures("bfloat16_hardware")
+def test_words_are_encoded_in_bfloat16_where_it_agrees_and_in_float32_where_not() -> None:
+    from search.embedding.encoders import SentenceTexts, open_model
+
+    encoder = SentenceTexts(open_model(str(demo.TEXT_MODEL), local_files_only=True))
+    assert encoder.half
+    encoder.half = False
+    full = encoder.encode_texts(["red star"])
+    encoder.half = True
+
+    assert float((full * encoder.encode_texts(["red star"])).sum()) > 0.99
+    assert not SentenceTexts(Disagreeing([0.0, 1.0])).half  # type: ignore[arg-type]
+
+
 def test_float32_is_kept_where_the_processor_lacks_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     from search.embedding import encoders
 
