@@ -39,6 +39,10 @@ words.addEventListener("input", (event) => {
   clearTimeout(timer);
   timer = setTimeout(ask, event.isComposing ? PAUSE_WITHIN_SYLLABLE : PAUSE, { typing: true });
 });
+// Whoever comes back to the box, from a result say, types another search.
+words.addEventListener("focus", () => {
+  typed = false;
+});
 words.addEventListener("compositionend", () => {
   clearTimeout(timer);
   timer = setTimeout(ask, PAUSE, { typing: true });
