@@ -240,6 +240,7 @@ CALIBRATE_AFTER_UPLOADS = True
 LANGUAGES = [("en", _("English")), ("ko", _("Korean"))]
 LANGUAGE_CODE = choice("LANGUAGE_CODE", ["en", "ko"], default="en")
 LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = "imagesearch.formats"
 TIME_ZONE = time_zone("TIME_ZONE", default="UTC")
 USE_TZ = True
 

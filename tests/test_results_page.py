@@ -217,6 +217,10 @@ def test_filters_without_a_query_show_the_newest(client: Client, images: list[st
     assert title(page) == "5 pictures, newest first"
 
 
+def test_where_only_less_of_something_is_asked_the_newest_come_first(client: Client, images: list[str]):
+    assert title(client.get("/search?q=-cat").text) == "5 pictures, newest first"
+
+
 # Nothing found
 
 

@@ -1,6 +1,7 @@
 """Korean is complete, and what is compiled is what is written."""
 
 import ast
+import datetime as dt
 import gettext
 import re
 import shutil
@@ -10,6 +11,8 @@ from typing import NamedTuple
 
 import pytest
 from django.conf import settings
+from django.utils import translation
+from django.utils.formats import date_format
 
 MESSAGES = Path(settings.BASE_DIR) / "locale" / "ko" / "LC_MESSAGES"
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\w+\}|</?\w+>")
@@ -85,3 +88,10 @@ def test_every_message_of_the_code_is_in_the_catalogue():
     texts = {ast.literal_eval(text) for text in re.findall(r'^msgid (".+")$', found, re.MULTILINE)}
     assert len(texts) > 50
     assert sorted(texts - {entry.original[0] for entry in entries()} - {""}) == []
+
+
+def test_korean_says_before_or_after_noon_first():
+    with translation.override("ko"):
+        assert (
+            date_format(dt.datetime(2026, 3, 1, 15, 5, tzinfo=dt.UTC), "DATETIME_FORMAT") == "2026년 3월 1일 오후 3:05"
+        )

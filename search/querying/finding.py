@@ -67,6 +67,11 @@ class ResultPage:
         return self.at_page(min(self.query.page - 1, self.pages)) if self.query.page > 1 else None
 
     @property
+    def first(self) -> int:
+        """Return which result of the whole search the first of this page is, from 1."""
+        return (self.query.page - 1) * PER_PAGE + 1
+
+    @property
     def is_past_the_end(self) -> bool:
         return self.query.page > self.pages
 

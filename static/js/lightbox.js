@@ -3,7 +3,7 @@
 import { pressed } from "./pressed.js";
 import { clearAddress, idInAddress, leaveAddress, pushToAddress, replaceInAddress } from "./shown_large.js";
 import { onSwipe } from "./swipe.js";
-import { factsOf, hasMore, linkOf, loadMore, onResults, tileOf, tiles, titleOf } from "./tiles.js";
+import { factsOf, firstNumber, hasMore, linkOf, loadMore, onResults, tileOf, tiles, titleOf } from "./tiles.js";
 
 const dialog = document.getElementById("lightbox");
 const slot = (name) => dialog.querySelector(`[data-slot=${name}]`);
@@ -128,7 +128,7 @@ function showPicture(tile) {
 function showWays() {
   const all = tiles();
   const index = all.indexOf(current);
-  slot("position").textContent = dialog.dataset.position.replace("{number}", index + 1);
+  slot("position").textContent = dialog.dataset.position.replace("{number}", firstNumber() + index);
   const last = index === all.length - 1 && !hasMore();
   turn(slot("previous"), index === 0, slot("next"));
   turn(slot("next"), last, slot("previous"));

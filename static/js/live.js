@@ -39,6 +39,10 @@ words.addEventListener("input", (event) => {
   clearTimeout(timer);
   timer = setTimeout(ask, event.isComposing ? PAUSE_WITHIN_SYLLABLE : PAUSE, { typing: true });
 });
+// Whoever comes back to the box, from a result say, types another search.
+words.addEventListener("focus", () => {
+  typed = false;
+});
 words.addEventListener("compositionend", () => {
   clearTimeout(timer);
   timer = setTimeout(ask, PAUSE, { typing: true });
@@ -47,9 +51,9 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   ask({ typing: false });
 });
-// Fields of the form stand all over the page.
+// Fields of the form stand all over the page. A first day after the last one is told at its field, and not asked.
 document.addEventListener("change", ({ target }) => {
-  if (target.form === form && target !== words) ask({ typing: false });
+  if (target.form === form && target !== words && target.reportValidity()) ask({ typing: false });
 });
 
 const main = document.getElementById("main");

@@ -52,7 +52,8 @@ function note() {
 }
 
 function show(focused = document.activeElement) {
-  const isStart = !askedIn(location.search);
+  // The page about a refused picture has an address that tells nothing; its heading says whether anything is asked.
+  const isStart = !askedIn(location.search) && document.querySelector(".heading-first") !== null;
   const isOpen = isStart || (!box.value && (focused === box || panel.contains(focused)));
   const searches = isOpen ? recentSearches() : [];
   panel.classList.toggle("recent-over", !isStart);

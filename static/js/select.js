@@ -42,7 +42,7 @@ document.addEventListener("click", onClick, { capture: true });
 document.addEventListener("change", (event) => {
   if (!event.target.closest(".tile-check")) return;
   last = event.target.closest("article.tile");
-  tell();
+  mark([last], event.target.checked);
 });
 document.addEventListener("keydown", (event) => {
   const tile = event.target.closest?.("article.tile");
@@ -57,6 +57,9 @@ onResults(() => {
   // Results that the browser's back button brought back may have been left while some were selected.
   else removeChecks();
 });
+
+// A page that the browser's back button brought back was left with these selected: to share them, say.
+if (document.querySelector(".tile-check")) start();
 
 function start() {
   bar.hidden = false;
@@ -123,7 +126,11 @@ function chooseTo(tile, on) {
 }
 
 function mark(some, on) {
-  for (const tile of some) checkOf(tile).checked = on;
+  for (const tile of some) {
+    checkOf(tile).checked = on;
+    // What is kept of the page for the way back is its HTML.
+    checkOf(tile).toggleAttribute("checked", on);
+  }
   tell();
 }
 

@@ -8,6 +8,11 @@ export function tileOf(id) {
   return tiles().find((tile) => tile.dataset.image === id);
 }
 
+// Which result of the whole search the first one on the page is.
+export function firstNumber() {
+  return Number(document.getElementById("found").dataset.first);
+}
+
 export function linkOf(tile) {
   return tile.querySelector(".tile-link");
 }

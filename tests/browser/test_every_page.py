@@ -73,7 +73,11 @@ def test_axe_finds_nothing(
         unfold(page)
         problems += violations(page)
     page.goto("/")
-    for folded in (page.get_by_title("Search by a picture"), page.locator(".menu summary")):
+    for folded in (
+        page.get_by_title("Search by a picture"),
+        page.locator(".menu summary"),
+        page.locator(".save-search summary"),
+    ):
         folded.click()
         problems += violations(page)
     page.goto("/search?q=red+star")

@@ -117,6 +117,12 @@ def test_it_goes_on_where_the_loaded_results_end(open_page: OpenPage, collection
     expect_shown(page, newest_first[29])
 
 
+def test_on_a_later_page_the_results_are_counted_from_the_first(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/search?q=red+star&page=2")
+    open_result(page, 1)
+    expect(lightbox(page).get_by_text("Result 26", exact=True)).to_be_visible()
+
+
 def test_at_the_last_loaded_result_it_waits_for_the_next(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", viewport={"width": 1440, "height": 400})
     held: list[Route] = []

@@ -74,6 +74,21 @@ def test_a_search_that_was_sent_can_be_gone_back_to(open_page: OpenPage, collect
     expect(page).to_have_title(re.compile("red star"))
 
 
+def test_a_search_whose_results_were_looked_at_can_be_gone_back_to(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/")
+    box = page.get_by_role("searchbox")
+    box.fill("red star")
+    found(page, "red star")
+    page.locator("article .tile-link").first.click()
+    page.keyboard.press("Escape")
+    expect(page.locator("#lightbox")).to_be_hidden()
+    box.fill("blue circle")
+    found(page, "blue circle")
+    page.go_back()
+    found(page, "red star")
+    expect(box).to_have_value("red star")
+
+
 def test_an_unchanged_question_is_not_sent_again(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     page.clock.install()

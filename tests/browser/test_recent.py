@@ -171,3 +171,13 @@ def test_axe_finds_nothing_in_them(open_page: OpenPage, collection: list[Image])
     expect(panel(page)).to_be_visible()
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_a_refused_picture_leaves_them_folded_away(open_page: OpenPage, collection: list[Image], tmp_path: Path):
+    page = open_page("/search?q=red+star")
+    page.goto("/search?q=blue+circle")
+    no_picture = tmp_path / "notes.txt"
+    no_picture.write_text("Not a picture.")
+    page.set_input_files("#by-picture input[type=file]", no_picture)
+    expect(page.locator(".problem", has_text="not a picture")).to_be_visible()
+    expect(page.locator("#recent")).to_be_hidden()

@@ -158,3 +158,29 @@ def test_a_picture_is_shown_beside_the_words(open_page: OpenPage, collection: li
     page.set_input_files("#by-picture input[type=file]", files[0])
     page.wait_for_url(re.compile(r"/search\?q=red\+star&picture=[0-9a-f-]{36}$"))
     expect(page.locator(".chip")).to_have_count(2)
+
+
+def test_order_cut_and_mode_are_all_in_sight_on_a_phone(open_page: OpenPage, collection: list[Image], measured: None):
+    page = open_page("/search?q=red+star", viewport=PHONE)
+    fields = page.locator(".refine-selects select")
+    expect(fields).to_have_count(3)
+    for field in fields.all():
+        expect(field).to_be_in_viewport(ratio=1)
+    page.get_by_text("Filters").click()
+    panel_above_fields = """() => {
+        const place = (selector) => document.querySelector(selector).getBoundingClientRect();
+        return place(".filters-panel").top < place(".refine-selects").bottom;
+    }"""
+    assert not page.evaluate(panel_above_fields)
+
+
+def test_a_first_day_after_the_last_one_is_told_and_the_results_stay(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/search?q=red+star&until=2999-01-31")
+    page.get_by_text("Filters").click()
+    since = page.get_by_label("from")
+    since.fill("2999-02-01")
+    assert since.evaluate("field => field.validity.rangeOverflow")
+    expect(page.locator("article")).not_to_have_count(0)
+    expect(page).to_have_url(re.compile(r"until=2999-01-31$"))
+    since.fill("2001-02-01")
+    expect(page).to_have_url(re.compile(r"since=2001-02-01&until=2999-01-31$"))

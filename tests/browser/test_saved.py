@@ -32,6 +32,19 @@ def test_a_search_is_saved_and_opened_with_what_is_new(
     expect(page.locator(".saved")).to_contain_text("Nothing new")
 
 
+def test_the_form_to_save_a_search_moves_nothing_and_closes(open_page: OpenPage, collection: list[Image], as_alice):
+    page = open_page("/search?q=red+star", as_user=as_alice)
+    first = page.locator("article").first
+    place = first.bounding_box()
+    summary = page.locator(".save-search summary")
+    here = summary.bounding_box()
+    summary.click()
+    expect(page.get_by_label("Name")).to_be_visible()
+    assert (first.bounding_box(), summary.bounding_box()) == (place, here)
+    page.keyboard.press("Escape")
+    expect(page.get_by_label("Name")).to_be_hidden()
+
+
 def test_a_search_is_renamed_and_deleted(open_page: OpenPage, collection: list[Image], as_alice, alice):
     SavedSearch.objects.create(user=alice, name="Old name", query="tag=sea")
     page = open_page("/saved/", as_user=as_alice)

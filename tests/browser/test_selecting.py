@@ -192,3 +192,17 @@ def test_what_is_selected_is_shared_as_a_link_to_just_these(open_page: OpenPage,
     page.get_by_role("button", name="Share as a link").click()
     expect(page).to_have_url(re.compile(r"/sets/[0-9a-f-]{36}/$"))
     assert results(page) == [ids[1], ids[3]]
+
+
+def test_the_way_back_from_a_shared_link_leads_to_what_was_selected(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/")
+    start(page)
+    tile(page, 3).click()
+    tile(page, 1).click()
+    page.get_by_role("button", name="Share as a link").click()
+    expect(page).to_have_url(re.compile(r"/sets/"))
+    page.go_back()
+    expect_count(page, "2 selected")
+    assert selected(page) == [1, 3]
+    page.get_by_role("button", name="Stop selecting").click()
+    expect(page.locator(".tile-check")).to_have_count(0)
