@@ -299,9 +299,12 @@ class TestOpening:
         assert response["Location"].endswith(urlencode({"since": saved.last_seen.isoformat()}))
 
     @pytest.mark.parametrize(
-        "since", ["0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00"]
+        "since",
+        ["0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59-14:00"],
     )
-    def test_no_moment_is_an_error(self, as_alice: Client, alice: User, since: str):
+    @pytest.mark.parametrize("zone", ["UTC", "Asia/Seoul", "America/New_York"])
+    def test_no_moment_is_an_error(self, as_alice: Client, alice: User, since: str, zone: str, settings):
+        settings.TIME_ZONE = zone
         saved = saved_by(alice, "")
         assert as_alice.get(saved.get_absolute_url(), {"since": since}, follow=True).status_code == 200
 
