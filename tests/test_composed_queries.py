@@ -309,6 +309,19 @@ def test_strong_rows_are_counted_behind_candidates_that_hold_the_words(
     assert page.strong_is_least
 
 
+def test_later_visits_to_a_page_find_its_order_by_freshness(monkeypatch: pytest.MonkeyPatch):
+    images = many_images(60)
+    for number, image in enumerate(images):
+        image.created = timezone.now() - dt.timedelta(days=number * 7 % 40, seconds=5)
+    Image.objects.bulk_update(images, ["created"])
+    second = find(meaning("red", sort=Sort.FRESH)).next
+    assert second
+    before = [image.id for image in find(second).images]
+    later = timezone.now() + dt.timedelta(days=12)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    assert [image.id for image in find(second).images] == before
+
+
 def test_where_all_candidates_are_strong_there_are_at_least_so_many(measured: None, monkeypatch: pytest.MonkeyPatch):
     five()
     monkeypatch.setattr(planning, "SCAN", replace(planning.SCAN, candidates=1))

@@ -231,7 +231,9 @@ class _Search:
         for one in self._found_by_words():
             known = found.setdefault(one.id, one)
             known.text_rank, known.whole = one.text_rank, one.whole
-        return ranked(list(found.values()), self.aim, fresh_at=self.now if self.query.sort is Sort.FRESH else None)
+        # As fresh as they were on the first page, or a later visit to the next one would find another order.
+        now = self.now if self.query.seen is None else self._seen_at()
+        return ranked(list(found.values()), self.aim, fresh_at=now if self.query.sort is Sort.FRESH else None)
 
     def _nearest(self) -> list[Candidate]:
         """The nearest rows; the newest, where nothing in particular is wanted."""

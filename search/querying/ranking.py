@@ -48,7 +48,7 @@ def ranked(candidates: Sequence[Candidate], aim: Aim, *, fresh_at: dt.datetime |
     """Return `candidates` best first, each with its band: first by band, then by fused rank, then by similarity.
 
     A result that holds all words is strong, one that holds their beginnings related at least, whatever it looks like.
-    With `fresh_at`, the present moment, recent ones are lifted within their band.
+    With `fresh_at`, the moment of the search, recent ones are lifted within their band.
     """
     scale = aim.towards.scale if aim.towards else None
     spread = scale.spread if scale else UNMEASURED_SPREAD
