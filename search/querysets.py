@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Self
 
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models.lookups import GreaterThan, LessThanOrEqual
+from django.db.models.lookups import LessThanOrEqual
 from pgvector.django import CosineDistance
 
 if TYPE_CHECKING:
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 WORDS = models.Func("title", "tags", "description", function="image_words", output_field=SearchVectorField())
 """Title, tags and description as a tsvector of the configuration `simple`: the expression that is indexed."""
+
+
+def within(distance: float, vector: "Vector") -> models.Q:
+    """Those at most `distance` from `vector`."""
+    return models.Q(LessThanOrEqual(CosineDistance("embedding", vector), distance))
 
 
 class ImageQuerySet(models.QuerySet["Image"]):
@@ -32,14 +37,6 @@ class ImageQuerySet(models.QuerySet["Image"]):
         """Nearest first, each with its `distance` to `vector`, a unit vector of shape (512,)."""
         # Sort on the distance itself: 1 - distance can't use the index.
         return self.annotate(distance=CosineDistance("embedding", vector)).order_by("distance")
-
-    def within(self, distance: float, vector: "Vector") -> Self:
-        """Those at most `distance` from `vector`."""
-        return self.filter(LessThanOrEqual(CosineDistance("embedding", vector), distance))
-
-    def beyond(self, distance: float, vector: "Vector") -> Self:
-        """Those further than `distance` from `vector`."""
-        return self.filter(GreaterThan(CosineDistance("embedding", vector), distance))
 
     def similar_to(self, image: "Image") -> Self:
         """Nearest to `image` first, without the image itself."""

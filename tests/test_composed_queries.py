@@ -8,7 +8,20 @@ import pytest
 from django.utils import timezone
 
 from search.models import Image
-from search.querying import BadQuery, Band, Kind, Minimum, Mode, Part, SearchQuery, Sort, aiming, find, planning
+from search.querying import (
+    BadQuery,
+    Band,
+    Kind,
+    Minimum,
+    Mode,
+    Part,
+    SearchQuery,
+    Sort,
+    aiming,
+    find,
+    finding,
+    planning,
+)
 from search.querying.relevance import Scale
 from tests.base import a_vector, an_image, many_images, near
 
@@ -157,6 +170,45 @@ def test_all_pages_of_words_alone_are_full(monkeypatch: pytest.MonkeyPatch):
     assert len(ids) == len(set(ids)) == 300
 
 
+def many_dogs(count: int = 12) -> list[str]:
+    """Rows that hold a word, the first the oldest and the last two only the beginning of it; return their titles."""
+    tags = ["dog"] * (count - 2) + ["doghouse"] * 2
+    images = many_images(count, tags=lambda number: [tags[number]])
+    for number, image in enumerate(images):
+        image.created = timezone.now() - dt.timedelta(days=count - number)
+    Image.objects.bulk_update(images, ["created"])
+    return [image.title for image in images]
+
+
+def test_words_alone_are_sorted_by_date_and_cut_however_many_hold_them(monkeypatch: pytest.MonkeyPatch):
+    dogs = many_dogs()
+    monkeypatch.setattr(finding, "BY_WORDS", 4)
+    query = SearchQuery(words="dog", mode=Mode.WORDS)
+    assert titles(replace(query, sort=Sort.OLDEST)) == dogs
+    assert titles(replace(query, sort=Sort.NEWEST)) == dogs[::-1]
+    assert find(replace(query, minimum=Minimum.RELATED)).found == 12
+    assert find(replace(query, minimum=Minimum.STRONG)).found == 10
+    assert titles(replace(query, minimum=Minimum.STRONG, sort=Sort.OLDEST)) == dogs[:10]
+    page = find(query)
+    assert page.strong_is_least
+    assert all(image.by_words for image in page.images)
+
+
+@pytest.mark.parametrize("by_words", [4, 200], ids=["all rows", "candidates"])
+def test_rows_that_hold_the_words_are_within_every_cut(measured: None, by_words: int, monkeypatch: pytest.MonkeyPatch):
+    dogs = many_dogs()
+    many_images(6, seed=7)
+    monkeypatch.setattr(finding, "BY_WORDS", by_words)
+    monkeypatch.setattr(planning, "SCAN", replace(planning.SCAN, candidates=3))
+    query = SearchQuery(words="dog")
+    assert sorted(titles(replace(query, minimum=Minimum.RELATED))) == sorted(dogs)
+    assert sorted(titles(replace(query, minimum=Minimum.STRONG))) == sorted(dogs[:10])
+    page = find(replace(query, sort=Sort.OLDEST))
+    assert [image.title for image in page.images[:12]] == dogs
+    assert page.found == len({image.id for image in page.images}) == 18
+    assert {image.band for image in page.images[:10]} == {Band.STRONG}
+
+
 def test_quoted_words_must_be_there_one_after_the_other():
     an_image("dark blue sea", vector=near(RED, 0.1))
     an_image("blue, and dark", vector=near(RED, 0.9))
@@ -231,6 +283,43 @@ def test_a_recent_picture_is_lifted_gently():
     an_image("far", vector=near(RED, 0.4), created=now)
     assert titles(meaning("red")) == ["near", "recent", "far"]
     assert titles(meaning("red", sort=Sort.FRESH)) == ["recent", "near", "far"]
+
+
+@pytest.mark.parametrize("sort", [Sort.SIMILARITY, Sort.NEWEST])
+def test_a_minimum_leaves_out_what_is_unwanted_where_more_is_strong_than_there_are_candidates(
+    measured: None, sort: Sort, monkeypatch: pytest.MonkeyPatch
+):
+    an_image("red and blue", vector=near(RED, 0.7, seed=2))
+    an_image("red", vector=near(RED, 0.65, seed=3))
+    monkeypatch.setattr(planning, "SCAN", replace(planning.SCAN, candidates=1))
+    page = find(meaning("red -blue", minimum=Minimum.STRONG, sort=sort))
+    assert [image.title for image in page.images] == ["red"]
+    assert page.found == 1
+
+
+def test_strong_rows_are_counted_behind_candidates_that_hold_the_words(
+    measured: None, monkeypatch: pytest.MonkeyPatch
+):
+    for number in range(3):
+        an_image("red", vector=near(RED, 0.9, seed=number + 10))
+        an_image("rose", vector=near(RED, 0.8, seed=number + 20))
+    monkeypatch.setattr(planning, "SCAN", replace(planning.SCAN, candidates=3))
+    page = find(SearchQuery(words="red", minimum=Minimum.STRONG))
+    assert page.found == 6
+    assert page.strong_is_least
+
+
+def test_later_visits_to_a_page_find_its_order_by_freshness(monkeypatch: pytest.MonkeyPatch):
+    images = many_images(60)
+    for number, image in enumerate(images):
+        image.created = timezone.now() - dt.timedelta(days=number * 7 % 40, seconds=5)
+    Image.objects.bulk_update(images, ["created"])
+    second = find(meaning("red", sort=Sort.FRESH)).next
+    assert second
+    before = [image.id for image in find(second).images]
+    later = timezone.now() + dt.timedelta(days=12)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    assert [image.id for image in find(second).images] == before
 
 
 def test_where_all_candidates_are_strong_there_are_at_least_so_many(measured: None, monkeypatch: pytest.MonkeyPatch):

@@ -1,6 +1,7 @@
 """From a query to a page of results."""
 
 import uuid
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -115,6 +116,14 @@ def test_pages_follow_each_other_without_gaps_and_repeats(asked: Vector):
     assert pages[1].next == SearchQuery(words="x", page=3, seen=pages[1].asked_at)
     assert pages[1].previous == SearchQuery(words="x")
     assert pages[2].next is None
+
+
+def test_copies_of_a_picture_have_their_places_too(asked: Vector, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(planning, "SCAN", replace(planning.SCAN, candidates=5))
+    images = many_images(100)
+    Image.objects.update(embedding=a_vector(3), created="2026-01-01 00:00Z")
+    ids = [image.id for page in range(1, 6) for image in find(SearchQuery(words="x", page=page)).images]
+    assert len(ids) == len(set(ids)) == len(images)
 
 
 def test_a_page_past_the_end_is_empty_and_leads_back_to_the_last(asked: Vector):

@@ -306,3 +306,9 @@ def test_a_part_is_said_in_full_to_screen_readers(client: Client, images: list[s
 def test_an_unknown_picture_among_the_parts_is_told(client: Client):
     query = SearchQuery(words="x", parts=(Part(Kind.IMAGE, uuid.uuid4()),))
     assert client.get(f"/search?{query.to_url()}").status_code == 404
+
+
+def test_words_alone_that_find_nothing_are_told_without_a_model(client: Client, no_model: None):
+    an_image("a red star")
+    page = client.get("/search", {"q": "hexagon", "mode": "words"})
+    assert page.status_code == 200

@@ -197,6 +197,13 @@ class TestSaving:
         assert as_alice.post("/saved/save", {"query": query, "name": "\0"}).status_code == 302
         assert as_alice.get("/saved/").status_code == 200
 
+    @pytest.mark.parametrize(("characters", "is_saved"), [(1_700, True), (1_900, False)])
+    def test_what_is_too_long_to_be_led_back_to_is_not_saved(self, as_alice: Client, characters: int, is_saved: bool):
+        half = characters // 2  # each has nine bytes in an address
+        response = as_alice.post("/saved/save", {"query": f"not={'가' * half}&not={'나' * half}"})
+        assert response.status_code == (302 if is_saved else 400)
+        assert SavedSearch.objects.exists() is is_saved
+
     def test_a_form_of_another_site_saves_nothing(self, alice: User):
         client = Client(enforce_csrf_checks=True)
         client.force_login(alice)
@@ -299,9 +306,12 @@ class TestOpening:
         assert response["Location"].endswith(urlencode({"since": saved.last_seen.isoformat()}))
 
     @pytest.mark.parametrize(
-        "since", ["0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00"]
+        "since",
+        ["0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59-14:00"],
     )
-    def test_no_moment_is_an_error(self, as_alice: Client, alice: User, since: str):
+    @pytest.mark.parametrize("zone", ["UTC", "Asia/Seoul", "America/New_York"])
+    def test_no_moment_is_an_error(self, as_alice: Client, alice: User, since: str, zone: str, settings):
+        settings.TIME_ZONE = zone
         saved = saved_by(alice, "")
         assert as_alice.get(saved.get_absolute_url(), {"since": since}, follow=True).status_code == 200
 

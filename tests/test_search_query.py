@@ -150,6 +150,20 @@ def test_too_many_parts_are_refused_with_both_figures():
         SearchQuery.from_params({"not": [f"word {number}" for number in range(13)]})
 
 
+@pytest.mark.parametrize("term", ["-{}", '"{}"', '-"{}"'])
+def test_the_box_holds_no_more_of_them(term: str):
+    words = [term.format(f"word{number}") for number in range(13)]
+    assert SearchQuery.from_params({"q": [" ".join(words[1:])]})
+    with pytest.raises(BadQuery, match="can have 12 parts; this one has 13"):
+        SearchQuery.from_params({"q": [" ".join(words)]})
+
+
+def test_unwanted_words_may_be_as_long_as_the_wanted():
+    assert SearchQuery.from_params({"not": ["x" * 1000]})
+    with pytest.raises(BadQuery, match="has 1,001 characters; at most 1,000"):
+        SearchQuery.from_params({"not": ["x" * 1001]})
+
+
 @pytest.mark.parametrize(
     ("params", "words"),
     [

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 
 from django.utils.translation import gettext as _
 
+from search.embedding import ModelUnavailable
+from search.querying.errors import BadQuery
 from search.querying.finding import find
 from search.querying.query import Minimum, Mode, SearchQuery
 
@@ -21,13 +23,17 @@ class WayOut:
 
 
 def ways_out(query: SearchQuery) -> list[WayOut]:
-    """Return what to leave out of `query`, so that it finds something again. Each costs a search.
-
-    Raises what `find` does.
-    """
+    """Return what to leave out of `query`, so that it finds something again. Each costs a search."""
     easier = [(label, other) for label, other in _easier(query) if other != query][:MOST]
-    ways = [WayOut(label, other, find(other).found) for label, other in easier]
+    ways = [WayOut(label, other, _found(other)) for label, other in easier]
     return [way for way in ways if way.found]
+
+
+def _found(query: SearchQuery) -> int:
+    try:
+        return find(query).found
+    except (BadQuery, ModelUnavailable):  # words alone find without a model, and without cancelling anything out
+        return 0
 
 
 def _easier(query: SearchQuery) -> Iterator[tuple[str, SearchQuery]]:

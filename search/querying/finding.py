@@ -6,6 +6,7 @@ What lies further away follows in the order of its distance, so that every row t
 
 import datetime as dt
 import math
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -23,9 +24,9 @@ from search.querying.counting import Counts
 from search.querying.facets import Facet, facets_of
 from search.querying.planning import SCAN, Plan, plan_for, planned
 from search.querying.query import Minimum, Mode, SearchQuery, Sort
-from search.querying.ranking import Candidate, ranked
+from search.querying.ranking import Candidate, band_by_words, ranked
 from search.querying.relevance import Band, Scale
-from search.querysets import ImageQuerySet
+from search.querysets import ImageQuerySet, within
 
 PER_PAGE = 24
 BY_WORDS = 200
@@ -152,6 +153,10 @@ class _Search:
         self.counts = Counts(self._eligible(), query.filters, self._name())
         self.images = self._visible(query.filters.apply(self._eligible()))
         self.total = self._total()
+        self.reach = -1.0
+        """The least similarity of the nearest candidates."""
+        self.more_hold_words = False
+        """Whether there are more rows that hold the words than candidates found by them."""
 
     @property
     def scale(self) -> Scale | None:
@@ -169,7 +174,7 @@ class _Search:
             counts=self.counts,
             scale=self.scale,
             strong=strong,
-            strong_is_least=bool(self.scale and self._goes_on_beyond(head, self.scale.strong)),
+            strong_is_least=self.more_hold_words or bool(self.scale and self._goes_on_beyond(head, self.scale.strong)),
             asked_at=math.ceil(self.now.timestamp()),
         )
 
@@ -231,7 +236,9 @@ class _Search:
         for one in self._found_by_words():
             known = found.setdefault(one.id, one)
             known.text_rank, known.whole = one.text_rank, one.whole
-        return ranked(list(found.values()), self.aim, fresh_at=self.now if self.query.sort is Sort.FRESH else None)
+        # As fresh as they were on the first page, or a later visit to the next one would find another order.
+        now = self.now if self.query.seen is None else self._seen_at()
+        return ranked(list(found.values()), self.aim, fresh_at=now if self.query.sort is Sort.FRESH else None)
 
     def _nearest(self) -> list[Candidate]:
         """The nearest rows; the newest, where nothing in particular is wanted."""
@@ -241,30 +248,39 @@ class _Search:
         # Rows that hold words are found by the words' own index, however many they are.
         holds = self.query.box.quoted or self.by_words_alone
         plan = SCAN if holds else plan_for(self.total, self.counts.unfiltered)
-        found = self._candidates(nearest[: plan.candidates], plan)
+        found = self._candidates(nearest, plan, plan.candidates)
         if not plan.is_exact and len(found) < min(plan.candidates, self.total):
             # The walk gave up before it met enough rows that pass the filter.
-            found = self._candidates(nearest[: plan.candidates], SCAN)
+            found = self._candidates(nearest, SCAN, plan.candidates)
+        self.reach = min((one.similarity for one in found if one.similarity is not None), default=-1)
         return found
 
     def _found_by_words(self) -> list[Candidate]:
         if self.text is None:
             return []
-        whole = words.whole_words(self.query.box.meant)
-        held = ExpressionWrapper(Q(words=whole), output_field=BooleanField())
         images = self._by_distance(words.holding(self.images, self.text))
-        return self._candidates(images.annotate(text_rank=words.rank(self.text), whole=held)[:BY_WORDS], SCAN)
+        images = images.annotate(text_rank=words.rank(self.text), whole=self._whole)
+        found = self._candidates(images, SCAN, BY_WORDS + 1)
+        self.more_hold_words = len(found) > BY_WORDS
+        return found[:BY_WORDS]
+
+    @property
+    def _whole(self) -> "ExpressionWrapper[Q]":
+        """Whether a row among those that hold the words does so as whole words."""
+        return ExpressionWrapper(Q(words=words.whole_words(self.query.box.meant)), output_field=BooleanField())
 
     def _by_distance(self, images: ImageQuerySet) -> ImageQuerySet:
         away = {f"away_{number}": CosineDistance("embedding", one.vector) for number, one in enumerate(self.aim.away)}
         images = images.annotate(**away)
         return images.nearest_to(self.aim.towards.vector) if self.aim.towards else images.newest()
 
-    def _candidates(self, images: ImageQuerySet, plan: Plan) -> list[Candidate]:
+    def _candidates(self, images: ImageQuerySet, plan: Plan, most: int) -> list[Candidate]:
         columns = [name for name in ("distance", "text_rank", "whole") if name in images.query.annotations]
         away = [f"away_{number}" for number in range(len(self.aim.away))]
+        if plan.is_exact:
+            images = _settled(images)
         with planned(plan):
-            rows = list(images.values("pk", "created", *columns, *away))
+            rows = list(images.values("pk", "created", *columns, *away)[:most])
         return [
             Candidate(
                 id=row["pk"],
@@ -287,10 +303,10 @@ class _Search:
             return [self._of(head), self._beyond(head)]
         bands, threshold = cut
         by_date = self.query.sort in (Sort.NEWEST, Sort.OLDEST)
-        if self._goes_on_beyond(head, threshold):
-            return self._cut_by_the_database(head, threshold, by_date=by_date)
         kept = [one for one in head if one.band in bands]
         rest = [one for one in head if one.band not in bands]
+        if self.more_hold_words or self._goes_on_beyond(head, threshold):
+            return self._cut_by_the_database(kept, rest, self._reaches(bands, threshold), by_date=by_date)
         if by_date:
             kept.sort(key=lambda one: one.created, reverse=self.query.sort is Sort.NEWEST)
         return [self._of(kept)] if self._ends_at_the_cut else [self._of(kept), self._of(rest), self._beyond(head)]
@@ -314,25 +330,37 @@ class _Search:
 
     def _goes_on_beyond(self, head: Sequence[Candidate], similarity: float) -> bool:
         """Whether there may be rows at least so near that are no candidates."""
-        if self.total <= len(head):
-            return False
-        farthest = min((one.similarity for one in head if one.similarity is not None and not one.by_words), default=-1)
-        return farthest >= similarity
+        return self.total > len(head) and self.reach >= similarity
 
-    def _cut_by_the_database(self, head: list[Candidate], similarity: float, *, by_date: bool) -> list[_Segment]:
-        """Where more rows lie within the cut than there are candidates: all of them are measured."""
-        assert self.aim.towards
-        vector = self.aim.towards.vector
-        images = self.images if by_date else self.images.exclude(pk__in=[one.id for one in head])
-        within = images.within(1 - similarity, vector).nearest_to(vector)
-        further = images.beyond(1 - similarity, vector).nearest_to(vector)
+    def _reaches(self, bands: set[Band], similarity: float) -> Q:
+        """What rows lie within the cut that are no candidates: so near, or holding the words."""
+        reached = Q()
+        if self.aim.towards and self.scale:
+            reached |= within(1 - similarity, self.aim.towards.vector)
+        if self.text is not None:
+            text = self.text if Band.RELATED in bands else words.whole_words(self.query.box.meant)
+            assert text is not None
+            # By their ids: beside another condition the words' index is of no use, and all texts would be read.
+            reached |= Q(pk__in=words.holding(self.images, text).values("pk"))
+        return reached
+
+    def _cut_by_the_database(
+        self, kept: list[Candidate], rest: list[Candidate], reached: Q, *, by_date: bool
+    ) -> list[_Segment]:
+        """Where more rows lie within the cut than there are candidates: all of them are looked at."""
+        images = self._by_distance(self.images)
+        others = images.exclude(pk__in=[one.id for one in (*kept, *rest)])
         with planned(SCAN):
-            count = within.count()
+            count = others.filter(reached).count()
+        if not by_date:  # then the results end at the cut
+            return [self._of(kept), self._ranked_rows(others.filter(reached), count)]
         order = "created" if self.query.sort is Sort.OLDEST else "-created"
-        first = self._ranked_rows(within.order_by(order, "id") if by_date else within, count)
-        segments = [first] if by_date else [self._of(head), first]
+        dropped = [one.id for one in rest]
+        dated = images.filter(reached | Q(pk__in=[one.id for one in kept])).exclude(pk__in=dropped).order_by(order)
+        segments = [self._ranked_rows(dated, len(kept) + count, kept)]
         if not self._ends_at_the_cut:
-            segments.append(self._ranked_rows(further, self.total - count))
+            further = self._ranked_rows(others.exclude(reached), self.total - len(kept) - len(rest) - count)
+            segments += [self._of(rest), further]
         return segments
 
     def _of(self, candidates: list[Candidate]) -> _Segment:
@@ -351,16 +379,36 @@ class _Search:
             images = self._by_distance(self.images)
         return self._ranked_rows(images.exclude(pk__in=[one.id for one in head]), self.total - len(head))
 
-    def _ranked_rows(self, images: ImageQuerySet, count: int) -> _Segment:
+    def _ranked_rows(self, images: ImageQuerySet, count: int, known: Sequence[Candidate] = ()) -> _Segment:
+        """Rows in the order that `images` has; those of `known` are told of as the candidates that they are."""
+        candidates = {one.id: one for one in known}
+
         def fetch(start: int, stop: int) -> list[Image]:
             with planned(SCAN):
-                rows = list(images.for_lists()[start:stop])
+                rows = list(_settled(images).for_lists()[start:stop])
+            whole = self._whole_by_id(rows)
             for image in rows:
-                if self.scale and image.similarity is not None:
-                    image.band = self.scale.band(image.similarity)
+                if image.id in candidates:
+                    _found(image, candidates[image.id])
+                    continue
+                band = self.scale.band(image.similarity) if self.scale and image.similarity is not None else None
+                image.by_words = image.id in whole
+                image.band = band_by_words(band, whole=whole[image.id]) if image.by_words else band
             return rows
 
         return _Segment(count, fetch)
+
+    def _whole_by_id(self, rows: Sequence[Image]) -> dict[uuid.UUID, bool]:
+        """Return those of `rows` that hold the words, and whether as whole ones; most are candidates instead."""
+        if not self.more_hold_words or self.text is None:
+            return {}
+        holding = words.holding(Image.objects.filter(pk__in=[image.id for image in rows]), self.text)
+        return dict(holding.annotate(whole=self._whole).values_list("pk", "whole"))
+
+
+def _settled(images: ImageQuerySet) -> ImageQuerySet:
+    """Return `images` in their order, in which equal ones have a place too: pages would repeat and skip copies."""
+    return images.order_by(*images.query.order_by, "id")
 
 
 def _rows(images: ImageQuerySet, count: int) -> _Segment:

@@ -8,12 +8,12 @@ from enum import StrEnum
 
 from django.utils.translation import gettext as _
 
-from search.embedding import normalised_text
+from search.embedding import MAX_TEXT_LENGTH, normalised_text
 from search.querying.errors import BadQuery, NoSuchQuery
 
 LEAST_WEIGHT, MOST_WEIGHT = 0.1, 3.0
 MAX_PARTS = 12
-"""Parts of one query beside the words of the box."""
+"""Parts of one query beside the words of the box; and in the box, what is unwanted or quoted."""
 
 Params = Mapping[str, Sequence[str]]
 """Parameters of an address, each with all its values in order."""
@@ -65,14 +65,29 @@ def read_parts(params: Params) -> tuple[Part, ...]:
     for (kind, wanted), name in _NAMES.items():
         weights = params.get(f"{name}_weight", ())
         for number, text in enumerate(params.get(name, ())):
-            value = normalised_text(text) if kind is Kind.WORDS else read_id(text)
+            value = read_words(text) if kind is Kind.WORDS else read_id(text)
             if value:
                 parts.append(Part(kind, value, read_weight(weights[number : number + 1]), wanted))
-    if len(parts) > MAX_PARTS:
-        raise BadQuery(
-            _("A search can have %(limit)s parts; this one has %(found)s.") % {"limit": MAX_PARTS, "found": len(parts)}
-        )
+    refuse_too_many(len(parts))
     return canonical(parts)
+
+
+def refuse_too_many(parts: int) -> None:
+    """Raise BadQuery for more parts than a search can have: each costs an encoding, and a distance for each row."""
+    if parts > MAX_PARTS:
+        raise BadQuery(
+            _("A search can have %(limit)s parts; this one has %(found)s.") % {"limit": MAX_PARTS, "found": parts}
+        )
+
+
+def read_words(text: str) -> str:
+    """Return `text` as it is searched. Raises BadQuery for one that is too long."""
+    if len(text) > MAX_TEXT_LENGTH:
+        raise BadQuery(
+            _("Your search has %(length)s characters; at most %(limit)s can be searched.")
+            % {"length": f"{len(text):,}", "limit": f"{MAX_TEXT_LENGTH:,}"}
+        )
+    return normalised_text(text)
 
 
 def write_parts(parts: Sequence[Part]) -> list[tuple[str, str]]:

@@ -9,11 +9,21 @@ from urllib.parse import urlencode
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 
-from search.embedding import MAX_TEXT_LENGTH, normalised_text
 from search.querying.box import Box, read_box
 from search.querying.errors import BadQuery
 from search.querying.filters import Filters
-from search.querying.parts import MAX_PARTS, Kind, Params, Part, canonical, read_parts, read_weight, write_parts
+from search.querying.parts import (
+    MAX_PARTS,
+    Kind,
+    Params,
+    Part,
+    canonical,
+    read_parts,
+    read_weight,
+    read_words,
+    refuse_too_many,
+    write_parts,
+)
 
 _MAX_PAGE = 10**6
 _LATEST = 10**11
@@ -73,14 +83,11 @@ class SearchQuery:
     def from_params(cls, params: "Params | MultiValueDict[str, str]") -> Self:
         """Read a query from the parameters of an address. Raises BadQuery for what can't be searched."""
         values: Params = dict(params.lists()) if isinstance(params, MultiValueDict) else params
-        words = _last(values, "q")
-        if len(words) > MAX_TEXT_LENGTH:
-            raise BadQuery(
-                _("Your search has %(length)s characters; at most %(limit)s can be searched.")
-                % {"length": f"{len(words):,}", "limit": f"{MAX_TEXT_LENGTH:,}"}
-            )
+        words = read_words(_last(values, "q"))
+        box = read_box(words)
+        refuse_too_many(len(box.unwanted) + len(box.quoted))
         return cls(
-            words=normalised_text(words),
+            words=words,
             words_weight=read_weight(values.get("q_weight", ())[-1:]),
             parts=read_parts(values),
             filters=Filters.from_params(values),

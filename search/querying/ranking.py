@@ -48,7 +48,7 @@ def ranked(candidates: Sequence[Candidate], aim: Aim, *, fresh_at: dt.datetime |
     """Return `candidates` best first, each with its band: first by band, then by fused rank, then by similarity.
 
     A result that holds all words is strong, one that holds their beginnings related at least, whatever it looks like.
-    With `fresh_at`, the present moment, recent ones are lifted within their band.
+    With `fresh_at`, the moment of the search, recent ones are lifted within their band.
     """
     scale = aim.towards.scale if aim.towards else None
     spread = scale.spread if scale else UNMEASURED_SPREAD
@@ -58,12 +58,17 @@ def ranked(candidates: Sequence[Candidate], aim: Aim, *, fresh_at: dt.datetime |
         near = (one.similarity or 0.0) - loss * spread
         one.band = scale.band(near) if scale and one.similarity is not None else None
         if one.by_words and not loss:
-            one.band = Band.STRONG if one.whole else one.band if one.band is Band.STRONG else Band.RELATED
+            one.band = band_by_words(one.band, whole=one.whole)
         worth[one.id] = near + _freshness(one, fresh_at) * spread
     by_worth = sorted(candidates, key=lambda one: (-worth[one.id], -one.created.timestamp(), one.id))
     fused = _fused(by_worth) if any(one.by_words for one in candidates) else {}
     # Sorting is stable: where neither band nor fused rank decides, the order by worth stays.
     return sorted(by_worth, key=lambda one: (_ORDER[one.band], -fused.get(one.id, 0.0)))
+
+
+def band_by_words(band: Band | None, *, whole: bool) -> Band:
+    """Return the band of a row that holds the words, whole or their beginnings; `band` tells how it looks."""
+    return Band.STRONG if whole or band is Band.STRONG else Band.RELATED
 
 
 def _fused(by_worth: Sequence[Candidate]) -> dict[uuid.UUID, float]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MOST_SAVED = 50
 """Saved searches for each account."""
+LONGEST_ADDRESS = 16_000
+"""Characters of an address that is led back to: Django takes 16,384 for a redirect."""
 
 
 def read_query(address: str) -> SearchQuery:
@@ -32,11 +34,13 @@ def read_query(address: str) -> SearchQuery:
 def save_search(user: "User", query: SearchQuery, name: str = "") -> tuple[SavedSearch, bool]:
     """Keep a search; return it and whether it is new. A search that was saved before stays as it is.
 
-    Raises BadQuery for one more than MOST_SAVED, and NoSuchQuery for a picture that is not there any more.
+    Raises BadQuery for one too long or one more than MOST_SAVED, and NoSuchQuery for a picture that is gone.
     """
     # Locked, so that two at once are counted one after the other.
     get_user_model().objects.select_for_update().get(pk=user.pk)
     address = query.replace().to_url()
+    if len(address) > LONGEST_ADDRESS:
+        raise BadQuery(_("This search is too long to be saved."))
     saved_before = SavedSearch.objects.filter(user=user)
     known = saved_before.filter(query=address).first()
     if known:

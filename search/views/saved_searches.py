@@ -133,9 +133,9 @@ def _own(request: HttpRequest, search_id: int) -> SavedSearch:
 
 
 def _moment(text: str) -> dt.datetime | None:
-    """Return the moment that an address names, None for none; never one that no database knows."""
+    """Return the moment that an address names, None for none; never one that no database or time zone knows."""
     try:
         moment = parse_datetime(text)
-        return moment.astimezone(dt.UTC) if moment and moment.tzinfo else None
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
+    return moment.astimezone(dt.UTC) if moment and moment.tzinfo and 1 < moment.year < 9999 else None
