@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from search import querying
-from search.querying import Kind, Part, SearchQuery, aiming, example_queries, finding, ways_out
+from search.querying import Kind, Part, SearchQuery, aiming, example_queries, gathering, ways_out
 from search.querying.planning import SCAN
 from search.querying.relevance import Scale
 from tests.base import a_vector, an_image, near, picture_file
@@ -77,7 +77,7 @@ def test_where_nothing_is_strong_the_page_says_so(client: Client, measured: None
 def test_more_strong_ones_than_were_looked_at_are_told_as_the_least(
     client: Client, measured: None, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(finding, "plan_for", lambda *counts: replace(SCAN, candidates=3))
+    monkeypatch.setattr(gathering, "plan_for", lambda *counts: replace(SCAN, candidates=3))
     images_at(0.9, 0.85, 0.8, 0.75, 0.7)
     assert title(client.get("/search?q=x").text) == "At least 3 strong matches"
 
@@ -238,6 +238,8 @@ def test_ways_out_ask_for_less_and_find_something(images: list[str], measured: N
     query = query.replace(filters=querying.Filters(), minimum=querying.Minimum.ANY)
     (way,) = ways_out(query)
     assert (way.label, way.query.words, way.found) == ("Without the quotation marks", "nowhere", 5)
+    (way,) = ways_out(query.replace(words='"nowhere" -"blue car"'))
+    assert way.query.words == 'nowhere -"blue car"'
 
 
 def test_nothing_by_words_alone_leads_to_what_pictures_show(client: Client, images: list[str]):

@@ -157,6 +157,18 @@ def test_the_whole_of_a_tiny_picture_is_large_enough(client: Client):
     assert ask(client, added(picture_bytes(size=(3, 3))), **WHOLE).status_code == 302
 
 
+def test_what_was_cut_out_is_seen_no_longer_than_the_picture(client: Client, as_carol: Client):
+    image = stored_image()
+    found = ask(client, image, **WHOLE)["Location"]
+    copy = f"/search/picture/{found.partition('picture=')[2]}.webp"
+    assert client.get(copy).status_code == 200
+    image.hide()
+    ask(as_carol, image, **WHOLE)
+    assert client.get(copy).status_code == client.get(found).status_code == 404
+    image.delete()
+    assert not QueryPicture.objects.filter(pk=found.partition("picture=")[2]).exists()
+
+
 def test_regions_of_hidden_pictures_are_for_curators(client: Client, as_carol: Client):
     image = stored_image(hidden=True)
     assert ask(client, image, **WHOLE).status_code == 404

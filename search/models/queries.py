@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from pgvector.django import HalfVectorField
 
-from search.models.image import DIMENSIONS
+from search.models.image import DIMENSIONS, Image
 
 KEPT = dt.timedelta(days=30)
 
@@ -24,6 +24,10 @@ class QueryPicture(models.Model):
     embedding = HalfVectorField(_("embedding"), dimensions=DIMENSIONS)
     embedding_model = models.CharField(_("model"), max_length=300)
     rendition = models.BinaryField(_("rendition"), help_text=_("WebP, at most 448 pixels."))
+    # Of which it is a part: what a curator hides must not be seen through a copy of it.
+    image = models.ForeignKey(
+        Image, verbose_name=_("image"), on_delete=models.CASCADE, null=True, editable=False, related_name="+"
+    )
     created = models.DateTimeField(_("created"), db_default=Now(), db_index=True)
 
     class Meta:
@@ -38,8 +42,9 @@ class QueryPicture(models.Model):
 
     @classmethod
     def kept(cls) -> "models.QuerySet[QueryPicture]":
-        """Those that are not yet too old to be shown, or belong to a saved search."""
-        return cls.objects.filter(models.Q(created__gt=timezone.now() - KEPT) | cls._is_saved())
+        """Those that are not yet too old to be shown, or belong to a saved search; none of a hidden image."""
+        kept = cls.objects.filter(models.Q(created__gt=timezone.now() - KEPT) | cls._is_saved())
+        return kept.exclude(image__hidden=True)
 
     @classmethod
     def forget_old(cls) -> None:

@@ -5,12 +5,13 @@ from search.querying.errors import BadQuery, NoSuchQuery
 from search.querying.examples import example_queries, example_query
 from search.querying.facets import Choice, Facet
 from search.querying.filters import Filters
-from search.querying.finding import PER_PAGE, ResultPage, find, similar_images
+from search.querying.finding import find, similar_images
 from search.querying.parts import MAX_PARTS, Kind, Part
 from search.querying.pictures import remember_picture
 from search.querying.query import Minimum, Mode, SearchQuery, Sort
 from search.querying.regions import Region, remember_region
 from search.querying.relevance import Band
+from search.querying.results import PER_PAGE, ResultPage
 
 __all__ = [
     "MAX_PARTS",

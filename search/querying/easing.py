@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from django.utils.translation import gettext as _
 
 from search.embedding import ModelUnavailable
+from search.querying.box import Box
 from search.querying.errors import BadQuery
 from search.querying.finding import find
 from search.querying.query import Minimum, Mode, SearchQuery
@@ -42,7 +43,7 @@ def _easier(query: SearchQuery) -> Iterator[tuple[str, SearchQuery]]:
     if query.mode is Mode.WORDS:
         yield _("By what pictures show, too"), query.replace(mode=Mode.BOTH)
     if query.box.quoted:
-        yield _("Without the quotation marks"), query.replace(words=_unquoted(query.words))
+        yield _("Without the quotation marks"), query.replace(words=_unquoted(query.box))
     filters = query.filters
     for tag in filters.tags:
         others = tuple(other for other in filters.tags if other != tag)
@@ -63,5 +64,6 @@ def _easier(query: SearchQuery) -> Iterator[tuple[str, SearchQuery]]:
         yield _("Without any filter"), query.replace(filters=type(filters)())
 
 
-def _unquoted(words: str) -> str:
-    return " ".join(words.translate(dict.fromkeys(map(ord, '"“”„«»'), " ")).split())
+def _unquoted(box: Box) -> str:
+    """Return what stands in the box, the quoted words without their marks; what is unwanted stays so."""
+    return " ".join([box.meant, *(f'-"{words}"' for words in box.unwanted)])

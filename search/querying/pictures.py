@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from search.embedding import Picture, active_model, picture_encoder
 from search.imaging import read_picture, thumbnail
-from search.models import QueryPicture
+from search.models import Image, QueryPicture
 from search.models.image import content_id
 from search.querying.errors import NoSuchQuery
 from search.vectors import Vector
@@ -17,8 +17,10 @@ LONGEST = 448
 """Longest side in pixels of what is kept: twice what the models see."""
 
 
-def remember_picture(data: bytes, picture: Picture) -> uuid.UUID:
+def remember_picture(data: bytes, picture: Picture, *, part_of: Image | None = None) -> uuid.UUID:
     """Embed and keep a picture; return the token that `?picture=` takes. Raises ModelUnavailable.
+
+    What was cut out of an image is kept no longer than the image is shown.
 
     The token is made from our secret and the file's bytes: the same file costs no second encoding while it is kept,
     and the address of an image, hidden ones too, does not lead to the copy that somebody searched by.
@@ -33,9 +35,10 @@ def remember_picture(data: bytes, picture: Picture) -> uuid.UUID:
         embedding=picture_encoder().encode_pictures([picture])[0],
         embedding_model=active_model(),
         rendition=thumbnail(picture, LONGEST),
+        image=part_of,
         created=timezone.now(),
     )
-    columns = ["embedding", "embedding_model", "rendition", "created"]
+    columns = ["embedding", "embedding_model", "rendition", "image", "created"]
     QueryPicture.objects.bulk_create([fresh], update_conflicts=True, unique_fields=["id"], update_fields=columns)
     return token
 

@@ -1,0 +1,95 @@
+"""A page of results, and the stretches that all results are made of."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import groupby
+
+from search.models import Image
+from search.querying.counting import Counts
+from search.querying.facets import Facet, facets_of
+from search.querying.query import SearchQuery, Sort
+from search.querying.relevance import Band, Scale
+
+PER_PAGE = 24
+
+
+@dataclass(frozen=True)
+class ResultPage:
+    """One page of images, best first, and how many images the whole search ranks.
+
+    Each image has its `similarity` to what is wanted, the `band` that this similarity lies in, and `by_words`, whether
+    its title, tags or description hold what was written. `strong` counts the strong matches; where `strong_is_least`,
+    there may be more. `scale` is None while the collection is too small for bands to mean anything.
+    """
+
+    query: SearchQuery
+    images: Sequence[Image]
+    found: int
+    counts: Counts = field(repr=False)
+    scale: Scale | None = None
+    strong: int = 0
+    strong_is_least: bool = False
+    asked_at: int = 0
+
+    @cached_property
+    def pages(self) -> int:
+        return max(1, -(-self.found // PER_PAGE))
+
+    @property
+    def next(self) -> SearchQuery | None:
+        return self.at_page(self.query.page + 1) if self.query.page < self.pages else None
+
+    @property
+    def previous(self) -> SearchQuery | None:
+        return self.at_page(min(self.query.page - 1, self.pages)) if self.query.page > 1 else None
+
+    @property
+    def first(self) -> int:
+        """Return which result of the whole search the first of this page is, from 1."""
+        return (self.query.page - 1) * PER_PAGE + 1
+
+    @property
+    def is_past_the_end(self) -> bool:
+        return self.query.page > self.pages
+
+    def at_page(self, page: int) -> SearchQuery:
+        """Return the query of another page of these results, as they were when the first one was asked for.
+
+        The first page is always that of today.
+        """
+        return replace(self.query, page=page, seen=(self.query.seen or self.asked_at) if page > 1 else None)
+
+    @cached_property
+    def sections(self) -> list[tuple[Band | None, list[Image]]]:
+        """The images of this page by band. Sorted by date, strong and related ones stand together, without a band."""
+
+        def section(image: Image) -> Band | None:
+            band = Band(image.band) if image.band else None
+            by_date = self.query.sort in (Sort.NEWEST, Sort.OLDEST)
+            return None if by_date and band is not Band.WEAK else band
+
+        return [(band, list(images)) for band, images in groupby(self.images, key=section)]
+
+    @cached_property
+    def facets(self) -> list[Facet]:
+        return facets_of(self.query, self.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of the results: how many they are, and what stands from one place to another."""
+
+    count: int
+    fetch: Callable[[int, int], list[Image]]
+
+
+def part_of(segments: Sequence[Segment], start: int, stop: int) -> list[Image]:
+    """Return what stands from `start` to `stop` in the segments, one after the other."""
+    images: list[Image] = []
+    for segment in segments:
+        first, last = max(0, start), min(segment.count, stop)
+        if first < last:
+            images += segment.fetch(first, last)
+        start, stop = start - segment.count, stop - segment.count
+    return images
