@@ -33,6 +33,15 @@ EXPECTED = r"responded with a status of (400|404)|htmx:(sendAbort|afterRequest)"
 """A page that says what is wrong answers so, and the browser notes it; htmx notes a search that typing on cancels."""
 
 
+def wait_until(page: Page, selector: str, condition: str) -> None:
+    """Wait until `condition`, an expression about `node`, holds of the first element.
+
+    Page.wait_for_function asks again and again by `eval`, which our content security policy forbids.
+    """
+    look = f"() => {condition} ? done() : requestAnimationFrame(look)"
+    page.locator(selector).first.evaluate(f"node => new Promise(done => {{ const look = {look}; look(); }})")
+
+
 class OpenPage(Protocol):
     def __call__(self, path: str = "/", as_user: Client | None = None, *, expected: str = "", **options: Any) -> Page:
         """Open an address, as somebody who is logged in or not; `options` are those of Browser.new_context.

@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from search.ingestion import Details, add_picture
 from search.models import Image, QueryPicture
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, wait_until
 from tests.pictures import corners, encoded
 
 SIDES = ("From the left", "From the top", "Width", "Height")
@@ -140,7 +140,7 @@ def test_the_outline_stays_on_the_picture_when_the_window_changes(open_page: Ope
     page = open_page(f"/images/{image.id}/", viewport={"width": 1300, "height": 900})
     drag(page, (10, 10), (60, 60))
     page.set_viewport_size({"width": 420, "height": 800})
-    page.wait_for_function("document.querySelector('.region-overlay').offsetWidth <= 420")
+    wait_until(page, ".region-overlay", "node.offsetWidth <= 420")
     assert outlined(page) == pytest.approx([10, 10, 50, 50], abs=0.7)
 
 

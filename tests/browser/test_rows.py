@@ -7,7 +7,7 @@ from playwright.sync_api import Page, Route, expect
 
 from search.models import Image
 from tests.base import an_image
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, wait_until
 
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1440, "height": 900}
@@ -52,7 +52,7 @@ def test_nothing_moves_while_the_pictures_load_slowly(
     while held:
         held.pop().continue_()
         page.evaluate("() => new Promise(requestAnimationFrame)")
-    page.wait_for_function("() => document.querySelector('article img').complete")
+    wait_until(page, "article img", "node.complete")
     assert page.evaluate(SHIFTS) == 0
     assert page.evaluate(FRAMES) == before
 
