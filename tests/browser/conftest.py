@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 import shutil
+import threading
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Protocol
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
+from django.core.signals import request_finished, request_started
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
@@ -71,7 +73,36 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(chromium: Browser, live_server) -> Iterator[OpenPage]:
+def answered(live_server) -> Iterator[None]:
+    """At the end, the server has answered all that browsers asked for.
+
+    They ask ahead for what they may show next; the test's tables are emptied afterwards, and must not be in use.
+    """
+    change = threading.Condition()
+    under_way = 0
+
+    def begin(**_: Any) -> None:
+        nonlocal under_way
+        with change:
+            under_way += 1
+
+    def end(**_: Any) -> None:
+        nonlocal under_way
+        with change:
+            under_way -= 1
+            change.notify_all()
+
+    request_started.connect(begin)
+    request_finished.connect(end)
+    yield
+    with change:
+        change.wait_for(lambda: under_way <= 0, timeout=60)
+    request_started.disconnect(begin)
+    request_finished.disconnect(end)
+
+
+@pytest.fixture
+def open_page(chromium: Browser, live_server, answered: None) -> Iterator[OpenPage]:
     """Opens pages; at the end, none of them may have had an error in its console."""
     contexts: list[BrowserContext] = []
     problems: list[str] = []
