@@ -69,6 +69,7 @@ class PlainLoop:
             "height": picture.height,
             "byte_size": size,
             "dominant_colour": "#808080",
+            "colour": "grey",
             "placeholder": "data:image/",
         }
         statement = sql.SQL("INSERT INTO search_image ({}) VALUES ({})").format(
