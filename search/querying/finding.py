@@ -68,7 +68,6 @@ class _Search:
     def __init__(self, query: SearchQuery, after: dt.datetime | None = None) -> None:
         """With `after`, among the rows that were added after it."""
         self.query = query
-        self.after = after
         self.now = timezone.now()
         self.scope = Scope(query, after)
         wanted = [part for part in query.wanted if not (self.scope.by_words_alone and part.name == "q")]
@@ -101,8 +100,9 @@ class _Search:
         if self.query.is_empty or self.scale or self.scope.by_words_alone:
             head = [] if self.query.is_empty else self._head()
             return part_of(self._segments(head), 0, limit)
-        assert self.after
-        near = [one for one in _Search(self.query)._head()[:NEAREST] if one.created > self.after]
+        after = self.scope.after
+        assert after
+        near = [one for one in _Search(self.query)._head()[:NEAREST] if one.created > after]
         return self._of(sorted(near, key=lambda one: one.created, reverse=True)).fetch(0, limit)
 
     def _head(self) -> list[Candidate]:
