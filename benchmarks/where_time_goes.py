@@ -15,7 +15,8 @@ from django.test import Client
 
 from benchmarks.ingestion import forget
 from benchmarks.report import table
-from search.ingestion.adding import Details, Prepared, add_rows, known, prepare
+from search.ingestion.adding import Prepared, add_rows, known, prepare
+from search.ingestion.items import Details
 from search.ingestion.pipeline import BATCH
 from search.models.image import content_id
 

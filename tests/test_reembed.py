@@ -30,6 +30,8 @@ class CountingEncoder:
         self.calls: list[int] = []
         self.fail_after = fail_after
 
+    backend = "counting"
+
     def encode_pictures(self, pictures: Sequence[Picture]) -> Vectors:
         if self.fail_after is not None and len(self.calls) >= self.fail_after:
             raise KeyboardInterrupt

@@ -48,6 +48,10 @@ class _Encoder:
         self._lock = threading.Lock()
         self.half = False
 
+    @property
+    def backend(self) -> str:
+        return f"torch {'bfloat16' if self.half else 'float32'}"
+
     def _encode(self, inputs: Sequence[Any]) -> Vectors:
         if not inputs:
             return np.zeros((0, DIMENSIONS), dtype=np.float32)

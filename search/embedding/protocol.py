@@ -11,6 +11,10 @@ Picture: TypeAlias = PIL.Image.Image
 
 
 class PictureEncoder(Protocol):
+    @property
+    def backend(self) -> str:
+        """What computes the vectors, such as "torch float32": each row records it."""
+
     def encode_pictures(self, pictures: Sequence[Picture]) -> Vectors:
         """Return unit vectors, float32, shape (len(pictures), 512), in the order given.
 

@@ -1,7 +1,8 @@
 """The way in: bytes -> checked picture -> objects and one row. The upload page and `manage.py ingest` share it."""
 
-from search.ingestion.adding import Added, Details, add_picture
+from search.ingestion.adding import Added, add_picture
 from search.ingestion.deleting import settle_deletions
+from search.ingestion.items import Details, Item, Source, Unavailable
 from search.ingestion.metadata import MetadataError, read_metadata
 from search.ingestion.pipeline import Progress, Report, ingest
 from search.ingestion.reembedding import reembed, stale_images
@@ -10,9 +11,12 @@ from search.ingestion.sources import find_files
 __all__ = [
     "Added",
     "Details",
+    "Item",
     "MetadataError",
     "Progress",
     "Report",
+    "Source",
+    "Unavailable",
     "add_picture",
     "find_files",
     "ingest",

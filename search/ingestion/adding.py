@@ -11,6 +11,7 @@ from django.db import transaction
 from search import storage
 from search.embedding import Picture, active_model, picture_encoder
 from search.imaging import FORMATS, ReadPicture, dominant_colour, placeholder, read_picture, thumbnail
+from search.ingestion.items import Details
 from search.models import Image, OwedDeletion
 from search.models.image import content_id
 
@@ -19,18 +20,6 @@ if TYPE_CHECKING:
 
 MODEL_SIDE = 448
 """Shortest side in pixels that is kept for the model, which sees half of it or less."""
-
-
-@dataclass(frozen=True, slots=True)
-class Details:
-    """What people say of a picture."""
-
-    title: str = ""
-    description: str = ""
-    tags: Sequence[str] = ()
-    author: str = ""
-    licence: str = ""
-    source_link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +79,10 @@ def add_rows(prepared: Sequence[Prepared]) -> None:
     """
     if not prepared:
         return
-    vectors = picture_encoder().encode_pictures([one.picture for one in prepared])
+    encoder = picture_encoder()
+    vectors = encoder.encode_pictures([one.picture for one in prepared])
     for one, vector in zip(prepared, vectors, strict=True):
-        one.image.embedding = vector
+        one.image.embedding, one.image.embedding_backend = vector, encoder.backend
     images = [one.image for one in prepared]
     with transaction.atomic():
         Image.objects.bulk_create(images, ignore_conflicts=True)
@@ -101,7 +91,9 @@ def add_rows(prepared: Sequence[Prepared]) -> None:
             Image.objects.filter(pk__in=ids).exclude(embedding_model=active_model()).values_list("pk", flat=True)
         )
         Image.objects.bulk_update(
-            [image for image in images if image.id in stale], ["embedding", "embedding_model"], batch_size=100
+            [image for image in images if image.id in stale],
+            ["embedding", "embedding_model", "embedding_backend"],
+            batch_size=100,
         )
 
 

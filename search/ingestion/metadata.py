@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from search.ingestion.adding import Details
+from search.ingestion.items import Details
 from search.models.image import Image, web_link
 
 _TEXT_COLUMNS = ("title", "description", "author", "licence", "source_link")

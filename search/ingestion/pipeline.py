@@ -15,7 +15,8 @@ from django.db import connection
 
 from search.embedding import picture_encoder
 from search.imaging import UnreadableImage
-from search.ingestion.adding import Details, Prepared, add_rows, keep_objects, known, prepare
+from search.ingestion.adding import Prepared, add_rows, keep_objects, known, prepare
+from search.ingestion.items import Details
 from search.ingestion.metadata import clean_tags
 from search.models import Image
 from search.models.image import content_id

@@ -28,9 +28,12 @@ def reembed(progress: Callable[[Report], None] = lambda report: None) -> Report:
                 pictures[image_id] = read_for_model(storage.read(storage.original_key(image_id))).picture
             except (UnreadableImage, storage.MissingObject) as error:
                 report.failed.append((str(image_id), str(error)))
-        vectors = picture_encoder().encode_pictures(list(pictures.values()))
+        encoder = picture_encoder()
+        vectors = encoder.encode_pictures(list(pictures.values()))
         for image_id, vector in zip(pictures, vectors, strict=True):
-            Image.objects.filter(pk=image_id).update(embedding=vector, embedding_model=active_model())
+            Image.objects.filter(pk=image_id).update(
+                embedding=vector, embedding_model=active_model(), embedding_backend=encoder.backend
+            )
         report.added += len(pictures)
         progress(report)
     return report

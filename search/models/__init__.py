@@ -3,9 +3,20 @@
 from search.models.calibration import Calibration
 from search.models.curation import OwedDeletion, Report
 from search.models.image import Image
+from search.models.ingestion import Origin
 from search.models.queries import QueryPicture
 from search.models.saved_searches import SavedSearch
 from search.models.selections import PictureSet
 from search.models.tokens import ApiToken
 
-__all__ = ["ApiToken", "Calibration", "Image", "OwedDeletion", "PictureSet", "QueryPicture", "Report", "SavedSearch"]
+__all__ = [
+    "ApiToken",
+    "Calibration",
+    "Image",
+    "Origin",
+    "OwedDeletion",
+    "PictureSet",
+    "QueryPicture",
+    "Report",
+    "SavedSearch",
+]

@@ -1,0 +1,54 @@
+"""What a source offers: pictures by name, each read when its turn comes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What people say of a picture."""
+
+    title: str = ""
+    description: str = ""
+    tags: Sequence[str] = ()
+    author: str = ""
+    licence: str = ""
+    source_link: str = ""
+
+
+class Unavailable(Exception):
+    """A picture can't be had from its source. The message, for the person who ingests, says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One picture that a source offers.
+
+    `read` returns its bytes, from any thread and more than once; it raises Unavailable or OSError. `address` and
+    `version` tell, without reading, whether the picture was met before: the same address with the same version (size
+    and time of change, an ETag, ...) holds the same bytes. Without an address it is always read. `original_location`
+    is where the original stays, when it is to be searched in place.
+    """
+
+    name: str
+    read: Callable[[], bytes] = field(repr=False)
+    details: Details = Details()
+    address: str = ""
+    version: str = ""
+    original_location: str = ""
+
+
+class Source(Protocol):
+    """A place that pictures come from.
+
+    `problems` holds (name, reason) of what can't be offered at all; it is complete once all items were taken.
+    """
+
+    problems: list[tuple[str, str]]
+
+    def __iter__(self) -> Iterator[Item]:
+        """Offer the items, once."""
+
+    def __len__(self) -> int:
+        """Return how many items there are, as far as it is known by now."""

@@ -1,0 +1,32 @@
+"""What ingestion remembers between runs."""
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.db.models.functions import Now
+
+from search.models.image import content_id
+
+
+def origin_id(address: str, version: str) -> uuid.UUID:
+    """Return the key of a picture's origin: the same place with the same version is taken for the same bytes."""
+    return content_id(f"{address}\0{version}".encode("utf-8", "surrogateescape"))
+
+
+class Origin(models.Model):
+    """Where an image came from: a run that meets it again, unchanged, need not read or download it.
+
+    It outlives the image, which may be deleted and come back; whoever asks looks whether the image is there.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    address = models.TextField()
+    image_id = models.UUIDField()
+    seen = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["image_id"], name="origin_image")]
+
+    def __str__(self) -> str:
+        return self.address
