@@ -41,7 +41,7 @@ bench: $(VENV)/.installed-dev ## measure ingestion and the search page against t
 	$(BIN)/python -m benchmarks
 
 messages: $(VENV)/.installed-dev ## collect and compile the translations (needs gettext)
-	$(BIN)/python manage.py makemessages -l ko --no-location --no-obsolete
+	$(BIN)/python manage.py makemessages -l ko -e html,txt,py,jinja --no-location --no-obsolete
 	$(BIN)/python manage.py compilemessages -l ko
 
 clean: ## remove the virtual environment and everything under var/: the database and the pictures too

