@@ -118,6 +118,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "search.context_processors.site",
             ],
+            "builtins": ["search.templatetags.icons"],
         },
     },
     # Templates ending in .jinja: what a page repeats for each of its pictures. The 24 tiles of a page of results take

@@ -35,8 +35,12 @@ class ImageQuerySet(models.QuerySet["Image"]):
 
     def nearest_to(self, vector: "Vector") -> Self:
         """Nearest first, each with its `distance` to `vector`, a unit vector of shape (512,)."""
+        return self.by_distance(CosineDistance("embedding", vector))
+
+    def by_distance(self, distance: CosineDistance) -> Self:
+        """Nearest first, each with its `distance`, an expression of one row."""
         # Sort on the distance itself: 1 - distance can't use the index.
-        return self.annotate(distance=CosineDistance("embedding", vector)).order_by("distance")
+        return self.annotate(distance=distance).order_by("distance")
 
     def similar_to(self, image: "Image") -> Self:
         """Nearest to `image` first, without the image itself."""

@@ -13,6 +13,7 @@ from django.test import Client
 
 from search import demo
 from search.embedding import forget_models
+from search.querying.heads import forget_heads
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +33,7 @@ def _own_world(settings, tmp_path: Path) -> Iterator[None]:
     settings.CALIBRATE_AFTER_UPLOADS = False
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     cache.clear()
+    forget_heads()
     yield
     cache.clear()
 

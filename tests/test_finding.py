@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from django.core.cache import cache
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from search.embedding import active_model
 from search.models import Image
@@ -19,9 +20,11 @@ from search.querying import (
     aiming,
     counting,
     find,
+    heads,
     planning,
     similar_images,
 )
+from search.querying.heads import forget_heads
 from search.vectors import Vector
 from tests.base import a_vector, an_image, many_images, near
 
@@ -169,3 +172,34 @@ def test_the_vector_index_serves_the_order_of_a_search():
     with connection.cursor() as cursor:
         cursor.execute(planning.walk().settings)
     assert "image_embedding_hnsw" in Image.objects.searchable(active_model()).nearest_to(a_vector(1))[:24].explain()
+
+
+def test_the_next_page_does_not_gather_the_candidates_anew(asked: Vector):
+    many_images(3 * PER_PAGE)
+    first = find(SearchQuery(words="x"))
+    assert first.next
+    with CaptureQueriesContext(connection) as captured:
+        second = find(first.next)
+    assert len(second.images) == PER_PAGE
+    assert [one["sql"] for one in captured.captured_queries if "<=>" in one["sql"]] == []
+    forget_heads()
+    assert [image.id for image in find(first.next).images] == [image.id for image in second.images]
+
+
+def test_what_is_hidden_between_two_pages_is_not_on_the_second(asked: Vector):
+    many_images(3 * PER_PAGE)
+    first = find(SearchQuery(words="x"))
+    assert first.next
+    gone = find(first.next).images[0]
+    gone.hide()
+    assert gone.id not in [image.id for image in find(first.next).images]
+
+
+def test_heads_are_forgotten_when_too_many_are_kept(asked: Vector, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(heads, "MOST", 1)
+    many_images(2 * PER_PAGE)
+    first, other = find(SearchQuery(words="x")), find(SearchQuery(words="y"))
+    assert first.next
+    assert other.next
+    assert heads.remembered_head(first.next) is None
+    assert heads.remembered_head(other.next) is not None

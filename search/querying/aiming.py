@@ -3,9 +3,11 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from django.utils.translation import gettext as _
+from pgvector.django import CosineDistance
 
 from search.embedding import active_model, text_vector
 from search.models import Image
@@ -17,13 +19,18 @@ from search.querying.relevance import Scale, scale_of
 from search.vectors import Vector
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Direction:
     """A unit vector, shape (512,), how much it counts, and what unrelated pictures score against it, if known."""
 
     vector: Vector
     weight: float
     scale: Scale | None
+
+    @cached_property
+    def distance(self) -> CosineDistance:
+        """The cosine distance of a row, for queries: the vector is written out once for all of them."""
+        return CosineDistance("embedding", self.vector)
 
 
 @dataclass(frozen=True, slots=True)

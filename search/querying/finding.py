@@ -18,6 +18,7 @@ from search.querying import words
 from search.querying.aiming import Aim, aim_of
 from search.querying.counting import Counts
 from search.querying.gathering import Gathering, settled
+from search.querying.heads import Head, remember_head, remembered_head
 from search.querying.planning import SCAN, plan_for, planned
 from search.querying.query import Minimum, SearchQuery, Sort
 from search.querying.ranking import Candidate, band_by_words, ranked
@@ -92,7 +93,7 @@ class _Search:
             scale=self.scale,
             strong=strong,
             strong_is_least=self.gathering.more_hold_words or self._goes_on_beyond(head, strong_from),
-            asked_at=math.ceil(self.now.timestamp()),
+            asked_at=self._asked_at,
         )
 
     def newest(self, limit: int) -> list[Image]:
@@ -102,15 +103,27 @@ class _Search:
             return part_of(self._segments(head), 0, limit)
         after = self.scope.after
         assert after
-        near = [one for one in _Search(self.query)._head()[:NEAREST] if one.created > after]
-        return self._of(sorted(near, key=lambda one: one.created, reverse=True)).fetch(0, limit)
+        near = [one for one in _Search(self.query)._head()[:NEAREST] if one.added > after.timestamp()]
+        return self._of(sorted(near, key=lambda one: one.added, reverse=True)).fetch(0, limit)
 
     def _head(self) -> list[Candidate]:
         """The candidates, best first."""
+        if known := remembered_head(self.query):
+            self.gathering.reach, self.gathering.more_hold_words = known.reach, known.more_hold_words
+            return list(known.candidates)
         # As fresh as they were on the first page, or a later visit to the next one would find another order.
         now = self.now if self.query.seen is None else self.scope.seen_at
         fresh_at = now if self.query.sort is Sort.FRESH else None
-        return ranked(self.gathering.candidates(), self.aim, fresh_at=fresh_at)
+        head = ranked(self.gathering.candidates(), self.aim, fresh_at=fresh_at)
+        if self.scope.after is None and len(head) > PER_PAGE:
+            seen = self.query.seen or self._asked_at
+            remember_head(self.query, seen, Head(head, self.gathering.reach, self.gathering.more_hold_words))
+        return head
+
+    @property
+    def _asked_at(self) -> int:
+        """The end of the second in which this search is asked: the next one is asked for with it."""
+        return math.ceil(self.now.timestamp())
 
     def _segments(self, head: list[Candidate]) -> list[Segment]:
         if self.query.is_empty:
@@ -125,7 +138,7 @@ class _Search:
         if self.gathering.more_hold_words or self._goes_on_beyond(head, threshold):
             return self._cut_by_the_database(kept, rest, self._reaches(bands, threshold), by_date=by_date)
         if by_date:
-            kept.sort(key=lambda one: one.created, reverse=self.query.sort is Sort.NEWEST)
+            kept.sort(key=lambda one: one.added, reverse=self.query.sort is Sort.NEWEST)
         return [self._of(kept)] if self._ends_at_the_cut else [self._of(kept), self._of(rest), self._beyond(head)]
 
     @property

@@ -25,14 +25,15 @@ _ORDER = {Band.STRONG: 0, Band.RELATED: 1, Band.WEAK: 2, None: 2}
 
 @dataclass(slots=True)
 class Candidate:
-    """A row that may be shown. `similarity` is to what is wanted; None where nothing but words was asked.
+    """A row that may be shown. `added` is when it came in, in Unix seconds.
 
-    `text_rank` tells how well its words match, None where they don't; `whole` whether they do so as whole words.
-    `unwanted` holds its similarity to each unwanted part.
+    `similarity` is to what is wanted; None where nothing but words was asked. `text_rank` tells how well its words
+    match, None where they don't; `whole` whether they do so as whole words. `unwanted` holds its similarity to each
+    unwanted part.
     """
 
     id: uuid.UUID
-    created: dt.datetime
+    added: float
     similarity: float | None = None
     text_rank: float | None = None
     whole: bool = False
@@ -60,7 +61,7 @@ def ranked(candidates: Sequence[Candidate], aim: Aim, *, fresh_at: dt.datetime |
         if one.by_words and not loss:
             one.band = band_by_words(one.band, whole=one.whole)
         worth[one.id] = near + _freshness(one, fresh_at) * spread
-    by_worth = sorted(candidates, key=lambda one: (-worth[one.id], -one.created.timestamp(), one.id))
+    by_worth = sorted(candidates, key=lambda one: (-worth[one.id], -one.added, one.id))
     fused = _fused(by_worth) if any(one.by_words for one in candidates) else {}
     # Sorting is stable: where neither band nor fused rank decides, the order by worth stays.
     return sorted(by_worth, key=lambda one: (_ORDER[one.band], -fused.get(one.id, 0.0)))
@@ -100,4 +101,4 @@ def _losses(candidates: Sequence[Candidate], away: Sequence[Direction]) -> list[
 def _freshness(one: Candidate, now: dt.datetime | None) -> float:
     if now is None:
         return 0.0
-    return FRESH_LIFT * min(1.0, max(0.0, 1 - (now - one.created) / FRESH_FOR))
+    return FRESH_LIFT * min(1.0, max(0.0, 1 - (now.timestamp() - one.added) / FRESH_FOR.total_seconds()))

@@ -5,26 +5,12 @@ from urllib.parse import urlencode
 from django import template
 from django.core.paginator import Paginator
 from django.template import Context
-from django.templatetags.static import static
 from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 
-from search.imaging import PALETTE
 from search.models import Image
 from search.querying import PER_PAGE, ResultPage, SearchQuery
 
 register = template.Library()
-
-
-@register.simple_tag
-def icon(name: str) -> SafeString:
-    """Return one of the drawings of img/icons.svg; what it means is said beside it."""
-    return format_html(
-        '<svg class="icon" width="20" height="20" aria-hidden="true" focusable="false"><use href="{}#{}" /></svg>',
-        static("img/icons.svg"),
-        name,
-    )
 
 
 @register.simple_tag(takes_context=True)
@@ -81,9 +67,3 @@ def height_within(image: Image, longest: int) -> int:
 def thousands(number: int) -> str:
     """Return a count as people read it: 30,000."""
     return f"{number:,}"
-
-
-@register.filter
-def swatch(colour: str) -> str:
-    """Return a colour of the palette as CSS writes it."""
-    return PALETTE.get(colour, "transparent")

@@ -8,12 +8,12 @@ from urllib.parse import urlencode
 
 from django import template
 from django.template import Context
-from django.template.loader import get_template
 from django.urls import reverse
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from search import storage
+from search.jinja import rendered
 from search.models import Image
 from search.querying import MAX_PARTS, SearchQuery
 from search.querying.relevance import Scale
@@ -73,14 +73,13 @@ def tiles(context: Context, images: Iterable[Image], eager: int = 0) -> SafeStri
     elsewhere to those that are like it alone.
     """
     query, results = context.get("query") or SearchQuery(), context.get("results")
-    given = {
-        "tiles": tiles_of(images, query),
-        "eager": eager,
-        "asked": not query.is_empty,
-        "scale_words": _scale_words(results.scale if results else None),
-    }
-    rendered = get_template("search/_partials/tiles.jinja", using="jinja2").render(given)
-    return mark_safe(rendered)  # noqa: S308 - Jinja has escaped what is to be
+    return rendered(
+        "search/_partials/tiles.jinja",
+        tiles=tiles_of(images, query),
+        eager=eager,
+        asked=not query.is_empty,
+        scale_words=_scale_words(results.scale if results else None),
+    )
 
 
 def tiles_of(images: Iterable[Image], query: SearchQuery) -> list[Tile]:

@@ -1,0 +1,59 @@
+"""The candidates of searches that somebody pages through, ranked: the next page need not gather them anew.
+
+They are as they were when the first page was asked for. That is what later pages show in any case: what was added
+since stays out of them, and rows that are hidden or deleted since are left out when their page is read.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from search.embedding import active_model
+from search.querying.query import SearchQuery
+from search.querying.ranking import Candidate
+
+REMEMBERED = 600
+"""Seconds for which they are kept."""
+MOST = 128
+"""Searches that are kept, in each process: 50 kB each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Candidates, best first, and what `Gathering` tells of them."""
+
+    candidates: Sequence[Candidate]
+    reach: float
+    more_hold_words: bool
+
+
+_heads: OrderedDict[tuple[str, SearchQuery], tuple[float, Head]] = OrderedDict()
+_lock = threading.Lock()
+
+
+def remember_head(query: SearchQuery, seen: int, head: Head) -> None:
+    """Keep the head of the search whose first page was asked for at `seen`, in Unix seconds."""
+    with _lock:
+        _heads[_key(query, seen)] = time.monotonic(), head
+        if len(_heads) > MOST:
+            _heads.popitem(last=False)
+
+
+def remembered_head(query: SearchQuery) -> Head | None:
+    """Return the head of the search that `query` asks for a later page of, if it is kept."""
+    if query.seen is None:
+        return None
+    with _lock:
+        made, head = _heads.get(_key(query, query.seen), (0.0, None))
+    return head if time.monotonic() - made < REMEMBERED else None
+
+
+def forget_heads() -> None:
+    with _lock:
+        _heads.clear()
+
+
+def _key(query: SearchQuery, seen: int) -> tuple[str, SearchQuery]:
+    return active_model(), query.replace(seen=seen)
