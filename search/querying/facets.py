@@ -1,8 +1,9 @@
 """The filters that people can tick beside a query, with how many images each would leave."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -20,13 +21,20 @@ _Found = Iterable[tuple[Any, str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One value of a filter: how many images it leaves, and the query in which it is chosen, or not any more."""
+    """One value of a filter: how many images it leaves, and the query in which it is chosen, or not any more.
+
+    A page asks for few of these queries, so that each is made when it is asked for.
+    """
 
     value: str
     label: str
     count: int
     chosen: bool
-    query: SearchQuery
+    toggle: Callable[[], SearchQuery] = field(repr=False, compare=False)
+
+    @property
+    def query(self) -> SearchQuery:
+        return self.toggle()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,31 +82,31 @@ def facets_of(query: SearchQuery, counts: Counts) -> list[Facet]:
 _BOOLEAN: dict[Any, str] = {True: "yes", False: "no"}
 
 
-def _facet(query: SearchQuery, name: str, label: str, field: str, found: _Found) -> Facet:
-    chosen = getattr(query.filters, field)
+def _facet(query: SearchQuery, facet: str, label: str, name: str, found: _Found) -> Facet:
+    chosen = getattr(query.filters, name)
     choices = [
         Choice(
             value=_BOOLEAN.get(value) or str(value),
             label=str(shown),
             count=count,
             chosen=value in chosen if isinstance(chosen, tuple) else value == chosen,
-            query=query.replace(filters=_toggled(query.filters, field, value)),
+            toggle=partial(_with_toggled, query, name, value),
         )
         for value, shown, count in found
     ]
-    return Facet(name, label, choices)
+    return Facet(facet, label, choices)
 
 
-def _toggled(filters: Filters, field: str, value: Any) -> Filters:
-    """Return `filters` with `value` chosen, or no more where it was."""
-    before = getattr(filters, field)
+def _with_toggled(query: SearchQuery, name: str, value: Any) -> SearchQuery:
+    """Return `query` with `value` of a filter chosen, or no more where it was."""
+    before = getattr(query.filters, name)
     after: Any
     if isinstance(before, tuple):
         after = tuple(other for other in before if other != value) if value in before else (*before, value)
     else:
-        after = getattr(Filters(), field) if value == before else value
-    changes: dict[str, Any] = {field: after}
-    return replace(filters, **changes)
+        after = getattr(Filters(), name) if value == before else value
+    changes: dict[str, Any] = {name: after}
+    return query.replace(filters=replace(query.filters, **changes))
 
 
 def palette_labels() -> dict[str, str]:
