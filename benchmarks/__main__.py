@@ -70,28 +70,34 @@ def say(progress: str) -> None:
 
 
 def compare(world: worlds.World, extent: Extent) -> str:
-    from benchmarks import filters, ingestion, search_page  # noqa: PLC0415 - after the settings
+    from benchmarks import filters, ingestion, search_page, serving  # noqa: PLC0415 - after the settings
     from benchmarks.plain import PlainLoop  # noqa: PLC0415
 
     plain = PlainLoop(world)
-    pages, ingestions = [], []
+    pages: dict[int, search_page.Pages] = {}
+    ingestions = []
     try:
-        with search_page.served(world.data) as visitor:
+        with serving.served(world.data) as server:
+            server.first_answer("/readyz")
+            visitor = server.visitor()
             for seed, rows in enumerate(extent.rows):
                 say(f"The search page at {rows:,} rows ...")
                 worlds.fill_up_to(rows, photos(world.cache, SMALL, extent.photos))
                 queries = worlds.queries(search_page.WARM_UP + extent.queries, seed)
-                pages += search_page.measure(visitor, plain, rows, queries)
+                pages[rows] = search_page.measure(visitor, plain, rows, queries)
             say("Filters ...")
             filtered = filters.filters_table(
                 extent.rows[-1], filters.measure(extent.queries), filters.whole_page(visitor, queries)
             )
+        say("Serving ...")
+        served = serving.measure(world, worlds.queries(2 * extent.queries, seed=len(extent.rows)))
         for size in (LARGE, SMALL):
             say(f"Ingestion of {size.name} photos ...")
             ingestions.append(ingestion.measure(world, plain, size, count=extent.photos, pairs=extent.ingestions))
     finally:
         plain.close()
-    tables = [ingestion_table(ingestions), page_table(pages), filtered]
+    pairs = [one for measured in pages.values() for one in (measured.new, measured.next)]
+    tables = [ingestion_table(ingestions), search_page.shares_table(pages), page_table(pairs), served, filtered]
     return "\n\n".join([*tables, EXPLANATION])
 
 

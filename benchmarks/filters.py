@@ -57,9 +57,9 @@ def whole_page(visitor: Visitor, queries: Sequence[str]) -> str:
 
     times = []
     for words in queries:
-        visitor.search(words, 1)
+        visitor.search(words)
         start = time.perf_counter()
-        visitor.search(words, 1)
+        visitor.search(words)
         times.append(time.perf_counter() - start)
     client = Client(headers={"host": "127.0.0.1"})
     client.get("/search", {"q": queries[0]})

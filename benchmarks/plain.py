@@ -77,9 +77,12 @@ class PlainLoop:
         )
         self._connection.execute(statement, row)
 
+    def encode(self, words: str) -> Any:
+        return self._words.encode(words)
+
     def search(self, words: str, page: int) -> list[tuple[Any, ...]]:
         """Encode the words, for every page anew, and select whole rows."""
-        vector = self._words.encode(words)
+        vector = self.encode(words)
         return self._connection.execute(
             "SELECT * FROM search_image ORDER BY embedding <=> %s LIMIT %s OFFSET %s",
             [HalfVector(vector), PER_PAGE, (page - 1) * PER_PAGE],

@@ -1,19 +1,18 @@
 """How long the search page takes: gunicorn as it is deployed, over loopback, and the plain loop in turns."""
 
+import html
 import http.client
-import os
-import socket
-import subprocess
-import sys
+import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
+from types import MappingProxyType
 from urllib.parse import urlencode
 
-from benchmarks.plain import PlainLoop
-from benchmarks.report import Pairs
-from benchmarks.world import BASE
+from benchmarks.plain import PER_PAGE, PlainLoop
+from benchmarks.report import Pairs, table
 
 _PATIENCE = 120
 WARM_UP = 24
@@ -25,79 +24,83 @@ class Visitor:
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)
 
-    def get(self, path: str) -> tuple[int, bytes]:
+    def get(self, path: str, headers: Mapping[str, str] = MappingProxyType({})) -> tuple[int, bytes]:
         try:
-            return self._get(path)
+            return self._get(path, headers)
         except (http.client.HTTPException, ConnectionError):  # the server ended a connection that was idle
             self._connection.close()
-            return self._get(path)
+            return self._get(path, headers)
 
-    def _get(self, path: str) -> tuple[int, bytes]:
-        self._connection.request("GET", path)
+    def _get(self, path: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        self._connection.request("GET", path, headers=dict(headers))
         response = self._connection.getresponse()
         return response.status, response.read()
 
-    def search(self, words: str, page: int) -> None:
-        """Ask for a page of results; one without results would measure something else."""
-        status, body = self.get("/search?" + urlencode({"q": words, "page": page}))
+    def search(self, words: str) -> None:
+        """Ask for the first page of results."""
+        self._results("/search?" + urlencode({"q": words}))
+
+    def scroll(self) -> None:
+        """Ask for the next page of the last search, as the script does when its end comes into view."""
+        self._results(self._next, {"HX-Request": "true", "HX-Target": "more"})
+
+    def _results(self, path: str, headers: Mapping[str, str] = MappingProxyType({})) -> None:
+        status, body = self.get(path, headers)
         assert status == 200, status
-        assert body.count(b"<article ") == 24, body
+        # One without results would measure something else.
+        assert body.count(b"<article ") == PER_PAGE, body
+        link = re.search(r'hx-get="(/search[^"]*page=[^"]*)"', body.decode())
+        self._next = html.unescape(link[1]) if link else ""
 
 
-def measure(visitor: Visitor, plain: PlainLoop, rows: int, queries: Sequence[str]) -> list[Pairs]:
-    """Search for each query for the first time, then for its second page; each of the two in both ways, in turns."""
-    cold = Pairs(f"{rows:,} rows, new query")
-    cached = Pairs(f"{rows:,} rows, its next page")
+@dataclass
+class Pages:
+    """What was measured over one number of rows, in seconds, in turns."""
+
+    new: Pairs
+    next: Pairs
+    again: list[float]
+    encoding: list[float]
+    """One `SentenceTransformer.encode` of the same words, and nothing else."""
+
+    def shares_row(self, rows: int) -> list[str]:
+        page, encoding = median(self.new.ours), median(self.encoding)
+        faster = [f"{page / median(times):.1f}" for times in (self.again, self.next.ours)]
+        return [
+            f"{rows:,} rows",
+            f"{1000 * page:.1f}",
+            f"{1000 * encoding:.1f}",
+            f"**{page / encoding:.2f}**",
+            *faster,
+        ]
+
+
+def measure(visitor: Visitor, plain: PlainLoop, rows: int, queries: Sequence[str]) -> Pages:
+    """Search for each query for the first time, scroll, and search for it again; each in both ways, in turns."""
+    pages = Pages(Pairs(f"{rows:,} rows, new query"), Pairs(f"{rows:,} rows, its next page"), [], [])
     for words in queries[:WARM_UP]:
-        visitor.search(words, 1)
+        visitor.search(words)
         plain.search(words, 1)
     for number, words in enumerate(queries[WARM_UP:]):
-        for page, pairs in ((1, cold), (2, cached)):
-            arms = [(visitor.search, pairs.ours), (plain.search, pairs.plain)]
-            # Each of them first every other time: neither always finds what the other brought into memory.
-            for search, times in arms if number % 2 == 0 else reversed(arms):
-                times.append(_timed(search, words, page))
-    return [cold, cached]
+        # Each of them first every other time: neither always finds what the other brought into memory.
+        for ours in (True, False) if number % 2 == 0 else (False, True):
+            if ours:
+                pages.new.ours.append(_timed(partial(visitor.search, words)))
+                pages.next.ours.append(_timed(visitor.scroll))
+                pages.again.append(_timed(partial(visitor.search, words)))
+            else:
+                pages.new.plain.append(_timed(partial(plain.search, words, 1)))
+                pages.next.plain.append(_timed(partial(plain.search, words, 2)))
+                pages.encoding.append(_timed(partial(plain.encode, words)))
+    return pages
 
 
-def _timed(search: Callable[[str, int], object], words: str, page: int) -> float:
+def shares_table(measured: Mapping[int, Pages]) -> str:
+    header = ["The search page, ms", "new query", "one plain encode", "of it", "again: × faster", "next: × faster"]
+    return table(header, [pages.shares_row(rows) for rows, pages in measured.items()])
+
+
+def _timed(run: Callable[[], object]) -> float:
     start = time.perf_counter()
-    search(words, page)
+    run()
     return time.perf_counter() - start
-
-
-@contextmanager
-def served(data: Path) -> Iterator[Visitor]:
-    """Serve the product by its own gunicorn.conf.py, in a process of its own, until the block ends."""
-    port = _free_port()
-    command = [sys.executable, "-m", "gunicorn", "imagesearch.wsgi", "--config", str(BASE / "gunicorn.conf.py")]
-    environment = {**os.environ, "HOST": "127.0.0.1", "PORT": str(port)}
-    log = data / "server.log"
-    with log.open("w") as output:
-        process = subprocess.Popen(command, cwd=BASE, env=environment, stdout=output, stderr=output)
-    try:
-        visitor = Visitor(port)
-        _wait_until_ready(visitor, process, log)
-        yield visitor
-    finally:
-        process.terminate()
-        process.wait(_PATIENCE)
-
-
-def _wait_until_ready(visitor: Visitor, process: subprocess.Popen[bytes], log: Path) -> None:
-    started = time.monotonic()
-    while process.poll() is None and time.monotonic() - started < _PATIENCE:
-        try:
-            if visitor.get("/readyz")[0] == 200:
-                return
-        except OSError:
-            pass  # not listening yet
-        time.sleep(0.2)
-    raise RuntimeError(f"The server did not get ready:\n{log.read_text()}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
