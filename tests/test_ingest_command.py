@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 
 from search import embedding, storage
 from search.imaging import read_picture
-from search.ingestion import adding, pipeline
+from search.ingestion import adding, files_source, ingest, pipeline
 from search.models import Image
 from search.models.image import content_id
 from tests.base import picture_bytes, write_picture
@@ -175,14 +175,14 @@ def test_killed_at_any_point_and_run_again_it_ends_as_if_never_killed(tmp_path: 
         "import os, signal, sys, django; django.setup()\n"
         "from django.conf import settings\n"
         "from search import storage\n"
-        "from search.ingestion import find_files, ingest, pipeline\n"
+        "from search.ingestion import files_source, ingest, pipeline\n"
         "pipeline.BATCH, original, left = 8, storage.put, [int(sys.argv[2])]\n"
         "def put(*arguments):\n"
         "    original(*arguments)\n"
         "    left[0] -= 1\n"
         "    if not left[0]: os.kill(os.getpid(), signal.SIGKILL)\n"
         "storage.put = put\n"
-        "ingest(find_files([sys.argv[1]]).paths)\n"
+        "ingest(files_source([sys.argv[1]]))\n"
     )
     database = django_settings.DATABASES["default"]
     environment = {
@@ -203,3 +203,28 @@ def test_killed_at_any_point_and_run_again_it_ends_as_if_never_killed(tmp_path: 
     assert 0 < Image.objects.count() < 40
     assert run(tmp_path / "photos")[2] == 0
     assert state() == never_killed
+
+
+def test_enqueued_pictures_need_no_model_and_wait_for_their_vectors(photos: Path, no_model: Path):
+    report = ingest(files_source([str(photos)]), tags=["later"], enqueue=True)
+    assert (report.added, report.known, report.failed) == (5, 0, [])
+    for image in Image.objects.all():
+        assert (image.embedding, image.embedding_model, image.embedding_backend) == (None, "", "")
+        assert (image.width, image.tags) == (640, ["later"])
+        assert storage.exists(storage.original_key(image.id))
+        assert storage.exists(storage.rendition_key(image.id, storage.THUMBNAIL))
+    assert ingest(files_source([str(photos)]), enqueue=True).known == 5
+
+
+def test_pictures_that_wait_for_their_vectors_get_them_when_ingested_again(photos: Path):
+    ingest(files_source([str(photos)]), enqueue=True)
+    assert run(photos)[0] == "5 added, 0 already here, 0 failed.\n"
+    assert set(Image.objects.values_list("embedding_model", flat=True)) == {embedding.active_model()}
+
+
+def test_what_is_enqueued_leaves_the_vectors_that_are_there(photos: Path):
+    run(photos)
+    before = state()
+    Image.objects.filter(format="JPEG").update(title="kept")
+    assert ingest(files_source([str(photos)]), enqueue=True).known == 5
+    assert [row[-2:] for row in state().values()] == [row[-2:] for row in before.values()]

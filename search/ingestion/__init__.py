@@ -6,7 +6,7 @@ from search.ingestion.items import Details, Item, Source, Unavailable
 from search.ingestion.metadata import MetadataError, read_metadata
 from search.ingestion.pipeline import Progress, Report, ingest
 from search.ingestion.reembedding import reembed, stale_images
-from search.ingestion.sources import find_files
+from search.ingestion.sources import files_source, find_files
 
 __all__ = [
     "Added",
@@ -18,6 +18,7 @@ __all__ = [
     "Source",
     "Unavailable",
     "add_picture",
+    "files_source",
     "find_files",
     "ingest",
     "read_metadata",

@@ -44,15 +44,24 @@ def read_for_model(data: bytes) -> ReadPicture:
 
 
 def prepare(
-    data: bytes, details: Details, *, image_id: uuid.UUID, uploader: "User | None" = None, store: bool = True
+    data: bytes,
+    details: Details,
+    *,
+    image_id: uuid.UUID,
+    uploader: "User | None" = None,
+    location: str = "",
+    store: bool = True,
 ) -> Prepared:
-    """Decode a picture, store its objects and fill in its row. Raises UnreadableImage and StorageUnavailable."""
+    """Decode a picture, store its objects and fill in its row; with a `location` the original stays there.
+
+    Raises UnreadableImage and StorageUnavailable.
+    """
     read = read_for_model(data)
     small = thumbnail(read.picture, storage.THUMBNAIL)
     image = Image(
         id=image_id,
-        embedding_model=active_model(),
         uploader=uploader,
+        original_location=location,
         format=read.format,
         width=read.width,
         height=read.height,
@@ -67,25 +76,31 @@ def prepare(
         source_link=details.source_link,
     )
     if store:
-        storage.put(storage.original_key(image_id), data, FORMATS[read.format].mime)
+        if not location:
+            storage.put(storage.original_key(image_id), data, FORMATS[read.format].mime)
         storage.put(storage.rendition_key(image_id, storage.THUMBNAIL), small, "image/webp")
     return Prepared(image, read.picture)
 
 
-def add_rows(prepared: Sequence[Prepared]) -> None:
+def add_rows(prepared: Sequence[Prepared], *, embed: bool = True) -> None:
     """Embed pictures and write their rows, all or none. A row that another model left gets the new vector.
 
+    Without `embed` new rows wait for their vectors, and those that are there stay as they are.
     Raises ModelUnavailable.
     """
     if not prepared:
         return
-    encoder = picture_encoder()
-    vectors = encoder.encode_pictures([one.picture for one in prepared])
-    for one, vector in zip(prepared, vectors, strict=True):
-        one.image.embedding, one.image.embedding_backend = vector, encoder.backend
+    if embed:
+        encoder = picture_encoder()
+        vectors = encoder.encode_pictures([one.picture for one in prepared])
+        for one, vector in zip(prepared, vectors, strict=True):
+            one.image.embedding, one.image.embedding_backend = vector, encoder.backend
+            one.image.embedding_model = active_model()
     images = [one.image for one in prepared]
     with transaction.atomic():
         Image.objects.bulk_create(images, ignore_conflicts=True)
+        if not embed:
+            return
         ids = [image.id for image in images]
         stale = set(
             Image.objects.filter(pk__in=ids).exclude(embedding_model=active_model()).values_list("pk", flat=True)
@@ -97,10 +112,13 @@ def add_rows(prepared: Sequence[Prepared]) -> None:
         )
 
 
-def known(image_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
-    """Return those of `image_ids` that need nothing more: they are there, with a vector of the active model."""
-    there = Image.objects.filter(pk__in=image_ids, embedding_model=active_model())
-    return set(there.values_list("pk", flat=True))
+def known(image_ids: Sequence[uuid.UUID], *, pending: bool = False) -> set[uuid.UUID]:
+    """Return those of `image_ids` that need nothing more: they are there, with a vector of the active model.
+
+    With `pending` those that wait for one, or whose vector another model made, need nothing more either.
+    """
+    there = Image.objects.filter(pk__in=image_ids)
+    return set((there if pending else there.filter(embedding_model=active_model())).values_list("pk", flat=True))
 
 
 def keep_objects(image_ids: Sequence[uuid.UUID]) -> None:

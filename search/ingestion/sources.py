@@ -3,9 +3,11 @@
 import glob
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from search.ingestion.items import Details, Item, Source
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".avif", ".heic", ".heif", ".hif"})
 
@@ -62,3 +64,36 @@ def _below(path: Path, seen: set[tuple[int, int]], problems: list[tuple[str, str
         return
     for name in names:
         yield from _below(path / name, seen, problems, named=False)
+
+
+class _FilesSource:
+    def __init__(self, files: Files, details: Mapping[Path, Details]) -> None:
+        self._paths = files.paths
+        self._details = details
+        self.problems = files.problems
+
+    def __iter__(self) -> Iterator[Item]:
+        return (_item(path, self._details) for path in self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+
+def _item(path: Path, details: Mapping[Path, Details]) -> Item:
+    resolved = path.resolve()
+    try:
+        status = path.stat()
+    except OSError:  # reading it will tell why
+        return Item(str(path), path.read_bytes)
+    return Item(
+        str(path),
+        path.read_bytes,
+        details.get(resolved, Details()),
+        address=str(resolved),
+        version=f"{status.st_size} {status.st_mtime_ns}",
+    )
+
+
+def files_source(patterns: Iterable[str], details: Mapping[Path, Details] | None = None) -> Source:
+    """Return the files that `patterns` name, as `find_files` does, with the details of each by its resolved path."""
+    return _FilesSource(find_files(patterns), details or {})

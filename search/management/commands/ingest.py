@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from search.embedding import ModelUnavailable
-from search.ingestion import Report, find_files, ingest, read_metadata
+from search.ingestion import Report, files_source, ingest, read_metadata
 from search.ingestion.metadata import Metadata, MetadataError, clean_tags
 from search.management.calibrating import calibrate_after
 from search.management.progress import progress_of
@@ -35,12 +35,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         roots = [Path(path) for path in options["paths"] if Path(path).is_dir()]
         metadata = self._metadata(options["metadata"], roots)
-        files = find_files(options["paths"])
+        source = files_source(options["paths"], metadata.details)
         try:
-            with progress_of(len(files.paths), self.stdout) as progress:
+            with progress_of(len(source), self.stdout) as progress:
                 report = ingest(
-                    files.paths,
-                    details=metadata.details,
+                    source,
                     tags=clean_tags(options["tag"]),
                     dry_run=options["dry_run"],
                     progress=progress,
@@ -49,7 +48,7 @@ class Command(BaseCommand):
             raise CommandError(f"{error}\nWhat was added stays; run the same command again to go on.") from error
         except KeyboardInterrupt:
             raise CommandError("Stopped. What was added stays; run the same command again to go on.") from None
-        report.failed += files.problems + [
+        report.failed += source.problems + [
             (name, "Named in the metadata, but not there.") for name in metadata.missing
         ]
         self._summarise(report, metadata, dry_run=options["dry_run"])
