@@ -14,7 +14,7 @@ from benchmarks.plain import PlainLoop
 from benchmarks.report import Pairs
 from benchmarks.world import FILLER, World
 from search.ingestion import files_source, ingest
-from search.ingestion.pipeline import BATCH
+from search.ingestion.line import BATCH
 
 Arm: TypeAlias = Callable[[Sequence[Path]], object]
 

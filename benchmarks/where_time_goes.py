@@ -15,9 +15,11 @@ from django.test import Client
 
 from benchmarks.ingestion import forget
 from benchmarks.report import table
-from search.ingestion.adding import Prepared, add_rows, known, prepare
+from search.ingestion.adding import embed, prepare
+from search.ingestion.deleting import objects_kept
 from search.ingestion.items import Details
-from search.ingestion.pipeline import BATCH
+from search.ingestion.line import BATCH
+from search.ingestion.rows import known, staging
 from search.models.image import content_id
 
 _OF_A_PICTURE = {
@@ -83,7 +85,6 @@ def profile_ingestion(paths: Sequence[Path]) -> str:
     took = watch.seconds
     encode = took.pop("encode")
     took["encode: around it"] = encode - took["encode: pixels for the model"] - took["encode: the model"]
-    took["rows"] = took.pop("add rows") - encode
     return _table("A picture that is ingested, one thread", took, BATCH)
 
 
@@ -92,11 +93,15 @@ def _one_batch(paths: Sequence[Path], watch: Stopwatch) -> None:
         contents = [path.read_bytes() for path in paths]
         ids = [content_id(data) for data in contents]
         assert not known(ids)
-    prepared: list[Prepared] = [
-        prepare(data, Details(), image_id=image_id) for data, image_id in zip(contents, ids, strict=True)
-    ]
-    with watch.step("add rows"):
-        add_rows(prepared)
+    prepared = [prepare(data, Details(), image_id=image_id) for data, image_id in zip(contents, ids, strict=True)]
+    with staging() as rows:
+        with watch.step("locks"), objects_kept(ids):
+            pass
+        for one in prepared:
+            one.store()
+        embed(prepared)
+        with watch.step("rows"):
+            rows.write([one.image for one in prepared])
 
 
 def profile_page(queries: Sequence[str], rows: int) -> str:

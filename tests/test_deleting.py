@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from search import storage
 from search.ingestion import Details, add_picture, settle_deletions
-from search.ingestion.adding import keep_objects
+from search.ingestion.deleting import keep_objects, let_go
 from search.models import Image, OwedDeletion, Report
 from search.models.image import content_id
 from search.storage import MissingObject, StorageUnavailable
@@ -191,6 +191,7 @@ def test_a_picture_that_comes_back_waits_for_a_deletion_that_is_under_way(monkey
         keep_objects([image_id])
         order.append("kept")
         storage.put(storage.original_key(image_id), data, "image/jpeg")
+        let_go([image_id])
         connection.close()
 
     back = threading.Thread(target=come_back)

@@ -1,6 +1,6 @@
 """Untrusted bytes -> an upright RGB picture, or UnreadableImage; and the small pictures made from it."""
 
-from search.imaging.derived import dominant_colour, placeholder, thumbnail
+from search.imaging.derived import dominant_colour, placeholder, reduced, thumbnail
 from search.imaging.errors import Reason, UnreadableImage, too_many_bytes
 from search.imaging.formats import FORMATS, Format
 from search.imaging.palette import PALETTE, palette_colour
@@ -17,6 +17,7 @@ __all__ = [
     "palette_colour",
     "placeholder",
     "read_picture",
+    "reduced",
     "thumbnail",
     "too_many_bytes",
 ]

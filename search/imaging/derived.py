@@ -12,10 +12,21 @@ _SAMPLE = 96
 _COLOURS = 12
 
 
-def thumbnail(picture: Image.Image, longest: int, quality: int = 80) -> bytes:
+def thumbnail(picture: Image.Image, longest: int) -> bytes:
     """Return an upright picture as WebP without metadata, its longer side at most `longest` pixels, never enlarged."""
-    # Method 2 takes two thirds of the time of method 4, for files 3 % larger.
-    return _as_webp(_shrunk(picture, longest), quality=quality, method=2)
+    # Method 0 takes 2.2 ms for 400x300 pixels, method 2 4.3 and method 4 9.6, for files that are 10 and 17 % smaller
+    # at the same distance (PSNR) from the picture.
+    return _as_webp(_shrunk(picture, longest), quality=79, method=0)
+
+
+def reduced(picture: Image.Image, longest: int, *, shorter: int) -> Image.Image:
+    """Return the picture with its longer side `longest`, or more where the shorter one would get below `shorter`.
+
+    Never enlarged. As good for a model as the picture itself, and several times as quick as a thumbnail's filter.
+    """
+    longest = max(longest, -(-shorter * max(picture.size) // min(picture.size)))
+    size = _fitting(picture, longest)
+    return picture if size == picture.size else picture.resize(size, Image.Resampling.HAMMING)
 
 
 def placeholder(picture: Image.Image) -> str:

@@ -1,5 +1,6 @@
 """Bytes that a stranger sent -> an upright RGB picture, or UnreadableImage."""
 
+import math
 import re
 import threading
 import warnings
@@ -42,12 +43,18 @@ class ReadPicture:
 
 
 def read_picture(
-    source: bytes | IO[bytes] | Path, *, max_pixels: int, max_bytes: int | None = None, at_least: int | None = None
+    source: bytes | IO[bytes] | Path,
+    *,
+    max_pixels: int,
+    max_bytes: int | None = None,
+    at_least: int | None = None,
+    longer_at_least: int = 1,
 ) -> ReadPicture:
     """Decode `source`, which is trusted in nothing.
 
-    With `at_least`, the picture may be returned smaller as long as its shorter side keeps that many pixels: enough for
-    a vector or a thumbnail. A JPEG is then decoded at 1/2, 1/4 or 1/8 of its size, which is much quicker.
+    With `at_least`, the picture may be returned smaller as long as its shorter side keeps that many pixels, and its
+    longer side `longer_at_least`: enough for a vector or a thumbnail. A JPEG is then decoded at 1/2, 1/4 or 1/8 of its
+    size, which is much quicker.
 
     Raises UnreadableImage for anything that is wrong with the file, before decoding where it has more than
     `max_pixels` pixels or `max_bytes` bytes. An OSError in reading the source itself rises as it is.
@@ -56,7 +63,7 @@ def read_picture(
     name = recognised(data)
     _mute_decoders()
     try:
-        return _decoded(data, name, max_pixels, at_least)
+        return _decoded(data, name, max_pixels, (at_least, longer_at_least) if at_least else None)
     except UnreadableImage:
         raise
     except Image.DecompressionBombError as error:
@@ -91,15 +98,16 @@ def _contents(source: bytes | IO[bytes] | Path, max_bytes: int | None) -> bytes:
     return data
 
 
-def _decoded(data: bytes, format: str, max_pixels: int, at_least: int | None) -> ReadPicture:
+def _decoded(data: bytes, format: str, max_pixels: int, least: tuple[int, int] | None) -> ReadPicture:
     if format == "WEBP":
         _refuse_webp_canvas(data, max_pixels)
     with _opened(data, format) as file:
         width, height = _allowed_size(file, max_pixels)
         if format == "JPEG":
             refuse_endless_scans(data, start=file.fp.tell() if file.fp else 0)
-            if at_least:
-                file.draft(None, (at_least, at_least))
+            if least:
+                side = _least_side(file.size, least)
+                file.draft(None, (side, side))
         with _LARGE_AT_ONCE if file.size[0] * file.size[1] > LARGE else nullcontext():
             file.load()
             if format == "HEIF":  # libheif may find that the header was wrong about the size
@@ -108,7 +116,7 @@ def _decoded(data: bytes, format: str, max_pixels: int, at_least: int | None) ->
             orientation = _orientation(file, format)
             if format == "PNG":
                 mend_png_transparency(file, bits=data[24])
-            picture = _reduced(to_srgb(file), at_least)
+            picture = _reduced(to_srgb(file), least)
             if orientation in UPRIGHT:
                 picture = picture.transpose(UPRIGHT[orientation])
             picture = _bare(picture)
@@ -117,9 +125,14 @@ def _decoded(data: bytes, format: str, max_pixels: int, at_least: int | None) ->
     return ReadPicture(picture, width, height, format)
 
 
-def _reduced(picture: Image.Image, at_least: int | None) -> Image.Image:
-    """Average blocks of pixels as long as the shorter side keeps `at_least`: a batch in full size fills the memory."""
-    factor = min(picture.size) // at_least if at_least else 1
+def _least_side(size: tuple[int, int], least: tuple[int, int]) -> int:
+    """How long the shorter side of a picture of `size` must stay for its sides to keep `least`, the shorter first."""
+    return max(least[0], math.ceil(least[1] * min(size) / max(size)))
+
+
+def _reduced(picture: Image.Image, least: tuple[int, int] | None) -> Image.Image:
+    """Average blocks of pixels as long as the sides keep `least`: many pictures in full size fill the memory."""
+    factor = min(picture.size) // _least_side(picture.size, least) if least else 1
     return picture.reduce(factor) if factor > 1 else picture
 
 

@@ -4,8 +4,9 @@ from search.ingestion.adding import Added, add_picture
 from search.ingestion.deleting import settle_deletions
 from search.ingestion.items import Details, Item, Source, Unavailable
 from search.ingestion.metadata import MetadataError, read_metadata
-from search.ingestion.pipeline import Progress, Report, ingest
+from search.ingestion.pipeline import ingest
 from search.ingestion.reembedding import reembed, stale_images
+from search.ingestion.report import Progress, Report
 from search.ingestion.sources import files_source, find_files
 
 __all__ = [

@@ -1,9 +1,16 @@
-"""Objects of deleted images: owed by a row, deleted after the commit, tried again until it succeeds."""
+"""Objects of deleted images: owed by a row, deleted after the commit, tried again until it succeeds.
+
+A picture that comes back while its objects are about to be deleted keeps them: from before they are stored until its
+row is there, an advisory lock of PostgreSQL on its id holds deletions off.
+"""
 
 import logging
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
@@ -30,14 +37,64 @@ def _settle_or_log() -> None:
 def settle_deletions() -> int:
     """Delete the objects that are owed to be deleted; return of how many images. Raises StorageUnavailable.
 
-    Any number of processes may do so at once: each takes rows that no other holds.
+    Any number of processes may do so at once: each takes rows that no other holds. Pictures that are just coming back
+    are passed over; should they not arrive, the next deletion or `manage.py reconcile` settles them.
     """
     settled = 0
+    passed_over: list[uuid.UUID] = []
     while True:
         with transaction.atomic():
-            owed = OwedDeletion.objects.select_for_update(skip_locked=True).order_by("created").first()
+            owed = (
+                OwedDeletion.objects.select_for_update(skip_locked=True)
+                .exclude(pk__in=passed_over)
+                .order_by("created")
+                .first()
+            )
             if owed is None:
                 return settled
+            if not _is_ours(owed.pk):
+                passed_over.append(owed.pk)
+                continue
             storage.delete(storage.keys_of(owed.pk))
             owed.delete()
             settled += 1
+
+
+def keep_objects(image_ids: Sequence[uuid.UUID]) -> None:
+    """Hold off deletions of these pictures' objects, which are about to be stored, until `let_go`.
+
+    Waits for one that is under way, and calls off those that are owed.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock_shared(lock) FROM unnest(%s::bigint[]) lock", [_locks(image_ids)])
+    OwedDeletion.objects.filter(pk__in=image_ids).delete()
+
+
+def let_go(image_ids: Sequence[uuid.UUID]) -> None:
+    """The rows of these pictures are there, or will never be: their objects may be deleted again."""
+    # Where the connection has failed, the locks are gone with it.
+    with suppress(DatabaseError), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_unlock_shared(lock) FROM unnest(%s::bigint[]) lock", [_locks(image_ids)])
+
+
+@contextmanager
+def objects_kept(image_ids: Sequence[uuid.UUID]) -> Iterator[None]:
+    """Hold off deletions of these pictures' objects for the block, which stores them and writes the rows."""
+    keep_objects(image_ids)
+    try:
+        yield
+    finally:
+        let_go(image_ids)
+
+
+def _is_ours(image_id: uuid.UUID) -> bool:
+    """Hold off those who would bring this picture back until the transaction ends; False where one is at it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", _locks([image_id]))
+        (is_ours,) = cursor.fetchone()
+    return bool(is_ours)
+
+
+def _locks(image_ids: Sequence[uuid.UUID]) -> list[int]:
+    """The numbers by which these pictures are locked: the first 64 bits of their ids, signed."""
+    return [int.from_bytes(image_id.bytes[:8], signed=True) for image_id in image_ids]

@@ -1,119 +1,174 @@
-"""Items of a source in, rows out: hashed, skipped when known, decoded while the model encodes, written by the batch.
+"""Items of a source in, rows out, in steps that go on at the same time:
 
-Nothing but the rows and objects themselves says how far a run has come, so one that was killed is simply run again.
+    list -> met before? -> read and hash -> known? -> decode -> store the objects -> encode -> write the row
+
+The thread that calls `ingest` speaks with the database, by the batch, and directs the others. What is under way is
+bounded in pictures and in bytes. Nothing but rows and objects says how far a run has come, so one that was killed is
+simply run again.
 """
 
-import os
+import queue
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from itertools import islice
-from typing import TypeAlias
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 
 from django.db import connection
 
-from search.embedding import picture_encoder
-from search.imaging import UnreadableImage
-from search.ingestion.adding import Prepared, add_rows, keep_objects, known, prepare
-from search.ingestion.items import Details, Item, Unavailable
-from search.ingestion.metadata import clean_tags
+from search.embedding import ModelUnavailable, picture_encoder
+from search.ingestion.deleting import keep_objects, let_go
+from search.ingestion.items import Item
+from search.ingestion.ledger import met_before, origin_of, record
+from search.ingestion.line import BATCH, Event, Line, ListEnds, Passage, State
+from search.ingestion.report import Progress, Report
+from search.ingestion.rows import Staging, known, staging
+from search.ingestion.stopping import stopping_in_order
 from search.models import Image
-from search.models.image import content_id
+from search.storage import StorageUnavailable
 
-BATCH = 32
-"""Pictures that are decoded, encoded and written together; at most two batches are in memory."""
+LOOK_UP = 4 * BATCH
+"""Items whose origins are looked up together, which is most of a second run over the same pictures."""
 ANALYSE_FROM = 500
 """Pictures added in one run after which what the database knows of their number is out of date."""
-
-
-@dataclass
-class Report:
-    """What became of the files of one run."""
-
-    added: int = 0
-    known: int = 0
-    failed: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def seen(self) -> int:
-        return self.added + self.known + len(self.failed)
-
-
-Progress: TypeAlias = Callable[[Report], None]
-"""Called at the start and after each batch."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Looked:
-    item: Item
-    image_id: uuid.UUID
-
-
-_Failure: TypeAlias = tuple[str, str]
-_Outcome: TypeAlias = Prepared | _Failure
+_PATIENCE = 0.1
+"""Seconds without news after which what waits for its batch to fill is passed on."""
 
 
 class _Run:
-    def __init__(self, tags: Sequence[str], *, dry: bool, enqueue: bool) -> None:
-        self.tags = tags
-        self.dry = dry
-        self.enqueue = enqueue
+    """Directs one line, and does for it what needs the database."""
+
+    def __init__(self, line: Line, rows: Staging | None, progress: Progress, *, enqueue: bool) -> None:
+        """Without `rows` nothing is kept."""
+        self.line, self.rows, self.progress, self.enqueue = line, rows, progress, enqueue
         self.report = Report()
-        # A file may lie twice in one batch or in the one before, whose rows are not written yet.
-        self.lately: set[uuid.UUID] = set()
+        self.under_way = 0
+        self.list_has_ended = False
+        # What waits for its batch to fill.
+        self.listed: list[Passage] = []
+        self.read: list[Passage] = []
+        self.done: list[Passage] = []
+        # What is new, from the look at its bytes to its row.
+        self.fresh: dict[uuid.UUID, Passage] = {}
 
-    def look(self, item: Item) -> _Looked | _Failure:
-        try:
-            return _Looked(item, content_id(item.read()))
-        except (Unavailable, OSError) as error:
-            return item.name, _reason(error)
+    def direct(self) -> None:
+        """Pass on what the line brings until all of it has come to its end. Raises what one of the threads raised."""
+        self.progress(self.report)
+        while self.under_way or not (self.list_has_ended or self.line.stopping.is_set()):
+            try:
+                self._take(self.line.events.get(timeout=_PATIENCE))
+                # Where all that is under way waits here, nothing else will bring anything.
+                waiting = len(self.listed) + len(self.read) + len(self.done)
+                is_idle = waiting == self.under_way and self.line.events.empty()
+            except queue.Empty:
+                is_idle = True
+            self._pass_on(is_idle=is_idle)
+        self.report.stopped = self.line.stopping.is_set()
 
-    def load(self, looked: _Looked) -> _Outcome:
-        item = looked.item
-        try:
-            return prepare(
-                item.read(),
-                self._details(item),
-                image_id=looked.image_id,
-                location=item.original_location,
-                store=not self.dry,
-            )
-        except (UnreadableImage, Unavailable, OSError) as error:
-            return item.name, _reason(error)
+    def _take(self, event: Event) -> None:
+        if isinstance(event, ListEnds):
+            self.list_has_ended = True
+            return
+        if isinstance(event, BaseException):
+            raise event
+        match event.state:
+            case State.LISTED:
+                self.under_way += 1
+                self.listed.append(event)
+            case State.READ:
+                self.read.append(event)
+            case State.DONE:
+                self.done.append(event)
+            case State.FAILED:
+                self.report.failed.append((event.item.name, event.failure))
+                self._finish([event])
+            case State.DROPPED:
+                self._finish([event])
 
-    def _details(self, item: Item) -> Details:
-        details = item.details
-        return replace(details, tags=clean_tags([*details.tags, *self.tags])) if self.tags else details
+    def _pass_on(self, *, is_idle: bool) -> None:
+        if self.listed and (is_idle or len(self.listed) >= LOOK_UP):
+            self._look_up()
+        if self.read and (is_idle or len(self.read) >= BATCH):
+            self._recognise()
+        if self.done and (is_idle or len(self.done) >= BATCH):
+            self.write()
 
-    def unknown(self, looked: Sequence[_Looked | _Failure]) -> list[_Looked]:
-        """Note failures and known pictures in the report; return the rest."""
-        files = [one for one in looked if isinstance(one, _Looked)]
-        self.report.failed += [one for one in looked if not isinstance(one, _Looked)]
-        there = known([file.image_id for file in files], pending=self.enqueue) | self.lately
-        fresh: dict[uuid.UUID, _Looked] = {}
-        for file in files:
-            if file.image_id in there or file.image_id in fresh:
-                self.report.known += 1
+    def _look_up(self) -> None:
+        """Have read what was not met before."""
+        listed, self.listed = self.listed, []
+        met = met_before([passage.item for passage in listed], pending=self.enqueue)
+        for passage, was_met in zip(listed, met, strict=True):
+            if not was_met:
+                self.line.read(passage)
+        self._know([passage for passage, was_met in zip(listed, met, strict=True) if was_met])
+
+    def _recognise(self) -> None:
+        """Have added what is not in the collection."""
+        read, self.read = self.read, []
+        there = known([passage.image_id for passage in read if passage.image_id], pending=self.enqueue)
+        fresh, seen_again = [], []
+        for passage in read:
+            assert passage.image_id
+            twin = self.fresh.get(passage.image_id)
+            if passage.image_id in there:
+                seen_again.append(passage)
+            elif twin:
+                twin.again.append(passage.item)
+                self._know([passage])
             else:
-                fresh[file.image_id] = file
-        self.lately = set(fresh)
-        if fresh and not self.dry:
-            if not self.enqueue:
-                picture_encoder()  # without a model nothing is stored
-            keep_objects(list(fresh))
-        return list(fresh.values())
+                self.fresh[passage.image_id] = passage
+                fresh.append(passage)
+        if self.rows:
+            record(origin_of(passage.item, passage.image_id) for passage in seen_again if passage.image_id)
+            if fresh:
+                self._make_ready(fresh)
+        for passage in fresh:
+            self.line.add(passage)
+        self._know(seen_again)
 
-    def write(self, outcomes: Sequence[_Outcome]) -> None:
-        prepared = [one for one in outcomes if isinstance(one, Prepared)]
-        if not self.dry:
-            add_rows(prepared, embed=not self.enqueue)
-        self.report.added += len(prepared)
-        self.report.failed += [one for one in outcomes if not isinstance(one, Prepared)]
+    def _make_ready(self, fresh: Sequence[Passage]) -> None:
+        if not self.enqueue:
+            picture_encoder()  # without a model nothing is stored
+        keep_objects([passage.image_id for passage in fresh if passage.image_id])
 
+    def _know(self, passages: Sequence[Passage]) -> None:
+        if passages:
+            self.report.known += len(passages)
+            self._finish(passages)
+            self.progress(self.report)
 
-def _reason(error: Exception) -> str:
-    return (isinstance(error, OSError) and error.strerror) or str(error)
+    def write(self) -> None:
+        """Write the rows of what has come through."""
+        done, self.done = self.done, []
+        if self.rows:
+            images = [passage.image for passage in done if passage.image]
+            origins = [
+                origin_of(item, passage.image_id)
+                for passage in done
+                for item in (passage.item, *passage.again)
+                if passage.image_id
+            ]
+            added = len(self.rows.write(images, origins))
+        else:
+            added = len(done)
+        self.report.added += added
+        self.report.known += len(done) - added
+        self._finish(done)
+        self.progress(self.report)
+
+    def _finish(self, passages: Sequence[Passage]) -> None:
+        ended = [one.image_id for one in passages if one.image_id and self.fresh.get(one.image_id) is one]
+        for image_id in ended:
+            del self.fresh[image_id]
+        if self.rows and ended:
+            let_go(ended)
+        for passage in passages:
+            self.under_way -= 1
+            self.line.finish(passage)
+
+    def break_off(self) -> None:
+        """Give back what the run holds, if it holds any of it."""
+        self.line.close()
+        if self.rows and self.fresh:
+            let_go(list(self.fresh))
 
 
 def ingest(
@@ -127,23 +182,23 @@ def ingest(
     """Add the pictures that `source` offers, each with its details and `tags`; return what became of them.
 
     One that can't be had or read is reported and stops nothing. With `dry_run` everything is looked at and nothing
-    kept. With `enqueue` no model is needed: objects and rows are made, and the rows wait for their vectors.
+    kept. With `enqueue` no model is needed: objects and rows are made, and the rows wait for their vectors. Ctrl-C or
+    SIGTERM ends it when the pictures at hand are written. The source is iterated in another thread, and the items read
+    in several.
+
     Raises ModelUnavailable and StorageUnavailable; run again, it goes on where it stopped.
     """
-    run = _Run(tags, dry=dry_run, enqueue=enqueue)
-    progress(run.report)
-    items = iter(source)
-    with ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 1), thread_name_prefix="decode") as pool:
-        waiting: Iterator[_Outcome] = iter(())
-        while batch := list(islice(items, BATCH)):
-            fresh = run.unknown(list(pool.map(run.look, batch)))
-            # The next batch is decoded while the model encodes the last one.
-            decoding = pool.map(run.load, fresh)
-            run.write(list(waiting))
-            progress(run.report)
-            waiting = decoding
-        run.write(list(waiting))
-        progress(run.report)
+    with ExitStack() as stack:
+        rows = None if dry_run else stack.enter_context(staging())
+        run = _Run(Line(source, tags, dry=dry_run, enqueue=enqueue), rows, progress, enqueue=enqueue)
+        stack.callback(run.break_off)
+        stack.enter_context(stopping_in_order(run.line.stop))
+        try:
+            run.direct()
+        except (ModelUnavailable, StorageUnavailable):
+            if run.done:
+                run.write()
+            raise
     if run.report.added >= ANALYSE_FROM and not dry_run:
         _refresh_statistics()
     return run.report

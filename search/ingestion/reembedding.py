@@ -7,7 +7,8 @@ from search import storage
 from search.embedding import active_model, picture_encoder
 from search.imaging import UnreadableImage
 from search.ingestion.adding import read_for_model
-from search.ingestion.pipeline import BATCH, Report
+from search.ingestion.line import BATCH
+from search.ingestion.report import Report
 from search.models import Image
 
 

@@ -1,0 +1,40 @@
+"""What was met before: an unchanged picture need not be read or downloaded again."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+
+from search.embedding import active_model
+from search.ingestion.items import Item
+from search.models import Image, Origin
+from search.models.ingestion import origin_id
+
+
+def origin_of(item: Item, image_id: uuid.UUID) -> Origin | None:
+    """Return the row that says where an image came from; None for an item without an address."""
+    if not item.address:
+        return None
+    return Origin(id=origin_id(item.address, item.version), address=item.address, image_id=image_id)
+
+
+def met_before(items: Sequence[Item], *, pending: bool = False) -> list[bool]:
+    """Tell of each item whether it was met before, unchanged, and its image is there with a vector that counts.
+
+    With `pending` an image that waits for its vector, or has that of another model, counts too.
+    """
+    ids = [origin_id(item.address, item.version) if item.address else None for item in items]
+    images = Image.objects.all() if pending else Image.objects.filter(embedding_model=active_model())
+    met = Origin.objects.filter(pk__in=[one for one in ids if one], image_id__in=images.values("pk"))
+    there = set(met.values_list("pk", flat=True))
+    return [one in there for one in ids]
+
+
+def record(origins: Iterable[Origin | None]) -> None:
+    """Remember where images came from. Any number of processes may do so at once."""
+    rows = {origin.pk: origin for origin in origins if origin}
+    if rows:
+        Origin.objects.bulk_create(
+            [rows[pk] for pk in sorted(rows)],  # in one order, so that two runs never wait for each other
+            update_conflicts=True,
+            unique_fields=["id"],
+            update_fields=["image_id", "seen"],
+        )

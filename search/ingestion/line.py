@@ -1,0 +1,199 @@
+"""What happens to a picture on its way in, outside the database: each step in threads of its own."""
+
+import os
+import queue
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+from typing import TypeAlias
+
+from search.imaging import UnreadableImage
+from search.ingestion.adding import Prepared, embed, prepare
+from search.ingestion.items import Details, Item, Unavailable
+from search.ingestion.metadata import clean_tags
+from search.ingestion.stages import Allowance, Stage
+from search.models import Image
+from search.models.image import content_id
+
+BATCH = 32
+"""Pictures that are encoded together."""
+UNDER_WAY = 16 * BATCH
+"""Items that are under way at most."""
+FILE_BYTES = PICTURE_BYTES = 128 * 1024 * 1024
+"""Bytes of files, and of decoded pictures, that wait for the next step at most."""
+READERS, STORERS = 16, 16
+"""Threads that wait for disks and networks."""
+_LAST_WORDS = 2.0
+"""Seconds that a thread gets to finish when the run breaks off."""
+
+
+class State(Enum):
+    LISTED = auto()
+    READ = auto()
+    DONE = auto()
+    FAILED = auto()
+    DROPPED = auto()
+
+
+@dataclass(slots=True, eq=False)
+class Passage:
+    """A picture on its way. `again` are the items met meanwhile that turned out to be the same bytes."""
+
+    item: Item
+    state: State = State.LISTED
+    image_id: uuid.UUID | None = None
+    data: bytes = field(default=b"", repr=False)
+    prepared: Prepared | None = None
+    image: Image | None = None
+    failure: str = ""
+    again: list[Item] = field(default_factory=list)
+
+
+class ListEnds:
+    """The source has offered all it has."""
+
+
+Event: TypeAlias = Passage | ListEnds | BaseException
+
+
+class Line:
+    """The stages. What has come through some of them, or failed, is put into `events`.
+
+    A passage belongs to one thread at a time, which hands it on and touches it no more.
+    """
+
+    def __init__(self, source: Iterable[Item], tags: Sequence[str], *, dry: bool, enqueue: bool) -> None:
+        """Start the threads. With `dry` pictures go no further than decoded, with `enqueue` no further than stored."""
+        self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self.stopping = threading.Event()
+        self._source, self._tags, self._dry, self._enqueue = source, tags, dry, enqueue
+        self._room = threading.Semaphore(UNDER_WAY)
+        self._file_bytes, self._picture_bytes = Allowance(FILE_BYTES), Allowance(PICTURE_BYTES)
+        self._stages: list[Stage[Passage]] = []
+        self._encoding = self._stage("encode", self._encode, threads=1, at_once=BATCH)
+        self._storing = self._stage("store", self._store, threads=STORERS)
+        self._decoding = self._stage("decode", self._decode, threads=max(2, os.cpu_count() or 1))
+        self._reading = self._stage("read", self._read, threads=READERS)
+        # Not a stage: nothing ends a source that waits for something to offer, as one that watches a folder does.
+        threading.Thread(target=self._list, name="ingest-list", daemon=True).start()
+
+    def _stage(
+        self, name: str, work: Callable[[list[Passage]], None], *, threads: int, at_once: int = 1
+    ) -> Stage[Passage]:
+        stage = Stage(name, work, threads=threads, failed=self.events.put, at_once=at_once)
+        self._stages.append(stage)
+        return stage
+
+    def read(self, passage: Passage) -> None:
+        """Have the picture read and hashed, which makes it READ."""
+        self._reading.submit(passage)
+
+    def add(self, passage: Passage) -> None:
+        """Have the picture decoded, stored and encoded, as far as is wanted, which makes it DONE."""
+        self._decoding.submit(passage)
+
+    def finish(self, passage: Passage) -> None:
+        """Make room for another in place of `passage`, which has come to its end."""
+        self._forget_file(passage)
+        self._room.release()
+
+    def stop(self) -> None:
+        """Let nothing more in: what is decoded goes on to its end, all else is DROPPED."""
+        self.stopping.set()
+        self._room.release()
+
+    def close(self) -> None:
+        """Break off: threads end with what they are at."""
+        self.stop()
+        for allowance in (self._file_bytes, self._picture_bytes):
+            allowance.end()
+        for stage in self._stages:
+            stage.end()
+        for stage in self._stages:
+            stage.join(_LAST_WORDS)
+
+    # What follows runs in the threads.
+
+    def _list(self) -> None:
+        try:
+            for item in self._source:
+                self._room.acquire()
+                if self.stopping.is_set():
+                    return
+                self.events.put(Passage(item))
+            self.events.put(ListEnds())
+        except BaseException as error:
+            self.events.put(error)
+
+    def _ends(self, passage: Passage, state: State, failure: str = "") -> None:
+        passage.state, passage.failure = state, failure
+        self.events.put(passage)
+
+    def _read(self, passages: list[Passage]) -> None:
+        (passage,) = passages
+        if self.stopping.is_set():
+            return self._ends(passage, State.DROPPED)
+        try:
+            data = passage.item.read()
+        except (Unavailable, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) else ""
+            return self._ends(passage, State.FAILED, reason or str(error))
+        self._file_bytes.take(len(data))
+        passage.data, passage.image_id = data, content_id(data)
+        return self._ends(passage, State.READ)
+
+    def _decode(self, passages: list[Passage]) -> None:
+        (passage,) = passages
+        if self.stopping.is_set():
+            return self._ends(passage, State.DROPPED)
+        assert passage.image_id
+        try:
+            passage.prepared = prepare(
+                passage.data,
+                self._details(passage.item),
+                image_id=passage.image_id,
+                location=passage.item.original_location,
+            )
+        except UnreadableImage as error:
+            return self._ends(passage, State.FAILED, str(error))
+        if self._dry:
+            return self._ends(passage, State.DONE)
+        self._picture_bytes.take(_picture_bytes(passage))
+        return self._storing.submit(passage)
+
+    def _details(self, item: Item) -> Details:
+        details = item.details
+        return replace(details, tags=clean_tags([*details.tags, *self._tags])) if self._tags else details
+
+    def _store(self, passages: list[Passage]) -> None:
+        (passage,) = passages
+        assert passage.prepared
+        passage.prepared.store()
+        passage.prepared = replace(passage.prepared, original=b"", thumbnail=b"")
+        self._forget_file(passage)
+        if self._enqueue:
+            self._done(passage)
+        else:
+            self._encoding.submit(passage)
+
+    def _encode(self, passages: list[Passage]) -> None:
+        embed([passage.prepared for passage in passages if passage.prepared])
+        for passage in passages:
+            self._done(passage)
+
+    def _done(self, passage: Passage) -> None:
+        self._picture_bytes.give_back(_picture_bytes(passage))
+        assert passage.prepared
+        passage.image, passage.prepared = passage.prepared.image, None
+        self._ends(passage, State.DONE)
+
+    def _forget_file(self, passage: Passage) -> None:
+        size, passage.data = len(passage.data), b""
+        self._file_bytes.give_back(size)
+
+
+def _picture_bytes(passage: Passage) -> int:
+    assert passage.prepared
+    return 4 * passage.prepared.picture.width * passage.prepared.picture.height  # Pillow keeps RGB in four bytes

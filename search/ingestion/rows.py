@@ -1,0 +1,131 @@
+"""Rows of pictures, written by the batch: COPY into a staging table, and from there what is not there yet."""
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Field
+from pgvector import HalfVector
+from pgvector.psycopg import register_vector
+from psycopg import sql
+
+from search.embedding import active_model
+from search.ingestion.ledger import record
+from search.models import Image, Origin, OwedDeletion
+
+_STAGING = sql.Identifier("image_staging")
+_IMAGES = sql.Identifier(Image._meta.db_table)
+# Without those that the database fills in: generated ones, and when the row appeared.
+_FIELDS: "list[Field[Any, Any]]" = [
+    field for field in Image._meta.concrete_fields if not field.generated and field.name not in {"created", "updated"}
+]
+_COLUMNS = sql.SQL(", ").join([sql.Identifier(field.attname) for field in _FIELDS])
+_OF_THE_VECTOR = ("embedding", "embedding_model", "embedding_backend")
+
+
+class Staging:
+    """Writes rows through a temporary table of this connection. Made by `staging`."""
+
+    def __init__(self, types: Mapping[str, int]) -> None:
+        self._types = [types[field.attname] for field in _FIELDS]
+
+    def write(self, images: Sequence[Image], origins: Sequence[Origin | None] = ()) -> set[uuid.UUID]:
+        """Write rows and where they came from, all or none; return the ids of those that had no such vector before.
+
+        Images with a vector also replace those of other models. Images without one leave what is there alone. Any
+        number of processes may write the same ones at once: all take their locks in the order of the ids.
+        """
+        with transaction.atomic():
+            new = self._insert(images)
+            # Under the locks of `deleting.kept` no objects were deleted, so none need be from now on.
+            OwedDeletion.objects.filter(pk__in=new).delete()
+            record(origins)
+        return new
+
+    def _insert(self, images: Sequence[Image]) -> set[uuid.UUID]:
+        if not images:
+            return set()
+        with connection.cursor() as cursor:
+            copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(_STAGING, _COLUMNS)
+            with cursor.copy(copy) as rows:
+                rows.set_types(self._types)
+                for image in images:
+                    rows.write_row([self._value(field, image) for field in _FIELDS])
+            cursor.execute(
+                sql.SQL(
+                    "INSERT INTO {images} ({columns}) SELECT {columns} FROM {staging} ORDER BY id "
+                    "ON CONFLICT (id) DO NOTHING RETURNING id"
+                ).format(images=_IMAGES, staging=_STAGING, columns=_COLUMNS)
+            )
+            new = {row[0] for row in cursor.fetchall()}
+            if len(new) < len(images):
+                new |= self._give_vectors(cursor)
+            cursor.execute(sql.SQL("TRUNCATE {}").format(_STAGING))
+        return new
+
+    def _value(self, field: "Field[Any, Any]", image: Image) -> Any:
+        value = field.pre_save(image, add=True)
+        if field.name == "embedding":
+            return None if value is None else HalfVector(value)
+        return field.get_db_prep_save(value, connection)
+
+    def _give_vectors(self, cursor: Any) -> set[uuid.UUID]:
+        """Give the rows that were there without a vector of this model the one that is staged."""
+        cursor.execute(
+            sql.SQL(
+                "SELECT there.id FROM {images} there JOIN {staging} staged USING (id) "
+                "WHERE there.embedding_model <> staged.embedding_model AND staged.embedding IS NOT NULL "
+                "ORDER BY id FOR UPDATE OF there"
+            ).format(images=_IMAGES, staging=_STAGING)
+        )
+        stale = [row[0] for row in cursor.fetchall()]
+        if stale:
+            changes = sql.SQL(", ").join(
+                [sql.SQL("{0} = staged.{0}").format(sql.Identifier(column)) for column in _OF_THE_VECTOR]
+            )
+            cursor.execute(
+                sql.SQL(
+                    "UPDATE {images} there SET {changes} FROM {staging} staged "
+                    "WHERE there.id = staged.id AND there.id = ANY(%s)"
+                ).format(images=_IMAGES, staging=_STAGING, changes=changes),
+                [stale],
+            )
+        return set(stale)
+
+
+@contextmanager
+def staging() -> Iterator[Staging]:
+    """Make the staging table for the block."""
+    connection.ensure_connection()
+    register_vector(connection.connection)
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_STAGING))
+        cursor.execute(
+            sql.SQL("CREATE TEMPORARY TABLE {} AS SELECT {} FROM {} WITH NO DATA").format(_STAGING, _COLUMNS, _IMAGES)
+        )
+        cursor.execute(
+            "SELECT attname, atttypid FROM pg_attribute WHERE attrelid = 'image_staging'::regclass AND attnum > 0"
+        )
+        types = dict(cursor.fetchall())
+    try:
+        yield Staging(types)
+    finally:
+        _drop()
+
+
+def _drop() -> None:
+    # Where the connection is gone, or a transaction around all this has failed, the table is gone with it.
+    if connection.connection is not None and connection.is_usable() and not connection.needs_rollback:
+        with connection.cursor() as cursor:
+            cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_STAGING))
+
+
+def known(image_ids: Sequence[uuid.UUID], *, pending: bool = False) -> set[uuid.UUID]:
+    """Return those of `image_ids` that need nothing more: they are there, with a vector of the active model.
+
+    With `pending` those that wait for one, or whose vector another model made, need nothing more either.
+    """
+    there = Image.objects.filter(pk__in=image_ids)
+    return set((there if pending else there.filter(embedding_model=active_model())).values_list("pk", flat=True))

@@ -1,0 +1,28 @@
+"""Ctrl-C and SIGTERM: the first one asks for an orderly end, a second Ctrl-C gets what it always gets."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def stopping_in_order(stop: Callable[[], None]) -> Iterator[None]:
+    """Have the first SIGINT or SIGTERM during the block call `stop`. Outside the main thread signals go elsewhere."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        # From here on either of them ends the process, SIGTERM too: whoever sends it again means it.
+        for one, handler in before.items():
+            signal.signal(one, handler)
+        stop()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
