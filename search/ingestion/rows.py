@@ -67,9 +67,7 @@ class Staging:
 
     def _value(self, field: "Field[Any, Any]", image: Image) -> Any:
         value = field.pre_save(image, add=True)
-        if field.name == "embedding":
-            return None if value is None else HalfVector(value)
-        return field.get_db_prep_save(value, connection)
+        return HalfVector(value) if field.name == "embedding" and value is not None else value
 
     def _give_vectors(self, cursor: Any) -> set[uuid.UUID]:
         """Give the rows that were there without a vector of this model the one that is staged."""
