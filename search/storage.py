@@ -51,8 +51,7 @@ class LocalStorage(FileSystemStorage):
             number, draft = tempfile.mkstemp(dir=folder)
         try:
             with open(number, "wb") as file:  # noqa: PTH123
-                for chunk in content.chunks():
-                    file.write(chunk)
+                file.writelines(content.chunks())
                 # The row is written next, and must not outlive what it speaks of: not in a kill, nor a power cut.
                 file.flush()
                 os.fsync(number)

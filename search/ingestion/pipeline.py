@@ -16,6 +16,7 @@ from django.db import connection
 
 from search.embedding import ModelUnavailable, picture_encoder
 from search.ingestion.deleting import keep_objects, let_go
+from search.ingestion.index_building import IndexDuringLoad
 from search.ingestion.items import Item
 from search.ingestion.ledger import met_before, origin_of, record
 from search.ingestion.line import BATCH, Event, Line, ListEnds, Passage, State
@@ -40,6 +41,7 @@ class _Run:
         """Without `rows` nothing is kept."""
         self.line, self.rows, self.progress, self.enqueue = line, rows, progress, enqueue
         self.report = Report()
+        self.index = IndexDuringLoad(self._tell)
         self.under_way = 0
         self.list_has_ended = False
         # What waits for its batch to fill.
@@ -62,6 +64,16 @@ class _Run:
                 is_idle = True
             self._pass_on(is_idle=is_idle)
         self.report.stopped = self.line.stopping.is_set()
+
+    def build_index(self) -> None:
+        """Build the index of the vectors if this load, or one that was killed, has left it out."""
+        if self.rows and not self.enqueue and not self.report.stopped:
+            self.index.finish()
+
+    def _tell(self, doing: str) -> None:
+        self.report.doing = doing
+        self.progress(self.report)
+        self.report.doing = ""
 
     def _take(self, event: Event) -> None:
         if isinstance(event, ListEnds):
@@ -146,6 +158,8 @@ class _Run:
                 for item in (passage.item, *passage.again)
                 if passage.image_id
             ]
+            if not self.enqueue:
+                self.index.rows_come(len(images))
             added = len(self.rows.write(images, origins))
         else:
             added = len(done)
@@ -167,8 +181,9 @@ class _Run:
     def break_off(self) -> None:
         """Give back what the run holds, if it holds any of it."""
         self.line.close()
-        if self.rows and self.fresh:
+        if self.rows:
             let_go(list(self.fresh))
+            self.index.let_go()
 
 
 def ingest(
@@ -192,13 +207,14 @@ def ingest(
         rows = None if dry_run else stack.enter_context(staging())
         run = _Run(Line(source, tags, dry=dry_run, enqueue=enqueue), rows, progress, enqueue=enqueue)
         stack.callback(run.break_off)
-        stack.enter_context(stopping_in_order(run.line.stop))
         try:
-            run.direct()
+            with stopping_in_order(run.line.stop):
+                run.direct()
         except (ModelUnavailable, StorageUnavailable):
             if run.done:
                 run.write()
             raise
+        run.build_index()
     if run.report.added >= ANALYSE_FROM and not dry_run:
         _refresh_statistics()
     return run.report

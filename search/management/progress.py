@@ -35,7 +35,9 @@ def progress_of(total: int, out: OutputWrapper) -> Iterator[OnProgress]:
     if out.isatty():
         with _bar() as bar:
             task = bar.add_task("Pictures", total=total)
-            yield lambda report: bar.update(task, completed=report.seen)
+            yield lambda report: bar.update(
+                task, completed=report.seen, description=report.doing or "Pictures", refresh=bool(report.doing)
+            )
     else:
         yield _Lines(total, out)
 
@@ -60,6 +62,9 @@ class _Lines:
 
     def __call__(self, report: Report) -> None:
         now = time.monotonic()
+        if report.doing:
+            self.out.write(f"{report.doing} ...")
+            return
         if not report.seen:  # the first call: what was before, listing the files, is no work on pictures
             self.began = self.told = now
             return

@@ -52,6 +52,8 @@ class Command(BaseCommand):
             (name, "Named in the metadata, but not there.") for name in metadata.missing
         ]
         self._summarise(report, metadata, dry_run=options["dry_run"])
+        if report.stopped:
+            raise CommandError("Stopped. What was added stays; run the same command again to go on.")
         if not options["dry_run"]:
             calibrate_after(self.stdout, self.stderr)
         if report.failed:

@@ -1,0 +1,146 @@
+"""The index of the vectors while a collection is filled: dropped for the time of a big first load, built at its end.
+
+Without it a search reads all rows, which is slower and just as right. Whoever drops or builds it holds an advisory
+lock, which ends with its connection: a load that was killed leaves the index missing or half built, with nobody at it,
+and the next one that comes to its end builds it.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from enum import Enum
+
+import psutil  # type: ignore[import-untyped]
+from django.db import DatabaseError, OperationalError, connection
+from pgvector.django import HnswIndex
+
+from search.models import Image
+from search.models.image import DIMENSIONS
+
+FROM = 1_000
+"""Rows that a load brings before it drops the index: a row costs 2.5 ms in the index and 0.1 without, and building the
+index of 20,000 rows takes 0.5 ms for each (two cores), so that the rows must become a quarter more at least."""
+AT_MOST = 20_000
+"""Rows that were there before the load. Of more than these a search without an index takes over 50 ms."""
+_ROW = 2 * DIMENSIONS + 1_000
+"""Bytes of memory for a row while the index is built: its vector and its neighbours."""
+
+
+class State(Enum):
+    THERE = "there"
+    HALF_BUILT = "half built"
+    MISSING = "missing"
+
+
+def vector_index() -> HnswIndex:
+    (index,) = (index for index in Image._meta.indexes if isinstance(index, HnswIndex))
+    return index
+
+
+def index_state() -> State:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)", [vector_index().name])
+        row = cursor.fetchone()
+    if row is None:
+        return State.MISSING
+    return State.THERE if row[0] else State.HALF_BUILT
+
+
+def build_index() -> None:
+    """Build the index of the vectors anew. Reading and writing go on meanwhile."""
+    with _resources(parallel=True):
+        try:
+            _create()
+        except OperationalError:
+            # Workers share memory in /dev/shm, which is 64 MB in a container where nobody has asked for more.
+            with _resources(parallel=False):
+                _create()
+
+
+def _create() -> None:
+    drop_index()  # what is left of one that was not finished
+    with connection.schema_editor(atomic=False) as editor:
+        editor.execute(vector_index().create_sql(Image, editor, concurrently=True), params=None)
+
+
+def drop_index() -> None:
+    """Drop the index, or what there is of it, once no search uses it any more."""
+    with connection.schema_editor(atomic=False) as editor:
+        editor.execute(vector_index().remove_sql(Image, editor, concurrently=True))
+
+
+@contextmanager
+def _resources(*, parallel: bool) -> Iterator[None]:
+    """Let the block build with this machine's memory and cores; those of a server elsewhere are for it to know."""
+    settings: dict[str, str] = {}
+    if _is_here():
+        needed = max(64 << 20, _ROW * Image.objects.count() * 5 // 4)
+        memory = min(needed, psutil.virtual_memory().available // 2)
+        settings["maintenance_work_mem"] = f"{memory >> 10}kB"
+        settings["max_parallel_maintenance_workers"] = str((os.cpu_count() or 1) - 1)
+    if not parallel:
+        settings["max_parallel_maintenance_workers"] = "0"
+    with connection.cursor() as cursor:
+        for name, value in settings.items():
+            cursor.execute("SELECT set_config(%s, %s, false)", [name, value])
+        try:
+            yield
+        finally:
+            with suppress(DatabaseError):  # a connection that has failed takes its settings with it
+                for name in settings:
+                    cursor.execute(f"RESET {name}")
+
+
+def _is_here() -> bool:
+    """Whether the database runs on this machine."""
+    host = str(connection.settings_dict["HOST"])
+    return host.startswith("/") or host in {"", "localhost", "127.0.0.1", "::1"}
+
+
+class IndexDuringLoad:
+    """Decides for one load whether it goes on without the index. `tell` is called before what takes long."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._added = 0
+        # What is not asked of the database before the first rows come.
+        self._before: int | None = None
+        self._is_ours = False
+
+    def rows_come(self, count: int) -> None:
+        """Rows are about to be written: drop the index if it is time to."""
+        if connection.in_atomic_block:  # the index can be neither dropped nor built
+            return
+        if self._before is None:
+            self._before = Image.objects.all()[: AT_MOST + 1].count()
+            if index_state() is not State.THERE:
+                self._is_ours = _locked()
+        self._added += count
+        if not self._is_ours and self._added >= FROM and self._before <= min(AT_MOST, 2 * self._added):
+            self._is_ours = _locked()
+            if self._is_ours:
+                self._tell("Leaving the index of the vectors until the end")
+                drop_index()
+
+    def finish(self) -> None:
+        """The load has come to its end: build the index if it is missing and nobody else is at it."""
+        if connection.in_atomic_block or index_state() is State.THERE:
+            return
+        if self._is_ours or _locked():
+            self._is_ours = True
+            self._tell(f"Building the index of {Image.objects.count():,} vectors")
+            build_index()
+
+    def let_go(self) -> None:
+        if self._is_ours:
+            with suppress(DatabaseError), connection.cursor() as cursor:  # or it takes the lock with it
+                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [vector_index().name])
+            self._is_ours = False
+
+
+def _locked() -> bool:
+    """Take the lock of whoever drops or builds the index; False where somebody else has it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [vector_index().name])
+        (is_ours,) = cursor.fetchone()
+    return bool(is_ours)

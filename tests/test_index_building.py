@@ -1,0 +1,198 @@
+"""The index of the vectors while a collection is filled: left out of a big first load, and never for ever."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import OperationalError, connection
+
+from search.embedding import active_model
+from search.ingestion import Report, files_source, index_building, ingest
+from search.ingestion.index_building import State, build_index, drop_index, index_state, vector_index
+from search.models import Image
+from search.querying.planning import planned, walk
+from tests.base import a_vector, many_images, write_picture
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _index_afterwards() -> Iterator[None]:
+    """The tests share one database: whatever one of them leaves, the index is there for the next."""
+    yield
+    if index_state() is not State.THERE:
+        build_index()
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for number in range(40):
+        write_picture(tmp_path / "photos" / f"{number:02}.png", f"#{number:02x}4080", size=(32, 32), format="PNG")
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even 10 rows are a big load."""
+    monkeypatch.setattr(index_building, "FROM", 10)
+
+
+def load(photos: Path) -> tuple[Report, list[str]]:
+    """Ingest; return the report, and what was told meanwhile beside the count."""
+    told: list[str] = []
+    report = ingest(
+        files_source([str(photos)]), progress=lambda report: told.append(report.doing) if report.doing else None
+    )
+    return report, told
+
+
+def in_another_thread(work: Callable[[], object]) -> None:
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(30)
+
+
+def nearest(count: int = 20) -> list[object]:
+    with planned(walk()):
+        return list(
+            Image.objects.searchable(active_model()).nearest_to(a_vector(7)).values_list("pk", flat=True)[:count]
+        )
+
+
+def test_a_big_first_load_builds_the_index_at_its_end_and_says_so(photos: Path, few: None) -> None:
+    report, told = load(photos)
+
+    assert report.added == 40
+    assert told == ["Leaving the index of the vectors until the end", "Building the index of 40 vectors"]
+    assert index_state() is State.THERE
+
+
+def test_a_small_load_leaves_the_index_alone(photos: Path) -> None:
+    assert load(photos)[1] == []
+    assert index_state() is State.THERE
+
+
+def test_a_load_that_is_small_beside_the_collection_leaves_the_index_alone(
+    photos: Path, few: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many_images(100)
+
+    assert load(photos)[1] == []
+
+
+def test_searches_find_the_same_without_the_index() -> None:
+    many_images(500)
+    with_index = nearest()
+    drop_index()
+
+    assert index_state() is State.MISSING
+    assert nearest() == with_index
+
+
+def test_an_index_that_is_missing_is_built_by_the_next_load(photos: Path) -> None:
+    drop_index()
+
+    assert load(photos)[1] == ["Building the index of 40 vectors"]
+    assert index_state() is State.THERE
+
+
+def test_an_index_that_is_missing_is_built_by_a_load_that_adds_nothing(photos: Path) -> None:
+    load(photos)
+    drop_index()
+
+    assert load(photos)[1] == ["Building the index of 40 vectors"]
+    assert index_state() is State.THERE
+
+
+def test_an_index_that_was_left_half_built_is_built_anew(photos: Path) -> None:
+    many_images(20)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'image_embedding_hnsw'::regclass")
+    assert index_state() is State.HALF_BUILT
+
+    load(photos)
+
+    assert index_state() is State.THERE
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'image_embedding_hnsw'")
+        assert f"ef_construction='{vector_index().ef_construction}'" in cursor.fetchone()[0]
+
+
+def test_an_index_that_somebody_else_builds_is_left_to_them(photos: Path) -> None:
+    drop_index()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(hashtextextended('image_embedding_hnsw', 0))")
+    told: list[str] = []
+
+    try:
+        in_another_thread(lambda: told.extend(load(photos)[1]))
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock_all()")
+
+    assert told == []
+    assert Image.objects.count() == 40
+    assert index_state() is State.MISSING
+
+
+def test_where_workers_can_not_share_memory_the_index_is_built_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    many_images(20)
+    create, workers = index_building._create, []
+
+    def fails_once() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW max_parallel_maintenance_workers")
+            workers.append(cursor.fetchone()[0])
+        if len(workers) == 1:
+            raise OperationalError("could not resize shared memory segment: No space left on device")
+        create()
+
+    monkeypatch.setattr(index_building, "_create", fails_once)
+    build_index()
+
+    assert workers == [str((os.cpu_count() or 1) - 1), "0"]
+    assert index_state() is State.THERE
+
+
+def test_a_load_that_is_killed_without_the_index_is_made_good_by_the_next(photos: Path, settings) -> None:
+    script = (
+        "import os, signal, sys, django; django.setup()\n"
+        "from search.ingestion import files_source, index_building, ingest\n"
+        "index_building.FROM = 10\n"
+        "def killed(): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "index_building.build_index = killed\n"
+        "ingest(files_source([sys.argv[1]]))\n"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script, str(photos)],
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.killed_settings",
+            "TEST_DATABASE": django_settings.DATABASES["default"]["NAME"],
+            "TEST_MEDIA": str(settings.MEDIA_ROOT),
+            "EMBEDDING_IMAGE_MODEL": settings.EMBEDDING_IMAGE_MODEL,
+            "EMBEDDING_TEXT_MODEL": settings.EMBEDDING_TEXT_MODEL,
+        },
+        capture_output=True,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert index_state() is State.MISSING
+
+    report, told = load(photos)
+
+    assert (report.added, report.known) == (0, 40)
+    assert told == ["Building the index of 40 vectors"]
+    assert index_state() is State.THERE
