@@ -1,0 +1,372 @@
+"""The stages between a source and the rows: what they read, hold, finish and leave behind."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from search import storage
+from search.embedding import ModelUnavailable
+from search.ingestion import Details, Item, Report, Unavailable, adding, files_source, ingest, line, pipeline
+from search.models import Image, Origin
+from search.models.image import content_id
+from tests.base import picture_bytes, write_picture
+
+
+class Shelf:
+    """A source of small pictures that counts what is read of it."""
+
+    def __init__(self, count: int, *, version: str = "1") -> None:
+        self.pictures = [picture_bytes(f"#{number:02x}4080", size=(32, 32), format="PNG") for number in range(count)]
+        self.version = version
+        self.offered = 0
+        self.reads: list[int] = []
+
+    def __iter__(self) -> Iterator[Item]:
+        for number in range(len(self.pictures)):
+            self.offered += 1
+            yield self.item(number)
+
+    def item(self, number: int) -> Item:
+        def read() -> bytes:
+            self.reads.append(number)
+            return self.pictures[number]
+
+        return Item(f"picture {number}", read, Details(), f"shelf:{number}", self.version)
+
+    def ids(self) -> set[object]:
+        return {content_id(picture) for picture in self.pictures}
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_stays() -> Iterator[None]:
+    yield
+    for thread in threading.enumerate():
+        if thread.name.startswith("ingest-"):
+            thread.join(5)
+            assert not thread.is_alive(), thread.name
+
+
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four at a time, eight under way."""
+    monkeypatch.setattr(line, "BATCH", 4)
+    monkeypatch.setattr(pipeline, "BATCH", 4)
+    monkeypatch.setattr(pipeline, "LOOK_UP", 4)
+    monkeypatch.setattr(line, "UNDER_WAY", 8)
+
+
+def in_another_thread(work: Callable[[], object]) -> threading.Thread:
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+# What was met before
+
+
+@pytest.mark.django_db
+def test_what_was_met_before_is_not_read_again() -> None:
+    ingest(Shelf(5))
+    again = Shelf(5)
+
+    report = ingest(again)
+
+    assert (report.added, report.known) == (0, 5)
+    assert again.reads == []
+
+
+@pytest.mark.django_db
+def test_what_has_changed_is_read_again() -> None:
+    ingest(Shelf(5))
+    changed = Shelf(5, version="2")
+    changed.pictures[0] = picture_bytes("white")
+
+    report = ingest(changed)
+
+    assert (report.added, report.known) == (1, 4)
+    assert sorted(changed.reads) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.django_db
+def test_what_was_met_and_deleted_since_is_read_and_added_again() -> None:
+    shelf = Shelf(5)
+    ingest(shelf)
+    Image.objects.get(pk=content_id(shelf.pictures[3])).delete()
+    again = Shelf(5)
+
+    assert ingest(again).added == 1
+    assert again.reads == [3]
+
+
+@pytest.mark.django_db
+def test_known_bytes_at_a_new_place_are_read_once() -> None:
+    shelf = Shelf(3)
+    ingest(Item(str(number), lambda data=data: data) for number, data in enumerate(shelf.pictures))
+    assert not Origin.objects.exists()
+
+    assert ingest(shelf).known == 3
+    assert ingest(shelf).known == 3
+    assert sorted(shelf.reads) == [0, 1, 2]
+
+
+@pytest.mark.django_db
+def test_all_places_of_a_picture_that_lies_in_several_are_remembered() -> None:
+    shelf = Shelf(2)
+    shelf.pictures *= 2
+
+    report = ingest(shelf)
+
+    assert (report.added, report.known) == (2, 2)
+    assert set(Origin.objects.values_list("address", flat=True)) == {f"shelf:{number}" for number in range(4)}
+
+
+@pytest.mark.django_db
+def test_a_dry_run_remembers_nothing() -> None:
+    assert ingest(Shelf(3), dry_run=True).added == 3
+    assert not Origin.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_file_that_is_written_over_is_read_again(tmp_path: Path) -> None:
+    path = write_picture(tmp_path / "a.png", "red", format="PNG")
+    ingest(files_source([str(path)]))
+    write_picture(path, "blue", format="PNG", size=(80, 80))
+
+    assert ingest(files_source([str(path)])).added == 1
+
+
+# What is under way
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("small_batches")
+def test_no_more_is_taken_from_the_source_than_may_be_under_way() -> None:
+    shelf = Shelf(60)
+    ahead = []
+
+    ingest(shelf, progress=lambda report: ahead.append(shelf.offered - report.seen))
+
+    assert max(ahead) <= 8 + 1
+    assert set(Image.objects.values_list("pk", flat=True)) == shelf.ids()
+
+
+@pytest.mark.django_db
+def test_files_that_fill_the_memory_are_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line, "FILE_BYTES", 1)
+    monkeypatch.setattr(line, "PICTURE_BYTES", 1)
+    monkeypatch.setattr(line, "READERS", 1)
+    shelf = Shelf(12)
+
+    assert ingest(shelf).added == 12
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("small_batches")
+def test_what_a_source_has_offered_is_searchable_while_it_waits_for_more() -> None:
+    shelf, written = Shelf(3), threading.Event()
+    in_time = []
+
+    def offered_slowly() -> Iterator[Item]:
+        yield from shelf
+        in_time.append(written.wait(30))
+
+    ingest(offered_slowly(), progress=lambda report: written.set() if report.added == 3 else None)
+
+    assert in_time == [True]
+
+
+@pytest.mark.django_db
+def test_items_that_can_not_be_had_are_told_and_stop_nothing() -> None:
+    def gone() -> bytes:
+        raise Unavailable("It is not there any more.")
+
+    def unreadable() -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    report = ingest([Item("one", gone), Item("two", unreadable), Shelf(1).item(0)])
+
+    assert report.added == 1
+    assert sorted(report.failed) == [("one", "It is not there any more."), ("two", "Permission denied")]
+
+
+# What goes wrong
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("small_batches")
+def test_a_storage_that_fails_stops_the_run_and_what_was_added_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    put, left = storage.put, [20]
+
+    def fails_later(key: str, data: bytes, content_type: str) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise storage.StorageUnavailable("The disk is full.")
+        put(key, data, content_type)
+
+    monkeypatch.setattr(storage, "put", fails_later)
+    with pytest.raises(storage.StorageUnavailable):
+        ingest(Shelf(40))
+
+    assert 0 < Image.objects.count() <= 10
+    for image in Image.objects.all():
+        assert storage.exists(storage.original_key(image.pk))
+
+
+@pytest.mark.django_db
+def test_a_source_that_fails_ends_the_run_with_its_own_error() -> None:
+    def breaks() -> Iterator[Item]:
+        yield from Shelf(3)
+        raise RuntimeError("The list is broken.")
+
+    with pytest.raises(RuntimeError, match="The list is broken"):
+        ingest(breaks())
+
+
+@pytest.mark.django_db
+def test_a_model_that_fails_in_the_middle_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(prepared: Sequence[adding.Prepared]) -> None:
+        raise ModelUnavailable("It has gone.")
+
+    monkeypatch.setattr(line, "embed", fails)
+    with pytest.raises(ModelUnavailable):
+        ingest(Shelf(40))
+    assert not Image.objects.exists()
+
+
+# Stopping
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("small_batches")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_finishes_what_is_at_hand_and_the_next_run_goes_on(number: int) -> None:
+    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+
+    def stop_once(report: Report) -> None:
+        if report.added == 4 and not stopped:
+            stopped.append(report.added)
+            os.kill(os.getpid(), number)
+
+    stopped: list[int] = []
+    report = ingest(Shelf(60), progress=stop_once)
+
+    assert report.stopped
+    assert 4 <= report.added == Image.objects.count() < 60
+    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
+    rest = ingest(Shelf(60))
+    assert not rest.stopped
+    assert report.added + rest.added == Image.objects.count() == 60
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("small_batches")
+def test_a_second_ctrl_c_stops_at_once() -> None:
+    def stop_twice(report: Report) -> None:
+        if report.added:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        ingest(Shelf(60), progress=stop_twice)
+    assert Image.objects.count() < 60
+
+
+# Several at once
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("small_batches")
+def test_runs_over_the_same_pictures_at_once_add_each_once() -> None:
+    together, reports, errors = threading.Barrier(3), [], []
+
+    def run(order: Callable[[Iterable[Item]], Iterable[Item]]) -> None:
+        try:
+            together.wait(30)
+            reports.append(ingest(order(Shelf(40))))
+        except BaseException as error:
+            errors.append(error)
+
+    orders: list[Callable[[Iterable[Item]], Iterable[Item]]] = [
+        list,
+        lambda items: list(items)[::-1],
+        lambda items: sorted(items, key=lambda item: item.name[::-1]),
+    ]
+    threads = [in_another_thread(lambda order=order: run(order)) for order in orders]
+    for thread in threads:
+        thread.join(60)
+
+    assert errors == []
+    assert sum(report.added for report in reports) == Image.objects.count() == 40
+    assert [report.seen for report in reports] == [40, 40, 40]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_picture_that_another_adds_and_deletes_meanwhile_keeps_its_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf = Shelf(1)
+    (image_id,) = shelf.ids()
+    embed = line.embed
+
+    def add_and_delete() -> None:
+        adding.add_picture(shelf.pictures[0], Details(), None).image.delete()
+
+    def embed_late(prepared: Sequence[adding.Prepared]) -> None:
+        in_another_thread(add_and_delete).join(60)
+        embed(prepared)
+
+    monkeypatch.setattr(line, "embed", embed_late)
+
+    assert ingest(shelf).added == 1
+    assert storage.read(storage.original_key(image_id)) == shelf.pictures[0]
+    assert storage.exists(storage.rendition_key(image_id, storage.THUMBNAIL))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_lock_is_held_when_the_run_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = Item("broken", lambda: b"no picture")
+    ingest([*Shelf(3), broken])
+
+    def fails(key: str, data: bytes, content_type: str) -> None:
+        raise storage.StorageUnavailable("The disk is full.")
+
+    monkeypatch.setattr(storage, "put", fails)
+    with pytest.raises(storage.StorageUnavailable):
+        ingest([Item("white", lambda: picture_bytes("white"))])
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
+        assert cursor.fetchone() == (0,)
+        cursor.execute("SELECT to_regclass('image_staging')")
+        assert cursor.fetchone() == (None,)
+
+
+# The rows
+
+
+@pytest.mark.django_db
+def test_a_row_is_what_saving_it_would_have_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    details = Details(
+        "A title", "'; \t\\N -- \u00e9\u4e2d", ["a, b", "\\", 'c"'], "Ann", "CC0", "https://example.org/\u00e9"
+    )
+    prepared = adding.prepare(picture_bytes("teal", size=(640, 480)), details, image_id=content_id(b"saved"))
+    adding.embed([prepared])
+    prepared.image.save(force_insert=True)
+    data = picture_bytes("teal", size=(640, 480))
+
+    ingest([Item("written", lambda: data, details)])
+
+    columns = [field.name for field in Image._meta.fields if field.name not in {"id", "created", "updated"}]
+    saved = Image.objects.filter(pk=content_id(b"saved")).values_list(*columns).get()
+    written = Image.objects.filter(pk=content_id(data)).values_list(*columns).get()
+    assert [list(value) if hasattr(value, "__iter__") else value for value in written] == [
+        list(value) if hasattr(value, "__iter__") else value for value in saved
+    ]
