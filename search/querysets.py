@@ -30,6 +30,10 @@ class ImageQuerySet(models.QuerySet["Image"]):
         """Those that a search with `model` may find: shown, and with a vector that this model made."""
         return self.shown().filter(embedding_model=model)
 
+    def pending(self) -> Self:
+        """Those that wait for their vector, hidden ones included."""
+        return self.filter(embedding_model="")
+
     def newest(self) -> Self:
         return self.order_by("-created", "id")
 

@@ -89,3 +89,11 @@ def stored_image(colour: str = "red", **fields: Any) -> Image:
     image = an_image(**fields)
     storage.put(storage.original_key(image.id), picture_bytes(colour, size=(640, 480)), "image/jpeg")
     return image
+
+
+def pending_image(colour: str = "red", **fields: Any) -> Image:
+    """A row with its original in the storage, which waits for its vector."""
+    image = stored_image(colour, **fields)
+    Image.objects.filter(pk=image.pk).update(embedding=None, embedding_model="")
+    image.refresh_from_db()
+    return image

@@ -244,6 +244,11 @@ class Image(models.Model):
         return self.title or str(_("Untitled picture"))
 
     @property
+    def is_pending(self) -> bool:
+        """Whether the picture waits for its vector."""
+        return not self.embedding_model
+
+    @property
     def megapixels(self) -> float:
         return self.width * self.height / 1_000_000
 

@@ -30,6 +30,9 @@ class Command(BaseCommand):
             "(comma-separated), author, licence, source_link",
         )
         parser.add_argument("--tag", action="append", default=[], help="a tag for all of them; may be repeated")
+        parser.add_argument(
+            "--enqueue", action="store_true", help="leave the vectors to `embed_pending`, here or on other machines"
+        )
         parser.add_argument("--dry-run", action="store_true", help="look at everything, keep nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -42,6 +45,7 @@ class Command(BaseCommand):
                     source,
                     tags=clean_tags(options["tag"]),
                     dry_run=options["dry_run"],
+                    enqueue=options["enqueue"],
                     progress=progress,
                 )
         except (ModelUnavailable, StorageUnavailable) as error:
@@ -54,7 +58,7 @@ class Command(BaseCommand):
         self._summarise(report, metadata, dry_run=options["dry_run"])
         if report.stopped:
             raise CommandError("Stopped. What was added stays; run the same command again to go on.")
-        if not options["dry_run"]:
+        if not options["dry_run"] and not options["enqueue"]:
             calibrate_after(self.stdout, self.stderr)
         if report.failed:
             raise SystemExit(1)

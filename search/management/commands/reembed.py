@@ -2,27 +2,25 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
-from search.embedding import ModelUnavailable
 from search.ingestion import reembed, stale_images
 from search.management.calibrating import calibrate_after
+from search.management.embedding import failures_told, summarise
 from search.management.progress import progress_of
-from search.storage import StorageUnavailable
+from search.management.stopping import stopped_by_signals
 
 
 class Command(BaseCommand):
-    help = "Embed the pictures anew that another model than the active one has embedded. May be stopped and run again."
+    help = (
+        "Embed the pictures anew that another model than the active one has embedded. May be stopped and run again, "
+        "and run on many machines at once."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            with progress_of(stale_images(), self.stdout) as progress:
-                report = reembed(progress)
-        except (ModelUnavailable, StorageUnavailable) as error:
-            raise CommandError(str(error)) from error
-        for name, reason in report.failed:
-            self.stderr.write(f"{name}: {reason}")
-        self.stdout.write(f"{report.added:,} embedded anew, {len(report.failed):,} failed.")
-        calibrate_after(self.stdout, self.stderr)
-        if report.failed:
-            raise SystemExit(1)
+        with failures_told():
+            with stopped_by_signals(self.stderr) as stop, progress_of(stale_images(), self.stdout) as progress:
+                report = reembed(progress, stop=stop)
+            if not stop.is_set():
+                calibrate_after(self.stdout, self.stderr)
+        summarise(report, self.stdout, self.stderr, "embedded anew")

@@ -1,0 +1,112 @@
+"""Rows that are owed a vector, claimed by the batch: a claim is a row's lock, and ends with the transaction.
+
+Any number of processes on any number of machines may claim at once. What a killed one had claimed is free again as
+soon as the database notices that it is gone.
+"""
+
+import threading
+import uuid
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Protocol
+
+from django.db import connection, transaction
+from pgvector import HalfVector
+
+from search.embedding import active_model
+from search.models import Image
+from search.querysets import ImageQuerySet
+from search.vectors import Vector
+
+PATIENCE = "10min"
+"""How long a claim may lie still, as in a process that hangs, before the database takes it back."""
+
+
+class Owed(Protocol):
+    """Rows that are owed a vector, in the order in which they are claimed. Any number of threads may ask at once."""
+
+    def next(self, count: int, without: Collection[uuid.UUID]) -> list[Image]:
+        """Lock and return up to `count` rows that nobody else has claimed; none at the end."""
+
+    def left(self, without: Collection[uuid.UUID]) -> bool:
+        """Whether there are more, claimed ones included; after this `next` starts anew, from the first."""
+
+
+class Pending:
+    """Rows that have no vector yet, oldest first."""
+
+    def next(self, count: int, without: Collection[uuid.UUID]) -> list[Image]:
+        # The index of pending rows holds nothing else: its head is where the work is.
+        return _locked(Image.objects.pending().exclude(pk__in=without).order_by("created", "pk"), count)
+
+    def left(self, without: Collection[uuid.UUID]) -> bool:
+        return Image.objects.pending().exclude(pk__in=without).exists()
+
+
+class Stale:
+    """Rows without a vector of the active model, pending ones included, by their ids.
+
+    No index tells them from the others, so each walk through the table goes on where the last claim ended.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._after = uuid.UUID(int=0)
+
+    def next(self, count: int, without: Collection[uuid.UUID]) -> list[Image]:
+        with self._lock:
+            rows = _locked(self._rows(without).filter(pk__gt=self._after).order_by("pk"), count)
+            if rows:
+                self._after = rows[-1].pk
+        return rows
+
+    def left(self, without: Collection[uuid.UUID]) -> bool:
+        with self._lock:
+            self._after = uuid.UUID(int=0)
+        return self._rows(without).exists()
+
+    def _rows(self, without: Collection[uuid.UUID]) -> ImageQuerySet:
+        return Image.objects.exclude(embedding_model=active_model()).exclude(pk__in=without)
+
+
+def _locked(rows: ImageQuerySet, count: int) -> list[Image]:
+    # Without the lock on the key: a picture can be reported while its vector is computed.
+    locked = rows.select_for_update(skip_locked=True, no_key=True, of=("self",))
+    return list(locked.only("pk", "original_location")[:count])
+
+
+@contextmanager
+def claim(owed: Owed, count: int, without: Collection[uuid.UUID]) -> Iterator[list[Image]]:
+    """Hold a claim on up to `count` rows for the block, which is one transaction."""
+    with transaction.atomic():
+        _free_when_lost()
+        yield owed.next(count, without)
+
+
+def _free_when_lost() -> None:
+    """Have the database end this transaction when its machine is gone or hangs, rather than in two hours."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('idle_in_transaction_session_timeout', %s, true),"
+            " set_config('tcp_keepalives_idle', '30', true), set_config('tcp_keepalives_interval', '10', true),"
+            " set_config('tcp_keepalives_count', '3', true)",
+            [PATIENCE],
+        )
+
+
+def give_vectors(vectors: Mapping[uuid.UUID, Vector], backend: str) -> None:
+    """Write vectors of the active model, made by `backend`, in one statement.
+
+    A pending row counts as added now, when it begins to be found: nobody who looks for what came after a moment, as
+    saved searches do, misses it, and nobody who pages through older results has them shifted.
+    """
+    # In one order everywhere, since this may also run without a claim.
+    ids = sorted(vectors)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE search_image AS image SET embedding = given.vector::halfvec, embedding_model = %s,"
+            " embedding_backend = %s,"
+            " created = CASE WHEN image.embedding_model = '' THEN statement_timestamp() ELSE image.created END"
+            " FROM unnest(%s::uuid[], %s::text[]) AS given (id, vector) WHERE image.id = given.id",
+            [active_model(), backend, ids, [HalfVector(vectors[image_id]).to_text() for image_id in ids]],
+        )

@@ -1,0 +1,192 @@
+"""Rows that are owed a vector are read, encoded and written: a batch is read while the one before is encoded."""
+
+import logging
+import os
+import threading
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+
+from django.db import InterfaceError, InternalError, OperationalError, connection
+
+from search import storage
+from search.embedding import Picture, picture_encoder
+from search.imaging import UnreadableImage
+from search.ingestion.adding import read_for_model
+from search.ingestion.claims import Owed, claim, give_vectors
+from search.ingestion.line import BATCH
+from search.ingestion.report import Progress, Report
+from search.models import Image
+from search.vectors import Vector, WrongVectors
+
+logger = logging.getLogger(__name__)
+
+BATCHES = 2
+"""Batches that a process has claimed at once: one is encoded, the next is read and decoded."""
+READERS = max(4, 2 * (os.cpu_count() or 1))
+"""Originals that are read and decoded at once; more than there are cores, since a storage takes its time."""
+LOOK_AGAIN = 2.0
+"""Seconds after which somebody who found nothing to do looks again."""
+FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
+"""Seconds between two tries while the database or the storage is away: at first, and at most."""
+
+LOST_DATABASE = (OperationalError, InterfaceError, InternalError)
+"""What a connection raises that broke: the last one where the database ended the transaction of a claim."""
+
+_OUTAGES = (storage.StorageUnavailable, *LOST_DATABASE)
+
+
+class Worker:
+    """Gives vectors to what is owed one, until it is told to `stop`; what became of it stands in `report`.
+
+    A picture that can't be read is reported, left as it is and not tried again by this worker. `limit` is the most
+    vectors to give. `progress` is called by one thread at a time.
+    """
+
+    def __init__(
+        self,
+        owed: Owed,
+        *,
+        batch: int = BATCH,
+        limit: int | None = None,
+        stop: threading.Event | None = None,
+        progress: Progress = lambda report: None,
+    ) -> None:
+        self.report = Report()
+        self.stop = stop or threading.Event()
+        self._owed = owed
+        self._batch = batch
+        self._allowed = limit
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._failed: set[uuid.UUID] = set()
+
+    def work(self) -> None:
+        """Work until nothing is left. What others have claimed is waited for, since they may be killed.
+
+        Raises ModelUnavailable, StorageUnavailable and what is in LOST_DATABASE; what it had claimed is then free.
+        """
+        while not self._is_over and self._owed.left(self._failed):
+            if not self._round():
+                self.stop.wait(LOOK_AGAIN)
+
+    def watch(self, rested: Callable[[], None]) -> None:
+        """Work whenever there is something to do; `rested` is called each time that all was done.
+
+        While the database or the storage is away it tries again and again. Raises ModelUnavailable.
+        """
+        picture_encoder()
+        told, delay = -1, FIRST_WAIT
+        while not self._is_over:
+            try:
+                self.work()
+                if told != self.report.seen:
+                    told = self.report.seen
+                    rested()
+                delay = FIRST_WAIT
+                self.stop.wait(LOOK_AGAIN)
+            except _OUTAGES as error:
+                connection.close()
+                logger.warning("%s: trying again in %.0f s.", str(error).strip(), delay)
+                self.stop.wait(delay)
+                delay = min(2 * delay, LONGEST_WAIT)
+
+    @property
+    def _is_over(self) -> bool:
+        return self.stop.is_set() or self._allowed == 0
+
+    def _round(self) -> bool:
+        """Take what nobody else has claimed; return whether that was anything."""
+        self._progress(self.report)
+        picture_encoder()  # not while rows are claimed: loading it takes long
+        seen = self.report.seen
+        broken = threading.Event()
+        with (
+            ThreadPoolExecutor(READERS, thread_name_prefix="read") as readers,
+            ThreadPoolExecutor(BATCHES, thread_name_prefix="embed") as pool,
+        ):
+            ends = [pool.submit(self._batches, readers, broken) for _ in range(BATCHES)]
+            wait(ends)
+        for end in ends:
+            end.result()
+        return self.report.seen > seen
+
+    def _batches(self, readers: ThreadPoolExecutor, broken: threading.Event) -> None:
+        try:
+            while not self.stop.is_set() and not broken.is_set() and self._one_batch(readers):
+                pass
+        except BaseException:
+            broken.set()
+            raise
+        finally:
+            connection.close()
+
+    def _one_batch(self, readers: ThreadPoolExecutor) -> bool:
+        """Return whether there was something to claim."""
+        count = self._take()
+        if not count:
+            return False
+        given = 0
+        try:
+            with claim(self._owed, count, self._failed.copy()) as claimed:
+                # The other thread may have failed on one of them since.
+                images = [image for image in claimed if image.pk not in self._failed]
+                if pictures := self._read(images, readers):
+                    vectors, backend = self._encoded(pictures)
+                    give_vectors(vectors, backend)
+            given = len(vectors) if pictures else 0
+        finally:
+            self._note(given, count)
+        return bool(claimed)
+
+    def _take(self) -> int:
+        with self._lock:
+            if self._allowed is None:
+                return self._batch
+            count = min(self._batch, self._allowed)
+            self._allowed -= count
+            return count
+
+    def _note(self, given: int, taken: int) -> None:
+        with self._lock:
+            if self._allowed is not None:
+                self._allowed += taken - given
+            self.report.added += given
+            self._progress(self.report)
+
+    def _fail(self, image_id: uuid.UUID, reason: str) -> None:
+        # Before the claim ends, or the next one takes the same row.
+        with self._lock:
+            self._failed.add(image_id)
+            self.report.failed.append((str(image_id), reason))
+
+    def _read(self, images: Sequence[Image], readers: ThreadPoolExecutor) -> dict[uuid.UUID, Picture]:
+        def read(image: Image) -> Picture | str:
+            try:
+                return read_for_model(storage.read(storage.original_key(image.pk))).picture
+            except (UnreadableImage, storage.MissingObject) as error:
+                return str(error)
+
+        pictures = {}
+        for image, outcome in zip(images, readers.map(read, images), strict=True):
+            if isinstance(outcome, str):
+                self._fail(image.pk, outcome)
+            else:
+                pictures[image.pk] = outcome
+        return pictures
+
+    def _encoded(self, pictures: Mapping[uuid.UUID, Picture]) -> tuple[dict[uuid.UUID, Vector], str]:
+        """Return the vectors, and what made them."""
+        encoder = picture_encoder()
+        try:
+            vectors = encoder.encode_pictures(list(pictures.values()))
+            return dict(zip(pictures, vectors, strict=True)), encoder.backend
+        except WrongVectors:
+            logger.warning("One of %d pictures has no vector; each is tried alone.", len(pictures))
+        found = {}
+        for image_id, picture in pictures.items():
+            try:
+                found[image_id] = encoder.encode_pictures([picture])[0]
+            except WrongVectors as error:
+                self._fail(image_id, str(error))
+        return found, encoder.backend

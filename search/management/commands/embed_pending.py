@@ -1,0 +1,74 @@
+"""`manage.py embed_pending`: give the pictures that `ingest --enqueue` left their vectors."""
+
+import argparse
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from search.ingestion import Pending, Progress, Report, Worker
+from search.ingestion.line import BATCH
+from search.management.calibrating import calibrate_after
+from search.management.embedding import failures_told, summarise
+from search.management.progress import LINE_EVERY, progress_of
+from search.management.stopping import stopped_by_signals
+from search.models import Image
+
+
+def _number(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1.")
+    return number
+
+
+class Command(BaseCommand):
+    help = (
+        "Compute the vectors of pictures that were added with `ingest --enqueue`. Any number of these may run at "
+        "once, on any number of machines; one that is killed loses nothing. Ctrl-C or SIGTERM ends it after the batch "
+        "at hand. Exit status 1 if any picture failed."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--watch", action="store_true", help="wait for more when all is done, as a service does")
+        parser.add_argument(
+            "--batch",
+            type=_number,
+            default=BATCH,
+            metavar="N",
+            help=f"pictures that are claimed, encoded and written together ({BATCH}); more suit a GPU",
+        )
+        parser.add_argument("--limit", type=_number, metavar="N", help="stop after N vectors")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with stopped_by_signals(self.stderr) as stop, failures_told():
+            if options["watch"]:
+                worker = self._worker(options, stop=stop, progress=self._lines())
+                worker.watch(lambda: self._rested(worker.report))
+            else:
+                there = Image.objects.pending().count()
+                with progress_of(min(there, options["limit"] or there), self.stdout) as progress:
+                    worker = self._worker(options, stop=stop, progress=progress)
+                    worker.work()
+            left = Image.objects.pending().count()
+            if not left and not options["watch"]:
+                calibrate_after(self.stdout, self.stderr)
+        summarise(worker.report, self.stdout, self.stderr, f"embedded, {left:,} still pending")
+
+    def _worker(self, options: dict[str, Any], **more: Any) -> Worker:
+        return Worker(Pending(), batch=options["batch"], limit=options["limit"], **more)
+
+    def _rested(self, report: Report) -> None:
+        self.stdout.write(f"{report.added:,} embedded, {len(report.failed):,} failed so far. Waiting for more.")
+        calibrate_after(self.stdout, self.stderr)
+
+    def _lines(self) -> Progress:
+        told = time.monotonic()
+
+        def tell(report: Report) -> None:
+            nonlocal told
+            if time.monotonic() - told >= LINE_EVERY:
+                told = time.monotonic()
+                self.stdout.write(f"{report.added:,} embedded")
+
+        return tell
