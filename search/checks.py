@@ -39,7 +39,11 @@ def vectors_are_of_the_active_model(
     if not databases or "default" not in databases:
         return []
     try:
-        ends = Image.objects.shown().aggregate(Min("embedding_model"), Max("embedding_model"))
+        ends = (
+            Image.objects.shown()
+            .filter(embedding_model__gt="")
+            .aggregate(Min("embedding_model"), Max("embedding_model"))
+        )
     except DatabaseError:  # not migrated yet
         return []
     others = {model for model in ends.values() if model} - {active_model()}
@@ -51,6 +55,28 @@ def vectors_are_of_the_active_model(
             "No search finds them.",
             hint="Run `manage.py reembed`, or set EMBEDDING_IMAGE_MODEL back.",
             id="search.W002",
+        )
+    ]
+
+
+@register(Tags.database)
+def no_picture_waits_for_its_vector(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Pictures that were added with `ingest --enqueue` should not be forgotten."""
+    if not databases or "default" not in databases:
+        return []
+    try:
+        pending = Image.objects.pending().count()
+    except DatabaseError:  # not migrated yet
+        return []
+    if not pending:
+        return []
+    return [
+        checks.Info(
+            f"{pending:,} pictures wait for their vectors. No search finds them.",
+            hint="Run `manage.py embed_pending`, on as many machines as you like.",
+            id="search.I005",
         )
     ]
 

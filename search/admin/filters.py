@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from search.admin.lists import MOST_COUNTED
 from search.embedding import active_model
 from search.models import Image, Report
 
@@ -110,11 +111,14 @@ class ModelFilter(_Filter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> _Choices:
         active = active_model()
         others = [(model, model) for model in _models() if model != active]
-        return [(active, gettext("%(model)s (active)") % {"model": active}), *others]
+        waiting = Image.objects.pending().order_by().values("pk")[: MOST_COUNTED + 1].count()
+        count = f"{MOST_COUNTED:,}+" if waiting > MOST_COUNTED else f"{waiting:,}"
+        pending = [("none", gettext("None yet (%(count)s)") % {"count": count})] if waiting else []
+        return [(active, gettext("%(model)s (active)") % {"model": active}), *others, *pending]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
         value = self.value()
-        return queryset if value is None else queryset.filter(embedding_model=value)
+        return queryset if value is None else queryset.filter(embedding_model="" if value == "none" else value)
 
 
 def _models() -> list[str]:

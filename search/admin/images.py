@@ -87,7 +87,7 @@ class ImageAdmin(Sturdy):
         "measures",
         "byte_size",
         "swatch",
-        "embedding_model",
+        "vector_by",
         "created",
         "updated",
         "reports",
@@ -97,7 +97,7 @@ class ImageAdmin(Sturdy):
         (gettext_lazy("Where it comes from"), {"fields": ("author", "licence", "source_link", "uploader")}),
         (
             gettext_lazy("What its content decides"),
-            {"fields": ("id", "measures", "swatch", "embedding_model", "created", "updated")},
+            {"fields": ("id", "measures", "swatch", "vector_by", "created", "updated")},
         ),
     )
 
@@ -195,8 +195,17 @@ class ImageAdmin(Sturdy):
 
     @admin.display(description=gettext_lazy("model"))
     def model_name(self, image: Image) -> SafeString:
+        if image.is_pending:
+            return format_html("<em>{}</em>", _("waits for its vector"))
         short = image.embedding_model.rstrip("/").rpartition("/")[2]
         return format_html('<span title="{}">{}</span>', image.embedding_model, short)
+
+    @admin.display(description=gettext_lazy("model"))
+    def vector_by(self, image: Image) -> str:
+        """The model that made the vector, and what computed it."""
+        if image.is_pending:
+            return _("None yet: the picture waits for its vector, which manage.py embed_pending computes.")
+        return " · ".join(filter(None, [image.embedding_model, image.embedding_backend]))
 
     @admin.display(description=gettext_lazy("reports"), empty_value="")
     def waiting_reports(self, image: Image) -> SafeString | None:

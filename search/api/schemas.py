@@ -60,6 +60,9 @@ class ImageDetails(ImageOut):
     byte_size: int = Field(description="Of the file as it was uploaded.")
     uploader: str | None = Field(description="The name of who added it.")
     hidden: bool = Field(description="Hidden images are there for curators alone.")
+    searchable: bool = Field(
+        description="Whether searches find it: an image that waits for its vector is not found yet."
+    )
     updated: dt.datetime
     download: str = Field(description="The file, without the place and device it was taken with.")
     more_like_this: str = Field(description="The search for similar images.")

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from search import renditions, storage
 from search.downloads import clean_copy, file_stem
+from search.embedding import active_model
 from search.forms import RegionForm, ReportForm
 from search.imaging import UnreadableImage
 from search.models import Image
@@ -40,6 +41,7 @@ def image(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
 def image_page(request: HttpRequest, image: Image, *, status: int = 200, **context: object) -> HttpResponse:
     context = {
         "image": image,
+        "is_searchable": image.embedding_model == active_model(),
         "similar": similar_images(image, SIMILAR),
         "report_form": ReportForm(),
         "region_form": RegionForm(image),
