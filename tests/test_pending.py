@@ -459,11 +459,12 @@ def test_a_picture_that_waits_is_completed_by_an_upload_of_the_same_file() -> No
 def test_a_picture_that_waits_is_completed_by_an_ingestion_of_the_same_file(tmp_path: Path) -> None:
     path = write_picture(tmp_path / "red.jpg", "red", size=(640, 480))
     call_command("ingest", str(path), "--enqueue", stdout=StringIO())
-    assert waiting() == 1
+    enqueued = Image.objects.get(embedding=None).created
 
     call_command("ingest", str(path), stdout=StringIO())
 
     assert waiting() == 0
+    assert Image.objects.get().created > enqueued
     assert Image.objects.get().embedding @ vector_of("red") > 0.999
 
 

@@ -12,8 +12,6 @@ import uuid
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 
-from django.db import connection
-
 from search.embedding import ModelUnavailable, picture_encoder
 from search.ingestion.deleting import keep_objects, let_go
 from search.ingestion.index_building import IndexDuringLoad
@@ -22,14 +20,12 @@ from search.ingestion.ledger import met_before, origin_of, record
 from search.ingestion.line import BATCH, Event, Line, ListEnds, Passage, State
 from search.ingestion.report import Progress, Report
 from search.ingestion.rows import Staging, known, staging
+from search.ingestion.statistics import refresh_statistics
 from search.ingestion.stopping import stopping_in_order
-from search.models import Image
 from search.storage import StorageUnavailable
 
 LOOK_UP = 4 * BATCH
 """Items whose origins are looked up together, which is most of a second run over the same pictures."""
-ANALYSE_FROM = 500
-"""Pictures added in one run after which what the database knows of their number is out of date."""
 _PATIENCE = 0.1
 """Seconds without news after which what waits for its batch to fill is passed on."""
 
@@ -215,12 +211,6 @@ def ingest(
                 run.write()
             raise
         run.build_index()
-    if run.report.added >= ANALYSE_FROM and not dry_run:
-        _refresh_statistics()
+    if not dry_run:
+        refresh_statistics(run.report.added)
     return run.report
-
-
-def _refresh_statistics() -> None:
-    """Tell the planner of PostgreSQL what is there; it would notice by itself only a minute or more later."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"ANALYZE {connection.ops.quote_name(Image._meta.db_table)}")

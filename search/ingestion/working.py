@@ -16,6 +16,7 @@ from search.ingestion.adding import read_for_model
 from search.ingestion.claims import Owed, claim, give_vectors
 from search.ingestion.line import BATCH
 from search.ingestion.report import Progress, Report
+from search.ingestion.statistics import refresh_statistics
 from search.models import Image
 from search.vectors import Vector, WrongVectors
 
@@ -66,9 +67,11 @@ class Worker:
 
         Raises ModelUnavailable, StorageUnavailable and what is in LOST_DATABASE; what it had claimed is then free.
         """
+        before = self.report.added
         while not self._is_over and self._owed.left(self._failed):
             if not self._round():
                 self.stop.wait(LOOK_AGAIN)
+        refresh_statistics(self.report.added - before)
 
     def watch(self, rested: Callable[[], None]) -> None:
         """Work whenever there is something to do; `rested` is called each time that all was done.

@@ -9,9 +9,8 @@ from django.core.management.base import BaseCommand
 from search.ingestion import Pending, Progress, Report, Worker
 from search.ingestion.line import BATCH
 from search.management.calibrating import calibrate_after
-from search.management.embedding import failures_told, summarise
+from search.management.embedding import failures_told, stopped_by_signals, summarise
 from search.management.progress import LINE_EVERY, progress_of
-from search.management.stopping import stopped_by_signals
 from search.models import Image
 
 
@@ -41,7 +40,7 @@ class Command(BaseCommand):
         parser.add_argument("--limit", type=_number, metavar="N", help="stop after N vectors")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with stopped_by_signals(self.stderr) as stop, failures_told():
+        with failures_told(), stopped_by_signals(self.stderr) as stop:
             if options["watch"]:
                 worker = self._worker(options, stop=stop, progress=self._lines())
                 worker.watch(lambda: self._rested(worker.report))

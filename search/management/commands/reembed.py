@@ -6,9 +6,8 @@ from django.core.management.base import BaseCommand
 
 from search.ingestion import reembed, stale_images
 from search.management.calibrating import calibrate_after
-from search.management.embedding import failures_told, summarise
+from search.management.embedding import failures_told, stopped_by_signals, summarise
 from search.management.progress import progress_of
-from search.management.stopping import stopped_by_signals
 
 
 class Command(BaseCommand):
