@@ -20,8 +20,15 @@ timeout = 120
 message.MAX_REQUEST_LINE = limit_request_line = 256 * 1024
 
 
-def post_worker_init(worker: Any) -> None:
-    """Load the models in the background, so that the first search isn't the slow one."""
-    from search.embedding import warm_up  # noqa: PLC0415
+def when_ready(server: Any) -> None:
+    """Load the compiled model for words once, in the parent: the workers share its memory."""
+    from search.embedding import load_before_forking  # noqa: PLC0415
 
-    warm_up()
+    load_before_forking()
+
+
+def post_worker_init(worker: Any) -> None:
+    """Load in the background what is not loaded yet, so that the first search isn't the slow one."""
+    from search.embedding import start_serving  # noqa: PLC0415
+
+    start_serving()

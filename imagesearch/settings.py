@@ -240,6 +240,11 @@ SEARCH_BY_ADDRESS = choice(
 EMBEDDING_IMAGE_MODEL = text("EMBEDDING_IMAGE_MODEL") or "sentence-transformers/clip-ViT-B-32"
 EMBEDDING_TEXT_MODEL = text("EMBEDDING_TEXT_MODEL") or "sentence-transformers/clip-ViT-B-32-multilingual-v1"
 
+# Compiled for this processor, models are several times as fast: at their first use, by a process of its own. Off, they
+# are used as they were downloaded.
+COMPILE_MODELS = flag("COMPILE_MODELS", default=True)
+MODELS_DIR = DATA_DIR / "models"
+
 # Measure anew what counts as a strong match, in the background, when uploads have changed the collection by a tenth.
 CALIBRATE_AFTER_UPLOADS = True
 

@@ -12,13 +12,14 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from search.api.problems import Problem, is_for_programs
-from search.embedding import ModelUnavailable
+from search.embedding import Busy, ModelUnavailable
 from search.storage import StorageUnavailable
 from search.views import health
 
 logger = logging.getLogger(__name__)
 
 RETRY = {"Retry-After": "30"}
+RETRY_SOON = {"Retry-After": "5"}
 
 
 class HealthChecks:
@@ -66,7 +67,11 @@ class Unavailable:
 
 def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | None:
     """Return the 503 page that says which part is missing, or the same for programs; None for another error."""
-    if isinstance(error, ModelUnavailable):
+    retry = RETRY
+    if isinstance(error, Busy):
+        problem, advice = _("Many people are searching at this moment."), _("Try again in a few seconds.")
+        part, retry = "time", RETRY_SOON
+    elif isinstance(error, ModelUnavailable):
         problem, advice = _("Searching and adding pictures is not possible just now: a model is missing."), str(error)
         part = "model"
     elif isinstance(error, StorageUnavailable):
@@ -77,11 +82,11 @@ def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | N
         return None
     logger.error("503 for %s: %s", request.path, error)
     if is_for_programs(request):
-        return Problem(503, problem, advice, f"no_{part}", headers=RETRY).to_response()
+        return Problem(503, problem, advice, f"no_{part}", headers=retry).to_response()
     context = {"problem": problem, "advice": advice}
     # Without the request: its user and session live in the database.
     response = render(None, "503.html", context, status=503)
-    response["Retry-After"] = RETRY["Retry-After"]
+    response["Retry-After"] = retry["Retry-After"]
     return response
 
 

@@ -1,6 +1,8 @@
 """Every test runs against the embedded PostgreSQL, files in a folder of its own and the small demo model."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,17 +14,38 @@ from django.db import connection
 from django.test import Client
 
 from search import demo
-from search.embedding import forget_models
+from search.embedding import forget_models, loading
 from search.querying.heads import forget_heads
+
+# Processes that tests start use the models as they are: none of them is there for long.
+os.environ["COMPILE_MODELS"] = "off"
+
+MODELS = Path(django_settings.BASE_DIR) / "var" / "test-models"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_models() -> None:
+    """The models are compiled once, and kept for the next run."""
+    script = (
+        "import django; django.setup()\n"
+        "from pathlib import Path; from django.conf import settings; from search import demo\n"
+        f"settings.MODELS_DIR = Path({str(MODELS)!r})\n"
+        "settings.EMBEDDING_IMAGE_MODEL, settings.EMBEDDING_TEXT_MODEL = str(demo.IMAGE_MODEL), str(demo.TEXT_MODEL)\n"
+        "from search.embedding import compile_pictures, compile_texts; compile_texts(); compile_pictures()"
+    )
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "imagesearch.settings"}
+    subprocess.run([sys.executable, "-c", script], cwd=django_settings.BASE_DIR, env=environment, check=True)
 
 
 @pytest.fixture(autouse=True)
-def _own_world(settings, tmp_path: Path) -> Iterator[None]:
+def _own_world(settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nothing of the machine's configuration reaches a test, nor anything of one test the next."""
     settings.EMBEDDING_IMAGE_MODEL = os.environ.get("T_IMAGE", str(demo.IMAGE_MODEL))
     settings.EMBEDDING_TEXT_MODEL = os.environ.get("T_TEXT", str(demo.TEXT_MODEL))
     settings.DATA_DIR = tmp_path / "var"
     settings.MEDIA_ROOT = tmp_path / "media"
+    settings.MODELS_DIR, settings.COMPILE_MODELS = MODELS, True
+    monkeypatch.setattr(loading, "_compile_meanwhile", lambda: None)
     settings.S3_PUBLIC_BASE_URL = ""
     settings.STORAGES = {
         "default": {"BACKEND": "search.storage.LocalStorage"},

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from search import embedding
-from search.embedding import forget_models
+from search.embedding import ModelUnavailable, forget_models, picture_encoder
 
 PARTS = ["database", "storage", "model for pictures", "model for words"]
 
@@ -90,6 +90,8 @@ def test_a_model_that_can_not_be_loaded_is_told_with_the_reason(client: Client, 
     client.get("/readyz")
     for thread in loading_threads():
         thread.join(60)
+    with pytest.raises(ModelUnavailable):  # it is loaded when the first picture comes
+        picture_encoder()
 
     answer = client.get("/readyz")
 

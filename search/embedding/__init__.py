@@ -1,13 +1,16 @@
-"""The only room that knows torch: pictures and words in, unit vectors out. Loaded late, once, behind these verbs."""
+"""The only room that knows torch and OpenVINO: pictures and words in, unit vectors out. Loaded late, once."""
 
-from search.embedding.errors import ModelUnavailable
+from search.embedding.compiling import compile_pictures, compile_texts
+from search.embedding.errors import Busy, ModelUnavailable
 from search.embedding.identity import active_model, is_demo_model
 from search.embedding.loading import (
     Status,
     download_models,
     forget_models,
+    load_before_forking,
     models_at_hand,
     picture_encoder,
+    start_serving,
     status,
     text_encoder,
     warm_up,
@@ -17,18 +20,23 @@ from search.embedding.texts import MAX_TEXT_LENGTH, normalised_text, text_vector
 
 __all__ = [
     "MAX_TEXT_LENGTH",
+    "Busy",
     "ModelUnavailable",
     "Picture",
     "PictureEncoder",
     "Status",
     "TextEncoder",
     "active_model",
+    "compile_pictures",
+    "compile_texts",
     "download_models",
     "forget_models",
     "is_demo_model",
+    "load_before_forking",
     "models_at_hand",
     "normalised_text",
     "picture_encoder",
+    "start_serving",
     "status",
     "text_encoder",
     "text_vector",

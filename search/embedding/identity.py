@@ -21,6 +21,19 @@ def is_demo_model() -> bool:
     return Path(settings.EMBEDDING_IMAGE_MODEL).resolve() == demo.IMAGE_MODEL.resolve()
 
 
+def fingerprint_of(name: str) -> str:
+    """Return what tells the weights of the model `name` from others: a folder's fingerprint, a hub id's revision."""
+    return _identity(name) if Path(name).is_dir() else f"{name}@{_revision(name)}"
+
+
+def _revision(name: str) -> str:
+    """Return the revision in the local cache of the hub; "" where there is none."""
+    from huggingface_hub import try_to_load_from_cache
+
+    path = try_to_load_from_cache(name, "modules.json")
+    return Path(path).parent.name if isinstance(path, str) else ""
+
+
 @lru_cache(maxsize=8)
 def _identity(name: str) -> str:
     folder = Path(name)

@@ -1,7 +1,11 @@
-"""Models are loaded at the first need, once a process, from a folder, the Hugging Face cache or the hub."""
+"""Models are loaded at the first need, once a process: the compiled ones, or those they are made from, which lie in a
+folder, the Hugging Face cache or on the hub.
+"""
 
 import logging
 import os
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -14,12 +18,18 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from django.conf import settings
 
+from search.embedding import hardware
+from search.embedding.compiling import compiled_pictures, compiled_texts, is_decided
 from search.embedding.errors import ModelUnavailable
 from search.embedding.protocol import PictureEncoder, TextEncoder
+from search.embedding.waiting import Turn, bound_waiting
 from search.models.image import DIMENSIONS
+from search.vectors import WrongVectors
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+    from search.embedding.encoders import SentencePictures, SentenceTexts
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +59,7 @@ class _Once(Generic[Encoder]):
 
     def __init__(self, load: Callable[[], Encoder]) -> None:
         self._load = load
-        self._lock = threading.Lock()
+        self._turn = Turn()
         self._encoder: Encoder | None = None
         self._failure = ""
         self._failed_at = 0.0
@@ -57,7 +67,7 @@ class _Once(Generic[Encoder]):
     def get(self) -> Encoder:
         if self._encoder is not None:
             return self._encoder
-        with self._lock:
+        with self._turn.taken():
             if self._encoder is None:
                 self._try()
             assert self._encoder is not None
@@ -78,7 +88,7 @@ class _Once(Generic[Encoder]):
     def status(self) -> Status:
         if self._encoder is not None:
             return Status.READY
-        if self._lock.locked():
+        if self._turn.is_taken:
             return Status.LOADING
         return Status.FAILED if self._failure else Status.WAITING
 
@@ -86,12 +96,31 @@ class _Once(Generic[Encoder]):
     def failure(self) -> str:
         return self._failure
 
-    def forget(self) -> None:
-        with self._lock:
-            self._encoder, self._failure = None, ""
+    def set(self, encoder: Encoder | None) -> None:
+        """Use another encoder from now on; None: load at the next use what the settings name by then."""
+        with self._turn.taken():
+            self._encoder, self._failure = encoder, ""
 
 
 def _load_pictures() -> PictureEncoder:
+    # A GPU is faster than anything compiled for the processor.
+    if not hardware.has_gpu() and (compiled := compiled_pictures()):
+        return compiled
+    encoder = torch_pictures()
+    _compile_meanwhile()
+    return encoder
+
+
+def _load_texts() -> TextEncoder:
+    if compiled := compiled_texts():
+        return compiled
+    encoder = torch_texts()
+    _compile_meanwhile()
+    return encoder
+
+
+def torch_pictures() -> "SentencePictures":
+    """Load the model of pictures as it was downloaded. Raises ModelUnavailable."""
     from search.embedding.encoders import SentencePictures  # noqa: PLC0415 - imports torch
 
     name = settings.EMBEDDING_IMAGE_MODEL
@@ -99,7 +128,8 @@ def _load_pictures() -> PictureEncoder:
     return _opened(name, lambda: SentencePictures(model))
 
 
-def _load_texts() -> TextEncoder:
+def torch_texts() -> "SentenceTexts":
+    """Load the model of words as it was downloaded. Raises ModelUnavailable."""
     from search.embedding.encoders import SentenceTexts  # noqa: PLC0415 - imports torch
 
     name = settings.EMBEDDING_TEXT_MODEL
@@ -109,6 +139,29 @@ def _load_texts() -> TextEncoder:
 
 _pictures = _Once(_load_pictures)
 _texts = _Once(_load_texts)
+_compiling = threading.Lock()
+
+
+def _compile_meanwhile() -> None:
+    """Have the models compiled by a process of its own, and use them as soon as they are there."""
+    if not settings.COMPILE_MODELS or is_decided() or not _compiling.acquire(blocking=False):
+        return
+
+    def compile_and_use() -> None:
+        try:
+            command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "compile_models"]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
+            if done.returncode:
+                logger.warning("The models could not be compiled, and are used as they are: %s", done.stderr.strip())
+                return
+            if (texts := compiled_texts()) and _texts.status is Status.READY:
+                _texts.set(texts)
+            if not hardware.has_gpu() and (pictures := compiled_pictures()) and _pictures.status is Status.READY:
+                _pictures.set(pictures)
+        finally:
+            _compiling.release()
+
+    threading.Thread(target=compile_and_use, name="model-compiling", daemon=True).start()
 
 
 def picture_encoder() -> PictureEncoder:
@@ -130,21 +183,42 @@ def status() -> dict[str, str]:
 
 
 def warm_up() -> None:
-    """Load in the background what is not loaded yet. Failures show in `status`."""
+    """Load the model for words in the background, if it is not loaded yet. Failures show in `status`.
 
-    def load(once: _Once[PictureEncoder] | _Once[TextEncoder]) -> None:
+    The one for pictures is loaded when the first picture comes: many workers never see one.
+    """
+
+    def load() -> None:
         with suppress(ModelUnavailable):  # logged where it happened, and told by `status`
-            once.get()
+            _texts.get()
 
-    for once in (_texts, _pictures):
-        if once.status in {Status.WAITING, Status.FAILED}:
-            threading.Thread(target=load, args=[once], name="model-loading", daemon=True).start()
+    if _texts.status in {Status.WAITING, Status.FAILED}:
+        threading.Thread(target=load, name="model-loading", daemon=True).start()
+
+
+def load_before_forking() -> None:
+    """Load the compiled model for words, if there is one, so that the workers of a server share its memory.
+
+    Encodings take one thread each from now on: one that has more threads would lose them in a fork.
+    """
+    hardware.take_one_thread_each()
+    if texts := compiled_texts():
+        with suppress(WrongVectors):
+            texts.encode_texts(["a word"])  # what is laid out at the first use is shared too
+        _texts.set(texts)
+
+
+def start_serving() -> None:
+    """Prepare a worker of a server: nobody waits for long, and the first search isn't the slow one."""
+    hardware.take_one_thread_each()
+    bound_waiting()
+    warm_up()
 
 
 def forget_models() -> None:
     """Drop the loaded models, so that the next use loads those that the settings name by then."""
-    _pictures.forget()
-    _texts.forget()
+    _pictures.set(None)
+    _texts.set(None)
 
 
 def load_model(name: str) -> "SentenceTransformer":
@@ -179,8 +253,8 @@ def _opened(name: str, load: Callable[[], Opened]) -> Opened:
 
 def download_models() -> list[str]:
     """Bring both models to this machine and try them once; return their names. Raises ModelUnavailable."""
-    _load_pictures()
-    _load_texts()
+    torch_pictures()
+    torch_texts()
     return [settings.EMBEDDING_IMAGE_MODEL, settings.EMBEDDING_TEXT_MODEL]
 
 

@@ -15,6 +15,9 @@ class PictureEncoder(Protocol):
     def backend(self) -> str:
         """What computes the vectors, such as "torch float32": each row records it."""
 
+    def fitted(self, picture: Picture) -> Picture:
+        """Return `picture` as small as the model sees it, or as it is: any thread may do so ahead of encoding."""
+
     def encode_pictures(self, pictures: Sequence[Picture]) -> Vectors:
         """Return unit vectors, float32, shape (len(pictures), 512), in the order given.
 

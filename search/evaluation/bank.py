@@ -1,25 +1,16 @@
-"""Generic queries in several languages: what people look for in any collection, and what few collections hold."""
+"""The vectors of the query bank."""
 
-import csv
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from django.conf import settings
 
 from search.embedding import text_encoder
+from search.query_bank import queries
 from search.vectors import Vectors
 
-FILE = Path(__file__).with_name("bank.tsv")
 BATCH = 32
 """Texts that are encoded together; between two batches the searches of people get their turn."""
-
-
-def queries() -> dict[str, list[str]]:
-    """Return the bank by language, every language in the same order."""
-    with FILE.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
-    return {language: [row[language] for row in rows] for language in rows[0]}
 
 
 def bank_vectors() -> Vectors:

@@ -23,10 +23,15 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 when database, storage and models answer, else 503; asking has the models loaded, in the background."""
+    """200 when database, storage and the model for words answer, else 503; asking has it loaded, in the background.
+
+    The model for pictures is loaded when the first one comes, and counts only where that has failed.
+    """
     embedding.warm_up()
     parts = {"database": _tried(_ask_database), "storage": _tried(storage.check)}
-    parts |= {f"model for {name}": "ok" if state == "ready" else state for name, state in embedding.status().items()}
+    models = embedding.status()
+    parts["model for words"] = "ok" if models["words"] == "ready" else models["words"]
+    parts["model for pictures"] = "ok" if models["pictures"] in {"ready", "waiting"} else models["pictures"]
     ready = all(state == "ok" for state in parts.values())
     return JsonResponse({"status": "ok" if ready else "not ready", **parts}, status=200 if ready else 503)
 

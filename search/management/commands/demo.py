@@ -38,6 +38,7 @@ class Command(BaseCommand):
         self.stdout.write("Preparing the database ...")
         call_command("migrate", verbosity=0)
         call_command("check", databases=["default"])
+        self._compile_models()
         self._ingest(photos)
         password = self._curator_password()
         serving = {**os.environ, "DEBUG": "off", "SECRET_KEY": settings.SECRET_KEY, "PORT": str(port)}
@@ -74,6 +75,13 @@ class Command(BaseCommand):
         )
         sys.stdout.flush()
         os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606 - again, with these settings
+
+    def _compile_models(self) -> None:
+        self.stdout.write("Compiling the models for this processor, if that was not done before ...")
+        try:
+            call_command("compile_models", stdout=self.stdout)
+        except CommandError as error:
+            self.stderr.write(f"They are used as they are: {error}")
 
     def _ingest(self, photos: Path | None) -> None:
         if photos is None:

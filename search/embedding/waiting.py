@@ -1,0 +1,58 @@
+"""Nobody waits long for a model: who would have to is told to come again, so that searches never pile up."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from search.embedding.errors import Busy
+
+MOST_WAITING = 6
+"""Of the eight threads of a web worker, so that pages which need no model always find one."""
+PATIENCE = 10.0
+"""Seconds."""
+
+_bounded = threading.Event()
+
+
+def bound_waiting() -> None:
+    """From now on nobody in this process waits for longer than people do. Commands wait as long as it takes."""
+    _bounded.set()
+
+
+class Turn:
+    """A lock that one thread has at a time; those that wait for it are few and wait briefly, where that is bounded."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counting = threading.Lock()
+        self._waiting = 0
+
+    @property
+    def is_taken(self) -> bool:
+        return self._lock.locked()
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Wait for one's turn. Raises Busy."""
+        self._wait()
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _wait(self) -> None:
+        if not _bounded.is_set():
+            self._lock.acquire()
+            return
+        if self._lock.acquire(blocking=False):
+            return
+        with self._counting:
+            if self._waiting >= MOST_WAITING:
+                raise Busy
+            self._waiting += 1
+        try:
+            if not self._lock.acquire(timeout=PATIENCE):
+                raise Busy
+        finally:
+            with self._counting:
+                self._waiting -= 1
