@@ -160,7 +160,7 @@ def test_details_belong_to_the_file_and_not_to_its_name(tmp_path: Path):
 def test_a_tree_deeper_than_python_recurses_is_walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     for _ in range(1100):  # by steps, since the whole path is longer than a system call takes
-        os.mkdir("d")
+        Path("d").mkdir()
         os.chdir("d")
     os.chdir(tmp_path)
     write_picture(tmp_path / "z.jpg")
