@@ -152,7 +152,7 @@ def test_known_objects_are_not_downloaded_again(others: Any):
     assert ingest(items).known == 2
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_in_place_only_renditions_are_ours_and_everything_that_reads_an_original_works(
     others: Any, running_moto: Moto, client: Client
 ):

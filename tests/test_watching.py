@@ -7,8 +7,10 @@ from contextlib import nullcontext
 from io import StringIO
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 
 from search.ingestion import FolderWatch, watched_source
 from search.management import watching
@@ -99,7 +101,7 @@ def test_what_was_found_is_a_source(watch: FolderWatch, tmp_path: Path):
 
 
 class _Scripted(threading.Event):
-    """Stands for the pauses between looks: something happens in each, and after the last one the command is stopped."""
+    """Stands for the pauses between looks: something happens in each, and after the last the command is stopped."""
 
     def __init__(self, *steps: Callable[[], object]) -> None:
         super().__init__()
@@ -162,20 +164,21 @@ def test_the_table_is_read_anew_for_each_round(tmp_path: Path, running: Callable
     assert Image.objects.get().title == "A"
 
 
-@pytest.mark.django_db
-def test_a_storage_that_is_away_for_a_while_is_waited_for(
-    tmp_path: Path, running: Callable[..., tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("error", [StorageUnavailable, OperationalError, psycopg.OperationalError])
+def test_a_storage_or_database_that_is_away_for_a_while_is_waited_for(
+    tmp_path: Path, running: Callable[..., tuple[str, str]], monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ):
     aged(write_picture(tmp_path / "in" / "a.jpg"))
     ingest = watching.ingest
 
     def away(*arguments: object, **options: object) -> None:
         monkeypatch.setattr(watching, "ingest", ingest)
-        raise StorageUnavailable("The disk is full.")
+        raise error("It is away.\n")
 
     monkeypatch.setattr(watching, "ingest", away)
     _, complaints = running(lambda: None)
-    assert complaints == "The disk is full. Trying again.\n"
+    assert complaints == "It is away. Trying again.\n"
     assert Image.objects.count() == 1
 
 

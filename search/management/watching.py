@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Sequence
 
+import psycopg
 from django.core.management.base import CommandError, OutputWrapper
 from django.db import connection
 
@@ -14,6 +15,7 @@ from search.management.stopping import stopped_by_signals
 from search.management.telling import tell
 from search.storage import StorageUnavailable
 
+_OUTAGES = (StorageUnavailable, psycopg.OperationalError, *LOST_DATABASE)
 LOOK_EVERY = 5.0
 """Seconds between two looks, at least."""
 _REST = 10
@@ -47,7 +49,7 @@ def watch(
                     report = _round(whole, metadata(), tags=tags, enqueue=enqueue, out=out, complaints=complaints)
                 except ModelUnavailable as error:
                     raise CommandError(str(error)) from error
-                except (StorageUnavailable, *LOST_DATABASE) as error:
+                except _OUTAGES as error:
                     connection.close()
                     complaints.write(f"{str(error).strip()} Trying again.")
                 else:
