@@ -33,8 +33,10 @@ def watch(
 ) -> None:
     """Add what is in the folders, then what comes into them, and print a line for each round that had something new.
 
-    The table is read anew for each round. While the storage or the database is away, it tries again and again.
+    The table is read anew for each round. While the storage or the database is away, or the table half-written, it
+    tries again and again.
     """
+    metadata()  # what is wrong from the start is told at once
     watched = FolderWatch(folders)
     with stopped_by_signals(complaints) as stop:
         out.write("Watching. Ctrl-C ends it.")
@@ -49,7 +51,7 @@ def watch(
                     report = _round(whole, metadata(), tags=tags, enqueue=enqueue, out=out, complaints=complaints)
                 except ModelUnavailable as error:
                     raise CommandError(str(error)) from error
-                except _OUTAGES as error:
+                except (CommandError, *_OUTAGES) as error:
                     connection.close()
                     complaints.write(f"{str(error).strip()} Trying again.")
                 else:
