@@ -11,7 +11,7 @@ from search.embedding import ModelUnavailable
 from search.ingestion import LOST_DATABASE, FolderWatch, Metadata, Report, ingest, watched_source
 from search.ingestion.sources.files import Found
 from search.management.calibrating import calibrate_after
-from search.management.stopping import stopped_by_signals
+from search.management.embedding import stopped_by_signals
 from search.management.telling import tell
 from search.storage import StorageUnavailable
 
