@@ -158,13 +158,18 @@ def test_details_belong_to_the_file_and_not_to_its_name(tmp_path: Path):
 
 
 def test_a_tree_deeper_than_python_recurses_is_walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_picture(tmp_path / "z.jpg")
     monkeypatch.chdir(tmp_path)
-    for _ in range(1100):  # by steps, since the whole path is longer than a system call takes
+    depth = 1100
+    for _ in range(depth):
         Path("d").mkdir()
         os.chdir("d")
-    os.chdir(tmp_path)
-    write_picture(tmp_path / "z.jpg")
-    assert names(tmp_path) == ["z.jpg"]
+    try:
+        assert names(tmp_path) == ["z.jpg"]
+    finally:
+        for _ in range(depth):  # nor could pytest remove it
+            os.chdir("..")
+            Path("d").rmdir()
 
 
 def test_an_archive_of_another_kind_is_told(tmp_path: Path):
