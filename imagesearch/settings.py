@@ -173,17 +173,12 @@ CACHES = {
 
 S3_BUCKET = text("AWS_STORAGE_BUCKET_NAME")
 S3_ENDPOINT_URL = web_address("AWS_S3_ENDPOINT_URL")
-_s3_options = {
-    "bucket_name": S3_BUCKET,
+# For pictures in other buckets too, whose originals may stay there.
+S3_CONNECTION = {
     "endpoint_url": S3_ENDPOINT_URL or None,
     "region_name": text("AWS_S3_REGION_NAME") or None,
     "access_key": text("AWS_ACCESS_KEY_ID") or None,
     "secret_key": text("AWS_SECRET_ACCESS_KEY") or None,
-    "location": text("AWS_LOCATION"),
-    "querystring_auth": True,
-    "querystring_expire": 24 * 3600,
-    "file_overwrite": True,
-    "default_acl": None,
     "client_config": Config(
         signature_version="s3v4",
         connect_timeout=5,
@@ -195,6 +190,15 @@ _s3_options = {
         response_checksum_validation="when_required" if S3_ENDPOINT_URL else "when_supported",
         s3={"addressing_style": "path" if S3_ENDPOINT_URL else "auto"},
     ),
+}
+_s3_options = {
+    **S3_CONNECTION,
+    "bucket_name": S3_BUCKET,
+    "location": text("AWS_LOCATION"),
+    "querystring_auth": True,
+    "querystring_expire": 24 * 3600,
+    "file_overwrite": True,
+    "default_acl": None,
 }
 # Where browsers fetch thumbnails and renditions, when those are public; presigned addresses otherwise.
 S3_PUBLIC_BASE_URL = web_address("S3_PUBLIC_BASE_URL")

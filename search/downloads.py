@@ -17,7 +17,7 @@ def clean_copy(image: Image) -> Scrubbed:
 
     Raises MissingObject, StorageUnavailable and UnreadableImage.
     """
-    data = storage.read(storage.original_key(image.id))
+    data = storage.read_original(image)
     return scrubbed(data, image.format, max_pixels=image.width * image.height)
 
 

@@ -19,7 +19,7 @@ def read_or_make(image: Image, longest: int) -> bytes:
     try:
         return storage.read(key)
     except storage.MissingObject:
-        original = storage.read(storage.original_key(image.id))
+        original = storage.read_original(image)
     pixels = max(settings.UPLOAD_MAX_MEGAPIXELS * 1_000_000, image.width * image.height)
     shorter, longer = sorted((image.width, image.height))
     # No more than is shown is decoded: a page of results asks for two dozen at once.

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
@@ -14,6 +14,12 @@ from django.core.cache import cache
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, default_storage
 from s3transfer.exceptions import RetriesExceededError  # type: ignore[import-untyped]
+
+from search import foreign
+from search.models.image import content_id
+
+if TYPE_CHECKING:
+    from search.models import Image
 
 THUMBNAIL = 400
 """Longest side in pixels of what lists show; made when a picture is added."""
@@ -63,7 +69,10 @@ class LocalStorage(FileSystemStorage):
 
 
 def original_key(image_id: uuid.UUID) -> str:
-    """The bytes as they were uploaded. Private: only scrubbed copies of them are served."""
+    """The bytes as they were uploaded. Private: only scrubbed copies of them are served.
+
+    Of an image with an `original_location` there is none; `read_original` reads either.
+    """
     return f"originals/{image_id.hex[:2]}/{image_id}"
 
 
@@ -107,6 +116,20 @@ def read(key: str) -> bytes:
     with _translated(), default_storage.open(key) as file:
         data: bytes = file.read()
         return data
+
+
+def read_original(image: "Image") -> bytes:
+    """Return the bytes of an image as they came, from our storage or from where they stay.
+
+    Raises MissingObject, also for a file that was exchanged for another where it stays, and StorageUnavailable.
+    """
+    if not image.original_location:
+        return read(original_key(image.id))
+    with _translated():
+        data = foreign.read(image.original_location)
+    if content_id(data) != image.id:
+        raise MissingObject(f"{image.original_location} has changed since it was added.")
+    return data
 
 
 def exists(key: str) -> bool:

@@ -4,12 +4,15 @@ import os
 import socket
 from pathlib import Path
 
-from search.ingestion import find_files
+import pytest
+
+from search.ingestion import Choices, Details, open_source
+from search.ingestion.sources import files
 from tests.base import write_picture
 
 
 def names(*patterns: object) -> list[str]:
-    return [path.name for path in find_files(str(pattern) for pattern in patterns).paths]
+    return [Path(item.name).name for item in open_source(map(str, patterns))]
 
 
 def test_a_folder_means_all_pictures_below_it_in_order(tmp_path: Path):
@@ -34,7 +37,7 @@ def test_a_file_with_brackets_in_its_name_is_itself(tmp_path: Path):
 
 
 def test_what_is_not_there_is_told(tmp_path: Path):
-    problems = find_files([str(tmp_path / "gone.jpg"), str(tmp_path / "*.jpg")]).problems
+    problems = open_source([str(tmp_path / "gone.jpg"), str(tmp_path / "*.jpg")]).problems
     assert [name for name, _ in problems] == [str(tmp_path / "gone.jpg"), str(tmp_path / "*.jpg")]
 
 
@@ -47,9 +50,9 @@ def test_links_that_lead_in_a_circle_end(tmp_path: Path):
     write_picture(tmp_path / "in" / "a.jpg")
     (tmp_path / "in" / "again").symlink_to(tmp_path / "in")
     (tmp_path / "in" / "self").symlink_to("self")
-    files = find_files([str(tmp_path)])
-    assert [path.name for path in files.paths] == ["a.jpg"]
-    assert files.problems == []
+    source = open_source([str(tmp_path)])
+    assert [Path(item.name).name for item in source] == ["a.jpg"]
+    assert source.problems == []
 
 
 def test_a_link_to_a_folder_is_followed(tmp_path: Path):
@@ -63,13 +66,113 @@ def test_pipes_and_sockets_are_left_alone(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.jpg")
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / "socket.jpg"))
-        files = find_files([str(tmp_path)])
-    assert files.paths == []
-    assert files.problems == []
+        source = open_source([str(tmp_path)])
+    assert (list(source), source.problems) == ([], [])
 
 
 def test_a_pipe_that_is_named_is_told(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.jpg")
-    assert find_files([str(tmp_path / "pipe.jpg")]).problems == [
+    assert open_source([str(tmp_path / "pipe.jpg")]).problems == [
         (str(tmp_path / "pipe.jpg"), "This is neither a file nor a folder.")
     ]
+
+
+def test_a_file_and_a_link_to_it_that_are_named_are_one(tmp_path: Path):
+    picture = write_picture(tmp_path / "a.jpg")
+    (tmp_path / "b.jpg").symlink_to(picture)
+    assert names(picture, tmp_path / "b.jpg") == ["a.jpg"]
+
+
+def test_a_folder_that_can_not_be_listed_is_told_and_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_picture(tmp_path / "a" / "a.jpg")
+    write_picture(tmp_path / "b" / "b.jpg")
+    scandir = os.scandir
+
+    def fails_for_a(path: str) -> object:
+        if str(path).endswith("/a"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", fails_for_a)
+    source = open_source([str(tmp_path)])
+    assert [Path(item.name).name for item in source] == ["b.jpg"]
+    assert source.problems == [(str(tmp_path / "a"), "Permission denied")]
+
+
+def test_a_file_has_an_address_and_a_version_that_changes_with_it(tmp_path: Path):
+    picture = write_picture(tmp_path / "real" / "a.jpg")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    (first,) = open_source([str(tmp_path / "link")])
+    (again,) = open_source([str(picture)])
+    assert (first.address, first.version) == (again.address, again.version)
+    assert first.address == str(picture.resolve())
+    write_picture(picture, "blue", size=(99, 99))
+    (changed,) = open_source([str(picture)])
+    assert changed.version != first.version
+    assert changed.read() == picture.read_bytes()
+
+
+def test_a_name_that_is_no_text_has_an_address_that_the_database_takes(tmp_path: Path):
+    path = write_picture(tmp_path / os.fsdecode(b"caf\xe9.jpg"))
+    (item,) = open_source([str(tmp_path)])
+    assert item.address.encode().endswith(b"caf\\udce9.jpg")
+    assert item.read() == path.read_bytes()
+
+
+def test_how_many_there_are_is_known_before_the_first_is_taken(tmp_path: Path):
+    for number in range(5):
+        write_picture(tmp_path / f"{number}.jpg")
+    source = open_source([str(tmp_path)])
+    assert (source.total, len(source)) == (5, 5)
+
+
+def test_very_many_files_are_listed_while_they_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for number in range(5):
+        write_picture(tmp_path / f"{number}.jpg")
+    monkeypatch.setattr(files, "AHEAD", 3)
+    source = open_source([str(tmp_path)])
+    assert (source.total, len(source)) == (None, 0)
+    assert [Path(item.name).name for item in source] == ["0.jpg", "1.jpg", "2.jpg", "3.jpg", "4.jpg"]
+    assert (source.total, len(source)) == (5, 5)
+
+
+@pytest.mark.parametrize(
+    ("every", "limit", "expected"),
+    [(2, None, ["0", "2", "4", "6"]), (1, 3, ["0", "1", "2"]), (3, 2, ["0", "3"]), (5, 9, ["0", "5"])],
+)
+def test_a_part_of_them_can_be_taken(tmp_path: Path, every: int, limit: int | None, expected: list[str]):
+    for number in range(7):
+        write_picture(tmp_path / f"{number}.jpg")
+    source = open_source([str(tmp_path)], every=every, limit=limit)
+    assert source.total == len(expected)
+    assert [Path(item.name).stem for item in source] == expected
+
+
+def test_details_belong_to_the_file_and_not_to_its_name(tmp_path: Path):
+    picture = write_picture(tmp_path / "real.jpg")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "link.jpg").symlink_to(picture)
+    choices = Choices(details={picture.resolve(): Details(title="Real")})
+    (item,) = open_source([str(tmp_path / "folder")], choices)
+    assert item.details.title == "Real"
+
+
+def test_a_tree_deeper_than_python_recurses_is_walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_picture(tmp_path / "z.jpg")
+    monkeypatch.chdir(tmp_path)
+    depth = 1100
+    for _ in range(depth):
+        Path("d").mkdir()
+        os.chdir("d")
+    try:
+        assert names(tmp_path) == ["z.jpg"]
+    finally:
+        for _ in range(depth):  # nor could pytest remove it
+            os.chdir("..")
+            Path("d").rmdir()
+
+
+def test_an_archive_of_another_kind_is_told(tmp_path: Path):
+    (tmp_path / "photos.rar").write_bytes(b"Rar!")
+    source = open_source([str(tmp_path / "photos.rar")])
+    assert (list(source), source.problems[0][1]) == ([], "Archives of this kind are not read: unpack it.")

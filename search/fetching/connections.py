@@ -2,7 +2,7 @@
 
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -55,24 +55,24 @@ class PublicBackend(NetworkBackend):
         return self._connected(last, port, self._deadline.left())
 
     def _connected(self, address: str, port: int, seconds: float) -> NetworkStream:
-        return _DeadlineStream(self._sockets.connect_tcp(address, port, timeout=seconds), self._deadline)
+        return DeadlineStream(self._sockets.connect_tcp(address, port, timeout=seconds), lambda: self._deadline)
 
 
-class _DeadlineStream(NetworkStream):
-    """A stream whose every step has the time that is left of the whole.
+class DeadlineStream(NetworkStream):
+    """A stream whose every step has the time that is left of the whole, by the deadline that holds at the moment.
 
     Time limits of single reads would start anew with each byte of a server that sends them slowly.
     """
 
-    def __init__(self, stream: NetworkStream, deadline: Deadline) -> None:
+    def __init__(self, stream: NetworkStream, deadline: Callable[[], Deadline]) -> None:
         self._stream = stream
         self._deadline = deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, self._deadline.left())
+        return self._stream.read(max_bytes, self._deadline().left())
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, self._deadline.left())
+        self._stream.write(buffer, self._deadline().left())
 
     def close(self) -> None:
         self._stream.close()
@@ -81,10 +81,10 @@ class _DeadlineStream(NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> NetworkStream:
         try:
-            secured = self._stream.start_tls(ssl_context, server_hostname, self._deadline.left())
+            secured = self._stream.start_tls(ssl_context, server_hostname, self._deadline().left())
         except ConnectError:
             raise RefusedAddress(_("A secure connection to the server of this address is not possible.")) from None
-        return _DeadlineStream(secured, self._deadline)
+        return DeadlineStream(secured, self._deadline)
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)

@@ -4,18 +4,22 @@ from search.ingestion.adding import Added, add_picture
 from search.ingestion.claims import Pending
 from search.ingestion.deleting import settle_deletions
 from search.ingestion.items import Details, Item, Source, Unavailable
-from search.ingestion.metadata import MetadataError, read_metadata
+from search.ingestion.metadata import Metadata, read_metadata
 from search.ingestion.pipeline import ingest
 from search.ingestion.reembedding import reembed, stale_images
 from search.ingestion.report import Progress, Report
-from search.ingestion.sources import files_source, find_files
+from search.ingestion.sources import Choices, FolderWatch, files_source, open_source, watched_source
+from search.ingestion.tables import MetadataError
 from search.ingestion.working import LOST_DATABASE, Worker
 
 __all__ = [
     "LOST_DATABASE",
     "Added",
+    "Choices",
     "Details",
+    "FolderWatch",
     "Item",
+    "Metadata",
     "MetadataError",
     "Pending",
     "Progress",
@@ -25,10 +29,11 @@ __all__ = [
     "Worker",
     "add_picture",
     "files_source",
-    "find_files",
     "ingest",
+    "open_source",
     "read_metadata",
     "reembed",
     "settle_deletions",
     "stale_images",
+    "watched_source",
 ]

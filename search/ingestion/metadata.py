@@ -1,8 +1,6 @@
 """A table of what is known of the pictures: TSV, CSV or JSON lines with a `path` column."""
 
-import csv
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,13 +9,10 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from search.ingestion.items import Details
+from search.ingestion.tables import MetadataError, Row, rows_of
 from search.models.image import Image, web_link
 
 _TEXT_COLUMNS = ("title", "description", "author", "licence", "source_link")
-
-
-class MetadataError(Exception):
-    """The table can't be read. The message says where and why."""
 
 
 @dataclass
@@ -44,40 +39,20 @@ def read_metadata(table: Path, roots: Sequence[Path]) -> Metadata:
         if path is None:
             metadata.missing.append(name)
             continue
-        metadata.details[path], problems = _details(row)
+        metadata.details[path], problems = details_of(row)
         metadata.problems.extend((f"{where}, {name}", problem) for problem in problems)
     return metadata
 
 
-def _rows(table: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    suffix = table.suffix.lower()
-    if suffix not in {".tsv", ".csv", ".jsonl"}:
+def _rows(table: Path) -> Iterator[tuple[str, Row]]:
+    kind = table.suffix.lower().removeprefix(".")
+    if kind not in {"tsv", "csv", "jsonl"}:
         raise MetadataError(f"{table}: the name must end in .tsv, .csv or .jsonl.")
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
-            if suffix == ".jsonl":
-                yield from _json_lines(table, file)
-                return
-            reader = csv.DictReader(file, delimiter="\t" if suffix == ".tsv" else ",")
-            if "path" not in (reader.fieldnames or []):
-                raise MetadataError(f"{table}: the first line must name the columns, `path` among them.")
-            for row in reader:
-                yield f"{table.name} line {reader.line_num}", row
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+            yield from rows_of(file, table.name, kind, ["path"])
+    except OSError as error:
         raise MetadataError(f"{table} can't be read: {error}") from error
-
-
-def _json_lines(table: Path, lines: Iterator[str] | Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise MetadataError(f"{table} line {number} is not JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise MetadataError(f"{table} line {number} is not a JSON object.")
-        yield f"{table.name} line {number}", row
 
 
 def _located(name: str, folders: Sequence[Path]) -> Path | None:
@@ -89,7 +64,8 @@ def _located(name: str, folders: Sequence[Path]) -> Path | None:
     return None
 
 
-def _details(row: Mapping[str, Any]) -> tuple[Details, list[str]]:
+def details_of(row: Row) -> tuple[Details, list[str]]:
+    """Return what a row says of a picture, as it can be kept, and what had to be cut or left out."""
     problems: list[str] = []
     values = {column: _text(row.get(column)) for column in _TEXT_COLUMNS}
     for column, value in values.items():

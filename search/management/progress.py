@@ -1,7 +1,7 @@
 """How far a long command has come: a bar on a terminal, a plain line now and then elsewhere."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from django.core.management.base import OutputWrapper
@@ -30,16 +30,25 @@ class _Speed(ProgressColumn):
 
 
 @contextmanager
-def progress_of(total: int, out: OutputWrapper) -> Iterator[OnProgress]:
-    """Show the progress of `total` files on `out` while the block runs."""
+def progress_of(total: int | Callable[[], int | None], out: OutputWrapper) -> Iterator[OnProgress]:
+    """Show the progress of `total` files on `out` while the block runs; a function tells it, once it is known."""
+    total = _constant(total) if isinstance(total, int) else total
     if out.isatty():
         with _bar() as bar:
-            task = bar.add_task("Pictures", total=total)
+            task = bar.add_task("Pictures", total=total())
             yield lambda report: bar.update(
-                task, completed=report.seen, description=report.doing or "Pictures", refresh=bool(report.doing)
+                task,
+                completed=report.seen,
+                total=total(),
+                description=report.doing or "Pictures",
+                refresh=bool(report.doing),
             )
     else:
         yield _Lines(total, out)
+
+
+def _constant(total: int) -> Callable[[], int | None]:
+    return lambda: total
 
 
 def _bar() -> Progress:
@@ -55,7 +64,7 @@ def _bar() -> Progress:
 
 
 class _Lines:
-    def __init__(self, total: int, out: OutputWrapper) -> None:
+    def __init__(self, total: Callable[[], int | None], out: OutputWrapper) -> None:
         self.total = total
         self.out = out
         self.began = self.told = time.monotonic()
@@ -72,5 +81,7 @@ class _Lines:
             return
         self.told = now
         speed = report.seen / (now - self.began)
-        left = (self.total - report.seen) / speed
-        self.out.write(f"{report.seen:,} of {self.total:,} pictures, {speed:,.0f} a second, {left:,.0f} s left")
+        total = self.total()
+        count = f"{report.seen:,} pictures" if total is None else f"{report.seen:,} of {total:,} pictures"
+        left = "" if total is None else f", {(total - report.seen) / speed:,.0f} s left"
+        self.out.write(f"{count}, {speed:,.0f} a second{left}")

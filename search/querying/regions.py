@@ -64,7 +64,7 @@ def _cut_out(image: Image, region: Region) -> Picture:
     """Return the region from the original, decoded no larger than the model can use."""
     shorter_side = min(region.width * image.width, region.height * image.height)
     picture = read_picture(
-        storage.read(storage.original_key(image.id)),
+        storage.read_original(image),
         max_pixels=max(settings.UPLOAD_MAX_MEGAPIXELS * 1_000_000, image.width * image.height),
         at_least=math.ceil(LONGEST * min(image.width, image.height) / shorter_side),
     ).picture

@@ -1,4 +1,4 @@
-"""`manage.py ingest`: fill the collection from files and folders."""
+"""`manage.py ingest`: fill the collection from files, archives, buckets and the web."""
 
 import argparse
 from pathlib import Path
@@ -7,40 +7,104 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from search.embedding import ModelUnavailable
-from search.ingestion import Report, files_source, ingest, read_metadata
-from search.ingestion.metadata import Metadata, MetadataError, clean_tags
+from search.ingestion import Choices, Metadata, MetadataError, ingest, open_source, read_metadata
+from search.ingestion.metadata import clean_tags
+from search.ingestion.sources.opening import WIDTH
 from search.management.calibrating import calibrate_after
 from search.management.progress import progress_of
+from search.management.telling import tell
+from search.management.watching import watch
 from search.storage import StorageUnavailable
+
+GO_ON = "What was added stays; run the same command again to go on."
 
 
 class Command(BaseCommand):
     help = (
         "Add pictures to the collection. Known pictures are skipped, unreadable ones reported; stopped at any point "
-        "and run again, it goes on where it was. Exit status 1 if any file failed."
+        "and run again, it goes on where it was. Exit status 1 if any picture failed."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("paths", nargs="+", metavar="PATH", help="file, folder (with all below it) or glob")
+        parser.add_argument(
+            "paths",
+            nargs="+",
+            metavar="PATH",
+            help="a file, folder (with all below it) or glob; a .zip or .tar, which is not unpacked; "
+            "s3://bucket/prefix; a .tsv, .csv or .jsonl table with a column url, or the Unsplash dataset's "
+            "photos.tsv000 or its whole .zip; a picture's http or https address",
+        )
         parser.add_argument(
             "--metadata",
             type=Path,
             metavar="FILE",
-            help="a .tsv, .csv or .jsonl table with the column path and any of title, description, tags "
-            "(comma-separated), author, licence, source_link",
+            help="for files and folders: a .tsv, .csv or .jsonl table with the column path and any of title, "
+            "description, tags (comma-separated), author, licence, source_link",
         )
         parser.add_argument("--tag", action="append", default=[], help="a tag for all of them; may be repeated")
+        parser.add_argument(
+            "--in-place", action="store_true", help="leave the originals of s3:// where they are, and only read them"
+        )
+        parser.add_argument(
+            "--watch", action="store_true", help="keep looking for new files in the folders, until Ctrl-C"
+        )
+        parser.add_argument("--limit", type=_positive, metavar="N", help="take at most N pictures")
+        parser.add_argument("--every", type=_positive, metavar="N", default=1, help="take only each Nth picture")
+        parser.add_argument(
+            "--width",
+            type=_natural,
+            metavar="PIXELS",
+            default=WIDTH,
+            help=f"how wide Unsplash sends its pictures; 0: as they are, often 5 MB each (default: {WIDTH})",
+        )
+        parser.add_argument(
+            "--allow-private-addresses",
+            action="store_true",
+            help="download from your own network too, if a table names it",
+        )
         parser.add_argument(
             "--enqueue", action="store_true", help="leave the vectors to `embed_pending`, here or on other machines"
         )
         parser.add_argument("--dry-run", action="store_true", help="look at everything, keep nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        self._refuse_what_makes_no_sense(options)
+        if options["watch"]:
+            folders = [Path(path) for path in options["paths"]]
+            watch(
+                options["paths"],
+                lambda: self._metadata(options["metadata"], folders),
+                tags=clean_tags(options["tag"]),
+                enqueue=options["enqueue"],
+                out=self.stdout,
+                complaints=self.stderr,
+            )
+        else:
+            self._once(options)
+
+    def _refuse_what_makes_no_sense(self, options: dict[str, Any]) -> None:
+        paths = options["paths"]
+        if options["in_place"] and not all(path.startswith("s3://") for path in paths):
+            raise CommandError("--in-place is for s3:// alone: other pictures are copied.")
+        if options["watch"]:
+            others = [path for path in paths if not Path(path).is_dir()]
+            if others:
+                raise CommandError(f"--watch is for folders, and {others[0]} is none.")
+            if options["dry_run"] or options["limit"] or options["every"] > 1:
+                raise CommandError("--watch takes every picture: it can't go with --dry-run, --limit or --every.")
+
+    def _once(self, options: dict[str, Any]) -> None:
         roots = [Path(path) for path in options["paths"] if Path(path).is_dir()]
         metadata = self._metadata(options["metadata"], roots)
-        source = files_source(options["paths"], metadata.details)
+        choices = Choices(
+            details=metadata.details,
+            in_place=options["in_place"],
+            width=options["width"],
+            private_addresses=options["allow_private_addresses"],
+        )
+        source = open_source(options["paths"], choices, every=options["every"], limit=options["limit"])
         try:
-            with progress_of(len(source), self.stdout) as progress:
+            with progress_of(lambda: source.total, self.stdout) as progress:
                 report = ingest(
                     source,
                     tags=clean_tags(options["tag"]),
@@ -49,15 +113,15 @@ class Command(BaseCommand):
                     progress=progress,
                 )
         except (ModelUnavailable, StorageUnavailable) as error:
-            raise CommandError(f"{error}\nWhat was added stays; run the same command again to go on.") from error
+            raise CommandError(f"{error}\n{GO_ON}") from error
         except KeyboardInterrupt:
-            raise CommandError("Stopped. What was added stays; run the same command again to go on.") from None
+            raise CommandError(f"Stopped. {GO_ON}") from None
         report.failed += source.problems + [
             (name, "Named in the metadata, but not there.") for name in metadata.missing
         ]
-        self._summarise(report, metadata, dry_run=options["dry_run"])
+        tell(report, [*metadata.problems, *source.notes], self.stdout, self.stderr, dry_run=options["dry_run"])
         if report.stopped:
-            raise CommandError("Stopped. What was added stays; run the same command again to go on.")
+            raise CommandError(f"Stopped. {GO_ON}")
         if not options["dry_run"] and not options["enqueue"]:
             calibrate_after(self.stdout, self.stderr)
         if report.failed:
@@ -71,10 +135,16 @@ class Command(BaseCommand):
         except MetadataError as error:
             raise CommandError(str(error)) from error
 
-    def _summarise(self, report: Report, metadata: Metadata, *, dry_run: bool) -> None:
-        for where, problem in metadata.problems:
-            self.stderr.write(f"{where}: {problem}")
-        for name, reason in report.failed:
-            self.stderr.write(f"{name}: {reason}")
-        added = "would be added" if dry_run else "added"
-        self.stdout.write(f"{report.added:,} {added}, {report.known:,} already here, {len(report.failed):,} failed.")
+
+def _natural(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is less than 0")
+    return number
+
+
+def _positive(text: str) -> int:
+    number = _natural(text)
+    if not number:
+        raise argparse.ArgumentTypeError("it must be 1 or more")
+    return number

@@ -1,0 +1,228 @@
+"""Files from addresses that an operator lists: in parallel, politely, and again where a server fails for a moment."""
+
+import email.utils
+import ipaddress
+import socket
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+from httpcore2 import (
+    URL,
+    ConnectError,
+    ConnectionPool,
+    ConnectTimeout,
+    NetworkBackend,
+    NetworkError,
+    NetworkStream,
+    ProtocolError,
+    Response,
+    SyncBackend,
+    TimeoutException,
+)
+
+from search.fetching import addresses
+from search.fetching.connections import Deadline, DeadlineStream
+from search.fetching.errors import RefusedAddress
+
+AT_ONCE = 8
+"""Requests to one host at a time."""
+SECONDS = 60.0
+"""For one try, from looking up the name to the last byte."""
+WAITS = (1.0, 4.0, 15.0)
+"""Seconds before each further try, where the server doesn't say how long."""
+LONGEST_WAIT = 60.0
+"""Seconds that a server may ask to wait; one that wants more is left to the next run."""
+MOST_REDIRECTS = 5
+_REDIRECTS = {301, 302, 303, 307, 308}
+_PASSING = {408, 425, 429, 500, 502, 503, 504}
+_CONNECTIONS = 64
+
+
+class NotDownloaded(Exception):
+    """A file can't be had from its address. The message, for the operator, says why."""
+
+
+class _Failed(Exception):
+    """A try failed in a way that may pass. `wait` is how many seconds the server asked for."""
+
+    def __init__(self, reason: str, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+@dataclass
+class _Host:
+    turns: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(AT_ONCE))
+    rests_until: float = 0.0
+
+
+class Downloads:
+    """Downloads from many threads at once, over connections that are kept open."""
+
+    def __init__(self, *, private_addresses: bool = False, pause: Callable[[float], None] = time.sleep) -> None:
+        """Without `private_addresses` nothing is asked for that lies in the operator's own network."""
+        self._backend = _Backend(private_addresses=private_addresses)
+        self._pool = ConnectionPool(
+            network_backend=self._backend,
+            max_connections=_CONNECTIONS,
+            max_keepalive_connections=_CONNECTIONS // 2,
+            keepalive_expiry=15,
+        )
+        self._pause = pause
+        self._hosts: defaultdict[bytes, _Host] = defaultdict(_Host)
+
+    def get(self, address: str, *, most_bytes: int) -> bytes:
+        """Return what is at an http or https address. Raises NotDownloaded."""
+        url = _parsed(address)
+        for wait in (*WAITS, None):
+            try:
+                return self._followed(url, most_bytes)
+            except _Failed as failure:
+                asked = failure.wait
+                if wait is None or (asked or 0) > LONGEST_WAIT:
+                    patience = f" It asks to wait {asked:,.0f} s." if asked else ""
+                    raise NotDownloaded(f"{failure}{patience}") from None
+                self._pause(wait if asked is None else asked)
+        raise AssertionError("the last try returns or raises")
+
+    def _followed(self, url: httpx2.URL, most_bytes: int) -> bytes:
+        self._backend.deadline = Deadline(SECONDS)
+        for _hop in range(1 + MOST_REDIRECTS):
+            host = self._hosts[url.raw_host]
+            if (rest := host.rests_until - time.monotonic()) > 0:
+                self._pause(rest)
+                self._backend.deadline = Deadline(SECONDS)
+            with host.turns:
+                try:
+                    found = self._asked(url, host, most_bytes)
+                except TimeoutException:
+                    raise _Failed("The server does not answer in time.") from None
+                except (NetworkError, ProtocolError) as error:
+                    raise _Failed(
+                        f"The server does not answer, or breaks off ({error or 'no reason known'})."
+                    ) from None
+                except RefusedAddress:
+                    raise NotDownloaded("A secure connection to the server is not possible.") from None
+            if isinstance(found, bytes):
+                return found
+            url = found
+        raise NotDownloaded(f"The address leads on to another one more than {MOST_REDIRECTS} times.")
+
+    def _asked(self, url: httpx2.URL, host: _Host, most_bytes: int) -> bytes | httpx2.URL:
+        """Return the bytes at `url`, or the address that it leads on to."""
+        target = URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+        headers = [
+            ("Host", url.netloc.decode("ascii")),
+            ("User-Agent", "imagesearch (ingest)"),
+            ("Accept", "image/*, */*;q=0.5"),
+            ("Accept-Encoding", "identity"),
+        ]
+        with self._pool.stream("GET", target, headers=headers) as response:
+            location = _header(response, b"location")
+            if response.status in _REDIRECTS and location:
+                return _parsed(location, url)
+            if response.status in _PASSING:
+                wait = _seconds(_header(response, b"retry-after"))
+                host.rests_until = time.monotonic() + min(wait or 0, LONGEST_WAIT)
+                raise _Failed(f"The server answers with the error {response.status}.", wait)
+            if response.status != 200:
+                raise NotDownloaded(f"The server answers with the error {response.status}.")
+            if _header(response, b"content-type").lower().startswith("text/html"):
+                raise NotDownloaded("The server sends a page, not a picture.")
+            return _body(response, most_bytes)
+
+
+def _parsed(address: str, base: httpx2.URL | None = None) -> httpx2.URL:
+    try:
+        url = base.join(address) if base else httpx2.URL(address)
+        url.raw_host.decode("ascii")
+    except (httpx2.InvalidURL, UnicodeError, ValueError):
+        raise NotDownloaded(f"{address!r} is not a valid address.") from None
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise NotDownloaded(f"{address!r} is no http or https address.")
+    if url.userinfo:
+        raise NotDownloaded("An address with a user name or password in it is not asked for.")
+    return url
+
+
+def _seconds(text: str) -> float | None:
+    """Return what a Retry-After header says: seconds, or a date."""
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _body(response: Response, most_bytes: int) -> bytes:
+    announced = _header(response, b"content-length")
+    body = bytearray()
+    if not announced or int(announced) <= most_bytes:
+        for chunk in response.iter_stream():
+            body += chunk
+            if len(body) > most_bytes:
+                break
+        else:
+            return bytes(body)
+    raise NotDownloaded(f"The file has more than {most_bytes / 1024**2:,.0f} MB.")
+
+
+def _header(response: Response, name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in response.headers if key.lower() == name), "")
+
+
+class _Backend(NetworkBackend):
+    """Connects to the very addresses that were looked at; each thread under the deadline of its own try."""
+
+    def __init__(self, *, private_addresses: bool) -> None:
+        self._private_addresses = private_addresses
+        self._sockets = SyncBackend()
+        self._of_thread = threading.local()
+
+    @property
+    def deadline(self) -> Deadline:
+        deadline: Deadline = self._of_thread.deadline
+        return deadline
+
+    @deadline.setter
+    def deadline(self, deadline: Deadline) -> None:
+        self._of_thread.deadline = deadline
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> NetworkStream:
+        found = self._looked_up(host, port)
+        for tried, address in enumerate(found):
+            # Shared, because many a machine has an IPv6 that leads nowhere.
+            share = self.deadline.left() / (len(found) - tried)
+            try:
+                stream = self._sockets.connect_tcp(address, port, timeout=share)
+            except (ConnectError, ConnectTimeout):
+                if tried == len(found) - 1:
+                    raise
+            else:
+                return DeadlineStream(stream, lambda: self.deadline)
+        raise ConnectError(f"{host} has no address.")
+
+    def _looked_up(self, host: str, port: int) -> list[str]:
+        try:
+            entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise ConnectError(f"{host} can't be looked up: {error}") from error
+        found = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
+        if not self._private_addresses and not all(addresses.is_public(ipaddress.ip_address(one)) for one in found):
+            raise NotDownloaded(
+                f"{host} is in a private network. If you trust the table, --allow-private-addresses has it asked."
+            )
+        return found

@@ -1,0 +1,61 @@
+"""What one place has to offer, and several of them as one source."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+
+from search.ingestion.items import Item
+
+MOST_BYTES = 100 * 1024 * 1024
+"""Bytes of a picture in an archive or on a server, where nobody has seen its size before."""
+
+
+@dataclass
+class Findings:
+    """(Name, reason) of what can't be offered, and (place, remark) on what is offered all the same."""
+
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass
+class Listing:
+    """The items of one place. `count` is None where it isn't known before all were offered."""
+
+    items: Iterable[Item]
+    count: int | None = None
+
+
+class Listed:
+    """The items of several places, one after the other: each `every`-th of them, and at most `limit`."""
+
+    def __init__(
+        self, listings: Sequence[Listing], findings: Findings, *, every: int = 1, limit: int | None = None
+    ) -> None:
+        self.problems, self.notes = findings.problems, findings.notes
+        self._listings, self._every, self._limit = listings, every, limit
+        self._offered = 0
+        self._ended = False
+
+    def __iter__(self) -> Iterator[Item]:
+        """Offer the items, once."""
+        items = chain.from_iterable(listing.items for listing in self._listings)
+        for item in islice(items, 0, self._limit and self._limit * self._every, self._every):
+            self._offered += 1
+            yield item
+        self._ended = True
+
+    def __len__(self) -> int:
+        """Return how many items there are; while that isn't known, how many were offered."""
+        return self._offered if self.total is None else self.total
+
+    @property
+    def total(self) -> int | None:
+        """How many items there are, if that is known by now."""
+        counts = [listing.count for listing in self._listings]
+        if self._ended:
+            return self._offered
+        if None in counts:
+            return None
+        total = -(-sum(count or 0 for count in counts) // self._every)
+        return total if self._limit is None else min(total, self._limit)

@@ -1,0 +1,115 @@
+"""Pictures of the web: a table of addresses with what is known of each, such as `photos.tsv000` of Unsplash.
+
+A picture whose address was met before is not downloaded again.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from io import TextIOWrapper
+from pathlib import Path
+from typing import IO, TypeAlias
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from search.fetching import Downloads, NotDownloaded
+from search.ingestion.items import Details, Item, Unavailable
+from search.ingestion.metadata import details_of
+from search.ingestion.sources.listing import MOST_BYTES, Findings, Listing
+from search.ingestion.sources.names import storable
+from search.ingestion.tables import MetadataError, Row, rows_of
+
+_TABLE = re.compile(r"\.(tsv|csv|jsonl)\d*$", re.IGNORECASE)
+UNSPLASH_PHOTOS = re.compile(r"(?:^|/)photos\.[ct]sv\d*$")
+"""The tables of photos in the ZIP that Unsplash offers; it has others, of keywords and searches."""
+UNSPLASH_LICENCE = "Unsplash"
+_ANY_WIDTH = frozenset({"images.unsplash.com"})
+"""Hosts that make a picture as wide as they are asked to."""
+_COUNTED = 64 * 1024 * 1024
+"""Bytes of a table up to which its rows are counted before the first is read."""
+
+Opened: TypeAlias = Callable[[], IO[bytes]]
+
+
+def is_table(path: str) -> bool:
+    """Whether a file's name is that of a table."""
+    return bool(_TABLE.search(path))
+
+
+def manifest(path: str, findings: Findings, downloads: Downloads, *, width: int) -> Listing:
+    """Return what the rows of a table name in the column `url`, or `photo_image_url` as Unsplash calls it."""
+    source = Path(path)
+    return table_listing(path, lambda: source.open("rb"), source.stat().st_size, findings, downloads, width=width)
+
+
+def table_listing(
+    name: str, opened: Opened, size: int, findings: Findings, downloads: Downloads, *, width: int
+) -> Listing:
+    """Return what the rows of a table of `size` bytes name; `opened` gives it from its start, each time."""
+    count = None
+    if size <= _COUNTED:
+        try:
+            count = sum(1 for _ in _rows(name, opened))
+        except MetadataError:  # told when it is read for good
+            count = 0
+    return Listing(_items(name, opened, findings, partial(_read, downloads, width=width)), count)
+
+
+def address_listing(address: str, downloads: Downloads, *, width: int) -> Listing:
+    """Return the one picture at an address."""
+    return Listing([_item(address, Details(), partial(_read, downloads, width=width))], 1)
+
+
+def _rows(name: str, opened: Opened) -> Iterator[tuple[str, Row]]:
+    match = _TABLE.search(name)
+    assert match
+    short = name.rpartition("/")[2]
+    try:
+        with TextIOWrapper(opened(), encoding="utf-8-sig", newline="") as file:
+            yield from rows_of(file, short, match[1].lower(), ["url", "photo_image_url"])
+    except OSError as error:
+        raise MetadataError(f"{short} can't be read: {error}") from error
+
+
+def _items(name: str, opened: Opened, findings: Findings, read: Callable[[str], bytes]) -> Iterator[Item]:
+    try:
+        for where, row in _rows(name, opened):
+            address = str(row.get("photo_image_url") or row.get("url") or "").strip()
+            if not address:
+                findings.problems.append((where, "This line names no address."))
+                continue
+            details, notes = details_of(_of_unsplash(row) if "photo_image_url" in row else row)
+            findings.notes.extend((where, note) for note in notes)
+            yield _item(address, details, read)
+    except MetadataError as error:
+        findings.problems.append((name, f"{error} (A table of files in folders goes with --metadata.)"))
+
+
+def _item(address: str, details: Details, read: Callable[[str], bytes]) -> Item:
+    return Item(address, partial(read, address), details, address=storable(address))
+
+
+def _of_unsplash(row: Row) -> Row:
+    """Return a row of the Unsplash dataset with our names for its columns."""
+    names = [row.get("photographer_first_name"), row.get("photographer_last_name")]
+    return {
+        "description": row.get("photo_description") or row.get("ai_description"),
+        "author": " ".join(name.strip() for name in names if name) or row.get("photographer_username"),
+        "licence": UNSPLASH_LICENCE,
+        "source_link": row.get("photo_url"),
+    }
+
+
+def _read(downloads: Downloads, address: str, *, width: int) -> bytes:
+    try:
+        return downloads.get(_as_wide(address, width), most_bytes=MOST_BYTES)
+    except NotDownloaded as error:
+        raise Unavailable(str(error)) from error
+
+
+def _as_wide(address: str, width: int) -> str:
+    """Return the address at which a server offers a picture no wider than that, if it is known to offer it so."""
+    parts = urlsplit(address)
+    if not width or parts.hostname not in _ANY_WIDTH:
+        return address
+    query = {**dict(parse_qsl(parts.query)), "w": str(width), "fit": "max"}
+    return urlunsplit(parts._replace(query=urlencode(query)))

@@ -1,0 +1,78 @@
+"""`ingest --watch`: rounds of new files, until somebody stops it."""
+
+import time
+from collections.abc import Callable, Collection, Sequence
+
+import psycopg
+from django.core.management.base import CommandError, OutputWrapper
+from django.db import connection
+
+from search.embedding import ModelUnavailable
+from search.ingestion import LOST_DATABASE, FolderWatch, Metadata, Report, ingest, watched_source
+from search.ingestion.sources.files import Found
+from search.management.calibrating import calibrate_after
+from search.management.embedding import stopped_by_signals
+from search.management.telling import tell
+from search.storage import StorageUnavailable
+
+_OUTAGES = (StorageUnavailable, psycopg.OperationalError, *LOST_DATABASE)
+LOOK_EVERY = 5.0
+"""Seconds between two looks, at least."""
+_REST = 10
+"""How many times as long as a look the pause after it is, at least: large folders are not looked at all the time."""
+
+
+def watch(
+    folders: Collection[str],
+    metadata: Callable[[], Metadata],
+    *,
+    tags: Sequence[str],
+    enqueue: bool,
+    out: OutputWrapper,
+    complaints: OutputWrapper,
+) -> None:
+    """Add what is in the folders, then what comes into them, and print a line for each round that had something new.
+
+    The table is read anew for each round. While the storage or the database is away, or the table half-written, it
+    tries again and again.
+    """
+    metadata()  # what is wrong from the start is told at once
+    watched = FolderWatch(folders)
+    with stopped_by_signals(complaints) as stop:
+        out.write("Watching. Ctrl-C ends it.")
+        while not stop.is_set():
+            began = time.monotonic()
+            whole = watched.look()
+            pause = max(LOOK_EVERY, _REST * (time.monotonic() - began))
+            for name, reason in watched.problems:
+                complaints.write(f"{name}: {reason}")
+            if whole:
+                try:
+                    report = _round(whole, metadata(), tags=tags, enqueue=enqueue, out=out, complaints=complaints)
+                except ModelUnavailable as error:
+                    raise CommandError(str(error)) from error
+                except (CommandError, *_OUTAGES) as error:
+                    connection.close()
+                    complaints.write(f"{str(error).strip()} Trying again.")
+                else:
+                    if report.stopped:
+                        return
+                    watched.settle()
+                    if report.added and not enqueue:
+                        calibrate_after(out, complaints)
+            stop.wait(pause)
+
+
+def _round(
+    whole: Collection[Found],
+    metadata: Metadata,
+    *,
+    tags: Sequence[str],
+    enqueue: bool,
+    out: OutputWrapper,
+    complaints: OutputWrapper,
+) -> Report:
+    report = ingest(watched_source(whole, metadata.details), tags=tags, enqueue=enqueue)
+    if report.added or report.failed:
+        tell(report, metadata.problems, out, complaints)
+    return report

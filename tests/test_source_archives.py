@@ -1,0 +1,239 @@
+"""ZIP and tar archives: what is offered of them, without unpacking, and what is told of damaged and hostile ones."""
+
+import gc
+import io
+import tarfile
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from search.ingestion import Item, Unavailable, ingest, open_source
+from search.ingestion.sources import Listed, tars, zips
+from search.models import Image
+from tests.base import picture_bytes
+
+COLOURS = ("red", "green", "blue")
+NAMES = ("photos/red.jpg", "photos/deep/er/green.JPG", "blue.png")
+CONTENTS = {name: picture_bytes(colour, size=(640, 480)) for name, colour in zip(NAMES, COLOURS, strict=True)}
+JUNK = ("__MACOSX/photos/._red.jpg", "photos/.hidden.jpg", "readme.txt", "photos/._green.jpg", ".git/x.jpg")
+
+
+def make_zip(path: Path, contents: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("photos/", b"")
+        for name, data in contents.items():
+            archive.writestr(name, data)
+    return path
+
+
+def make_tar(path: Path, contents: dict[str, bytes], compression: str = "") -> Path:
+    with tarfile.open(path, f"w:{compression}") as archive:  # type: ignore[call-overload]
+        for name, data in contents.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return path
+
+
+def source(path: Path) -> Listed:
+    return open_source([str(path)])
+
+
+def contents_of(path: Path) -> dict[str, bytes]:
+    found = source(path)
+    read = {item.name.removeprefix(f"{path}/"): item.read() for item in found}
+    assert found.problems == []
+    return read
+
+
+MAKERS: list[tuple[str, Callable[[Path, dict[str, bytes]], Path]]] = [
+    ("a.zip", make_zip),
+    ("stored.ZIP", lambda path, contents: make_zip(path, contents, zipfile.ZIP_STORED)),
+    ("xz.zip", lambda path, contents: make_zip(path, contents, zipfile.ZIP_LZMA)),
+    ("a.tar", make_tar),
+    *[
+        (f"a.{suffix}", lambda path, contents, kind=kind: make_tar(path, contents, kind))
+        for suffix, kind in [("tar.gz", "gz"), ("tgz", "gz"), ("tar.bz2", "bz2"), ("tar.xz", "xz"), ("txz", "xz")]
+    ],
+]
+
+
+@pytest.mark.parametrize(("name", "make"), MAKERS, ids=[name for name, _ in MAKERS])
+class TestEveryKind:
+    def test_all_its_pictures_are_offered_in_order(self, tmp_path: Path, name: str, make: Callable[..., Path]):
+        path = make(tmp_path / name, {**CONTENTS, **dict.fromkeys(JUNK, b"junk")})
+        assert list(contents_of(path).items()) == list(CONTENTS.items())
+
+    def test_a_picture_can_be_read_twice_and_late(self, tmp_path: Path, name: str, make: Callable[..., Path]):
+        items = list(source(make(tmp_path / name, CONTENTS)))
+        gc.collect()
+        for _ in range(2):
+            assert [item.read() for item in reversed(items)] == list(reversed(CONTENTS.values()))
+
+    def test_members_have_addresses_of_their_own(self, tmp_path: Path, name: str, make: Callable[..., Path]):
+        path = make(tmp_path / name, CONTENTS)
+        (tmp_path / "link").symlink_to(tmp_path)
+        first, again = list(source(path)), list(source(tmp_path / "link" / name))
+        assert len({item.address for item in first}) == 3
+        assert [(item.address, item.version) for item in first] == [(item.address, item.version) for item in again]
+
+    def test_another_archive_in_its_place_has_other_versions(
+        self, tmp_path: Path, name: str, make: Callable[..., Path]
+    ):
+        before = {(item.address, item.version) for item in source(make(tmp_path / name, CONTENTS))}
+        mixed = dict(zip(NAMES, reversed(CONTENTS.values()), strict=True))
+        after = {(item.address, item.version) for item in source(make(tmp_path / name, mixed))}
+        assert not before & after
+
+    def test_a_member_that_is_too_large_is_told_and_stops_nothing(
+        self, tmp_path: Path, name: str, make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(tars, "MOST_BYTES", 100_000)
+        monkeypatch.setattr(zips, "MOST_BYTES", 100_000)
+        path = make(tmp_path / name, {"bomb.jpg": bytes(3_000_000), **CONTENTS})
+        bomb, *others = list(source(path))
+        with pytest.raises(Unavailable, match="MB"):
+            bomb.read()
+        assert [item.read() for item in others] == list(CONTENTS.values())
+
+    def test_what_is_no_archive_is_told(self, tmp_path: Path, name: str, make: Callable[..., Path]):
+        (tmp_path / name).write_bytes(b"no archive at all" * 100)
+        found = source(tmp_path / name)
+        assert list(found) == []
+        assert [problem[0] for problem in found.problems] == [str(tmp_path / name)]
+
+    def test_an_empty_file_is_told(self, tmp_path: Path, name: str, make: Callable[..., Path]):
+        (tmp_path / name).write_bytes(b"")
+        found = source(tmp_path / name)
+        assert list(found) == []
+        assert [problem[0] for problem in found.problems] == [str(tmp_path / name)]
+
+    def test_one_that_is_cut_short_is_told(self, tmp_path: Path, name: str, make: Callable[..., Path]):
+        whole = make(tmp_path / name, {f"{number}.jpg": data * 20 for number, data in enumerate(CONTENTS.values())})
+        data = whole.read_bytes()
+        whole.write_bytes(data[: len(data) * 2 // 3])
+        found = source(whole)
+        offered = list(found)
+        assert len(offered) < 3
+        assert [problem[0] for problem in found.problems] == [str(whole)]
+
+    @pytest.mark.django_db
+    def test_it_is_ingested_and_passed_over_the_next_time(
+        self, tmp_path: Path, name: str, make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    ):
+        path = make(tmp_path / name, CONTENTS)
+        report = ingest(source(path))
+        assert (report.added, report.failed) == (3, [])
+        reads = []
+        items = [
+            Item(item.name, lambda name=item.name: reads.append(name) or b"", item.details, item.address, item.version)
+            for item in source(path)
+        ]
+        assert ingest(items).known == 3
+        assert reads == []
+        assert Image.objects.count() == 3
+
+
+def test_how_many_a_zip_has_is_known_at_once_and_of_a_tar_at_its_end(tmp_path: Path):
+    assert source(make_zip(tmp_path / "a.zip", CONTENTS)).total == 3
+    tar = source(make_tar(tmp_path / "a.tar", CONTENTS))
+    assert tar.total is None
+    list(tar)
+    assert tar.total == 3
+
+
+def test_an_encrypted_member_is_told(tmp_path: Path):
+    path = make_zip(tmp_path / "a.zip", {"secret.jpg": CONTENTS[NAMES[0]], "plain.jpg": CONTENTS[NAMES[1]]})
+    data = bytearray(path.read_bytes())
+    start = data.rindex(b"PK\x01\x02", 0, data.rindex(b"secret.jpg"))
+    data[start + 8] |= 1  # the flag, in the central directory
+    path.write_bytes(data)
+    secret, plain = source(path)
+    with pytest.raises(Unavailable, match="encrypted"):
+        secret.read()
+    assert plain.read() == CONTENTS[NAMES[1]]
+
+
+def test_a_damaged_member_is_told_and_the_others_are_read(tmp_path: Path):
+    path = make_zip(tmp_path / "a.zip", CONTENTS)
+    data = bytearray(path.read_bytes())
+    start = data.index(b"red.jpg") + 40
+    data[start : start + 200] = bytes(200)
+    path.write_bytes(data)
+    red, *others = source(path)
+    with pytest.raises(Unavailable, match="damaged"):
+        red.read()
+    assert [item.read() for item in others] == list(CONTENTS.values())[1:]
+
+
+def test_a_size_that_is_a_lie_does_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(zips, "MOST_BYTES", 100_000)
+    path = make_zip(tmp_path / "a.zip", {"bomb.jpg": bytes(3_000_000)})
+    data = path.read_bytes()
+    path.write_bytes(data.replace((3_000_000).to_bytes(4, "little"), (3_000).to_bytes(4, "little")))
+    (bomb,) = source(path)
+    with pytest.raises(Unavailable):
+        bomb.read()
+
+
+def test_names_in_other_encodings_are_kept_apart(tmp_path: Path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in ("바다.jpg", "søen.jpg"):
+            archive.writestr(name, CONTENTS[NAMES[0]])
+    assert list(contents_of(tmp_path / "a.zip")) == ["바다.jpg", "søen.jpg"]
+    with tarfile.open(tmp_path / "a.tar", "w", encoding="latin-1") as archive:
+        member = tarfile.TarInfo("café.jpg")
+        member.size = 0
+        archive.addfile(member)
+    (item,) = source(tmp_path / "a.tar")
+    item.address.encode()
+
+
+def test_links_and_devices_in_a_tar_are_left_alone(tmp_path: Path):
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for name, kind in [
+            ("link.jpg", tarfile.SYMTYPE),
+            ("hard.jpg", tarfile.LNKTYPE),
+            ("pipe.jpg", tarfile.FIFOTYPE),
+        ]:
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, "/etc/passwd"
+            archive.addfile(member)
+    assert contents_of(tmp_path / "a.tar") == {}
+
+
+def test_a_tar_waits_until_somebody_reads_what_it_has_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    sizes = [10_000] * 9
+    path = make_tar(tmp_path / "a.tar", {f"{number}.jpg": bytes(size) for number, size in enumerate(sizes)})
+    monkeypatch.setattr(tars, "HELD_BYTES", 25_000)
+    items: Iterator[Item] = iter(source(path))
+    taken = [next(items), next(items)]
+    third = threading.Thread(target=lambda: taken.append(next(items)))
+    third.start()
+    third.join(0.05)
+    assert third.is_alive()
+    taken[0].read()
+    third.join(10)
+    assert len(taken) == 3
+    # Those that nobody reads, since they are known, make room as well.
+    del taken[:2]
+    gc.collect()
+    assert next(items).read() == bytes(10_000)
+
+
+def test_several_archives_and_folders_are_one_source(tmp_path: Path):
+    make_zip(tmp_path / "1.zip", {"a.jpg": CONTENTS[NAMES[0]]})
+    make_zip(tmp_path / "2.zip", {"b.jpg": CONTENTS[NAMES[1]]})
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "c.png").write_bytes(CONTENTS[NAMES[2]])
+    found = open_source([f"{tmp_path}/*.zip", str(tmp_path / "folder")])
+    assert [Path(item.name).name for item in found] == ["a.jpg", "b.jpg", "c.png"]
+    assert found.total == 3
+
+
+def test_an_archive_below_a_folder_is_left_alone(tmp_path: Path):
+    make_zip(tmp_path / "a.zip", CONTENTS)
+    assert list(open_source([str(tmp_path)])) == []

@@ -1,0 +1,359 @@
+"""Tables of addresses: Unsplash's own and general ones, and how what they name is downloaded."""
+
+import json
+import threading
+import zipfile
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from search import fetching
+from search.fetching import Downloads, NotDownloaded, downloads
+from search.ingestion import Choices, Details, Unavailable, ingest, open_source
+from search.ingestion.sources import Listed, manifest
+from search.models import Image
+from tests.base import picture_bytes
+from tests.web_servers import PRIVATE, PUBLIC, Server, Web, answer, leading_to, web
+
+__all__ = ["web"]
+
+PICTURES = {colour: picture_bytes(colour, size=(640, 480)) for colour in ("red", "green", "blue")}
+UNSPLASH_COLUMNS = [
+    "photo_id",
+    "photo_url",
+    "photo_image_url",
+    "photo_submitted_at",
+    "photo_featured",
+    "photo_width",
+    "photo_height",
+    "photo_aspect_ratio",
+    "photo_description",
+    "photographer_username",
+    "photographer_first_name",
+    "photographer_last_name",
+    "exif_camera_make",
+    "photo_location_name",
+    "photo_location_country",
+    "stats_views",
+    "ai_description",
+    "ai_primary_landmark_name",
+    "blur_hash",
+]
+
+
+@pytest.fixture
+def server(web: Web) -> Server:
+    """A public server with three pictures."""
+    return web.server({f"/{colour}.jpg": answer(data) for colour, data in PICTURES.items()})
+
+
+@pytest.fixture
+def pauses() -> list[float]:
+    """The seconds that downloads would have waited."""
+    return []
+
+
+def at(server: Server, path: str, host: str = PUBLIC) -> str:
+    return f"http://{host}:{server.port}{path}"
+
+
+def asked(server: Server) -> Counter[str]:
+    return Counter(request.split()[1] for request in server.requests)
+
+
+def source(path: Path, **choices: object) -> Listed:
+    return open_source([str(path)], Choices(**choices))  # type: ignore[arg-type]
+
+
+def unsplash(path: Path, *rows: dict[str, str]) -> Path:
+    lines = ["\t".join(UNSPLASH_COLUMNS), *("\t".join(row.get(name, "") for name in UNSPLASH_COLUMNS) for row in rows)]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def photo(server: Server, colour: str, **columns: str) -> dict[str, str]:
+    return {
+        "photo_id": colour,
+        "photo_url": f"https://unsplash.com/photos/{colour}",
+        "photo_image_url": at(server, f"/{colour}.jpg"),
+        "photo_description": f"{colour} all over",
+        "photographer_username": "ada",
+        "photographer_first_name": "Ada",
+        "photographer_last_name": "Lovelace",
+        "ai_description": "a plain surface",
+        **columns,
+    }
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["photos.tsv000", "photos.tsv", "photos.csv000"])
+def test_the_table_of_unsplash_is_taken_as_it_is(tmp_path: Path, server: Server, name: str):
+    table = unsplash(
+        tmp_path / name,
+        photo(server, "red"),
+        photo(server, "green", photo_description=""),
+        photo(server, "blue", photographer_first_name="", photographer_last_name=""),
+    )
+    report = ingest(source(table))
+    assert (report.added, report.failed) == (3, [])
+    details = {image.source_link.rpartition("/")[2]: image for image in Image.objects.all()}
+    assert details["red"].description == "red all over"
+    assert details["green"].description == "a plain surface"
+    assert (details["red"].author, details["blue"].author) == ("Ada Lovelace", "ada")
+    assert {image.licence for image in details.values()} == {"Unsplash"}
+
+
+def test_a_description_over_several_lines_is_one_row(tmp_path: Path, server: Server):
+    table = unsplash(
+        tmp_path / "photos.tsv000",
+        photo(server, "red", photo_description='"Two\nlines, and ""quotes"""'),
+        photo(server, "blue"),
+    )
+    found = source(table)
+    assert found.total == 2
+    assert [item.details.description for item in found] == ['Two\nlines, and "quotes"', "blue all over"]
+
+
+def test_all_parts_of_a_table_are_taken_by_a_glob(tmp_path: Path, server: Server):
+    unsplash(tmp_path / "photos.tsv000", photo(server, "red"))
+    unsplash(tmp_path / "photos.tsv001", photo(server, "blue"))
+    found = open_source([f"{tmp_path}/photos.tsv*"])
+    assert [item.name for item in found] == [at(server, "/red.jpg"), at(server, "/blue.jpg")]
+
+
+def test_the_archive_that_unsplash_offers_is_taken_as_it_is(tmp_path: Path, server: Server):
+    unsplash(tmp_path / "photos.tsv000", photo(server, "red"), photo(server, "blue"))
+    with zipfile.ZipFile(tmp_path / "unsplash.zip", "w") as archive:
+        archive.write(tmp_path / "photos.tsv000", "lite/photos.tsv000")
+        archive.writestr("lite/keywords.tsv000", "photo_id\tkeyword\n")
+    found = source(tmp_path / "unsplash.zip")
+    assert found.total == 2
+    assert [item.read() for item in found] == [PICTURES["red"], PICTURES["blue"]]
+
+
+@pytest.mark.parametrize(
+    ("written", "width", "expected"),
+    [
+        ("https://images.unsplash.com/a", 1600, "https://images.unsplash.com/a?w=1600&fit=max"),
+        ("https://images.unsplash.com/a?ixid=1&w=5", 640, "https://images.unsplash.com/a?ixid=1&w=640&fit=max"),
+        ("https://images.unsplash.com/a", 0, "https://images.unsplash.com/a"),
+        ("https://example.org/a?x=%20y", 640, "https://example.org/a?x=%20y"),
+    ],
+)
+def test_unsplash_is_asked_for_the_width_that_is_needed(written: str, width: int, expected: str):
+    assert manifest._as_wide(written, width) == expected
+
+
+ROW = {"title": "Sea", "description": "blue", "author": "Ada", "licence": "CC0", "source_link": "https://a.example/1"}
+
+
+@pytest.mark.parametrize("kind", ["tsv", "csv", "jsonl"])
+def test_a_general_table_has_a_column_url(tmp_path: Path, server: Server, kind: str):
+    row = {"url": at(server, "/blue.jpg"), "tags": "sea, sky", **ROW}
+    if kind == "jsonl":
+        text = json.dumps({**row, "tags": ["sea", "sky"]})
+    else:
+        text = "\n".join(
+            ("\t" if kind == "tsv" else ",").join(f'"{one}"' for one in line) for line in (row, row.values())
+        )
+    (tmp_path / f"m.{kind}").write_text(f"{text}\n")
+    (item,) = source(tmp_path / f"m.{kind}")
+    assert item.details == Details(tags=["sea", "sky"], **ROW)
+    assert item.read() == PICTURES["blue"]
+
+
+def test_one_address_is_a_source(server: Server):
+    (item,) = open_source([at(server, "/red.jpg")])
+    assert item.read() == PICTURES["red"]
+
+
+def test_what_is_wrong_with_a_table_is_told(tmp_path: Path, server: Server):
+    (tmp_path / "m.csv").write_text(f"url,title\n,Nothing\n{at(server, '/red.jpg')},{'x' * 301}\n")
+    (tmp_path / "paths.csv").write_text("path\na.jpg\n")
+    (tmp_path / "broken.jsonl").write_text("{\n")
+    found = open_source([str(tmp_path / name) for name in ("m.csv", "paths.csv", "broken.jsonl")])
+    assert len(list(found)) == 1
+    assert [problem.partition(":")[0] for _, problem in found.problems] == [
+        "This line names no address.",
+        "paths.csv",
+        "broken.jsonl line 1 is not JSON",
+    ]
+    assert "--metadata" in found.problems[1][1]
+    assert found.notes == [("m.csv line 3", "The title has 301 characters and was cut to 300.")]
+
+
+@pytest.mark.django_db
+def test_a_second_run_downloads_only_what_failed(tmp_path: Path, server: Server):
+    table = tmp_path / "m.csv"
+    table.write_text("url\n" + "".join(f"{at(server, f'/{colour}.jpg')}\n" for colour in PICTURES))
+    server.answers["/green.jpg"] = answer(status="404 Not Found")
+    report = ingest(source(table))
+    assert (report.added, [reason for _, reason in report.failed]) == (2, ["The server answers with the error 404."])
+    server.answers["/green.jpg"] = answer(PICTURES["green"])
+    server.requests.clear()
+    report = ingest(source(table))
+    assert (report.added, report.known, report.failed) == (1, 2, [])
+    assert asked(server) == {"/green.jpg": 1}
+
+
+# Downloading
+
+
+def get(address: str, **options: bool) -> bytes:
+    return Downloads(pause=lambda seconds: None, **options).get(address, most_bytes=1_000_000)
+
+
+def in_turn(server: Server, path: str, *answers: bytes) -> None:
+    waiting = list(answers)
+    server.answers[path] = lambda connection: connection.sendall(waiting.pop(0))
+
+
+@pytest.mark.parametrize("status", ["429 Too Many", "500 Oops", "502 Bad", "503 Busy", "504 Late", "408 Slow"])
+def test_what_may_pass_is_tried_again(server: Server, pauses: list[float], status: str):
+    in_turn(server, "/a", answer(status=status), answer(status=status), answer(b"there"))
+    assert Downloads(pause=pauses.append).get(at(server, "/a"), most_bytes=100) == b"there"
+    assert pauses == list(downloads.WAITS[:2])
+
+
+def test_what_does_not_pass_is_given_up_in_the_end(server: Server, pauses: list[float]):
+    server.answers["/a"] = answer(status="503 Busy")
+    with pytest.raises(NotDownloaded, match="error 503"):
+        Downloads(pause=pauses.append).get(at(server, "/a"), most_bytes=100)
+    assert asked(server) == {"/a": 4}
+    assert pauses == list(downloads.WAITS)
+
+
+@pytest.mark.parametrize("status", ["400 Bad", "401 Who", "403 No", "404 Not Found", "410 Gone"])
+def test_what_will_not_change_is_not_tried_again(server: Server, status: str):
+    server.answers["/a"] = answer(status=status)
+    with pytest.raises(NotDownloaded, match=f"error {status[:3]}"):
+        get(at(server, "/a"))
+    assert asked(server) == {"/a": 1}
+
+
+def test_a_server_says_how_long_to_wait(server: Server, pauses: list[float]):
+    in_turn(server, "/a", answer(b"", "Retry-After: 7", status="429 Too Many"), answer(b"there"))
+    assert Downloads(pause=pauses.append).get(at(server, "/a"), most_bytes=100) == b"there"
+    assert pauses[0] == 7
+
+
+def test_all_who_ask_a_server_wait_when_it_says_so(server: Server, pauses: list[float]):
+    server.answers["/busy"] = answer(b"", "Retry-After: 40", status="429 Too Many")
+    server.answers["/a"] = answer(b"there")
+    downloading = Downloads(pause=pauses.append)
+    with pytest.raises(NotDownloaded):
+        downloading.get(at(server, "/busy"), most_bytes=100)
+    pauses.clear()
+    assert downloading.get(at(server, "/a"), most_bytes=100) == b"there"
+    assert len(pauses) == 1
+    assert 30 < pauses[0] <= 40
+
+
+def test_a_server_that_wants_hours_is_left_to_the_next_run(server: Server, pauses: list[float]):
+    server.answers["/a"] = answer(b"", "Retry-After: 7200", status="429 Too Many")
+    with pytest.raises(NotDownloaded, match=r"asks to wait 7,200 s"):
+        Downloads(pause=pauses.append).get(at(server, "/a"), most_bytes=100)
+    assert (asked(server), pauses) == ({"/a": 1}, [])
+
+
+def test_retry_after_may_be_a_date():
+    assert downloads._seconds("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+    assert downloads._seconds("Fri, 21 Oct 2095 07:28:00 GMT") > 10**8
+    assert downloads._seconds("soon") is downloads._seconds("") is None
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(server: Server):
+    whole = answer(PICTURES["red"])
+    in_turn(server, "/a", whole[:-50], b"", whole)
+    assert get(at(server, "/a")) == PICTURES["red"]
+
+
+def test_a_server_that_dawdles_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(downloads, "SECONDS", 0.1)
+    server.answers["/a"] = server.slowly(b"x", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    with pytest.raises(NotDownloaded, match="not answer in time"):
+        get(at(server, "/a"))
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_what_is_too_large_is_not_read_to_its_end(server: Server, announced: bool):
+    if announced:
+        server.answers["/a"] = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n"
+    else:
+        server.answers["/a"] = b"HTTP/1.1 200 OK\r\n\r\n" + bytes(1_200_000)
+    with pytest.raises(NotDownloaded, match="more than"):
+        get(at(server, "/a"))
+
+
+def test_redirects_are_followed_a_few_times(server: Server):
+    server.answers["/a"] = leading_to("/red.jpg")
+    server.answers["/loop"] = leading_to("/loop")
+    assert get(at(server, "/a")) == PICTURES["red"]
+    with pytest.raises(NotDownloaded, match="more than 5 times"):
+        get(at(server, "/loop"))
+
+
+def test_a_page_is_no_picture(server: Server):
+    server.answers["/a"] = answer(b"<html>", kind="text/html; charset=utf-8")
+    with pytest.raises(NotDownloaded, match="sends a page"):
+        get(at(server, "/a"))
+
+
+def test_private_addresses_are_asked_only_if_the_operator_says_so(web: Web, server: Server):
+    private = web.server({"/a": answer(b"secret")}, host=PRIVATE)
+    server.answers["/leads-inside"] = leading_to(at(private, "/a", PRIVATE))
+    web.names["mixed.test"] = [PUBLIC, PRIVATE]
+    for address in (at(private, "/a", PRIVATE), at(server, "/leads-inside"), at(private, "/a", "mixed.test")):
+        with pytest.raises(NotDownloaded, match="--allow-private-addresses"):
+            get(address)
+    assert private.requests == []
+    assert get(at(private, "/a", PRIVATE), private_addresses=True) == b"secret"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "file:///etc/passwd", "ftp://a.test/x", "//a.test/x", "http://", "http://a b/", "http://u:p@a.test/", "x\0y"],
+)
+def test_what_is_no_address_of_the_web_is_refused(web: Web, address: str):
+    with pytest.raises(NotDownloaded):
+        get(address)
+
+
+def test_a_name_that_is_not_known_is_told(web: Web):
+    web.names["gone.test"] = []
+    with pytest.raises(NotDownloaded, match=r"gone\.test"):
+        get("http://gone.test/a.jpg")
+
+
+def test_many_downloads_ask_one_host_for_a_few_at_a_time(server: Server):
+    lock, now, most = threading.Lock(), 0, 0
+    enough = threading.Event()
+
+    def counted(connection: object) -> None:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+            if now == downloads.AT_ONCE:
+                enough.set()
+        enough.wait(10)
+        with lock:
+            now -= 1
+        connection.sendall(answer(b"there"))  # type: ignore[attr-defined]
+
+    server.answers["/a"] = counted
+    downloading = Downloads()
+    with ThreadPoolExecutor(30) as pool:
+        found = list(pool.map(lambda _: downloading.get(at(server, "/a"), most_bytes=100), range(60)))
+    assert found == [b"there"] * 60
+    assert most == downloads.AT_ONCE
+
+
+def test_what_can_not_be_downloaded_is_unavailable(server: Server):
+    server.answers["/gone.jpg"] = answer(status="410 Gone")
+    (item,) = open_source([at(server, "/gone.jpg")])
+    with pytest.raises(Unavailable, match="error 410"):
+        item.read()
+    assert fetching.NotDownloaded is NotDownloaded

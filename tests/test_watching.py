@@ -1,0 +1,200 @@
+"""`ingest --watch`: what is taken from a folder that is being filled, and when."""
+
+import os
+import threading
+from collections.abc import Callable
+from contextlib import nullcontext
+from io import StringIO
+from pathlib import Path
+
+import psycopg
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import OperationalError
+
+from search.ingestion import FolderWatch, watched_source
+from search.management import watching
+from search.models import Image
+from search.storage import StorageUnavailable
+from tests.base import picture_bytes, write_picture
+
+LONG_AGO = 1_700_000_000
+
+
+def aged(path: Path) -> Path:
+    os.utime(path, (LONG_AGO, LONG_AGO))
+    return path
+
+
+def seen(watch: FolderWatch) -> list[str]:
+    names = [Path(found.path).name for found in watch.look()]
+    watch.settle()
+    return names
+
+
+@pytest.fixture
+def watch(tmp_path: Path) -> FolderWatch:
+    (tmp_path / "in").mkdir()
+    return FolderWatch([str(tmp_path / "in")])
+
+
+def test_what_has_been_there_is_taken_at_once_and_once(watch: FolderWatch, tmp_path: Path):
+    aged(write_picture(tmp_path / "in" / "a.jpg"))
+    assert [seen(watch) for _ in range(3)] == [["a.jpg"], [], []]
+
+
+def test_a_new_file_is_taken_when_it_has_not_changed_between_two_looks(watch: FolderWatch, tmp_path: Path):
+    path = tmp_path / "in" / "a.jpg"
+    data = picture_bytes(size=(200, 200))
+    path.write_bytes(data[:500])
+    assert seen(watch) == []
+    path.write_bytes(data)
+    assert seen(watch) == []
+    assert seen(watch) == ["a.jpg"]
+    assert seen(watch) == []
+
+
+def test_a_file_that_was_renamed_into_place_is_taken_at_once(watch: FolderWatch, tmp_path: Path):
+    part = aged(write_picture(tmp_path / "in" / ".a.jpg.part"))
+    assert seen(watch) == []
+    part.rename(tmp_path / "in" / "sub.jpg")
+    assert seen(watch) == ["sub.jpg"]
+
+
+def test_a_file_that_changes_later_is_taken_again(watch: FolderWatch, tmp_path: Path):
+    path = aged(write_picture(tmp_path / "in" / "a.jpg"))
+    assert seen(watch) == ["a.jpg"]
+    aged(write_picture(path, "blue", size=(99, 99)))
+    assert seen(watch) == ["a.jpg"]
+
+
+def test_what_was_not_settled_is_returned_again(watch: FolderWatch, tmp_path: Path):
+    aged(write_picture(tmp_path / "in" / "a.jpg"))
+    assert len(watch.look()) == 1
+    assert len(watch.look()) == 1
+
+
+def test_new_folders_are_looked_into_and_gone_files_are_forgotten(watch: FolderWatch, tmp_path: Path):
+    aged(write_picture(tmp_path / "in" / "new" / "a.jpg"))
+    gone = write_picture(tmp_path / "in" / "b.jpg")
+    assert seen(watch) == ["a.jpg"]
+    gone.unlink()
+    assert seen(watch) == []
+
+
+def test_a_folder_that_goes_away_is_told_once_each_time(watch: FolderWatch, tmp_path: Path):
+    told = []
+    for is_there in (True, False, False, True, False):
+        if is_there:
+            (tmp_path / "in").mkdir(exist_ok=True)
+        elif (tmp_path / "in").exists():
+            (tmp_path / "in").rmdir()
+        watch.look()
+        told.append([reason for _, reason in watch.problems])
+    assert told == [[], ["No such file or directory"], [], [], ["No such file or directory"]]
+
+
+def test_what_was_found_is_a_source(watch: FolderWatch, tmp_path: Path):
+    path = aged(write_picture(tmp_path / "in" / "a.jpg"))
+    (item,) = watched_source(watch.look(), {})
+    assert (item.read(), item.address) == (path.read_bytes(), str(path.resolve()))
+
+
+class _Scripted(threading.Event):
+    """Stands for the pauses between looks: something happens in each, and after the last the command is stopped."""
+
+    def __init__(self, *steps: Callable[[], object]) -> None:
+        super().__init__()
+        self.steps = list(steps)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if self.steps:
+            self.steps.pop(0)()
+        else:
+            self.set()
+        return self.is_set()
+
+
+@pytest.fixture
+def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[str, str]]:
+    (tmp_path / "in").mkdir(exist_ok=True)
+
+    def run(*steps: Callable[[], object], options: tuple[str, ...] = ()) -> tuple[str, str]:
+        monkeypatch.setattr(watching, "stopped_by_signals", lambda complaints: nullcontext(_Scripted(*steps)))
+        out, complaints = StringIO(), StringIO()
+        call_command("ingest", str(tmp_path / "in"), "--watch", *options, stdout=out, stderr=complaints)
+        return out.getvalue(), complaints.getvalue()
+
+    return run
+
+
+@pytest.mark.django_db
+def test_the_command_adds_what_is_there_and_what_comes_and_tells_of_rounds_with_something_new(
+    tmp_path: Path, running: Callable[..., tuple[str, str]]
+):
+    aged(write_picture(tmp_path / "in" / "a.jpg"))
+    out, complaints = running(
+        lambda: write_picture(tmp_path / "in" / "b.jpg", "blue"),
+        lambda: None,
+        lambda: aged(write_picture(tmp_path / "in" / "broken.jpg")).write_bytes(b"no picture"),
+        lambda: aged(tmp_path / "in" / "broken.jpg"),
+        lambda: None,
+        options=("--tag", "new"),
+    )
+    assert out.splitlines() == [
+        "Watching. Ctrl-C ends it.",
+        "1 added, 0 already here, 0 failed.",
+        "1 added, 0 already here, 0 failed.",
+        "0 added, 0 already here, 1 failed.",
+    ]
+    assert "broken.jpg" in complaints
+    assert list(Image.objects.values_list("tags", flat=True)) == [["new"], ["new"]]
+
+
+@pytest.mark.django_db
+def test_the_table_is_read_anew_for_each_round(tmp_path: Path, running: Callable[..., tuple[str, str]]):
+    table = tmp_path / "m.csv"
+    table.write_text("path,title\n")
+
+    def comes() -> None:
+        aged(write_picture(tmp_path / "in" / "a.jpg"))
+        table.write_text("path,title\nin/a.jpg,A\n")
+
+    running(comes, options=("--metadata", str(table)))
+    assert Image.objects.get().title == "A"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("error", [StorageUnavailable, OperationalError, psycopg.OperationalError])
+def test_a_storage_or_database_that_is_away_for_a_while_is_waited_for(
+    tmp_path: Path, running: Callable[..., tuple[str, str]], monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+):
+    aged(write_picture(tmp_path / "in" / "a.jpg"))
+    ingest = watching.ingest
+
+    def away(*arguments: object, **options: object) -> None:
+        monkeypatch.setattr(watching, "ingest", ingest)
+        raise error("It is away.\n")
+
+    monkeypatch.setattr(watching, "ingest", away)
+    _, complaints = running(lambda: None)
+    assert complaints == "It is away. Trying again.\n"
+    assert Image.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_a_model_that_is_missing_ends_it(tmp_path: Path, running: Callable[..., tuple[str, str]], no_model: Path):
+    aged(write_picture(tmp_path / "in" / "a.jpg"))
+    with pytest.raises(CommandError, match="can't be used"):
+        running()
+
+
+@pytest.mark.parametrize("others", [["--limit", "3"], ["--every", "2"], ["--dry-run"]])
+def test_it_takes_every_picture(tmp_path: Path, others: list[str]):
+    with pytest.raises(CommandError, match="takes every picture"):
+        call_command("ingest", str(tmp_path), "--watch", *others)
+
+
+def test_it_is_for_folders(tmp_path: Path):
+    with pytest.raises(CommandError, match="is none"):
+        call_command("ingest", str(write_picture(tmp_path / "a.jpg")), "--watch")
