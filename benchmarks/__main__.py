@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks import world as worlds
 from benchmarks.photos import LARGE, SMALL, photos
-from benchmarks.report import ingestion_table, machine, page_table
+from benchmarks.report import machine, page_table
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 EXPLANATION = """\
@@ -26,6 +26,10 @@ vector and the rows, without HTML and HTTP. It also searches with pgvector's own
 
 Filters and far pages are compared with a scan of all rows in the same process: `recall@24` is the share of the page
 that the scan has on the same page. The first search with a filter also counts what it leaves, remembered for a minute.
+
+rclip 3.3.0 indexes the same folder with the same picture model, as ONNX, in a process that has it loaded: it decodes
+in threads, hashes, embeds and inserts into SQLite, and makes no thumbnail, copy or index of vectors. Decoding and
+encoding alone is what ingestion does to the pixels for the model, in as many threads, with nothing kept.
 
 This system is measured as it is deployed: `search.ingestion.ingest`, and gunicorn with its own configuration in a
 process of its own, asked over loopback by one visitor who keeps the connection."""
@@ -72,11 +76,24 @@ def say(progress: str) -> None:
 def compare(world: worlds.World, extent: Extent) -> str:
     from benchmarks import filters, ingestion, search_page, serving  # noqa: PLC0415 - after the settings
     from benchmarks.plain import PlainLoop  # noqa: PLC0415
+    from benchmarks.rclip import Rclip, Unavailable  # noqa: PLC0415
 
     plain = PlainLoop(world)
+    try:
+        rclip = Rclip(world)
+    except Unavailable as error:
+        say(f"Without rclip: {error}")
+        rclip = None
     pages: dict[int, search_page.Pages] = {}
     ingestions = []
     try:
+        for size in (LARGE, SMALL):
+            say(f"Ingestion of {size.name} photos ...")
+            ingestions.append(
+                ingestion.measure(world, plain, rclip, size, count=extent.photos, rounds=extent.ingestions)
+            )
+        if rclip:
+            rclip.close()
         with serving.served(world.data) as server:
             server.first_answer("/readyz")
             visitor = server.visitor()
@@ -91,13 +108,10 @@ def compare(world: worlds.World, extent: Extent) -> str:
             )
         say("Serving ...")
         served = serving.measure(world, worlds.queries(2 * extent.queries, seed=len(extent.rows)))
-        for size in (LARGE, SMALL):
-            say(f"Ingestion of {size.name} photos ...")
-            ingestions.append(ingestion.measure(world, plain, size, count=extent.photos, pairs=extent.ingestions))
     finally:
         plain.close()
     pairs = [one for measured in pages.values() for one in (measured.new, measured.next)]
-    tables = [ingestion_table(ingestions), search_page.shares_table(pages), page_table(pairs), served, filtered]
+    tables = [ingestion.turns_table(ingestions), search_page.shares_table(pages), page_table(pairs), served, filtered]
     return "\n\n".join([*tables, EXPLANATION])
 
 

@@ -1,9 +1,16 @@
-"""Pictures a second from files to rows: `search.ingestion.ingest` and the plain loop in turns, over the same files."""
+"""Pictures a second from files to searchable rows, beside others that do the same or a part of it, in turns.
 
+The others: the plain loop, rclip, and the decoding and encoding of this system alone, which it can't get beyond.
+"""
+
+import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import TypeAlias
 
 from django.conf import settings
@@ -11,46 +18,113 @@ from django.db import connection
 
 from benchmarks.photos import Size, photos
 from benchmarks.plain import PlainLoop
-from benchmarks.report import Pairs
+from benchmarks.rclip import Rclip
+from benchmarks.report import table
 from benchmarks.world import FILLER, World
+from search.embedding import Picture, picture_encoder
 from search.ingestion import files_source, ingest
-from search.ingestion.line import BATCH
+from search.ingestion.adding import read_for_model
+from search.ingestion.line import BATCH, UNDER_WAY
+from search.ingestion.stages import Stage
 
 Arm: TypeAlias = Callable[[Sequence[Path]], object]
+ALONE = "decoding and encoding alone"
 
 
-def measure(world: World, plain: PlainLoop, size: Size, *, count: int, pairs: int) -> Pairs:
-    """Ingest the same `count` photos in both ways, in turns, forgetting them after each time."""
+@dataclass
+class Turns:
+    """Seconds for the same photos, round by round: `ours[n]` and `others[name][n]` lie next to each other in time."""
+
+    photos: str
+    count: int
+    ours: list[float] = field(default_factory=list)
+    others: dict[str, list[float]] = field(default_factory=dict)
+
+    def rows(self) -> list[list[str]]:
+        rows = []
+        for name, times in self.others.items():
+            ratios = [theirs / own for theirs, own in zip(times, self.ours, strict=True)]
+            told = f"**{median(ratios):.2f}** ({min(ratios):.2f} to {max(ratios):.2f}, {len(ratios)} rounds)"
+            rows.append([f"{self.photos}: {name}", self._rate(self.ours), self._rate(times), told])
+        return rows
+
+    def _rate(self, times: Sequence[float]) -> str:
+        return f"{self.count / median(times):.1f}"
+
+
+def turns_table(results: Sequence[Turns]) -> str:
+    header = ["Ingestion, pictures a second", "this system", "the other", "times as fast"]
+    return table(header, [row for turns in results for row in turns.rows()])
+
+
+def measure(world: World, plain: PlainLoop, rclip: Rclip | None, size: Size, *, count: int, rounds: int) -> Turns:
+    """Ingest the same `count` photos in all ways, in turns, forgetting them after each time."""
     paths = photos(world.cache, size, count)
     kilobytes = sum(path.stat().st_size for path in paths) / count / 1000
-    result = Pairs(f"{size.name} photos, {size.width}×{size.height}, {kilobytes:.0f} kB", pictures=count)
-    arms: list[tuple[Arm, list[float]]] = [(_ours, result.ours), (plain.ingest, result.plain)]
+    turns = Turns(f"{size.name} photos, {size.width}×{size.height}, {kilobytes:.0f} kB", count)
+    others: dict[str, Arm] = {"plain loop": plain.ingest, ALONE: decode_and_encode}
+    if rclip:
+        others["rclip"] = rclip.index
+    turns.others = {name: [] for name in others}
+    arms = [(_ours, turns.ours), *((arm, turns.others[name]) for name, arm in others.items())]
     for arm, _ in arms:  # what is slow the first time
         _timed(arm, paths[:BATCH])
-    for number in range(pairs):
-        # Each of them first every other time, so that a machine that slows down favours neither.
+    for number in range(rounds):
+        # The other way round every other time, so that a machine that slows down favours none.
         for arm, times in arms if number % 2 == 0 else reversed(arms):
             times.append(_timed(arm, paths))
-    return result
+    return turns
 
 
 def _ours(paths: Sequence[Path]) -> None:
-    ingest(files_source(map(str, paths)))
+    assert ingest(files_source(map(str, paths))).added == len(paths)
+
+
+def decode_and_encode(paths: Sequence[Path]) -> None:
+    """What ingestion does to the pixels for the model, in as many threads; nothing is kept."""
+    encoder = picture_encoder()
+    room, encoded = threading.Semaphore(UNDER_WAY), threading.Semaphore(0)
+    failures: list[BaseException] = []
+
+    def encode(pictures: list[Picture]) -> None:
+        encoder.encode_pictures(pictures)
+        for _ in pictures:
+            room.release()
+            encoded.release()
+
+    def failed(error: BaseException) -> None:
+        failures.append(error)
+        encoded.release()
+
+    encoding = Stage("encode", encode, threads=1, failed=failed, at_once=BATCH)
+    decoding = Stage(
+        "decode",
+        lambda jobs: encoding.submit(read_for_model(jobs[0].read_bytes()).picture),
+        threads=max(2, os.cpu_count() or 1),
+        failed=failed,
+    )
+    for path in paths:
+        room.acquire()
+        decoding.submit(path)
+    for _ in paths:
+        encoded.acquire()
+    decoding.end()
+    encoding.end()
+    assert not failures, failures
 
 
 def _timed(arm: Arm, paths: Sequence[Path]) -> float:
     start = time.perf_counter()
     arm(paths)
     seconds = time.perf_counter() - start
-    assert forget() == len(paths)
+    forget()
     return seconds
 
 
-def forget() -> int:
-    """Delete the rows and objects that an ingestion left; return how many rows there were."""
+def forget() -> None:
+    """Delete the rows and objects that an ingestion left, and that it was there."""
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM search_image WHERE title <> %s", [FILLER])
-        count: int = cursor.rowcount
+        cursor.execute("TRUNCATE search_origin")
         cursor.execute("VACUUM search_image")
     shutil.rmtree(settings.MEDIA_ROOT, ignore_errors=True)
-    return count

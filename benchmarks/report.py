@@ -19,7 +19,6 @@ class Pairs:
     task: str
     ours: list[float] = field(default_factory=list)
     plain: list[float] = field(default_factory=list)
-    pictures: int = 0
 
     @property
     def ratios(self) -> list[float]:
@@ -30,10 +29,6 @@ class Pairs:
     def times_as_fast(self) -> str:
         ratios = self.ratios
         return f"**{median(ratios):.2f}** ({min(ratios):.2f} to {max(ratios):.2f}, {len(ratios)} pairs)"
-
-    def ingestion_row(self) -> list[str]:
-        rates = [f"{median(self.pictures / seconds for seconds in arm):.1f}" for arm in (self.ours, self.plain)]
-        return [self.task, *rates, self.times_as_fast]
 
     def page_row(self) -> list[str]:
         return [self.task, _milliseconds(self.ours), _milliseconds(self.plain), self.times_as_fast]
@@ -52,11 +47,6 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
     )
-
-
-def ingestion_table(results: Sequence[Pairs]) -> str:
-    header = ["Ingestion, pictures a second", "this system", "plain loop", "times as fast"]
-    return table(header, [pairs.ingestion_row() for pairs in results])
 
 
 def page_table(results: Sequence[Pairs]) -> str:

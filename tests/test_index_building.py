@@ -6,10 +6,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
+from django.core.management import call_command
 from django.db import OperationalError, connection
 
 from search.embedding import active_model
@@ -77,6 +79,18 @@ def test_a_big_first_load_builds_the_index_at_its_end_and_says_so(photos: Path, 
     assert report.added == 40
     assert told == ["Leaving the index of the vectors until the end", "Building the index of 40 vectors"]
     assert index_state() is State.THERE
+
+
+def test_the_command_tells_what_it_does_about_the_index(photos: Path, few: None) -> None:
+    out = StringIO()
+
+    call_command("ingest", str(photos), stdout=out)
+
+    assert out.getvalue().splitlines()[:3] == [
+        "Leaving the index of the vectors until the end ...",
+        "Building the index of 40 vectors ...",
+        "40 added, 0 already here, 0 failed.",
+    ]
 
 
 def test_a_small_load_leaves_the_index_alone(photos: Path) -> None:

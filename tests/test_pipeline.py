@@ -12,6 +12,7 @@ from django.db import connection
 from search import storage
 from search.embedding import ModelUnavailable
 from search.ingestion import Details, Item, Report, Unavailable, adding, files_source, ingest, line, pipeline
+from search.ingestion.stages import Allowance, Ended
 from search.models import Image, Origin
 from search.models.image import content_id
 from tests.base import picture_bytes, write_picture
@@ -162,13 +163,60 @@ def test_no_more_is_taken_from_the_source_than_may_be_under_way() -> None:
 
 
 @pytest.mark.django_db
-def test_files_that_fill_the_memory_are_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line, "FILE_BYTES", 1)
+def test_files_that_fill_the_memory_are_read_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line, "FILE_BYTES", 5_000_000)
     monkeypatch.setattr(line, "PICTURE_BYTES", 1)
-    monkeypatch.setattr(line, "READERS", 1)
     shelf = Shelf(12)
+    shelf.pictures = [picture + bytes(2_000_000) for picture in shelf.pictures]
+    store, held = adding.Prepared.store, []
+
+    def noted(prepared: adding.Prepared) -> None:
+        stored.append(1)
+        held.append(len(shelf.reads) - len(stored))
+        store(prepared)
+
+    stored: list[int] = []
+    monkeypatch.setattr(adding.Prepared, "store", noted)
 
     assert ingest(shelf).added == 12
+    # Two fit; others may have been read since their bytes were let go.
+    assert max(held) <= 4
+
+
+def test_what_is_larger_than_the_allowance_is_let_through_alone() -> None:
+    allowance, order = Allowance(10), []
+
+    def take(amount: int) -> None:
+        allowance.take(amount)
+        order.append(amount)
+
+    allowance.take(4)
+    waiting = threading.Thread(target=take, args=[50])
+    waiting.start()
+    allowance.take(6)
+    assert order == []
+    allowance.give_back(10)
+    waiting.join(30)
+
+    assert order == [50]
+
+
+def test_whoever_waits_when_the_run_ends_gives_up() -> None:
+    allowance, ended = Allowance(10), []
+
+    def take() -> None:
+        try:
+            allowance.take(5)
+        except Ended:
+            ended.append(True)
+
+    allowance.take(10)
+    waiting = threading.Thread(target=take)
+    waiting.start()
+    allowance.end()
+    waiting.join(30)
+
+    assert ended == [True]
 
 
 @pytest.mark.django_db

@@ -31,7 +31,7 @@ def reduced(picture: Image.Image, longest: int, *, shorter: int) -> Image.Image:
 
 def placeholder(picture: Image.Image) -> str:
     """Return a stand-in of 16 pixels as a `data:` URI of about 200 characters, to be shown until the picture comes."""
-    webp = _as_webp(_shrunk(picture, _STAND_IN), quality=40, method=6)
+    webp = _as_webp(_shrunk(picture, _STAND_IN), quality=40, method=4)
     return f"data:{FORMATS['WEBP'].mime};base64,{b64encode(webp).decode('ascii')}"
 
 

@@ -71,6 +71,7 @@ class Line:
         self._source, self._tags, self._dry, self._enqueue = source, tags, dry, enqueue
         self._room = threading.Semaphore(UNDER_WAY)
         self._file_bytes, self._picture_bytes = Allowance(FILE_BYTES), Allowance(PICTURE_BYTES)
+        self._expected_bytes = FILE_BYTES // 2
         self._stages: list[Stage[Passage]] = []
         self._encoding = self._stage("encode", self._encode, threads=1, at_once=BATCH)
         self._storing = self._stage("store", self._store, threads=STORERS)
@@ -135,12 +136,17 @@ class Line:
         (passage,) = passages
         if self.stopping.is_set():
             return self._ends(passage, State.DROPPED)
+        # How large a file is shows when it is read: as large as those before it, and at first as two of the largest.
+        expected = self._expected_bytes
+        self._file_bytes.take(expected)
         try:
             data = passage.item.read()
         except (Unavailable, OSError) as error:
+            self._file_bytes.give_back(expected)
             reason = error.strerror if isinstance(error, OSError) else ""
             return self._ends(passage, State.FAILED, reason or str(error))
-        self._file_bytes.take(len(data))
+        self._file_bytes.give_back(expected - len(data))
+        self._expected_bytes = max(len(data), expected * 7 // 8)
         passage.data, passage.image_id = data, content_id(data)
         return self._ends(passage, State.READ)
 

@@ -33,6 +33,7 @@ class Allowance:
             self._held += amount
 
     def give_back(self, amount: int) -> None:
+        """Less than nothing where more was needed than taken: that is not waited for."""
         with self._changed:
             self._held -= amount
             self._changed.notify_all()

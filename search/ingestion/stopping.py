@@ -16,13 +16,15 @@ def stopping_in_order(stop: Callable[[], None]) -> Iterator[None]:
 
     def ask(number: int, frame: FrameType | None) -> None:
         # From here on either of them ends the process, SIGTERM too: whoever sends it again means it.
-        for one, handler in before.items():
-            signal.signal(one, handler)
+        restore()
         stop()
+
+    def restore() -> None:
+        for one, handler in before.items():
+            signal.signal(one, signal.SIG_DFL if handler is None else handler)  # None: it was not set by Python
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        restore()
