@@ -60,6 +60,7 @@ def measure(cells: Sequence[tuple[int, int, int]], widths: Sequence[int], cache:
     with vector_table(cache) as vectors:
         # A stable sort: the cells of one size stay in their order.
         for rows, m, ef_construction in sorted(cells, key=lambda cell: cell[0]):
+            vectors.connection.execute("DROP INDEX IF EXISTS v_hnsw")
             if vectors.rows < rows:
                 filled(vectors, rows)
             index = _built(vectors, m, ef_construction)
@@ -71,7 +72,6 @@ def measure(cells: Sequence[tuple[int, int, int]], widths: Sequence[int], cache:
 
 
 def _built(vectors: VectorTable, m: int, ef_construction: int) -> Index:
-    vectors.connection.execute("DROP INDEX IF EXISTS v_hnsw")
     start = time.perf_counter()
     vectors.connection.execute(
         "CREATE INDEX v_hnsw ON v USING hnsw (embedding halfvec_cosine_ops) "
