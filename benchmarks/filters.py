@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from benchmarks.report import table
 from benchmarks.search_page import Visitor
-from benchmarks.world import TAGS, text_like_vectors
+from benchmarks.vectors import word_like
+from benchmarks.world import TAGS
 
 DEEP_PAGE = 40
 
@@ -35,7 +36,7 @@ def measure(queries: int) -> list[Outcome]:
     """Search with no filter and with filters that keep less and less; then the fortieth page."""
     from search.querying import Filters, SearchQuery  # noqa: PLC0415 - after make_world
 
-    vectors = list(text_like_vectors(queries, seed=7))
+    vectors = [vector for batch in word_like(queries, seed=7) for vector in batch]
     outcomes = [_measured("no filter", SearchQuery(words="x"), vectors)]
     for tag, each in TAGS.items():
         query = SearchQuery(words="x", filters=Filters(tags=(tag,)))

