@@ -29,6 +29,8 @@ hold_from, batches = int(sys.argv[1]), 0
 def tell(*words): print(*words, flush=True)
 class Encoder:
     backend = "colours"
+    def fitted(self, picture):
+        return picture
     def encode_pictures(self, pictures):
         global batches
         batches += 1

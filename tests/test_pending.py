@@ -42,6 +42,9 @@ class Watched:
         self.batches = 0
         self._turn = threading.Lock()
 
+    def fitted(self, picture: Picture) -> Picture:
+        return picture
+
     def encode_pictures(self, pictures: Sequence[Picture]) -> Vectors:
         with self._turn:
             self.batches += 1
@@ -280,6 +283,9 @@ def test_pictures_that_can_not_be_read_are_told_once_and_block_nobody() -> None:
 def test_a_picture_that_the_model_makes_nothing_of_does_not_spoil_its_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     class Picky:
         backend = "picky"
+
+        def fitted(self, picture: Picture) -> Picture:
+            return picture
 
         def encode_pictures(self, pictures: Sequence[Picture]) -> Vectors:
             if any(picture.getpixel((0, 0))[0] < 100 for picture in pictures):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import TypeAlias
 
+from search.embedding import picture_encoder
 from search.imaging import UnreadableImage
 from search.ingestion.adding import Prepared, embed, prepare
 from search.ingestion.items import Details, Item, Unavailable
@@ -166,6 +167,10 @@ class Line:
             return self._ends(passage, State.FAILED, str(error))
         if self._dry:
             return self._ends(passage, State.DONE)
+        if not self._enqueue:
+            # Here, where many threads are, and not in the one that encodes.
+            fitted = picture_encoder().fitted(passage.prepared.picture)
+            passage.prepared = replace(passage.prepared, picture=fitted)
         self._picture_bytes.take(_picture_bytes(passage))
         return self._storing.submit(passage)
 

@@ -166,7 +166,7 @@ class Worker:
     def _read(self, images: Sequence[Image], readers: ThreadPoolExecutor) -> dict[uuid.UUID, Picture]:
         def read(image: Image) -> Picture | str:
             try:
-                return read_for_model(storage.read_original(image)).picture
+                return picture_encoder().fitted(read_for_model(storage.read_original(image)).picture)
             except (UnreadableImage, storage.MissingObject) as error:
                 return str(error)
 
