@@ -1,0 +1,187 @@
+"""How the index of the vectors does: what it finds of what a scan finds, its state, and what is to be done."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from django.db import connection
+from pgvector.django import HnswIndex
+
+from search.embedding import ModelUnavailable, active_model
+from search.evaluation.bank import bank_vectors
+from search.models import Image
+from search.querying import PER_PAGE
+from search.querying.planning import SCAN, Plan, plan_for, planned
+from search.vectors import Vector, Vectors
+
+ENOUGH = 0.95
+"""Recall below this is worth building the index anew; a new one has 0.98 and more."""
+QUERIES = 60
+"""Pictures, and words, that are looked for in both ways: the recall is known to some hundredths."""
+MANY_DEAD = 0.2
+"""Share of dead rows from which they cost more than their removal. PostgreSQL removes them by itself at about this."""
+_EQUAL = 1e-6
+REBUILD, VACUUM = "manage.py index_health --rebuild", "manage.py index_health --vacuum"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What is wrong and the command that mends it."""
+
+    reason: str
+    command: str
+
+
+@dataclass(frozen=True)
+class IndexState:
+    """What the catalogue says of the index. `options` are those it was built with, `wanted` those of this version."""
+
+    is_valid: bool
+    options: dict[str, int]
+    wanted: dict[str, int]
+    size: int
+
+
+@dataclass(frozen=True)
+class IndexHealth:
+    """Sizes are in bytes. `index` is None where there is none. Recalls are of the first page; None where a search
+    reads all rows anyway, and for words where there is no model."""
+
+    searchable: int
+    index: IndexState | None
+    pictures_recall: float | None
+    words_recall: float | None
+    table_size: int
+    shared_buffers: int
+    rows: int
+    dead: int
+    vacuumed: dt.datetime | None
+    analysed: dt.datetime | None
+
+    @property
+    def fits(self) -> bool:
+        """Whether the server can keep table and index in its own memory."""
+        return self.table_size + (self.index.size if self.index else 0) <= self.shared_buffers
+
+    def advice(self) -> list[Advice]:
+        """What is to be done, the most urgent first; nothing where all is well."""
+        found = [Advice(reason, REBUILD) for reason in self._reasons_to_rebuild()]
+        if self.dead > MANY_DEAD * max(self.rows, 1_000):
+            reason = f"{self.dead:,} deleted or changed rows are still in the table and slow every search down."
+            found.append(Advice(reason, VACUUM))
+        elif self.analysed is None and self.rows:
+            found.append(
+                Advice("PostgreSQL has never counted the table, and may misjudge what a query costs.", VACUUM)
+            )
+        return found
+
+    def _reasons_to_rebuild(self) -> list[str]:
+        if self.index is None:
+            return ["The index is missing: every search reads all vectors."]
+        if not self.index.is_valid:
+            return ["The index was left half built: every search reads all vectors, and every new row is slowed down."]
+        if self.index.options != self.index.wanted:
+            return [
+                f"The index was built with {_told(self.index.options)}; this version wants {_told(self.index.wanted)}."
+            ]
+        recalls = {"pictures": self.pictures_recall, "words": self.words_recall}
+        return [
+            f"A search by {what} shows {recall:.0%} of the nearest {PER_PAGE}; a new index shows 98 % or more."
+            for what, recall in recalls.items()
+            if recall is not None and recall < ENOUGH
+        ]
+
+
+def index_health() -> IndexHealth:
+    """Look at the index of the vectors, and compare searches with a scan of all vectors: seconds to a minute."""
+    searchable = Image.objects.searchable(active_model()).count()
+    plan = plan_for(searchable, searchable)
+    index = _index_state()
+    is_walked = index is not None and index.is_valid and not plan.is_exact
+    words = _words() if is_walked else None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT n_live_tup, n_dead_tup, greatest(last_vacuum, last_autovacuum), "
+            "greatest(last_analyze, last_autoanalyze), pg_table_size(relid), "
+            "pg_size_bytes(current_setting('shared_buffers')) FROM pg_stat_user_tables WHERE relid = %s::regclass",
+            [Image._meta.db_table],
+        )
+        rows, dead, vacuumed, analysed, table_size, shared_buffers = cursor.fetchone()
+    return IndexHealth(
+        searchable=searchable,
+        index=index,
+        pictures_recall=_recall(_pictures(), plan) if is_walked else None,
+        words_recall=None if words is None else _recall(words, plan),
+        table_size=table_size,
+        shared_buffers=shared_buffers,
+        rows=rows,
+        dead=dead,
+        vacuumed=vacuumed,
+        analysed=analysed,
+    )
+
+
+def vector_index() -> HnswIndex:
+    (index,) = (index for index in Image._meta.indexes if isinstance(index, HnswIndex))
+    return index
+
+
+def index_options() -> dict[str, int]:
+    """The parameters that this version builds the index with."""
+    index = vector_index()
+    return {"m": int(index.m or 0), "ef_construction": int(index.ef_construction or 0)}
+
+
+def _index_state() -> IndexState | None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT indisvalid, reloptions, pg_relation_size(indexrelid) FROM pg_index "
+            "JOIN pg_class ON oid = indexrelid WHERE indexrelid = to_regclass(%s)",
+            [vector_index().name],
+        )
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    is_valid, options, size = row
+    built = {name: int(value) for name, value in (option.split("=") for option in options or ())}
+    return IndexState(is_valid, built, index_options(), size)
+
+
+def _recall(queries: Vectors, plan: Plan) -> float | None:
+    """The share of the first page by a scan that `plan` finds too, by mean; equally near rows are as good."""
+    shares = []
+    for query in queries:
+        right = _distances(query, SCAN)[:PER_PAGE]
+        found = np.sort(_distances(query, plan))[: len(right)]
+        if len(right):
+            shares.append(float((found <= right[-1] + _EQUAL).sum()) / len(right))
+    return float(np.mean(shares)) if shares else None
+
+
+def _distances(query: Vector, plan: Plan) -> npt.NDArray[np.float64]:
+    nearest = Image.objects.searchable(active_model()).nearest_to(query).only("pk")
+    with planned(plan):
+        return np.array([image.distance for image in nearest[: plan.candidates]], dtype=np.float64)
+
+
+def _pictures() -> Vectors:
+    searchable = Image.objects.searchable(active_model())
+    vectors = searchable.order_by("?").values_list("embedding", flat=True)[:QUERIES]
+    return np.array([np.asarray(vector, dtype=np.float32) for vector in vectors])
+
+
+def _words() -> Vectors | None:
+    try:
+        vectors = bank_vectors()
+    except ModelUnavailable:
+        return None
+    some: Vectors = vectors[np.linspace(0, len(vectors) - 1, QUERIES).astype(int)]
+    return some
+
+
+def _told(options: dict[str, int]) -> str:
+    return (
+        ", ".join(f"{name} {value}" for name, value in sorted(options.items(), reverse=True))
+        or "pgvector's own values"
+    )

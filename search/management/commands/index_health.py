@@ -1,0 +1,66 @@
+"""`manage.py index_health`: whether searches find what they should, and what to do where they don't."""
+
+import datetime as dt
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.template.defaultfilters import filesizeformat
+
+from search.evaluation.index_health import IndexHealth, IndexState, index_health
+from search.evaluation.index_mending import rebuild_index, vacuum
+from search.querying import PER_PAGE
+
+
+class Command(BaseCommand):
+    help = (
+        "Compare searches with a scan of all vectors, and tell the state of the index and the table, and what to do. "
+        "Ends with status 1 when something is to be done."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--rebuild", action="store_true", help="build the index anew; searches go on meanwhile")
+        parser.add_argument("--vacuum", action="store_true", help="remove dead rows, and count what is there")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["rebuild"]:
+            self.stdout.write("Building the index; searches go on meanwhile ...")
+            rebuild_index()
+        if options["vacuum"]:
+            vacuum()
+        health = index_health()
+        for line in _lines(health):
+            self.stdout.write(line)
+        advice = health.advice()
+        for one in advice:
+            self.stdout.write(f"\n{one.reason}\nRun: {one.command}")
+        if advice:
+            raise SystemExit(1)
+        self.stdout.write("\nAll is well.")
+
+
+def _lines(health: IndexHealth) -> list[str]:
+    by_picture, by_words = _recall(health.pictures_recall), _recall(health.words_recall)
+    return [
+        f"Pictures that can be found: {health.searchable:,}",
+        f"Of the nearest {PER_PAGE}, a search by a picture shows {by_picture}, by words {by_words}",
+        f"Index: {_index(health.index)}",
+        f"Table: {filesizeformat(health.table_size)}, {health.rows:,} rows and {health.dead:,} dead ones",
+        f"Vacuumed: {_moment(health.vacuumed)}; analysed: {_moment(health.analysed)}",
+        f"PostgreSQL's own memory (shared_buffers): {filesizeformat(health.shared_buffers)}, "
+        + ("which holds both" if health.fits else "less than both: see “PostgreSQL settings” in docs/postgresql.md"),
+    ]
+
+
+def _recall(recall: float | None) -> str:
+    return "not measured" if recall is None else f"{recall:.1%}"
+
+
+def _index(index: IndexState | None) -> str:
+    if index is None:
+        return "missing"
+    built = ", ".join(f"{name} {value}" for name, value in sorted(index.options.items(), reverse=True))
+    return f"{filesizeformat(index.size)}, {built}{'' if index.is_valid else ', half built'}"
+
+
+def _moment(moment: dt.datetime | None) -> str:
+    return "never" if moment is None else f"{moment:%Y-%m-%d %H:%M} UTC"

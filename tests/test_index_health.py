@@ -1,0 +1,131 @@
+"""`manage.py index_health` tells what is wrong with the index of the vectors, and mends it."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from search.evaluation.index_health import index_health
+from search.models import Image
+from search.querying import SearchQuery, find, planning
+from tests.base import many_images
+
+pytestmark = pytest.mark.django_db(transaction=True)
+INDEX = "image_embedding_hnsw"
+
+
+@pytest.fixture(autouse=True)
+def _small_collections_are_walked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "EXACT_BELOW", 0)
+    monkeypatch.setattr(planning, "ROW_SCANNED", 1_000)
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    out = StringIO()
+    try:
+        call_command("index_health", *arguments, stdout=out)
+    except SystemExit as end:
+        return int(str(end.code)), out.getvalue()
+    return 0, out.getvalue()
+
+
+def sql(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+@pytest.fixture
+def _index_comes_back():
+    yield
+    call_command("index_health", "--rebuild", stdout=StringIO())
+
+
+def test_all_is_well_with_a_new_collection() -> None:
+    many_images(600)
+    status, told = run("--vacuum")
+
+    assert (status, "All is well." in told) == (0, True)
+    health = index_health()
+    assert health.searchable == 600
+    assert health.pictures_recall == pytest.approx(1, abs=0.02)
+    assert health.words_recall == pytest.approx(1, abs=0.02)
+
+
+def test_recall_and_rows_hold_after_a_third_was_deleted() -> None:
+    images = many_images(900)
+    run("--vacuum")
+    Image.objects.filter(pk__in=[image.pk for image in images[::3]]).delete()
+
+    health = index_health()
+    assert health.searchable == 600
+    assert health.pictures_recall == pytest.approx(1, abs=0.02)
+    page = find(SearchQuery(words="red circle"))
+    assert (page.found, len(page.images)) == (600, 24)
+
+    run("--vacuum")
+    assert index_health().pictures_recall == pytest.approx(1, abs=0.02)
+    assert len(find(SearchQuery(words="red circle", page=25)).images) == 24
+
+
+@pytest.mark.usefixtures("_index_comes_back")
+def test_a_missing_index_is_told_of_and_made() -> None:
+    many_images(50)
+    sql(f"DROP INDEX {INDEX}")
+
+    status, told = run("--vacuum")
+    assert status == 1
+    assert "The index is missing" in told
+    assert "Run: manage.py index_health --rebuild" in told
+
+    assert run("--rebuild")[0] == 0
+    assert Image.objects.count() == 50
+
+
+@pytest.mark.usefixtures("_index_comes_back")
+def test_an_index_with_other_parameters_is_told_of_and_built_anew() -> None:
+    many_images(50)
+    sql(f"DROP INDEX {INDEX}")
+    sql(f"CREATE INDEX {INDEX} ON search_image USING hnsw (embedding halfvec_cosine_ops) WITH (m = 8)")
+
+    status, told = run("--vacuum")
+    assert status == 1
+    assert "The index was built with m 8; this version wants m" in told
+
+    assert run("--rebuild")[0] == 0
+
+
+@pytest.mark.usefixtures("_index_comes_back")
+def test_a_half_built_index_and_what_an_interrupted_rebuild_left_are_replaced() -> None:
+    many_images(50)
+    sql(f"CREATE INDEX {INDEX}_ccnew ON search_image USING hnsw (embedding halfvec_cosine_ops)")
+    for name in (INDEX, f"{INDEX}_ccnew"):
+        sql(f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{name}'::regclass")
+
+    status, told = run("--vacuum")
+    assert status == 1
+    assert "half built" in told
+
+    assert run("--rebuild")[0] == 0
+    assert [index for index in indexes() if index.startswith(INDEX)] == [INDEX]
+
+
+def indexes() -> list[str]:
+    with connection.cursor() as cursor:
+        return list(connection.introspection.get_constraints(cursor, Image._meta.db_table))
+
+
+def test_many_dead_rows_are_told_of_and_removed() -> None:
+    many_images(500)
+    sql("ALTER TABLE search_image SET (autovacuum_enabled = off)")
+    try:
+        for _ in range(3):
+            Image.objects.update(title="another")
+        sql("SELECT pg_stat_force_next_flush()")
+        status, told = run()
+        assert status == 1
+        assert "deleted or changed rows are still in the table" in told
+
+        assert run("--vacuum")[0] == 0
+    finally:
+        sql("ALTER TABLE search_image RESET (autovacuum_enabled)")
