@@ -170,7 +170,7 @@ def test_the_number_of_a_large_collection_is_remembered_for_a_while(asked: Vecto
 def test_the_vector_index_serves_the_order_of_a_search():
     many_images(300)
     with connection.cursor() as cursor:
-        cursor.execute(planning.walk().settings)
+        cursor.execute(planning.walk(240, rows=1_000).settings)
     assert "image_embedding_hnsw" in Image.objects.searchable(active_model()).nearest_to(a_vector(1))[:24].explain()
 
 

@@ -5,7 +5,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from search.models import Image
-from search.querying.planning import SCAN, planned, walk
+from search.querying.planning import SCAN, plan_for, planned, walk
 
 
 def setting(name: str) -> str:
@@ -18,7 +18,7 @@ def setting(name: str) -> str:
 def settings_within() -> tuple[str, str]:
     with planned(SCAN):
         scan = setting("enable_indexscan")
-    with planned(walk(240)):
+    with planned(walk(240, rows=100_000)):
         width = setting("hnsw.ef_search")
     return scan, width
 
@@ -27,7 +27,7 @@ def settings_within() -> tuple[str, str]:
 def test_a_plan_holds_for_the_queries_within_it_and_for_no_other() -> None:
     usual = setting("enable_indexscan"), setting("hnsw.ef_search")
 
-    assert settings_within() == ("off", "400")
+    assert settings_within() == ("off", "300")
 
     assert usual == ("on", "200")
     assert (setting("enable_indexscan"), setting("hnsw.ef_search")) == usual
@@ -38,7 +38,7 @@ def test_a_plan_ends_within_a_transaction_that_goes_on() -> None:
     usual = setting("enable_indexscan"), setting("hnsw.ef_search")
 
     with transaction.atomic():
-        assert settings_within() == ("off", "400")
+        assert settings_within() == ("off", "300")
         assert (setting("enable_indexscan"), setting("hnsw.ef_search")) == usual
 
 
@@ -49,3 +49,19 @@ def test_a_planned_query_is_sent_alone_and_finds_what_it_would_find_without() ->
         assert Image.objects.count() == 0
 
     assert len(captured.captured_queries) == 2
+
+
+def width(matching: int, rows: int) -> int:
+    return int(plan_for(matching, rows).settings.partition("hnsw.ef_search = ")[2].partition(";")[0])
+
+
+def test_the_walk_is_wider_the_larger_the_collection() -> None:
+    widths = [width(rows, rows) for rows in (30_000, 100_000, 500_000, 1_000_000, 5_000_000)]
+    assert widths == [300, 300, 671, 949, 1000]
+
+
+def test_a_few_rows_or_a_small_part_of_many_are_scanned_and_the_rest_walked() -> None:
+    assert plan_for(4_000, 4_000).is_exact
+    assert not plan_for(30_000, 30_000).is_exact
+    assert plan_for(5_000, 100_000).is_exact
+    assert not plan_for(50_000, 500_000).is_exact

@@ -139,7 +139,8 @@ def _scores_of_all(queries: Vectors, collection: Vectors, count: int) -> Iterato
 def _scores_by_the_index(queries: Vectors, sample: Vectors, count: int) -> Iterator[Vector]:
     """Yield the same, from a collection too large to hold. The sample is not needed."""
     searchable = Image.objects.searchable(active_model())
+    plan = walk(count, searchable.count())
     for query in queries:
-        with planned(walk(count)):
+        with planned(plan):
             nearest = list(searchable.nearest_to(query).only("pk")[:count])
         yield np.array([image.similarity for image in nearest], dtype=np.float32)
