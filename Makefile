@@ -9,7 +9,7 @@ TORCH_INDEX ?=
 # Linters read the settings, which would start the embedded database.
 WITHOUT_DATABASE := DATABASE_URL=postgres://nobody@localhost/none DEBUG=on SECRET_KEY=unused
 
-.PHONY: help demo run test lint format bench messages clean
+.PHONY: help demo run test lint format bench bench-full messages clean
 .DEFAULT_GOAL := help
 
 help: ## list what can be made
@@ -40,6 +40,9 @@ format: $(VENV)/.installed-dev ## let ruff format the code
 bench: $(VENV)/.installed-dev ## measure ingestion and the search page against the plain loop
 	$(BIN)/python -m benchmarks
 
+bench-full: $(VENV)/.installed-bench ## measure the index up to 1,000,000 rows and beside libraries: an hour or two
+	$(BIN)/python -m benchmarks --full
+
 messages: $(VENV)/.installed-dev ## collect and compile the translations (needs gettext)
 	$(BIN)/python manage.py makemessages -l ko -e html,txt,py,jinja --no-location --no-obsolete
 	$(BIN)/python manage.py compilemessages -l ko
@@ -58,4 +61,8 @@ $(VENV)/.installed: requirements.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed-dev requirements-bench.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
 	@touch $@

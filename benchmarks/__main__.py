@@ -1,4 +1,6 @@
-"""`make bench`, or `python -m benchmarks [--quick] [--profile] [--write]`: some ten minutes on two quiet cores."""
+"""`make bench`, or `python -m benchmarks [--quick] [--profile] [--write]`: some ten minutes on two quiet cores.
+
+`make bench-full`, or `--full`: what takes hours."""
 
 import argparse
 import os
@@ -12,6 +14,7 @@ from benchmarks.photos import LARGE, SMALL, photos
 from benchmarks.report import machine, page_table
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
+FULL_RESULTS = Path(__file__).with_name("RESULTS-FULL.md")
 EXPLANATION = """\
 The two sides take turns, over the same files and the same queries; the last column is the median of the ratios within
 each turn, and in brackets the least and the greatest. Measure on a machine that does nothing else: the plain loop
@@ -53,18 +56,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer pairs and rows, to try it")
     parser.add_argument("--profile", action="store_true", help="tell where the time goes instead of comparing")
-    parser.add_argument("--write", action="store_true", help=f"keep what is printed in {RESULTS.name}")
+    parser.add_argument("--full", action="store_true", help="the index up to 1,000,000 rows, and beside libraries")
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help=f"keep what is printed in {RESULTS.name}; of --full, in {FULL_RESULTS.name}",
+    )
     options = parser.parse_args()
     started, load = time.monotonic(), os.getloadavg()[0]
     say("Making models, photos and a database ...")
     world = worlds.make_world()
     worlds.start()
     extent = QUICK if options.quick else WHOLE
-    text = profile(world, extent) if options.profile else compare(world, extent)
+    measured = profile if options.profile else full if options.full else compare
+    text = measured(world, extent)
     text += "\n\n" + machine(worlds.database_version(), load)
     print(text)
     if options.write:
-        RESULTS.write_text(f"# Results of `make bench`\n\n{text}\n", encoding="utf-8")
+        file, target = (FULL_RESULTS, "bench-full") if options.full else (RESULTS, "bench")
+        file.write_text(f"# Results of `make {target}`\n\n{text}\n", encoding="utf-8")
     say(f"{time.monotonic() - started:.0f} seconds.")
 
 
@@ -113,6 +123,21 @@ def compare(world: worlds.World, extent: Extent) -> str:
     pairs = [one for measured in pages.values() for one in (measured.new, measured.next)]
     tables = [ingestion.turns_table(ingestions), search_page.shares_table(pages), page_table(pairs), served, filtered]
     return "\n\n".join([*tables, EXPLANATION])
+
+
+def full(world: worlds.World, extent: Extent) -> str:
+    from benchmarks.growth import growth  # noqa: PLC0415 - after the settings
+    from benchmarks.index_grid import grid  # noqa: PLC0415
+    from benchmarks.libraries import libraries  # noqa: PLC0415
+
+    is_quick = extent is QUICK
+    pictures = photos(world.cache, SMALL, extent.photos)
+    tables = [growth((2_000, 6_000) if is_quick else (30_000, 100_000, 500_000, 1_000_000), extent.queries, pictures)]
+    say("Libraries ...")
+    tables += [libraries(rows, world.cache) for rows in ((3_000,) if is_quick else (100_000, 500_000))]
+    say("The grid of the index's parameters ...")
+    tables.append(grid(world.cache, (3_000,) if is_quick else (30_000, 100_000, 500_000, 1_000_000), say))
+    return "\n\n".join(tables)
 
 
 def profile(world: worlds.World, extent: Extent) -> str:

@@ -1,14 +1,10 @@
-"""`python -m benchmarks.index_grid`: what the index's parameters and the width of a search give and cost.
+"""What the index's parameters and the width of a search give and cost.
 
 Words are looked for in a table of nothing but vectors, by prepared SQL: what remains is the index itself.
 """
 
-import argparse
-import os
-import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -19,6 +15,9 @@ from benchmarks.report import table
 from benchmarks.vector_table import NEAREST, VectorTable, filled, vector_table
 
 PER_PAGE = 24
+MS, EF_CONSTRUCTIONS = (16, 24, 32), (64, 128, 200)
+WIDTHS = (100, 200, 300, 400, 600, 800, 1000)
+LARGE = 1_000_000
 HEADER = ["rows", "m", "ef_construction", "build, s", "index, MB", "ef_search", "order", "recall@24", "@240"]
 HEADER += ["ms", "ms of processor"]
 NEAREST_SQL = f"SELECT id FROM v ORDER BY embedding <=> %b LIMIT {NEAREST}"
@@ -109,24 +108,16 @@ def _searched(vectors: VectorTable, index: Index, ef_search: int, order: str) ->
     return Outcome(index, ef_search, order, *recalls, 1000 * median(times), 1000 * processor / len(parameters))
 
 
+def grid(cache: Path, sizes: Sequence[int], tell: Callable[[str], None]) -> str:
+    """Measure the whole grid; at a million rows and more only the parameters that the product has, and one better."""
+    cells = [(rows, m, built) for rows in sizes if rows < LARGE for built in EF_CONSTRUCTIONS for m in MS]
+    cells += [(rows, *parameters) for rows in sizes if rows >= LARGE for parameters in ((16, 128), (16, 200))]
+    outcomes = []
+    for outcome in measure(cells, WIDTHS, cache):
+        tell(" ".join(outcome.row()))
+        outcomes.append(outcome)
+    return grid_table(outcomes)
+
+
 def grid_table(outcomes: Sequence[Outcome]) -> str:
     return table(HEADER, [outcome.row() for outcome in outcomes])
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.index_grid", description=__doc__)
-    parser.add_argument("--rows", type=int, nargs="+", default=[30_000, 100_000])
-    parser.add_argument("--m", type=int, nargs="+", default=[16, 24, 32])
-    parser.add_argument("--ef-construction", type=int, nargs="+", default=[64, 128, 200])
-    parser.add_argument("--ef-search", type=int, nargs="+", default=[100, 200, 300, 400, 600, 800, 1000])
-    options = parser.parse_args()
-    cells = [(rows, m, built) for rows in options.rows for built in options.ef_construction for m in options.m]
-    outcomes = []
-    for outcome in measure(cells, options.ef_search, Path(os.environ.get("TMPDIR", tempfile.gettempdir()))):
-        print(" ".join(outcome.row()), file=sys.stderr, flush=True)
-        outcomes.append(outcome)
-    print(grid_table(outcomes))
-
-
-if __name__ == "__main__":
-    main()

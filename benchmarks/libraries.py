@@ -50,7 +50,7 @@ Search = Callable[[Vectors], Sequence[int]]
 """From one query, shape (1, 512), to the nearest rows."""
 
 
-def libraries_table(rows: int, cache: Path) -> str:
+def libraries(rows: int, cache: Path) -> str:
     """Build and search all of them with `rows` vectors, each library in a process of its own."""
     found = list(_in_postgresql(rows, cache))
     with TemporaryDirectory(dir=cache) as folder:

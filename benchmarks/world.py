@@ -99,7 +99,8 @@ def fill_up_to(count: int, photos: Sequence[Path]) -> None:
         editor.remove_index(Image, index)
     _copy_rows(count - there, first=there, placeholders=_placeholders(photos))
     with connection.cursor() as cursor:
-        cursor.execute("SET maintenance_work_mem = '512MB'")
+        # As much as the whole index needs.
+        cursor.execute(f"SET maintenance_work_mem = '{max(64, count // 500)}MB'")
     with connection.schema_editor() as editor:
         editor.add_index(Image, index)
     with connection.cursor() as cursor:

@@ -47,7 +47,7 @@ def _lines(health: IndexHealth) -> list[str]:
         f"Table: {filesizeformat(health.table_size)}, {health.rows:,} rows and {health.dead:,} dead ones",
         f"Vacuumed: {_moment(health.vacuumed)}; analysed: {_moment(health.analysed)}",
         f"PostgreSQL's own memory (shared_buffers): {filesizeformat(health.shared_buffers)}, "
-        + ("which holds both" if health.fits else "less than both: see “PostgreSQL settings” in docs/postgresql.md"),
+        + ("which holds both" if health.fits else "less than both: see “PostgreSQL settings” in README.md"),
     ]
 
 

@@ -1,0 +1,34 @@
+"""How the search grows with the collection: searches and filters from 30,000 rows to a million."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import filters
+from benchmarks.world import fill_up_to
+
+
+def growth(sizes: Sequence[int], queries: int, photos: Sequence[Path]) -> str:
+    """Fill the collection to each of `sizes` and search it in all ways."""
+    tables, medians = [], {}
+    for rows in sizes:
+        fill_up_to(rows, photos)
+        outcomes = filters.measure(queries)
+        medians[rows] = outcomes[0].milliseconds
+        tables.append(filters.filters_table(rows, outcomes, _index_size()))
+    first = sizes[0]
+    ratios = [f"{medians[rows] / medians[first]:.2f} times at {rows:,} rows" for rows in sizes[1:]]
+    return "\n\n".join(
+        [*tables, f"A search without a filter takes, of its time at {first:,} rows: {', '.join(ratios)}."]
+    )
+
+
+def _index_size() -> str:
+    from django.db import connection  # noqa: PLC0415 - after make_world
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_relation_size('image_embedding_hnsw') >> 20, pg_table_size('search_image') >> 20, "
+            "current_setting('shared_buffers')"
+        )
+        index, table, buffers = cursor.fetchone()
+    return f"Index {index:,} MB, table {table:,} MB, shared_buffers {buffers}."
