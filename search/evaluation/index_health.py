@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from django.db import connection
-from pgvector.django import HnswIndex
 
 from search.embedding import ModelUnavailable, active_model
 from search.evaluation.bank import bank_vectors
+from search.ingestion.index_building import vector_index
 from search.models import Image
 from search.querying import PER_PAGE
 from search.querying.planning import SCAN, Plan, plan_for, planned
@@ -120,11 +120,6 @@ def index_health() -> IndexHealth:
         vacuumed=vacuumed,
         analysed=analysed,
     )
-
-
-def vector_index() -> HnswIndex:
-    (index,) = (index for index in Image._meta.indexes if isinstance(index, HnswIndex))
-    return index
 
 
 def index_options() -> dict[str, int]:

@@ -47,20 +47,61 @@ def index_state() -> State:
 
 
 def build_index() -> None:
-    """Build the index of the vectors anew. Reading and writing go on meanwhile."""
+    """Build the index of the vectors. Reading and writing go on meanwhile; there is no index until the end."""
+    _with_resources(_create)
+
+
+def rebuild_index() -> bool:
+    """Build the index anew, with the parameters of this version. Where there is one, it serves until the end.
+
+    Returns False where a load or somebody else is at it. An interrupted one leaves nothing that is used, and the next
+    one removes what it left.
+    """
+    if not _locked():
+        return False
+    try:
+        _with_resources(_create_beside if index_state() is State.THERE else _create)
+    finally:
+        _unlock()
+    return True
+
+
+def _with_resources(create: Callable[[], None]) -> None:
     with _resources(parallel=True):
         try:
-            _create()
+            create()
         except OperationalError:
             # Workers share memory in /dev/shm, which is 64 MB in a container where nobody has asked for more.
             with _resources(parallel=False):
-                _create()
+                create()
 
 
 def _create() -> None:
+    _drop_leftovers()
     drop_index()  # what is left of one that was not finished
     with connection.schema_editor(atomic=False) as editor:
         editor.execute(vector_index().create_sql(Image, editor, concurrently=True), params=None)
+
+
+def _create_beside() -> None:
+    _drop_leftovers()
+    index = vector_index()
+    with connection.cursor() as cursor:
+        parameters = f"m = {index.m}, ef_construction = {index.ef_construction}"
+        cursor.execute(f'ALTER INDEX "{index.name}" SET ({parameters})')
+        cursor.execute(f'REINDEX INDEX CONCURRENTLY "{index.name}"')
+
+
+def _drop_leftovers() -> None:
+    """Drop the indexes that an interrupted REINDEX CONCURRENTLY was making or replacing."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_index JOIN pg_class ON oid = indexrelid WHERE indrelid = %s::regclass "
+            "AND starts_with(relname, %s) AND NOT indisvalid",
+            [Image._meta.db_table, f"{vector_index().name}_cc"],
+        )
+        for (name,) in cursor.fetchall():
+            cursor.execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{name}"')
 
 
 def drop_index() -> None:
@@ -133,8 +174,7 @@ class IndexDuringLoad:
 
     def let_go(self) -> None:
         if self._is_ours:
-            with suppress(DatabaseError), connection.cursor() as cursor:  # or it takes the lock with it
-                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [vector_index().name])
+            _unlock()
             self._is_ours = False
 
 
@@ -144,3 +184,8 @@ def _locked() -> bool:
         cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [vector_index().name])
         (is_ours,) = cursor.fetchone()
     return bool(is_ours)
+
+
+def _unlock() -> None:
+    with suppress(DatabaseError), connection.cursor() as cursor:  # a connection that has failed takes it with it
+        cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [vector_index().name])

@@ -3,11 +3,13 @@
 import datetime as dt
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 from django.template.defaultfilters import filesizeformat
 
 from search.evaluation.index_health import IndexHealth, IndexState, index_health
-from search.evaluation.index_mending import rebuild_index, vacuum
+from search.ingestion.index_building import rebuild_index
+from search.models import Image
 from search.querying import PER_PAGE
 
 
@@ -24,9 +26,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["rebuild"]:
             self.stdout.write("Building the index; searches go on meanwhile ...")
-            rebuild_index()
+            if not rebuild_index():
+                raise CommandError("A load or another rebuild is at the index now. It will be there when that ends.")
         if options["vacuum"]:
-            vacuum()
+            with connection.cursor() as cursor:
+                cursor.execute(f'VACUUM (ANALYZE) "{Image._meta.db_table}"')
         health = index_health()
         for line in _lines(health):
             self.stdout.write(line)
