@@ -23,8 +23,8 @@ ROW_WALKED, ROW_SCANNED = 30, 3
 that keeps a tenth of them costs the same either way; where it keeps a twentieth, the walk takes three times as long as
 the scan, and finds 0.94 of the page."""
 _NARROWEST, _WIDEST = 300, 1_000
-"""Least and greatest `hnsw.ef_search`; pgvector takes no more. The least is a quarter more than there are candidates:
-fewer than these would mean a second round of the walk, at the same cost again."""
+"""Least and greatest `hnsw.ef_search`; pgvector takes no more. Fewer than there are candidates would mean a second
+round of the walk, at the same cost again."""
 _NARROWEST_UP_TO = 100_000
 _SPARE = 1.4
 """Of what a walk visits, so that one round nearly always brings enough: a second one costs as much again."""
