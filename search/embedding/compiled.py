@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ class _Compiled:
 
     def __init__(self, folder: Path) -> None:
         self.about = About.read(folder)
-        self._model = _compiled(ov.Core(), folder / "model.xml", self.about.precision)
+        self._model = _compiled(folder / "model.xml", self.about.precision)
         self._turn = Turn()
         self._request: tuple[int, ov.InferRequest] | None = None
 
@@ -106,8 +107,18 @@ class CompiledTexts(_Compiled):
         return self._computed({"input_ids": ids, "attention_mask": mask})
 
 
-def _compiled(core: ov.Core, model: Path, precision: str) -> ov.CompiledModel:
-    return core.compile_model(
+@cache
+def _core() -> ov.Core:
+    """Return the one that the process keeps to its end.
+
+    It gives the thread that makes it a stack for signals, and takes it away with itself: freed in another thread, it
+    would leave the next Ctrl-C without one.
+    """
+    return ov.Core()
+
+
+def _compiled(model: Path, precision: str) -> ov.CompiledModel:
+    return _core().compile_model(
         str(model),
         "CPU",
         {

@@ -30,7 +30,7 @@ transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 def open_model(name: str, *, local_files_only: bool) -> SentenceTransformer:
     """Open a sentence-transformers folder or hub id on the best device at hand. Raises whatever the loader meets."""
-    logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
+    logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     torch.set_num_threads(hardware.threads())
     return SentenceTransformer(name, device=device, local_files_only=local_files_only)
