@@ -67,7 +67,7 @@ def in_another_thread(work: Callable[[], object]) -> None:
 
 
 def nearest(count: int = 20) -> list[object]:
-    with planned(walk()):
+    with planned(walk(count, rows=500)):
         return list(
             Image.objects.searchable(active_model()).nearest_to(a_vector(7)).values_list("pk", flat=True)[:count]
         )

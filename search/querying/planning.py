@@ -22,7 +22,7 @@ ROW_WALKED, ROW_SCANNED = 30, 3
 """Microseconds for each row that the walk is to visit, or that a scan measures: 100,000 rows, all in memory. A filter
 that keeps a tenth of them costs the same either way; where it keeps a twentieth, the walk takes three times as long as
 the scan, and finds 0.94 of the page."""
-_NARROWEST, _WIDEST = 300, 1_000
+_NARROWEST, _WIDEST = 320, 1_000
 """Least and greatest `hnsw.ef_search`; pgvector takes no more. Fewer than there are candidates would mean a second
 round of the walk, at the same cost again."""
 _NARROWEST_UP_TO = 100_000
@@ -73,6 +73,10 @@ def _width(rows: int) -> float:
     | 100,000   | 300       | 1.000     |
     | 500,000   | 400       | 0.965     |
     | 500,000   | 600       | 0.991     |
+    | 1,000,000 | 800       | 0.958     |
+    | 1,000,000 | 1,000     | 0.984     |
+
+    Beyond a million it can't grow any more, and the recall falls.
     """
     return _NARROWEST * math.sqrt(max(1.0, rows / _NARROWEST_UP_TO))
 
