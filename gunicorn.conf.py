@@ -6,8 +6,8 @@ from typing import Any
 from gunicorn.http import message
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
-# One process holds the models once; torch lets other threads run while it computes.
-workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
+# A search is mostly Python, of which a process runs one thread at a time; the processes share the model for words.
+workers = int(os.environ.get("WEB_CONCURRENCY", min(os.cpu_count() or 1, 4)))
 worker_class = "gthread"
 threads = 8
 # Settings are read once, by the parent, which thereby keeps the embedded database until the last worker has ended.
