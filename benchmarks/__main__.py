@@ -1,6 +1,7 @@
 """`make bench`, or `python -m benchmarks [--quick] [--profile] [--write]`: some ten minutes on two quiet cores.
 
-`make bench-full`, or `--full`: what takes hours."""
+`make bench-full`, or `--full`: what takes hours.
+"""
 
 import argparse
 import os
@@ -87,6 +88,7 @@ def compare(world: worlds.World, extent: Extent) -> str:
     from benchmarks import filters, ingestion, search_page, serving  # noqa: PLC0415 - after the settings
     from benchmarks.plain import PlainLoop  # noqa: PLC0415
     from benchmarks.rclip import Rclip, Unavailable  # noqa: PLC0415
+    from benchmarks.summary import summary  # noqa: PLC0415
 
     plain = PlainLoop(world)
     try:
@@ -121,7 +123,14 @@ def compare(world: worlds.World, extent: Extent) -> str:
     finally:
         plain.close()
     pairs = [one for measured in pages.values() for one in (measured.new, measured.next)]
-    tables = [ingestion.turns_table(ingestions), search_page.shares_table(pages), page_table(pairs), served, filtered]
+    tables = [
+        summary(ingestions, rows, pages[rows], served),
+        ingestion.turns_table(ingestions),
+        search_page.shares_table(pages),
+        page_table(pairs),
+        served.table(),
+        filtered,
+    ]
     return "\n\n".join([*tables, EXPLANATION])
 
 

@@ -40,10 +40,14 @@ class Turns:
     ours: list[float] = field(default_factory=list)
     others: dict[str, list[float]] = field(default_factory=dict)
 
+    def ratios(self, name: str) -> list[float]:
+        """How many times as long the other took, round by round."""
+        return [theirs / own for theirs, own in zip(self.others[name], self.ours, strict=True)]
+
     def rows(self) -> list[list[str]]:
         rows = []
         for name, times in self.others.items():
-            ratios = [theirs / own for theirs, own in zip(times, self.ours, strict=True)]
+            ratios = self.ratios(name)
             told = f"**{median(ratios):.2f}** ({min(ratios):.2f} to {max(ratios):.2f}, {len(ratios)} rounds)"
             rows.append([f"{self.photos}: {name}", self._rate(self.ours), self._rate(times), told])
         return rows
@@ -99,7 +103,7 @@ def decode_and_encode(paths: Sequence[Path]) -> None:
     encoding = Stage("encode", encode, threads=1, failed=failed, at_once=BATCH)
     decoding = Stage(
         "decode",
-        lambda jobs: encoding.submit(read_for_model(jobs[0].read_bytes()).picture),
+        lambda jobs: encoding.submit(encoder.fitted(read_for_model(jobs[0].read_bytes()).picture)),
         threads=max(2, os.cpu_count() or 1),
         failed=failed,
     )

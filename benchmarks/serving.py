@@ -77,8 +77,32 @@ def served(data: Path, **environment: str) -> Iterator[Server]:
         process.wait(_PATIENCE)
 
 
-def measure(world: World, queries: Sequence[str], starts: int = 3) -> str:
-    """Return a table of what a start, a second worker and several users cost."""
+@dataclass(frozen=True)
+class Serving:
+    """Seconds to the first search, ours and of a process that loads the model and encodes once; megabytes of one and
+    of two workers; new searches a second for one user and for several."""
+
+    first: float
+    plain_first: float
+    one_worker: float
+    two_workers: float
+    alone: float
+    together: float
+
+    def table(self) -> str:
+        first = [f"{self.first:.2f}", f"{self.plain_first:.2f} (a plain process)"]
+        memory = [f"{self.one_worker:.0f}", f"{self.two_workers:.0f}"]
+        rates = [f"{self.alone:.1f}", f"{self.together:.1f}"]
+        rows = [
+            ["first search after the start, seconds", *first, f"**{self.first / self.plain_first:.2f}** of it"],
+            ["memory of one worker and of two, MB", *memory, f"**{self.two_workers - self.one_worker:.0f}** more"],
+            [f"new queries a second, 1 user and {USERS}", *rates, f"**{self.together / self.alone:.2f}** times"],
+        ]
+        return table(["Serving", "", "", ""], rows)
+
+
+def measure(world: World, queries: Sequence[str], starts: int = 3) -> Serving:
+    """Start the server some times, with one worker and with two, and have several users search at once."""
     ours, plain = [], []
     for number in range(starts):
         for mine in (True, False) if number % 2 == 0 else (False, True):
@@ -87,7 +111,6 @@ def measure(world: World, queries: Sequence[str], starts: int = 3) -> str:
                     ours.append(server.first_answer(f"/search?q=first+{number}"))
             else:
                 plain.append(_plain_start(world))
-    first, encode = median(ours), median(plain)
     one, two = (_memory(world, workers, queries) for workers in (1, 2))
     with served(world.data, WEB_CONCURRENCY=str(os.cpu_count() or 1)) as server:
         server.first_answer("/readyz")
@@ -98,22 +121,7 @@ def measure(world: World, queries: Sequence[str], starts: int = 3) -> str:
             chosen = [f"{words} {part}" for words in queries[half:]]
             alone.append(_throughput(server, 1, chosen))
             together.append(_throughput(server, USERS, [f"{words} too" for words in chosen]))
-    rows = [
-        [
-            "first search after the start, seconds",
-            f"{first:.2f}",
-            f"{encode:.2f} (a process that loads the model and encodes once)",
-            f"**{first / encode:.2f}** of it",
-        ],
-        ["memory of one worker and of two, MB", f"{one:.0f}", f"{two:.0f}", f"**{two - one:.0f}** more"],
-        [
-            f"new queries a second, 1 user and {USERS}",
-            f"{median(alone):.1f}",
-            f"{median(together):.1f}",
-            f"**{median(together) / median(alone):.2f}** times",
-        ],
-    ]
-    return table(["Serving", "", "", ""], rows)
+    return Serving(median(ours), median(plain), one, two, median(alone), median(together))
 
 
 def _plain_start(world: World) -> float:
