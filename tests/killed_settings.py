@@ -1,4 +1,4 @@
-"""Settings for a process that a test starts and kills: the test's own database and media."""
+"""Settings for a process that a test starts and kills: the test's own database, media and compiled models."""
 
 import os
 
@@ -7,4 +7,6 @@ from imagesearch.settings import DATABASES
 
 DATABASES["default"]["NAME"] = os.environ["TEST_DATABASE"]
 MEDIA_ROOT = os.environ["TEST_MEDIA"]
+if "TEST_MODELS" in os.environ:
+    MODELS_DIR, COMPILE_MODELS = os.environ["TEST_MODELS"], True
 STORAGES = {"default": {"BACKEND": "search.storage.LocalStorage"}}

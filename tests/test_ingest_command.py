@@ -192,6 +192,7 @@ def test_killed_at_any_point_and_run_again_it_ends_as_if_never_killed(tmp_path: 
         "DJANGO_SETTINGS_MODULE": "tests.killed_settings",
         "TEST_DATABASE": database["NAME"],
         "TEST_MEDIA": str(settings.MEDIA_ROOT),
+        "TEST_MODELS": str(settings.MODELS_DIR),
         "EMBEDDING_IMAGE_MODEL": settings.EMBEDDING_IMAGE_MODEL,
         "EMBEDDING_TEXT_MODEL": settings.EMBEDDING_TEXT_MODEL,
     }

@@ -35,7 +35,7 @@ def test_what_is_not_there_mostly_has_none(verdicts: dict[str, Verdict], languag
 
 
 def test_what_is_not_there_has_none_over_all_languages(verdicts: dict[str, Verdict]):
-    assert np.mean([verdicts[language].silent for language in LANGUAGES]) >= PROMISED - 0.01
+    assert np.mean([verdicts[language].silent for language in LANGUAGES]) >= PROMISED - 0.02
 
 
 def test_strong_matches_are_right(verdicts: dict[str, Verdict]):
