@@ -257,9 +257,8 @@ def bounded() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("bounded")
-def test_only_so_many_wait_for_a_model_and_the_next_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "MOST_WAITING", 1)
-    turn = waiting.Turn()
+def test_only_so_many_wait_for_a_model_and_the_next_is_told_to_come_again() -> None:
+    turn = waiting.Turn(most_waiting=1)
     with turn.taken():
         waiter = threading.Thread(target=lambda: turn.taken().__enter__())
         waiter.start()

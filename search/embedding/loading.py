@@ -22,7 +22,7 @@ from search.embedding import hardware
 from search.embedding.compiling import compiled_pictures, compiled_texts, is_decided
 from search.embedding.errors import ModelUnavailable
 from search.embedding.protocol import PictureEncoder, TextEncoder
-from search.embedding.waiting import Turn, bound_waiting
+from search.embedding.waiting import MOST_WAITING, Turn, bound_waiting
 from search.models.image import DIMENSIONS
 from search.vectors import WrongVectors
 
@@ -59,7 +59,7 @@ class _Once(Generic[Encoder]):
 
     def __init__(self, load: Callable[[], Encoder]) -> None:
         self._load = load
-        self._turn = Turn()
+        self._turn = Turn(MOST_WAITING)
         self._encoder: Encoder | None = None
         self._failure = ""
         self._failed_at = 0.0

@@ -1,5 +1,6 @@
 """Nobody waits long for a model: who would have to is told to come again, so that searches never pile up."""
 
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +8,8 @@ from contextlib import contextmanager
 from search.embedding.errors import Busy
 
 MOST_WAITING = 6
-"""Of the eight threads of a web worker, so that pages which need no model always find one."""
+"""While a model is loaded, of the eight threads of a web worker: pages that need no model still find one. Those that
+wait for others' encodings, of milliseconds each, are as many as there are threads."""
 PATIENCE = 10.0
 """Seconds."""
 
@@ -20,9 +22,11 @@ def bound_waiting() -> None:
 
 
 class Turn:
-    """A lock that one thread has at a time; those that wait for it are few and wait briefly, where that is bounded."""
+    """A lock that one thread has at a time. Where waiting is bounded, nobody waits for it longer than PATIENCE, nor
+    when `most_waiting` do so already."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_waiting: float = math.inf) -> None:
+        self._most_waiting = most_waiting
         self._lock = threading.Lock()
         self._counting = threading.Lock()
         self._waiting = 0
@@ -47,7 +51,7 @@ class Turn:
         if self._lock.acquire(blocking=False):
             return
         with self._counting:
-            if self._waiting >= MOST_WAITING:
+            if self._waiting >= self._most_waiting:
                 raise Busy
             self._waiting += 1
         try:
