@@ -5,7 +5,6 @@ map the weights from the file; those forked from one that has the model loaded s
 """
 
 import json
-import logging
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -27,8 +26,6 @@ from search.embedding.quantising import GROUP
 from search.embedding.waiting import Turn
 from search.models.image import DIMENSIONS
 from search.vectors import Vectors, unit_vectors
-
-logger = logging.getLogger(__name__)
 
 BATCH = 16
 """Pictures that are encoded together: more of them are no faster."""

@@ -28,6 +28,7 @@ from httpcore2 import (
 from search.fetching import addresses
 from search.fetching.connections import Deadline, DeadlineStream
 from search.fetching.errors import RefusedAddress
+from search.fetching.responses import body_within, header
 
 AT_ONCE = 8
 """Requests to one host at a time."""
@@ -123,16 +124,16 @@ class Downloads:
             ("Accept-Encoding", "identity"),
         ]
         with self._pool.stream("GET", target, headers=headers) as response:
-            location = _header(response, b"location")
+            location = header(response, b"location")
             if response.status in _REDIRECTS and location:
                 return _parsed(location, url)
             if response.status in _PASSING:
-                wait = _seconds(_header(response, b"retry-after"))
+                wait = _seconds(header(response, b"retry-after"))
                 host.rests_until = time.monotonic() + min(wait or 0, LONGEST_WAIT)
                 raise _Failed(f"The server answers with the error {response.status}.", wait)
             if response.status != 200:
                 raise NotDownloaded(f"The server answers with the error {response.status}.")
-            if _header(response, b"content-type").lower().startswith("text/html"):
+            if header(response, b"content-type").lower().startswith("text/html"):
                 raise NotDownloaded("The server sends a page, not a picture.")
             return _body(response, most_bytes)
 
@@ -161,20 +162,10 @@ def _seconds(text: str) -> float | None:
 
 
 def _body(response: Response, most_bytes: int) -> bytes:
-    announced = _header(response, b"content-length")
-    body = bytearray()
-    if not announced or int(announced) <= most_bytes:
-        for chunk in response.iter_stream():
-            body += chunk
-            if len(body) > most_bytes:
-                break
-        else:
-            return bytes(body)
-    raise NotDownloaded(f"The file has more than {most_bytes / 1024**2:,.0f} MB.")
-
-
-def _header(response: Response, name: bytes) -> str:
-    return next((value.decode("latin-1") for key, value in response.headers if key.lower() == name), "")
+    body = body_within(response, most_bytes)
+    if body is None:
+        raise NotDownloaded(f"The file has more than {most_bytes / 1024**2:,.0f} MB.")
+    return body
 
 
 class _Backend(NetworkBackend):

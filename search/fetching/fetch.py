@@ -11,6 +11,7 @@ from httpcore2 import URL, ConnectionPool, NetworkError, ProtocolError, Response
 from search.fetching.addresses import checked_address
 from search.fetching.connections import Deadline, PublicBackend
 from search.fetching.errors import RefusedAddress
+from search.fetching.responses import body_within, header
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -71,7 +72,7 @@ def _asked(address: httpx2.URL, backend: PublicBackend) -> bytes | httpx2.URL:
         ("Accept-Encoding", "identity"),
     ]
     with ConnectionPool(network_backend=backend) as pool, pool.stream("GET", target, headers=headers) as response:
-        location = _header(response, b"location")
+        location = header(response, b"location")
         if response.status in _REDIRECTS and location:
             return _joined(address, location)
         _refuse_what_is_no_picture(response)
@@ -90,27 +91,16 @@ def _refuse_what_is_no_picture(response: Response) -> None:
         raise RefusedAddress(
             _("The server of this address answers with the error %(status)s.") % {"status": response.status}
         )
-    if not _header(response, b"content-type").lower().startswith("image/"):
+    if not header(response, b"content-type").lower().startswith("image/"):
         raise RefusedAddress(
             _("This is not the address of a picture, but of a page or file. Copy the address of the picture itself.")
         )
 
 
 def _body(response: Response) -> bytes:
-    limit = settings.UPLOAD_MAX_MB * 1_000_000
-    announced = _header(response, b"content-length")
-    body = bytearray()
-    if not announced or int(announced) <= limit:
-        for chunk in response.iter_stream():
-            body += chunk
-            if len(body) > limit:
-                break
-        else:
-            return bytes(body)
-    raise RefusedAddress(
-        _("The picture at this address has more than %(limit)s MB.") % {"limit": f"{settings.UPLOAD_MAX_MB:,}"}
-    )
-
-
-def _header(response: Response, name: bytes) -> str:
-    return next((value.decode("latin-1") for key, value in response.headers if key.lower() == name), "")
+    body = body_within(response, settings.UPLOAD_MAX_MB * 1_000_000)
+    if body is None:
+        raise RefusedAddress(
+            _("The picture at this address has more than %(limit)s MB.") % {"limit": f"{settings.UPLOAD_MAX_MB:,}"}
+        )
+    return body
