@@ -2,7 +2,7 @@
 
 import ssl
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -46,16 +46,8 @@ class PublicBackend(NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> NetworkStream:
-        *first, last = public_addresses(host, port, self._deadline.left())
-        for tried, address in enumerate(first):
-            # Shared, because many a machine has an IPv6 that leads nowhere.
-            share = self._deadline.left() / (len(first) + 1 - tried)
-            with suppress(ConnectError, ConnectTimeout):
-                return self._connected(address, port, share)
-        return self._connected(last, port, self._deadline.left())
-
-    def _connected(self, address: str, port: int, seconds: float) -> NetworkStream:
-        return DeadlineStream(self._sockets.connect_tcp(address, port, timeout=seconds), lambda: self._deadline)
+        addresses = public_addresses(host, port, self._deadline.left())
+        return connected(self._sockets, addresses, port, lambda: self._deadline)
 
 
 class DeadlineStream(NetworkStream):
@@ -88,3 +80,16 @@ class DeadlineStream(NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
+
+
+def connected(
+    sockets: SyncBackend, addresses: Sequence[str], port: int, deadline: Callable[[], Deadline]
+) -> DeadlineStream:
+    """Connect to the first of `addresses` that answers. Raises what connecting to the last one raises."""
+    *first, last = addresses
+    for tried, address in enumerate(first):
+        # Shared, because many a machine has an IPv6 that leads nowhere.
+        share = deadline().left() / (len(addresses) - tried)
+        with suppress(ConnectError, ConnectTimeout):
+            return DeadlineStream(sockets.connect_tcp(address, port, timeout=share), deadline)
+    return DeadlineStream(sockets.connect_tcp(last, port, timeout=deadline().left()), deadline)

@@ -15,7 +15,6 @@ from httpcore2 import (
     URL,
     ConnectError,
     ConnectionPool,
-    ConnectTimeout,
     NetworkBackend,
     NetworkError,
     NetworkStream,
@@ -26,7 +25,7 @@ from httpcore2 import (
 )
 
 from search.fetching import addresses
-from search.fetching.connections import Deadline, DeadlineStream
+from search.fetching.connections import Deadline, connected
 from search.fetching.errors import RefusedAddress
 from search.fetching.responses import body_within, header
 
@@ -194,17 +193,9 @@ class _Backend(NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> NetworkStream:
         found = self._looked_up(host, port)
-        for tried, address in enumerate(found):
-            # Shared, because many a machine has an IPv6 that leads nowhere.
-            share = self.deadline.left() / (len(found) - tried)
-            try:
-                stream = self._sockets.connect_tcp(address, port, timeout=share)
-            except (ConnectError, ConnectTimeout):
-                if tried == len(found) - 1:
-                    raise
-            else:
-                return DeadlineStream(stream, lambda: self.deadline)
-        raise ConnectError(f"{host} has no address.")
+        if not found:
+            raise ConnectError(f"{host} has no address.")
+        return connected(self._sockets, found, port, lambda: self.deadline)
 
     def _looked_up(self, host: str, port: int) -> list[str]:
         try:
