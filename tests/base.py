@@ -1,5 +1,6 @@
 """The cast: pictures, images and people that the tests speak of."""
 
+import threading
 import uuid
 from collections.abc import Callable
 from io import BytesIO
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from PIL import Image as PILImage
 
 from search import storage
@@ -97,3 +99,17 @@ def pending_image(colour: str = "red", **fields: Any) -> Image:
     Image.objects.filter(pk=image.pk).update(embedding=None, embedding_model="")
     image.refresh_from_db()
     return image
+
+
+def in_another_thread(work: Callable[[], object]) -> threading.Thread:
+    """Run `work` in a thread, with a database connection of its own."""
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread

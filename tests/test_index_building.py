@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from search.ingestion import Report, files_source, index_building, ingest
 from search.ingestion.index_building import State, build_index, drop_index, index_state, vector_index
 from search.models import Image
 from search.querying.planning import planned, walk
-from tests.base import a_vector, many_images, write_picture
+from tests.base import a_vector, in_another_thread, many_images, write_picture
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,18 +51,6 @@ def load(photos: Path) -> tuple[Report, list[str]]:
         files_source([str(photos)]), progress=lambda report: told.append(report.doing) if report.doing else None
     )
     return report, told
-
-
-def in_another_thread(work: Callable[[], object]) -> None:
-    def run() -> None:
-        try:
-            work()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join(30)
 
 
 def nearest(count: int = 20) -> list[object]:
@@ -151,7 +138,7 @@ def test_an_index_that_somebody_else_builds_is_left_to_them(photos: Path) -> Non
     told: list[str] = []
 
     try:
-        in_another_thread(lambda: told.extend(load(photos)[1]))
+        in_another_thread(lambda: told.extend(load(photos)[1])).join(30)
     finally:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock_all()")

@@ -15,7 +15,7 @@ from search.ingestion import Details, Item, Report, Unavailable, adding, files_s
 from search.ingestion.stages import Allowance, Ended
 from search.models import Image, Origin
 from search.models.image import content_id
-from tests.base import picture_bytes, write_picture
+from tests.base import in_another_thread, picture_bytes, write_picture
 
 
 class Shelf:
@@ -59,18 +59,6 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "BATCH", 4)
     monkeypatch.setattr(pipeline, "LOOK_UP", 4)
     monkeypatch.setattr(line, "UNDER_WAY", 8)
-
-
-def in_another_thread(work: Callable[[], object]) -> threading.Thread:
-    def run() -> None:
-        try:
-            work()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread
 
 
 # What was met before
