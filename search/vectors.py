@@ -31,3 +31,8 @@ def unit_vectors(raw: npt.ArrayLike, *, count: int, dimensions: int) -> Vectors:
         raise WrongVectors("The model gave a zero vector, which points nowhere.")
     unit: Vectors = (vectors / lengths).astype(np.float32)
     return unit
+
+
+def as_text(vector: Vector) -> str:
+    """Return `vector` as pgvector reads it, rounded to halves: five digits tell all of these apart."""
+    return "[" + ",".join(["%.5g"] * len(vector)) % tuple(vector.astype(np.float16).tolist()) + "]"

@@ -7,7 +7,7 @@ What lies further away follows in the order of its distance, so that every row t
 import datetime as dt
 import math
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from django.db.models import Q
 from django.utils import timezone
@@ -183,14 +183,14 @@ class _Search:
         with planned(SCAN):
             count = others.filter(reached).count()
         if not by_date:  # then the results end at the cut
-            return [self._of(kept), self._ranked_rows(others.filter(reached), count)]
+            return [self._of(kept), self._ranked_rows(lambda: others.filter(reached), count)]
         order = "created" if self.query.sort is Sort.OLDEST else "-created"
         dropped = [one.id for one in rest]
         dated = images.filter(reached | Q(pk__in=[one.id for one in kept])).exclude(pk__in=dropped).order_by(order)
-        segments = [self._ranked_rows(dated, len(kept) + count, kept)]
+        segments = [self._ranked_rows(lambda: dated, len(kept) + count, kept)]
         if not self._ends_at_the_cut:
-            further = self._ranked_rows(others.exclude(reached), self.scope.total - len(kept) - len(rest) - count)
-            segments += [self._of(rest), further]
+            beyond = self.scope.total - len(kept) - len(rest) - count
+            segments += [self._of(rest), self._ranked_rows(lambda: others.exclude(reached), beyond)]
         return segments
 
     def _of(self, candidates: list[Candidate]) -> Segment:
@@ -203,19 +203,25 @@ class _Search:
 
     def _beyond(self, head: list[Candidate]) -> Segment:
         """All rows that are no candidates, by distance."""
-        if self.scope.by_words_alone and not self.aim.towards:
-            images = self.scope.images.newest()
-        else:
-            images = self.gathering.by_distance(self.scope.images)
-        return self._ranked_rows(images.exclude(pk__in=[one.id for one in head]), self.scope.total - len(head))
 
-    def _ranked_rows(self, images: ImageQuerySet, count: int, known: Sequence[Candidate] = ()) -> Segment:
-        """Rows in the order that `images` has; those of `known` are told of as the candidates that they are."""
+        def images() -> ImageQuerySet:
+            if self.scope.by_words_alone and not self.aim.towards:
+                ordered = self.scope.images.newest()
+            else:
+                ordered = self.gathering.by_distance(self.scope.images)
+            return ordered.exclude(pk__in=[one.id for one in head])
+
+        return self._ranked_rows(images, self.scope.total - len(head))
+
+    def _ranked_rows(
+        self, images: Callable[[], ImageQuerySet], count: int, known: Sequence[Candidate] = ()
+    ) -> Segment:
+        """Rows in the order that `images()` has; those of `known` are told of as the candidates that they are."""
         candidates = {one.id: one for one in known}
 
         def fetch(start: int, stop: int) -> list[Image]:
             with planned(SCAN):
-                rows = list(settled(images).for_lists()[start:stop])
+                rows = list(settled(images()).for_lists()[start:stop])
             whole = self._whole_by_id(rows)
             for image in rows:
                 if image.id in candidates:

@@ -1,6 +1,13 @@
 """The candidates of a search: the nearest rows, and those that its words find."""
 
-from django.db.models import BooleanField, ExpressionWrapper, FloatField, Func, Q
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+from django.contrib.postgres.search import SearchQuery as TextQuery
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+from django.db.models import BooleanField, ExpressionWrapper, Q
 
 from search.querying import words
 from search.querying.aiming import Aim
@@ -8,11 +15,17 @@ from search.querying.planning import SCAN, Plan, plan_for, planned
 from search.querying.ranking import Candidate
 from search.querying.scope import Scope
 from search.querysets import ImageQuerySet
+from search.vectors import as_text
 
 BY_WORDS = 200
 """Rows found by their words that are candidates too."""
-# As a number: hundreds of moments with their time zones take longer to read than the rows take to be found.
-_ADDED = Func("created", template="extract(epoch from %(expressions)s)::float8", output_field=FloatField())
+_SQL = """
+SELECT search_image.id, extract(epoch FROM search_image.created)::float8, {columns}
+FROM {rows} CROSS JOIN (SELECT {vectors}) AS asked
+WHERE {conditions} ORDER BY {order} LIMIT {most}
+"""
+"""A moment is read as a number: hundreds of them with their time zones take longer to read than the rows to be found.
+Each vector stands here once, and the planner takes it from there."""
 
 
 class Gathering:
@@ -40,23 +53,20 @@ class Gathering:
         """The nearest rows; the newest, where nothing in particular is wanted."""
         if self.scope.by_words_alone and not self.aim.towards:
             return []
-        nearest = self.by_distance(self.scope.images)
         # Rows that hold words are found by the words' own index, however many they are.
         holds = self.scope.query.box.quoted or self.scope.by_words_alone
         plan = SCAN if holds else plan_for(self.scope.total, self.scope.counts.unfiltered)
-        found = self._fetched(nearest, plan, plan.candidates)
+        found = self._fetched(plan, plan.candidates)
         if not plan.is_exact and len(found) < min(plan.candidates, self.scope.total):
             # The walk gave up before it met enough rows that pass the filter.
-            found = self._fetched(nearest, SCAN, plan.candidates)
+            found = self._fetched(SCAN, plan.candidates)
         self.reach = min((one.similarity for one in found if one.similarity is not None), default=-1)
         return found
 
     def _found_by_words(self) -> list[Candidate]:
         if self.scope.text is None:
             return []
-        images = self.by_distance(words.holding(self.scope.images, self.scope.text))
-        images = images.annotate(text_rank=words.rank(self.scope.text), whole=self.whole)
-        found = self._fetched(images, SCAN, BY_WORDS + 1)
+        found = self._fetched(SCAN, BY_WORDS + 1, holding=self.scope.text)
         self.more_hold_words = len(found) > BY_WORDS
         return found[:BY_WORDS]
 
@@ -70,24 +80,57 @@ class Gathering:
         images = images.annotate(**away)
         return images.by_distance(self.aim.towards.distance) if self.aim.towards else images.newest()
 
-    def _fetched(self, images: ImageQuerySet, plan: Plan, most: int) -> list[Candidate]:
-        columns = [name for name in ("distance", "text_rank", "whole") if name in images.query.annotations]
-        away = [f"away_{number}" for number in range(len(self.aim.away))]
-        if plan.is_exact:
-            images = settled(images)
-        with planned(plan):
-            rows = list(images.annotate(added=_ADDED).values("pk", "added", *columns, *away)[:most])
+    def _fetched(self, plan: Plan, most: int, holding: TextQuery | None = None) -> list[Candidate]:
+        """Return the nearest rows, of those that hold these words; the newest, where nothing in particular is wanted.
+
+        Read without the ORM, which takes as long for hundreds of rows as the walk through the index.
+        """
+        try:
+            sql, values = self._query(plan, most, holding)
+        except EmptyResultSet:
+            return []
+        with planned(plan), connection.cursor() as cursor:
+            cursor.execute(sql, values)
+            rows = cursor.fetchall()
         return [
             Candidate(
-                id=row["pk"],
-                added=row["added"],
-                similarity=1 - row["distance"] if "distance" in row else None,
-                text_rank=row.get("text_rank"),
-                whole=row.get("whole", False),
-                unwanted=tuple(1 - row[name] for name in away),
+                id=image_id,
+                added=added,
+                similarity=None if distance is None else 1 - distance,
+                text_rank=text_rank,
+                whole=whole,
+                unwanted=tuple(1 - one for one in away),
             )
-            for row in rows
+            for image_id, added, distance, text_rank, whole, *away in rows
         ]
+
+    def _query(self, plan: Plan, most: int, holding: TextQuery | None) -> tuple[str, list[Any]]:
+        """Return the SQL and its values. Raises EmptyResultSet where no row can be found."""
+        images = words.holding(self.scope.images, holding) if holding else self.scope.images
+        compiler = images.query.get_compiler(connection=connection)
+        conditions, of_conditions = compiler.compile(images.query.where)
+        rows, of_rows = compiler.get_from_clause()
+        judged: list[tuple[str, Sequence[Any]]] = [("NULL", []), ("false", [])]
+        if holding:
+            parts = (words.rank(holding), self.whole)
+            judged = [compiler.compile(part.resolve_expression(images.query)) for part in parts]
+        towards = {"towards": self.aim.towards.vector} if self.aim.towards else {}
+        away = {f"away_{number}": one.vector for number, one in enumerate(self.aim.away)}
+        distance = "embedding <=> towards" if towards else "NULL"
+        order = distance if towards else "created DESC"
+        sql = _SQL.format(
+            columns=", ".join(
+                [distance, *(part for part, _values in judged), *(f"embedding <=> {one}" for one in away)]
+            ),
+            rows=" ".join(rows),
+            vectors=", ".join(f"%s::halfvec AS {one}" for one in [*towards, *away]),
+            conditions=conditions,
+            order=f"{order}, search_image.id" if plan.is_exact else order,
+            most=most,
+        )
+        vectors = [as_text(vector) for vector in [*towards.values(), *away.values()]]
+        of_columns = chain.from_iterable(values for _part, values in judged)
+        return sql, [*of_columns, *of_rows, *vectors, *of_conditions]
 
 
 def settled(images: ImageQuerySet) -> ImageQuerySet:

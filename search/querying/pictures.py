@@ -2,6 +2,7 @@
 
 import uuid
 
+import numpy as np
 from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -54,5 +55,4 @@ def picture_vector(token: uuid.UUID) -> Vector:
         kept.embedding = picture_encoder().encode_pictures([picture])[0]
         kept.embedding_model = active_model()
         kept.save(update_fields=["embedding", "embedding_model"])
-    vector: Vector = kept.embedding
-    return vector
+    return np.asarray(kept.embedding, dtype=np.float32)
