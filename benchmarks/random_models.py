@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from itertools import product
+from itertools import chain, islice, product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,9 @@ SEED = 20
 WORD_PIECES = 119_547
 """The vocabulary of distilbert-base-multilingual-cased."""
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+_LETTERS = [chr(code) for code in range(33, 127)]
 _SYLLABLES = [consonant + vowel for consonant, vowel in product("bdfghklmnprstvz", "aeiou")]
+_SMALLEST_PIECES = [*_SPECIAL, *_LETTERS, *(f"##{letter}" for letter in _LETTERS), *_SYLLABLES]
 
 
 def picture_model(cache: Path) -> Path:
@@ -31,7 +33,11 @@ def text_model(cache: Path) -> Path:
 
 
 def words() -> Iterator[str]:
-    """All words of three syllables: each is one piece of the text model's vocabulary."""
+    """The words of three syllables that the text model knows: each is one piece of its vocabulary."""
+    return islice(_words(), WORD_PIECES - len(_SMALLEST_PIECES))
+
+
+def _words() -> Iterator[str]:
     return ("".join(syllables) for syllables in product(_SYLLABLES, repeat=3))
 
 
@@ -92,9 +98,7 @@ def _tokenizer(pieces: int, longest: int) -> "PreTrainedTokenizerFast":
     """A WordPiece tokenizer whose `pieces` are single letters and made-up words."""
     from transformers import PreTrainedTokenizerFast
 
-    letters = [chr(code) for code in range(33, 127)]
-    known = [*_SPECIAL, *letters, *(f"##{letter}" for letter in letters), *_SYLLABLES, *words()]
-    known = [*known[:pieces], *(f"[unused{number}]" for number in range(pieces - len(known)))]
+    known = islice(chain(_SMALLEST_PIECES, _words()), pieces)
     vocabulary = {piece: number for number, piece in enumerate(known)}
     tokenizer = Tokenizer(WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.NFC()
