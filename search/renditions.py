@@ -1,9 +1,11 @@
 """Smaller copies of an image: made once, kept in the storage, and where browsers find them."""
 
-from collections.abc import Iterable
+import uuid
+from collections.abc import Callable, Iterable
+from functools import cache
 
 from django.conf import settings
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 
 from search import storage
 from search.imaging import read_picture, thumbnail
@@ -34,4 +36,23 @@ def thumbnail_urls(images: Iterable[Image]) -> dict[str, str]:
     ids = [image.id for image in images]
     if storage.serves_itself():
         return {str(image_id): url for image_id, url in storage.rendition_urls(ids, storage.THUMBNAIL).items()}
-    return {str(image_id): reverse("rendition", args=[image_id, storage.THUMBNAIL]) for image_id in ids}
+    address = addresses("rendition", storage.THUMBNAIL)
+    return {str(image_id): address(image_id) for image_id in ids}
+
+
+def addresses(name: str, *rest: object) -> Callable[[uuid.UUID], str]:
+    """Return what makes the address of any image under the route `name`, whose arguments are the id and `rest`.
+
+    A page has a hundred of them, and Django takes 15 µs for each.
+    """
+    before, after = _around_the_id(get_script_prefix(), name, rest)
+    return lambda image_id: f"{before}{image_id}{after}"
+
+
+@cache
+def _around_the_id(_prefix: str, name: str, rest: tuple[object, ...]) -> tuple[str, str]:
+    before, after = reverse(name, args=[_ANY_ID, *rest]).split(str(_ANY_ID))
+    return before, after
+
+
+_ANY_ID = uuid.UUID(int=0)

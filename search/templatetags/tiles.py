@@ -1,7 +1,6 @@
 """Images side by side in rows: by far the most of a page, so rendered by the faster engine."""
 
-import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from urllib.parse import urlencode
@@ -17,12 +16,11 @@ from search.jinja import rendered
 from search.models import Image
 from search.querying import MAX_PARTS, SearchQuery
 from search.querying.relevance import Scale
-from search.renditions import thumbnail_urls
+from search.renditions import addresses, thumbnail_urls
 
 register = template.Library()
 
 _NARROWEST, _WIDEST = 0.5, 2.5
-_ANY_ID = uuid.UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +84,8 @@ def tiles_of(images: Iterable[Image], query: SearchQuery) -> list[Tile]:
     """Return the tiles of `images` in the search `query`. The addresses of all thumbnails are asked for at once."""
     images = list(images)
     thumbnails = thumbnail_urls(images)
-    page = _addresses("image")
-    renditions = [_addresses("rendition", longest) for longest in storage.WIDTHS[1:]]
+    page = addresses("image")
+    renditions = [addresses("rendition", longest) for longest in storage.WIDTHS[1:]]
     more, less = _asking_also(query, "like"), _asking_also(query, "unlike")
     return [
         Tile(
@@ -100,12 +98,6 @@ def tiles_of(images: Iterable[Image], query: SearchQuery) -> list[Tile]:
         )
         for image in images
     ]
-
-
-def _addresses(name: str, *rest: object) -> Callable[[uuid.UUID], str]:
-    """Return what makes the address of any image; resolved once, since Django takes its time for each."""
-    before, after = reverse(name, args=[_ANY_ID, *rest]).split(str(_ANY_ID))
-    return lambda image_id: f"{before}{image_id}{after}"
 
 
 def _asking_also(query: SearchQuery, name: str) -> str:
