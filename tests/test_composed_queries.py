@@ -166,7 +166,7 @@ def test_all_pages_of_words_alone_are_full(monkeypatch: pytest.MonkeyPatch):
     many_images(300)
     Image.objects.update(description="the same word")
     query = SearchQuery(words="same", mode=Mode.WORDS)
-    ids = [image.id for page in range(1, 14) for image in find(query.on_page(page)).images]
+    ids = [image.id for page in range(1, 14) for image in find(replace(query, page=page)).images]
     assert len(ids) == len(set(ids)) == 300
 
 
@@ -338,7 +338,7 @@ def test_every_row_stands_on_one_page(exact_below: int, monkeypatch: pytest.Monk
     many_images(700)
     Image.objects.filter(title__startswith="6").update(description="red")
     for query in (meaning("red"), SearchQuery(words="red -blue")):
-        ids = [image.id for page in range(1, 31) for image in find(query.on_page(page)).images]
+        ids = [image.id for page in range(1, 31) for image in find(replace(query, page=page)).images]
         assert len(ids) == len(set(ids)) == 700
 
 

@@ -114,10 +114,6 @@ def test_a_token_that_is_none_is_told_as_an_unknown_picture(name: str):
         SearchQuery.from_params({name: ["../../etc/passwd"]})
 
 
-def test_the_next_page_is_the_same_search():
-    assert SearchQuery(words="red", mode=Mode.WORDS).on_page(3) == SearchQuery(words="red", mode=Mode.WORDS, page=3)
-
-
 def test_weights_belong_to_the_parts_at_the_same_places():
     one, other = uuid.uuid4(), uuid.uuid4()
     query = SearchQuery.from_params({"like": [str(one), str(other)], "like_weight": ["0.5", ""]})

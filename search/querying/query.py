@@ -120,9 +120,6 @@ class SearchQuery:
         """Whether nothing is asked, but perhaps filtered."""
         return not (self.words or self.parts)
 
-    def on_page(self, page: int) -> Self:
-        return replace(self, page=page)
-
     def replace(self, **fields: Any) -> Self:
         """Return this query from its first page on, with other values for `fields`."""
         return replace(self, **{"page": 1, "seen": None, **fields})
