@@ -168,9 +168,10 @@ def test_a_model_of_another_kind_is_used_as_it_is(fresh: Path, settings: Any) ->
         def __getitem__(self, number: int) -> object:
             return object()
 
-    from search.embedding.exporting import NotExportable, exported_pictures
+    from search.embedding.exporting import exported_pictures
+    from search.embedding.forwards import UnknownModel
 
-    with pytest.raises(NotExportable):
+    with pytest.raises(UnknownModel):
         exported_pictures(Other())  # type: ignore[arg-type]
 
 

@@ -32,6 +32,8 @@ from search.embedding import (
     text_encoder,
     warm_up,
 )
+from search.embedding.agreement import agreement
+from search.embedding.samples import drawing
 from tests.s3_servers import free_port
 
 RED = PILImage.new("RGB", (64, 48), "red")
@@ -378,6 +380,12 @@ class Disagreeing:
     def eval(self) -> "Disagreeing":
         return self
 
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, number: int) -> object:
+        return object()
+
     def encode(self, inputs: Sequence[Any], **options: Any) -> np.ndarray:
         import torch
 
@@ -440,6 +448,61 @@ def test_float32_is_kept_where_the_processor_lacks_bfloat16(monkeypatch: pytest.
     monkeypatch.setattr(encoders, "_has_bfloat16", lambda device: False)
 
     assert not encoders.SentencePictures(Disagreeing([1.0, 0.0])).half  # type: ignore[arg-type]
+
+
+# Pictures that are cut ahead
+
+
+def demo_pictures() -> Any:
+    from search.embedding.encoders import SentencePictures, open_model
+
+    return SentencePictures(open_model(str(demo.IMAGE_MODEL), local_files_only=True))
+
+
+@pytest.mark.parametrize("bfloat16", [True, False])
+def test_cut_pictures_have_the_vectors_that_the_library_gives_to_whole_ones(
+    monkeypatch: pytest.MonkeyPatch, bfloat16: bool
+) -> None:
+    from search.embedding import encoders
+
+    monkeypatch.setattr(encoders, "_has_bfloat16", lambda device: bfloat16)
+    encoder = demo_pictures()
+    drawings = [drawing(seed) for seed in range(200, 240)]
+    cut = [encoder.fitted(picture) for picture in drawings]
+
+    # The library is needed no more: neither to prepare pictures nor to encode them.
+    exact = encoder.exactly(drawings)
+    monkeypatch.setattr(encoder.model, "encode", lambda *args, **options: pytest.fail("the library was asked"))
+    vectors = encoder.encode_pictures(cut)
+
+    assert len({picture.size for picture in cut}) == 1
+    assert encoder.half == bfloat16
+    assert agreement(exact, vectors).is_enough
+    assert np.allclose(encoder.encode_pictures(drawings), vectors)
+
+
+def test_the_library_does_it_all_where_cutting_ahead_gives_other_vectors(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from search.embedding.pixels import Window
+
+    # As if a newer library cut out another part than we do.
+    monkeypatch.setattr(Window, "cut", lambda window, picture: picture.resize((window.side,) * 2).rotate(90))
+    with caplog.at_level("INFO", logger="search"):
+        encoder = demo_pictures()
+    picture = drawing(1)
+
+    assert encoder.fitted(picture) is picture
+    assert float((encoder.encode_pictures([picture]) * encoder.exactly([picture])).sum()) > 0.999
+    assert "encoding cut pictures is not used: mean cosine" in caplog.text
+
+
+def test_the_library_prepares_pictures_for_a_model_that_is_no_clip() -> None:
+    from search.embedding.encoders import SentencePictures
+
+    encoder = SentencePictures(Disagreeing([1.0, 0.0]))  # type: ignore[arg-type]
+
+    assert encoder.fitted(RED) is RED
 
 
 # Names

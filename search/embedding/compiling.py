@@ -155,7 +155,7 @@ def _first_that_agrees(
 
 def _decided(folder: Path, make: Callable[[Path], Verdict]) -> Verdict:
     """Return what was decided before in `folder`, or have it made in a draft that gets this name when it is whole."""
-    from search.embedding.exporting import NotExportable  # noqa: PLC0415 - imports torch
+    from search.embedding.forwards import UnknownModel  # noqa: PLC0415 - imports torch
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _alone(folder.parent):
@@ -166,7 +166,7 @@ def _decided(folder: Path, make: Callable[[Path], Verdict]) -> Verdict:
             draft.mkdir()
             try:
                 verdict = make(draft)
-            except NotExportable as reason:
+            except UnknownModel as reason:
                 verdict = Verdict("", str(reason))
             if not verdict.precision:
                 shutil.rmtree(draft)
