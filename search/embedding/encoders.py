@@ -56,7 +56,7 @@ class _Encoder:
         return f"torch {'bfloat16' if self.half else 'float32'}"
 
     def exactly(self, inputs: Sequence[Any]) -> Vectors:
-        """Return the vectors of `inputs` as sentence-transformers computes them in float32, by which others are judged."""
+        """Return what sentence-transformers makes of `inputs` in float32, by which other ways are judged."""
         return self._by_the_library(inputs, half=False)
 
     def _encoded(self, inputs: Sequence[Any], *, half: bool) -> Vectors:
