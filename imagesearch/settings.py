@@ -3,10 +3,10 @@
 Nothing configured means local use: an embedded PostgreSQL, pictures in files, everything under `var/`.
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from botocore.config import Config
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
@@ -81,8 +81,6 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django_htmx",
     "corsheaders",
-    # For the files of the page where the API is tried.
-    "ninja",
 ]
 
 MIDDLEWARE = [
@@ -180,27 +178,37 @@ S3_CONNECTION = {
     "region_name": text("AWS_S3_REGION_NAME") or None,
     "access_key": text("AWS_ACCESS_KEY_ID") or None,
     "secret_key": text("AWS_SECRET_ACCESS_KEY") or None,
-    "client_config": Config(
-        signature_version="s3v4",
-        connect_timeout=5,
-        read_timeout=20,
-        retries={"mode": "standard", "total_max_attempts": 3},
-        max_pool_connections=32,
-        # Servers that merely speak S3 rarely know the newer trailing checksums.
-        request_checksum_calculation="when_required" if S3_ENDPOINT_URL else "when_supported",
-        response_checksum_validation="when_required" if S3_ENDPOINT_URL else "when_supported",
-        s3={"addressing_style": "path" if S3_ENDPOINT_URL else "auto"},
-    ),
 }
-_s3_options = {
-    **S3_CONNECTION,
-    "bucket_name": S3_BUCKET,
-    "location": text("AWS_LOCATION"),
-    "querystring_auth": True,
-    "querystring_expire": 24 * 3600,
-    "file_overwrite": True,
-    "default_acl": None,
+# For botocore's Config.
+S3_CLIENT: dict[str, Any] = {
+    "signature_version": "s3v4",
+    "connect_timeout": 5,
+    "read_timeout": 20,
+    "retries": {"mode": "standard", "total_max_attempts": 3},
+    "max_pool_connections": 32,
+    # Servers that merely speak S3 rarely know the newer trailing checksums.
+    "request_checksum_calculation": "when_required" if S3_ENDPOINT_URL else "when_supported",
+    "response_checksum_validation": "when_required" if S3_ENDPOINT_URL else "when_supported",
+    "s3": {"addressing_style": "path" if S3_ENDPOINT_URL else "auto"},
 }
+
+
+def _object_storage() -> dict[str, Any]:
+    from botocore.config import Config  # noqa: PLC0415 - 80 ms, for those who have a bucket
+
+    options = {
+        **S3_CONNECTION,
+        "client_config": Config(**S3_CLIENT),
+        "bucket_name": S3_BUCKET,
+        "location": text("AWS_LOCATION"),
+        "querystring_auth": True,
+        "querystring_expire": 24 * 3600,
+        "file_overwrite": True,
+        "default_acl": None,
+    }
+    return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+
+
 # Where browsers fetch thumbnails and renditions, when those are public; presigned addresses otherwise.
 S3_PUBLIC_BASE_URL = web_address("S3_PUBLIC_BASE_URL")
 # For a bucket that browsers can't reach: pages then fetch thumbnails and renditions from here.
@@ -208,11 +216,7 @@ PICTURES_THROUGH_SITE = flag("PICTURES_THROUGH_SITE", default=False)
 MEDIA_ROOT = DATA_DIR / "media"
 
 STORAGES: dict[str, dict[str, Any]] = {
-    "default": (
-        {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": _s3_options}
-        if S3_BUCKET
-        else {"BACKEND": "search.storage.LocalStorage"}
-    ),
+    "default": _object_storage() if S3_BUCKET else {"BACKEND": "search.storage.LocalStorage"},
     "staticfiles": {
         "BACKEND": (
             "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -223,7 +227,11 @@ STORAGES: dict[str, dict[str, Any]] = {
 }
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+_ninja = find_spec("ninja")
+assert _ninja
+assert _ninja.origin
+# And those of the page where the API is tried: as an app of Django, ninja would be imported by every process.
+STATICFILES_DIRS = [BASE_DIR / "static", Path(_ninja.origin).with_name("static")]
 
 UPLOAD_MAX_MB = whole_number("UPLOAD_MAX_MB", default=20, least=1, most=500)
 UPLOAD_MAX_MEGAPIXELS = whole_number("UPLOAD_MAX_MEGAPIXELS", default=100, least=1, most=1000)

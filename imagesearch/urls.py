@@ -7,14 +7,15 @@ from django.utils.functional import lazy
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 
-from search.api.site import api
+from imagesearch.resolvers import LateResolver
 from search.views import errors
 
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("language/", include("django.conf.urls.i18n")),
     path("api/", RedirectView.as_view(pattern_name="api:openapi-view")),
-    path("api/", api.urls),
+    # Imported with its first request: ninja and pydantic take 0.2 s, and few processes need them.
+    LateResolver("api/", "search.api.urls", app_name="ninja", namespace="api"),
     # Whatever else stands there is answered as programs read it, in development too.
     re_path("^api/", csrf_exempt(errors.not_found)),
     # Some browsers ask for it whatever the page says.

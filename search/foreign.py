@@ -3,7 +3,6 @@
 from functools import lru_cache
 from typing import Any
 
-import boto3
 from django.conf import settings
 
 SCHEME = "s3://"
@@ -28,13 +27,16 @@ def client() -> Any:
 
 @lru_cache(maxsize=4)
 def _client(endpoint_url: str | None, region: str | None, access_key: str | None, secret_key: str | None) -> Any:
+    import boto3  # noqa: PLC0415 - a tenth of a second, for those who have pictures in buckets
+    from botocore.config import Config  # noqa: PLC0415
+
     return boto3.session.Session().client(
         "s3",
         endpoint_url=endpoint_url,
         region_name=region,
         aws_access_key_id=access_key,
         aws_secret_access_key=secret_key,
-        config=settings.S3_CONNECTION["client_config"],
+        config=Config(**settings.S3_CLIENT),
     )
 
 

@@ -131,5 +131,5 @@ def use_s3(settings: Any, server: S3Server, **environment: str) -> None:
         }
     )
     settings.STORAGES = {**settings.STORAGES, "default": made["STORAGES"]["default"]}
-    for name in ("S3_BUCKET", "S3_ENDPOINT_URL", "S3_CONNECTION", "S3_PUBLIC_BASE_URL"):
+    for name in ("S3_BUCKET", "S3_ENDPOINT_URL", "S3_CONNECTION", "S3_CLIENT", "S3_PUBLIC_BASE_URL"):
         setattr(settings, name, made[name])

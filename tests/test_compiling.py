@@ -230,7 +230,10 @@ def test_a_cut_picture_stays_as_it_is() -> None:
 
 @pytest.mark.usefixtures("_as_many_threads_as_before")
 def test_forked_workers_encode_with_the_model_of_their_parent() -> None:
-    loading.load_before_forking()
+    done: list[str] = []
+    loading.load_before_forking(meanwhile=lambda: done.append("pages"))
+    assert done == ["pages"]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("model-loading")]
     right = text_encoder().encode_texts(["red star"])
     reading, writing = os.pipe()
     child = os.fork()

@@ -1,5 +1,6 @@
 """`manage.py demo`: from an empty folder to a working search, and again without losing anything."""
 
+import gc
 import os
 import re
 import runpy
@@ -103,11 +104,21 @@ def test_it_ends_in_a_server_of_what_was_prepared(
     assert f"http://127.0.0.1:{port}/search?q=" in told
 
 
-def test_gunicorn_listens_where_it_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gunicorn_listens_where_it_was_told_and_looks_for_garbage_when_it_forks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv("HOST", raising=False)
     monkeypatch.setenv("PORT", "8123")
 
-    assert runpy.run_path(str(project.BASE_DIR / "gunicorn.conf.py"))["bind"] == "127.0.0.1:8123"
+    try:
+        read = runpy.run_path(str(project.BASE_DIR / "gunicorn.conf.py"))
+        assert read["bind"] == "127.0.0.1:8123"
+        assert not gc.isenabled()
+        read["pre_fork"](None, None)
+        assert gc.isenabled()
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 @pytest.mark.django_db

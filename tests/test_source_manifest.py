@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from search import fetching
-from search.fetching import Downloads, NotDownloaded, downloads
+from search.fetching import NotDownloaded, downloads
+from search.fetching.downloads import Downloads
 from search.ingestion import Choices, Details, Unavailable, ingest, open_source
 from search.ingestion.sources import Listed, manifest
 from search.models import Image

@@ -105,7 +105,7 @@ class CompiledTexts(_Compiled):
 
 
 @cache
-def _core() -> ov.Core:
+def core() -> ov.Core:
     """Return the one that the process keeps to its end.
 
     It gives the thread that makes it a stack for signals, and takes it away with itself: freed in another thread, it
@@ -115,7 +115,7 @@ def _core() -> ov.Core:
 
 
 def _compiled(model: Path, precision: str) -> ov.CompiledModel:
-    return _core().compile_model(
+    return core().compile_model(
         str(model),
         "CPU",
         {

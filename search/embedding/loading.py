@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -196,12 +197,25 @@ def warm_up() -> None:
         threading.Thread(target=load, name="model-loading", daemon=True).start()
 
 
-def load_before_forking() -> None:
+def load_before_forking(meanwhile: Callable[[], None] = lambda: None) -> None:
     """Load the compiled model for words, if there is one, so that the workers of a server share its memory.
 
     Encodings take one thread each from now on: one that has more threads would lose them in a fork.
+
+    `meanwhile` is done while OpenVINO compiles, in a thread that doesn't hold Python's lock and ends before this
+    returns.
     """
+    from search.embedding.compiled import core  # noqa: PLC0415 - imports OpenVINO
+
     hardware.take_one_thread_each()
+    core()  # which belongs to the thread that makes it
+    with ThreadPoolExecutor(1, thread_name_prefix="model-loading") as pool:
+        loading = pool.submit(_share_texts)
+        meanwhile()
+    loading.result()
+
+
+def _share_texts() -> None:
     if texts := compiled_texts():
         with suppress(WrongVectors):
             texts.encode_texts(["a word"])  # what is laid out at the first use is shared too

@@ -26,7 +26,7 @@ from httpcore2 import (
 
 from search.fetching import addresses
 from search.fetching.connections import Deadline, connected
-from search.fetching.errors import RefusedAddress
+from search.fetching.errors import NotDownloaded, RefusedAddress
 from search.fetching.responses import body_within, header
 
 AT_ONCE = 8
@@ -41,10 +41,6 @@ MOST_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 _CONNECTIONS = 64
-
-
-class NotDownloaded(Exception):
-    """A file can't be had from its address. The message, for the operator, says why."""
 
 
 class _Failed(Exception):

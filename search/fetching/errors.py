@@ -1,10 +1,14 @@
-"""The one exception of this room."""
+"""The exceptions of this room."""
 
 from django.utils.translation import gettext as _
 
 
 class RefusedAddress(Exception):
     """Nothing is fetched from an address. The message is for the person who gave it."""
+
+
+class NotDownloaded(Exception):
+    """A file can't be had from its address. The message, for the operator, says why."""
 
 
 def not_public() -> RefusedAddress:

@@ -1,7 +1,6 @@
 """One picture from one address."""
 
 import threading
-from typing import TYPE_CHECKING
 
 import httpx2
 from django.conf import settings
@@ -13,20 +12,12 @@ from search.fetching.connections import Deadline, PublicBackend
 from search.fetching.errors import RefusedAddress
 from search.fetching.responses import body_within, header
 
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AnonymousUser, User
-
 SECONDS = 5.0
 """For everything: looking up names, connecting, redirects, the last byte."""
 MOST_REDIRECTS = 3
 # Each holds a thread of the server for up to SECONDS; half of gunicorn's threads are left for everybody else.
 _AT_ONCE = threading.BoundedSemaphore(4)
 _REDIRECTS = {301, 302, 303, 307, 308}
-
-
-def may_search_by_address(user: "User | AnonymousUser") -> bool:
-    """Whether SEARCH_BY_ADDRESS lets this person have addresses fetched."""
-    return settings.SEARCH_BY_ADDRESS == "on" or (settings.SEARCH_BY_ADDRESS == "members" and user.is_authenticated)
 
 
 def fetch_picture(url: str) -> bytes:

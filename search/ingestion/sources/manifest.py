@@ -8,15 +8,18 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO, TYPE_CHECKING, TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from search.fetching import Downloads, NotDownloaded
+from search.fetching import NotDownloaded
 from search.ingestion.items import Details, Item, Unavailable
 from search.ingestion.metadata import details_of
 from search.ingestion.sources.listing import MOST_BYTES, Findings, Listing
 from search.ingestion.sources.names import storable
 from search.ingestion.tables import MetadataError, Row, rows_of
+
+if TYPE_CHECKING:
+    from search.fetching.downloads import Downloads
 
 _TABLE = re.compile(r"\.(tsv|csv|jsonl)\d*$", re.IGNORECASE)
 UNSPLASH_PHOTOS = re.compile(r"(?:^|/)photos\.[ct]sv\d*$")
@@ -35,14 +38,14 @@ def is_table(path: str) -> bool:
     return bool(_TABLE.search(path))
 
 
-def manifest(path: str, findings: Findings, downloads: Downloads, *, width: int) -> Listing:
+def manifest(path: str, findings: Findings, downloads: "Downloads", *, width: int) -> Listing:
     """Return what the rows of a table name in the column `url`, or `photo_image_url` as Unsplash calls it."""
     source = Path(path)
     return table_listing(path, lambda: source.open("rb"), source.stat().st_size, findings, downloads, width=width)
 
 
 def table_listing(
-    name: str, opened: Opened, size: int, findings: Findings, downloads: Downloads, *, width: int
+    name: str, opened: Opened, size: int, findings: Findings, downloads: "Downloads", *, width: int
 ) -> Listing:
     """Return what the rows of a table of `size` bytes name; `opened` gives it from its start, each time."""
     count = None
@@ -54,7 +57,7 @@ def table_listing(
     return Listing(_items(name, opened, findings, partial(_read, downloads, width=width)), count)
 
 
-def address_listing(address: str, downloads: Downloads, *, width: int) -> Listing:
+def address_listing(address: str, downloads: "Downloads", *, width: int) -> Listing:
     """Return the one picture at an address."""
     return Listing([_item(address, Details(), partial(_read, downloads, width=width))], 1)
 
@@ -99,7 +102,7 @@ def _of_unsplash(row: Row) -> Row:
     }
 
 
-def _read(downloads: Downloads, address: str, *, width: int) -> bytes:
+def _read(downloads: "Downloads", address: str, *, width: int) -> bytes:
     try:
         return downloads.get(_as_wide(address, width), most_bytes=MOST_BYTES)
     except NotDownloaded as error:

@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 from itertools import chain, groupby
 from pathlib import Path
 
-from search.fetching import Downloads
 from search.ingestion.items import Details
 from search.ingestion.sources.files import Found, Walk, files
 from search.ingestion.sources.listing import Findings, Listed, Listing
 from search.ingestion.sources.manifest import address_listing, is_table, manifest
-from search.ingestion.sources.s3 import bucket_listing
 from search.ingestion.sources.tars import is_tar, tar_listing
 from search.ingestion.sources.zips import is_zip, zip_listing
 
@@ -65,11 +63,16 @@ class _Door:
         self.findings = Findings()
         self._choices = choices
         self._walk = Walk(self.findings)
+        # Imports httpx2: 0.06 s, which no process needs but one that ingests.
+        from search.fetching.downloads import Downloads  # noqa: PLC0415
+
         self._downloads = Downloads(private_addresses=choices.private_addresses)
 
     def expanded(self, places: Iterable[str]) -> Iterator[_Files | Listing]:
         for place in places:
             if place.startswith("s3://"):
+                from search.ingestion.sources.s3 import bucket_listing  # noqa: PLC0415 - imports botocore
+
                 yield bucket_listing(place, self.findings, in_place=self._choices.in_place)
             elif place.startswith(("http://", "https://")):
                 yield address_listing(place, self._downloads, width=self._choices.width)

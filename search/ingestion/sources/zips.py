@@ -5,14 +5,16 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from functools import partial
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-from search.fetching import Downloads
 from search.ingestion.items import Item, Unavailable
 from search.ingestion.sources.files import version_of
 from search.ingestion.sources.listing import MOST_BYTES, Findings, Listing
 from search.ingestion.sources.manifest import UNSPLASH_PHOTOS, table_listing
 from search.ingestion.sources.names import is_offered, storable
+
+if TYPE_CHECKING:
+    from search.fetching.downloads import Downloads
 
 _ENCRYPTED = 0x1
 _DAMAGED = (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError)
@@ -25,7 +27,7 @@ def is_zip(path: str) -> bool:
     return path.lower().endswith(".zip")
 
 
-def zip_listing(path: str, findings: Findings, downloads: Downloads, *, width: int) -> Listing:
+def zip_listing(path: str, findings: Findings, downloads: "Downloads", *, width: int) -> Listing:
     """Return the pictures in an archive; of the archive that Unsplash offers, those that its tables of photos name."""
     try:
         archive = _Archive(path)

@@ -1,0 +1,42 @@
+"""What a server loads when it starts: all that the first page needs, and nothing that few pages do."""
+
+import os
+import subprocess
+import sys
+
+from django.conf import settings as project
+
+START = """
+import sys
+from imagesearch.wsgi import application
+from search.pages import load_pages
+load_pages()
+late = ("ninja", "pydantic", "boto3", "botocore", "storages", "httpx2", "torch", "transformers")
+print("before", *(name for name in late if name in sys.modules))
+from django.urls import resolve, reverse
+print(reverse("results"), resolve("/search").view_name)
+print("after pages", *(name for name in late if name in sys.modules))
+print(reverse("api:search"), resolve(reverse("api:search")).namespace)
+print("after the API", *(name for name in ("ninja", "boto3") if name in sys.modules))
+"""
+
+
+def test_the_api_and_the_clients_of_other_servers_are_imported_when_they_are_needed() -> None:
+    blank = dict.fromkeys(("AWS_STORAGE_BUCKET_NAME", "AWS_S3_ENDPOINT_URL", "S3_PUBLIC_BASE_URL"), "")
+    # Not asked for anything.
+    database = {"DATABASE_URL": "postgres://nobody@localhost/none", "DEBUG": "on", "SECRET_KEY": "unused"}
+    told = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", START],
+        cwd=project.BASE_DIR,
+        env={**os.environ, **blank, **database, "DJANGO_SETTINGS_MODULE": "imagesearch.settings"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.splitlines() == [
+        "before",
+        "/search results",
+        "after pages",
+        "/api/search api",
+        "after the API ninja",
+    ]
