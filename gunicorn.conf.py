@@ -6,12 +6,14 @@ from typing import Any
 
 from gunicorn.http import message
 
+from imagesearch.machine import core_count
+
 # Almost nothing of what is made until the workers are forked is garbage, and looking for it takes 0.1 to 0.3 s.
 gc.disable()
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 # A search is mostly Python, of which a process runs one thread at a time; the processes share the model for words.
-workers = int(os.environ.get("WEB_CONCURRENCY", min(os.cpu_count() or 1, 4)))
+workers = int(os.environ.get("WEB_CONCURRENCY", min(core_count(), 4)))
 worker_class = "gthread"
 threads = 8
 # Settings are read once, by the parent, which thereby keeps the embedded database until the last worker has ended.

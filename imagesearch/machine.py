@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -16,6 +17,7 @@ def memory_bytes() -> int:
     return min([int(psutil.virtual_memory().total), *limits])
 
 
+@cache
 def core_count() -> int:
     """Cores, 1 at least, within the limits of the container or service."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

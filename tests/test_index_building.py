@@ -13,6 +13,7 @@ from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.db import OperationalError, connection
 
+from imagesearch.machine import core_count
 from search.embedding import active_model
 from search.ingestion import Report, files_source, index_building, ingest
 from search.ingestion.index_building import State, build_index, drop_index, index_state, vector_index
@@ -163,8 +164,24 @@ def test_where_workers_can_not_share_memory_the_index_is_built_by_one(monkeypatc
     monkeypatch.setattr(index_building, "_create", fails_once)
     build_index()
 
-    assert workers == [str((os.cpu_count() or 1) - 1), "0"]
+    assert workers == [str(core_count() - 1), "0"]
     assert index_state() is State.THERE
+
+
+def test_in_a_container_the_index_is_built_with_half_of_its_memory_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    create, memory = index_building._create, []
+
+    def look() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW maintenance_work_mem")
+            memory.append(cursor.fetchone()[0])
+        create()
+
+    monkeypatch.setattr(index_building, "memory_bytes", lambda: 100 << 20)
+    monkeypatch.setattr(index_building, "_create", look)
+    build_index()
+
+    assert memory == ["50MB"]
 
 
 def test_a_load_that_is_killed_without_the_index_is_made_good_by_the_next(photos: Path, settings) -> None:

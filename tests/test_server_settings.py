@@ -1,5 +1,6 @@
 """The embedded PostgreSQL gets its share of the machine: of a small one, a large one and a container."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -82,9 +83,11 @@ class ControlGroups:
 
 
 @pytest.fixture
-def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ControlGroups:
+def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlGroups]:
     monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _process: set(range(8)), raising=False)
-    return ControlGroups(tmp_path, monkeypatch)
+    machine.core_count.cache_clear()
+    yield ControlGroups(tmp_path, monkeypatch)
+    machine.core_count.cache_clear()
 
 
 def test_the_limits_of_the_groups_around_count_too(groups: ControlGroups) -> None:

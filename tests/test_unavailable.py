@@ -4,18 +4,20 @@ import os
 import subprocess
 import sys
 import uuid
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings as project
+from django.core.management import CommandError, call_command
 from django.db import InterfaceError, OperationalError, connection
 from django.test import Client, RequestFactory
 
 from search.embedding import ModelUnavailable
 from search.middleware import unavailable_page
 from search.models import Image, OwedDeletion, QueryPicture
-from tests.base import an_image, picture_file, stored_image
+from tests.base import an_image, picture_file, stored_image, write_picture
 from tests.s3_servers import free_port
 
 IMAGE = f"/images/{uuid.UUID(int=7)}/"
@@ -250,3 +252,18 @@ def test_without_the_storage_lists_are_there_and_pictures_answer_503(as_alice: C
         assert as_alice.get(f"/images/{image.id}/{path}").status_code == 503
     assert as_alice.post("/upload/", {"pictures": [picture_file(colour="blue")]}).status_code == 503
     assert Image.objects.count() == 1
+
+
+# Without tables
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("command", ["calibrate", "embed_pending", "index_health", "ingest", "reconcile", "reembed"])
+def test_a_command_over_a_database_without_tables_tells_what_to_run(command: str, tmp_path: Path) -> None:
+    arguments = [str(write_picture(tmp_path / "photos" / "red.png", format="PNG"))] if command == "ingest" else []
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE SCHEMA not_migrated")
+        cursor.execute("SET LOCAL search_path TO not_migrated")
+
+    with pytest.raises(CommandError, match=r"lacks tables of this version: run `manage.py migrate`"):
+        call_command(command, *arguments, stdout=StringIO(), stderr=StringIO())

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from imagesearch.machine import core_count
 from search.demo.captions import caption
 from search.demo.drawing import draw
 from search.demo.scenes import COLOURS, SHAPES, Scene, Statement, random_scene
@@ -27,7 +28,7 @@ def draw_collection(folder: Path, count: int = 800, seed: int = 2024) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     jobs = list(_jobs(count, seed))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(core_count()) as pool:
         list(pool.map(lambda job: _draw_file(folder / job[0], job[1], job[2]), jobs))
     table = folder / METADATA
     waiting = _waiting(table)

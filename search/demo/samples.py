@@ -6,12 +6,12 @@ import random
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
-from os import cpu_count
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from imagesearch.machine import core_count
 from search.demo.captions import LANGUAGES, caption
 from search.demo.drawing import arrange, draw
 from search.demo.scenes import (
@@ -73,7 +73,7 @@ def _draw_one(job: tuple[Scene, int]) -> bytes:
 def draw_all(scenes: Sequence[Scene], first_seed: int) -> Pixels:
     """Return the drawings, shape (len(scenes), PIXELS, PIXELS, 3), drawn on all cores."""
     jobs = [(scene, first_seed + number) for number, scene in enumerate(scenes)]
-    with ProcessPoolExecutor(cpu_count()) as pool:
+    with ProcessPoolExecutor(core_count()) as pool:
         raw = b"".join(pool.map(_draw_one, jobs, chunksize=64))
     return np.frombuffer(raw, dtype=np.uint8).reshape(len(scenes), PIXELS, PIXELS, 3)
 

@@ -1,10 +1,11 @@
 """What the machine has to compute with, told without loading anything heavy."""
 
-import os
 import platform
 import threading
 from functools import cache
 from pathlib import Path
+
+from imagesearch.machine import core_count
 
 
 @cache
@@ -34,9 +35,7 @@ def has_gpu() -> bool:
 
 def threads() -> int:
     """Return how many threads one encoding takes: those of all cores, or of one in a process that serves many."""
-    if _one_each.is_set():
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 1 if _one_each.is_set() else core_count()
 
 
 def take_one_thread_each() -> None:

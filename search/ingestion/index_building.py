@@ -5,7 +5,6 @@ lock, which ends with its connection: a load that was killed leaves the index mi
 and the next one that comes to its end builds it.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum
@@ -14,6 +13,7 @@ import psutil  # type: ignore[import-untyped]
 from django.db import DatabaseError, OperationalError, connection
 from pgvector.django import HnswIndex
 
+from imagesearch.machine import core_count, memory_bytes
 from search.models import Image
 from search.models.image import DIMENSIONS
 
@@ -116,9 +116,10 @@ def _resources(*, parallel: bool) -> Iterator[None]:
     settings: dict[str, str] = {}
     if _is_here():
         needed = max(64 << 20, _ROW * Image.objects.count() * 5 // 4)
-        memory = min(needed, psutil.virtual_memory().available // 2)
+        free = min(psutil.virtual_memory().available, memory_bytes())  # the first knows no container's limit
+        memory = min(needed, free // 2)
         settings["maintenance_work_mem"] = f"{memory >> 10}kB"
-        settings["max_parallel_maintenance_workers"] = str((os.cpu_count() or 1) - 1)
+        settings["max_parallel_maintenance_workers"] = str(core_count() - 1)
     if not parallel:
         settings["max_parallel_maintenance_workers"] = "0"
     with connection.cursor() as cursor:

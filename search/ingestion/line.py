@@ -1,6 +1,5 @@
 """What happens to a picture on its way in, outside the database: each step in threads of its own."""
 
-import os
 import queue
 import threading
 import uuid
@@ -9,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import TypeAlias
 
+from imagesearch.machine import core_count
 from search.embedding import picture_encoder
 from search.imaging import UnreadableImage
 from search.ingestion.adding import Prepared, embed, prepare
@@ -76,7 +76,7 @@ class Line:
         self._stages: list[Stage[Passage]] = []
         self._encoding = self._stage("encode", self._encode, threads=1, at_once=BATCH)
         self._storing = self._stage("store", self._store, threads=STORERS)
-        self._decoding = self._stage("decode", self._decode, threads=max(2, os.cpu_count() or 1))
+        self._decoding = self._stage("decode", self._decode, threads=max(2, core_count()))
         self._reading = self._stage("read", self._read, threads=READERS)
         # Not a stage: nothing ends a source that waits for something to offer, as one that watches a folder does.
         threading.Thread(target=self._list, name="ingest-list", daemon=True).start()

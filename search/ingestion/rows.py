@@ -98,8 +98,6 @@ class Staging:
 @contextmanager
 def staging() -> Iterator[Staging]:
     """Make the staging table for the block."""
-    connection.ensure_connection()
-    register_vector(connection.connection)
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_STAGING))
         cursor.execute(
@@ -109,6 +107,7 @@ def staging() -> Iterator[Staging]:
             "SELECT attname, atttypid FROM pg_attribute WHERE attrelid = 'image_staging'::regclass AND attnum > 0"
         )
         types = dict(cursor.fetchall())
+    register_vector(connection.connection)
     try:
         yield Staging(types)
     finally:

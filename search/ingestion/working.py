@@ -1,7 +1,6 @@
 """Rows that are owed a vector are read, encoded and written: a batch is read while the one before is encoded."""
 
 import logging
-import os
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 from django.db import InterfaceError, InternalError, OperationalError, connection
 
+from imagesearch.machine import core_count
 from search import storage
 from search.embedding import Picture, picture_encoder
 from search.imaging import UnreadableImage
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 BATCHES = 2
 """Batches that a process has claimed at once: one is encoded, the next is read and decoded."""
-READERS = max(4, 2 * (os.cpu_count() or 1))
+READERS = max(4, 2 * core_count())
 """Originals that are read and decoded at once; more than there are cores, since a storage takes its time."""
 LOOK_AGAIN = 2.0
 """Seconds after which somebody who found nothing to do looks again."""

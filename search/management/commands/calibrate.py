@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from search.embedding import ModelUnavailable
 from search.evaluation import calibrate
 from search.evaluation.calibration import LEAST
+from search.management.base import CollectionCommand
 
 
-class Command(BaseCommand):
+class Command(CollectionCommand):
     help = (
         "Measure what counts as a strong match in this collection. Runs by itself after ingest, reembed and uploads "
         "when the collection has changed by a tenth, or a model has."

@@ -4,10 +4,9 @@ import argparse
 import time
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from search.ingestion import Pending, Progress, Report, Worker
 from search.ingestion.line import BATCH
+from search.management.base import CollectionCommand
 from search.management.calibrating import calibrate_after
 from search.management.embedding import failures_told, stopped_by_signals, summarise
 from search.management.progress import LINE_EVERY, progress_of
@@ -21,7 +20,7 @@ def _number(text: str) -> int:
     return number
 
 
-class Command(BaseCommand):
+class Command(CollectionCommand):
     help = (
         "Compute the vectors of pictures that were added with `ingest --enqueue`. Any number of these may run at "
         "once, on any number of machines; one that is killed loses nothing. Ctrl-C or SIGTERM ends it after the batch "

@@ -3,17 +3,18 @@
 import datetime as dt
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import connection
 from django.template.defaultfilters import filesizeformat
 
 from search.evaluation.index_health import IndexHealth, IndexState, index_health
 from search.ingestion.index_building import rebuild_index
+from search.management.base import CollectionCommand
 from search.models import Image
 from search.querying import PER_PAGE
 
 
-class Command(BaseCommand):
+class Command(CollectionCommand):
     help = (
         "Compare searches with a scan of all vectors, and tell the state of the index and the table, and what to do. "
         "Ends with status 1 when something is to be done."

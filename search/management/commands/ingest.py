@@ -4,12 +4,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from search.embedding import ModelUnavailable
 from search.ingestion import Choices, Metadata, MetadataError, ingest, open_source, read_metadata
 from search.ingestion.metadata import clean_tags
 from search.ingestion.sources.opening import WIDTH
+from search.management.base import CollectionCommand
 from search.management.calibrating import calibrate_after
 from search.management.progress import progress_of
 from search.management.telling import tell
@@ -19,7 +20,7 @@ from search.storage import StorageUnavailable
 GO_ON = "What was added stays; run the same command again to go on."
 
 
-class Command(BaseCommand):
+class Command(CollectionCommand):
     help = (
         "Add pictures to the collection. Known pictures are skipped, unreadable ones reported; stopped at any point "
         "and run again, it goes on where it was. Exit status 1 if any picture failed."

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from search.ingestion import settle_deletions
+from search.management.base import CollectionCommand
 from search.storage import StorageUnavailable
 
 
-class Command(BaseCommand):
+class Command(CollectionCommand):
     help = "Delete the objects of deleted pictures that could not be deleted at once, as when the storage was down."
 
     def handle(self, *args: Any, **options: Any) -> None:

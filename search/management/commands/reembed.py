@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from search.ingestion import reembed, stale_images
+from search.management.base import CollectionCommand
 from search.management.calibrating import calibrate_after
 from search.management.embedding import failures_told, stopped_by_signals, summarise
 from search.management.progress import progress_of
 
 
-class Command(BaseCommand):
+class Command(CollectionCommand):
     help = (
         "Embed the pictures anew that another model than the active one has embedded. May be stopped and run again, "
         "and run on many machines at once."
