@@ -219,9 +219,7 @@ STORAGES: dict[str, dict[str, Any]] = {
     "default": _object_storage() if S3_BUCKET else {"BACKEND": "search.storage.LocalStorage"},
     "staticfiles": {
         "BACKEND": (
-            "django.contrib.staticfiles.storage.StaticFilesStorage"
-            if DEBUG
-            else "search.static_files.StaticFiles"
+            "django.contrib.staticfiles.storage.StaticFilesStorage" if DEBUG else "search.static_files.StaticFiles"
         )
     },
 }
