@@ -15,7 +15,7 @@ from django.db import OperationalError, connection
 
 from imagesearch.machine import core_count
 from search.embedding import active_model
-from search.ingestion import Report, files_source, index_building, ingest
+from search.ingestion import Pending, Report, Worker, files_source, index_building, ingest
 from search.ingestion.index_building import State, build_index, drop_index, index_state, vector_index
 from search.models import Image
 from search.querying.planning import planned, walk
@@ -213,4 +213,103 @@ def test_a_load_that_is_killed_without_the_index_is_made_good_by_the_next(photos
 
     assert (report.added, report.known) == (0, 40)
     assert told == ["Building the index of 40 vectors"]
+    assert index_state() is State.THERE
+
+
+# Vectors that are given later
+
+
+def wait_for_vectors(photos: Path) -> None:
+    call_command("ingest", str(photos), enqueue=True, stdout=StringIO())
+
+
+def test_a_big_backlog_is_worked_off_without_the_index_which_is_built_at_its_end(photos: Path, few: None) -> None:
+    wait_for_vectors(photos)
+    out = StringIO()
+
+    call_command("embed_pending", stdout=out)
+
+    assert out.getvalue().splitlines()[:2] == [
+        "Leaving the index of the vectors until the end ...",
+        "Building the index of 40 vectors ...",
+    ]
+    assert index_state() is State.THERE
+    assert Image.objects.pending().count() == 0
+
+
+def test_rows_that_wait_do_not_count_as_vectors_that_are_there(
+    photos: Path, few: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_building, "AT_MOST", 20)
+    wait_for_vectors(photos)
+
+    call_command("embed_pending", stdout=(out := StringIO()))
+    assert "Leaving the index" in out.getvalue()
+
+
+@pytest.mark.parametrize("there", [0, 100])
+def test_a_backlog_that_is_small_or_small_beside_the_collection_leaves_the_index_alone(
+    photos: Path, there: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_building, "FROM", 10 if there else 50)
+    many_images(there)
+    wait_for_vectors(photos)
+
+    call_command("embed_pending", stdout=(out := StringIO()))
+
+    assert "index" not in out.getvalue()
+    assert index_state() is State.THERE
+
+
+def test_of_many_that_share_a_backlog_one_holds_the_index_and_the_last_one_there_builds_it(
+    photos: Path, few: None
+) -> None:
+    """The first is stopped while the second works: it leaves the index, which it had dropped, to that one."""
+    wait_for_vectors(photos)
+    told: dict[str, list[str]] = {"first": [], "second": []}
+
+    def note(name: str, report: Report) -> None:
+        if report.doing:
+            told[name].append(report.doing)
+
+    def first_has_some(report: Report) -> None:
+        note("first", report)
+        if report.added:
+            first.stop.set()
+            in_another_thread(second.work).join(60)
+
+    second = Worker(Pending(), batch=4, progress=lambda report: note("second", report))
+    first = Worker(Pending(), batch=4, progress=first_has_some)
+    first.work()
+    assert told["first"] == ["Leaving the index of the vectors until the end"]
+    assert told["second"] == []  # the first held the lock
+    assert index_state() is State.MISSING
+
+    Worker(Pending(), progress=lambda report: note("second", report)).work()
+
+    assert told["second"] == ["Building the index of 40 vectors"]
+    assert Image.objects.pending().count() == 0
+    assert index_state() is State.THERE
+
+
+def test_watching_it_builds_the_index_when_the_backlog_is_empty(photos: Path, few: None) -> None:
+    wait_for_vectors(photos)
+    states: list[State] = []
+    worker = Worker(Pending())
+
+    def rested() -> None:
+        states.append(index_state())
+        worker.stop.set()
+
+    worker.watch(rested)
+
+    assert states == [State.THERE]
+
+
+def test_a_limited_run_builds_the_index_that_it_has_dropped(photos: Path, few: None) -> None:
+    wait_for_vectors(photos)
+
+    call_command("embed_pending", limit=20, stdout=StringIO())
+
+    assert Image.objects.pending().count() == 20
     assert index_state() is State.THERE

@@ -1,5 +1,7 @@
 """The index of the vectors while a collection is filled: dropped for the time of a big first load, built at its end.
 
+A load is one run of `ingest`, or what any number of `embed_pending` work off together.
+
 Without it a search reads all rows, which is slower and just as right. Whoever drops or builds it holds an advisory
 lock, which ends with its connection: a load that was killed leaves the index missing or half built, with nobody at it,
 and the next one that comes to its end builds it.
@@ -16,12 +18,13 @@ from pgvector.django import HnswIndex
 from imagesearch.machine import core_count, memory_bytes
 from search.models import Image
 from search.models.image import DIMENSIONS
+from search.querysets import ImageQuerySet
 
 FROM = 1_000
-"""Rows that a load brings before it drops the index: a row costs 2.5 ms in the index and 0.1 without, and building the
-index of 20,000 rows takes 0.5 ms for each (two cores), so that the rows must become a quarter more at least."""
+"""Vectors that a load brings before it drops the index. One costs 2.5 ms in the index and 0.1 without, and building
+the index of 20,000 rows takes 0.5 ms for each (two cores), so that the rows must become a quarter more at least."""
 AT_MOST = 20_000
-"""Rows that were there before the load. Of more than these a search without an index takes over 50 ms."""
+"""Vectors that were there before the load. Of more than these a search without an index takes over 50 ms."""
 _ROW = 2 * DIMENSIONS + 1_000
 """Bytes of memory for a row while the index is built: its vector and its neighbours."""
 
@@ -115,7 +118,7 @@ def _resources(*, parallel: bool) -> Iterator[None]:
     """Let the block build with this machine's memory and cores; those of a server elsewhere are for it to know."""
     settings: dict[str, str] = {}
     if _is_here():
-        needed = max(64 << 20, _ROW * Image.objects.count() * 5 // 4)
+        needed = max(64 << 20, _ROW * _vectors().count() * 5 // 4)
         free = min(psutil.virtual_memory().available, memory_bytes())  # the first knows no container's limit
         memory = min(needed, free // 2)
         settings["maintenance_work_mem"] = f"{memory >> 10}kB"
@@ -154,15 +157,34 @@ class IndexDuringLoad:
         if connection.in_atomic_block:  # the index can be neither dropped nor built
             return
         if self._before is None:
-            self._before = Image.objects.all()[: AT_MOST + 1].count()
+            self._before = _vectors()[: AT_MOST + 1].count()
             if index_state() is not State.THERE:
                 self._is_ours = _locked()
         self._added += count
-        if not self._is_ours and self._added >= FROM and self._before <= min(AT_MOST, 2 * self._added):
+        if not self._is_ours and _is_worth_it(self._before, self._added):
+            self._leave_out()
+
+    def rows_wait(self, most: int | None = None) -> None:
+        """Rows wait for their vectors, of which up to `most` are about to be written: drop the index if it is time to.
+
+        May be called again and again.
+        """
+        if connection.in_atomic_block or self._is_ours:
+            return
+        waiting = Image.objects.pending()[: max(FROM, AT_MOST)].count()
+        expected = waiting if most is None else min(waiting, most)
+        if not expected:
+            return
+        if index_state() is not State.THERE:  # left by one that was killed, or somebody else is at it
             self._is_ours = _locked()
-            if self._is_ours:
-                self._tell("Leaving the index of the vectors until the end")
-                drop_index()
+        elif expected >= FROM and _is_worth_it(_vectors()[: AT_MOST + 1].count(), expected):
+            self._leave_out()
+
+    def _leave_out(self) -> None:
+        self._is_ours = _locked()
+        if self._is_ours:
+            self._tell("Leaving the index of the vectors until the end")
+            drop_index()
 
     def finish(self) -> None:
         """The load has come to its end: build the index if it is missing and nobody else is at it."""
@@ -170,13 +192,21 @@ class IndexDuringLoad:
             return
         if self._is_ours or _locked():
             self._is_ours = True
-            self._tell(f"Building the index of {Image.objects.count():,} vectors")
+            self._tell(f"Building the index of {_vectors().count():,} vectors")
             build_index()
 
     def let_go(self) -> None:
         if self._is_ours:
             _unlock()
             self._is_ours = False
+
+
+def _vectors() -> ImageQuerySet:
+    return Image.objects.filter(embedding__isnull=False)
+
+
+def _is_worth_it(before: int, added: int) -> bool:
+    return added >= FROM and before <= min(AT_MOST, 2 * added)
 
 
 def _locked() -> bool:

@@ -14,6 +14,7 @@ from search.embedding import Picture, picture_encoder
 from search.imaging import UnreadableImage
 from search.ingestion.adding import read_for_model
 from search.ingestion.claims import Owed, claim, give_vectors
+from search.ingestion.index_building import IndexDuringLoad
 from search.ingestion.line import BATCH
 from search.ingestion.report import Progress, Report
 from search.ingestion.statistics import refresh_statistics
@@ -28,6 +29,8 @@ READERS = max(4, 2 * core_count())
 """Originals that are read and decoded at once; more than there are cores, since a storage takes its time."""
 LOOK_AGAIN = 2.0
 """Seconds after which somebody who found nothing to do looks again."""
+CONSIDER_INDEX = 10.0
+"""Seconds between two looks at how much waits, and whether the index of the vectors is better left out of that."""
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 """Seconds between two tries while the database or the storage is away: at first, and at most."""
 
@@ -65,12 +68,22 @@ class Worker:
     def work(self) -> None:
         """Work until nothing is left. What others have claimed is waited for, since they may be killed.
 
+        Much that waits is written without the index of the vectors, which is then built at the end by whoever holds
+        its lock: one of all the processes, or whichever ends next where that one was killed or told to stop.
+
         Raises ModelUnavailable, StorageUnavailable and what is in LOST_DATABASE; what it had claimed is then free.
         """
         before = self.report.added
-        while not self._is_over and self._owed.left(self._failed):
-            if not self._round():
-                self.stop.wait(LOOK_AGAIN)
+        # Its lock belongs to the connection of this thread, which all others leave alone.
+        index = IndexDuringLoad(self._tell)
+        try:
+            while not self._is_over and self._owed.left(self._failed):
+                if not self._round(index):
+                    self.stop.wait(LOOK_AGAIN)
+            if not self.stop.is_set():
+                index.finish()
+        finally:
+            index.let_go()
         refresh_statistics(self.report.added - before)
 
     def watch(self, rested: Callable[[], None]) -> None:
@@ -98,10 +111,17 @@ class Worker:
     def _is_over(self) -> bool:
         return self.stop.is_set() or self._allowed == 0
 
-    def _round(self) -> bool:
+    def _tell(self, doing: str) -> None:
+        with self._lock:
+            self.report.doing = doing
+            self._progress(self.report)
+            self.report.doing = ""
+
+    def _round(self, index: IndexDuringLoad) -> bool:
         """Take what nobody else has claimed; return whether that was anything."""
         self._progress(self.report)
         picture_encoder()  # not while rows are claimed: loading it takes long
+        index.rows_wait(self._allowed)
         seen = self.report.seen
         broken = threading.Event()
         with (
@@ -109,7 +129,8 @@ class Worker:
             ThreadPoolExecutor(BATCHES, thread_name_prefix="embed") as pool,
         ):
             ends = [pool.submit(self._batches, readers, broken) for _ in range(BATCHES)]
-            wait(ends)
+            while wait(ends, timeout=CONSIDER_INDEX).not_done:
+                index.rows_wait(self._allowed)
         for end in ends:
             end.result()
         return self.report.seen > seen

@@ -65,7 +65,9 @@ class Command(CollectionCommand):
 
         def tell(report: Report) -> None:
             nonlocal told
-            if time.monotonic() - told >= LINE_EVERY:
+            if report.doing:
+                self.stdout.write(f"{report.doing} ...")
+            elif time.monotonic() - told >= LINE_EVERY:
                 told = time.monotonic()
                 self.stdout.write(f"{report.added:,} embedded")
 
