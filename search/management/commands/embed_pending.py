@@ -34,7 +34,7 @@ class Command(CollectionCommand):
             type=_number,
             default=BATCH,
             metavar="N",
-            help=f"pictures that are claimed, encoded and written together ({BATCH}); more suit a GPU",
+            help=f"pictures that are claimed, encoded and written together ({BATCH}); more are no faster",
         )
         parser.add_argument("--limit", type=_number, metavar="N", help="stop after N vectors")
 
