@@ -171,7 +171,7 @@ class IndexDuringLoad:
         """
         if connection.in_atomic_block or self._is_ours:
             return
-        waiting = Image.objects.pending()[: max(FROM, AT_MOST)].count()
+        waiting = Image.objects.pending()[:AT_MOST].count()
         expected = waiting if most is None else min(waiting, most)
         if not expected:
             return

@@ -205,11 +205,7 @@ class _Search:
         """All rows that are no candidates, by distance."""
 
         def images() -> ImageQuerySet:
-            if self.scope.by_words_alone and not self.aim.towards:
-                ordered = self.scope.images.newest()
-            else:
-                ordered = self.gathering.by_distance(self.scope.images)
-            return ordered.exclude(pk__in=[one.id for one in head])
+            return self.gathering.by_distance(self.scope.images).exclude(pk__in=[one.id for one in head])
 
         return self._ranked_rows(images, self.scope.total - len(head))
 

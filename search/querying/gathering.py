@@ -76,8 +76,7 @@ class Gathering:
         return ExpressionWrapper(Q(words=words.whole_words(self.scope.query.box.meant)), output_field=BooleanField())
 
     def by_distance(self, images: ImageQuerySet) -> ImageQuerySet:
-        away = {f"away_{number}": one.distance for number, one in enumerate(self.aim.away)}
-        images = images.annotate(**away)
+        """Nearest first; newest first, where nothing in particular is wanted."""
         return images.by_distance(self.aim.towards.distance) if self.aim.towards else images.newest()
 
     def _fetched(self, plan: Plan, most: int, holding: TextQuery | None = None) -> list[Candidate]:
@@ -117,7 +116,9 @@ class Gathering:
         towards = {"towards": self.aim.towards.vector} if self.aim.towards else {}
         away = {f"away_{number}": one.vector for number, one in enumerate(self.aim.away)}
         distance = "embedding <=> towards" if towards else "NULL"
-        order = distance if towards else "created DESC"
+        order = [distance if towards else "created DESC"]
+        if plan.is_exact or not towards:  # a walk has its own order; rows of one load have the same moment
+            order.append("search_image.id")
         sql = _SQL.format(
             columns=", ".join(
                 [distance, *(part for part, _values in judged), *(f"embedding <=> {one}" for one in away)]
@@ -125,7 +126,7 @@ class Gathering:
             rows=" ".join(rows),
             vectors=", ".join(f"%s::halfvec AS {one}" for one in [*towards, *away]),
             conditions=conditions,
-            order=f"{order}, search_image.id" if plan.is_exact else order,
+            order=", ".join(order),
             most=most,
         )
         vectors = [as_text(vector) for vector in [*towards.values(), *away.values()]]
