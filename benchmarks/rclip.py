@@ -1,4 +1,4 @@
-"""rclip (https://pypi.org/project/rclip/), a command-line search over a folder: its indexing of the same photos.
+"""rclip, a command-line search over a folder: its indexing of the same photos.
 
 It gets a virtual environment of its own, kept in the benchmark's cache, and the same random picture model as this
 system in place of the one that it would download, as ONNX and with pictures of 224 pixels instead of 256. What it
