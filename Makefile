@@ -6,10 +6,12 @@ BIN := $(VENV)/bin
 # Where torch comes from; on a machine without a GPU the CPU build is a tenth of the size:
 #   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
+# A file of tests stays in one process, which makes what its tests share once; the slowest, the browser's, come first.
+SHARED_OUT := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # Linters read the settings, which would start the embedded database.
 WITHOUT_DATABASE := DATABASE_URL=postgres://nobody@localhost/none DEBUG=on SECRET_KEY=unused
 
-.PHONY: help demo run test lint format bench bench-full messages clean
+.PHONY: help demo run test check lint format bench bench-full messages clean
 .DEFAULT_GOAL := help
 
 help: ## list what can be made
@@ -23,8 +25,11 @@ run: $(VENV)/.installed ## the development server, on the same data (PORT=8001)
 	@$(BIN)/python manage.py check --database default
 	@$(BIN)/python manage.py runserver 127.0.0.1:$(PORT)
 
-test: $(VENV)/.installed-dev ## all tests, with coverage
-	$(BIN)/python -m pytest --cov=search --cov-report=term -q
+test: $(VENV)/.installed-dev ## all tests, with coverage, one process a core
+	$(BIN)/python -m pytest $(SHARED_OUT) --cov=search --cov-report=term -q
+
+check: $(VENV)/.installed-dev ## one file of tests, within seconds (FILE=tests/test_x.py); its database stays for the next time
+	$(BIN)/python -m pytest --reuse-db -q $(or $(FILE),$(error Say which: make check FILE=tests/test_vectors.py))
 
 lint: $(VENV)/.installed-dev ## ruff, mypy, djlint, missing migrations
 	$(BIN)/ruff check .

@@ -11,29 +11,33 @@ from django.conf import settings as django_settings
 from django.contrib.auth.models import Permission, User
 from django.core.cache import cache
 from django.db import connection
-from django.test import Client
+from django.test import Client, TransactionTestCase, override_settings
 
 from search import demo
 from search.embedding import forget_models, loading
+from search.embedding.compiling import is_decided
 from search.querying.heads import forget_heads
+from tests.database import empty_tables, wait_for_no_disk
 
 # Processes that tests start use the models as they are: none of them is there for long.
 os.environ["COMPILE_MODELS"] = "off"
 
-MODELS = Path(django_settings.BASE_DIR) / "var" / "test-models"
+MODELS = django_settings.DATA_DIR / "models"
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _compiled_models() -> None:
     """The models are compiled once, and kept for the next run."""
+    models = {"EMBEDDING_IMAGE_MODEL": str(demo.IMAGE_MODEL), "EMBEDDING_TEXT_MODEL": str(demo.TEXT_MODEL)}
+    with override_settings(MODELS_DIR=MODELS, **models):
+        if is_decided():
+            return
+    # In a process of its own: compiling takes torch, and most tests do without.
     script = (
         "import django; django.setup()\n"
-        "from pathlib import Path; from django.conf import settings; from search import demo\n"
-        f"settings.MODELS_DIR = Path({str(MODELS)!r})\n"
-        "settings.EMBEDDING_IMAGE_MODEL, settings.EMBEDDING_TEXT_MODEL = str(demo.IMAGE_MODEL), str(demo.TEXT_MODEL)\n"
         "from search.embedding import compile_pictures, compile_texts; compile_texts(); compile_pictures()"
     )
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "imagesearch.settings"}
+    environment = {**os.environ, **models, "DJANGO_SETTINGS_MODULE": "imagesearch.settings"}
     subprocess.run([sys.executable, "-c", script], cwd=django_settings.BASE_DIR, env=environment, check=True)
 
 
@@ -61,10 +65,17 @@ def _own_world(settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     cache.clear()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # The longest files first, or one process would be left alone with them at the end.
+    items.sort(key=lambda item: "browser" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings() -> None:
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    wait_for_no_disk()
     # A pool keeps connections that would hold up the removal of the test database.
     django_settings.DATABASES["default"]["OPTIONS"].pop("pool", None)
+    TransactionTestCase._fixture_teardown = empty_tables
 
 
 @pytest.fixture

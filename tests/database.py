@@ -1,0 +1,41 @@
+"""What makes the tests' database quick: nothing in it must outlive a power cut, and few of its tables are ever full."""
+
+from functools import cache
+from pathlib import Path
+
+import psycopg
+from django.conf import settings
+from django.db import connection
+
+_NOT_DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
+_LASTING = {"django_content_type", "auth_permission", "django_migrations"}
+"""Tables that `migrate` fills and no test writes to: emptied, they would have to be filled again after each test."""
+
+
+def wait_for_no_disk() -> None:
+    """Have the embedded server forget what a crash would lose, if it is the one under the tests' own folder."""
+    server = settings.DATABASES["default"]
+    where = {"host": server["HOST"], "port": server["PORT"] or None, "user": server["USER"], "dbname": server["NAME"]}
+    if "PASSWORD" in server:  # a server that somebody configured
+        return
+    with psycopg.connect(**where, autocommit=True) as direct:
+        (folder,) = direct.execute("SHOW data_directory").fetchone() or ("",)
+        if not Path(folder).is_relative_to(settings.DATA_DIR):
+            return
+        for name in _NOT_DURABLE:
+            direct.execute(f"ALTER SYSTEM SET {name} = off")
+        direct.execute("SELECT pg_reload_conf()")
+
+
+def empty_tables(_test: object) -> None:
+    """Empty the tables that hold rows, where Django would empty all of them with all of their indexes."""
+    with connection.cursor() as cursor:
+        cursor.execute(_which_are_full())
+        if full := [name for (name,) in cursor.fetchall()]:
+            cursor.execute(f"TRUNCATE {', '.join(full)} CASCADE")
+
+
+@cache
+def _which_are_full() -> str:
+    names = set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - _LASTING
+    return " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in sorted(names))
