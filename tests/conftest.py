@@ -67,7 +67,7 @@ def _own_world(settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # The longest files first, or one process would be left alone with them at the end.
-    items.sort(key=lambda item: "browser" not in item.path.parts)
+    items.sort(key=lambda item: item.path.parent.name != "browser")
 
 
 @pytest.fixture(scope="session")
