@@ -7,11 +7,12 @@ import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from search.ingestion import Item, Unavailable, ingest, open_source
-from search.ingestion.sources import Listed, tars, zips
+from search.ingestion.sources import Listed, tars
 from search.models import Image
 from tests.base import picture_bytes
 
@@ -89,13 +90,12 @@ class TestEveryKind:
         assert not before & after
 
     def test_a_member_that_is_too_large_is_told_and_stops_nothing(
-        self, tmp_path: Path, name: str, make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+        self, tmp_path: Path, name: str, make: Callable[..., Path], settings: Any
     ):
-        monkeypatch.setattr(tars, "MOST_BYTES", 100_000)
-        monkeypatch.setattr(zips, "MOST_BYTES", 100_000)
+        settings.INGEST_MAX_MB = 1
         path = make(tmp_path / name, {"bomb.jpg": bytes(3_000_000), **CONTENTS})
         bomb, *others = list(source(path))
-        with pytest.raises(Unavailable, match="MB"):
+        with pytest.raises(Unavailable, match=r"has 3 MB; the limit is 1\."):
             bomb.read()
         assert [item.read() for item in others] == list(CONTENTS.values())
 
@@ -169,8 +169,7 @@ def test_a_damaged_member_is_told_and_the_others_are_read(tmp_path: Path):
     assert [item.read() for item in others] == list(CONTENTS.values())[1:]
 
 
-def test_a_size_that_is_a_lie_does_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(zips, "MOST_BYTES", 100_000)
+def test_a_size_that_is_a_lie_does_not_fill_the_memory(tmp_path: Path):
     path = make_zip(tmp_path / "a.zip", {"bomb.jpg": bytes(3_000_000)})
     data = path.read_bytes()
     path.write_bytes(data.replace((3_000_000).to_bytes(4, "little"), (3_000).to_bytes(4, "little")))

@@ -71,7 +71,7 @@ def all_of(client: Any) -> set[str]:
 @pytest.mark.parametrize(
     ("prefix", "expected"),
     [
-        ("", ["photos-old/red.jpg", "photos/deep/blue.JPG", "photos/red.jpg", "바다/a b+c%20.jpg"]),
+        ("", ["no-suffix", "photos-old/red.jpg", "photos/deep/blue.JPG", "photos/red.jpg", "바다/a b+c%20.jpg"]),
         ("photos", ["photos/deep/blue.JPG", "photos/red.jpg"]),
         ("photos/", ["photos/deep/blue.JPG", "photos/red.jpg"]),
         ("photos*", ["photos-old/red.jpg", "photos/deep/blue.JPG", "photos/red.jpg"]),
@@ -103,7 +103,8 @@ def test_an_item_can_be_told_without_reading_and_changes_its_version_with_its_by
     ("place", "reason"),
     [
         ("s3://no-such-bucket-here", "There is no such bucket."),
-        (f"s3://{OTHER}/nothing", "There is no picture here."),
+        (f"s3://{OTHER}/nothing.jpg", "There is no picture here: there is no such object, and nothing below it."),
+        (f"s3://{OTHER}/nothing/", "There is no picture here."),
         ("s3://", "can't be had"),
     ],
 )
