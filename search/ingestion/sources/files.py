@@ -77,7 +77,7 @@ class Walk:
             self._findings.left_alone += 1
         elif Path(path).is_dir():
             yield from self._below(path)
-        elif Path(path).is_file() and self._is_picture(path, os.path.realpath(path)):
+        elif Path(path).is_file() and self._is_picture(path):
             yield from self.file(path)
 
     def file(self, path: str) -> Iterator[Found]:
@@ -122,15 +122,16 @@ class Walk:
                 resolved.append(os.path.realpath(entry.path))
             elif _is_file(entry):
                 place = os.path.realpath(entry.path) if entry.is_symlink() else f"{resolved[-1]}/{entry.name}"
-                if place not in self._files and self._is_picture(entry.path, place):
+                if place not in self._files and self._is_picture(entry.path):
+                    if not is_picture_name(entry.name):  # of all others the folder is remembered
+                        self._files.add(place)
                     yield Found(entry.path, place)
 
-    def _is_picture(self, path: str, place: str) -> bool:
+    def _is_picture(self, path: str) -> bool:
         if is_picture_name(path):
             return True
         suffix = suffix_of(path)
         if not is_of_another_kind(suffix) and self._looks_like_one(path):
-            self._files.add(place)
             return True
         self._findings.not_read[kind_of(suffix)] += 1
         return False

@@ -16,7 +16,7 @@ from search.ingestion.sources.choices import Choices
 from search.ingestion.sources.files import version_of
 from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.members import Members
-from search.ingestion.sources.names import raws_beside_pictures, storable, suffix_of
+from search.ingestion.sources.names import is_of_another_kind, raws_beside_pictures, storable, suffix_of
 from search.ingestion.sources.sizes import expected, most_bytes, no_memory, refuse_if_large
 from search.ingestion.sources.sniffing import HEAD
 from search.ingestion.sources.tar_streams import DAMAGED, members, opened
@@ -111,10 +111,14 @@ class _Reader:
     def _met(self, archive: tarfile.TarFile, number: int, member: tarfile.TarInfo) -> Iterator[Item]:
         name = member.name.removeprefix("./")
         stem, suffix = posixpath.splitext(name)[0], suffix_of(name)
+        is_caption = may_be_caption(suffix, member.size)
+        if not is_caption and is_of_another_kind(suffix):
+            self._members.wants(name)  # which counts it
+            return
         if stem != self._sample.stem:
             yield from self._ended()
             self._sample = _Sample(stem)
-        if may_be_caption(suffix, member.size):
+        if is_caption:
             self._sample.texts[suffix] = _bytes(archive, member)
             self._sample.names_of_texts.append(name)
             return
