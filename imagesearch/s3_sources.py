@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from imagesearch.environment import text, wrong
+from imagesearch.environment import wrong
 
 STYLES = ("auto", "path", "virtual")
 _EXAMPLE = '{"bucket": {"endpoint": "https://s3.example.org", "anonymous": true}}'
@@ -35,9 +35,8 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-def s3_sources(name: str) -> dict[str, dict[str, Any]]:
-    """Return what a JSON object says of each bucket. Errors repeat no value: it may be a secret."""
-    value = text(name)
+def s3_sources(name: str, value: str) -> dict[str, dict[str, Any]]:
+    """Return what a JSON object, the value of `name`, says of each bucket. Errors don't repeat it: it holds secrets."""
     if not value:
         return {}
     try:

@@ -182,7 +182,7 @@ S3_CONNECTION = {
     "security_token": text("AWS_SESSION_TOKEN") or None,
 }
 # By bucket, where one that pictures are read from is reached in another way.
-S3_SOURCES = s3_sources("S3_SOURCES")
+S3_SOURCES = s3_sources("S3_SOURCES", text("S3_SOURCES"))
 # For botocore's Config.
 S3_CLIENT: dict[str, Any] = {
     "signature_version": "s3v4",

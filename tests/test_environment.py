@@ -146,24 +146,24 @@ SECRET = "the-secret-of-the-source"
         (f'{{"bucket": {{"secret_key": "{SECRET}", "access_key": 5}}}}', "access_key of bucket must be a text"),
     ],
 )
-def test_what_is_wrong_with_the_sources_is_told_without_their_secrets(
-    monkeypatch: pytest.MonkeyPatch, value: str, mend: str
-) -> None:
-    told = refusal(s3_sources.s3_sources, monkeypatch, value)
+def test_what_is_wrong_with_the_sources_is_told_without_their_secrets(value: str, mend: str) -> None:
+    with pytest.raises(ImproperlyConfigured) as refused:
+        s3_sources.s3_sources(NAME, value)
+    told = str(refused.value)
 
     assert told.startswith(NAME)
     assert mend in told
     assert SECRET not in told
 
 
-def test_sources_are_said_by_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sources_are_said_by_bucket() -> None:
     value = '{"a": {"endpoint": "https://s3.example.org", "anonymous": true}, "b": {"requester_pays": true}}'
 
-    assert read_as(s3_sources.s3_sources, monkeypatch, value) == {
+    assert s3_sources.s3_sources(NAME, value) == {
         "a": {"endpoint": "https://s3.example.org", "anonymous": True},
         "b": {"requester_pays": True},
     }
-    assert read_as(s3_sources.s3_sources, monkeypatch, " ") == {}
+    assert s3_sources.s3_sources(NAME, "") == {}
 
 
 @pytest.mark.parametrize("value", ["$ecret", "$HOME", "a$b", r"\$x", "'quoted'", "with=signs#and spaces"])
