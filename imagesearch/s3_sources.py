@@ -36,7 +36,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def s3_sources(name: str, value: str) -> dict[str, dict[str, Any]]:
-    """Return what a JSON object, the value of `name`, says of each bucket. Errors don't repeat it: it holds secrets."""
+    """Return what a JSON object, the value of `name`, says of each bucket. Errors don't repeat it: it has secrets."""
     if not value:
         return {}
     try:
