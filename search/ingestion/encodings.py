@@ -10,8 +10,6 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _NAMES = {
-    "utf-16-le": "UTF-16",
-    "utf-16-be": "UTF-16",
     "cp949": "CP949 (Korean)",
     "cp1252": "Windows-1252 (Western European)",
     "latin-1": "Latin-1 (Western European)",
