@@ -271,6 +271,11 @@ def test_the_command_refuses_to_leave_files_in_place():
 # What is said by names and first bytes, and by a table
 
 
+def make_public(others: Any, *objects: str) -> None:
+    for key in objects:
+        others.put_object_acl(Bucket=OTHER, Key=key, ACL="public-read")
+
+
 def put(others: Any, **contents: bytes) -> None:
     for key, data in contents.items():
         others.put_object(Bucket=OTHER, Key=key, Body=data)
@@ -376,6 +381,7 @@ def test_a_session_token_goes_with_the_keys(others: Any, settings: Any, running_
 
 def test_a_public_bucket_needs_no_keys(others: Any, settings: Any, running_moto: Moto, no_keys: None):
     use_s3(settings, running_moto, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    make_public(others, "photos/red.jpg")
     sent = sent_to(OTHER)
     (item,) = open_source([f"s3://{OTHER}/photos/red.jpg"])
     assert item.read() == RED
@@ -412,6 +418,7 @@ def test_a_source_may_have_a_server_of_its_own_which_is_asked_for_originals_in_p
     settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": "search.storage.LocalStorage"}}
     settings.S3_CONNECTION = {**settings.S3_CONNECTION, "endpoint_url": "http://127.0.0.1:9"}
     settings.S3_SOURCES = {OTHER: {"endpoint": running_moto.url}}
+    make_public(others, "photos/red.jpg", "photos/deep/blue.JPG")
     sent = sent_to(OTHER)
     assert in_place(f"s3://{OTHER}/photos").added == 2
     image = Image.objects.get(pk=content_id(RED))

@@ -35,7 +35,7 @@ _REASONS = {
     "InvalidObjectState": "It lies in an archive of the object storage, from which it must be restored first.",
 }
 _OURS = ("originals/", "renditions/")
-_DENIED = {"AccessDenied", "403"}
+_NOT_THERE = {"NoSuchBucket", "NoSuchKey", "404"}
 _NO_KEYS = "It was asked without keys, since none are set; buckets whose reader pays want `requester_pays` too."
 ERRORS = (BotoCoreError, ClientError)
 """What boto3 raises."""
@@ -173,7 +173,7 @@ def reason_of(error: Exception, bucket: str) -> str:
     if isinstance(error, ClientError):
         code = error.response.get("Error", {}).get("Code", "")
         reason = _REASONS.get(code, str(error))
-        return f"{reason} {_NO_KEYS}" if code in _DENIED and foreign.is_anonymous(bucket) else reason
+        return f"{reason} {_NO_KEYS}" if code not in _NOT_THERE and foreign.is_anonymous(bucket) else reason
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
         return "Of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY one is missing."
     return f"The object storage does not answer: {error}"
