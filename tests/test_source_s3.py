@@ -305,6 +305,9 @@ def test_what_is_put_aside_or_excluded_is_left_alone(others: Any):
     assert found(exclude=(f"s3://{OTHER}/in/a.jpg", "*.cr2")) == ["b.png", "sub/c.jpg"]
     assert set(found(include_hidden=True)) > {"#recycle/x.jpg", "wa/x.jpg", "L.photoslibrary/resources/x.jpg"}
     assert len(keys(f"s3://{OTHER}/in/#recycle/")) == 1
+    source = open_source([f"s3://{OTHER}/in/#recycle"])
+    assert (list(source), len(source.problems)) == ([], 1)
+    assert "--include-hidden" in source.problems[0][1]
 
 
 def test_a_table_reaches_into_buckets(others: Any, tmp_path: Path):

@@ -84,6 +84,7 @@ class _Objects:
         self._folder = prefix.partition("*")[0].rpartition("/")[0]
         root = foreign.location(bucket, self._folder).rstrip("/")
         self._rules, self._members = rules, Members(root, rules, findings)
+        self._findings, self._left_before = findings, findings.left_alone
         self._seen = 0
 
     def pictures(self) -> Iterator[dict[str, Any]]:
@@ -97,6 +98,8 @@ class _Objects:
                     yield found
 
     def why_none(self) -> str:
+        if self._findings.left_alone > self._left_before:
+            return "There is no picture here but what is left alone, as in recycle bins: --include-hidden reads it."
         if self._seen or not self._prefix or self._prefix.endswith("/") or "*" in self._prefix:
             return "There is no picture here."
         return "There is no picture here: there is no such object, and nothing below it."
