@@ -90,12 +90,12 @@ def is_anonymous(bucket: str) -> bool:
     return client(bucket).meta.config.signature_version is UNSIGNED
 
 
-def read(location: str, most_bytes: int) -> bytes:
+def read(location: str, most_bytes: int | None = None) -> bytes:
     """Return the bytes of an object. Raises TooLarge before they are read, and what botocore raises."""
     bucket, key = split(location)
     answer = client(bucket).get_object(Bucket=bucket, Key=key, **request_options(bucket))
     with answer["Body"] as body:
-        if answer["ContentLength"] > most_bytes:
+        if most_bytes is not None and answer["ContentLength"] > most_bytes:
             raise TooLarge(answer["ContentLength"])
         data: bytes = body.read()
     return data
