@@ -24,6 +24,7 @@ from imagesearch.environment import (
     web_origins,
     whole_number,
 )
+from imagesearch.s3_sources import STYLES, s3_sources
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 read_env_file(BASE_DIR / ".env")
@@ -178,7 +179,10 @@ S3_CONNECTION = {
     "region_name": text("AWS_S3_REGION_NAME") or None,
     "access_key": text("AWS_ACCESS_KEY_ID") or None,
     "secret_key": text("AWS_SECRET_ACCESS_KEY") or None,
+    "security_token": text("AWS_SESSION_TOKEN") or None,
 }
+# By bucket, where one that pictures are read from is reached in another way.
+S3_SOURCES = s3_sources("S3_SOURCES", text("S3_SOURCES"))
 # For botocore's Config.
 S3_CLIENT: dict[str, Any] = {
     "signature_version": "s3v4",
@@ -189,7 +193,7 @@ S3_CLIENT: dict[str, Any] = {
     # Servers that merely speak S3 rarely know the newer trailing checksums.
     "request_checksum_calculation": "when_required" if S3_ENDPOINT_URL else "when_supported",
     "response_checksum_validation": "when_required" if S3_ENDPOINT_URL else "when_supported",
-    "s3": {"addressing_style": "path" if S3_ENDPOINT_URL else "auto"},
+    "s3": {"addressing_style": choice("S3_ADDRESSING_STYLE", STYLES, default="path" if S3_ENDPOINT_URL else "auto")},
 }
 
 
@@ -233,6 +237,8 @@ STATICFILES_DIRS = [BASE_DIR / "static", Path(_ninja.origin).with_name("static")
 
 UPLOAD_MAX_MB = whole_number("UPLOAD_MAX_MB", default=20, least=1, most=500)
 UPLOAD_MAX_MEGAPIXELS = whole_number("UPLOAD_MAX_MEGAPIXELS", default=100, least=1, most=1000)
+# For `ingest`: files of cameras and scanners are larger than what is sent through a browser.
+INGEST_MAX_MB = whole_number("INGEST_MAX_MB", default=1000, least=1, most=4000)
 UPLOAD_MAX_FILES = whole_number("UPLOAD_MAX_FILES", default=50, least=1, most=1000)
 # Above the form's own limit, which tells the person what it is.
 DATA_UPLOAD_MAX_NUMBER_FILES = UPLOAD_MAX_FILES + 100

@@ -1,11 +1,24 @@
-"""Objects in other buckets, which are read and never written or deleted: pictures that are searched in place."""
+"""Objects in other buckets, which are read and never written or deleted: pictures that are searched in place.
 
+How a bucket is reached says `S3_SOURCES`; where it says nothing, what is set for our own object storage.
+"""
+
+import json
 from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
 
 SCHEME = "s3://"
+_AMAZON = "https://s3.amazonaws.com"
+
+
+class TooLarge(Exception):
+    """An object has more bytes than are to be read; `size` is how many."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
 
 
 def location(bucket: str, key: str) -> str:
@@ -19,29 +32,80 @@ def split(location: str) -> tuple[str, str]:
     return bucket, key
 
 
-def client() -> Any:
-    """Return a client, with the settings of our own object storage, that any thread may use."""
-    names = ("endpoint_url", "region_name", "access_key", "secret_key")
-    return _client(*(settings.S3_CONNECTION[name] for name in names))
+def client(bucket: str) -> Any:
+    """Return a client for a bucket, that any thread may use."""
+    return _client(json.dumps(_connection(bucket), sort_keys=True), json.dumps(settings.S3_CLIENT, sort_keys=True))
 
 
-@lru_cache(maxsize=4)
-def _client(endpoint_url: str | None, region: str | None, access_key: str | None, secret_key: str | None) -> Any:
+def _connection(bucket: str) -> dict[str, Any]:
+    """Return how a bucket is reached. Another server gets no keys of ours."""
+    ours = settings.S3_CONNECTION
+    said = settings.S3_SOURCES.get(bucket, {})
+    endpoint = said.get("endpoint", ours["endpoint_url"])
+    # Boto3 knows Amazon's own servers best, one a region.
+    endpoint = None if endpoint == _AMAZON else endpoint
+    is_elsewhere = endpoint != ours["endpoint_url"]
+    has_own_keys = "access_key" in said or is_elsewhere
+    return {
+        "endpoint_url": endpoint,
+        "region_name": said.get("region", None if is_elsewhere else ours["region_name"]),
+        "aws_access_key_id": said.get("access_key") if has_own_keys else ours["access_key"],
+        "aws_secret_access_key": said.get("secret_key") if has_own_keys else ours["secret_key"],
+        "aws_session_token": said.get("session_token") if has_own_keys else ours["security_token"],
+        "anonymous": said.get("anonymous", is_elsewhere and "access_key" not in said),
+        "addressing_style": said.get("addressing_style", _style(endpoint) if is_elsewhere else ""),
+    }
+
+
+def _style(endpoint: str | None) -> str:
+    return "path" if endpoint else "auto"
+
+
+@lru_cache(maxsize=32)
+def _client(connection: str, config: str) -> Any:
     import boto3  # noqa: PLC0415 - a tenth of a second, for those who have pictures in buckets
+    from botocore import UNSIGNED  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
 
-    return boto3.session.Session().client(
-        "s3",
-        endpoint_url=endpoint_url,
-        region_name=region,
-        aws_access_key_id=access_key,
-        aws_secret_access_key=secret_key,
-        config=Config(**settings.S3_CLIENT),
-    )
+    how, wanted = json.loads(connection), json.loads(config)
+    if style := how.pop("addressing_style"):
+        wanted["s3"] = {**wanted["s3"], "addressing_style": style}
+    anonymous = how.pop("anonymous")
+    session = boto3.session.Session()
+    # Public buckets need no keys, and who has none means them.
+    if anonymous or not (how["aws_access_key_id"] or session.get_credentials()):
+        wanted["signature_version"] = UNSIGNED
+    return session.client("s3", **how, config=Config(**wanted))
 
 
-def read(location: str) -> bytes:
-    """Return the bytes of an object. Raises what botocore raises."""
+def request_options(bucket: str) -> dict[str, str]:
+    """Return what goes with each request for a bucket."""
+    return {"RequestPayer": "requester"} if settings.S3_SOURCES.get(bucket, {}).get("requester_pays") else {}
+
+
+def is_anonymous(bucket: str) -> bool:
+    """Whether a bucket is asked without keys."""
+    from botocore import UNSIGNED  # noqa: PLC0415
+
+    return client(bucket).meta.config.signature_version is UNSIGNED
+
+
+def read(location: str, most_bytes: int | None = None) -> bytes:
+    """Return the bytes of an object. Raises TooLarge before they are read, and what botocore raises."""
     bucket, key = split(location)
-    data: bytes = client().get_object(Bucket=bucket, Key=key)["Body"].read()
+    answer = client(bucket).get_object(Bucket=bucket, Key=key, **request_options(bucket))
+    with answer["Body"] as body:
+        if most_bytes is not None and answer["ContentLength"] > most_bytes:
+            raise TooLarge(answer["ContentLength"])
+        data: bytes = body.read()
+    return data
+
+
+def head(location: str, count: int) -> bytes:
+    """Return the first `count` bytes of an object that has at least one. Raises what botocore raises."""
+    bucket, key = split(location)
+    options = request_options(bucket)
+    answer = client(bucket).get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{count - 1}", **options)
+    with answer["Body"] as body:
+        data: bytes = body.read(count)
     return data

@@ -135,10 +135,14 @@ def read_original(image: "Image") -> bytes:
     """
     if not image.original_location:
         return read(original_key(image.id))
-    with _translated():
-        data = foreign.read(image.original_location)
+    changed = MissingObject(f"{image.original_location} has changed since it was added.")
+    try:
+        with _translated():
+            data = foreign.read(image.original_location, image.byte_size)
+    except foreign.TooLarge:
+        raise changed from None
     if content_id(data) != image.id:
-        raise MissingObject(f"{image.original_location} has changed since it was added.")
+        raise changed
     return data
 
 
@@ -191,6 +195,7 @@ def rendition_urls(image_ids: Iterable[uuid.UUID], longest: int) -> dict[uuid.UU
         urls[image_id] = url
     if fresh:
         # Credentials that are not ours, such as a machine's role, end within the hour, and the addresses with them.
-        own = settings.STORAGES["default"].get("OPTIONS", {}).get("access_key")
+        options = settings.STORAGES["default"].get("OPTIONS", {})
+        own = options.get("access_key") and not options.get("security_token")
         cache.set_many(fresh, _URL_REMEMBERED if own else 300)
     return urls

@@ -14,7 +14,7 @@ import pytest
 from django.conf import settings as project
 from django.core.exceptions import ImproperlyConfigured
 
-from imagesearch import environment
+from imagesearch import environment, s3_sources
 from tests.s3_servers import configured
 
 NAME = "A_SETTING"
@@ -127,6 +127,43 @@ def test_values_are_read_as_they_are_meant(monkeypatch: pytest.MonkeyPatch) -> N
     hosts = ["pictures.example.org", ".example.org", "*", "192.0.2.7", "[::1]"]
     assert read_as(environment.host_names, monkeypatch, ",".join(hosts), default=[]) == hosts
     assert read_as(environment.time_zone, monkeypatch, "Asia/Seoul", default="UTC") == "Asia/Seoul"
+
+
+SECRET = "the-secret-of-the-source"
+
+
+@pytest.mark.parametrize(
+    ("value", "mend"),
+    [
+        ("bucket=https://s3.example.org", "write JSON such as"),
+        ('["bucket"]', "write JSON such as"),
+        ('{"bucket": "https://s3.example.org"}', "write JSON such as"),
+        ('{"bucket": {"endpoint": "s3.example.org"}}', "endpoint of bucket must be a whole address"),
+        ('{"bucket": {"endpoint_url": "https://s3.example.org"}}', "may be: endpoint, region,"),
+        ('{"bucket": {"anonymous": "yes"}}', "anonymous of bucket must be true or false"),
+        ('{"bucket": {"addressing_style": "host"}}', "must be one of: auto, path, virtual"),
+        (f'{{"bucket": {{"secret_key": "{SECRET}"}}}}', "needs access_key and secret_key"),
+        (f'{{"bucket": {{"secret_key": "{SECRET}", "access_key": 5}}}}', "access_key of bucket must be a text"),
+    ],
+)
+def test_what_is_wrong_with_the_sources_is_told_without_their_secrets(value: str, mend: str) -> None:
+    with pytest.raises(ImproperlyConfigured) as refused:
+        s3_sources.s3_sources(NAME, value)
+    told = str(refused.value)
+
+    assert told.startswith(NAME)
+    assert mend in told
+    assert SECRET not in told
+
+
+def test_sources_are_said_by_bucket() -> None:
+    value = '{"a": {"endpoint": "https://s3.example.org", "anonymous": true}, "b": {"requester_pays": true}}'
+
+    assert s3_sources.s3_sources(NAME, value) == {
+        "a": {"endpoint": "https://s3.example.org", "anonymous": True},
+        "b": {"requester_pays": True},
+    }
+    assert s3_sources.s3_sources(NAME, "") == {}
 
 
 @pytest.mark.parametrize("value", ["$ecret", "$HOME", "a$b", r"\$x", "'quoted'", "with=signs#and spaces"])

@@ -1,9 +1,11 @@
 """`manage.py ingest`: folders in, rows and objects out."""
 
+import io
 import os
 import signal
 import subprocess
 import sys
+import zipfile
 from io import StringIO
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from django.core.management import CommandError, call_command
 from search import embedding, storage
 from search.imaging import read_picture
 from search.ingestion import adding, files_source, ingest, pipeline
+from search.ingestion.sources import files
 from search.models import Image
 from search.models.image import content_id
 from tests.base import picture_bytes, write_picture
@@ -111,6 +114,77 @@ def test_a_table_that_can_not_be_read_stops_the_command_before_anything_is_added
     with pytest.raises(CommandError, match="must end in"):
         call_command("ingest", str(photos), metadata=photos / "m.ods")
     assert not Image.objects.exists()
+
+
+def test_what_is_not_read_is_counted_by_kind_in_a_line(photos: Path):
+    for name in ("a.mov", "b.MOV", "c.xmp", "LICENCE"):
+        (photos / name).write_text("no picture")
+    out, complaints, status = run(photos)
+    assert out == "5 added, 0 already here, 0 failed.\nNot read: 2 .mov, 1 .xmp, 1 without a suffix.\n"
+    assert (complaints, status) == ("", 0)
+
+
+def test_a_folder_in_which_nothing_can_be_read_is_no_success(tmp_path: Path):
+    (tmp_path / "in").mkdir()
+    assert run(tmp_path / "in") == ("0 added, 0 already here, 0 failed.\n", "", 0)
+    (tmp_path / "in" / "a.psd").write_text("no picture")
+    assert run(tmp_path / "in") == ("0 added, 0 already here, 0 failed.\nNot read: 1 .psd.\n", "", 1)
+
+
+def test_that_all_was_left_alone_is_told(tmp_path: Path):
+    write_picture(tmp_path / "in" / ".hidden" / "a.jpg")
+    out, _, status = run(tmp_path / "in")
+    assert "Left alone: 1 files and folders that are hidden" in out
+    assert status == 0
+    assert run(tmp_path / "in", "--include-hidden")[0].startswith("1 added")
+
+
+def test_what_is_excluded_is_left_out(photos: Path):
+    assert run(photos, "--exclude", "0.*", "--exclude", "[12].jpg")[0].startswith("2 added")
+
+
+def test_a_giant_is_told_by_its_size_and_all_others_are_added(photos: Path, monkeypatch: pytest.MonkeyPatch):
+    with (photos / "0_backup.jpg").open("wb") as file:
+        file.truncate(60 << 30)  # sparse: takes no disk
+    out, complaints, status = run(photos)
+    assert (out, status) == ("5 added, 0 already here, 1 failed.\n", 1)
+    assert "0_backup.jpg: This file has 64,424.6 MB; the limit is 1,000. INGEST_MAX_MB sets it." in complaints
+
+
+def test_a_file_for_which_there_is_no_memory_fails_alone(photos: Path, monkeypatch: pytest.MonkeyPatch):
+    class Tight(io.BufferedReader):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if str(self.name).endswith("/0.jpg"):
+                raise MemoryError
+            return super().read(size)
+
+    opened = open
+    monkeypatch.setattr(files, "open", lambda path, mode: Tight(opened(path, mode).detach()), raising=False)
+    out, complaints, _ = run(photos)
+    assert out == "4 added, 0 already here, 1 failed.\n"
+    assert "0.jpg: There is not enough memory to read it." in complaints
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_to_the_limit(
+    photos: Path, settings, monkeypatch: pytest.MonkeyPatch
+):
+    settings.INGEST_MAX_MB = 1
+    (photos / "0.jpg").write_bytes(bytes(3_000_000))
+    monkeypatch.setattr(files.os, "fstat", lambda number: (photos / "1.jpg").stat())
+    monkeypatch.setattr(files, "expected", lambda size: 0)
+    out, complaints, _ = run(photos)
+    assert out == "4 added, 0 already here, 1 failed.\n"
+    assert "0.jpg: This file has 1.1 MB; the limit is 1." in complaints
+
+
+def test_what_a_table_says_of_members_of_an_archive_is_taken(photos: Path, tmp_path: Path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(photos / "0.jpg", "deep/0.jpg")
+    (tmp_path / "m.csv").write_text("Path;Title\r\na.zip\\deep\\0.jpg;Red\r\ngone.jpg;Gone\r\n")
+    _, complaints, status = run(tmp_path / "a.zip", "--metadata", tmp_path / "m.csv")
+    assert Image.objects.get().title == "Red"
+    assert complaints == "gone.jpg: Named in the metadata, but not there.\n"
+    assert status == 1
 
 
 def test_exif_orientation_is_applied(tmp_path: Path):

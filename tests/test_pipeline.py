@@ -171,6 +171,29 @@ def test_files_that_fill_the_memory_are_read_a_few_at_a_time(monkeypatch: pytest
     assert max(held) <= 4
 
 
+def test_giants_whose_size_is_known_are_read_one_after_the_other() -> None:
+    lock, another = threading.Lock(), threading.Event()
+    now = most = 0
+
+    def read() -> bytes:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+            if now > 1:
+                another.set()
+        another.wait(0.1)
+        with lock:
+            now -= 1
+        return b"no picture"
+
+    # After many small ones, as which all that follows is expected to be.
+    small = [Item(f"small {number}", lambda: b"no picture") for number in range(60)]
+    giants = [Item(f"giant {number}", read, size=line.FILE_BYTES) for number in range(3)]
+    ingest([*small, *giants], dry_run=True)
+    assert most == 1
+
+
 def test_what_is_larger_than_the_allowance_is_let_through_alone() -> None:
     allowance, order = Allowance(10), []
 

@@ -4,14 +4,16 @@ import gc
 import io
 import tarfile
 import threading
+import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from search.ingestion import Item, Unavailable, ingest, open_source
-from search.ingestion.sources import Listed, tars, zips
+from search.ingestion import Choices, Details, Item, Unavailable, ingest, open_source, read_metadata
+from search.ingestion.sources import Listed, tars
 from search.models import Image
 from tests.base import picture_bytes
 
@@ -89,13 +91,12 @@ class TestEveryKind:
         assert not before & after
 
     def test_a_member_that_is_too_large_is_told_and_stops_nothing(
-        self, tmp_path: Path, name: str, make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+        self, tmp_path: Path, name: str, make: Callable[..., Path], settings: Any
     ):
-        monkeypatch.setattr(tars, "MOST_BYTES", 100_000)
-        monkeypatch.setattr(zips, "MOST_BYTES", 100_000)
+        settings.INGEST_MAX_MB = 1
         path = make(tmp_path / name, {"bomb.jpg": bytes(3_000_000), **CONTENTS})
         bomb, *others = list(source(path))
-        with pytest.raises(Unavailable, match="MB"):
+        with pytest.raises(Unavailable, match=r"has 3 MB; the limit is 1\."):
             bomb.read()
         assert [item.read() for item in others] == list(CONTENTS.values())
 
@@ -169,8 +170,7 @@ def test_a_damaged_member_is_told_and_the_others_are_read(tmp_path: Path):
     assert [item.read() for item in others] == list(CONTENTS.values())[1:]
 
 
-def test_a_size_that_is_a_lie_does_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(zips, "MOST_BYTES", 100_000)
+def test_a_size_that_is_a_lie_does_not_fill_the_memory(tmp_path: Path):
     path = make_zip(tmp_path / "a.zip", {"bomb.jpg": bytes(3_000_000)})
     data = path.read_bytes()
     path.write_bytes(data.replace((3_000_000).to_bytes(4, "little"), (3_000).to_bytes(4, "little")))
@@ -237,3 +237,150 @@ def test_several_archives_and_folders_are_one_source(tmp_path: Path):
 def test_an_archive_below_a_folder_is_left_alone(tmp_path: Path):
     make_zip(tmp_path / "a.zip", CONTENTS)
     assert list(open_source([str(tmp_path)])) == []
+
+
+# Joined, and what is said of pictures in archives
+
+
+@pytest.mark.parametrize("compression", ["", "gz", "bz2", "xz"])
+def test_tars_joined_by_cat_are_read_to_the_end_of_the_last(tmp_path: Path, compression: str):
+    parts = [
+        make_tar(tmp_path / f"{number}.tar", {name: data}, compression)
+        for number, (name, data) in enumerate(CONTENTS.items())
+    ]
+    joined = tmp_path / "joined.tar"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    assert contents_of(joined) == CONTENTS
+    items = list(source(joined))
+    gc.collect()
+    assert [item.read() for item in reversed(items)] == list(reversed(CONTENTS.values()))
+    assert len({(item.address, item.version) for item in items}) == 3
+
+
+@pytest.mark.parametrize("junk", [b"junk" * 256, b"junk"])
+def test_what_follows_an_archive_and_is_none_is_told(tmp_path: Path, junk: bytes):
+    path = make_tar(tmp_path / "a.tar", CONTENTS)
+    path.write_bytes(path.read_bytes() + junk)
+    found = source(path)
+    assert [item.read() for item in found] == list(CONTENTS.values())
+    assert [problem[0] for problem in found.problems] == [str(path)]
+
+
+def test_an_archive_without_its_last_zeros_is_whole(tmp_path: Path):
+    path = make_tar(tmp_path / "a.tar", CONTENTS)
+    for end in (b"", bytes(100), bytes(512)):
+        path.write_bytes(path.read_bytes().rstrip(b"\0"))
+        data = path.read_bytes()
+        path.write_bytes(data + bytes(-len(data) % 512) + end)
+        assert contents_of(path) == CONTENTS
+
+
+def test_a_member_that_is_too_large_is_sought_over(tmp_path: Path, settings: Any):
+    settings.INGEST_MAX_MB = 1
+    path = tmp_path / "a.tar"
+    size = 60 << 30
+    huge = tarfile.TarInfo("huge.jpg")
+    huge.size = size
+    with path.open("wb") as file:  # sparse: takes no disk, and would take minutes to read
+        file.write(huge.tobuf())
+        file.seek(size, io.SEEK_CUR)
+        file.write(make_tar(tmp_path / "b.tar", CONTENTS).read_bytes())
+    first, *others = source(path)
+    assert first.size == 0
+    with pytest.raises(Unavailable, match=r"has 64,424\.6 MB; the limit is 1\."):
+        first.read()
+    assert [item.read() for item in others] == list(CONTENTS.values())
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
+def test_a_webdataset_says_what_its_pictures_show(tmp_path: Path, kind: str):
+    picture = CONTENTS[NAMES[0]]
+    contents = {
+        f"0.{kind}": picture,
+        "0.json": b'{"caption": "not this", "url": "https://example.org/0.jpg", "tags": ["sea"]}',
+        "0.txt": "갈매기 over the sea\n".encode(),
+        f"1.{kind}": picture,
+        "1.json": b'{"caption": "a ray over sand", "license": "CC0", "url": "no address"}',
+        f"2.{kind}": picture,
+        "2.json": b"[broken",
+        "2.txt": b"\xff\xfe\xfd",
+        "3.txt": b"of no picture",
+    }
+    found = source(make_tar(tmp_path / "00000.tar", dict(sorted(contents.items()))))
+    first, second, third = (item.details for item in found)
+    assert first == Details(description="갈매기 over the sea", tags=["sea"], source_link="https://example.org/0.jpg")
+    assert second == Details(description="a ray over sand", licence="CC0", tags=[])
+    assert third.description == ""
+    assert found.findings.not_read == {".txt": 1}
+
+
+def test_what_a_table_says_goes_before_what_a_webdataset_says(tmp_path: Path):
+    path = make_tar(tmp_path / "a.tar", {"0.jpg": CONTENTS[NAMES[0]], "0.txt": b"caption"})
+    (item,) = with_table(tmp_path, "path,title\n0.jpg,From the table\n", path)
+    assert (item.details.title, item.details.description) == ("From the table", "")
+
+
+def with_table(folder: Path, text: str, *paths: Path) -> Listed:
+    (folder / "m.csv").write_text(text, encoding="utf-8")
+    metadata = read_metadata(folder / "m.csv", [])
+    found = open_source(map(str, paths), Choices(details=metadata.details, elsewhere=metadata.elsewhere))
+    found.notes.extend(metadata.elsewhere.notes)  # of those that are listed already
+    return found
+
+
+def titles(found: Listed) -> dict[str, str]:
+    return {item.name.rpartition("/")[2]: item.details.title for item in found}
+
+
+@pytest.mark.parametrize("make", [make_zip, make_tar])
+@pytest.mark.parametrize("before", ["photos/a.zip/", "a.zip/", "", "./", "{folder}/photos/a.zip/"])
+@pytest.mark.parametrize("separator", ["/", "\\"])
+def test_a_table_reaches_into_archives(tmp_path: Path, make: Callable[..., Path], before: str, separator: str):
+    (tmp_path / "photos").mkdir()
+    name = "a.zip" if make is make_zip else "a.tar"
+    path = make(tmp_path / "photos" / name, CONTENTS)
+    before = before.format(folder=tmp_path).replace("a.zip", name)
+    rows = "".join(f"{before}{one},{one}\n".replace("/", separator) for one in NAMES)
+    found = with_table(tmp_path, f"path,title\n{rows}", path)
+    assert titles(found) == {one.rpartition("/")[2]: one.replace("/", separator) for one in NAMES}
+
+
+@pytest.mark.parametrize("make", [make_zip, make_tar])
+def test_a_name_alone_is_enough_where_it_is_the_only_one(tmp_path: Path, make: Callable[..., Path]):
+    path = make(tmp_path / "a.zip", CONTENTS) if make is make_zip else make(tmp_path / "a.tar", CONTENTS)
+    found = with_table(tmp_path, "path,title\ngreen.JPG,Green\nphotos/red.jpg,Red\n", path)
+    assert titles(found) == {"red.jpg": "Red", "green.JPG": "Green", "blue.png": ""}
+
+
+def test_a_name_that_means_two_pictures_gives_neither_a_wrong_title(tmp_path: Path):
+    contents = {"x/1.jpg": b"1", "y/1.jpg": b"2", "2.jpg": b"3", "x/2.jpg": b"4"}
+    path = make_zip(tmp_path / "a.zip", contents)
+    (tmp_path / "m.csv").write_text("path,title\n1.jpg,One\nx/2.jpg,Two\n")
+    metadata = read_metadata(tmp_path / "m.csv", [])
+    found = open_source([str(path)], Choices(elsewhere=metadata.elsewhere))
+    assert [item.details.title for item in found] == ["", "", "", "Two"]
+    assert {name for name, _ in metadata.elsewhere.notes} == {f"{path}/x/1.jpg", f"{path}/y/1.jpg"}
+    assert metadata.missing == []
+
+
+def test_what_a_table_names_and_no_archive_has_is_missing(tmp_path: Path):
+    path = make_zip(tmp_path / "a.zip", CONTENTS)
+    (tmp_path / "m.csv").write_text("path,title\ngone.jpg,Gone\nblue.png,Blue\n")
+    metadata = read_metadata(tmp_path / "m.csv", [])
+    list(open_source([str(path)], Choices(elsewhere=metadata.elsewhere)))
+    assert metadata.missing == ["gone.jpg"]
+
+
+@pytest.mark.parametrize("make", [make_zip, make_tar])
+def test_names_are_the_same_in_either_form_of_unicode(tmp_path: Path, make: Callable[..., Path]):
+    contents = {unicodedata.normalize("NFD", "Zürich/제주도.jpg"): b"1"}
+    path = make(tmp_path / ("a.zip" if make is make_zip else "a.tar"), contents)
+    found = with_table(tmp_path, "path,title\nZürich/제주도.jpg,Island\n", path)
+    assert [item.details.title for item in found] == ["Island"]
+
+
+def test_names_in_the_code_page_of_a_korean_windows_are_found_by_a_table(tmp_path: Path):
+    path = make_zip(tmp_path / "a.zip", {"XXXXXX.jpg": b"1"})
+    path.write_bytes(path.read_bytes().replace(b"XXXXXX", "제주도".encode("cp949")))
+    (item,) = with_table(tmp_path, "path,title\n제주도.jpg,Island\n", path)
+    assert item.details.title == "Island"

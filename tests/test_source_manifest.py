@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 import zipfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -284,7 +285,7 @@ def test_what_is_too_large_is_not_read_to_its_end(server: Server, announced: boo
         server.answers["/a"] = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n"
     else:
         server.answers["/a"] = b"HTTP/1.1 200 OK\r\n\r\n" + bytes(1_200_000)
-    with pytest.raises(NotDownloaded, match="more than"):
+    with pytest.raises(NotDownloaded, match="has 100 MB; the limit is 1" if announced else "more than 1 MB"):
         get(at(server, "/a"))
 
 
@@ -358,3 +359,107 @@ def test_what_can_not_be_downloaded_is_unavailable(server: Server):
     with pytest.raises(Unavailable, match="error 410"):
         item.read()
     assert fetching.NotDownloaded is NotDownloaded
+
+
+# A server that wants to be left alone
+
+
+def many(server: Server, count: int, path: str = "/{}.jpg", host: str = PUBLIC) -> str:
+    return "".join(f"{at(server, path.format(number), host)}\n" for number in range(count))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("status", ["429 Too Many", "503 Busy"])
+def test_a_server_that_says_in_an_hour_halts_no_other_and_is_met_again_by_the_next_run(
+    web: Web, server: Server, tmp_path: Path, status: str
+):
+    busy = web.server()
+    for number in range(40):
+        busy.answers[f"/{number}.jpg"] = answer(b"", "Retry-After: 3600", status=status)
+    table = tmp_path / "m.csv"
+    rows = [line for pair in zip(*(many(one, 3).split() for one in (busy, server)), strict=True) for line in pair]
+    rows += many(busy, 40).split()[3:]
+    colours = {f"/{number}.jpg": answer(picture) for number, picture in enumerate(PICTURES.values())}
+    server.answers.update(colours)
+    table.write_text("url\n" + "\n".join(rows) + "\n")
+    report = ingest(source(table))
+    assert (report.added, len(report.failed)) == (3, 40)
+    assert all("left to the next run" in reason for _, reason in report.failed)
+    assert "3,600 s" in report.failed[0][1]
+    assert len(busy.requests) <= 16
+
+    busy.answers.update(dict.fromkeys(busy.answers, answer(status="404 Not Found")) | colours)
+    busy.requests.clear()
+    report = ingest(source(table))
+    assert (report.added, report.known, len(report.failed)) == (0, 6, 37)
+    assert len(busy.requests) == 40
+
+
+def test_after_the_time_that_it_asked_for_a_server_is_asked_again(
+    server: Server, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+):
+    in_turn(server, "/a", answer(b"", "Retry-After: 3600", status="429 Too Many"), answer(b"there"))
+    downloading = Downloads(pause=pauses.append)
+    for _ in range(2):
+        with pytest.raises(NotDownloaded, match="left to the next run"):
+            downloading.get(at(server, "/a"), most_bytes=100)
+    now = time.monotonic
+    monkeypatch.setattr(downloads.time, "monotonic", lambda: now() + 3601)
+    assert downloading.get(at(server, "/a"), most_bytes=100) == b"there"
+    assert (asked(server), pauses) == ({"/a": 2}, [])
+
+
+def test_those_who_wait_for_their_turn_do_not_ask_a_server_that_has_said_no_meanwhile(server: Server):
+    everybody_waits = threading.Event()
+
+    def refuses(connection: object) -> None:
+        everybody_waits.wait(10)
+        connection.sendall(answer(b"", "Retry-After: 3600", status="429 Too Many"))  # type: ignore[attr-defined]
+
+    server.answers.update({f"/{number}": refuses for number in range(60)})
+    downloading = Downloads()
+
+    def refused(number: int) -> bool:
+        if number == downloads.AT_ONCE:
+            everybody_waits.set()
+        with pytest.raises(NotDownloaded, match="left to the next run"):
+            downloading.get(at(server, f"/{number}"), most_bytes=100)
+        return True
+
+    with ThreadPoolExecutor(30) as pool:
+        assert all(pool.map(refused, range(60)))
+    assert len(server.requests) <= downloads.AT_ONCE
+
+
+def test_a_server_that_is_away_is_given_up_for_the_rest_of_the_run(web: Web, server: Server, pauses: list[float]):
+    web.names["gone.test"] = []
+    downloading = Downloads(pause=pauses.append)
+    for number in range(20):
+        with pytest.raises(NotDownloaded, match=r"gone\.test|in a row"):
+            downloading.get(f"http://gone.test/{number}.jpg", most_bytes=100)
+    assert len(web.asked) == 4 * downloads.MOST_FAILURES
+    with pytest.raises(NotDownloaded, match="8 addresses in a row: left to the next run"):
+        downloading.get("http://gone.test/x.jpg", most_bytes=100)
+    assert downloading.get(at(server, "/red.jpg"), most_bytes=100_000) == PICTURES["red"]
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "500 Oops"])
+def test_addresses_that_lead_to_nothing_are_no_reason_to_leave_a_server(
+    server: Server, pauses: list[float], status: str
+):
+    server.answers["/gone"] = answer(status=status)
+    downloading = Downloads(pause=pauses.append)
+    for _ in range(2 * downloads.MOST_FAILURES):
+        with pytest.raises(NotDownloaded, match=status[:3]):
+            downloading.get(at(server, "/gone"), most_bytes=100)
+    assert downloading.get(at(server, "/red.jpg"), most_bytes=100_000) == PICTURES["red"]
+
+
+def test_a_picture_for_which_there_is_no_memory_is_unavailable(server: Server, monkeypatch: pytest.MonkeyPatch):
+    def no_memory(*arguments: object, **options: object) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr(Downloads, "get", no_memory)
+    (item,) = open_source([at(server, "/red.jpg")])
+    with pytest.raises(Unavailable, match="not enough memory"):
+        item.read()

@@ -1,21 +1,37 @@
 """`s3://bucket/prefix`: pictures of any bucket, copied, or searched where they are."""
 
+import os
 from collections.abc import Iterator
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from django.core.management import CommandError, call_command
 from django.test import Client
 
 from search import foreign, storage
 from search.embedding import active_model
-from search.ingestion import Choices, Details, Item, Report, Unavailable, add_picture, ingest, open_source, reembed
+from search.ingestion import (
+    Choices,
+    Details,
+    Item,
+    Report,
+    Rules,
+    Unavailable,
+    add_picture,
+    ingest,
+    open_source,
+    read_metadata,
+    reembed,
+)
+from search.ingestion.sources import s3
 from search.models import Image
 from search.models.image import content_id
 from search.storage import MissingObject, StorageUnavailable
 from tests.base import picture_bytes
-from tests.s3_servers import BUCKET, Moto, use_s3
+from tests.s3_servers import BUCKET, Moto, configured, use_s3
 
 OTHER = "archive-of-others"
 RED, BLUE = (picture_bytes(colour, size=(900, 600)) for colour in ("red", "blue"))
@@ -71,7 +87,7 @@ def all_of(client: Any) -> set[str]:
 @pytest.mark.parametrize(
     ("prefix", "expected"),
     [
-        ("", ["photos-old/red.jpg", "photos/deep/blue.JPG", "photos/red.jpg", "바다/a b+c%20.jpg"]),
+        ("", ["no-suffix", "photos-old/red.jpg", "photos/deep/blue.JPG", "photos/red.jpg", "바다/a b+c%20.jpg"]),
         ("photos", ["photos/deep/blue.JPG", "photos/red.jpg"]),
         ("photos/", ["photos/deep/blue.JPG", "photos/red.jpg"]),
         ("photos*", ["photos-old/red.jpg", "photos/deep/blue.JPG", "photos/red.jpg"]),
@@ -103,7 +119,8 @@ def test_an_item_can_be_told_without_reading_and_changes_its_version_with_its_by
     ("place", "reason"),
     [
         ("s3://no-such-bucket-here", "There is no such bucket."),
-        (f"s3://{OTHER}/nothing", "There is no picture here."),
+        (f"s3://{OTHER}/nothing.jpg", "There is no picture here: there is no such object, and nothing below it."),
+        (f"s3://{OTHER}/nothing/", "There is no picture here."),
         ("s3://", "can't be had"),
     ],
 )
@@ -249,3 +266,226 @@ def test_the_command_adds_in_place(others: Any):
 def test_the_command_refuses_to_leave_files_in_place():
     with pytest.raises(CommandError, match="s3:// alone"):
         call_command("ingest", ".", "--in-place")
+
+
+# What is said by names and first bytes, and by a table
+
+
+def make_public(others: Any, *objects: str) -> None:
+    for key in objects:
+        others.put_object_acl(Bucket=OTHER, Key=key, ACL="public-read")
+
+
+def put(others: Any, **contents: bytes) -> None:
+    for key, data in contents.items():
+        others.put_object(Bucket=OTHER, Key=key, Body=data)
+
+
+def test_what_names_do_not_tell_is_told_by_the_first_bytes_and_the_rest_is_counted(others: Any):
+    put(others, **{"in/blob": RED, "in/photo.dat": BLUE, "in/notes": b"notes", "in/a.mov": b"film", "in/empty": b""})
+    source = open_source([f"s3://{OTHER}/in"])
+    assert {item.name: item.read() for item in source} == {
+        f"s3://{OTHER}/in/blob": RED,
+        f"s3://{OTHER}/in/photo.dat": BLUE,
+    }
+    assert source.findings.not_read == {"without a suffix": 2, ".mov": 1}
+
+
+def test_what_is_put_aside_or_excluded_is_left_alone(others: Any):
+    aside = ["#recycle/x.jpg", "$RECYCLE.BIN/x.jpg", "L.photoslibrary/resources/x.jpg", "wa/.nomedia", "wa/x.jpg"]
+    put(others, **{f"in/{key}": RED for key in [*aside, "a.jpg", "b.png", "sub/c.jpg", "sub/C.CR2"]})
+    put(others, **{"in/sub/c.cr2": RED})
+
+    def found(**rules: Any) -> list[str]:
+        source = open_source([f"s3://{OTHER}/in/"], Choices(rules=Rules(**rules)))
+        return [item.name.removeprefix(f"s3://{OTHER}/in/") for item in source]
+
+    assert found() == ["a.jpg", "b.png", "sub/C.CR2", "sub/c.jpg"]
+    assert found(exclude=("*.png", "in/sub")) == ["a.jpg"]
+    assert found(exclude=(f"s3://{OTHER}/in/a.jpg", "*.cr2")) == ["b.png", "sub/c.jpg"]
+    assert set(found(include_hidden=True)) > {"#recycle/x.jpg", "wa/x.jpg", "L.photoslibrary/resources/x.jpg"}
+    assert len(keys(f"s3://{OTHER}/in/#recycle/")) == 1
+    source = open_source([f"s3://{OTHER}/in/#recycle"])
+    assert (list(source), len(source.problems)) == ([], 1)
+    assert "--include-hidden" in source.problems[0][1]
+
+
+def test_a_table_reaches_into_buckets(others: Any, tmp_path: Path):
+    (tmp_path / "m.csv").write_text(
+        f"path,title\ns3://{OTHER}/photos/red.jpg,Red\ndeep/blue.JPG,Blue\ngone.jpg,Gone\n"
+    )
+    metadata = read_metadata(tmp_path / "m.csv", [])
+    found = open_source([f"s3://{OTHER}/photos"], Choices(elsewhere=metadata.elsewhere))
+    assert sorted(item.details.title for item in found) == ["Blue", "Red"]
+    assert metadata.missing == ["gone.jpg"]
+
+
+def test_an_object_that_is_too_large_is_told_by_its_size_and_not_read(others: Any, settings: Any):
+    settings.INGEST_MAX_MB = 1
+    put(others, **{"photos/huge.jpg": bytes(1_500_000)})
+    huge = next(item for item in open_source([f"s3://{OTHER}/photos"]) if item.name.endswith("huge.jpg"))
+    others.delete_object(Bucket=OTHER, Key="photos/huge.jpg")
+    with pytest.raises(Unavailable, match=r"has 1\.5 MB; the limit is 1\."):
+        huge.read()
+
+
+def test_an_object_that_has_grown_since_it_was_listed_is_not_read(others: Any, settings: Any):
+    settings.INGEST_MAX_MB = 1
+    (item,) = open_source([f"s3://{OTHER}/photos/red.jpg"])
+    put(others, **{"photos/red.jpg": bytes(1_500_000)})
+    with pytest.raises(Unavailable, match=r"has 1\.5 MB"):
+        item.read()
+
+
+@pytest.mark.django_db
+def test_an_original_that_was_exchanged_for_a_giant_is_not_read(others: Any, monkeypatch: pytest.MonkeyPatch):
+    in_place(f"s3://{OTHER}/photos/red.jpg")
+    put(others, **{"photos/red.jpg": bytes(1_500_000)})
+    monkeypatch.setattr("botocore.response.StreamingBody.read", None)
+    with pytest.raises(MissingObject, match="has changed"):
+        storage.read_original(Image.objects.get())
+
+
+# How a bucket is reached
+
+
+class Sent(list[Any]):
+    """The requests that went to a bucket."""
+
+    def headers(self, name: str) -> set[str | None]:
+        return {request.headers.get(name) for request in self}
+
+
+def sent_to(bucket: str) -> Sent:
+    sent = Sent()
+    foreign.client(bucket).meta.events.register("before-send.s3", lambda request, **more: sent.append(request))
+    return sent
+
+
+@pytest.fixture
+def no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nobody has keys, in whatever place boto3 looks for them."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    foreign._client.cache_clear()
+
+
+def test_a_session_token_goes_with_the_keys(others: Any, settings: Any, running_moto: Moto):
+    use_s3(settings, running_moto, AWS_SESSION_TOKEN="the-token")
+    sent = sent_to(OTHER)
+    (item,) = open_source([f"s3://{OTHER}/photos/red.jpg"])
+    assert item.read() == RED
+    assert sent.headers("X-Amz-Security-Token") == {"the-token"}
+    assert settings.STORAGES["default"]["OPTIONS"]["security_token"] == "the-token"
+
+
+def test_a_public_bucket_needs_no_keys(others: Any, settings: Any, running_moto: Moto, no_keys: None):
+    use_s3(settings, running_moto, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    make_public(others, "photos/red.jpg")
+    sent = sent_to(OTHER)
+    (item,) = open_source([f"s3://{OTHER}/photos/red.jpg"])
+    assert item.read() == RED
+    assert sent.headers("Authorization") == {None}
+
+
+def test_one_that_is_not_public_says_that_it_was_asked_without_keys(others: Any, settings: Any, no_keys: None):
+    denied = ClientError({"Error": {"Code": "AccessDenied", "Message": "No."}}, "ListObjectsV2")
+    assert s3.reason_of(denied, OTHER) == "The object storage denies access."
+    settings.S3_SOURCES = {OTHER: {"anonymous": True}}
+    assert "without keys" in s3.reason_of(denied, OTHER)
+
+
+def test_half_a_pair_of_keys_is_told(others: Any, settings: Any, running_moto: Moto, no_keys: None):
+    use_s3(settings, running_moto, AWS_SECRET_ACCESS_KEY="")
+    source = open_source([f"s3://{OTHER}/photos"])
+    assert list(source) == []
+    assert "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in source.problems[0][1]
+
+
+def test_whose_reader_pays_says_so_with_each_request(others: Any, settings: Any):
+    settings.S3_SOURCES = {OTHER: {"requester_pays": True}}
+    sent = sent_to(OTHER)
+    put(others, **{"photos/unknown": RED})
+    assert len([item.read() for item in open_source([f"s3://{OTHER}/photos"])]) == 3
+    assert len(sent) == 5
+    assert {str(one) for one in sent.headers("X-Amz-Request-Payer")} <= {"requester", "b'requester'"}
+
+
+@pytest.mark.django_db
+def test_a_source_may_have_a_server_of_its_own_which_is_asked_for_originals_in_place_too(
+    others: Any, settings: Any, running_moto: Moto, client: Client
+):
+    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": "search.storage.LocalStorage"}}
+    settings.S3_CONNECTION = {**settings.S3_CONNECTION, "endpoint_url": "http://127.0.0.1:9"}
+    settings.S3_SOURCES = {OTHER: {"endpoint": running_moto.url}}
+    make_public(others, "photos/red.jpg", "photos/deep/blue.JPG")
+    sent = sent_to(OTHER)
+    assert in_place(f"s3://{OTHER}/photos").added == 2
+    image = Image.objects.get(pk=content_id(RED))
+    assert storage.read_original(image) == RED
+    assert client.get(f"/images/{image.id}/download").status_code == 200
+    Image.objects.update(embedding_model="an older model")
+    assert reembed().added == 2
+    # Our own keys are nobody else's.
+    assert sent.headers("Authorization") == {None}
+
+    settings.S3_SOURCES[OTHER].update(access_key="theirs", secret_key="secret", region="eu-north-9")
+    sent = sent_to(OTHER)
+    assert storage.read_original(image) == RED
+    (authorization,) = sent.headers("Authorization")
+    assert "theirs/" in str(authorization)
+    assert "/eu-north-9/" in str(authorization)
+
+
+@pytest.mark.parametrize(
+    ("environment", "source", "start"),
+    [
+        ({"AWS_S3_ENDPOINT_URL": "https://s3.example.org"}, {}, "https://s3.example.org/bucket/a.jpg"),
+        (
+            {"AWS_S3_ENDPOINT_URL": "https://s3.example.org", "S3_ADDRESSING_STYLE": "virtual"},
+            {},
+            "https://bucket.s3.example.org/a.jpg",
+        ),
+        ({"AWS_S3_ENDPOINT_URL": ""}, {}, "https://bucket.s3.amazonaws.com/a.jpg"),
+        ({"AWS_S3_ENDPOINT_URL": "", "S3_ADDRESSING_STYLE": "path"}, {}, "https://s3.amazonaws.com/bucket/a.jpg"),
+        (
+            {"AWS_S3_ENDPOINT_URL": "https://s3.example.org"},
+            {"addressing_style": "virtual"},
+            "https://bucket.s3.example.org/a.jpg",
+        ),
+        (
+            {"AWS_S3_ENDPOINT_URL": "https://s3.example.org", "S3_ADDRESSING_STYLE": "virtual"},
+            {"endpoint": "https://other.example.org"},
+            "https://other.example.org/bucket/a.jpg",
+        ),
+        (
+            {"AWS_S3_ENDPOINT_URL": "https://s3.example.org"},
+            {"endpoint": "https://s3.amazonaws.com"},
+            "https://bucket.s3.amazonaws.com/a.jpg",
+        ),
+    ],
+)
+def test_buckets_are_named_in_the_host_or_in_the_path(
+    settings: Any, environment: dict[str, str], source: dict[str, Any], start: str
+):
+    made = configured(**{"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", **environment})
+    settings.S3_CONNECTION, settings.S3_CLIENT = made["S3_CONNECTION"], made["S3_CLIENT"]
+    settings.S3_SOURCES = {"bucket": source}
+    address = foreign.client("bucket").generate_presigned_url(
+        "get_object", Params={"Bucket": "bucket", "Key": "a.jpg"}
+    )
+    assert address.partition("?")[0] == start
+
+
+def test_addresses_signed_with_a_session_token_are_not_kept_longer_than_it_may_last(
+    settings: Any, running_moto: Moto, monkeypatch: pytest.MonkeyPatch
+):
+    kept = []
+    monkeypatch.setattr(storage.cache, "set_many", lambda found, seconds: kept.append(seconds))
+    for token in ("", "the-token"):
+        use_s3(settings, running_moto, AWS_SESSION_TOKEN=token)
+        storage.rendition_urls([content_id(RED)], 400)
+    assert kept == [12 * 3600, 300]

@@ -152,6 +152,21 @@ def test_the_command_adds_what_is_there_and_what_comes_and_tells_of_rounds_with_
 
 
 @pytest.mark.django_db
+def test_the_command_counts_what_is_not_read_once_and_keeps_the_rules(
+    tmp_path: Path, running: Callable[..., tuple[str, str]]
+):
+    for name in ("a.mov", "b.mov", "#recycle/c.jpg", "drafts/d.jpg"):
+        aged(write_picture(tmp_path / "in" / name, format="JPEG"))
+    (tmp_path / "in" / "m.csv").write_text("path,title\n")
+    out, _ = running(
+        lambda: None,
+        (tmp_path / "in" / "e.mov").touch,
+        options=("--exclude", "drafts", "--metadata", str(tmp_path / "in" / "m.csv")),
+    )
+    assert out.splitlines() == ["Watching. Ctrl-C ends it.", "Not read: 2 .mov.", "Not read: 1 .mov."]
+
+
+@pytest.mark.django_db
 def test_the_table_is_read_anew_for_each_round(tmp_path: Path, running: Callable[..., tuple[str, str]]):
     table = tmp_path / "m.csv"
     table.write_text("path,title\n")

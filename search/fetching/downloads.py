@@ -28,6 +28,7 @@ from search.fetching import addresses
 from search.fetching.connections import Deadline, connected
 from search.fetching.errors import NotDownloaded, RefusedAddress
 from search.fetching.responses import body_within, header
+from search.imaging import too_many_bytes
 
 AT_ONCE = 8
 """Requests to one host at a time."""
@@ -37,24 +38,58 @@ WAITS = (1.0, 4.0, 15.0)
 """Seconds before each further try, where the server doesn't say how long."""
 LONGEST_WAIT = 60.0
 """Seconds that a server may ask to wait; one that wants more is left to the next run."""
+MOST_FAILURES = 8
+"""Addresses of one host in a row that may come to nothing after all tries, before it counts as away."""
+AWAY = 600.0
+"""Seconds for which nothing more is asked of a host that is away, which is as good as the rest of most runs."""
 MOST_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
+_OF_HOST = {429, 503}
 _CONNECTIONS = 64
 
 
 class _Failed(Exception):
-    """A try failed in a way that may pass. `wait` is how many seconds the server asked for."""
+    """A try failed in a way that may pass. `wait` is how many seconds the server asked for.
 
-    def __init__(self, reason: str, wait: float | None = None) -> None:
+    `is_of_host` tells whether other addresses of the server are likely to fail as well.
+    """
+
+    def __init__(self, reason: str, host: "_Host", *, wait: float | None = None, is_of_host: bool = True) -> None:
         super().__init__(reason)
-        self.wait = wait
+        self.host, self.wait, self.is_of_host = host, wait, is_of_host
 
 
 @dataclass
 class _Host:
+    """A server, by its name and port. Many threads ask it, some of them wait for their turn."""
+
     turns: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(AT_ONCE))
     rests_until: float = 0.0
+    left_until: float = 0.0
+    why_left: str = ""
+    failures: int = 0
+
+    def refuse_if_left(self) -> None:
+        """Raise NotDownloaded while nothing is asked of this server."""
+        if time.monotonic() < self.left_until:
+            raise NotDownloaded(self.why_left)
+
+    def asks_to_wait(self, seconds: float) -> None:
+        """Have all others wait too, or go without: those who wait would keep threads that other servers need."""
+        if seconds > LONGEST_WAIT:
+            self._leave(seconds, f"The server asks to wait {seconds:,.0f} s: left to the next run.")
+        else:
+            self.rests_until = time.monotonic() + seconds
+
+    def has_failed(self, reason: str) -> None:
+        """Count an address that came to nothing."""
+        self.failures += 1
+        if self.failures >= MOST_FAILURES:
+            self._leave(AWAY, f"{reason} So it has for {self.failures} addresses in a row: left to the next run.")
+
+    def _leave(self, seconds: float, why: str) -> None:
+        self.left_until, self.why_left = time.monotonic() + seconds, why
 
 
 class Downloads:
@@ -70,7 +105,7 @@ class Downloads:
             keepalive_expiry=15,
         )
         self._pause = pause
-        self._hosts: defaultdict[bytes, _Host] = defaultdict(_Host)
+        self._hosts: defaultdict[tuple[bytes, int], _Host] = defaultdict(_Host)
 
     def get(self, address: str, *, most_bytes: int) -> bytes:
         """Return what is at an http or https address. Raises NotDownloaded."""
@@ -79,35 +114,44 @@ class Downloads:
             try:
                 return self._followed(url, most_bytes)
             except _Failed as failure:
-                asked = failure.wait
-                if wait is None or (asked or 0) > LONGEST_WAIT:
-                    patience = f" It asks to wait {asked:,.0f} s." if asked else ""
+                if wait is None:
+                    if failure.is_of_host:
+                        failure.host.has_failed(str(failure))
+                    patience = f" It asks to wait {failure.wait:,.0f} s." if failure.wait else ""
                     raise NotDownloaded(f"{failure}{patience}") from None
-                self._pause(wait if asked is None else asked)
+                failure.host.refuse_if_left()
+                self._pause(wait if failure.wait is None else failure.wait)
         raise AssertionError("the last try returns or raises")
 
     def _followed(self, url: httpx2.URL, most_bytes: int) -> bytes:
         self._backend.deadline = Deadline(SECONDS)
         for _hop in range(1 + MOST_REDIRECTS):
-            host = self._hosts[url.raw_host]
+            host = self._hosts[url.raw_host, url.port or (443 if url.scheme == "https" else 80)]
+            host.refuse_if_left()
             if (rest := host.rests_until - time.monotonic()) > 0:
                 self._pause(rest)
                 self._backend.deadline = Deadline(SECONDS)
             with host.turns:
-                try:
-                    found = self._asked(url, host, most_bytes)
-                except TimeoutException:
-                    raise _Failed("The server does not answer in time.") from None
-                except (NetworkError, ProtocolError) as error:
-                    raise _Failed(
-                        f"The server does not answer, or breaks off ({error or 'no reason known'})."
-                    ) from None
-                except RefusedAddress:
-                    raise NotDownloaded("A secure connection to the server is not possible.") from None
+                host.refuse_if_left()
+                found = self._found(url, host, most_bytes)
+            host.failures = 0
             if isinstance(found, bytes):
                 return found
             url = found
         raise NotDownloaded(f"The address leads on to another one more than {MOST_REDIRECTS} times.")
+
+    def _found(self, url: httpx2.URL, host: _Host, most_bytes: int) -> bytes | httpx2.URL:
+        try:
+            return self._asked(url, host, most_bytes)
+        except TimeoutException:
+            raise _Failed("The server does not answer in time.", host) from None
+        except (NetworkError, ProtocolError) as error:
+            raise _Failed(f"The server does not answer, or breaks off ({error or 'no reason known'}).", host) from None
+        except RefusedAddress:
+            raise NotDownloaded("A secure connection to the server is not possible.") from None
+        except NotDownloaded:
+            host.failures = 0  # it answers
+            raise
 
     def _asked(self, url: httpx2.URL, host: _Host, most_bytes: int) -> bytes | httpx2.URL:
         """Return the bytes at `url`, or the address that it leads on to."""
@@ -124,8 +168,9 @@ class Downloads:
                 return _parsed(location, url)
             if response.status in _PASSING:
                 wait = _seconds(header(response, b"retry-after"))
-                host.rests_until = time.monotonic() + min(wait or 0, LONGEST_WAIT)
-                raise _Failed(f"The server answers with the error {response.status}.", wait)
+                host.asks_to_wait(wait or 0)
+                reason = f"The server answers with the error {response.status}."
+                raise _Failed(reason, host, wait=wait, is_of_host=response.status in _OF_HOST)
             if response.status != 200:
                 raise NotDownloaded(f"The server answers with the error {response.status}.")
             if header(response, b"content-type").lower().startswith("text/html"):
@@ -159,7 +204,10 @@ def _seconds(text: str) -> float | None:
 def _body(response: Response, most_bytes: int) -> bytes:
     body = body_within(response, most_bytes)
     if body is None:
-        raise NotDownloaded(f"The file has more than {most_bytes / 1024**2:,.0f} MB.")
+        announced = header(response, b"content-length")
+        if announced:
+            raise NotDownloaded(str(too_many_bytes(int(announced), most_bytes)))
+        raise NotDownloaded(f"The file has more than {most_bytes / 1e6:,.10g} MB.")
     return body
 
 

@@ -8,7 +8,7 @@ from search.ingestion.metadata import Metadata, read_metadata
 from search.ingestion.pipeline import ingest
 from search.ingestion.reembedding import reembed, stale_images
 from search.ingestion.report import Progress, Report
-from search.ingestion.sources import Choices, FolderWatch, files_source, open_source, watched_source
+from search.ingestion.sources import Choices, FolderWatch, Rules, files_source, open_source, watched_source
 from search.ingestion.tables import MetadataError
 from search.ingestion.working import LOST_DATABASE, Worker
 
@@ -24,6 +24,7 @@ __all__ = [
     "Pending",
     "Progress",
     "Report",
+    "Rules",
     "Source",
     "Unavailable",
     "Worker",

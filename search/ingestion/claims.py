@@ -72,7 +72,7 @@ class Stale:
 def _locked(rows: ImageQuerySet, count: int) -> list[Image]:
     # Without the lock on the key: a picture can be reported while its vector is computed.
     locked = rows.select_for_update(skip_locked=True, no_key=True, of=("self",))
-    return list(locked.only("pk", "original_location")[:count])
+    return list(locked.only("pk", "original_location", "byte_size")[:count])
 
 
 @contextmanager

@@ -28,7 +28,8 @@ class Item:
     `read` returns its bytes, from any thread and more than once; it raises Unavailable or OSError. `address` and
     `version` tell, without reading, whether the picture was met before: the same address with the same version (size
     and time of change, an ETag, ...) holds the same bytes. Without an address it is always read. `original_location`
-    is where the original stays, when it is to be searched in place.
+    is where the original stays, when it is to be searched in place. `size` is how many bytes reading will bring, where
+    that is known; 0 where it isn't.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Item:
     address: str = ""
     version: str = ""
     original_location: str = ""
+    size: int = 0
 
 
 class Source(Protocol):

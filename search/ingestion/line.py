@@ -137,8 +137,8 @@ class Line:
         (passage,) = passages
         if self.stopping.is_set():
             return self._ends(passage, State.DROPPED)
-        # How large a file is shows when it is read: as large as those before it, and at first as two of the largest.
-        expected = self._expected_bytes
+        # Where nobody knows how large a file is: as large as those before it, and at first as two of the largest.
+        expected = passage.item.size or self._expected_bytes
         self._file_bytes.take(expected)
         try:
             data = passage.item.read()
@@ -147,7 +147,7 @@ class Line:
             reason = error.strerror if isinstance(error, OSError) else ""
             return self._ends(passage, State.FAILED, reason or str(error))
         self._file_bytes.give_back(expected - len(data))
-        self._expected_bytes = max(len(data), expected * 7 // 8)
+        self._expected_bytes = max(len(data), self._expected_bytes * 7 // 8)
         passage.data, passage.image_id = data, content_id(data)
         return self._ends(passage, State.READ)
 

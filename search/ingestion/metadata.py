@@ -1,6 +1,6 @@
 """A table of what is known of the pictures: TSV, CSV or JSON lines with a `path` column."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,59 +8,65 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
+from search.ingestion.elsewhere import Elsewhere
 from search.ingestion.items import Details
-from search.ingestion.tables import MetadataError, Row, rows_of
+from search.ingestion.tables import MetadataError, Row, table_rows
 from search.models.image import Image, web_link
 
+_KINDS = {".tsv": "tsv", ".txt": "tsv", ".csv": "csv", ".jsonl": "jsonl"}
+"""How the columns are separated, at first sight. Excel calls its "Unicode text" .txt."""
 _TEXT_COLUMNS = ("title", "description", "author", "licence", "source_link")
 
 
 @dataclass
 class Metadata:
-    """Details by resolved path, and what of the table could not be used, with the reason."""
+    """Details by resolved path, those of what is no file, and what of the table could not be used, with the reason."""
 
     details: dict[Path, Details] = field(default_factory=dict)
+    elsewhere: Elsewhere = field(default_factory=Elsewhere)
     problems: list[tuple[str, str]] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
+
+    @property
+    def missing(self) -> list[str]:
+        """The paths that are no files, nor of any picture that a source has offered so far."""
+        return self.elsewhere.missing()
 
 
 def read_metadata(table: Path, roots: Sequence[Path]) -> Metadata:
     """Read a table. A relative `path` is looked for beside the table, then below each of `roots`.
 
-    Raises MetadataError for a table that can't be read at all.
+    One that is no file is kept for archives and buckets. Raises MetadataError for a table that can't be read at all.
     """
     metadata = Metadata()
-    for where, row in _rows(table):
+    for where, row in _rows(table, lambda remark: metadata.problems.append((str(table), remark))):
         name = str(row.get("path") or "").strip()
         if not name or "\0" in name:
             metadata.problems.append((where, "This line names no path."))
             continue
+        details, problems = details_of(row)
         path = _located(name, [table.parent, *roots])
         if path is None:
-            metadata.missing.append(name)
-            continue
-        metadata.details[path], problems = details_of(row)
+            metadata.elsewhere.add(name, details)
+        else:
+            metadata.details[path] = details
         metadata.problems.extend((f"{where}, {name}", problem) for problem in problems)
     return metadata
 
 
-def _rows(table: Path) -> Iterator[tuple[str, Row]]:
-    kind = table.suffix.lower().removeprefix(".")
-    if kind not in {"tsv", "csv", "jsonl"}:
+def _rows(table: Path, remarks: Callable[[str], None]) -> Iterator[tuple[str, Row]]:
+    kind = _KINDS.get(table.suffix.lower())
+    if kind is None:
         raise MetadataError(f"{table}: the name must end in .tsv, .csv or .jsonl.")
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            yield from rows_of(file, table.name, kind, ["path"])
-    except OSError as error:
-        raise MetadataError(f"{table} can't be read: {error}") from error
+    return table_rows(lambda: table.open("rb"), table.name, kind, ["path"], remarks)
 
 
 def _located(name: str, folders: Sequence[Path]) -> Path | None:
     for folder in folders:
-        path = folder / name
-        with suppress(OSError):  # a name too long for any file
-            if path.is_file():
-                return path.resolve()
+        # As Windows writes paths, too.
+        for path in dict.fromkeys((folder / name, folder / name.replace("\\", "/"))):
+            with suppress(OSError):  # a name too long for any file
+                if path.is_file():
+                    return path.resolve()
     return None
 
 

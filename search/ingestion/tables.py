@@ -1,42 +1,80 @@
-"""Tables of what is known of pictures: TSV, CSV and JSON lines, read row by row."""
+"""Tables of what is known of pictures: TSV, CSV and JSON lines, read row by row, also as Excel saves them."""
 
 import csv
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from io import TextIOWrapper
 from typing import IO, Any, TypeAlias
 
+from search.ingestion.encodings import encoding_of, remark_on
+
 Row: TypeAlias = Mapping[str, Any]
+Opened: TypeAlias = Callable[[], IO[bytes]]
 
 LONGEST_FIELD = 1_000_000
 """Characters of a field; Python's own limit is a seventh of it, and some descriptions are longer."""
+_SEPARATORS = {"tsv": "\t;,", "csv": ",;\t"}
+"""What may separate columns: the one by which the header has the needed column, in this order."""
 
 
 class MetadataError(Exception):
     """A table can't be read. The message says where and why."""
 
 
-def rows_of(file: IO[str], name: str, kind: str, needed: Collection[str]) -> Iterator[tuple[str, Row]]:
-    """Yield (where, row) of a table called `name`; `kind` is "jsonl", or else the header tells what separates columns.
+def table_rows(
+    opened: Opened, name: str, kind: str, needed: Collection[str], remarks: Callable[[str], None] = lambda remark: None
+) -> Iterator[tuple[str, Row]]:
+    """Yield (where, row) of a table called `name` in whatever encoding; `opened` gives it from its start, each time.
 
-    Its header must have one of the columns `needed`. Raises MetadataError.
+    `kind` is "jsonl", "tsv" or "csv". Columns are in lower case; one of `needed` must be there. What encoding was
+    assumed goes to `remarks`. Raises MetadataError.
     """
     try:
+        with opened() as file:
+            encoding = encoding_of(file)
+        text = TextIOWrapper(opened(), encoding=encoding, newline="")
+    except OSError as error:
+        raise MetadataError(f"{name} can't be read: {error}") from error
+    remark = remark_on(encoding)
+    with text:
+        try:
+            yield from rows_of(text, name, kind, needed)
+        except MetadataError as error:
+            raise MetadataError(f"{error} {remark}".rstrip()) from error
+    if remark:
+        remarks(remark)
+
+
+def rows_of(file: IO[str], name: str, kind: str, needed: Collection[str]) -> Iterator[tuple[str, Row]]:
+    """Yield (where, row) of a table called `name`; see `table_rows`. Raises MetadataError."""
+    try:
         yield from _json_lines(file, name) if kind == "jsonl" else _separated(file, name, kind, needed)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeError, csv.Error) as error:
         raise MetadataError(f"{name} can't be read: {error}") from error
 
 
 def _separated(file: IO[str], name: str, kind: str, needed: Collection[str]) -> Iterator[tuple[str, Row]]:
     csv.field_size_limit(LONGEST_FIELD)
-    first = file.readline()
-    delimiter = "\t" if kind == "tsv" or ("\t" in first and "," not in first) else ","
-    header = next(csv.reader([first], delimiter=delimiter), [])
-    if not set(needed) & set(header):
+    separators, passed, first = _SEPARATORS[kind], 1, file.readline()
+    # Excel's own hint, and empty lines above the table.
+    while first and (not first.strip(" ;,\t\r\n") or first.lower().startswith("sep=")):
+        if first.lower().startswith("sep=") and first[4:5].strip("\r\n"):
+            separators = first[4]
+        passed, first = passed + 1, file.readline()
+    for separator in separators:
+        header = [_column(one) for one in next(csv.reader([first], delimiter=separator), [])]
+        if set(needed) & set(header):
+            break
+    else:
         columns = " or ".join(f"`{column}`" for column in needed)
         raise MetadataError(f"{name}: the first line must name the columns, {columns} among them.")
-    reader = csv.DictReader(file, header, delimiter=delimiter)
+    reader = csv.DictReader(file, header, delimiter=separator)
     for row in reader:
-        yield f"{name} line {reader.line_num + 1}", row
+        yield f"{name} line {reader.line_num + passed}", row
+
+
+def _column(name: str) -> str:
+    return "_".join(name.strip("\ufeff \t").lower().replace("-", " ").split())
 
 
 def _json_lines(lines: Iterable[str], name: str) -> Iterator[tuple[str, Row]]:
@@ -49,4 +87,4 @@ def _json_lines(lines: Iterable[str], name: str) -> Iterator[tuple[str, Row]]:
             raise MetadataError(f"{name} line {number} is not JSON: {error}") from error
         if not isinstance(row, dict):
             raise MetadataError(f"{name} line {number} is not a JSON object.")
-        yield f"{name} line {number}", row
+        yield f"{name} line {number}", {_column(column): value for column, value in row.items()}

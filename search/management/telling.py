@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from django.core.management.base import OutputWrapper
 
 from search.ingestion import Report
+from search.ingestion.sources.listing import Findings
+from search.ingestion.sources.names import not_read
 
 
 def tell(
@@ -20,3 +22,15 @@ def tell(
         complaints.write(f"{name}: {remark}")
     added = "would be added" if dry_run else "added"
     out.write(f"{report.added:,} {added}, {report.known:,} already here, {len(report.failed):,} failed.")
+
+
+def tell_what_was_not_read(report: Report, findings: Findings, out: OutputWrapper) -> bool:
+    """Print how many files of which kinds are not read; return whether there was something, and no picture at all."""
+    if findings.not_read:
+        out.write(not_read(findings.not_read))
+    if not report.seen and findings.left_alone:
+        out.write(
+            f"Left alone: {findings.left_alone:,} files and folders that are hidden, excluded, recycle bins or "
+            "previews of other programs."
+        )
+    return not report.seen and bool(findings.not_read)

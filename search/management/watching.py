@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 
 import psycopg
 from django.core.management.base import CommandError, OutputWrapper
 from django.db import connection
 
 from search.embedding import ModelUnavailable
-from search.ingestion import LOST_DATABASE, FolderWatch, Metadata, Report, ingest, watched_source
+from search.ingestion import LOST_DATABASE, FolderWatch, Metadata, Report, Rules, ingest, watched_source
 from search.ingestion.sources.files import Found
+from search.ingestion.sources.names import not_read
 from search.management.calibrating import calibrate_after
 from search.management.embedding import stopped_by_signals
 from search.management.telling import tell
@@ -28,6 +30,8 @@ def watch(
     *,
     tags: Sequence[str],
     enqueue: bool,
+    rules: Rules,
+    table: Path | None,
     out: OutputWrapper,
     complaints: OutputWrapper,
 ) -> None:
@@ -37,7 +41,7 @@ def watch(
     tries again and again.
     """
     metadata()  # what is wrong from the start is told at once
-    watched = FolderWatch(folders)
+    watched = FolderWatch(folders, rules, table)
     with stopped_by_signals(complaints) as stop:
         out.write("Watching. Ctrl-C ends it.")
         while not stop.is_set():
@@ -46,6 +50,8 @@ def watch(
             pause = max(LOOK_EVERY, _REST * (time.monotonic() - began))
             for name, reason in watched.problems:
                 complaints.write(f"{name}: {reason}")
+            if watched.not_read:
+                out.write(not_read(watched.not_read))
             if whole:
                 try:
                     report = _round(whole, metadata(), tags=tags, enqueue=enqueue, out=out, complaints=complaints)

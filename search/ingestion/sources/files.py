@@ -9,8 +9,19 @@ from itertools import chain, islice
 from pathlib import Path
 
 from search.ingestion.items import Details, Item
+from search.ingestion.sources.leaving import NO_MEDIA, USUAL, Rules, is_put_aside
 from search.ingestion.sources.listing import Findings, Listing
-from search.ingestion.sources.names import is_hidden, is_picture_name, storable
+from search.ingestion.sources.names import (
+    BESIDE,
+    is_of_another_kind,
+    is_picture_name,
+    kind_of,
+    raws_beside_pictures,
+    storable,
+    suffix_of,
+)
+from search.ingestion.sources.sizes import expected, read_within
+from search.ingestion.sources.sniffing import head_of, is_picture
 
 AHEAD = 100_000
 """Files that are listed before the first is read, so that it is known how long it will take. A folder that has more
@@ -28,13 +39,19 @@ class Found:
 class Walk:
     """Finds files; each of them, and each folder, once, however many links and arguments lead there.
 
-    Below a folder only names that end like a picture's count. Hidden names, sockets, pipes and devices are left alone.
+    Below a folder only pictures count, by their names, or by their first bytes where the name says nothing; other
+    kinds are counted in the findings. What the rules leave alone, sockets, pipes and devices are not looked at.
     """
 
-    def __init__(self, findings: Findings) -> None:
-        self._findings = findings
+    def __init__(self, findings: Findings, rules: Rules = USUAL, sniffed: dict[int, bool] | None = None) -> None:
+        """`sniffed` remembers what files without a picture's name are, for whoever walks again and again."""
+        self._findings, self._rules, self._sniffed = findings, rules, sniffed
         self._folders: set[tuple[int, int]] = set()
         self._files: set[str] = set()
+
+    def knows(self, path: str) -> None:
+        """Don't find this file, nor count it: it is there for something else."""
+        self._files.add(os.path.realpath(path))
 
     def named(self, path: str) -> Iterator[Found]:
         """Find what was named: a file whatever it is called, or what lies below a folder."""
@@ -43,18 +60,24 @@ class Walk:
         except OSError as error:
             self._findings.problems.append((path, error.strerror or str(error)))
             return
-        if stat.S_ISREG(status.st_mode):
+        if self._rules.excludes(path):
+            self._findings.left_alone += 1
+        elif stat.S_ISREG(status.st_mode):
             yield from self.file(path)
-        elif stat.S_ISDIR(status.st_mode):
-            yield from self._below(path)
-        else:
+        elif not stat.S_ISDIR(status.st_mode):
             self._findings.problems.append((path, "This is neither a file nor a folder."))
-
-    def matched(self, path: str) -> Iterator[Found]:
-        """Find what a glob matched."""
-        if Path(path).is_dir():
+        elif self._is_put_aside(path):
+            self._findings.notes.append((path, _PUT_ASIDE))
+        else:
             yield from self._below(path)
-        elif is_picture_name(path) and Path(path).is_file():
+
+    def matched(self, path: str, root: str) -> Iterator[Found]:
+        """Find what a glob below the folder `root` matched."""
+        if self._is_left(path, root):
+            self._findings.left_alone += 1
+        elif Path(path).is_dir():
+            yield from self._below(path)
+        elif Path(path).is_file() and self._is_picture(path):
             yield from self.file(path)
 
     def file(self, path: str) -> Iterator[Found]:
@@ -64,13 +87,26 @@ class Walk:
             self._files.add(resolved)
             yield Found(path, resolved)
 
+    def _is_put_aside(self, folder: str) -> bool:
+        """Whether a folder that was named, as all in `photos/*` are by a shell, is one that is left alone."""
+        if self._rules.include_hidden:
+            return False
+        return is_put_aside(_name(folder)) or os.path.lexists(f"{folder}/{NO_MEDIA}")
+
+    def _is_left(self, path: str, root: str) -> bool:
+        parts = path[len(root) :].strip("/").split("/")
+        if self._rules.leave_any(os.path.abspath(root), parts):  # noqa: PTH100
+            return True
+        folders = ("/".join([root or ".", *parts[:depth]]) for depth in range(len(parts)))
+        return not self._rules.include_hidden and any(os.path.lexists(f"{one}/{NO_MEDIA}") for one in folders)
+
     def _was_below(self, path: str) -> bool:
         """Whether a file was offered with the folder that it lies in."""
-        name = os.path.basename(path)  # noqa: PTH119
-        if not is_picture_name(name) or is_hidden(name):
+        folder, name = os.path.split(path)
+        if not is_picture_name(name) or self._rules.leave(_name(folder), name):
             return False
-        folder = os.stat(os.path.dirname(path) or ".")  # noqa: PTH116, PTH120
-        return (folder.st_dev, folder.st_ino) in self._folders
+        status = os.stat(folder or ".")  # noqa: PTH116
+        return (status.st_dev, status.st_ino) in self._folders
 
     def _below(self, folder: str) -> Iterator[Found]:
         # A stack, not recursion: trees may be deeper than Python's own.
@@ -84,10 +120,32 @@ class Walk:
             elif _is_folder(entry):
                 waiting.append(self._entries(entry.path, is_link=entry.is_symlink()))
                 resolved.append(os.path.realpath(entry.path))
-            elif is_picture_name(entry.name) and _is_file(entry):
+            elif _is_file(entry):
                 place = os.path.realpath(entry.path) if entry.is_symlink() else f"{resolved[-1]}/{entry.name}"
-                if place not in self._files:
+                if place not in self._files and self._is_picture(entry.path):
+                    if not is_picture_name(entry.name):  # of all others the folder is remembered
+                        self._files.add(place)
                     yield Found(entry.path, place)
+
+    def _is_picture(self, path: str) -> bool:
+        if is_picture_name(path):
+            return True
+        suffix = suffix_of(path)
+        if not is_of_another_kind(suffix) and self._looks_like_one(path):
+            return True
+        self._findings.not_read[kind_of(suffix)] += 1
+        return False
+
+    def _looks_like_one(self, path: str) -> bool:
+        if self._sniffed is None:
+            return is_picture(head_of(path))
+        try:
+            key = hash((path, version_of(os.stat(path))))  # noqa: PTH116
+        except OSError:  # gone again
+            return False
+        if key not in self._sniffed:
+            self._sniffed[key] = is_picture(head_of(path))
+        return self._sniffed[key]
 
     def _entries(self, folder: str, *, is_link: bool = False) -> Iterator["os.DirEntry[str]"]:
         try:
@@ -96,11 +154,32 @@ class Walk:
                 return iter(())
             self._folders.add((status.st_dev, status.st_ino))
             with os.scandir(folder) as entries:
-                return iter(sorted((one for one in entries if not is_hidden(one.name)), key=lambda one: one.name))
+                return iter(sorted(self._wanted(folder, list(entries)), key=lambda one: one.name))
         except OSError as error:
             if not is_link:  # a link below a folder that leads nowhere is nothing that was asked for
                 self._findings.problems.append((folder, error.strerror or str(error)))
             return iter(())
+
+    def _wanted(self, folder: str, entries: "list[os.DirEntry[str]]") -> "list[os.DirEntry[str]]":
+        if not self._rules.include_hidden and any(one.name == NO_MEDIA for one in entries):
+            self._findings.left_alone += 1
+            return []
+        parent = _name(folder)
+        wanted = [
+            one for one in entries if not (self._rules.leave(parent, one.name) or self._rules.excludes(one.path))
+        ]
+        self._findings.left_alone += len(entries) - len(wanted)
+        doubles = raws_beside_pictures(one.name for one in wanted)
+        for name in doubles:
+            self._findings.not_read[f"{kind_of(suffix_of(name))} {BESIDE}"] += 1
+        return [one for one in wanted if one.name not in doubles] if doubles else wanted
+
+
+_PUT_ASIDE = "It is left alone, as recycle bins, previews and .nomedia folders are; --include-hidden has it read."
+
+
+def _name(folder: str) -> str:
+    return os.path.basename(os.path.abspath(folder))  # noqa: PTH100, PTH119
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
@@ -136,6 +215,7 @@ def item_of(found: Found, details: Mapping[Path, Details]) -> Item:
         details.get(Path(found.resolved), Details()) if details else Details(),
         address=storable(found.resolved),
         version=version_of(status),
+        size=expected(status.st_size),
     )
 
 
@@ -146,7 +226,7 @@ def version_of(status: os.stat_result) -> str:
 
 def _read(path: str) -> bytes:
     with open(path, "rb") as file:  # noqa: PTH123
-        return file.read()
+        return read_within(file, os.fstat(file.fileno()).st_size)
 
 
 def files(found: Iterator[Found], details: Mapping[Path, Details]) -> Listing:

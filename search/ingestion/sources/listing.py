@@ -1,21 +1,24 @@
 """What one place has to offer, and several of them as one source."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from search.ingestion.items import Item
 
-MOST_BYTES = 100 * 1024 * 1024
-"""Bytes of a picture in an archive or on a server, where nobody has seen its size before."""
-
 
 @dataclass
 class Findings:
-    """(Name, reason) of what can't be offered, and (place, remark) on what is offered all the same."""
+    """(Name, reason) of what can't be offered, and (place, remark) on what is offered all the same.
+
+    `not_read` counts by kind what isn't read at all, `left_alone` the files and folders that were not looked into.
+    """
 
     problems: list[tuple[str, str]] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
+    not_read: "Counter[str]" = field(default_factory=Counter)
+    left_alone: int = 0
 
 
 @dataclass
@@ -32,7 +35,7 @@ class Listed:
     def __init__(
         self, listings: Sequence[Listing], findings: Findings, *, every: int = 1, limit: int | None = None
     ) -> None:
-        self.problems, self.notes = findings.problems, findings.notes
+        self.problems, self.notes, self.findings = findings.problems, findings.notes, findings
         self._listings, self._every, self._limit = listings, every, limit
         self._offered = 0
         self._ended = False

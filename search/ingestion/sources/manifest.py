@@ -6,17 +6,17 @@ A picture whose address was met before is not downloaded again.
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
-from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from search.fetching import NotDownloaded
 from search.ingestion.items import Details, Item, Unavailable
 from search.ingestion.metadata import details_of
-from search.ingestion.sources.listing import MOST_BYTES, Findings, Listing
+from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.names import storable
-from search.ingestion.tables import MetadataError, Row, rows_of
+from search.ingestion.sources.sizes import most_bytes, no_memory
+from search.ingestion.tables import MetadataError, Opened, Row, table_rows
 
 if TYPE_CHECKING:
     from search.fetching.downloads import Downloads
@@ -25,12 +25,12 @@ _TABLE = re.compile(r"\.(tsv|csv|jsonl)\d*$", re.IGNORECASE)
 UNSPLASH_PHOTOS = re.compile(r"(?:^|/)photos\.[ct]sv\d*$")
 """The tables of photos in the ZIP that Unsplash offers; it has others, of keywords and searches."""
 UNSPLASH_LICENCE = "Unsplash"
+MOST_BYTES = 100_000_000
+"""Bytes of a picture on a server, whose size nobody knows before it is asked for: many are, at once."""
 _ANY_WIDTH = frozenset({"images.unsplash.com"})
 """Hosts that make a picture as wide as they are asked to."""
 _COUNTED = 64 * 1024 * 1024
 """Bytes of a table up to which its rows are counted before the first is read."""
-
-Opened: TypeAlias = Callable[[], IO[bytes]]
 
 
 def is_table(path: str) -> bool:
@@ -62,20 +62,17 @@ def address_listing(address: str, downloads: "Downloads", *, width: int) -> List
     return Listing([_item(address, Details(), partial(_read, downloads, width=width))], 1)
 
 
-def _rows(name: str, opened: Opened) -> Iterator[tuple[str, Row]]:
+def _rows(
+    name: str, opened: Opened, remarks: Callable[[str], None] = lambda remark: None
+) -> Iterator[tuple[str, Row]]:
     match = _TABLE.search(name)
     assert match
-    short = name.rpartition("/")[2]
-    try:
-        with TextIOWrapper(opened(), encoding="utf-8-sig", newline="") as file:
-            yield from rows_of(file, short, match[1].lower(), ["url", "photo_image_url"])
-    except OSError as error:
-        raise MetadataError(f"{short} can't be read: {error}") from error
+    return table_rows(opened, name.rpartition("/")[2], match[1].lower(), ["url", "photo_image_url"], remarks)
 
 
 def _items(name: str, opened: Opened, findings: Findings, read: Callable[[str], bytes]) -> Iterator[Item]:
     try:
-        for where, row in _rows(name, opened):
+        for where, row in _rows(name, opened, lambda remark: findings.notes.append((name, remark))):
             address = str(row.get("photo_image_url") or row.get("url") or "").strip()
             if not address:
                 findings.problems.append((where, "This line names no address."))
@@ -104,9 +101,11 @@ def _of_unsplash(row: Row) -> Row:
 
 def _read(downloads: "Downloads", address: str, *, width: int) -> bytes:
     try:
-        return downloads.get(_as_wide(address, width), most_bytes=MOST_BYTES)
+        return downloads.get(_as_wide(address, width), most_bytes=min(MOST_BYTES, most_bytes()))
     except NotDownloaded as error:
         raise Unavailable(str(error)) from error
+    except MemoryError:
+        raise no_memory() from None
 
 
 def _as_wide(address: str, width: int) -> str:

@@ -1,12 +1,41 @@
-"""Which names are looked at, and how they are written down."""
+"""What names say: which are of pictures, which of other kinds, and how they are written down."""
 
-SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".avif", ".heic", ".heif", ".hif")
-_HIDDEN = (".", "@eaDir", "__MACOSX")
+import re
+from collections import Counter
+from collections.abc import Iterable
 
+RAW = (".dng", ".nef", ".cr2", ".cr3", ".arw", ".raf", ".orf", ".rw2")
+"""Files of cameras that hold the picture as a JPEG too."""
+_CAMERA_PICTURES = (".jpg", ".jpeg", ".heic", ".heif", ".hif")
+"""What a camera writes beside a RAW file."""
+_COMMON = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".avif", ".heic", ".heif", ".hif")
+_OTHERS = (".tif", ".tiff", ".bmp", ".dib", ".jp2", ".j2k", ".jpf", ".jpx")
+SUFFIXES = (*_COMMON, *_OTHERS, *RAW)
 
-def is_hidden(name: str) -> bool:
-    """Whether a file or folder of this name is left alone: hidden ones, and what NAS devices and macOS add."""
-    return name.startswith(_HIDDEN)
+_OTHERS_IN_WORDS = (
+    # Films and sounds; THM is a film's small picture.
+    "mov mp4 m4v avi mkv webm mts m2ts m2t mpg mpeg wmv flv 3gp 3g2 ogv vob lrv thm insv mp3 m4a aac wav flac ogg "
+    "opus wma aif aiff amr mid "
+    # Pictures that are not read.
+    "psd psb ai eps ps svg svgz ico icns cur xcf kra afphoto jxl exr hdr tga dds pcx emf wmf "
+    "pef ptx srw srf sr2 nrw x3f 3fr fff iiq rwl mrw erf mef mos kdc dcr crw raw "
+    # What programs for pictures write beside them, and cameras and copiers with them.
+    "xmp aae dop pp3 on1 cos cot cop comask cosessiondb lrcat lrprev lrfprev lrtemplate ithmb ini db lnk url "
+    # Tables, texts, documents.
+    "csv tsv json jsonl txt md rtf pdf doc docx xls xlsx ppt pptx odt ods odp pages numbers key epub html htm css xml "
+    "yaml yml toml log srt vtt gpx kml kmz ics vcf eml msg parquet npy npz sqlite sqlite3 "
+    # Archives, programs, their code and parts.
+    "zip 7z rar tar gz tgz bz2 tbz2 xz txz zst tzst lz lz4 iso dmg vmdk vdi vhd vhdx exe msi dll so dylib apk "
+    "jar pkg deb rpm py pyc js mjs ts tsx jsx c h cc cpp hpp cs java class go rs rb php sh bat ps1 sql map ttf otf "
+    "woff woff2 "
+    # What has not arrived yet, or was put aside by a program that writes.
+    "part partial filepart crdownload download tmp temp !ut swp bak~ lock sha1 sha256 md5"
+)
+_OTHER_KINDS = frozenset(_OTHERS_IN_WORDS.split())
+_SUFFIX = re.compile(r"[^/\\.]\.([a-z0-9!~_-]{1,10})$")
+_MOST_KINDS = 12
+BESIDE = "beside the camera's own picture"
+"""What is said of RAW files that aren't read since that is."""
 
 
 def is_picture_name(name: str) -> bool:
@@ -14,9 +43,47 @@ def is_picture_name(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
-def is_offered(path: str) -> bool:
-    """Whether a path with slashes, relative to what was named, is that of a picture and nowhere hidden."""
-    return is_picture_name(path) and not any(is_hidden(part) for part in path.split("/"))
+def suffix_of(name: str) -> str:
+    """Return how a name ends, in lower case and without the dot; "" for one without a suffix."""
+    match = _SUFFIX.search(name.lower())
+    return match[1] if match else ""
+
+
+def is_of_another_kind(suffix: str) -> bool:
+    """Whether a suffix is that of something else, into which nobody needs to look."""
+    return suffix in _OTHER_KINDS
+
+
+def kind_of(suffix: str) -> str:
+    """Return how what isn't read is counted."""
+    return f".{suffix}" if suffix else "without a suffix"
+
+
+def raws_beside_pictures(paths: Iterable[str]) -> set[str]:
+    """Return those RAW files among `paths` that have the camera's own picture of the same shot beside them.
+
+    Cameras write both if told so, under one name. Both would be found by each search, looking alike.
+    """
+    paths = list(paths)
+    raws = [path for path in paths if path.lower().endswith(RAW)]
+    if not raws:
+        return set()
+    pictures = {_stem(path) for path in paths if path.lower().endswith(_CAMERA_PICTURES)}
+    return {path for path in raws if _stem(path) in pictures}
+
+
+def _stem(path: str) -> str:
+    return path.rpartition(".")[0].casefold()
+
+
+def not_read(kinds: "Counter[str]") -> str:
+    """Say in a line how many files of which kinds were not read; "" for none."""
+    first = kinds.most_common(_MOST_KINDS)
+    told = [f"{count:,} {kind}" for kind, count in first]
+    others = kinds.total() - sum(count for _, count in first)
+    if others:
+        told.append(f"{others:,} of other kinds")
+    return f"Not read: {', '.join(told)}." if told else ""
 
 
 def storable(address: str) -> str:

@@ -4,11 +4,12 @@ import glob
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import chain, groupby
+from dataclasses import dataclass
+from itertools import chain, groupby, takewhile
 from pathlib import Path
 
 from search.ingestion.items import Details
+from search.ingestion.sources.choices import AS_USUAL, Choices
 from search.ingestion.sources.files import Found, Walk, files
 from search.ingestion.sources.listing import Findings, Listed, Listing
 from search.ingestion.sources.manifest import address_listing, is_table, manifest
@@ -17,22 +18,10 @@ from search.ingestion.sources.zips import is_zip, zip_listing
 
 _OTHER_FILES = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|tsv|csv|jsonl)[^/]*$", re.IGNORECASE)
 _FOREIGN_ARCHIVES = (".7z", ".rar", ".tar.zst", ".tar.lz", ".tzst")
-WIDTH = 1600
-"""Pixels that servers which offer pictures in any width are asked for: as wide as our pages show them."""
-
-
-@dataclass(frozen=True)
-class Choices:
-    """How pictures are taken. `width` 0 asks for them as wide as they are."""
-
-    details: Mapping[Path, Details] = field(default_factory=dict)
-    in_place: bool = False
-    width: int = WIDTH
-    private_addresses: bool = False
 
 
 def open_source(
-    places: Iterable[str], choices: Choices = Choices(), *, every: int = 1, limit: int | None = None
+    places: Iterable[str], choices: Choices = AS_USUAL, *, every: int = 1, limit: int | None = None
 ) -> Listed:
     """Return what `places` name, in order: files, folders and globs; ZIP and tar archives; tables of addresses of the
     web, and single ones; `s3://bucket/prefix`. Of that each `every`-th picture, and at most `limit`.
@@ -62,7 +51,9 @@ class _Door:
     def __init__(self, choices: Choices) -> None:
         self.findings = Findings()
         self._choices = choices
-        self._walk = Walk(self.findings)
+        self._walk = Walk(self.findings, choices.rules)
+        if choices.table:
+            self._walk.knows(str(choices.table))
         # Imports httpx2: 0.06 s, which no process needs but one that ingests.
         from search.fetching.downloads import Downloads  # noqa: PLC0415
 
@@ -73,7 +64,7 @@ class _Door:
             if place.startswith("s3://"):
                 from search.ingestion.sources.s3 import bucket_listing  # noqa: PLC0415 - imports botocore
 
-                yield bucket_listing(place, self.findings, in_place=self._choices.in_place)
+                yield bucket_listing(place, self._choices, self.findings)
             elif place.startswith(("http://", "https://")):
                 yield address_listing(place, self._downloads, width=self._choices.width)
             else:
@@ -83,13 +74,18 @@ class _Door:
         if os.path.lexists(pattern):
             yield self._named(pattern)
             return
-        matches = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) else []  # noqa: PTH207
+        matches = self._matches(pattern) if glob.has_magic(pattern) else []
         if not matches:
             self.findings.problems.append((pattern, "There is no such file or folder."))
         elif _OTHER_FILES.search(pattern):
             yield from map(self._named, matches)
         else:
-            yield _Files(chain.from_iterable(self._walk.matched(match) for match in matches))
+            root = _before_magic(pattern)
+            yield _Files(chain.from_iterable(self._walk.matched(match, root) for match in matches))
+
+    def _matches(self, pattern: str) -> list[str]:
+        hidden = self._choices.rules.include_hidden
+        return sorted(glob.glob(pattern, recursive=True, include_hidden=hidden))  # noqa: PTH207
 
     def _named(self, path: str) -> _Files | Listing:
         if not os.path.isfile(path):  # noqa: PTH113
@@ -97,13 +93,22 @@ class _Door:
         return self._file(path)
 
     def _file(self, path: str) -> _Files | Listing:
+        if self._choices.rules.excludes(path):
+            return _Files(self._walk.named(path))
         if is_zip(path):
-            return zip_listing(path, self.findings, self._downloads, width=self._choices.width)
+            return zip_listing(path, self._choices, self.findings, self._downloads)
         if is_tar(path):
-            return tar_listing(path, self.findings)
+            return tar_listing(path, self._choices, self.findings)
         if is_table(path):
             return manifest(path, self.findings, self._downloads, width=self._choices.width)
         if path.lower().endswith(_FOREIGN_ARCHIVES):
             self.findings.problems.append((path, "Archives of this kind are not read: unpack it."))
             return Listing([], 0)
         return _Files(self._walk.named(path))
+
+
+def _before_magic(pattern: str) -> str:
+    """Return the folders that a glob begins with, up to the first that it leaves open."""
+    folders = pattern.split("/")[:-1]
+    plain = takewhile(lambda name: not glob.has_magic(name), folders)
+    return "/".join(plain) or ("/" if pattern.startswith("/") else "")

@@ -1,17 +1,25 @@
 """`s3://bucket/prefix`: pictures in any bucket, copied or left where they are."""
 
+import posixpath
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import chain, groupby
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 from django.conf import settings
 
 from search import foreign
 from search.ingestion.items import Item, Unavailable
+from search.ingestion.sources.choices import Choices
+from search.ingestion.sources.leaving import Rules
 from search.ingestion.sources.listing import Findings, Listing
-from search.ingestion.sources.names import is_offered, storable
+from search.ingestion.sources.members import Members
+from search.ingestion.sources.names import raws_beside_pictures, storable
+from search.ingestion.sources.sizes import expected, most_bytes, no_memory, refuse_if_large
+from search.ingestion.sources.sniffing import HEAD
 
 _REASONS = {
     "NoSuchBucket": "There is no such bucket.",
@@ -21,46 +29,119 @@ _REASONS = {
     "403": "The object storage denies access.",
     "InvalidAccessKeyId": "The object storage doesn't know this access key.",
     "SignatureDoesNotMatch": "The object storage doesn't take this secret key.",
+    "ExpiredToken": "The session token has expired: AWS_SESSION_TOKEN and its keys must be made anew.",
+    "InvalidToken": "The object storage doesn't take this session token.",
+    "RequestTimeTooSkewed": "The clock of this machine is wrong.",
     "InvalidObjectState": "It lies in an archive of the object storage, from which it must be restored first.",
 }
 _OURS = ("originals/", "renditions/")
-_ERRORS = (BotoCoreError, ClientError)
+_NOT_THERE = {"NoSuchBucket", "NoSuchKey", "404"}
+_NO_KEYS = "It was asked without keys, since none are set; buckets whose reader pays want `requester_pays` too."
+ERRORS = (BotoCoreError, ClientError)
 """What boto3 raises."""
+_SNIFFERS = 16
+"""Objects at once of which the first bytes are asked for."""
 
 
-def bucket_listing(place: str, findings: Findings, *, in_place: bool) -> Listing:
+def bucket_listing(place: str, choices: Choices, findings: Findings) -> Listing:
     """Return the pictures that `place` names: an object, all below a prefix, or those that match where it has a *."""
-    return Listing(_items(place, findings, in_place=in_place))
+    return Listing(_items(place, choices, findings))
 
 
-def _items(place: str, findings: Findings, *, in_place: bool) -> Iterator[Item]:
+def _items(place: str, choices: Choices, findings: Findings) -> Iterator[Item]:
     bucket, prefix = foreign.split(place)
-    count = 0
+    objects = _Objects(bucket, prefix, choices.rules, findings)
+    is_any = False
     try:
-        for found in _objects(bucket, prefix):
-            count += 1
-            where = foreign.location(bucket, found["Key"])
-            yield Item(
-                where,
-                partial(_read, where),
-                address=storable(where),
-                version=found["ETag"],
-                original_location=where if in_place else "",
-            )
-    except _ERRORS as error:
-        findings.problems.append((place, f"The list of objects can't be had. {reason_of(error)}"))
+        for found in objects.pictures():
+            is_any = True
+            yield _item(foreign.location(bucket, found["Key"]), found, choices)
+    except ERRORS as error:
+        findings.problems.append((place, f"The list of objects can't be had. {reason_of(error, bucket)}"))
     else:
-        if not count:
-            findings.problems.append((place, "There is no picture here."))
+        if not is_any:
+            findings.problems.append((place, objects.why_none()))
 
 
-def _objects(bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
-    is_wanted = _wanted(prefix)
-    pages = foreign.client().get_paginator("list_objects_v2")
-    for page in pages.paginate(Bucket=bucket, Prefix=prefix.partition("*")[0]):
-        for found in page.get("Contents", []):
-            if is_wanted.fullmatch(found["Key"]) and _is_picture(bucket, found["Key"], prefix):
-                yield found
+def _item(where: str, found: dict[str, Any], choices: Choices) -> Item:
+    return Item(
+        where,
+        partial(_read, where, found["Size"]),
+        choices.elsewhere.details_of(where),
+        address=storable(where),
+        version=found["ETag"],
+        original_location=where if choices.in_place else "",
+        size=expected(found["Size"]),
+    )
+
+
+class _Objects:
+    """Lists a bucket, in the order of the keys."""
+
+    def __init__(self, bucket: str, prefix: str, rules: Rules, findings: Findings) -> None:
+        self._bucket, self._prefix = bucket, prefix
+        # Folders on the way to what was named are meant, whatever they are called.
+        self._folder = prefix.partition("*")[0].rpartition("/")[0]
+        root = foreign.location(bucket, self._folder).rstrip("/")
+        self._rules, self._members = rules, Members(root, rules, findings)
+        self._findings, self._left_before = findings, findings.left_alone
+        self._seen = 0
+
+    def pictures(self) -> Iterator[dict[str, Any]]:
+        """Yield what the bucket says of each picture. Raises what boto3 raises."""
+        for group in self._groups():
+            doubles = raws_beside_pictures(found["Key"] for found in group)
+            for found in group:
+                if found["Key"] in doubles:
+                    self._members.passes_raw(found["Key"])
+                else:
+                    yield found
+
+    def why_none(self) -> str:
+        if self._findings.left_alone > self._left_before:
+            return "There is no picture here but what is left alone, as in recycle bins: --include-hidden reads it."
+        if self._seen or not self._prefix or self._prefix.endswith("/") or "*" in self._prefix:
+            return "There is no picture here."
+        return "There is no picture here: there is no such object, and nothing below it."
+
+    def _groups(self) -> Iterator[list[dict[str, Any]]]:
+        """Yield the pictures of one name, up to the suffix, together: they follow each other."""
+        objects = chain.from_iterable(self._pages())
+        for _, group in groupby(objects, lambda found: posixpath.splitext(found["Key"])[0]):
+            yield list(group)
+
+    def _pages(self) -> Iterator[list[dict[str, Any]]]:
+        is_wanted = _wanted(self._prefix)
+        pages = foreign.client(self._bucket).get_paginator("list_objects_v2")
+        options = foreign.request_options(self._bucket)
+        with ThreadPoolExecutor(_SNIFFERS, thread_name_prefix="sniff") as pool:
+            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix.partition("*")[0], **options):
+                found = [one for one in page.get("Contents", []) if is_wanted.fullmatch(one["Key"])]
+                self._seen += len(found)
+                yield self._taken([one for one in found if not self._is_nothing(one["Key"])], pool)
+
+    def _taken(self, found: list[dict[str, Any]], pool: ThreadPoolExecutor) -> list[dict[str, Any]]:
+        """Return the pictures of a page; what their names don't tell is asked for, many at a time."""
+        known = {one["Key"]: self._is_picture(one["Key"]) for one in found}
+        unknown = [one for one in found if known[one["Key"]] is None]
+        for one, head in zip(unknown, pool.map(self._head, unknown), strict=True):
+            known[one["Key"]] = self._members.takes_unknown(one["Key"], head)
+        return [one for one in found if known[one["Key"]]]
+
+    def _is_nothing(self, key: str) -> bool:
+        """Whether an object stands for a folder, or is one of ours."""
+        return key.endswith("/") or _is_ours(self._bucket, key)
+
+    def _is_picture(self, key: str) -> bool | None:
+        if key == self._prefix:  # named, whatever it is called
+            return not self._rules.excludes(foreign.location(self._bucket, key))
+        return self._members.wants(key[len(self._folder) :])
+
+    def _head(self, found: dict[str, Any]) -> bytes:
+        try:
+            return foreign.head(foreign.location(self._bucket, found["Key"]), HEAD) if found["Size"] else b""
+        except ERRORS:  # such as one that must be restored first: it is counted among what isn't read
+            return b""
 
 
 def _wanted(prefix: str) -> "re.Pattern[str]":
@@ -71,27 +152,31 @@ def _wanted(prefix: str) -> "re.Pattern[str]":
     return re.compile(pattern, re.DOTALL)
 
 
-def _is_picture(bucket: str, key: str, prefix: str) -> bool:
-    if key == prefix:  # named, whatever it is called
-        return not key.endswith("/")
-    return is_offered(key[len(prefix.partition("*")[0].rpartition("/")[0]) :]) and not _is_ours(bucket, key)
-
-
 def _is_ours(bucket: str, key: str) -> bool:
     """Whether an object is one of those that we keep for the pictures of the collection."""
     folder = settings.STORAGES["default"].get("OPTIONS", {}).get("location", "").strip("/")
     return bucket == settings.S3_BUCKET and key.startswith(tuple(f"{folder}/{ours}".lstrip("/") for ours in _OURS))
 
 
-def _read(where: str) -> bytes:
+def _read(where: str, size: int) -> bytes:
+    refuse_if_large(size)
     try:
-        return foreign.read(where)
-    except _ERRORS as error:
-        raise Unavailable(reason_of(error)) from error
+        return foreign.read(where, most_bytes())
+    except foreign.TooLarge as error:  # it was exchanged for another one
+        refuse_if_large(error.size)
+        raise
+    except MemoryError:
+        raise no_memory() from None
+    except ERRORS as error:
+        raise Unavailable(reason_of(error, foreign.split(where)[0])) from error
 
 
-def reason_of(error: Exception) -> str:
+def reason_of(error: Exception, bucket: str) -> str:
     """Return what an error of boto3 means, for the operator."""
     if isinstance(error, ClientError):
-        return _REASONS.get(error.response.get("Error", {}).get("Code", ""), str(error))
+        code = error.response.get("Error", {}).get("Code", "")
+        reason = _REASONS.get(code, str(error))
+        return f"{reason} {_NO_KEYS}" if code not in _NOT_THERE and foreign.is_anonymous(bucket) else reason
+    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
+        return "Of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY one is missing."
     return f"The object storage does not answer: {error}"

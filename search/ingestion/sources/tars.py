@@ -1,23 +1,29 @@
-"""Tar archives, read from their start to their end, compressed or not, and never unpacked to the disk."""
+"""The pictures in tar archives, which are read from their start to their end and never unpacked to the disk."""
 
-import lzma
 import os
+import posixpath
 import re
 import tarfile
 import threading
-import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import IO
 
-from search.ingestion.items import Item, Unavailable
+from search.ingestion.items import Details, Item, Unavailable
+from search.ingestion.sources.captions import details_from, may_be_caption
+from search.ingestion.sources.choices import Choices
 from search.ingestion.sources.files import version_of
-from search.ingestion.sources.listing import MOST_BYTES, Findings, Listing
-from search.ingestion.sources.names import is_offered, storable
+from search.ingestion.sources.listing import Findings, Listing
+from search.ingestion.sources.members import Members
+from search.ingestion.sources.names import is_of_another_kind, raws_beside_pictures, storable, suffix_of
+from search.ingestion.sources.sizes import expected, most_bytes, no_memory, refuse_if_large
+from search.ingestion.sources.sniffing import HEAD
+from search.ingestion.sources.tar_streams import DAMAGED, members, opened
 
 HELD_BYTES = 256 * 1024 * 1024
 """Bytes of pictures that were passed in an archive and that nobody has read yet: the archive waits beyond that."""
 _TAR = re.compile(r"\.(tar(\.(gz|bz2|xz))?|tgz|tbz2?|txz)$", re.IGNORECASE)
-_DAMAGED = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError)
 
 
 def is_tar(path: str) -> bool:
@@ -25,9 +31,9 @@ def is_tar(path: str) -> bool:
     return bool(_TAR.search(path))
 
 
-def tar_listing(path: str, findings: Findings) -> Listing:
+def tar_listing(path: str, choices: Choices, findings: Findings) -> Listing:
     """Return the pictures in an archive; how many there are is known at its end."""
-    return Listing(_items(path, findings))
+    return Listing(_items(path, choices, findings))
 
 
 class _Held:
@@ -72,44 +78,140 @@ class _Member:
         self._release()
 
 
-def _items(path: str, findings: Findings) -> Iterator[Item]:
-    held = _Held()
+@dataclass
+class _Sample:
+    """Members that follow each other and have one name up to the suffix: a picture, and what is said of it."""
+
+    stem: str = ""
+    texts: dict[str, bytes] = field(default_factory=dict)
+    names_of_texts: list[str] = field(default_factory=list)
+    has_picture: bool = False
+    # One picture at most, with its name in the archive: what is held makes the archive wait.
+    waiting: tuple[str, Item] | None = None
+
+
+class _Reader:
+    """Goes through one archive."""
+
+    def __init__(self, path: str, choices: Choices, findings: Findings) -> None:
+        self._path, self._elsewhere, self._findings = path, choices.elsewhere, findings
+        self._absolute, self._resolved = os.path.abspath(path), os.path.realpath(path)  # noqa: PTH100
+        self._version = version_of(os.stat(path))  # noqa: PTH116
+        self._members = Members(self._absolute, choices.rules, findings)
+        self._held = _Held()
+        self._sample = _Sample()
+
+    def items(self) -> Iterator[Item]:
+        with opened(self._path) as archive:
+            for number, member in enumerate(members(archive)):
+                if member.isfile():
+                    yield from self._met(archive, number, member)
+        yield from self._ended()
+
+    def _met(self, archive: tarfile.TarFile, number: int, member: tarfile.TarInfo) -> Iterator[Item]:
+        name = member.name.removeprefix("./")
+        stem, suffix = posixpath.splitext(name)[0], suffix_of(name)
+        is_caption = may_be_caption(suffix, member.size)
+        if not is_caption and is_of_another_kind(suffix):
+            self._members.wants(name)  # which counts it
+            return
+        if stem != self._sample.stem:
+            yield from self._ended()
+            self._sample = _Sample(stem)
+        if is_caption:
+            self._sample.texts[suffix] = _bytes(archive, member)
+            self._sample.names_of_texts.append(name)
+            return
+        head = self._head(archive, member, name)
+        if head is None:
+            return
+        before = self._sample.waiting
+        double = raws_beside_pictures([before[0], name]) if before else set()
+        if name in double:
+            self._members.passes_raw(name)
+            return
+        yield from self._taken(is_double=bool(double))
+        self._sample.waiting = name, self._item(number, member, self._reading(archive, number, member, head))
+
+    def _head(self, archive: tarfile.TarFile, member: tarfile.TarInfo, name: str) -> "_Head | None":
+        """Return what was read of a picture to tell that it is one; None for what isn't taken."""
+        wanted = self._members.wants(name)
+        if wanted is False:
+            return None
+        file = archive.extractfile(member)
+        assert file
+        if wanted:
+            return _Head(file)
+        data = file.read(HEAD)
+        return _Head(file, data) if self._members.takes_unknown(name, data) else None
+
+    def _reading(
+        self, archive: tarfile.TarFile, number: int, member: tarfile.TarInfo, head: "_Head"
+    ) -> Callable[[], bytes]:
+        if member.size > most_bytes():
+            return partial(_too_large, member.size)
+        try:
+            data = _rest(member, head)
+        except MemoryError:
+            return _no_memory
+        return _Member(self._path, number, data, self._held).read
+
+    def _item(self, number: int, member: tarfile.TarInfo, read: Callable[[], bytes]) -> Item:
+        return Item(
+            f"{self._path}/{member.name}",
+            read,
+            self._elsewhere.details_of(f"{self._absolute}/{member.name.removeprefix('./')}"),
+            address=storable(f"{self._resolved}/{member.name}"),
+            version=f"{self._version} {number}",
+            size=expected(member.size),
+        )
+
+    def _ended(self) -> Iterator[Item]:
+        """Offer the picture of a sample to which nothing more comes."""
+        sample = self._sample
+        if not sample.waiting and not sample.has_picture:
+            for name in sample.names_of_texts:
+                self._members.wants(name)
+        yield from self._taken()
+
+    def _taken(self, *, is_double: bool = False) -> Iterator[Item]:
+        sample = self._sample
+        if not sample.waiting:
+            return
+        (name, item), sample.waiting, sample.has_picture = sample.waiting, None, True
+        if is_double:
+            self._members.passes_raw(name)
+            return
+        if sample.texts and item.details == Details():
+            details, notes = details_from(sample.texts)
+            self._findings.notes.extend((item.name, note) for note in notes)
+            item = replace(item, details=details)
+        yield item
+
+
+@dataclass
+class _Head:
+    """A member that is being read, and the bytes that were."""
+
+    file: IO[bytes]
+    data: bytes = b""
+
+
+def _items(path: str, choices: Choices, findings: Findings) -> Iterator[Item]:
     try:
-        resolved, version = os.path.realpath(path), version_of(os.stat(path))  # noqa: PTH116
-        # A stream: seeking back in what is compressed would begin at its start each time.
-        with tarfile.open(path, "r|*") as archive:
-            for number, member in enumerate(_members(archive)):
-                if not member.isfile() or not is_offered(member.name.removeprefix("./")):
-                    continue
-                read = _reader(path, number, archive, member, held)
-                yield Item(
-                    f"{path}/{member.name}",
-                    read,
-                    address=storable(f"{resolved}/{member.name}"),
-                    version=f"{version} {number}",
-                )
-    except (*_DAMAGED, OSError) as error:
+        yield from _Reader(path, choices, findings).items()
+    except (*DAMAGED, OSError) as error:
         findings.problems.append((path, f"The archive can't be read on from here: {error}"))
-
-
-def _reader(
-    path: str, number: int, archive: tarfile.TarFile, member: tarfile.TarInfo, held: _Held
-) -> Callable[[], bytes]:
-    if member.size > MOST_BYTES:
-        return partial(_too_large, member.size)
-    return _Member(path, number, _bytes(archive, member), held).read
-
-
-def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    while member := archive.next():
-        archive.members = []  # type: ignore[attr-defined] # or it remembers all of them
-        yield member
 
 
 def _bytes(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     file = archive.extractfile(member)
     assert file
-    data = file.read()
+    return _rest(member, _Head(file))
+
+
+def _rest(member: tarfile.TarInfo, head: _Head) -> bytes:
+    data = head.data + head.file.read()
     if len(data) < member.size:
         raise EOFError(f"it ends within {member.name}")
     return data
@@ -118,16 +220,19 @@ def _bytes(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 def _found_again(path: str, number: int) -> bytes:
     """Read the archive up to a member once more, for whoever reads it a second time."""
     try:
-        with tarfile.open(path, "r|*") as archive:
-            for at, member in enumerate(_members(archive)):
+        with opened(path) as archive:
+            for at, member in enumerate(members(archive)):
                 if at == number:
                     return _bytes(archive, member)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise Unavailable(f"The archive can't be read: {error}") from error
     raise Unavailable("The archive has changed.")
 
 
 def _too_large(size: int) -> bytes:
-    raise Unavailable(
-        f"It has {size / 1024**2:,.0f} MB; at most {MOST_BYTES / 1024**2:,.0f} are read from an archive."
-    )
+    refuse_if_large(size)
+    raise AssertionError("the limit was raised meanwhile")
+
+
+def _no_memory() -> bytes:
+    raise no_memory()

@@ -2,11 +2,13 @@
 
 import os
 import time
+from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from search.ingestion.items import Details
 from search.ingestion.sources.files import Found, Walk, items_of, version_of
+from search.ingestion.sources.leaving import USUAL, Rules
 from search.ingestion.sources.listing import Findings, Listed, Listing
 
 AT_REST = 10.0
@@ -16,20 +18,26 @@ AT_REST = 10.0
 class FolderWatch:
     """Finds the files in some folders that are whole: as they were at the look before, or long unchanged."""
 
-    def __init__(self, folders: Collection[str]) -> None:
-        self._folders = folders
+    def __init__(self, folders: Collection[str], rules: Rules = USUAL, table: Path | None = None) -> None:
+        self._folders, self._rules, self._table = folders, rules, table
         # Hashes, since there may be millions.
         self._settled: set[int] = set()
         self._offered: list[int] = []
         self._growing: dict[str, str] = {}
         self._told: set[tuple[str, str]] = set()
+        self._sniffed: dict[int, bool] = {}
+        self._not_read: Counter[str] = Counter()
         self.problems: list[tuple[str, str]] = []
         """What went wrong at the last look and not at the one before."""
+        self.not_read: Counter[str] = Counter()
+        """How many files of which kinds have come since then that aren't read."""
 
     def look(self) -> list[Found]:
         """Return the whole files that were not settled as they are now."""
         findings = Findings()
-        walk = Walk(findings)
+        walk = Walk(findings, self._rules, self._sniffed)
+        if self._table:
+            walk.knows(str(self._table))
         self._offered = []
         whole, growing = [], {}
         for folder in self._folders:
@@ -44,8 +52,10 @@ class FolderWatch:
                 else:
                     growing[found.path] = version
         self._growing = growing
-        self.problems = [problem for problem in findings.problems if problem not in self._told]
-        self._told = set(findings.problems)
+        problems = findings.problems + findings.notes
+        self.problems = [problem for problem in problems if problem not in self._told]
+        self._told = set(problems)
+        self.not_read, self._not_read = findings.not_read - self._not_read, findings.not_read
         return whole
 
     def settle(self) -> None:

@@ -8,15 +8,19 @@ from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from search.ingestion.items import Item, Unavailable
+from search.ingestion.sources.choices import Choices
 from search.ingestion.sources.files import version_of
-from search.ingestion.sources.listing import MOST_BYTES, Findings, Listing
+from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.manifest import UNSPLASH_PHOTOS, table_listing
-from search.ingestion.sources.names import is_offered, storable
+from search.ingestion.sources.members import Members
+from search.ingestion.sources.names import is_picture_name, raws_beside_pictures, storable
+from search.ingestion.sources.sizes import expected, read_within
+from search.ingestion.sources.sniffing import HEAD
 
 if TYPE_CHECKING:
     from search.fetching.downloads import Downloads
 
-_ENCRYPTED = 0x1
+_ENCRYPTED, _UTF8 = 0x1, 0x800
 _DAMAGED = (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError)
 """What zipfile raises for damage, for methods that it doesn't know and for wrong passwords; zlib's is a subclass of
 none, see `_read`."""
@@ -27,7 +31,7 @@ def is_zip(path: str) -> bool:
     return path.lower().endswith(".zip")
 
 
-def zip_listing(path: str, findings: Findings, downloads: "Downloads", *, width: int) -> Listing:
+def zip_listing(path: str, choices: Choices, findings: Findings, downloads: "Downloads") -> Listing:
     """Return the pictures in an archive; of the archive that Unsplash offers, those that its tables of photos name."""
     try:
         archive = _Archive(path)
@@ -35,12 +39,17 @@ def zip_listing(path: str, findings: Findings, downloads: "Downloads", *, width:
         findings.problems.append((path, f"This ZIP archive can't be read: {error}"))
         return Listing([], 0)
     tables = [one for one in archive.members if UNSPLASH_PHOTOS.search(one.filename)]
-    pictures = [one for one in archive.members if is_offered(one.filename)]
-    if not tables or pictures:
-        return Listing(_items(archive, pictures), len(pictures))
+    if not tables or any(is_picture_name(one.filename) for one in archive.members):
+        pictures = _pictures(archive, choices, findings)
+        return Listing(_items(archive, pictures, choices), len(pictures))
     listings = [
         table_listing(
-            f"{path}/{one.filename}", partial(archive.opened, one), one.file_size, findings, downloads, width=width
+            f"{path}/{one.filename}",
+            partial(archive.opened, one),
+            one.file_size,
+            findings,
+            downloads,
+            width=choices.width,
         )
         for one in tables
     ]
@@ -57,7 +66,7 @@ class _Archive:
         self.version = version_of(os.stat(path))  # noqa: PTH116
         self._file = zipfile.ZipFile(path)
         self._lock = threading.Lock()
-        self.members = [one for one in self._file.infolist() if not one.is_dir()]
+        self.members = [one for one in self._file.infolist() if not one.filename.endswith(("/", "\\"))]
 
     def opened(self, member: zipfile.ZipInfo) -> IO[bytes]:
         # The readers share one file with a lock of its own, but are counted without one.
@@ -69,21 +78,57 @@ class _Archive:
             raise Unavailable("It is encrypted in the archive.")
         try:
             with self.opened(member) as file:
-                data = file.read(MOST_BYTES + 1)
-        except OSError:
+                # What the archive says of sizes may be wrong, but zipfile gives no more than that.
+                return read_within(file, member.file_size)
+        except (OSError, Unavailable):
             raise
         except Exception as error:  # zlib.error, lzma.LZMAError and those of zipfile have nothing in common
             raise Unavailable(f"It is damaged in the archive: {error}") from error
-        # What the archive says of sizes may be wrong.
-        if len(data) > MOST_BYTES:
-            raise Unavailable(f"It has more than {MOST_BYTES / 1024**2:,.0f} MB.")
-        return data
+
+    def head(self, member: zipfile.ZipInfo) -> bytes:
+        """Return the first bytes of a member; none of one that can't be read."""
+        try:
+            with self.opened(member) as file:
+                return file.read(HEAD)
+        except Exception:  # see `read`
+            return b""
 
 
-def _items(archive: _Archive, members: list[zipfile.ZipInfo]) -> Iterator[Item]:
+def _pictures(archive: _Archive, choices: Choices, findings: Findings) -> list[zipfile.ZipInfo]:
+    members = Members(os.path.abspath(archive.path), choices.rules, findings)  # noqa: PTH100
+    for one in archive.members:
+        members.hides(one.filename)
+    taken = [one for one in archive.members if members.takes(one.filename, partial(archive.head, one))]
+    doubles = raws_beside_pictures(one.filename for one in taken)
+    for name in doubles:
+        members.passes_raw(name)
+    return [one for one in taken if one.filename not in doubles]
+
+
+def _items(archive: _Archive, members: list[zipfile.ZipInfo], choices: Choices) -> Iterator[Item]:
+    folder = os.path.abspath(archive.path)  # noqa: PTH100
+    shared = choices.elsewhere.meant(_paths(folder, member) for member in members)
     for member in members:
         name = f"{archive.path}/{member.filename}"
         address = storable(f"{os.path.realpath(archive.path)}/{member.filename}")
-        # Two members may have one name.
-        version = f"{archive.version} {member.header_offset}"
-        yield Item(name, partial(archive.read, member), address=address, version=version)
+        yield Item(
+            name,
+            partial(archive.read, member),
+            choices.elsewhere.details_of(*_paths(folder, member), shared=shared),
+            address=address,
+            # Two members may have one name.
+            version=f"{archive.version} {member.header_offset}",
+            size=expected(member.file_size),
+        )
+
+
+def _paths(folder: str, member: zipfile.ZipInfo) -> tuple[str, ...]:
+    """Return how a table may write the path of a member, whose name may be in the code page of a Korean Windows."""
+    paths = [f"{folder}/{member.filename}"]
+    if not member.flag_bits & _UTF8 and not member.filename.isascii():
+        for encoding in ("utf-8", "cp949"):
+            try:
+                paths.append(f"{folder}/{member.filename.encode('cp437').decode(encoding)}")
+            except UnicodeError:
+                continue
+    return tuple(paths)

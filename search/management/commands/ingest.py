@@ -7,13 +7,13 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from search.embedding import ModelUnavailable
-from search.ingestion import Choices, Metadata, MetadataError, ingest, open_source, read_metadata
+from search.ingestion import Choices, Metadata, MetadataError, Rules, ingest, open_source, read_metadata
 from search.ingestion.metadata import clean_tags
-from search.ingestion.sources.opening import WIDTH
+from search.ingestion.sources.choices import WIDTH
 from search.management.base import CollectionCommand
 from search.management.calibrating import calibrate_after
 from search.management.progress import progress_of
-from search.management.telling import tell
+from search.management.telling import tell, tell_what_was_not_read
 from search.management.watching import watch
 from search.storage import StorageUnavailable
 
@@ -23,7 +23,7 @@ GO_ON = "What was added stays; run the same command again to go on."
 class Command(CollectionCommand):
     help = (
         "Add pictures to the collection. Known pictures are skipped, unreadable ones reported; stopped at any point "
-        "and run again, it goes on where it was. Exit status 1 if any picture failed."
+        "and run again, it goes on where it was. Exit status 1 if any picture failed, or nothing there could be read."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -39,8 +39,8 @@ class Command(CollectionCommand):
             "--metadata",
             type=Path,
             metavar="FILE",
-            help="for files and folders: a .tsv, .csv or .jsonl table with the column path and any of title, "
-            "description, tags (comma-separated), author, licence, source_link",
+            help="a .tsv, .csv or .jsonl table with the column path, of files, members of archives and objects, and "
+            "any of title, description, tags (comma-separated), author, licence, source_link",
         )
         parser.add_argument("--tag", action="append", default=[], help="a tag for all of them; may be repeated")
         parser.add_argument(
@@ -48,6 +48,20 @@ class Command(CollectionCommand):
         )
         parser.add_argument(
             "--watch", action="store_true", help="keep looking for new files in the folders, until Ctrl-C"
+        )
+        parser.add_argument(
+            "--exclude",
+            action="append",
+            default=[],
+            metavar="GLOB",
+            help="leave out files and folders of this name, or whose path ends so where it has a slash, such as "
+            "'*_edited.*' or 'trips/2019'; in archives and buckets too; may be repeated",
+        )
+        parser.add_argument(
+            "--include-hidden",
+            action="store_true",
+            help="take what else is left alone: hidden files and folders, recycle bins, previews and libraries of "
+            "other programs, folders that hold .nomedia",
         )
         parser.add_argument("--limit", type=_positive, metavar="N", help="take at most N pictures")
         parser.add_argument("--every", type=_positive, metavar="N", default=1, help="take only each Nth picture")
@@ -77,6 +91,8 @@ class Command(CollectionCommand):
                 lambda: self._metadata(options["metadata"], folders),
                 tags=clean_tags(options["tag"]),
                 enqueue=options["enqueue"],
+                rules=_rules(options),
+                table=options["metadata"],
                 out=self.stdout,
                 complaints=self.stderr,
             )
@@ -99,6 +115,9 @@ class Command(CollectionCommand):
         metadata = self._metadata(options["metadata"], roots)
         choices = Choices(
             details=metadata.details,
+            elsewhere=metadata.elsewhere,
+            table=options["metadata"],
+            rules=_rules(options),
             in_place=options["in_place"],
             width=options["width"],
             private_addresses=options["allow_private_addresses"],
@@ -117,15 +136,17 @@ class Command(CollectionCommand):
             raise CommandError(f"{error}\n{GO_ON}") from error
         except KeyboardInterrupt:
             raise CommandError(f"Stopped. {GO_ON}") from None
-        report.failed += source.problems + [
-            (name, "Named in the metadata, but not there.") for name in metadata.missing
-        ]
-        tell(report, [*metadata.problems, *source.notes], self.stdout, self.stderr, dry_run=options["dry_run"])
+        report.failed += source.problems
+        if not (report.stopped or options["limit"]):  # or what was not met may follow
+            report.failed += [(name, "Named in the metadata, but not there.") for name in metadata.missing]
+        notes = [*metadata.problems, *source.notes, *metadata.elsewhere.notes]
+        tell(report, notes, self.stdout, self.stderr, dry_run=options["dry_run"])
+        is_nothing = tell_what_was_not_read(report, source.findings, self.stdout)
         if report.stopped:
             raise CommandError(f"Stopped. {GO_ON}")
         if not options["dry_run"] and not options["enqueue"]:
             calibrate_after(self.stdout, self.stderr)
-        if report.failed:
+        if report.failed or is_nothing:
             raise SystemExit(1)
 
     def _metadata(self, table: Path | None, roots: list[Path]) -> Metadata:
@@ -135,6 +156,10 @@ class Command(CollectionCommand):
             return read_metadata(table, roots)
         except MetadataError as error:
             raise CommandError(str(error)) from error
+
+
+def _rules(options: dict[str, Any]) -> Rules:
+    return Rules(include_hidden=options["include_hidden"], exclude=tuple(options["exclude"]))
 
 
 def _natural(text: str) -> int:

@@ -1,0 +1,61 @@
+"""`S3_SOURCES`: how buckets that pictures are read from are reached, where it isn't as our own."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from imagesearch.environment import wrong
+
+STYLES = ("auto", "path", "virtual")
+_EXAMPLE = '{"bucket": {"endpoint": "https://s3.example.org", "anonymous": true}}'
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _is_address(value: Any) -> bool:
+    try:
+        parts = urlsplit(value if isinstance(value, str) else "")
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "endpoint": (_is_address, "a whole address such as https://s3.example.org"),
+    "region": (_is_text, "a name such as eu-central-1"),
+    "access_key": (_is_text, "a text"),
+    "secret_key": (_is_text, "a text"),
+    "session_token": (_is_text, "a text"),
+    "anonymous": (lambda value: isinstance(value, bool), "true or false"),
+    "requester_pays": (lambda value: isinstance(value, bool), "true or false"),
+    "addressing_style": (lambda value: value in STYLES, f"one of: {', '.join(STYLES)}"),
+}
+
+
+def s3_sources(name: str, value: str) -> dict[str, dict[str, Any]]:
+    """Return what a JSON object, the value of `name`, says of each bucket. Errors don't repeat it: it has secrets."""
+    if not value:
+        return {}
+    try:
+        found = json.loads(value)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
+        raise wrong(name, "...", f"write JSON such as {_EXAMPLE}.")
+    for bucket, fields in found.items():
+        _check(name, bucket, fields)
+    return found
+
+
+def _check(name: str, bucket: str, fields: Mapping[str, Any]) -> None:
+    for field, value in fields.items():
+        if field not in _FIELDS:
+            raise wrong(name, f"... {field} ...", f"what is said of {bucket} may be: {', '.join(_FIELDS)}.")
+        is_right, mend = _FIELDS[field]
+        if not is_right(value):
+            raise wrong(name, "...", f"{field} of {bucket} must be {mend}.")
+    if ("access_key" in fields) != ("secret_key" in fields):
+        raise wrong(name, "...", f"{bucket} needs access_key and secret_key, both or neither.")

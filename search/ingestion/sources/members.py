@@ -1,0 +1,75 @@
+"""Which members of an archive, or objects of a bucket, are pictures to be taken."""
+
+from collections.abc import Callable
+
+from search.ingestion.sources.leaving import NO_MEDIA, Rules
+from search.ingestion.sources.listing import Findings
+from search.ingestion.sources.names import (
+    BESIDE,
+    is_of_another_kind,
+    is_picture_name,
+    kind_of,
+    suffix_of,
+)
+from search.ingestion.sources.sniffing import is_picture
+
+
+class Members:
+    """Sorts names below `root`, an absolute path or an address, in the order in which they come.
+
+    Names have slashes, or backslashes as in ZIPs that Windows' programs have made. A folder is left alone from where
+    its `.nomedia` comes.
+    """
+
+    def __init__(self, root: str, rules: Rules, findings: Findings) -> None:
+        self._root, self._rules, self._findings = root, rules, findings
+        self._not_shown: set[str] = set()
+
+    def hides(self, name: str) -> None:
+        """Leave a folder alone if `name` is that of a `.nomedia` in it."""
+        *folders, last = _parts(name)
+        if last == NO_MEDIA and not self._rules.include_hidden:
+            self._not_shown.add("/".join(folders))
+
+    def takes(self, name: str, head: Callable[[], bytes]) -> bool:
+        """Whether a member is offered; `head` gives its first bytes, if the name doesn't tell."""
+        wanted = self.wants(name)
+        return self.takes_unknown(name, head()) if wanted is None else wanted
+
+    def wants(self, name: str) -> bool | None:
+        """Whether a member is offered, as far as its name tells; None where its first bytes must."""
+        self.hides(name)
+        parts = _parts(name)
+        if self._is_left(parts):
+            self._findings.left_alone += 1
+            return False
+        if is_picture_name(name):
+            return True
+        if is_of_another_kind(suffix_of(name)):
+            self.passes(name)
+            return False
+        return None
+
+    def takes_unknown(self, name: str, head: bytes) -> bool:
+        """Whether a member whose name doesn't tell is a picture."""
+        if is_picture(head):
+            return True
+        self.passes(name)
+        return False
+
+    def passes(self, name: str) -> None:
+        """Count a member that isn't read."""
+        self._findings.not_read[kind_of(suffix_of(name))] += 1
+
+    def passes_raw(self, name: str) -> None:
+        """Count a RAW file that isn't read since the camera's own picture is."""
+        self._findings.not_read[f"{kind_of(suffix_of(name))} {BESIDE}"] += 1
+
+    def _is_left(self, parts: list[str]) -> bool:
+        if self._not_shown and any("/".join(parts[:depth]) in self._not_shown for depth in range(len(parts))):
+            return True
+        return self._rules.leave_any(self._root, parts)
+
+
+def _parts(name: str) -> list[str]:
+    return [part for part in name.replace("\\", "/").split("/") if part not in {"", "."}] or [""]

@@ -1,0 +1,129 @@
+"""Tables as people have them: what Excel and others save, in whatever encoding, with whatever between the columns."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from search.ingestion import Choices, MetadataError, open_source, read_metadata
+from search.ingestion.encodings import encoding_of
+from tests.base import write_picture
+
+KOREAN = "path,title,tags\na.jpg,제주도의 바다,여행\n"
+WESTERN = "path,title,tags\na.jpg,Über die Straße nach Zürich,été\n"
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    write_picture(tmp_path / "a.jpg")
+    write_picture(tmp_path / "sub" / "b.jpg")
+    return tmp_path
+
+
+def titles(photos: Path, data: bytes, name: str = "m.csv") -> tuple[dict[str, str], list[str]]:
+    """What a table says of the files, and what is remarked on it."""
+    (photos / name).write_bytes(data)
+    metadata = read_metadata(photos / name, [])
+    return {path.name: details.title for path, details in metadata.details.items()}, [
+        remark for _, remark in metadata.problems
+    ]
+
+
+@pytest.mark.parametrize("text", [KOREAN, WESTERN], ids=["Korean", "Western"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_what_unicode_a_table_is_in_needs_no_word(photos: Path, text: str, encoding: str, separator: str):
+    found, remarks = titles(photos, text.replace(",", separator).encode(encoding))
+    assert found == {"a.jpg": text.split(",")[3]}
+    assert remarks == []
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "told"),
+    [
+        (KOREAN, "cp949", "CP949 (Korean)"),
+        ("path,title\na.jpg,똠방각하와 펲시콜라를 마시는 사람들\n", "cp949", "CP949 (Korean)"),
+        (WESTERN, "cp1252", "Windows-1252"),
+        ("path,title\na.jpg,“Über” – Ärger für 5 €\n", "cp1252", "Windows-1252"),
+        ("path,title\na.jpg,ÄRGER ÜBER ÖL\n", "cp1252", "Windows-1252"),
+        ("path,title\na.jpg,Müü üö\n", "latin-1", "Windows-1252"),
+        ("path,title\na.jpg,caf\xe9 \x81\n", "latin-1", "Latin-1"),
+    ],
+)
+def test_what_is_not_unicode_is_read_with_a_word_on_what_it_was_taken_for(
+    photos: Path, text: str, encoding: str, told: str
+):
+    found, (remark,) = titles(photos, text.encode(encoding))
+    assert found == {"a.jpg": text.split("\n")[1].split(",")[1]}
+    assert told in remark
+    assert "save it as UTF-8" in remark
+
+
+def test_the_first_letter_that_tells_may_come_late(photos: Path):
+    rows = "".join(f"{number}.jpg,plain\n" for number in range(400_000))
+    data = ("path,title\n" + rows + "a.jpg,제주도\n").encode("cp949")
+    assert encoding_of(io.BytesIO(data)) == "cp949"
+    assert encoding_of(io.BytesIO(data.decode("cp949").encode())) == "utf-8"
+
+
+def test_utf_8_with_one_damaged_letter_is_not_taken_for_something_else(photos: Path):
+    damaged = KOREAN.encode().replace("여".encode(), b"\xec\x97")
+    with pytest.raises(MetadataError, match="can't be read"):
+        titles(photos, damaged)
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b"Path;Title\r\na.jpg;A\r\n", "m.csv"),
+        (b"PATH\tTITLE\r\na.jpg\tA\r\n", "m.csv"),
+        (b"path,title\na.jpg,A\n", "m.tsv"),
+        (b"sep=;\r\nPath;Title\r\na.jpg;A\r\n", "m.csv"),
+        (b"sep=|\r\nPath|Title\r\na.jpg|A\r\n", "m.csv"),
+        (b";;\r\n\r\n Path ;Title;\r\na.jpg;A;\r\n", "m.csv"),
+        (b'"Path";"Title"\r\n"a.jpg";"A"\r\n', "m.csv"),
+        ("Path\tTitle\r\na.jpg\tA\r\n".encode("utf-16"), "Unicode text.txt"),
+        (b'{"Path": "a.jpg", "TITLE": "A"}\n', "m.jsonl"),
+        ('{"path": "a.jpg", "title": "A"}\n'.encode("utf-16"), "m.jsonl"),
+        (b"path,title\na.jpg,A\n", "m.CSV"),
+    ],
+)
+def test_tables_as_excel_saves_them_are_read(photos: Path, data: bytes, name: str):
+    assert titles(photos, data, name) == ({"a.jpg": "A"}, [])
+
+
+def test_columns_may_be_written_as_people_write_them(photos: Path):
+    (photos / "m.csv").write_text("Path;Source Link;Licence\na.jpg;https://example.org/1;CC0\n")
+    (details,) = read_metadata(photos / "m.csv", []).details.values()
+    assert (details.source_link, details.licence) == ("https://example.org/1", "CC0")
+
+
+def test_paths_may_be_written_as_windows_writes_them(photos: Path):
+    assert titles(photos, b"path,title\nsub\\b.jpg,B\n.\\a.jpg,A\n")[0] == {"b.jpg": "B", "a.jpg": "A"}
+
+
+def test_a_line_is_told_by_its_number_in_the_file(photos: Path):
+    (photos / "m.csv").write_text("sep=;\n;\npath;title\n;nothing\n")
+    assert read_metadata(photos / "m.csv", []).problems == [("m.csv line 4", "This line names no path.")]
+
+
+def test_a_table_of_addresses_is_read_alike(tmp_path: Path):
+    table = tmp_path / "m.csv"
+    table.write_bytes("URL;Title\r\nhttp://127.0.0.1/a.jpg;제주도의 바다\r\n".encode("cp949"))
+    listed = open_source([str(table)])
+    assert [item.details.title for item in listed] == ["제주도의 바다"]
+    ((name, remark),) = listed.notes
+    assert name == str(table)
+    assert "CP949" in remark
+
+
+def choices(table: Path, *roots: Path) -> Choices:
+    metadata = read_metadata(table, list(roots))
+    return Choices(details=metadata.details, elsewhere=metadata.elsewhere, table=table)
+
+
+def test_the_table_itself_is_not_counted_among_what_is_not_read(photos: Path):
+    (photos / "m.csv").write_text("path,title\na.jpg,A\n")
+    listed = open_source([str(photos)], choices(photos / "m.csv"))
+    assert len(list(listed)) == 2
+    assert not listed.findings.not_read
