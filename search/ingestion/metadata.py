@@ -3,14 +3,17 @@
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
 
 from search.ingestion.items import Details
+from search.ingestion.spelling import Spellings
 from search.ingestion.tables import MetadataError, Row, rows_of
 from search.models.image import Image, web_link
+from search.texts import composed, normalised_text
 
 _TEXT_COLUMNS = ("title", "description", "author", "licence", "source_link")
 
@@ -29,13 +32,13 @@ def read_metadata(table: Path, roots: Sequence[Path]) -> Metadata:
 
     Raises MetadataError for a table that can't be read at all.
     """
-    metadata = Metadata()
+    metadata, spellings = Metadata(), Spellings()
     for where, row in _rows(table):
         name = str(row.get("path") or "").strip()
         if not name or "\0" in name:
             metadata.problems.append((where, "This line names no path."))
             continue
-        path = _located(name, [table.parent, *roots])
+        path = _located(name, [table.parent, *roots], spellings)
         if path is None:
             metadata.missing.append(name)
             continue
@@ -55,11 +58,12 @@ def _rows(table: Path) -> Iterator[tuple[str, Row]]:
         raise MetadataError(f"{table} can't be read: {error}") from error
 
 
-def _located(name: str, folders: Sequence[Path]) -> Path | None:
-    for folder in folders:
-        path = folder / name
+def _located(name: str, folders: Sequence[Path], spellings: Spellings) -> Path | None:
+    """Return the file of this name, or else one whose name is the same text in another normal form."""
+    paths = chain((folder / name for folder in folders), (spellings.found(folder, name) for folder in folders))
+    for path in paths:
         with suppress(OSError):  # a name too long for any file
-            if path.is_file():
+            if path and path.is_file():
                 return path.resolve()
     return None
 
@@ -83,8 +87,7 @@ def details_of(row: Row) -> tuple[Details, list[str]]:
 
 
 def _text(value: Any) -> str:
-    # JSON can escape half a surrogate pair, which no database takes.
-    return "" if value is None else str(value).replace("\0", "").encode("utf-8", "ignore").decode().strip()
+    return "" if value is None else composed(str(value).replace("\0", "")).strip()
 
 
 def clean_tags(value: Any) -> list[str]:
@@ -92,7 +95,7 @@ def clean_tags(value: Any) -> list[str]:
     parts = [_text(part).replace(",", " ") for part in value] if isinstance(value, list) else _text(value).split(",")
     tags: dict[str, str] = {}
     for part in parts:
-        tag = " ".join(part.split())[:60]
+        tag = normalised_text(part)[:60].strip()
         if tag:
             tags.setdefault(tag.casefold(), tag)
     return list(tags.values())[:50]
