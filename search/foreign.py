@@ -40,6 +40,18 @@ def _client(endpoint_url: str | None, region: str | None, access_key: str | None
     )
 
 
+def version_of(location: str) -> str | None:
+    """Return the ETag of an object; None where it is gone, or nobody lets us see it. Raises what botocore raises."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415
+
+    bucket, key = split(location)
+    try:
+        version: str = client().head_object(Bucket=bucket, Key=key)["ETag"]
+    except ClientError:
+        return None
+    return version
+
+
 def read(location: str) -> bytes:
     """Return the bytes of an object. Raises what botocore raises."""
     bucket, key = split(location)

@@ -142,6 +142,26 @@ def read_original(image: "Image") -> bytes:
     return data
 
 
+def version_in_place(location: str) -> str | None:
+    """Return the ETag of an original that stays elsewhere; None where it is gone. Raises StorageUnavailable."""
+    with _translated():
+        return foreign.version_of(location)
+
+
+def size_of(key: str) -> int | None:
+    """Return how many bytes an object has; None where there is none. Raises StorageUnavailable."""
+    try:
+        with _translated():
+            return int(default_storage.size(key))
+    except MissingObject:
+        return None
+
+
+def are_files() -> bool:
+    """Whether objects are files of this machine, which can be looked at for nothing."""
+    return isinstance(default_storage, FileSystemStorage)
+
+
 def exists(key: str) -> bool:
     """Whether there is an object with this key. Raises StorageUnavailable."""
     with _translated():
@@ -160,7 +180,7 @@ def check() -> None:
     objects: Any = default_storage
     try:
         with _translated():
-            if isinstance(objects, FileSystemStorage):
+            if are_files():
                 Path(settings.MEDIA_ROOT).mkdir(parents=True, exist_ok=True)
                 os.listdir(settings.MEDIA_ROOT)
             else:
@@ -173,7 +193,7 @@ def serves_itself() -> bool:
     """Whether browsers can fetch objects from the storage; otherwise our own views serve them."""
     if settings.PICTURES_THROUGH_SITE:
         return False
-    return bool(settings.S3_PUBLIC_BASE_URL) or not isinstance(default_storage, FileSystemStorage)
+    return bool(settings.S3_PUBLIC_BASE_URL) or not are_files()
 
 
 def rendition_urls(image_ids: Iterable[uuid.UUID], longest: int) -> dict[uuid.UUID, str]:

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from search import storage
 from search.ingestion import Details, add_picture, settle_deletions
-from search.ingestion.deleting import keep_objects, let_go
+from search.ingestion.deleting import hold_off, let_go
 from search.models import Image, OwedDeletion, Report
 from search.models.image import content_id
 from search.storage import MissingObject, StorageUnavailable
@@ -188,7 +188,7 @@ def test_a_picture_that_comes_back_waits_for_a_deletion_that_is_under_way(monkey
 
     def come_back() -> None:
         coming_back.set()
-        keep_objects([image_id])
+        hold_off([image_id])
         order.append("kept")
         storage.put(storage.original_key(image_id), data, "image/jpeg")
         let_go([image_id])

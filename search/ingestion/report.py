@@ -10,11 +10,12 @@ class Report:
     """What became of the pictures of one run.
 
     `doing` names what takes its time beside pictures, while it lasts. `stopped`: a signal ended the run before the
-    source did.
+    source did. `restored`: of those that were known, so many lacked an object, which is there again.
     """
 
     added: int = 0
     known: int = 0
+    restored: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
     doing: str = ""
     stopped: bool = False
