@@ -90,7 +90,7 @@ def keys_of(image_id: uuid.UUID) -> list[str]:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
@@ -117,13 +117,13 @@ def put(key: str, data: bytes, content_type: str) -> None:
     """Store `data`, over what the key held. Raises StorageUnavailable."""
     content = ContentFile(data)
     setattr(content, "content_type", content_type)  # noqa: B010 - where django-storages looks for it
-    with _translated():
+    with translated():
         default_storage.save(key, content)
 
 
 def read(key: str) -> bytes:
     """Return the bytes of an object. Raises MissingObject and StorageUnavailable."""
-    with _translated(), default_storage.open(key) as file:
+    with translated(), default_storage.open(key) as file:
         data: bytes = file.read()
         return data
 
@@ -135,7 +135,7 @@ def read_original(image: "Image") -> bytes:
     """
     if not image.original_location:
         return read(original_key(image.id))
-    with _translated():
+    with translated():
         data = foreign.read(image.original_location)
     if content_id(data) != image.id:
         raise MissingObject(f"{image.original_location} has changed since it was added.")
@@ -144,14 +144,14 @@ def read_original(image: "Image") -> bytes:
 
 def version_in_place(location: str) -> str | None:
     """Return the ETag of an original that stays elsewhere; None where it is gone. Raises StorageUnavailable."""
-    with _translated():
+    with translated():
         return foreign.version_of(location)
 
 
 def size_of(key: str) -> int | None:
     """Return how many bytes an object has; None where there is none. Raises StorageUnavailable."""
     try:
-        with _translated():
+        with translated():
             return int(default_storage.size(key))
     except MissingObject:
         return None
@@ -164,14 +164,14 @@ def are_files() -> bool:
 
 def exists(key: str) -> bool:
     """Whether there is an object with this key. Raises StorageUnavailable."""
-    with _translated():
+    with translated():
         return bool(default_storage.exists(key))
 
 
 def delete(keys: Iterable[str]) -> None:
     """Delete objects; one that is not there is no error. Raises StorageUnavailable."""
     for key in keys:
-        with _translated():
+        with translated():
             default_storage.delete(key)
 
 
@@ -179,7 +179,7 @@ def check() -> None:
     """Ask for the folder or the bucket itself. Raises StorageUnavailable when it is not there."""
     objects: Any = default_storage
     try:
-        with _translated():
+        with translated():
             if are_files():
                 Path(settings.MEDIA_ROOT).mkdir(parents=True, exist_ok=True)
                 os.listdir(settings.MEDIA_ROOT)
@@ -206,7 +206,7 @@ def rendition_urls(image_ids: Iterable[uuid.UUID], longest: int) -> dict[uuid.UU
     for image_id, key in keys.items():
         url = remembered.get(f"url:{key}")
         if url is None:
-            with _translated():
+            with translated():
                 url = fresh[f"url:{key}"] = default_storage.url(key)
         urls[image_id] = url
     if fresh:

@@ -60,6 +60,18 @@ def settle_deletions() -> int:
             settled += 1
 
 
+def delete_orphan(image_id: uuid.UUID) -> bool:
+    """Delete the objects of a picture that has no row, and return True, unless it has one or is about to.
+
+    Raises StorageUnavailable.
+    """
+    with transaction.atomic():
+        if not _is_ours(image_id) or Image.objects.filter(pk=image_id).exists():
+            return False
+        storage.delete(storage.keys_of(image_id))
+        return True
+
+
 def hold_off(image_ids: Sequence[uuid.UUID]) -> None:
     """Hold off deletions of these pictures' objects until `let_go`, once for each time. Waits for one under way."""
     with connection.cursor() as cursor:
