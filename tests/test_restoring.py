@@ -71,12 +71,12 @@ def test_what_is_damaged_is_replaced(as_alice: Client, tmp_path: Path, met: Call
 @pytest.mark.django_db
 def test_the_command_tells_how_many_came_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, colour in (("a.png", "red"), ("b.png", "blue")):
-        write_picture(tmp_path / name, colour, format="PNG")
-    call_command("ingest", str(tmp_path))
-    storage.delete([storage.original_key(content_id((tmp_path / "a.png").read_bytes()))])
+        write_picture(tmp_path / "photos" / name, colour, format="PNG")
+    call_command("ingest", str(tmp_path / "photos"))
+    storage.delete([storage.original_key(content_id((tmp_path / "photos" / "a.png").read_bytes()))])
 
-    call_command("ingest", str(tmp_path))
-    call_command("ingest", str(tmp_path))
+    call_command("ingest", str(tmp_path / "photos"))
+    call_command("ingest", str(tmp_path / "photos"))
 
     assert capsys.readouterr().out.splitlines() == [
         "2 added, 0 already here, 0 failed.",
@@ -121,7 +121,7 @@ def test_a_picture_that_is_deleted_while_its_objects_come_back_leaves_none(monke
 def running_moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
     server = Moto(tmp_path_factory.mktemp("moto"))
     server.start()
-    for bucket in ("a", "b"):
+    for bucket in ("first", "second"):
         server.client().create_bucket(Bucket=bucket)
     yield server
     server.kill()
@@ -133,12 +133,12 @@ def moto(running_moto: Moto, settings: Any) -> Any:
     running_moto.empty()
     use_s3(settings, running_moto)
     client = running_moto.client()
-    for bucket, key in (("a", "x.jpg"), ("b", "y.jpg")):
+    for bucket, key in (("first", "x.jpg"), ("second", "y.jpg")):
         client.put_object(Bucket=bucket, Key=key, Body=RED)
     return client
 
 
-A, B = "s3://a/x.jpg", "s3://b/y.jpg"
+A, B = "s3://first/x.jpg", "s3://second/y.jpg"
 
 
 def met(place: str, *, in_place: bool) -> Report:
@@ -175,15 +175,15 @@ def test_it_is_noted_at_the_new_address_when_the_old_one_has_it_no_more(
     if met_before:
         met(B, in_place=True)
     if loss == "exchanged":
-        moto.put_object(Bucket="a", Key="x.jpg", Body=picture_bytes("blue", size=(640, 480)))
+        moto.put_object(Bucket="first", Key="x.jpg", Body=picture_bytes("blue", size=(640, 480)))
     else:
-        moto.delete_object(Bucket="a", Key="x.jpg")
+        moto.delete_object(Bucket="first", Key="x.jpg")
     if loss == "bucket gone":
-        moto.delete_bucket(Bucket="a")
+        moto.delete_bucket(Bucket="first")
     try:
         met(B, in_place=True)
     finally:
-        moto.create_bucket(Bucket="a")
+        moto.create_bucket(Bucket="first")
 
     assert location() == B
     assert storage.read_original(Image.objects.get()) == RED
@@ -200,7 +200,7 @@ def test_ingested_without_in_place_it_is_copied(moto: Any, place: str, monkeypat
 
     assert location() == ""
     assert storage.read(ORIGINAL) == RED
-    moto.delete_object(Bucket="a", Key="x.jpg")
+    moto.delete_object(Bucket="first", Key="x.jpg")
     assert storage.read_original(Image.objects.get()) == RED
 
 
