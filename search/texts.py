@@ -18,6 +18,7 @@ def normalised_text(text: str) -> str:
 
     Control characters count as spaces, and half a surrogate pair, which no encoder can read, as nothing.
     """
-    if not (text.isascii() and text.isprintable()):
-        text = "".join(" " if unicodedata.category(c) == "Cc" else c for c in composed(text))
+    text = composed(text)
+    if not text.isprintable():
+        text = "".join(" " if unicodedata.category(c) == "Cc" else c for c in text)
     return " ".join(text.split())

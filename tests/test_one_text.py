@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -217,7 +218,7 @@ def test_what_is_stored_in_other_spellings_is_rewritten_and_nothing_else(alice: 
         cursor.execute("SELECT xmin::text, ctid::text FROM search_image WHERE id = %s", [right.pk])
         before = cursor.fetchall()
 
-        import_module("search.migrations.0009_text_in_nfc").normalise(apps, None)
+        import_module("search.migrations.0009_text_in_nfc").normalise(apps, SimpleNamespace(connection=connection))
 
         cursor.execute("SELECT xmin::text, ctid::text FROM search_image WHERE id = %s", [right.pk])
         assert cursor.fetchall() == before
