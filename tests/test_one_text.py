@@ -179,6 +179,14 @@ def test_a_table_names_files_in_either_spelling(tmp_path: Path, on_disk: Any, in
     }
 
 
+def test_a_folder_is_named_in_either_spelling(tmp_path: Path) -> None:
+    write_picture(tmp_path / nfd("제주도") / "a.jpg")
+    for spelled in ("제주도", nfd("제주도"), "제주도/a.jpg"):
+        source = open_source([str(tmp_path / spelled)])
+        assert [item.name for item in source] == [str(tmp_path / nfd("제주도") / "a.jpg")]
+        assert source.problems == []
+
+
 def test_a_name_half_in_one_spelling_and_half_in_the_other_is_found(tmp_path: Path) -> None:
     write_picture(tmp_path / f"é{nfd('é')}.jpg")
     (tmp_path / "table.csv").write_text("path,title\néé.jpg,Both\nü.jpg,None\n", encoding="utf-8")

@@ -145,6 +145,7 @@ def test_an_original_that_is_missing_is_named_with_where_it_came_from(any_storag
         f"original missing: {image.id} (came from {path})",
         f"thumbnail missing: {image.id} (its original is missing too)",
     ]
+    assert run("--mend")[1] == findings
     assert ingest(open_source([str(path)])).restored == 1
     assert run()[2] == 0
 

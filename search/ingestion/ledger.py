@@ -28,6 +28,13 @@ def met_before(items: Sequence[Item], *, pending: bool = False) -> list[uuid.UUI
     return [there.get(one) if one else None for one in ids]
 
 
+def have_read_again(image_id: uuid.UUID) -> None:
+    """Have a picture read when it is met again. Where it was met before stays written down, for whoever looks for it."""
+    for origin in Origin.objects.filter(image_id=image_id):
+        # A key that no address and version make.
+        Origin.objects.filter(pk=origin.pk).update(id=uuid.uuid4())
+
+
 def record(origins: Iterable[Origin | None]) -> None:
     """Remember where images came from. Any number of processes may do so at once."""
     rows = {origin.pk: origin for origin in origins if origin}

@@ -19,6 +19,7 @@ from search.imaging import UnreadableImage
 from search.ingestion import inventory
 from search.ingestion.deleting import delete_orphan, objects_held
 from search.ingestion.inventory import ORIGINALS, PLACES, RENDITIONS, SHARDS, THUMBNAILS, Stored
+from search.ingestion.ledger import have_read_again
 from search.ingestion.report import Finding, Problem, Reconciled
 from search.ingestion.restoring import Known, known_rows, note_moved, restore
 from search.models import Image, Origin, OwedDeletion, PictureSet, QueryPicture
@@ -143,8 +144,7 @@ class _Reconciliation:
         places = list(Origin.objects.filter(image_id=row.image_id).order_by("-seen").values_list("address", flat=True))
         remark = f"came from {', '.join(dict.fromkeys(places[:3]))}" if places else "came by upload, or long ago"
         if self._mend:
-            # What the ledger has forgotten is read again when it is met again.
-            Origin.objects.filter(image_id=row.image_id).delete()
+            have_read_again(row.image_id)
         self._tell(problem, row.name, remark)
 
     def _gone(self, row: _Row) -> None:
@@ -175,7 +175,7 @@ class _Reconciliation:
                 known = known_rows([row.image_id for row in some])
                 there = [row for row in some if row.image_id in known]
                 with ThreadPoolExecutor(core_count()) as drawers:
-                    outcomes = drawers.map(_drawn, [known[row.image_id] for row in there])
+                    outcomes = drawers.map(lambda row, known=known: _drawn(row, known[row.image_id]), there)
                     for row, problem in zip(there, outcomes, strict=True):
                         self._tell(Problem.THUMBNAIL, row.name, problem, mended=not problem)
 
@@ -258,10 +258,10 @@ def _is_in_place(row: _Row, known: Known) -> bool:
 
 def _has_it(row: _Row, location: str) -> bool:
     try:
-        with storage.translated():
-            return content_id(foreign.read(location)) == row.image_id
+        storage.read_original(Image(id=row.image_id, original_location=location, byte_size=row.byte_size))
     except (storage.MissingObject, storage.StorageUnavailable):
         return False
+    return True
 
 
 def _is_ours(row: _Row) -> bool:
@@ -278,10 +278,11 @@ def _other_place(row: _Row) -> str | None:
     return next((place for place in places if place != row.location and _has_it(row, place)), None)
 
 
-def _drawn(known: Known) -> str:
+def _drawn(row: _Row, known: Known) -> str:
     """Make the thumbnail of a row from its original; return why that can't be done, or nothing."""
     try:
-        data = storage.read_original(Image(id=known.image_id, original_location=known.original_location))
+        image = Image(id=row.image_id, original_location=known.original_location, byte_size=row.byte_size)
+        data = storage.read_original(image)
         if content_id(data) != known.image_id:
             return "its original is damaged"
         restore(known, data, known.original_location)
