@@ -29,7 +29,7 @@ def met_before(items: Sequence[Item], *, pending: bool = False) -> list[uuid.UUI
 
 
 def have_read_again(image_id: uuid.UUID) -> None:
-    """Have a picture read when it is met again. Where it was met before stays written down, for whoever looks for it."""
+    """Have a picture read when it is met again; where it was met before stays written down."""
     for origin in Origin.objects.filter(image_id=image_id):
         # A key that no address and version make.
         Origin.objects.filter(pk=origin.pk).update(id=uuid.uuid4())
