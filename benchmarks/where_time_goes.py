@@ -16,7 +16,7 @@ from django.test import Client
 from benchmarks.ingestion import forget
 from benchmarks.report import table
 from search.ingestion.adding import embed, prepare
-from search.ingestion.deleting import objects_kept
+from search.ingestion.deleting import objects_held
 from search.ingestion.items import Details
 from search.ingestion.line import BATCH
 from search.ingestion.rows import known, staging
@@ -95,7 +95,7 @@ def _one_batch(paths: Sequence[Path], watch: Stopwatch) -> None:
         assert not known(ids)
     prepared = [prepare(data, Details(), image_id=image_id) for data, image_id in zip(contents, ids, strict=True)]
     with staging() as rows:
-        with watch.step("locks"), objects_kept(ids):
+        with watch.step("locks"), objects_held(ids):
             pass
         for one in prepared:
             one.store()

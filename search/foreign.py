@@ -90,6 +90,18 @@ def is_anonymous(bucket: str) -> bool:
     return client(bucket).meta.config.signature_version is UNSIGNED
 
 
+def version_of(location: str) -> str | None:
+    """Return the ETag of an object; None where it is gone, or nobody lets us see it. Raises what botocore raises."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415
+
+    bucket, key = split(location)
+    try:
+        version: str = client(bucket).head_object(Bucket=bucket, Key=key, **request_options(bucket))["ETag"]
+    except ClientError:
+        return None
+    return version
+
+
 def read(location: str, most_bytes: int | None = None) -> bytes:
     """Return the bytes of an object. Raises TooLarge before they are read, and what botocore raises."""
     bucket, key = split(location)

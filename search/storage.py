@@ -90,7 +90,7 @@ def keys_of(image_id: uuid.UUID) -> list[str]:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
@@ -117,13 +117,13 @@ def put(key: str, data: bytes, content_type: str) -> None:
     """Store `data`, over what the key held. Raises StorageUnavailable."""
     content = ContentFile(data)
     setattr(content, "content_type", content_type)  # noqa: B010 - where django-storages looks for it
-    with _translated():
+    with translated():
         default_storage.save(key, content)
 
 
 def read(key: str) -> bytes:
     """Return the bytes of an object. Raises MissingObject and StorageUnavailable."""
-    with _translated(), default_storage.open(key) as file:
+    with translated(), default_storage.open(key) as file:
         data: bytes = file.read()
         return data
 
@@ -137,7 +137,7 @@ def read_original(image: "Image") -> bytes:
         return read(original_key(image.id))
     changed = MissingObject(f"{image.original_location} has changed since it was added.")
     try:
-        with _translated():
+        with translated():
             data = foreign.read(image.original_location, image.byte_size)
     except foreign.TooLarge:
         raise changed from None
@@ -146,16 +146,36 @@ def read_original(image: "Image") -> bytes:
     return data
 
 
+def version_in_place(location: str) -> str | None:
+    """Return the ETag of an original that stays elsewhere; None where it is gone. Raises StorageUnavailable."""
+    with translated():
+        return foreign.version_of(location)
+
+
+def size_of(key: str) -> int | None:
+    """Return how many bytes an object has; None where there is none. Raises StorageUnavailable."""
+    try:
+        with translated():
+            return int(default_storage.size(key))
+    except MissingObject:
+        return None
+
+
+def are_files() -> bool:
+    """Whether objects are files of this machine, which can be looked at for nothing."""
+    return isinstance(default_storage, FileSystemStorage)
+
+
 def exists(key: str) -> bool:
     """Whether there is an object with this key. Raises StorageUnavailable."""
-    with _translated():
+    with translated():
         return bool(default_storage.exists(key))
 
 
 def delete(keys: Iterable[str]) -> None:
     """Delete objects; one that is not there is no error. Raises StorageUnavailable."""
     for key in keys:
-        with _translated():
+        with translated():
             default_storage.delete(key)
 
 
@@ -163,8 +183,8 @@ def check() -> None:
     """Ask for the folder or the bucket itself. Raises StorageUnavailable when it is not there."""
     objects: Any = default_storage
     try:
-        with _translated():
-            if isinstance(objects, FileSystemStorage):
+        with translated():
+            if are_files():
                 Path(settings.MEDIA_ROOT).mkdir(parents=True, exist_ok=True)
                 os.listdir(settings.MEDIA_ROOT)
             else:
@@ -177,7 +197,7 @@ def serves_itself() -> bool:
     """Whether browsers can fetch objects from the storage; otherwise our own views serve them."""
     if settings.PICTURES_THROUGH_SITE:
         return False
-    return bool(settings.S3_PUBLIC_BASE_URL) or not isinstance(default_storage, FileSystemStorage)
+    return bool(settings.S3_PUBLIC_BASE_URL) or not are_files()
 
 
 def rendition_urls(image_ids: Iterable[uuid.UUID], longest: int) -> dict[uuid.UUID, str]:
@@ -190,7 +210,7 @@ def rendition_urls(image_ids: Iterable[uuid.UUID], longest: int) -> dict[uuid.UU
     for image_id, key in keys.items():
         url = remembered.get(f"url:{key}")
         if url is None:
-            with _translated():
+            with translated():
                 url = fresh[f"url:{key}"] = default_storage.url(key)
         urls[image_id] = url
     if fresh:

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from search import storage
 from search.ingestion import Details, add_picture, settle_deletions
-from search.ingestion.deleting import keep_objects, let_go
+from search.ingestion.deleting import hold_off, let_go
 from search.models import Image, OwedDeletion, Report
 from search.models.image import content_id
 from search.storage import MissingObject, StorageUnavailable
@@ -149,7 +149,9 @@ def test_reconcile_settles_what_is_owed_and_tells_of_how_many(
 
     assert capsys.readouterr().out.splitlines() == [
         "Objects of 2 deleted pictures removed.",
+        "0 pictures and 0 objects looked at.",
         "Objects of 0 deleted pictures removed.",
+        "0 pictures and 0 objects looked at.",
     ]
 
 
@@ -188,7 +190,7 @@ def test_a_picture_that_comes_back_waits_for_a_deletion_that_is_under_way(monkey
 
     def come_back() -> None:
         coming_back.set()
-        keep_objects([image_id])
+        hold_off([image_id])
         order.append("kept")
         storage.put(storage.original_key(image_id), data, "image/jpeg")
         let_go([image_id])

@@ -5,7 +5,9 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import PIL.ImageFile
 import pytest
 from django.db import connection
 
@@ -15,6 +17,7 @@ from search.ingestion import Details, Item, Report, Unavailable, adding, files_s
 from search.ingestion.stages import Allowance, Ended
 from search.models import Image, Origin
 from search.models.image import content_id
+from search.vectors import WrongVectors
 from tests.base import in_another_thread, picture_bytes, write_picture
 
 
@@ -257,6 +260,108 @@ def test_items_that_can_not_be_had_are_told_and_stop_nothing() -> None:
 
     assert report.added == 1
     assert sorted(report.failed) == [("one", "It is not there any more."), ("two", "Permission denied")]
+
+
+# Copies
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("small_batches")
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize("data", [b"", b"<html>This photo is no longer available</html>"])
+def test_copies_of_a_file_that_fails_fail_by_name(data: bytes, dry_run: bool) -> None:
+    items = [Item(f"bad {number}", lambda: data) for number in range(30)]
+
+    report = ingest([*items, Shelf(1).item(0)], dry_run=dry_run)
+
+    assert (report.added, report.known, len(report.failed)) == (1, 0, 30)
+    assert {name for name, _reason in report.failed} == {item.name for item in items}
+    assert len({reason for _name, reason in report.failed}) == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("small_batches")
+def test_copies_of_a_picture_that_is_added_are_here_already() -> None:
+    shelf = Shelf(2)
+    report = ingest(Item(f"{number}", shelf.item(number % 2).read) for number in range(30))
+    assert (report.added, report.known, report.failed) == (2, 28, [])
+
+
+@pytest.mark.django_db
+def test_copies_fail_with_a_picture_that_fails_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture, embed = picture_bytes("navy"), line.embed
+
+    def fails_for_one(prepared: Sequence[adding.Prepared]) -> None:
+        if any(one.image.id == content_id(picture) for one in prepared):
+            raise WrongVectors("The model gave a vector with a NaN or an infinity.")
+        embed(prepared)
+
+    monkeypatch.setattr(line, "embed", fails_for_one)
+    report = ingest([*Shelf(5), *(Item(f"navy {number}", lambda: picture) for number in range(3))])
+
+    assert (report.added, report.known) == (5, 0)
+    assert sorted(name for name, _reason in report.failed) == ["navy 0", "navy 1", "navy 2"]
+
+
+# Memory
+
+
+def _no_memory(*arguments: object, **options: object) -> bytes:
+    raise MemoryError
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("where", "name"), [(adding, "read_picture"), (adding, "thumbnail"), (PIL.ImageFile.ImageFile, "load")]
+)
+def test_a_picture_for_which_the_memory_does_not_suffice_fails_alone(
+    monkeypatch: pytest.MonkeyPatch, where: Any, name: str
+) -> None:
+    shelf = Shelf(5)
+    once, work = [True], getattr(where, name)
+
+    def fails_once(*arguments: object, **options: object) -> object:
+        if once:
+            once.pop()
+            raise MemoryError
+        return work(*arguments, **options)
+
+    monkeypatch.setattr(where, name, fails_once)
+
+    report = ingest(shelf)
+
+    assert (report.added, [reason for _name, reason in report.failed]) == (
+        4,
+        ["There is not enough memory for this picture."],
+    )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("stage", ["read", "store", "embed"])
+def test_memory_that_ends_at_any_step_fails_that_picture_and_is_given_back(
+    monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    monkeypatch.setattr(line, "FILE_BYTES", 1_000)
+    monkeypatch.setattr(line, "PICTURE_BYTES", 1_000)
+    shelf, bad = Shelf(5), picture_bytes("navy")
+    if stage == "store":
+        put = storage.put
+        of_it = storage.original_key(content_id(bad))
+        monkeypatch.setattr(storage, "put", lambda key, *rest: _no_memory() if key == of_it else put(key, *rest))
+    if stage == "embed":
+        embed = line.embed
+
+        def fails_for_one(prepared: Sequence[adding.Prepared]) -> None:
+            if any(one.image.id == content_id(bad) for one in prepared):
+                raise MemoryError
+            embed(prepared)
+
+        monkeypatch.setattr(line, "embed", fails_for_one)
+
+    report = ingest([Item("bad", _no_memory if stage == "read" else lambda: bad), *shelf])
+
+    assert report.added == 5
+    assert report.failed == [("bad", "There is not enough memory for this picture.")]
 
 
 # What goes wrong

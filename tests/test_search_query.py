@@ -9,11 +9,11 @@ from django.http import QueryDict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.embedding import normalised_text
 from search.imaging import PALETTE
 from search.models import Image
 from search.querying import BadQuery, Filters, Kind, Minimum, Mode, NoSuchQuery, Part, SearchQuery, Sort
 from search.querying.parts import MAX_PARTS
+from search.texts import normalised_text
 
 texts = st.text(max_size=60).map(normalised_text)
 some_text = texts.filter(bool)

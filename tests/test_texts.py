@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search import embedding
-from search.embedding import normalised_text, text_vector, texts
+from search.embedding import text_vector, texts
+from search.texts import normalised_text
 from search.vectors import Vectors
 from tests.base import a_vector, an_image
 

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from search.admin.lists import MOST_COUNTED
 from search.embedding import active_model
 from search.models import Image, Report
+from search.texts import normalised_text
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -70,6 +71,10 @@ class ReportedFilter(admin.SimpleListFilter):
 class TagFilter(_Filter):
     title = _("tag")
     parameter_name = "tag"
+
+    def value(self) -> str | None:
+        value = super().value()
+        return None if value is None else normalised_text(value)
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> _Choices:
         return [(tag, f"{tag} ({count})") for tag, count in most_common_tags()]

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from search.ingestion.metadata import clean_tags
 from search.models import Image
+from search.texts import normalised_text
 
 if TYPE_CHECKING:
     _ImageModelForm = forms.ModelForm[Image]
@@ -31,7 +32,7 @@ class TagsField(forms.CharField):
 
     def clean(self, value: Any) -> Any:
         text = super().clean(value)
-        tags = [" ".join(tag.split()) for tag in text.split(",")]
+        tags = [normalised_text(tag) for tag in text.split(",")]
         if too_long := [tag for tag in tags if len(tag) > LONGEST_TAG]:
             raise forms.ValidationError(
                 _("A tag has at most %(limit)s characters: “%(tag)s…” is longer.")

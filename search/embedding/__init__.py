@@ -16,7 +16,7 @@ from search.embedding.loading import (
     warm_up,
 )
 from search.embedding.protocol import Picture, PictureEncoder, TextEncoder
-from search.embedding.texts import MAX_TEXT_LENGTH, normalised_text, text_vector
+from search.embedding.texts import MAX_TEXT_LENGTH, text_vector
 
 __all__ = [
     "MAX_TEXT_LENGTH",
@@ -34,7 +34,6 @@ __all__ = [
     "is_demo_model",
     "load_before_forking",
     "models_at_hand",
-    "normalised_text",
     "picture_encoder",
     "start_serving",
     "status",

@@ -1,7 +1,6 @@
 """Words of a query -> one vector, computed once and remembered."""
 
 import hashlib
-import unicodedata
 
 import numpy as np
 from django.conf import settings
@@ -9,18 +8,10 @@ from django.core.cache import cache
 
 from search.embedding.identity import active_model
 from search.embedding.loading import text_encoder
+from search.texts import normalised_text
 from search.vectors import Vector
 
 MAX_TEXT_LENGTH = 1000
-
-
-def normalised_text(text: str) -> str:
-    """Return `text` in NFC with single spaces, so that what looks the same is the same query.
-
-    Control characters count as spaces, and half a surrogate pair, which no encoder can read, as nothing.
-    """
-    readable = "".join(" " if unicodedata.category(c) == "Cc" else c for c in text if not "\ud800" <= c <= "\udfff")
-    return " ".join(unicodedata.normalize("NFC", readable).split())
 
 
 def text_vector(text: str) -> Vector:

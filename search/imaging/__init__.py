@@ -1,7 +1,7 @@
 """Untrusted bytes -> an upright RGB picture, or UnreadableImage; and the small pictures made from it."""
 
 from search.imaging.derived import dominant_colour, placeholder, reduced, thumbnail
-from search.imaging.errors import Reason, UnreadableImage, too_many_bytes
+from search.imaging.errors import Reason, UnreadableImage, memory_guarded, too_many_bytes
 from search.imaging.formats import FORMATS, Format
 from search.imaging.palette import PALETTE, palette_colour
 from search.imaging.reading import ReadPicture, read_picture
@@ -14,6 +14,7 @@ __all__ = [
     "Reason",
     "UnreadableImage",
     "dominant_colour",
+    "memory_guarded",
     "palette_colour",
     "placeholder",
     "read_picture",

@@ -1,6 +1,8 @@
 """The one exception of this room: a file that can't be shown, and why, in the user's words."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 
 from django.utils.functional import Promise
@@ -17,6 +19,7 @@ class Reason(StrEnum):
     TOO_MANY_PIXELS = "too_many_pixels"
     TRUNCATED = "truncated"
     DAMAGED = "damaged"
+    NO_MEMORY = "no_memory"
 
 
 _MESSAGES: dict[Reason, Promise] = {
@@ -27,6 +30,7 @@ _MESSAGES: dict[Reason, Promise] = {
     Reason.TOO_MANY_PIXELS: _("This picture has %(found)s megapixels; the limit is %(limit)s."),
     Reason.TRUNCATED: _("This picture is cut short: the end of the file is missing."),
     Reason.DAMAGED: _("This picture is damaged and can't be opened."),
+    Reason.NO_MEMORY: _("There is not enough memory for this picture."),
 }
 
 
@@ -43,6 +47,15 @@ class UnreadableImage(Exception):
 
     def __str__(self) -> str:
         return str(_MESSAGES[self.code]) % self.figures
+
+
+@contextmanager
+def memory_guarded() -> Iterator[None]:
+    """Have a picture that needs more memory than there is refused, as others are."""
+    try:
+        yield
+    except MemoryError as error:
+        raise UnreadableImage(Reason.NO_MEMORY) from error
 
 
 def too_many_pixels(width: int, height: int, limit: int) -> UnreadableImage:

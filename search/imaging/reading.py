@@ -68,6 +68,8 @@ def read_picture(
         raise
     except Image.DecompressionBombError as error:
         raise _beyond_pillow(error, max_pixels) from error
+    except MemoryError as error:
+        raise UnreadableImage(Reason.NO_MEMORY) from error
     except Exception as error:  # fuzzing found a dozen types, TypeError and KeyError among them
         cut = is_cut_short(data, name) or "truncated" in str(error).lower()
         raise UnreadableImage(Reason.TRUNCATED if cut else Reason.DAMAGED) from error

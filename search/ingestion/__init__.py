@@ -6,8 +6,9 @@ from search.ingestion.deleting import settle_deletions
 from search.ingestion.items import Details, Item, Source, Unavailable
 from search.ingestion.metadata import Metadata, read_metadata
 from search.ingestion.pipeline import ingest
+from search.ingestion.reconciling import reconcile
 from search.ingestion.reembedding import reembed, stale_images
-from search.ingestion.report import Progress, Report
+from search.ingestion.report import Finding, Problem, Progress, Reconciled, Report
 from search.ingestion.sources import Choices, FolderWatch, Rules, files_source, open_source, watched_source
 from search.ingestion.tables import MetadataError
 from search.ingestion.working import LOST_DATABASE, Worker
@@ -17,12 +18,15 @@ __all__ = [
     "Added",
     "Choices",
     "Details",
+    "Finding",
     "FolderWatch",
     "Item",
     "Metadata",
     "MetadataError",
     "Pending",
+    "Problem",
     "Progress",
+    "Reconciled",
     "Report",
     "Rules",
     "Source",
@@ -33,6 +37,7 @@ __all__ = [
     "ingest",
     "open_source",
     "read_metadata",
+    "reconcile",
     "reembed",
     "settle_deletions",
     "stale_images",

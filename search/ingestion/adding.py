@@ -9,10 +9,20 @@ from django.conf import settings
 
 from search import storage
 from search.embedding import Picture, active_model, picture_encoder
-from search.imaging import FORMATS, ReadPicture, dominant_colour, placeholder, read_picture, reduced, thumbnail
-from search.ingestion.deleting import objects_kept
+from search.imaging import (
+    FORMATS,
+    ReadPicture,
+    dominant_colour,
+    memory_guarded,
+    placeholder,
+    read_picture,
+    reduced,
+    thumbnail,
+)
+from search.ingestion.deleting import call_off, objects_held
 from search.ingestion.items import Details
-from search.ingestion.rows import staging
+from search.ingestion.restoring import known_rows, note_moved, restore
+from search.ingestion.rows import known, staging
 from search.models import Image
 from search.models.image import content_id
 
@@ -63,13 +73,19 @@ def read_for_model(data: bytes) -> ReadPicture:
         at_least=MODEL_SIDE,
         longer_at_least=storage.THUMBNAIL,
     )
-    return replace(read, picture=reduced(read.picture, storage.THUMBNAIL, shorter=MODEL_SIDE))
+    with memory_guarded():
+        return replace(read, picture=reduced(read.picture, storage.THUMBNAIL, shorter=MODEL_SIDE))
 
 
 def prepare(
     data: bytes, details: Details, *, image_id: uuid.UUID, uploader: "User | None" = None, location: str = ""
 ) -> Prepared:
     """Decode a picture and fill in its row; with a `location` the original stays there. Raises UnreadableImage."""
+    with memory_guarded():
+        return _prepared(data, details, image_id, uploader, location)
+
+
+def _prepared(data: bytes, details: Details, image_id: uuid.UUID, uploader: "User | None", location: str) -> Prepared:
     read = read_for_model(data)
     image = Image(
         id=image_id,
@@ -103,19 +119,32 @@ def embed(prepared: Sequence[Prepared]) -> None:
 
 
 def add_picture(data: bytes, details: Details, uploader: "User | None") -> Added:
-    """Add one uploaded picture; it is found by the next search. The same bytes again change nothing.
+    """Add one uploaded picture; it is found by the next search.
 
+    The same bytes again change nothing, but bring back what is missing of the original and the thumbnail.
     Raises UnreadableImage, StorageUnavailable and ModelUnavailable.
     """
     image_id = content_id(data)
-    there = Image.objects.filter(pk=image_id).first()
-    if there and there.embedding_model == active_model():
-        return Added(there, is_new=False)
+    if known([image_id]):
+        with objects_held([image_id]):
+            _restore(image_id, data)
+            there = Image.objects.filter(pk=image_id).first()
+        if there:
+            return Added(there, is_new=False)
     picture_encoder()  # without a model nothing is stored
     prepared = prepare(data, details, image_id=image_id, uploader=uploader)
-    with objects_kept([image_id]):
+    is_new = not Image.objects.filter(pk=image_id).exists()
+    with objects_held([image_id]):
+        call_off([image_id])
         prepared.store()
         embed([prepared])
         with staging() as rows:
             rows.write([prepared.image])
-    return Added(Image.objects.get(pk=image_id), is_new=there is None)
+    return Added(Image.objects.get(pk=image_id), is_new=is_new)
+
+
+def _restore(image_id: uuid.UUID, data: bytes) -> None:
+    for row in known_rows([image_id]).values():
+        restored = restore(row, data)
+        if restored.moved is not None:
+            note_moved(row, restored.moved)

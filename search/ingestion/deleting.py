@@ -60,13 +60,26 @@ def settle_deletions() -> int:
             settled += 1
 
 
-def keep_objects(image_ids: Sequence[uuid.UUID]) -> None:
-    """Hold off deletions of these pictures' objects, which are about to be stored, until `let_go`.
+def delete_orphan(image_id: uuid.UUID) -> bool:
+    """Delete the objects of a picture that has no row, and return True, unless it has one or is about to.
 
-    Waits for one that is under way, and calls off those that are owed.
+    Raises StorageUnavailable.
     """
+    with transaction.atomic():
+        if not _is_ours(image_id) or Image.objects.filter(pk=image_id).exists():
+            return False
+        storage.delete(storage.keys_of(image_id))
+        return True
+
+
+def hold_off(image_ids: Sequence[uuid.UUID]) -> None:
+    """Hold off deletions of these pictures' objects until `let_go`, once for each time. Waits for one under way."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock_shared(lock) FROM unnest(%s::bigint[]) lock", [_locks(image_ids)])
+
+
+def call_off(image_ids: Sequence[uuid.UUID]) -> None:
+    """Have these pictures keep their objects, which are about to be stored, though their deletion is owed."""
     OwedDeletion.objects.filter(pk__in=image_ids).delete()
 
 
@@ -78,9 +91,9 @@ def let_go(image_ids: Sequence[uuid.UUID]) -> None:
 
 
 @contextmanager
-def objects_kept(image_ids: Sequence[uuid.UUID]) -> Iterator[None]:
-    """Hold off deletions of these pictures' objects for the block, which stores them and writes the rows."""
-    keep_objects(image_ids)
+def objects_held(image_ids: Sequence[uuid.UUID]) -> Iterator[None]:
+    """Hold off deletions of these pictures' objects for the block."""
+    hold_off(image_ids)
     try:
         yield
     finally:

@@ -1,11 +1,11 @@
 """Rows of a table whose path is no file on the disk: they may mean members of archives, or objects in buckets."""
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from search.ingestion.items import Details
+from search.texts import composed
 
 
 class Elsewhere:
@@ -54,7 +54,7 @@ class Elsewhere:
 
 def _plain(path: str) -> str:
     """Return a path with slashes, in one of the forms of Unicode, and without what stands for its beginning."""
-    path = unicodedata.normalize("NFC", path).replace("\\", "/").removeprefix("s3://")
+    path = composed(path).replace("\\", "/").removeprefix("s3://")
     while path.startswith("./"):
         path = path[2:].lstrip("/")
     return path.lstrip("/")

@@ -16,16 +16,23 @@ def origin_of(item: Item, image_id: uuid.UUID) -> Origin | None:
     return Origin(id=origin_id(item.address, item.version), address=item.address, image_id=image_id)
 
 
-def met_before(items: Sequence[Item], *, pending: bool = False) -> list[bool]:
-    """Tell of each item whether it was met before, unchanged, and its image is there with a vector that counts.
+def met_before(items: Sequence[Item], *, pending: bool = False) -> list[uuid.UUID | None]:
+    """Return of each item its image if it was met before, unchanged, and is there with a vector that counts.
 
     With `pending` an image that waits for its vector, or has that of another model, counts too.
     """
     ids = [origin_id(item.address, item.version) if item.address else None for item in items]
     images = Image.objects.all() if pending else Image.objects.filter(embedding_model=active_model())
     met = Origin.objects.filter(pk__in=[one for one in ids if one], image_id__in=images.values("pk"))
-    there = set(met.values_list("pk", flat=True))
-    return [one in there for one in ids]
+    there = dict(met.values_list("pk", "image_id"))
+    return [there.get(one) if one else None for one in ids]
+
+
+def have_read_again(image_id: uuid.UUID) -> None:
+    """Have a picture read when it is met again; where it was met before stays written down."""
+    for origin in Origin.objects.filter(image_id=image_id):
+        # A key that no address and version make.
+        Origin.objects.filter(pk=origin.pk).update(id=uuid.uuid4())
 
 
 def record(origins: Iterable[Origin | None]) -> None:

@@ -10,13 +10,15 @@ from typing import TypeAlias
 
 from imagesearch.machine import core_count
 from search.embedding import picture_encoder
-from search.imaging import UnreadableImage
+from search.imaging import Reason, UnreadableImage, memory_guarded
 from search.ingestion.adding import Prepared, embed, prepare
 from search.ingestion.items import Details, Item, Unavailable
 from search.ingestion.metadata import clean_tags
+from search.ingestion.restoring import Known, Restored, is_whole, restore
 from search.ingestion.stages import Allowance, Stage
 from search.models import Image
 from search.models.image import content_id
+from search.vectors import WrongVectors
 
 BATCH = 32
 """Pictures that are encoded together."""
@@ -33,6 +35,7 @@ _LAST_WORDS = 2.0
 class State(Enum):
     LISTED = auto()
     READ = auto()
+    WHOLE = auto()
     DONE = auto()
     FAILED = auto()
     DROPPED = auto()
@@ -40,13 +43,17 @@ class State(Enum):
 
 @dataclass(slots=True, eq=False)
 class Passage:
-    """A picture on its way. `again` are the items met meanwhile that turned out to be the same bytes."""
+    """A picture on its way. `again` are the items met meanwhile that turned out to be the same bytes, and `known` is
+    the row where there is one, with what was `restored` of its objects."""
 
     item: Item
     state: State = State.LISTED
     image_id: uuid.UUID | None = None
+    known: Known | None = None
+    restored: Restored | None = None
     data: bytes = field(default=b"", repr=False)
     prepared: Prepared | None = None
+    picture_bytes: int = 0
     image: Image | None = None
     failure: str = ""
     again: list[Item] = field(default_factory=list)
@@ -75,9 +82,10 @@ class Line:
         self._expected_bytes = FILE_BYTES // 2
         self._stages: list[Stage[Passage]] = []
         self._encoding = self._stage("encode", self._encode, threads=1, at_once=BATCH)
-        self._storing = self._stage("store", self._store, threads=STORERS)
-        self._decoding = self._stage("decode", self._decode, threads=max(2, core_count()))
-        self._reading = self._stage("read", self._read, threads=READERS)
+        self._storing = self._stage("store", self._alone(self._store), threads=STORERS)
+        self._decoding = self._stage("decode", self._alone(self._decode), threads=max(2, core_count()))
+        self._reading = self._stage("read", self._alone(self._read), threads=READERS)
+        self._keeping = self._stage("keep", self._alone(self._keep), threads=STORERS)
         # Not a stage: nothing ends a source that waits for something to offer, as one that watches a folder does.
         threading.Thread(target=self._list, name="ingest-list", daemon=True).start()
 
@@ -95,6 +103,13 @@ class Line:
     def add(self, passage: Passage) -> None:
         """Have the picture decoded, stored and encoded, as far as is wanted, which makes it DONE."""
         self._decoding.submit(passage)
+
+    def keep(self, passage: Passage) -> None:
+        """Have looked whether anything is missing of a known picture, and restored if so, which makes it WHOLE.
+
+        One that was not read before is READ where something is missing.
+        """
+        self._keeping.submit(passage)
 
     def finish(self, passage: Passage) -> None:
         """Make room for another in place of `passage`, which has come to its end."""
@@ -133,8 +148,24 @@ class Line:
         passage.state, passage.failure = state, failure
         self.events.put(passage)
 
-    def _read(self, passages: list[Passage]) -> None:
-        (passage,) = passages
+    def _alone(self, work: Callable[[Passage], None]) -> Callable[[list[Passage]], None]:
+        """Return `work` for a stage: a picture for which the memory does not suffice fails, and no other."""
+
+        def work_alone(passages: list[Passage]) -> None:
+            (passage,) = passages
+            try:
+                with memory_guarded():
+                    work(passage)
+            except UnreadableImage as error:
+                self._fails(passage, str(error))
+
+        return work_alone
+
+    def _fails(self, passage: Passage, reason: str) -> None:
+        self._let_picture_go(passage)
+        self._ends(passage, State.FAILED, reason)
+
+    def _read(self, passage: Passage) -> None:
         if self.stopping.is_set():
             return self._ends(passage, State.DROPPED)
         # Where nobody knows how large a file is: as large as those before it, and at first as two of the largest.
@@ -142,8 +173,10 @@ class Line:
         self._file_bytes.take(expected)
         try:
             data = passage.item.read()
-        except (Unavailable, OSError) as error:
+        except (Unavailable, OSError, MemoryError) as error:
             self._file_bytes.give_back(expected)
+            if isinstance(error, MemoryError):
+                raise
             reason = error.strerror if isinstance(error, OSError) else ""
             return self._ends(passage, State.FAILED, reason or str(error))
         self._file_bytes.give_back(expected - len(data))
@@ -151,35 +184,43 @@ class Line:
         passage.data, passage.image_id = data, content_id(data)
         return self._ends(passage, State.READ)
 
-    def _decode(self, passages: list[Passage]) -> None:
-        (passage,) = passages
+    def _keep(self, passage: Passage) -> None:
+        if self.stopping.is_set():
+            return self._ends(passage, State.DROPPED)
+        assert passage.known
+        location = passage.item.original_location
+        if passage.data:
+            passage.restored = restore(passage.known, passage.data, location)
+        elif not is_whole(passage.known, location):
+            return self._reading.submit(passage)
+        return self._ends(passage, State.WHOLE)
+
+    def _decode(self, passage: Passage) -> None:
         if self.stopping.is_set():
             return self._ends(passage, State.DROPPED)
         assert passage.image_id
-        try:
-            passage.prepared = prepare(
-                passage.data,
-                self._details(passage.item),
-                image_id=passage.image_id,
-                location=passage.item.original_location,
-            )
-        except UnreadableImage as error:
-            return self._ends(passage, State.FAILED, str(error))
+        passage.prepared = prepare(
+            passage.data,
+            self._details(passage.item),
+            image_id=passage.image_id,
+            location=passage.item.original_location,
+        )
         if self._dry:
             return self._ends(passage, State.DONE)
         if not self._enqueue:
             # Here, where many threads are, and not in the one that encodes.
             fitted = picture_encoder().fitted(passage.prepared.picture)
             passage.prepared = replace(passage.prepared, picture=fitted)
-        self._picture_bytes.take(_picture_bytes(passage))
+        needed = _picture_bytes(passage.prepared)
+        self._picture_bytes.take(needed)
+        passage.picture_bytes = needed
         return self._storing.submit(passage)
 
     def _details(self, item: Item) -> Details:
         details = item.details
         return replace(details, tags=clean_tags([*details.tags, *self._tags])) if self._tags else details
 
-    def _store(self, passages: list[Passage]) -> None:
-        (passage,) = passages
+    def _store(self, passage: Passage) -> None:
         assert passage.prepared
         passage.prepared.store()
         passage.prepared = replace(passage.prepared, original=b"", thumbnail=b"")
@@ -190,21 +231,34 @@ class Line:
             self._encoding.submit(passage)
 
     def _encode(self, passages: list[Passage]) -> None:
-        embed([passage.prepared for passage in passages if passage.prepared])
+        try:
+            embed([passage.prepared for passage in passages if passage.prepared])
+        except (WrongVectors, MemoryError) as error:
+            if len(passages) > 1:  # each alone, since it may be the fault of one of them
+                for passage in passages:
+                    self._encode([passage])
+            else:
+                no_memory = isinstance(error, MemoryError)
+                self._fails(passages[0], str(UnreadableImage(Reason.NO_MEMORY) if no_memory else error))
+            return
         for passage in passages:
             self._done(passage)
 
     def _done(self, passage: Passage) -> None:
-        self._picture_bytes.give_back(_picture_bytes(passage))
         assert passage.prepared
-        passage.image, passage.prepared = passage.prepared.image, None
+        passage.image = passage.prepared.image
+        self._let_picture_go(passage)
         self._ends(passage, State.DONE)
+
+    def _let_picture_go(self, passage: Passage) -> None:
+        passage.prepared = None
+        needed, passage.picture_bytes = passage.picture_bytes, 0
+        self._picture_bytes.give_back(needed)
 
     def _forget_file(self, passage: Passage) -> None:
         size, passage.data = len(passage.data), b""
         self._file_bytes.give_back(size)
 
 
-def _picture_bytes(passage: Passage) -> int:
-    assert passage.prepared
-    return 4 * passage.prepared.picture.width * passage.prepared.picture.height  # Pillow keeps RGB in four bytes
+def _picture_bytes(prepared: Prepared) -> int:
+    return 4 * prepared.picture.width * prepared.picture.height  # Pillow keeps RGB in four bytes

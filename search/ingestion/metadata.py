@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ from django.core.exceptions import ValidationError
 
 from search.ingestion.elsewhere import Elsewhere
 from search.ingestion.items import Details
+from search.ingestion.spelling import Spellings
 from search.ingestion.tables import MetadataError, Row, table_rows
 from search.models.image import Image, web_link
+from search.texts import composed, normalised_text
 
 _KINDS = {".tsv": "tsv", ".txt": "tsv", ".csv": "csv", ".jsonl": "jsonl"}
 """How the columns are separated, at first sight. Excel calls its "Unicode text" .txt."""
@@ -37,14 +40,14 @@ def read_metadata(table: Path, roots: Sequence[Path]) -> Metadata:
 
     One that is no file is kept for archives and buckets. Raises MetadataError for a table that can't be read at all.
     """
-    metadata = Metadata()
+    metadata, spellings = Metadata(), Spellings()
     for where, row in _rows(table, lambda remark: metadata.problems.append((str(table), remark))):
         name = str(row.get("path") or "").strip()
         if not name or "\0" in name:
             metadata.problems.append((where, "This line names no path."))
             continue
         details, problems = details_of(row)
-        path = _located(name, [table.parent, *roots])
+        path = _located(name, [table.parent, *roots], spellings)
         if path is None:
             metadata.elsewhere.add(name, details)
         else:
@@ -60,13 +63,16 @@ def _rows(table: Path, remarks: Callable[[str], None]) -> Iterator[tuple[str, Ro
     return table_rows(lambda: table.open("rb"), table.name, kind, ["path"], remarks)
 
 
-def _located(name: str, folders: Sequence[Path]) -> Path | None:
-    for folder in folders:
-        # As Windows writes paths, too.
-        for path in dict.fromkeys((folder / name, folder / name.replace("\\", "/"))):
-            with suppress(OSError):  # a name too long for any file
-                if path.is_file():
-                    return path.resolve()
+def _located(name: str, folders: Sequence[Path], spellings: Spellings) -> Path | None:
+    """Return the file of this name, or else one whose name is the same text in another normal form."""
+    # As Windows writes paths, too.
+    names = dict.fromkeys((name, name.replace("\\", "/")))
+    written = (folder / one for folder in folders for one in names)
+    composed_otherwise = (spellings.found(folder, one) for folder in folders for one in names)
+    for path in chain(written, composed_otherwise):
+        with suppress(OSError):  # a name too long for any file
+            if path and path.is_file():
+                return path.resolve()
     return None
 
 
@@ -89,8 +95,7 @@ def details_of(row: Row) -> tuple[Details, list[str]]:
 
 
 def _text(value: Any) -> str:
-    # JSON can escape half a surrogate pair, which no database takes.
-    return "" if value is None else str(value).replace("\0", "").encode("utf-8", "ignore").decode().strip()
+    return "" if value is None else composed(str(value).replace("\0", "")).strip()
 
 
 def clean_tags(value: Any) -> list[str]:
@@ -98,7 +103,7 @@ def clean_tags(value: Any) -> list[str]:
     parts = [_text(part).replace(",", " ") for part in value] if isinstance(value, list) else _text(value).split(",")
     tags: dict[str, str] = {}
     for part in parts:
-        tag = " ".join(part.split())[:60]
+        tag = normalised_text(part)[:60].strip()
         if tag:
             tags.setdefault(tag.casefold(), tag)
     return list(tags.values())[:50]

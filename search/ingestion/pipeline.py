@@ -1,6 +1,8 @@
 """Items of a source in, rows out, in steps that go on at the same time:
 
     list -> met before? -> read and hash -> known? -> decode -> store the objects -> encode -> write the row
+              |                               |
+              +--- whole? -> no more of it    +--- restore what is missing
 
 The thread that calls `ingest` speaks with the database, by the batch, and directs the others. What is under way is
 bounded in pictures and in bytes. Nothing but rows and objects says how far a run has come, so one that was killed is
@@ -9,23 +11,27 @@ simply run again.
 
 import queue
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
 
 from search.embedding import ModelUnavailable, picture_encoder
-from search.ingestion.deleting import keep_objects, let_go
+from search.ingestion.deleting import call_off, hold_off, let_go
 from search.ingestion.index_building import IndexDuringLoad
 from search.ingestion.items import Item
 from search.ingestion.ledger import met_before, origin_of, record
 from search.ingestion.line import BATCH, Event, Line, ListEnds, Passage, State
 from search.ingestion.report import Progress, Report
+from search.ingestion.restoring import Known, known_rows, note_moved
 from search.ingestion.rows import Staging, known, staging
 from search.ingestion.statistics import refresh_statistics
 from search.ingestion.stopping import stopping_in_order
-from search.storage import StorageUnavailable
+from search.storage import StorageUnavailable, are_files
 
 LOOK_UP = 4 * BATCH
 """Items whose origins are looked up together, which is most of a second run over the same pictures."""
+ASKED_FOR = 1_000
+"""Pictures of a run, known without reading them, whose objects a bucket is asked for: it takes a request for each.
+Files are looked at always."""
 _PATIENCE = 0.1
 """Seconds without news after which what waits for its batch to fill is passed on."""
 
@@ -40,12 +46,16 @@ class _Run:
         self.index = IndexDuringLoad(self._tell)
         self.under_way = 0
         self.list_has_ended = False
+        self.left_to_ask_for = ASKED_FOR
         # What waits for its batch to fill.
         self.listed: list[Passage] = []
         self.read: list[Passage] = []
+        self.whole: list[Passage] = []
         self.done: list[Passage] = []
         # What is new, from the look at its bytes to its row.
         self.fresh: dict[uuid.UUID, Passage] = {}
+        # Whose deletion is held off.
+        self.held: set[Passage] = set()
 
     def direct(self) -> None:
         """Pass on what the line brings until all of it has come to its end. Raises what one of the threads raised."""
@@ -54,7 +64,7 @@ class _Run:
             try:
                 self._take(self.line.events.get(timeout=_PATIENCE))
                 # Where all that is under way waits here, nothing else will bring anything.
-                waiting = len(self.listed) + len(self.read) + len(self.done)
+                waiting = sum(map(len, (self.listed, self.read, self.whole, self.done)))
                 is_idle = waiting == self.under_way and self.line.events.empty()
             except queue.Empty:
                 is_idle = True
@@ -83,10 +93,13 @@ class _Run:
                 self.listed.append(event)
             case State.READ:
                 self.read.append(event)
+            case State.WHOLE:
+                self.whole.append(event)
             case State.DONE:
                 self.done.append(event)
             case State.FAILED:
-                self.report.failed.append((event.item.name, event.failure))
+                # Copies of it fail as it does.
+                self.report.failed += [(item.name, event.failure) for item in (event.item, *event.again)]
                 self._finish([event])
             case State.DROPPED:
                 self._finish([event])
@@ -96,46 +109,82 @@ class _Run:
             self._look_up()
         if self.read and (is_idle or len(self.read) >= BATCH):
             self._recognise()
+        if self.whole and (is_idle or len(self.whole) >= BATCH):
+            self._note_whole()
         if self.done and (is_idle or len(self.done) >= BATCH):
             self.write()
 
     def _look_up(self) -> None:
-        """Have read what was not met before."""
+        """Have read what was not met before, or has lost something since."""
         listed, self.listed = self.listed, []
         met = met_before([passage.item for passage in listed], pending=self.enqueue)
-        for passage, was_met in zip(listed, met, strict=True):
-            if not was_met:
+        rows = known_rows({image_id for image_id in met if image_id})
+        trusted = []
+        for passage, image_id in zip(listed, met, strict=True):
+            passage.known = rows.get(image_id) if image_id else None
+            if passage.known is None:
                 self.line.read(passage)
-        self._know([passage for passage, was_met in zip(listed, met, strict=True) if was_met])
+            elif self._is_to_be_looked_at(passage.known, passage.item):
+                self.line.keep(passage)
+            else:
+                trusted.append(passage)
+        self._know(trusted)
+
+    def _is_to_be_looked_at(self, row: Known, item: Item) -> bool:
+        if not self.rows:
+            return False
+        self.left_to_ask_for -= 1
+        is_to_be_copied = row.original_location and not item.original_location
+        return bool(is_to_be_copied) or self.left_to_ask_for >= 0 or are_files()
 
     def _recognise(self) -> None:
-        """Have added what is not in the collection."""
+        """Have added what is not in the collection, and restored what is."""
         read, self.read = self.read, []
-        there = known([passage.image_id for passage in read if passage.image_id], pending=self.enqueue)
-        fresh, seen_again = [], []
+        ids = [passage.image_id for passage in read if passage.image_id]
+        if self.rows:
+            hold_off(ids)
+            self.held.update(read)
+        rows = known_rows(known(ids, pending=self.enqueue))
+        fresh, seen_again, twins = [], [], []
         for passage in read:
             assert passage.image_id
+            passage.known = rows.get(passage.image_id)
             twin = self.fresh.get(passage.image_id)
-            if passage.image_id in there:
+            if passage.known:
                 seen_again.append(passage)
             elif twin:
+                # Whether it is in the collection then, its twin will tell.
                 twin.again.append(passage.item)
-                self._know([passage])
+                twins.append(passage)
             else:
                 self.fresh[passage.image_id] = passage
                 fresh.append(passage)
-        if self.rows:
-            record(origin_of(passage.item, passage.image_id) for passage in seen_again if passage.image_id)
-            if fresh:
-                self._make_ready(fresh)
+        self._finish(twins)
+        self._go_on(fresh, seen_again)
+
+    def _go_on(self, fresh: Sequence[Passage], seen_again: Sequence[Passage]) -> None:
+        if not self.rows:
+            self._know(seen_again)
+        else:
+            for passage in seen_again:
+                self.line.keep(passage)
+            if fresh and not self.enqueue:
+                picture_encoder()  # without a model nothing is stored
+            call_off([passage.image_id for passage in fresh if passage.image_id])
         for passage in fresh:
             self.line.add(passage)
-        self._know(seen_again)
 
-    def _make_ready(self, fresh: Sequence[Passage]) -> None:
-        if not self.enqueue:
-            picture_encoder()  # without a model nothing is stored
-        keep_objects([passage.image_id for passage in fresh if passage.image_id])
+    def _note_whole(self) -> None:
+        """Write down where the known ones were met, and where their originals are now."""
+        whole, self.whole = self.whole, []
+        for passage in whole:
+            # Of those that were not read nothing was restored.
+            if passage.known and passage.restored:
+                self.report.restored += passage.restored.something
+                if passage.restored.moved is not None:
+                    note_moved(passage.known, passage.restored.moved)
+        record(origin_of(passage.item, passage.image_id) for passage in whole if passage.image_id)
+        self._know(whole)
 
     def _know(self, passages: Sequence[Passage]) -> None:
         if passages:
@@ -160,25 +209,28 @@ class _Run:
         else:
             added = len(done)
         self.report.added += added
-        self.report.known += len(done) - added
+        self.report.known += len(done) - added + sum(len(passage.again) for passage in done)
         self._finish(done)
         self.progress(self.report)
 
     def _finish(self, passages: Sequence[Passage]) -> None:
-        ended = [one.image_id for one in passages if one.image_id and self.fresh.get(one.image_id) is one]
-        for image_id in ended:
-            del self.fresh[image_id]
-        if self.rows and ended:
-            let_go(ended)
         for passage in passages:
+            if passage.image_id and self.fresh.get(passage.image_id) is passage:
+                del self.fresh[passage.image_id]
             self.under_way -= 1
             self.line.finish(passage)
+        self._let_go(self.held.intersection(passages))
+
+    def _let_go(self, held: Collection[Passage]) -> None:
+        if held:
+            let_go([passage.image_id for passage in held if passage.image_id])
+            self.held.difference_update(held)
 
     def break_off(self) -> None:
         """Give back what the run holds, if it holds any of it."""
         self.line.close()
+        self._let_go(self.held.copy())
         if self.rows:
-            let_go(list(self.fresh))
             self.index.let_go()
 
 

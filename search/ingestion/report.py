@@ -1,7 +1,9 @@
 """What a run tells of itself, while it goes on and at its end."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TypeAlias
 
 
@@ -10,11 +12,12 @@ class Report:
     """What became of the pictures of one run.
 
     `doing` names what takes its time beside pictures, while it lasts. `stopped`: a signal ended the run before the
-    source did.
+    source did. `restored`: of those that were known, so many lacked an object, which is there again.
     """
 
     added: int = 0
     known: int = 0
+    restored: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
     doing: str = ""
     stopped: bool = False
@@ -26,3 +29,42 @@ class Report:
 
 Progress: TypeAlias = Callable[[Report], None]
 """Called at the start, after each batch, and when something else begins that takes its time."""
+
+
+class Problem(StrEnum):
+    ORIGINAL = "original missing"
+    DAMAGED = "original damaged"
+    THUMBNAIL = "thumbnail missing"
+    ORPHAN = "no row"
+    DRAFT = "never finished"
+    STRANGE = "not ours"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is wrong with `name`, a picture or the key of an object; `is_mended` when it no more is."""
+
+    problem: Problem
+    name: str
+    remark: str = ""
+    is_mended: bool = False
+
+
+@dataclass
+class Reconciled:
+    """What was looked at, how much of each problem was found and mended, and how much is too young to tell.
+
+    `orphans_refused`: there were so many orphans that none was deleted.
+    """
+
+    rows: int = 0
+    objects: int = 0
+    found: "Counter[Problem]" = field(default_factory=Counter)
+    mended: "Counter[Problem]" = field(default_factory=Counter)
+    young: int = 0
+    orphans_refused: bool = False
+
+    @property
+    def is_all_well(self) -> bool:
+        left = self.found - self.mended
+        return not left.total() - left[Problem.STRANGE]

@@ -62,6 +62,7 @@ class Staging:
             new = {row[0] for row in cursor.fetchall()}
             if len(new) < len(images):
                 new |= self._give_vectors(cursor)
+                self._take_home(cursor)
             cursor.execute(sql.SQL("TRUNCATE {}").format(_STAGING))
         return new
 
@@ -93,6 +94,15 @@ class Staging:
                 [stale],
             )
         return set(stale)
+
+    def _take_home(self, cursor: Any) -> None:
+        """Note of rows that were there, and whose originals stayed elsewhere, which of these were stored with us."""
+        cursor.execute(
+            sql.SQL(
+                "UPDATE {images} there SET original_location = '' FROM {staging} staged "
+                "WHERE there.id = staged.id AND staged.original_location = '' AND there.original_location <> ''"
+            ).format(images=_IMAGES, staging=_STAGING)
+        )
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from django.db import InterfaceError, InternalError, OperationalError, connectio
 from imagesearch.machine import core_count
 from search import storage
 from search.embedding import Picture, picture_encoder
-from search.imaging import UnreadableImage
+from search.imaging import UnreadableImage, memory_guarded
 from search.ingestion.adding import read_for_model
 from search.ingestion.claims import Owed, claim, give_vectors
 from search.ingestion.index_building import IndexDuringLoad
@@ -187,7 +187,8 @@ class Worker:
     def _read(self, images: Sequence[Image], readers: ThreadPoolExecutor) -> dict[uuid.UUID, Picture]:
         def read(image: Image) -> Picture | str:
             try:
-                return picture_encoder().fitted(read_for_model(storage.read_original(image)).picture)
+                with memory_guarded():
+                    return picture_encoder().fitted(read_for_model(storage.read_original(image)).picture)
             except (UnreadableImage, storage.MissingObject) as error:
                 return str(error)
 

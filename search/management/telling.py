@@ -21,7 +21,10 @@ def tell(
     for name, remark in [*notes, *report.failed]:
         complaints.write(f"{name}: {remark}")
     added = "would be added" if dry_run else "added"
-    out.write(f"{report.added:,} {added}, {report.known:,} already here, {len(report.failed):,} failed.")
+    known = f"{report.known:,} already here"
+    if report.restored:
+        known += f" ({report.restored:,} of them with files that were missing and are back)"
+    out.write(f"{report.added:,} {added}, {known}, {len(report.failed):,} failed.")
 
 
 def tell_what_was_not_read(report: Report, findings: Findings, out: OutputWrapper) -> bool:

@@ -79,6 +79,6 @@ def _round(
     complaints: OutputWrapper,
 ) -> Report:
     report = ingest(watched_source(whole, metadata.details), tags=tags, enqueue=enqueue)
-    if report.added or report.failed:
+    if report.added or report.failed or report.restored:
         tell(report, metadata.problems, out, complaints)
     return report

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from search.models.image import Image
+from search.models.texts import ProseField
 
 
 class Report(models.Model):
@@ -25,7 +26,7 @@ class Report(models.Model):
 
     image = models.ForeignKey(Image, verbose_name=_("image"), on_delete=models.CASCADE, related_name="reports")
     reason = models.CharField(_("reason"), max_length=20, choices=Reason)
-    details = models.TextField(_("details"), max_length=1000, blank=True)
+    details = ProseField(_("details"), max_length=1000, blank=True)
     reporter = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("reported by"),

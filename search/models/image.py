@@ -6,7 +6,6 @@ import uuid
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import URLValidator
 from django.db import models
@@ -17,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from pgvector.django import HalfVectorField, HnswIndex
 
 from search.imaging.palette import PALETTE, palette_colour
+from search.models.texts import LineField, ProseField, TagsField
 from search.querysets import WORDS, ImageQuerySet
 
 DIMENSIONS = 512
@@ -91,13 +91,13 @@ class Image(models.Model):
     # What computed the vector, such as "torch float32". Vectors of all that agree with float32 may mix in a search.
     embedding_backend = models.CharField(_("computed by"), max_length=60, blank=True, db_default="", editable=False)
 
-    title = models.CharField(_("title"), max_length=300, blank=True)
-    description = models.TextField(_("description"), max_length=5000, blank=True)
+    title = LineField(_("title"), max_length=300, blank=True)
+    description = ProseField(_("description"), max_length=5000, blank=True)
     source_link = WebLinkField(_("source link"), max_length=2000, blank=True, validators=[web_link])
-    author = models.CharField(_("author"), max_length=300, blank=True)
-    licence = models.CharField(_("licence"), max_length=300, blank=True)
-    tags = ArrayField(
-        models.CharField(max_length=60),
+    author = LineField(_("author"), max_length=300, blank=True)
+    licence = LineField(_("licence"), max_length=300, blank=True)
+    tags = TagsField(
+        LineField(max_length=60),
         verbose_name=_("tags"),
         default=list,
         blank=True,

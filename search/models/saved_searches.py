@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from search.models.queries import QueryPicture
+from search.models.texts import LineField
 
 LONGEST_NAME = 200
 LONGEST_QUERY = 20_000
@@ -23,7 +24,7 @@ class SavedSearch(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, verbose_name=_("user"), on_delete=models.CASCADE, related_name="saved_searches"
     )
-    name = models.CharField(_("name"), max_length=LONGEST_NAME)
+    name = LineField(_("name"), max_length=LONGEST_NAME)
     query = models.TextField(_("query"), max_length=LONGEST_QUERY, blank=True, editable=False)
     # Pictures that are searched by are forgotten after a while, but not these.
     pictures = models.ManyToManyField(

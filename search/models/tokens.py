@@ -12,6 +12,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from search.models.texts import LineField
+
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
@@ -33,7 +35,7 @@ class ApiToken(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, verbose_name=_("user"), on_delete=models.CASCADE, related_name="api_tokens"
     )
-    name = models.CharField(
+    name = LineField(
         _("name"), max_length=100, help_text=_("Where you will use it, so that you know later what you revoke.")
     )
     # Random secrets of 256 bits need no slow hash: there is nothing to guess.

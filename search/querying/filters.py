@@ -9,12 +9,12 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from search.embedding import normalised_text
 from search.imaging import PALETTE
 from search.models import Image
 from search.querying.errors import BadQuery
 from search.querying.parts import Params
 from search.querysets import ImageQuerySet
+from search.texts import normalised_text
 
 MAX_VALUES = 20
 """Values of one filter."""

@@ -8,8 +8,9 @@ from enum import StrEnum
 
 from django.utils.translation import gettext as _
 
-from search.embedding import MAX_TEXT_LENGTH, normalised_text
+from search.embedding import MAX_TEXT_LENGTH
 from search.querying.errors import BadQuery, NoSuchQuery
+from search.texts import normalised_text
 
 LEAST_WEIGHT, MOST_WEIGHT = 0.1, 3.0
 MAX_PARTS = 12

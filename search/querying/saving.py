@@ -7,12 +7,12 @@ from django.db import transaction
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from search.embedding import normalised_text
 from search.models import QueryPicture, SavedSearch
 from search.models.saved_searches import LONGEST_NAME, LONGEST_QUERY
 from search.querying.errors import BadQuery, NoSuchQuery
 from search.querying.parts import Kind
 from search.querying.query import SearchQuery
+from search.texts import normalised_text
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -4,29 +4,36 @@ The configuration is `simple`, which knows no language, and the ends of words ar
 고양이가.
 """
 
-import re
+import unicodedata
 
 from django.contrib.postgres.search import SearchQuery as TextQuery
 from django.contrib.postgres.search import SearchRank
 
 from search.querysets import WORDS, ImageQuerySet
 
-_WORD = re.compile(r"\w+")
+
+def _words(text: str) -> list[str]:
+    """Take `text` apart as PostgreSQL does: vowel signs, and accents that no letter comes with, belong to words."""
+    kept, within = [], False
+    for character in text:
+        within = character.isalnum() or character == "_" or (within and unicodedata.category(character)[0] == "M")
+        kept.append(character if within else " ")
+    return "".join(kept).split()
 
 
 def whole_words(text: str) -> TextQuery | None:
     """Return what matches all words of `text`, whole; None where it has none."""
-    return _all_of([f"'{word}'" for word in _WORD.findall(text)], " & ")
+    return _all_of([f"'{word}'" for word in _words(text)], " & ")
 
 
 def beginnings(text: str) -> TextQuery | None:
     """Return what matches words that begin with those of `text`, all of them; None where it has none."""
-    return _all_of([_open_ended(word) for word in _WORD.findall(text)], " & ")
+    return _all_of([_open_ended(word) for word in _words(text)], " & ")
 
 
 def phrase(text: str) -> TextQuery | None:
     """Return what matches the words of `text` in a row, the last with an open end; None where it has none."""
-    words = _WORD.findall(text)
+    words = _words(text)
     return _all_of([*(f"'{word}'" for word in words[:-1]), *(_open_ended(word) for word in words[-1:])], " <-> ")
 
 

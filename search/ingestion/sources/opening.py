@@ -15,6 +15,7 @@ from search.ingestion.sources.listing import Findings, Listed, Listing
 from search.ingestion.sources.manifest import address_listing, is_table, manifest
 from search.ingestion.sources.tars import is_tar, tar_listing
 from search.ingestion.sources.zips import is_zip, zip_listing
+from search.ingestion.spelling import Spellings
 
 _OTHER_FILES = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|tsv|csv|jsonl)[^/]*$", re.IGNORECASE)
 _FOREIGN_ARCHIVES = (".7z", ".rar", ".tar.zst", ".tar.lz", ".tzst")
@@ -71,6 +72,8 @@ class _Door:
                 yield from self._local(os.path.expanduser(place))  # noqa: PTH111 - it stays as it was typed
 
     def _local(self, pattern: str) -> Iterator[_Files | Listing]:
+        if not os.path.lexists(pattern):
+            pattern = str(Spellings().found(Path(), pattern) or pattern)
         if os.path.lexists(pattern):
             yield self._named(pattern)
             return

@@ -1,0 +1,106 @@
+"""What a picture of the collection has lost, and gets back when its bytes are met again.
+
+Rows are looked up before and changed afterwards: what lies between speaks with the storage alone, in any thread.
+"""
+
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from django.conf import settings
+
+from search import storage
+from search.imaging import FORMATS, memory_guarded, read_picture, thumbnail
+from search.models import Image, Origin
+from search.models.ingestion import origin_id
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A row that is there. Its original is with us, or stays at `original_location`, where `origins` have met it."""
+
+    image_id: uuid.UUID
+    format: str
+    pixels: int
+    original_location: str = ""
+    origins: frozenset[uuid.UUID] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """Whether an object was missing, and where the original stays from now on if that changes ("": with us)."""
+
+    something: bool = False
+    moved: str | None = None
+
+
+def known_rows(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Known]:
+    """Return those of these rows that are there."""
+    columns = ("pk", "format", "width", "height", "original_location")
+    rows = {
+        image_id: Known(image_id, name, width * height, location)
+        for image_id, name, width, height, location in Image.objects.filter(pk__in=image_ids).values_list(*columns)
+    }
+    in_place = [row.image_id for row in rows.values() if row.original_location]
+    for image_id, origin in Origin.objects.filter(image_id__in=in_place).values_list("image_id", "pk"):
+        rows[image_id] = replace(rows[image_id], origins=rows[image_id].origins | {origin})
+    return rows
+
+
+def is_whole(known: Known, location: str) -> bool:
+    """Whether meeting these bytes again, at `location` or else to be copied, would change nothing.
+
+    Raises StorageUnavailable.
+    """
+    if not storage.size_of(storage.rendition_key(known.image_id, storage.THUMBNAIL)):
+        return False
+    if known.original_location:
+        return _stays(known, location)
+    return bool(storage.size_of(storage.original_key(known.image_id)))
+
+
+def restore(known: Known, data: bytes, location: str = "") -> Restored:
+    """Store what is missing of a picture whose bytes are `data`, met at `location` or else to be copied.
+
+    An original that is with us stays so; one that is not is copied, or noted at `location` where it is gone from
+    where it was. The caller holds deletions off, and writes down what has `moved`.
+    Raises StorageUnavailable and UnreadableImage.
+    """
+    small = storage.rendition_key(known.image_id, storage.THUMBNAIL)
+    lacks_thumbnail = not storage.size_of(small)
+    if lacks_thumbnail:
+        storage.put(small, _thumbnail(known, data), "image/webp")
+    if known.original_location:
+        is_right, was_lost = _stays(known, location), False
+    else:
+        is_right = storage.size_of(storage.original_key(known.image_id)) == len(data)
+        was_lost = not is_right
+    if is_right:
+        return Restored(lacks_thumbnail)
+    if not location:
+        storage.put(storage.original_key(known.image_id), data, FORMATS[known.format].mime)
+    return Restored(lacks_thumbnail or was_lost, location if location != known.original_location else None)
+
+
+def note_moved(known: Known, location: str) -> None:
+    """Write down where an original stays from now on, unless that has changed meanwhile."""
+    there = Image.objects.filter(pk=known.image_id, original_location=known.original_location)
+    there.update(original_location=location)
+
+
+def _stays(known: Known, location: str) -> bool:
+    """Whether an original that is not with us can be left where it is."""
+    return bool(location) and (location == known.original_location or _is_still_there(known))
+
+
+def _is_still_there(known: Known) -> bool:
+    version = storage.version_in_place(known.original_location)
+    return version is not None and origin_id(known.original_location, version) in known.origins
+
+
+def _thumbnail(known: Known, data: bytes) -> bytes:
+    # What is in the collection was allowed once.
+    most = max(settings.UPLOAD_MAX_MEGAPIXELS * 1_000_000, known.pixels)
+    read = read_picture(data, max_pixels=most, at_least=1, longer_at_least=storage.THUMBNAIL)
+    with memory_guarded():
+        return thumbnail(read.picture, storage.THUMBNAIL)

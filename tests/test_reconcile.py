@@ -1,0 +1,407 @@
+"""`manage.py reconcile`: what is missing is named, what is left over goes, and what is under way stays."""
+
+import os
+import re
+import time
+import uuid
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from search import storage
+from search.ingestion import Choices, Details, add_picture, ingest, open_source, reconciling
+from search.ingestion.deleting import hold_off, let_go
+from search.models import Image, Origin, OwedDeletion
+from search.models.image import content_id
+from tests.base import in_another_thread, picture_bytes, write_picture
+from tests.s3_servers import BUCKET, Moto, Rclone, S3Server, use_s3
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+RED, BLUE = (picture_bytes(colour, size=(640, 480)) for colour in ("red", "blue"))
+DAY = 24 * 3600
+
+
+@pytest.fixture(scope="module")
+def running_moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
+    server = Moto(tmp_path_factory.mktemp("moto"))
+    server.start()
+    server.client().create_bucket(Bucket="elsewhere")
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def running_rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rclone]:
+    server = Rclone(tmp_path_factory.mktemp("rclone"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def moto(running_moto: Moto, settings: Any) -> Moto:
+    running_moto.empty()
+    use_s3(settings, running_moto)
+    return running_moto
+
+
+@pytest.fixture(params=["files", "moto", "moto in a folder", "rclone"])
+def any_storage(request: pytest.FixtureRequest, settings: Any) -> str:
+    """The product with its objects in files, or in a bucket."""
+    kind: str = request.param
+    if kind != "files":
+        server: S3Server = request.getfixturevalue(f"running_{kind.split(maxsplit=1)[0]}")
+        server.empty()
+        use_s3(settings, server, **({"AWS_LOCATION": "a/folder"} if "folder" in kind else {}))
+    return kind
+
+
+def run(*options: str) -> tuple[list[str], list[str], int]:
+    """Return the lines that are printed after the first one, the findings, and the exit status."""
+    out, complaints, status = StringIO(), StringIO(), 0
+    try:
+        call_command("reconcile", *options, stdout=out, stderr=complaints)
+    except SystemExit as end:
+        status = int(end.code or 0)
+    return out.getvalue().splitlines()[1:], complaints.getvalue().splitlines(), status
+
+
+def added(data: bytes = RED, title: str = "") -> Image:
+    return add_picture(data, Details(title=title), None).image
+
+
+def original_of(image: Image) -> str:
+    return storage.original_key(image.id)
+
+
+def thumbnail_of(image: Image) -> str:
+    return storage.rendition_key(image.id, storage.THUMBNAIL)
+
+
+def orphan(*, thumbnail_only: bool = False) -> list[str]:
+    """Objects that no row speaks of."""
+    image_id = uuid.uuid4()
+    keys = [storage.original_key(image_id), storage.rendition_key(image_id, storage.THUMBNAIL)]
+    for key in keys[thumbnail_only:]:
+        storage.put(key, RED, "image/jpeg")
+    return keys[thumbnail_only:]
+
+
+def make_old(settings: Any, *keys: str) -> None:
+    before = time.time() - 2 * DAY
+    for key in keys:
+        os.utime(Path(settings.MEDIA_ROOT) / key, (before, before))
+
+
+# Nothing wrong
+
+
+def test_all_is_well(any_storage: str) -> None:
+    added(RED)
+    added(BLUE)
+
+    assert run() == (["2 pictures and 4 objects looked at."], [], 0)
+    assert run("--mend", "--older-than", "0") == (["2 pictures and 4 objects looked at."], [], 0)
+
+
+def test_an_empty_collection_is_well(any_storage: str) -> None:
+    assert run("--mend") == (["0 pictures and 0 objects looked at."], [], 0)
+
+
+# What is missing
+
+
+def test_a_thumbnail_that_is_missing_is_named_and_made_again_from_the_original(any_storage: str) -> None:
+    image = added(title="A red one")
+    before = storage.read(thumbnail_of(image))
+    storage.delete([thumbnail_of(image)])
+
+    lines, findings, status = run()
+    assert (findings, status) == ([f"thumbnail missing: {image.id} 'A red one'"], 1)
+    assert "1 thumbnails missing." in lines
+    assert storage.size_of(thumbnail_of(image)) is None
+
+    lines, findings, status = run("--mend")
+    assert (findings, status) == ([f"thumbnail missing: {image.id} 'A red one' - mended"], 0)
+    assert storage.read(thumbnail_of(image)) == before
+    assert run()[2] == 0
+
+
+def test_an_original_that_is_missing_is_named_with_where_it_came_from(any_storage: str, tmp_path: Path) -> None:
+    path = write_picture(tmp_path / "photos" / "a.jpg", "green", size=(640, 480))
+    ingest(open_source([str(path)]))
+    image = Image.objects.get()
+    storage.delete([original_of(image), thumbnail_of(image)])
+
+    _lines, findings, status = run("--mend")
+
+    assert status == 1
+    assert findings == [
+        f"original missing: {image.id} (came from {path})",
+        f"thumbnail missing: {image.id} (its original is missing too)",
+    ]
+    assert run("--mend")[1] == findings
+    assert ingest(open_source([str(path)])).restored == 1
+    assert run()[2] == 0
+
+
+def test_what_is_marked_is_read_again_by_the_next_run_however_much_is_asked_of_a_bucket(
+    moto: Moto, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("search.ingestion.pipeline.ASKED_FOR", 0)
+    path = write_picture(tmp_path / "a.jpg", "green", size=(640, 480))
+    ingest(open_source([str(path)]))
+    image = Image.objects.get()
+    storage.delete([original_of(image)])
+    assert run()[2] == 1
+    assert ingest(open_source([str(path)])).restored == 0
+
+    run("--mend")
+
+    assert ingest(open_source([str(path)])).restored == 1
+    assert storage.read(original_of(image)) == path.read_bytes()
+
+
+def test_an_original_that_was_cut_short_is_damaged(any_storage: str) -> None:
+    image = added()
+    storage.put(original_of(image), RED[:100], "image/jpeg")
+
+    lines, findings, status = run("--mend")
+
+    assert (findings, status) == ([f"original damaged: {image.id} (came by upload, or long ago)"], 1)
+    assert "1 originals damaged, 0 mended." in lines
+    assert add_picture(RED, Details(), None).image == image
+    assert run()[2] == 0
+
+
+def test_a_damaged_original_makes_no_thumbnail() -> None:
+    image = added()
+    storage.put(original_of(image), BLUE[: len(RED)].ljust(len(RED), b"\0"), "image/jpeg")
+    storage.delete([thumbnail_of(image)])
+
+    assert run("--mend")[1] == [f"thumbnail missing: {image.id} (its original is damaged)"]
+    assert storage.size_of(thumbnail_of(image)) is None
+
+
+# What is left over
+
+
+def test_objects_without_a_row_are_named_and_deleted_when_they_are_old_enough(any_storage: str) -> None:
+    image = added()
+    keys = [*orphan(), *orphan(thumbnail_only=True)]
+
+    lines, findings, status = run("--mend")
+    assert (findings, status) == ([], 0)
+    assert "2 too young to tell: they may be on their way in." in lines
+
+    lines, findings, status = run("--older-than", "0")
+    assert status == 1
+    assert sorted(findings) == sorted([f"no row: {keys[0]}, {keys[1]}", f"no row: {keys[2]}"])
+    assert all(storage.size_of(key) for key in keys)
+
+    lines, findings, status = run("--older-than", "0", "--mend")
+    assert status == 0
+    assert "2 pictures with objects and no row, 2 mended." in lines
+    assert not any(storage.size_of(key) for key in keys)
+    assert storage.read(original_of(image)) == RED
+
+
+def test_files_are_as_old_as_they_are(settings: Any) -> None:
+    added()
+    old, young = orphan(), orphan()
+    make_old(settings, *old)
+
+    _lines, findings, status = run("--mend")
+
+    assert (findings, status) == ([f"no row: {', '.join(old)}"], 0)
+    assert [storage.size_of(key) is not None for key in (*old, *young)] == [False, False, True, True]
+
+
+def test_so_many_orphans_that_the_database_must_be_the_wrong_one_are_kept() -> None:
+    added()
+    keys = [key for _ in range(12) for key in orphan()]
+
+    lines, _findings, status = run("--mend", "--older-than", "0")
+    assert status == 1
+    assert any("may be the wrong database" in line for line in lines)
+    assert all(storage.size_of(key) for key in keys)
+
+    assert run("--mend", "--older-than", "0", "--delete-many")[2] == 0
+    assert not any(storage.size_of(key) for key in keys)
+
+
+def test_a_database_without_pictures_loses_nothing() -> None:
+    keys = orphan()
+    assert run("--mend", "--older-than", "0")[2] == 1
+    assert all(storage.size_of(key) for key in keys)
+
+
+def test_a_picture_that_is_on_its_way_in_keeps_its_objects() -> None:
+    added()
+    coming, _thumbnail = orphan()
+    image_id = uuid.UUID(coming.rpartition("/")[2])
+    found: list[int] = []
+
+    hold_off([image_id])
+    try:
+        in_another_thread(lambda: found.append(run("--mend", "--older-than", "0")[2])).join(60)
+    finally:
+        let_go([image_id])
+
+    assert found == [1]
+    assert storage.size_of(coming)
+
+
+def test_a_picture_that_comes_after_its_objects_were_listed_is_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = added(BLUE)
+    rows = reconciling._rows
+
+    def rows_late() -> Iterator[Any]:
+        in_another_thread(lambda: added(RED)).join(60)
+        yield from rows()
+
+    monkeypatch.setattr(reconciling, "_rows", rows_late)
+
+    lines, findings, status = run("--mend", "--older-than", "0")
+    assert (findings, status) == ([], 0)
+    assert lines == ["2 pictures and 2 objects looked at."]
+    assert set(Image.objects.values_list("pk", flat=True)) == {there.pk, content_id(RED)}
+
+
+def test_a_picture_that_comes_after_its_row_was_looked_for_is_no_orphan(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = added(BLUE)
+    rows = list(reconciling._rows())
+    added(RED)
+    monkeypatch.setattr(reconciling, "_rows", lambda: iter(rows))
+
+    assert run("--mend", "--older-than", "0") == (["1 pictures and 4 objects looked at."], [], 0)
+    assert storage.size_of(original_of(there))
+    assert storage.size_of(storage.original_key(content_id(RED)))
+
+
+def test_a_picture_that_is_deleted_meanwhile_is_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = added(RED)
+    rows = list(reconciling._rows())
+    image.delete()
+    monkeypatch.setattr(reconciling, "_rows", lambda: iter(rows))
+
+    assert run("--mend") == (["1 pictures and 0 objects looked at."], [], 0)
+
+
+def test_drafts_of_files_go_when_they_are_old(settings: Any) -> None:
+    image = added()
+    folder = Path(settings.MEDIA_ROOT) / original_of(image).rpartition("/")[0]
+    (folder / "tmpabc_1234").write_bytes(b"half")
+    (folder / "notes.txt").write_bytes(b"mine")
+    key = f"{original_of(image).rpartition('/')[0]}/tmpabc_1234"
+
+    assert f"never finished: {key}" not in run("--mend")[1]
+    make_old(settings, key)
+    _lines, findings, status = run("--mend")
+
+    assert f"never finished: {key} - mended" in findings
+    assert any(finding.startswith("not ours: originals/") for finding in findings)
+    assert status == 0
+    assert sorted(path.name for path in folder.iterdir()) == sorted([str(image.id), "notes.txt"])
+
+
+def test_uploads_in_parts_that_were_never_ended_are_ended(moto: Moto) -> None:
+    client, key = moto.client(), storage.original_key(uuid.uuid4())
+    client.create_multipart_upload(Bucket=BUCKET, Key=key)
+    client.create_multipart_upload(Bucket=BUCKET, Key="somebody-elses")
+
+    # This server says of all uploads that they were begun in 2010.
+    assert run("--mend", "--older-than", "1000000")[1] == []
+    assert run("--older-than", "0")[1:] == ([f"never finished: {key}"], 1)
+    assert run("--older-than", "0", "--mend")[1:] == ([f"never finished: {key} - mended"], 0)
+
+    left = client.list_multipart_uploads(Bucket=BUCKET)["Uploads"]
+    assert [upload["Key"] for upload in left] == ["somebody-elses"]
+
+
+def test_folders_that_are_not_ours_are_named_and_left(any_storage: str) -> None:
+    added()
+    storage.put("renditions/320/ab/old.webp", b"x", "image/webp")
+    storage.put("originals/backup/one.jpg", b"x", "image/jpeg")
+    storage.put("elsewhere/one.jpg", b"x", "image/jpeg")
+
+    _lines, findings, status = run("--mend", "--older-than", "0")
+
+    assert (findings, status) == (["not ours: renditions/320/", "not ours: originals/backup/"], 0)
+    assert storage.size_of("originals/backup/one.jpg")
+
+
+def test_deletions_that_are_owed_are_settled_first_and_are_no_orphans() -> None:
+    added()
+    (key, _thumbnail) = orphan()
+    OwedDeletion.objects.create(pk=uuid.UUID(key.rpartition("/")[2]))
+
+    assert run("--older-than", "0") == (["1 pictures and 2 objects looked at."], [], 0)
+    assert storage.size_of(key) is None
+
+
+# Originals that stay elsewhere
+
+
+def in_place(client: Any, key: str, data: bytes = RED) -> None:
+    client.put_object(Bucket="elsewhere", Key=key, Body=data)
+    ingest(open_source([f"s3://elsewhere/{key}"], Choices(in_place=True)))
+
+
+def test_an_original_that_is_gone_from_where_it_stayed_is_missing(moto: Moto) -> None:
+    client = moto.client()
+    in_place(client, "a.jpg")
+    assert run()[2] == 0
+    client.delete_object(Bucket="elsewhere", Key="a.jpg")
+
+    _lines, findings, status = run("--mend")
+
+    image_id = content_id(RED)
+    assert (findings, status) == ([f"original missing: {image_id} (came from s3://elsewhere/a.jpg)"], 1)
+
+
+def test_an_original_that_was_exchanged_where_it_stayed_is_missing(moto: Moto) -> None:
+    client = moto.client()
+    in_place(client, "a.jpg")
+    client.put_object(Bucket="elsewhere", Key="a.jpg", Body=BLUE)
+    assert run()[2] == 1
+    client.put_object(Bucket="elsewhere", Key="a.jpg", Body=RED)
+    Origin.objects.all().delete()
+    assert run()[2] == 0
+
+
+def test_an_original_that_was_met_elsewhere_too_is_read_from_there(moto: Moto) -> None:
+    client = moto.client()
+    in_place(client, "a.jpg")
+    in_place(client, "b.jpg")
+    client.delete_object(Bucket="elsewhere", Key="a.jpg")
+    assert run()[2] == 1
+
+    _lines, (finding,), status = run("--mend")
+
+    assert status == 0
+    assert re.search(r"s3://elsewhere/a.jpg has it no more; s3://elsewhere/b.jpg has\) - mended$", finding)
+    assert Image.objects.get().original_location == "s3://elsewhere/b.jpg"
+    assert run()[2] == 0
+
+
+# When it can't be asked
+
+
+def test_a_storage_that_is_away_is_told(moto: Moto, settings: Any) -> None:
+    added()
+    use_s3(settings, moto, AWS_S3_ENDPOINT_URL="http://127.0.0.1:9")
+    with pytest.raises(CommandError, match="does not answer"):
+        call_command("reconcile")
+    assert Image.objects.exists()
+
+
+@pytest.mark.parametrize("hours", ["-1", "nan", "soon"])
+def test_hours_that_are_none_are_refused(hours: str) -> None:
+    with pytest.raises(CommandError, match=r"hours|less than 0"):
+        call_command("reconcile", "--older-than", hours)

@@ -1,0 +1,257 @@
+"""What a known picture has lost comes back when its bytes are met again, and where its original stays is noted."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+
+from search import storage
+from search.ingestion import Choices, Details, Item, Report, add_picture, ingest, open_source, pipeline
+from search.models import Image, Origin, OwedDeletion
+from search.models.image import content_id
+from tests.base import picture_bytes, picture_file, write_picture
+from tests.s3_servers import Moto, use_s3
+
+RED = picture_bytes("red", size=(640, 480))
+ORIGINAL = storage.original_key(content_id(RED))
+THUMBNAIL = storage.rendition_key(content_id(RED), storage.THUMBNAIL)
+
+
+def uploaded(folder: Path, alice: Client) -> None:
+    alice.post("/upload/", {"pictures": [picture_file(data=RED)]})
+
+
+def sent_to_the_api(folder: Path, alice: Client) -> None:
+    assert alice.post("/api/images", {"picture": picture_file(data=RED)}).status_code in {200, 201}
+
+
+def ingested(folder: Path, alice: Client) -> None:
+    path = folder / "red.jpg"
+    if not path.exists():
+        path.write_bytes(RED)
+    call_command("ingest", str(path))
+
+
+def ingested_without_an_address(folder: Path, alice: Client) -> None:
+    ingest([Item("red", lambda: RED)])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("met", [uploaded, sent_to_the_api, ingested, ingested_without_an_address])
+@pytest.mark.parametrize("lost", [[ORIGINAL], [THUMBNAIL], [ORIGINAL, THUMBNAIL]])
+def test_what_is_missing_comes_back(
+    as_alice: Client, tmp_path: Path, met: Callable[[Path, Client], None], lost: list[str]
+) -> None:
+    met(tmp_path, as_alice)
+    before = {key: storage.read(key) for key in (ORIGINAL, THUMBNAIL)}
+    storage.delete(lost)
+
+    met(tmp_path, as_alice)
+
+    assert {key: storage.read(key) for key in (ORIGINAL, THUMBNAIL)} == before
+    assert Image.objects.count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("met", [uploaded, ingested_without_an_address])
+def test_what_is_damaged_is_replaced(as_alice: Client, tmp_path: Path, met: Callable[[Path, Client], None]) -> None:
+    met(tmp_path, as_alice)
+    storage.put(ORIGINAL, RED[:50], "image/jpeg")
+    storage.put(THUMBNAIL, b"", "image/webp")
+
+    met(tmp_path, as_alice)
+
+    assert storage.read(ORIGINAL) == RED
+    assert storage.read(THUMBNAIL)[8:12] == b"WEBP"
+
+
+@pytest.mark.django_db
+def test_the_command_tells_how_many_came_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, colour in (("a.png", "red"), ("b.png", "blue")):
+        write_picture(tmp_path / "photos" / name, colour, format="PNG")
+    call_command("ingest", str(tmp_path / "photos"))
+    storage.delete([storage.original_key(content_id((tmp_path / "photos" / "a.png").read_bytes()))])
+
+    call_command("ingest", str(tmp_path / "photos"))
+    call_command("ingest", str(tmp_path / "photos"))
+
+    assert capsys.readouterr().out.splitlines() == [
+        "2 added, 0 already here, 0 failed.",
+        "0 added, 2 already here (1 of them with files that were missing and are back), 0 failed.",
+        "0 added, 2 already here, 0 failed.",
+    ]
+
+
+@pytest.mark.django_db
+def test_a_dry_run_brings_nothing_back() -> None:
+    item = Item("red", lambda: RED, address="red", version="1")
+    ingest([item])
+    storage.delete([ORIGINAL])
+    assert ingest([item], dry_run=True).known == 1
+    assert not storage.exists(ORIGINAL)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_picture_that_is_deleted_while_its_objects_come_back_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    add_picture(RED, Details(), None)
+    storage.delete([ORIGINAL])
+    put = storage.put
+
+    def deleted_first(key: str, data: bytes, content_type: str) -> None:
+        Image.objects.all().delete()
+        put(key, data, content_type)
+
+    monkeypatch.setattr(storage, "put", deleted_first)
+    assert add_picture(RED, Details(), None).is_new
+    monkeypatch.undo()
+    Image.objects.all().delete()
+    call_command("reconcile")
+
+    assert not storage.exists(ORIGINAL)
+    assert not OwedDeletion.objects.exists()
+
+
+# In place
+
+
+@pytest.fixture(scope="module")
+def running_moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
+    server = Moto(tmp_path_factory.mktemp("moto"))
+    server.start()
+    for bucket in ("first", "second"):
+        server.client().create_bucket(Bucket=bucket)
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def moto(running_moto: Moto, settings: Any) -> Any:
+    """Two buckets with the same picture beside ours, which is empty."""
+    running_moto.empty()
+    use_s3(settings, running_moto)
+    client = running_moto.client()
+    for bucket, key in (("first", "x.jpg"), ("second", "y.jpg")):
+        client.put_object(Bucket=bucket, Key=key, Body=RED)
+    return client
+
+
+A, B = "s3://first/x.jpg", "s3://second/y.jpg"
+
+
+def met(place: str, *, in_place: bool) -> Report:
+    report = ingest(open_source([place], Choices(in_place=in_place)))
+    assert report.failed == []
+    return report
+
+
+def location() -> str:
+    return Image.objects.get().original_location
+
+
+@pytest.mark.django_db
+def test_what_is_met_in_place_at_another_address_stays_where_it_is_while_it_is_there(
+    moto: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met(A, in_place=True)
+
+    assert met(B, in_place=True).known == 1
+
+    assert location() == A
+    assert set(Origin.objects.values_list("address", flat=True)) == {A, B}
+    monkeypatch.setattr("search.foreign.read", lambda location: pytest.fail("read again"))
+    assert met(B, in_place=True).known == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("loss", ["gone", "exchanged", "bucket gone"])
+@pytest.mark.parametrize("met_before", [False, True])
+def test_it_is_noted_at_the_new_address_when_the_old_one_has_it_no_more(
+    moto: Any, loss: str, met_before: bool
+) -> None:
+    met(A, in_place=True)
+    if met_before:
+        met(B, in_place=True)
+    if loss == "exchanged":
+        moto.put_object(Bucket="first", Key="x.jpg", Body=picture_bytes("blue", size=(640, 480)))
+    else:
+        moto.delete_object(Bucket="first", Key="x.jpg")
+    if loss == "bucket gone":
+        moto.delete_bucket(Bucket="first")
+    try:
+        met(B, in_place=True)
+    finally:
+        moto.create_bucket(Bucket="first")
+
+    assert location() == B
+    assert storage.read_original(Image.objects.get()) == RED
+    assert not storage.exists(ORIGINAL)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("place", [A, B])
+def test_ingested_without_in_place_it_is_copied(moto: Any, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "ASKED_FOR", 0)
+    met(A, in_place=True)
+
+    met(place, in_place=False)
+
+    assert location() == ""
+    assert storage.read(ORIGINAL) == RED
+    moto.delete_object(Bucket="first", Key="x.jpg")
+    assert storage.read_original(Image.objects.get()) == RED
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("met_again", [uploaded, ingested])
+def test_met_as_a_file_it_is_copied(
+    moto: Any, as_alice: Client, tmp_path: Path, met_again: Callable[[Path, Client], None]
+) -> None:
+    met(A, in_place=True)
+    met_again(tmp_path, as_alice)
+    assert location() == ""
+    assert storage.read(ORIGINAL) == RED
+
+
+@pytest.mark.django_db
+def test_copied_with_a_vector_of_another_model_it_is_ours_too(moto: Any) -> None:
+    met(A, in_place=True)
+    Image.objects.update(embedding_model="an older model")
+    met(A, in_place=False)
+    assert location() == ""
+    assert storage.read(ORIGINAL) == RED
+
+
+@pytest.mark.django_db
+def test_an_original_of_ours_that_is_missing_is_noted_where_it_is_met_in_place(moto: Any) -> None:
+    add_picture(RED, Details(), None)
+    storage.delete([ORIGINAL])
+    assert met(A, in_place=True).restored == 1
+    assert location() == A
+    assert storage.read_original(Image.objects.get()) == RED
+
+
+@pytest.mark.django_db
+def test_a_bucket_is_asked_for_few_objects_and_files_for_all(
+    moto: Any, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    items = [
+        Item(str(number), lambda number=number: picture_bytes(f"#0000{number:02x}"), address=str(number), version="1")
+        for number in range(6)
+    ]
+    monkeypatch.setattr(pipeline, "ASKED_FOR", 2)
+    sizes, asked = storage.size_of, []
+
+    def noted(key: str) -> int | None:
+        asked.append(key)
+        return sizes(key)
+
+    ingest(items)
+    monkeypatch.setattr(storage, "size_of", noted)
+    assert ingest(items).known == 6
+    assert len(asked) == 2 * 2
+
+    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": "search.storage.LocalStorage"}}
+    assert ingest(items).restored == 6
