@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from search.imaging import too_many_bytes
 from search.ingestion.metadata import clean_tags
 from search.models import ApiToken, Image, Report
+from search.models.texts import LineInput
 from search.querying.regions import LEAST_SIDE, Region
 
 ACCEPTED = "image/jpeg,image/png,image/webp,image/gif,image/avif,image/heic,image/heif,.heic,.heif,.avif"
@@ -97,7 +98,7 @@ class UploadForm(forms.ModelForm):  # type: ignore[type-arg]
         error_messages={"required": gettext_lazy("Choose at least one picture.")},
         widget=ManyFiles(attrs={"accept": ACCEPTED}),
     )
-    tags = forms.CharField(
+    tags = LineInput(
         label=gettext_lazy("Tags"), required=False, max_length=1000, help_text=gettext_lazy("Separated by commas.")
     )
 
