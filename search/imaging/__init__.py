@@ -2,11 +2,13 @@
 
 from search.imaging.derived import dominant_colour, placeholder, reduced, thumbnail
 from search.imaging.errors import Reason, UnreadableImage, too_many_bytes
-from search.imaging.formats import FORMATS, Format
+from search.imaging.formats import EXTENSIONS, FORMATS, Format, recognised
 from search.imaging.palette import PALETTE, palette_colour
+from search.imaging.raw import embedded_jpeg
 from search.imaging.reading import ReadPicture, read_picture
 
 __all__ = [
+    "EXTENSIONS",
     "FORMATS",
     "PALETTE",
     "Format",
@@ -14,9 +16,11 @@ __all__ = [
     "Reason",
     "UnreadableImage",
     "dominant_colour",
+    "embedded_jpeg",
     "palette_colour",
     "placeholder",
     "read_picture",
+    "recognised",
     "reduced",
     "thumbnail",
     "too_many_bytes",
