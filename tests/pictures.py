@@ -44,14 +44,12 @@ def encoded(picture: Image.Image, format: str, **options: Any) -> bytes:
     """`picture` as a file; as RAW, a DNG round a JPEG."""
     if format == "RAW":
         return raw("DNG", encoded(picture, "JPEG", **options), sensor=picture.size)
-    if format == "JP2":
-        format = "JPEG2000"
     if format == "HEIF":
         from pillow_heif import register_heif_opener
 
         register_heif_opener()  # for saving only; the code under test does without it
     output = BytesIO()
-    picture.save(output, format, **options)
+    picture.save(output, "JPEG2000" if format == "JP2" else format, **options)
     return output.getvalue()
 
 
@@ -60,6 +58,7 @@ def exif(orientation: int = 1, *, gps: bool = True) -> bytes:
     block = Image.Exif()
     block[0x0112] = orientation
     block[0x010F] = CAMERA.decode()
+    block[0x02BC] = _XMP_PACKET
     if gps:
         block.get_ifd(0x8825).update({1: "N", 2: (37.0, 34.0, 0.0), 3: "E", 4: (126.0, 58.0, 0.0)})
     return block.tobytes()
@@ -89,8 +88,6 @@ def photo(format: str = "JPEG", orientation: int = 1, picture: Image.Image | Non
         options |= {"quality": 95}
     if format == "AVIF":
         options |= {"xmp": _XMP_PACKET}
-    if format == "TIFF":
-        options |= {"tiffinfo": {700: _XMP_PACKET}}
     return encoded(picture, format, **options)
 
 

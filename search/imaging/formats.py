@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 from search.imaging.boxes import is_cut
 from search.imaging.errors import Reason, UnreadableImage
-from search.imaging.raw import is_raw
-from search.imaging.tiff import is_cut as tiff_is_cut
+from search.imaging.raw import directories, is_raw
 
 
 class Format(NamedTuple):
@@ -123,8 +122,8 @@ def is_cut_short(data: bytes, format: str) -> bool:
             return not data.rstrip(b"\0").endswith(b";")
         case "WEBP":
             return len(data) < 8 + int.from_bytes(data[4:8], "little")
-        case "TIFF":
-            return tiff_is_cut(data)
+        case "TIFF" | "RAW":
+            return any(page.is_cut for page in directories(data))
         case "BMP":
             return len(data) < int.from_bytes(data[2:6], "little")
         case "JP2" if data.startswith(_JPEG_2000[1]):

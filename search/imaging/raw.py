@@ -55,10 +55,9 @@ def is_raw(data: bytes) -> bool:
     """Whether `data` is the RAW file of a camera. Those that call themselves TIFF are known by what is in them."""
     if data.startswith((_RAF, b"IIRO", b"IIRS", b"MMOR", b"IIU\0")) or data[4:12] == b"ftypcrx ":
         return True
-    file = tiff.container(data)
-    if file is None:
+    if not data.startswith((b"II", b"MM")):
         return False
-    return data[8:10] == b"CR" or any(_is_of_a_sensor(page) for page in _directories(file))
+    return (data[8:10] == b"CR" and data[:4] == b"II*\0") or any(_is_of_a_sensor(page) for page in directories(data))
 
 
 def embedded_jpeg(data: bytes) -> Embedded:
@@ -71,8 +70,8 @@ def embedded_jpeg(data: bytes) -> Embedded:
         _look_into_raf(data, found)
     elif data[4:8] == b"ftyp":
         _look_into_cr3(data, found)
-    elif file := tiff.container(data):
-        _look_into_tiff(file, found)
+    else:
+        _look_into_tiff(data, found)
     if found.spans and all(end > len(data) for _, end in found.spans):
         raise UnreadableImage(Reason.TRUNCATED)
     largest = max(((frame_size(data, *span), span) for span in found.spans), default=((0, 0), (0, 0)), key=_area)
@@ -117,8 +116,11 @@ def _is_of_a_sensor(page: tiff.Directory) -> bool:
     )
 
 
-def _directories(file: tiff.Container) -> Iterator[tiff.Directory]:
-    """Yield the pages of a file and what hangs below them, each once."""
+def directories(data: bytes) -> Iterator[tiff.Directory]:
+    """Yield the pages of a TIFF container and what hangs below them, each once; none of another container."""
+    file = tiff.container(data)
+    if file is None:
+        return
     met: set[int] = set()
     waiting = [file.first()]
     while waiting and len(met) < _MOST_DIRECTORIES:
@@ -131,20 +133,20 @@ def _directories(file: tiff.Container) -> Iterator[tiff.Directory]:
         waiting += [page.next, *page.numbers(_SUB_DIRECTORIES), page.number(_EXIF)]
 
 
-def _look_into_tiff(file: tiff.Container, found: _Found) -> None:
-    for number, page in enumerate(_directories(file)):
+def _look_into_tiff(data: bytes, found: _Found) -> None:
+    for number, page in enumerate(directories(data)):
         if number == 0 and 1 <= (orientation := page.number(tiff.ORIENTATION)) <= 8:
             found.orientation = orientation
         found.measure(page.number(tiff.WIDTH), page.number(tiff.HEIGHT))
         found.measure(page.number(_EXIF_WIDTH), page.number(_EXIF_HEIGHT))
-        if number == 0 and file.data[:4] == b"IIU\0":
+        if number == 0 and data.startswith(b"IIU\0"):
             found.measure(page.number(_SENSOR_WIDTH), page.number(_SENSOR_HEIGHT))
             _add_field(page, _PANASONIC_JPEG, found)
         _add(found, page.number(_JPEG_START), page.number(_JPEG_LENGTH))
         if page.number(tiff.PHOTOMETRIC) not in (_MOSAIC, _LINEAR) and len(page.numbers(tiff.STRIPS, 2)) == 1:
             _add(found, page.number(tiff.STRIPS), page.number(tiff.STRIP_SIZES))
         if note := page.fields.get(_MAKER_NOTE):
-            _look_into_note_of_olympus(file, note, found)
+            _look_into_note_of_olympus(page.file, note, found)
 
 
 def _add(found: _Found, start: int, length: int) -> None:

@@ -64,7 +64,9 @@ def read_picture(
     _mute_decoders()
     try:
         return _decoded(data, name, max_pixels, (at_least, longer_at_least) if at_least else None)
-    except UnreadableImage:
+    except UnreadableImage as error:
+        if error.code in (Reason.DAMAGED, Reason.NO_FULL_SIZE) and name in _POINTING and is_cut_short(data, name):
+            raise UnreadableImage(Reason.TRUNCATED) from error
         raise
     except Image.DecompressionBombError as error:
         raise _beyond_pillow(error, max_pixels) from error
@@ -137,6 +139,8 @@ def _drawn(source: Source, max_pixels: int, least: tuple[int, int] | None) -> Re
     return ReadPicture(picture, width, height, source.format)
 
 
+_POINTING = ("TIFF", "RAW", "JP2")
+"""Formats whose guard may miss what stood behind the end."""
 _MOVING = ("GIF", "WEBP", "AVIF", "PNG")
 
 

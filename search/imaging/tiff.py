@@ -5,6 +5,7 @@ names what the first page needs and nothing else: no further pages, no EXIF, no 
 of the file.
 """
 
+import itertools
 import math
 import struct
 from collections.abc import Iterator
@@ -99,12 +100,14 @@ class Container:
     def directory(self, position: int) -> "Directory":
         """Return the directory at `position`; an empty one where there is none, or as much of it as there is."""
         fields: dict[int, Field] = {}
+        is_cut = False
         head, size, counted = (8, 20, "Q") if self.big else (2, 12, "H")
         start = self.base + position
         count = self._number(counted, start)
         for number in range(min(count, _MOST_FIELDS)):
             entry = start + head + size * number
             if entry + size > len(self.data):
+                is_cut = True
                 break
             tag, kind = struct.unpack_from(self.order + "HH", self.data, entry)
             values = self._number("Q" if self.big else "I", entry + 4)
@@ -113,9 +116,12 @@ class Container:
             field = Field(kind, values, inline)
             if field.length > room:
                 field = Field(kind, values, self.base + self._number("Q" if self.big else "I", inline))
-            if kind in _SIZES and field.position + field.length <= len(self.data):
+            if field.position + field.length > len(self.data):
+                is_cut = True
+            elif kind in _SIZES:
                 fields.setdefault(tag, field)
-        return Directory(self, fields, self._number("Q" if self.big else "I", start + head + size * count))
+        following = self._number("Q" if self.big else "I", start + head + size * count)
+        return Directory(self, fields, following, is_cut or start >= len(self.data))
 
     def _number(self, kind: str, position: int) -> int:
         """Return the unsigned number at `position`; 0 beyond the end."""
@@ -127,11 +133,15 @@ class Container:
 
 @dataclass(frozen=True)
 class Directory:
-    """The fields of a page, or of what else a directory is for, and where the next one stands (0 for none)."""
+    """The fields of a page, or of what else a directory is for, and where the next one stands (0 for none).
+
+    `is_cut` tells that it, or values of it, should stand behind the end of the file.
+    """
 
     file: Container
     fields: dict[int, Field]
     next: int
+    is_cut: bool
 
     def numbers(self, tag: int, most: int = 16) -> tuple[int, ...]:
         """Return the whole numbers of a field, the first `most` at the most; none where it lacks or has others."""
@@ -175,11 +185,13 @@ def first_page(data: bytes, max_pixels: int) -> Page:
     """Return the first page of a TIFF file, alone in a file. Raises UnreadableImage."""
     file = container(data)
     page = next(pages(file), None) if file else None
-    if file is None or page is None or not page.fields:
-        raise UnreadableImage(Reason.TRUNCATED if len(data) < 1_000 else Reason.DAMAGED)
+    if file is None or page is None or (page.is_cut and WIDTH not in page.fields):
+        raise UnreadableImage(Reason.TRUNCATED)
     if page.number(COMPRESSION, 1) not in _COMPRESSIONS:
         raise UnreadableImage(Reason.UNSUPPORTED)
     pieces = _pieces(page, max_pixels)
+    if _ends_beyond(page, pieces):  # a decoder would take our directory for samples
+        raise UnreadableImage(Reason.TRUNCATED)
     kept = {tag: field for tag, field in page.fields.items() if field.values <= _NEEDED.get(tag, 0)}
     for tag in (STRIPS, STRIP_SIZES, TILES, TILE_SIZES):
         if tag in kept:
@@ -192,19 +204,6 @@ def first_page(data: bytes, max_pixels: int) -> Page:
         orientation if 1 <= orientation <= 8 else 1,
         inverted=numbers.get(PHOTOMETRIC) == 1,
     )
-
-
-def is_cut(data: bytes) -> bool:
-    """Whether pieces of the first page, or its directory, lie beyond the end of the file."""
-    file = container(data)
-    if file is None or file.first() >= len(data):
-        return True
-    page = file.directory(file.first())
-    for starts, sizes in ((STRIPS, STRIP_SIZES), (TILES, TILE_SIZES)):
-        ends = zip(page.numbers(starts, _MOST_PIECES), page.numbers(sizes, _MOST_PIECES), strict=False)
-        if any(start + size > len(data) for start, size in ends):
-            return True
-    return WIDTH not in page.fields
 
 
 def _changed(page: Directory) -> dict[int, int]:
@@ -237,6 +236,34 @@ def _pieces(page: Directory, max_pixels: int) -> int:
     if offsets is None or offsets.values < pieces or pieces > _MOST_PIECES:
         raise UnreadableImage(Reason.DAMAGED)
     return pieces
+
+
+def _ends_beyond(page: Directory, pieces: int) -> bool:
+    """Whether some piece of the page should lie beyond the end of the file."""
+    starts, sizes = (TILES, TILE_SIZES) if TILES in page.fields else (STRIPS, STRIP_SIZES)
+    end = len(page.file.data)
+    places = page.numbers(starts, pieces)
+    if any(start + size > end for start, size in zip(places, page.numbers(sizes, pieces), strict=False)):
+        return True
+    if page.number(COMPRESSION, 1) != 1 or page.number(PHOTOMETRIC, 1) == 6:
+        return any(start >= end for start in places)
+    return any(start + size > end for start, size in zip(places, _plain_sizes(page), strict=False))
+
+
+def _plain_sizes(page: Directory) -> Iterator[int]:
+    """Yield the length in bytes of each piece of a page that is not compressed."""
+    width, height = page.number(WIDTH), page.number(HEIGHT)
+    bits = page.numbers(BITS) or (1,)
+    samples = page.number(SAMPLES, 1)
+    planes = samples if page.number(PLANES, 1) == 2 else 1
+    depth = bits[0] if planes > 1 else sum(bits) if len(bits) == samples else bits[0] * samples
+    if TILES in page.fields:
+        across, down = page.number(TILE_WIDTH), page.number(TILE_HEIGHT)
+        yield from itertools.repeat(math.ceil(across * depth / 8) * down)
+    rows = min(page.number(STRIP_ROWS, height), height)
+    for _ in range(planes):
+        for top in range(0, height, rows):
+            yield math.ceil(width * depth / 8) * min(rows, height - top)
 
 
 def _rewritten(file: Container, kept: dict[int, Field], numbers: dict[int, int]) -> bytes:
