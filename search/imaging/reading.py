@@ -25,6 +25,9 @@ from search.imaging.scans import ended, refuse_endless_scans
 LARGE = 24_000_000
 """Pixels from which only a few pictures are decoded at once: one of 100 megapixels takes up to 800 MB meanwhile."""
 _LARGE_AT_ONCE = threading.BoundedSemaphore(2)
+_LARGE_JPEG_2000 = LARGE // 4
+_ONE_AT_ONCE = threading.Lock()
+"""OpenJPEG takes 18 bytes a pixel, 1.2 GB for 63 megapixels, where it can't decode them smaller."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ def _decoded(data: bytes, format: str, max_pixels: int, least: tuple[int, int] |
     except OSError as error:
         if source.format != "JPEG" or "truncated" not in str(error):
             raise
-        whole = ended(source.data, lambda size: _turn(*size))
+        whole = ended(source.data, lambda file: _turn(file, source))
         return replace(_drawn(replace(source, data=whole), max_pixels, least), format=format)
 
 
@@ -122,7 +125,7 @@ def _drawn(source: Source, max_pixels: int, least: tuple[int, int] | None) -> Re
             refuse_endless_scans(source.data, start=file.fp.tell() if file.fp else 0)
         if least:
             decode_smaller(file, source, _least_side(file.size, least))
-        with _turn(width, height) if source.format == "JP2" else _turn(*file.size):
+        with _turn(file, source):
             draw = _drawing(file, source, max_pixels)
             picture = first_shown(file, source.data, draw, max_pixels) if source.format in _MOVING else draw()
             if source.format not in ("JPEG", "JP2"):
@@ -153,9 +156,14 @@ def _drawing(file: ImageFile.ImageFile, source: Source, max_pixels: int) -> Call
     return draw
 
 
-def _turn(width: int, height: int) -> AbstractContextManager[object]:
+def _turn(file: ImageFile.ImageFile, source: Source) -> AbstractContextManager[object]:
     """Wait for one's turn where a picture is large."""
-    return _LARGE_AT_ONCE if width * height > LARGE else nullcontext()
+    pixels = file.width * file.height
+    if source.format == "JP2":
+        # Its decoder has the smaller size only after decoding.
+        halvings = file.reduce if isinstance(file.reduce, int) else 0
+        return _ONE_AT_ONCE if pixels >> 2 * halvings > _LARGE_JPEG_2000 else nullcontext()
+    return _LARGE_AT_ONCE if pixels > LARGE else nullcontext()
 
 
 def _least_side(size: tuple[int, int], least: tuple[int, int]) -> int:

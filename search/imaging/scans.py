@@ -14,6 +14,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from search.imaging.errors import Reason, UnreadableImage
 
+Turn = Callable[[JpegImageFile], AbstractContextManager[object]]
 _MOST = 100
 _SOS, _EOI = 0xDA, 0xD9
 _MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
@@ -33,7 +34,7 @@ def refuse_endless_scans(data: bytes, start: int) -> None:
         position = match.end() + length
 
 
-def ended(data: bytes, turn: Callable[[tuple[int, int]], AbstractContextManager[object]]) -> bytes:
+def ended(data: bytes, turn: Turn) -> bytes:
     """Return a JPEG that lacks its end mark with one. Raises UnreadableImage where samples are missing too.
 
     The decoder doesn't tell whether it had all it needed, and draws grey where not. So the picture is decoded with
@@ -54,8 +55,8 @@ _OTHER = bytes((7 * number * number + 3 * number) % 251 for number in range(4096
 _ROWS = 512
 
 
-def _checksum(data: bytes, turn: Callable[[tuple[int, int]], AbstractContextManager[object]]) -> int:
-    with JpegImageFile(BytesIO(data)) as file, turn(file.size):
+def _checksum(data: bytes, turn: Turn) -> int:
+    with JpegImageFile(BytesIO(data)) as file, turn(file):
         file.load()
         checksum = 0
         for top in range(0, file.height, _ROWS):
