@@ -53,9 +53,9 @@ def _eight_bit(picture: Image.Image) -> Image.Image:
 
 
 def _range(wide: Image.Image) -> tuple[float, float]:
-    """Black and white of a picture in I or F: 16 bits, or 0 to 1, where that fits what is in it."""
+    """Black and white of a picture in I or F: 16 bits, 0 to 1 or 0 to 255, where that fits what is in it."""
     low, high = (float(extreme) for extreme in wide.getextrema()[:2])  # type: ignore[arg-type]
-    for expected in (1.0, 65535.0) if wide.mode == "F" else (65535.0,):
+    for expected in (1.0, 255.0, 65535.0) if wide.mode == "F" else (65535.0,):
         if low >= 0 and high <= expected:
             return 0.0, expected
     return low, high

@@ -40,8 +40,6 @@ def ended(data: bytes, turn: Turn) -> bytes:
     The decoder doesn't tell whether it had all it needed, and draws grey where not. So the picture is decoded with
     other samples behind the last: where they change nothing, none is missing. `turn` is held meanwhile.
     """
-    # What was reserved on a disk and never written is zeros; two may belong to the last sample.
-    data = data[: len(data.rstrip(b"\0")) + 2]
     whole = data + b"\xff\xd9"
     # Any marker in the last scan ends it, and what follows it is not looked at.
     stopped = _MARKER.search(data, data.rfind(b"\xff\xda") + 2)
