@@ -22,7 +22,9 @@ def first_shown(
     first frame, are not looked at.
     """
     picture = draw()
-    if not is_plain(picture):
+    # Pillow walks through all of a GIF to tell whether it moves; the others say so at once.
+    may_move = file.format == "GIF" or getattr(file, "is_animated", False)
+    if not may_move or not is_plain(picture):
         return picture
     if picture is file:
         picture = picture.copy()
@@ -47,8 +49,6 @@ def is_plain(picture: Image.Image) -> bool:
 
 def _affordable(file: ImageFile.ImageFile, data: bytes, max_pixels: int) -> int:
     """Return how many frames after the first may be looked at."""
-    if not getattr(file, "is_animated", False):
-        return 0
     pixels = file.width * file.height
     if file.format == "GIF":
         frames = 0
