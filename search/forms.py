@@ -9,13 +9,14 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from search.imaging import too_many_bytes
+from search.imaging import EXTENSIONS, FORMATS, too_many_bytes
 from search.ingestion.metadata import clean_tags
 from search.models import ApiToken, Image, Report
 from search.models.texts import LineInput
 from search.querying.regions import LEAST_SIDE, Region
 
-ACCEPTED = "image/jpeg,image/png,image/webp,image/gif,image/avif,image/heic,image/heif,.heic,.heif,.avif"
+# By name too: many systems know no type for the younger formats and for RAW.
+ACCEPTED = ",".join([*(known.mime for known in FORMATS.values()), "image/heif", *EXTENSIONS])
 
 
 def check_size(file: "UploadedFile[Any]") -> None:

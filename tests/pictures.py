@@ -7,10 +7,12 @@ from typing import Any
 
 from PIL import Image, ImageCms
 
+from tests.raw_files import raw
+
 #: Found in a file, these bytes give away where or by whom a picture was taken.
 SECRETS = (b"SECRET-CAMERA", b"SECRET-COMMENT", b"SECRET-XMP", b"SECRET-TAIL", b"SECRET-TEXT")
 CAMERA, COMMENT, XMP, TAIL, TEXT = SECRETS
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "HEIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "HEIF", "TIFF", "BMP", "JP2", "RAW")
 _XMP_PACKET = b'<x:xmpmeta xmlns:x="adobe:ns:meta/">' + XMP + b"</x:xmpmeta>"
 
 
@@ -39,13 +41,15 @@ def gradient(size: tuple[int, int] = (64, 48)) -> Image.Image:
 
 
 def encoded(picture: Image.Image, format: str, **options: Any) -> bytes:
-    """`picture` as a file."""
+    """`picture` as a file; as RAW, a DNG round a JPEG."""
+    if format == "RAW":
+        return raw("DNG", encoded(picture, "JPEG", **options), sensor=picture.size)
     if format == "HEIF":
         from pillow_heif import register_heif_opener
 
         register_heif_opener()  # for saving only; the code under test does without it
     output = BytesIO()
-    picture.save(output, format, **options)
+    picture.save(output, "JPEG2000" if format == "JP2" else format, **options)
     return output.getvalue()
 
 
@@ -54,16 +58,27 @@ def exif(orientation: int = 1, *, gps: bool = True) -> bytes:
     block = Image.Exif()
     block[0x0112] = orientation
     block[0x010F] = CAMERA.decode()
+    block[0x02BC] = _XMP_PACKET
     if gps:
         block.get_ifd(0x8825).update({1: "N", 2: (37.0, 34.0, 0.0), 3: "E", 4: (126.0, 58.0, 0.0)})
     return block.tobytes()
 
 
 def photo(format: str = "JPEG", orientation: int = 1, picture: Image.Image | None = None) -> bytes:
-    """A photo as it comes from a phone: EXIF with GPS, XMP and an orientation, in `format`."""
+    """A photo as it comes from a phone: EXIF with GPS, XMP and an orientation, in `format`.
+
+    GIF, BMP and JPEG 2000 have no EXIF: what gives something away in them is a comment, or hides behind the end.
+    """
     picture = picture or corners()
     if format == "GIF":
         return encoded(picture, "GIF", comment=COMMENT)
+    if format == "BMP":
+        return encoded(picture, "BMP") + TAIL
+    if format == "JP2":
+        return encoded(picture, "JP2", comment=COMMENT)
+    if format == "RAW":
+        jpeg = photo("JPEG", picture=picture)  # in the container's own directory stands how it is turned
+        return raw("DNG", jpeg, orientation=orientation, sensor=picture.size)
     options: dict[str, Any] = {"exif": exif(orientation)}
     if format == "JPEG":
         options |= {"xmp": _XMP_PACKET, "comment": COMMENT, "quality": 95, "subsampling": 0}

@@ -16,7 +16,7 @@ from search import archives, storage
 from search.ingestion import Details, add_picture
 from search.models import Image
 from tests.base import an_image, picture_bytes, stored_image
-from tests.pictures import SECRETS, photo
+from tests.pictures import FORMATS, SECRETS, photo
 
 pytestmark = pytest.mark.django_db
 
@@ -56,7 +56,7 @@ def test_readers_that_do_not_wait_for_the_end_find_each_size_before_its_bytes(cl
         assert int.from_bytes(archive.fp.read(4), "little") == entry.compress_size > 0
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "AVIF", "HEIF"])
+@pytest.mark.parametrize("format", FORMATS)
 def test_nothing_in_it_carries_exif_or_a_place(client: Client, format: str):
     image = add_picture(photo(format), Details(title="From my phone"), None).image
     archive = download(client, [image])

@@ -89,6 +89,9 @@ SEARCH_PARAMETERS = [*PARTS, *FILTERS, *ORDER]
 
 def form(**fields: Json) -> Json:
     """Return the request body of a form with a picture and these other fields."""
-    picture = {"type": "string", "format": "binary", "description": "A JPEG, PNG, WebP, GIF, AVIF or HEIC file."}
+    kinds = (
+        "A JPEG, PNG, WebP, GIF, AVIF, HEIC, TIFF, BMP or JPEG 2000 file, or a camera's RAW file with a JPEG inside."
+    )
+    picture = {"type": "string", "format": "binary", "description": kinds}
     schema = {"type": "object", "properties": {"picture": picture, **fields}, "required": ["picture"]}
     return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}

@@ -2,22 +2,27 @@
 
 from search.imaging.derived import dominant_colour, placeholder, reduced, thumbnail
 from search.imaging.errors import Reason, UnreadableImage, memory_guarded, too_many_bytes
-from search.imaging.formats import FORMATS, Format
+from search.imaging.formats import EXTENSIONS, FORMATS, RAW_EXTENSIONS, Format, recognised
 from search.imaging.palette import PALETTE, palette_colour
+from search.imaging.raw import embedded_jpeg
 from search.imaging.reading import ReadPicture, read_picture
 
 __all__ = [
+    "EXTENSIONS",
     "FORMATS",
     "PALETTE",
+    "RAW_EXTENSIONS",
     "Format",
     "ReadPicture",
     "Reason",
     "UnreadableImage",
     "dominant_colour",
+    "embedded_jpeg",
     "memory_guarded",
     "palette_colour",
     "placeholder",
     "read_picture",
+    "recognised",
     "reduced",
     "thumbnail",
     "too_many_bytes",

@@ -4,13 +4,22 @@ from io import BytesIO
 
 from PIL import Image, ImageCms, ImageMath
 
+_LIGHT = 192
+"""What is as light as this is hardly seen on white."""
+_DARK = 32
+"""Not black, which black outlines would be lost on."""
+_EDGE = 50
+"""Where less than a 50th is see-through, as with rounded corners, nothing can be lost on the ground."""
 _WIDE = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 
 
 def to_srgb(picture: Image.Image) -> Image.Image:
-    """Return `picture`, of any mode, as sRGB in mode RGB, laid on white where it is see-through."""
+    """Return `picture`, of any mode, as sRGB in mode RGB, laid on a ground where it is see-through.
+
+    The ground is white, or dark where most of what is opaque is light.
+    """
     profile = picture.info.get("icc_profile")
-    opaque = _on_white(_eight_bit(picture))
+    opaque = _on_ground(_eight_bit(picture))
     if isinstance(profile, bytes):
         opaque = _converted(opaque, profile)
     return opaque if opaque.mode == "RGB" else opaque.convert("RGB")
@@ -44,16 +53,18 @@ def _eight_bit(picture: Image.Image) -> Image.Image:
 
 
 def _range(wide: Image.Image) -> tuple[float, float]:
-    """Black and white of a picture in I or F: 16 bits, or 0 to 1, where that fits what is in it."""
+    """Black and white of a picture in I or F: 16 bits, 0 to 1 or 0 to 255, where that fits what is in it."""
     low, high = (float(extreme) for extreme in wide.getextrema()[:2])  # type: ignore[arg-type]
-    for expected in (1.0, 65535.0) if wide.mode == "F" else (65535.0,):
+    for expected in (1.0, 255.0, 65535.0) if wide.mode == "F" else (65535.0,):
         if low >= 0 and high <= expected:
             return 0.0, expected
     return low, high
 
 
-def _on_white(picture: Image.Image) -> Image.Image:
+def _on_ground(picture: Image.Image) -> Image.Image:
     """Return `picture` without transparency: L for grey, CMYK as it is, RGB for all else."""
+    if picture.mode == "LAB":
+        return _from_lab(picture)
     grey = picture.mode in ("1", "L", "LA", "La")
     opaque = "L" if grey else "CMYK" if picture.mode == "CMYK" else "RGB"
     if not picture.has_transparency_data:
@@ -63,9 +74,27 @@ def _on_white(picture: Image.Image) -> Image.Image:
     flat = layered.convert(opaque)
     if alpha.getextrema() == (255, 255):
         return flat
-    ground = Image.new(opaque, picture.size, "white")
+    shade = _DARK if _is_light(flat, alpha) else 255
+    ground = Image.new(opaque, picture.size, shade if opaque == "L" else (shade, shade, shade))
     ground.paste(flat, mask=alpha)
     return ground
+
+
+def _is_light(flat: Image.Image, alpha: Image.Image) -> bool:
+    """Whether more than half of what is to be seen would be lost on white."""
+    if sum(alpha.histogram()[:128]) * _EDGE < alpha.width * alpha.height:
+        return False
+    grey = flat.convert("L")
+    seen = grey.histogram(mask=alpha.point([0] * 128 + [255] * 128))
+    if not any(seen):  # faint all over
+        seen = grey.histogram(mask=alpha)
+    return 2 * sum(seen[_LIGHT:]) > sum(seen)
+
+
+def _from_lab(picture: Image.Image) -> Image.Image:
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    converted = ImageCms.profileToProfile(picture, lab, srgb, outputMode="RGB")
+    return picture.convert("L").convert("RGB") if converted is None else converted
 
 
 def _converted(picture: Image.Image, profile: bytes) -> Image.Image:

@@ -20,17 +20,24 @@ class Reason(StrEnum):
     TRUNCATED = "truncated"
     DAMAGED = "damaged"
     NO_MEMORY = "no_memory"
+    UNSUPPORTED = "unsupported"
+    NO_FULL_SIZE = "no_full_size"
 
 
 _MESSAGES: dict[Reason, Promise] = {
     Reason.EMPTY: _("This file is empty."),
     Reason.NOT_A_PICTURE: _("This file is not a picture."),
-    Reason.WRONG_FORMAT: _("This is a %(kind)s file; only JPEG, PNG, WebP, GIF, AVIF and HEIC pictures are accepted."),
+    Reason.WRONG_FORMAT: _(
+        "This is a %(kind)s file; only JPEG, PNG, WebP, GIF, AVIF, HEIC, TIFF, BMP, JPEG 2000 and RAW pictures "
+        "are accepted."
+    ),
     Reason.TOO_MANY_BYTES: _("This file has %(found)s MB; the limit is %(limit)s."),
     Reason.TOO_MANY_PIXELS: _("This picture has %(found)s megapixels; the limit is %(limit)s."),
     Reason.TRUNCATED: _("This picture is cut short: the end of the file is missing."),
     Reason.DAMAGED: _("This picture is damaged and can't be opened."),
     Reason.NO_MEMORY: _("There is not enough memory for this picture."),
+    Reason.UNSUPPORTED: _("This picture is stored in a rare way that can't be read. Save it as JPEG or PNG."),
+    Reason.NO_FULL_SIZE: _("This RAW file holds no full-size picture. Export it as JPEG or TIFF."),
 }
 
 

@@ -1,8 +1,10 @@
-"""Which formats are let in, told from the first bytes before any decoder sees them."""
+"""Which formats are let in, told from the bytes before any decoder sees them."""
 
 from typing import NamedTuple
 
+from search.imaging.boxes import is_cut
 from search.imaging.errors import Reason, UnreadableImage
+from search.imaging.raw import directories, is_raw
 
 
 class Format(NamedTuple):
@@ -19,22 +21,31 @@ FORMATS: dict[str, Format] = {
     "GIF": Format("image/gif", ".gif"),
     "AVIF": Format("image/avif", ".avif"),
     "HEIF": Format("image/heic", ".heic"),
+    "TIFF": Format("image/tiff", ".tif"),
+    "BMP": Format("image/bmp", ".bmp"),
+    "JP2": Format("image/jp2", ".jp2"),
+    # Of all cameras; never handed out as it is.
+    "RAW": Format("image/x-raw", ".raw"),
 }
+
+RAW_EXTENSIONS: tuple[str, ...] = (
+    *(".dng", ".nef", ".nrw", ".cr2", ".cr3", ".arw", ".sr2", ".raf", ".orf", ".rw2", ".pef", ".srw"),
+)
+"""Those of cameras' RAW files, which hold the picture as a JPEG too."""
+EXTENSIONS: tuple[str, ...] = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".avif", ".heic", ".heif", ".hif"),
+    *(".tif", ".tiff", ".bmp", ".dib", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
+    *RAW_EXTENSIONS,
+)
+"""How the names of readable files end, in lower case. What a file is, its content tells alone."""
 
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
 
 # The formats that people try and that are refused by name. Anything else "is not a picture".
 _REFUSED: tuple[tuple[bytes, str], ...] = (
-    (b"II*\0", "TIFF"),
-    (b"MM\0*", "TIFF"),
-    (b"II+\0", "TIFF"),
-    (b"MM\0+", "TIFF"),
-    (b"BM", "BMP"),
     (b"8BPS", "Photoshop"),
     (b"\0\0\1\0", "ICO"),
-    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
-    (b"\xff\x4f\xff\x51", "JPEG 2000"),
     (b"\0\0\0\x0cJXL ", "JPEG XL"),
     (b"\xff\x0a", "JPEG XL"),
     (b"%PDF-", "PDF"),
@@ -45,6 +56,11 @@ _REFUSED: tuple[tuple[bytes, str], ...] = (
     (b"\x1aE\xdf\xa3", "video"),
 )
 
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_JPEG_2000 = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
+_BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}
+"""Lengths of the second header of a BMP; "BM" alone begins many a text."""
+
 
 def recognised(data: bytes) -> str:
     """Return the name in FORMATS of the format that `data` starts like.
@@ -53,17 +69,28 @@ def recognised(data: bytes) -> str:
     """
     if not data:
         raise UnreadableImage(Reason.EMPTY)
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if data.startswith((b"GIF87a", b"GIF89a")):
-        return "GIF"
+    for starts, name in _STARTS:
+        if data.startswith(starts):
+            return name
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "WEBP"
+    if is_raw(data):
+        return "RAW"
+    if data.startswith(_TIFF):
+        return "TIFF"
     if data[4:8] == b"ftyp":
         return _of_brands(data)
+    if data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _BMP_HEADERS:
+        return "BMP"
     raise _refusal(data)
+
+
+_STARTS: tuple[tuple[bytes | tuple[bytes, ...], str], ...] = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    ((b"GIF87a", b"GIF89a"), "GIF"),
+    (_JPEG_2000, "JP2"),
+)
 
 
 def _of_brands(data: bytes) -> str:
@@ -99,23 +126,14 @@ def is_cut_short(data: bytes, format: str) -> bool:
             return not data.rstrip(b"\0").endswith(b";")
         case "WEBP":
             return len(data) < 8 + int.from_bytes(data[4:8], "little")
+        case "TIFF" | "RAW":
+            return any(page.is_cut for page in directories(data))
+        case "BMP":
+            return len(data) < int.from_bytes(data[2:6], "little")
+        case "JP2" if data.startswith(_JPEG_2000[1]):
+            return not data.rstrip(b"\0").endswith(b"\xff\xd9")
         case _:
-            return _box_is_cut(data)
-
-
-def _box_is_cut(data: bytes) -> bool:
-    """Walk the outermost boxes of an ISO base media file; whether one of them reaches beyond the end."""
-    position = 0
-    while position < len(data):
-        size, header = int.from_bytes(data[position : position + 4], "big"), 8
-        if size == 1:
-            size, header = int.from_bytes(data[position + 8 : position + 16], "big"), 16
-        if size == 0:  # "to the end of the file"
-            return False
-        if position + max(size, header) > len(data):
-            return True
-        position += max(size, header)
-    return False
+            return is_cut(data)
 
 
 def webp_canvas(data: bytes) -> tuple[int, int]:

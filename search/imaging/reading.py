@@ -4,36 +4,39 @@ import math
 import re
 import threading
 import warnings
-from contextlib import nullcontext
-from dataclasses import dataclass
-from io import SEEK_END, BytesIO
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from io import SEEK_END
 from pathlib import Path
 from typing import IO
 
 from PIL import Image, ImageFile
-from PIL.AvifImagePlugin import AvifImageFile
-from PIL.GifImagePlugin import GifImageFile
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
-from PIL.WebPImagePlugin import WebPImageFile
 
-from search.imaging.colours import mend_png_transparency, to_srgb
+from search.imaging.colours import to_srgb
+from search.imaging.decoders import Source, decode_smaller, mended, opened, orientation_of, prepared
 from search.imaging.errors import Reason, UnreadableImage, too_many_bytes, too_many_pixels
-from search.imaging.exif import UPRIGHT, orientation_in
-from search.imaging.formats import is_cut_short, recognised, webp_canvas
-from search.imaging.scans import refuse_endless_scans
+from search.imaging.exif import UPRIGHT
+from search.imaging.formats import is_cut_short, recognised
+from search.imaging.frames import first_shown
+from search.imaging.raw import embedded_jpeg
+from search.imaging.scans import ended, refuse_endless_scans
 
 LARGE = 24_000_000
 """Pixels from which only a few pictures are decoded at once: one of 100 megapixels takes up to 800 MB meanwhile."""
 _LARGE_AT_ONCE = threading.BoundedSemaphore(2)
+_LARGE_JPEG_2000 = LARGE // 4
+_ONE_AT_ONCE = threading.Lock()
+"""OpenJPEG takes 18 bytes a pixel, 1.2 GB for 63 megapixels, where it can't decode them smaller."""
 
 
 @dataclass(frozen=True)
 class ReadPicture:
     """A decoded picture and what its file said about it.
 
-    `picture` is upright, mode RGB, in sRGB, first frame only, and carries no metadata. `width` and `height` are the
-    upright size in pixels of the full picture, even where `picture` was decoded smaller. `format` is a key of FORMATS.
+    `picture` is upright, mode RGB, in sRGB, one frame only, and carries no metadata. `width` and `height` are the
+    upright size in pixels of the full picture, even where `picture` was decoded smaller; of a RAW file, of the JPEG in
+    it. `format` is a key of FORMATS.
     """
 
     picture: Image.Image
@@ -54,7 +57,7 @@ def read_picture(
 
     With `at_least`, the picture may be returned smaller as long as its shorter side keeps that many pixels, and its
     longer side `longer_at_least`: enough for a vector or a thumbnail. A JPEG is then decoded at 1/2, 1/4 or 1/8 of its
-    size, which is much quicker.
+    size, which is much quicker; a JPEG 2000 likewise.
 
     Raises UnreadableImage for anything that is wrong with the file, before decoding where it has more than
     `max_pixels` pixels or `max_bytes` bytes. An OSError in reading the source itself rises as it is.
@@ -64,7 +67,9 @@ def read_picture(
     _mute_decoders()
     try:
         return _decoded(data, name, max_pixels, (at_least, longer_at_least) if at_least else None)
-    except UnreadableImage:
+    except UnreadableImage as error:
+        if error.code in (Reason.DAMAGED, Reason.NO_FULL_SIZE) and name in _POINTING and is_cut_short(data, name):
+            raise UnreadableImage(Reason.TRUNCATED) from error
         raise
     except Image.DecompressionBombError as error:
         raise _beyond_pillow(error, max_pixels) from error
@@ -101,30 +106,66 @@ def _contents(source: bytes | IO[bytes] | Path, max_bytes: int | None) -> bytes:
 
 
 def _decoded(data: bytes, format: str, max_pixels: int, least: tuple[int, int] | None) -> ReadPicture:
-    if format == "WEBP":
-        _refuse_webp_canvas(data, max_pixels)
-    with _opened(data, format) as file:
+    if format == "RAW":
+        jpeg = embedded_jpeg(data)
+        source = Source("JPEG", data[jpeg.start : jpeg.end], orientation=jpeg.orientation)
+    else:
+        source = prepared(data, format, max_pixels)
+    try:
+        return replace(_drawn(source, max_pixels, least), format=format)
+    except OSError as error:
+        if source.format != "JPEG" or "truncated" not in str(error):
+            raise
+        whole = ended(source.data, lambda file: _turn(file, source))
+        return replace(_drawn(replace(source, data=whole), max_pixels, least), format=format)
+
+
+def _drawn(source: Source, max_pixels: int, least: tuple[int, int] | None) -> ReadPicture:
+    with opened(source) as file:
         width, height = _allowed_size(file, max_pixels)
-        if format == "JPEG":
-            refuse_endless_scans(data, start=file.fp.tell() if file.fp else 0)
-            if least:
-                side = _least_side(file.size, least)
-                file.draft(None, (side, side))
-        with _LARGE_AT_ONCE if file.size[0] * file.size[1] > LARGE else nullcontext():
-            file.load()
-            if format == "HEIF":  # libheif may find that the header was wrong about the size
-                width, height = _allowed_size(file, max_pixels)
+        if source.format == "JPEG":
+            refuse_endless_scans(source.data, start=file.fp.tell() if file.fp else 0)
+        if least:
+            decode_smaller(file, source, _least_side(file.size, least))
+        with _turn(file, source):
+            draw = _drawing(file, source, max_pixels)
+            picture = first_shown(file, source.data, draw, max_pixels) if source.format in _MOVING else draw()
+            if source.format not in ("JPEG", "JP2"):
+                # libheif may find that the header was wrong; a later frame may reach beyond those before it.
+                width, height = picture.size
+            picture = _reduced(picture, least)
             # After the pixels, because the EXIF block of a PNG may stand behind them.
-            orientation = _orientation(file, format)
-            if format == "PNG":
-                mend_png_transparency(file, bits=data[24])
-            picture = _reduced(to_srgb(file), least)
+            orientation = orientation_of(file, source)
             if orientation in UPRIGHT:
                 picture = picture.transpose(UPRIGHT[orientation])
             picture = _bare(picture)
     if orientation >= 5:
         width, height = height, width
-    return ReadPicture(picture, width, height, format)
+    return ReadPicture(picture, width, height, source.format)
+
+
+_POINTING = ("TIFF", "RAW", "JP2")
+"""Formats whose guard may miss what stood behind the end."""
+_MOVING = ("GIF", "WEBP", "AVIF", "PNG")
+
+
+def _drawing(file: ImageFile.ImageFile, source: Source, max_pixels: int) -> Callable[[], Image.Image]:
+    def draw() -> Image.Image:
+        file.load()
+        _allowed_size(file, max_pixels)
+        return to_srgb(mended(file, source))
+
+    return draw
+
+
+def _turn(file: ImageFile.ImageFile, source: Source) -> AbstractContextManager[object]:
+    """Wait for one's turn where a picture is large."""
+    pixels = file.width * file.height
+    if source.format == "JP2":
+        # Its decoder has the smaller size only after decoding.
+        halvings = file.reduce if isinstance(file.reduce, int) else 0
+        return _ONE_AT_ONCE if pixels >> 2 * halvings > _LARGE_JPEG_2000 else nullcontext()
+    return _LARGE_AT_ONCE if pixels > LARGE else nullcontext()
 
 
 def _least_side(size: tuple[int, int], least: tuple[int, int]) -> int:
@@ -138,68 +179,11 @@ def _reduced(picture: Image.Image, least: tuple[int, int] | None) -> Image.Image
     return picture.reduce(factor) if factor > 1 else picture
 
 
-def _opened(data: bytes, format: str) -> ImageFile.ImageFile:
-    try:
-        return _decoder(format)(BytesIO(data))
-    except ValueError as error:
-        if format != "AVIF" or "Exif" not in str(error):
-            raise
-        # libavif alone refuses the whole picture for a broken EXIF block. Its item is renamed, which hides it.
-        return AvifImageFile(BytesIO(_EXIF_ITEM.sub(rb"\1free", data)))
-
-
-# An entry of the item list: its name, version and flags, item id of 2 or 4 bytes, protection, type.
-_EXIF_ITEM = re.compile(rb"(infe[\x02\x03].{7}(?:..)?)Exif", re.DOTALL)
-
-
-def _decoder(format: str) -> type[ImageFile.ImageFile]:
-    """Return the decoder of `format`.
-
-    Named outright and not through Image.open, which tries other decoders, follows a JPEG's pointers to further
-    pictures (MPO), and warns or raises by a limit of its own that is the same for the whole process.
-    """
-    if format == "HEIF":
-        return _heif_decoder()
-    return _DECODERS[format]
-
-
-_DECODERS: dict[str, type[ImageFile.ImageFile]] = {
-    "JPEG": JpegImageFile,
-    "PNG": PngImageFile,
-    "WEBP": WebPImageFile,
-    "GIF": GifImageFile,
-    "AVIF": AvifImageFile,
-}
-
-
-def _heif_decoder() -> type[ImageFile.ImageFile]:
-    # Imported late: libheif takes longer to load than all of Pillow, and few collections have such a file.
-    from pillow_heif import options  # noqa: PLC0415
-    from pillow_heif.as_plugin import HeifImageFile  # noqa: PLC0415
-
-    # Nothing but the picture is wanted, so nothing else that a stranger put in the file is looked at.
-    options.THUMBNAILS = options.DEPTH_IMAGES = options.AUX_IMAGES = False
-    return HeifImageFile
-
-
 def _allowed_size(file: Image.Image, max_pixels: int) -> tuple[int, int]:
     width, height = file.size
     if width * height > max_pixels:
         raise too_many_pixels(width, height, max_pixels)
     return width, height
-
-
-def _refuse_webp_canvas(data: bytes, max_pixels: int) -> None:
-    # The decoder of WebP makes room for the whole canvas, twice, as soon as it is opened.
-    width, height = webp_canvas(data)
-    if width * height > max_pixels:
-        raise too_many_pixels(width, height, max_pixels)
-
-
-def _orientation(file: Image.Image, format: str) -> int:
-    # libheif has turned the picture already; by its standard EXIF has no say.
-    exif = file.info.get("exif")
-    return orientation_in(exif) if isinstance(exif, bytes) and format != "HEIF" else 1
 
 
 def _bare(picture: Image.Image) -> Image.Image:

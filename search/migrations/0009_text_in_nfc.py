@@ -69,7 +69,7 @@ def normalise(apps: Any, schema_editor: Any) -> None:
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('search', '0007_pending_vectors_and_origins'),
+        ('search', '0008_more_formats'),
     ]
 
     operations = [

@@ -68,6 +68,10 @@ class Image(models.Model):
         GIF = "GIF", "GIF"
         AVIF = "AVIF", "AVIF"
         HEIF = "HEIF", "HEIC"
+        TIFF = "TIFF", "TIFF"
+        BMP = "BMP", "BMP"
+        JP2 = "JP2", "JPEG 2000"
+        RAW = "RAW", "RAW"
 
     class Orientation(models.TextChoices):
         LANDSCAPE = "landscape", _("Landscape")
@@ -204,7 +208,9 @@ class Image(models.Model):
             models.CheckConstraint(condition=models.Q(width__gt=0, height__gt=0), name="image_has_pixels"),
             models.CheckConstraint(condition=models.Q(byte_size__gt=0), name="image_has_bytes"),
             models.CheckConstraint(
-                condition=models.Q(format__in=["JPEG", "PNG", "WEBP", "GIF", "AVIF", "HEIF"]),
+                condition=models.Q(
+                    format__in=["JPEG", "PNG", "WEBP", "GIF", "AVIF", "HEIF", "TIFF", "BMP", "JP2", "RAW"]
+                ),
                 name="image_format_is_known",
             ),
             models.CheckConstraint(

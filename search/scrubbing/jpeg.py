@@ -17,16 +17,16 @@ _ICC = b"ICC_PROFILE\0"
 _MAX_PAYLOAD = 0xFFFF - 2
 
 
-def scrub(data: bytes) -> bytes:
+def scrub(data: bytes, orientation: int | None = None) -> bytes:
     """Return the first picture of `data` without comments, application segments and whatever follows it.
 
     Kept are JFIF without its thumbnail, the colour profile, Adobe's colour transform and an EXIF block that says
-    the orientation and nothing else. The coded picture is copied byte for byte. Raises Malformed.
+    the orientation and nothing else: `orientation` where it is known, or else that of the file. The coded picture is
+    copied byte for byte. Raises Malformed.
     """
     head: list[bytes] = []
     body: list[bytes] = []
     profile: list[bytes] = []
-    orientation: int | None = None
     for marker, payload, coded in _segments(data):
         if marker == _APP0 and payload.startswith(b"JFIF\0") and len(payload) >= 14 and not head:
             head.append(_segment(_APP0, payload[:12] + b"\0\0"))

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Iterator
 
 from search.imaging.exif import exif_of, orientation_in
+from search.imaging.png import unpacked_profile
 from search.scrubbing.container import Malformed, whole_profile
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -29,6 +30,7 @@ _KEPT: dict[bytes, range] = {
     b"IDAT": range(2**31),
     b"fdAT": range(4, 2**31),
 }
+_ANIMATION = {b"acTL", b"fcTL", b"fdAT"}
 _MANY = {b"IDAT", b"fdAT", b"fcTL"}
 
 
@@ -60,7 +62,10 @@ def scrub(data: bytes) -> bytes:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield type and payload of each chunk before IEND; the first must be IHDR and every checksum right."""
+    """Yield type and payload of each chunk before IEND; the first must be IHDR.
+
+    One with a wrong checksum is left out where the picture can be drawn without it.
+    """
     if not data.startswith(_SIGNATURE):
         raise Malformed("not a PNG file")
     position, first = len(_SIGNATURE), True
@@ -73,10 +78,12 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
             raise Malformed("chunk too long or out of place")
         payload = data[position + 8 : end]
         if zlib.crc32(payload, zlib.crc32(kind)) != int.from_bytes(data[end : end + 4], "big"):
-            raise Malformed("wrong checksum")
-        if kind == b"IEND":
+            if not kind[0] & 0x20 or kind in _ANIMATION:
+                raise Malformed("wrong checksum")
+        elif kind == b"IEND":
             return
-        yield kind, payload
+        else:
+            yield kind, payload
         position, first = end + 4, False
 
 
@@ -87,10 +94,6 @@ def _chunk(kind: bytes, payload: bytes) -> bytes:
 
 def _profile(payload: bytes) -> list[bytes]:
     """Pack a colour profile anew under a name of no meaning; nothing where it is not whole."""
-    _name, _, rest = payload.partition(b"\0")
-    decompressor = zlib.decompressobj()
-    try:
-        profile = whole_profile(decompressor.decompress(rest[1:], _MAX_PROFILE))
-    except zlib.error:
-        return []
-    return [] if profile is None else [_chunk(b"iCCP", b"icc\0\0" + zlib.compress(profile))]
+    unpacked = unpacked_profile(payload, _MAX_PROFILE)
+    profile = unpacked and whole_profile(unpacked)
+    return [_chunk(b"iCCP", b"icc\0\0" + zlib.compress(profile))] if profile else []

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 
-from search.imaging import FORMATS, read_picture
+from search.imaging import FORMATS, embedded_jpeg, read_picture
 from search.scrubbing import gif, jpeg, png, webp
 from search.scrubbing.container import Malformed
 
@@ -18,6 +18,7 @@ _LOSSLESS: dict[str, Callable[[bytes], bytes]] = {
     "WEBP": webp.scrub,
     "GIF": gif.scrub,
 }
+_KEPT_AS_PNG = ("PNG", "GIF", "TIFF", "BMP")
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,28 @@ class Scrubbed:
 def scrubbed(data: bytes, format: str, *, max_pixels: int = _MAX_PIXELS) -> Scrubbed:
     """Return the picture in `data`, which is of `format` (a key of FORMATS), with nothing but the picture in it.
 
-    JPEG, PNG, WebP and GIF are copied part by part by an allow-list, so pixels and animation stay as they are. AVIF
-    and HEIF, and files that do not keep to their standard, are drawn anew: upright, first frame, without transparency,
-    in sRGB. Raises UnreadableImage where that fails, or where it would take more than `max_pixels` pixels.
+    JPEG, PNG, WebP and GIF are copied part by part by an allow-list, so pixels and animation stay as they are; so is
+    the JPEG in a RAW file. Other formats, and files that do not keep to their standard, are drawn anew: upright, one
+    frame, without transparency, in sRGB. Raises UnreadableImage where that fails, or where it would take more than
+    `max_pixels` pixels.
     """
+    if format == "RAW":
+        return _camera_jpeg(data, max_pixels)
     scrub = _LOSSLESS.get(format)
     if scrub is not None:
         try:
             return Scrubbed(scrub(data), *FORMATS[format])
         except Malformed:
             pass
-    return _drawn_anew(data, lossless=format in ("PNG", "GIF"), max_pixels=max_pixels)
+    return _drawn_anew(data, lossless=format in _KEPT_AS_PNG, max_pixels=max_pixels)
+
+
+def _camera_jpeg(data: bytes, max_pixels: int) -> Scrubbed:
+    found = embedded_jpeg(data)
+    try:
+        return Scrubbed(jpeg.scrub(data[found.start : found.end], found.orientation), *FORMATS["JPEG"])
+    except Malformed:
+        return _drawn_anew(data, lossless=False, max_pixels=max_pixels)
 
 
 def _drawn_anew(data: bytes, *, lossless: bool, max_pixels: int) -> Scrubbed:

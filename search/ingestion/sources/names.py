@@ -4,13 +4,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-RAW = (".dng", ".nef", ".cr2", ".cr3", ".arw", ".raf", ".orf", ".rw2")
-"""Files of cameras that hold the picture as a JPEG too."""
+from search.imaging import EXTENSIONS, RAW_EXTENSIONS
+
 _CAMERA_PICTURES = (".jpg", ".jpeg", ".heic", ".heif", ".hif")
 """What a camera writes beside a RAW file."""
-_COMMON = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".avif", ".heic", ".heif", ".hif")
-_OTHERS = (".tif", ".tiff", ".bmp", ".dib", ".jp2", ".j2k", ".jpf", ".jpx")
-SUFFIXES = (*_COMMON, *_OTHERS, *RAW)
 
 _OTHERS_IN_WORDS = (
     # Films and sounds; THM is a film's small picture.
@@ -18,7 +15,7 @@ _OTHERS_IN_WORDS = (
     "opus wma aif aiff amr mid "
     # Pictures that are not read.
     "psd psb ai eps ps svg svgz ico icns cur xcf kra afphoto jxl exr hdr tga dds pcx emf wmf "
-    "pef ptx srw srf sr2 nrw x3f 3fr fff iiq rwl mrw erf mef mos kdc dcr crw raw "
+    "ptx srf x3f 3fr fff iiq rwl mrw erf mef mos kdc dcr crw raw "
     # What programs for pictures write beside them, and cameras and copiers with them.
     "xmp aae dop pp3 on1 cos cot cop comask cosessiondb lrcat lrprev lrfprev lrtemplate ithmb ini db lnk url "
     # Tables, texts, documents.
@@ -40,7 +37,7 @@ BESIDE = "beside the camera's own picture"
 
 def is_picture_name(name: str) -> bool:
     """Whether a name ends as a picture's does."""
-    return name.lower().endswith(SUFFIXES)
+    return name.lower().endswith(EXTENSIONS)
 
 
 def suffix_of(name: str) -> str:
@@ -65,7 +62,7 @@ def raws_beside_pictures(paths: Iterable[str]) -> set[str]:
     Cameras write both if told so, under one name. Both would be found by each search, looking alike.
     """
     paths = list(paths)
-    raws = [path for path in paths if path.lower().endswith(RAW)]
+    raws = [path for path in paths if path.lower().endswith(RAW_EXTENSIONS)]
     if not raws:
         return set()
     pictures = {_stem(path) for path in paths if path.lower().endswith(_CAMERA_PICTURES)}

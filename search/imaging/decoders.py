@@ -1,0 +1,181 @@
+"""From the bytes of a format that is let in to what a decoder of Pillow may be shown, and to the decoder."""
+
+import ctypes
+import re
+from ctypes.util import find_library
+from dataclasses import dataclass
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+
+import PIL
+from PIL import Image, ImageFile
+from PIL.AvifImagePlugin import AvifImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from search.imaging import jpeg2000, png, tiff
+from search.imaging.colours import mend_png_transparency
+from search.imaging.errors import Reason, UnreadableImage, too_many_pixels
+from search.imaging.exif import orientation_in
+from search.imaging.formats import is_cut_short, webp_canvas
+from search.imaging.items import primary
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a decoder is shown of a file, and what is known of the picture without it.
+
+    `orientation` is 1 to 8, or None where the EXIF block tells it that the decoder finds. `halvings` says how often
+    the decoder may halve the picture while it decodes.
+    """
+
+    format: str
+    data: bytes
+    orientation: int | None = None
+    profile: bytes | None = None
+    inverted: bool = False
+    halvings: int = 0
+
+
+def prepared(data: bytes, format: str, max_pixels: int) -> Source:
+    """Return what may be decoded of `data`. Raises UnreadableImage where a decoder would make room for too much."""
+    match format:
+        case "WEBP":
+            # The decoder of WebP makes room for the whole canvas, twice, as soon as it is opened.
+            _refuse_canvas(*webp_canvas(data), max_pixels)
+        case "PNG":
+            plain = png.plain(data)
+            return Source(format, plain.data, profile=plain.profile)
+        case "TIFF":
+            page = tiff.first_page(data, max_pixels)
+            return Source(format, page.data, orientation=page.orientation, inverted=page.inverted)
+        case "JP2":
+            stream = jpeg2000.checked(data, max_pixels)
+            if is_cut_short(data, format):  # OpenJPEG draws what is left, and says nothing
+                raise UnreadableImage(Reason.TRUNCATED)
+            return Source(format, data, orientation=1, halvings=stream.halvings)
+        case "HEIF" | "AVIF":
+            # libheif turns the picture as its container says, and Pillow makes up an EXIF tag of what AVIF's says;
+            # where neither says anything, the camera's own EXIF counts.
+            told = primary(data)
+            turned = 1 if format == "HEIF" else None
+            return Source(format, data, orientation=turned if told.is_turned else orientation_in(told.exif))
+        case "BMP" if int.from_bytes(data[14:18], "little") >= 40 and int.from_bytes(data[30:34], "little") in (4, 5):
+            raise UnreadableImage(Reason.UNSUPPORTED)  # a JPEG or PNG for a printer
+    return Source(format, data)
+
+
+def _refuse_canvas(width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise too_many_pixels(width, height, max_pixels)
+
+
+def opened(source: Source) -> ImageFile.ImageFile:
+    """Return the picture with its header read, and nothing decoded."""
+    try:
+        file = _decoder(source.format)(BytesIO(source.data))
+    except ValueError as error:
+        if source.format != "AVIF" or "Exif" not in str(error):
+            raise
+        # libavif alone refuses the whole picture for a broken EXIF block. Its item is renamed, which hides it.
+        file = AvifImageFile(BytesIO(_EXIF_ITEM.sub(rb"\1free", source.data)))
+    except (SyntaxError, KeyError) as error:
+        if source.format not in ("TIFF", "JP2"):
+            raise
+        raise UnreadableImage(Reason.UNSUPPORTED) from error
+    if source.profile:
+        file.info["icc_profile"] = source.profile
+    return file
+
+
+# An entry of the item list: its name, version and flags, item id of 2 or 4 bytes, protection, type.
+_EXIF_ITEM = re.compile(rb"(infe[\x02\x03].{7}(?:..)?)Exif", re.DOTALL)
+
+
+def _decoder(format: str) -> type[ImageFile.ImageFile]:
+    """Return the decoder of `format`.
+
+    Named outright and not through Image.open, which tries other decoders, follows a JPEG's pointers to further
+    pictures (MPO), and warns or raises by a limit of its own that is the same for the whole process.
+    """
+    if format == "HEIF":
+        return _heif_decoder()
+    if format == "TIFF":
+        _mute_libtiff()
+    return _DECODERS[format]
+
+
+_DECODERS: dict[str, type[ImageFile.ImageFile]] = {
+    "JPEG": JpegImageFile,
+    "PNG": PngImageFile,
+    "WEBP": WebPImageFile,
+    "GIF": GifImageFile,
+    "AVIF": AvifImageFile,
+    "TIFF": TiffImageFile,
+    "BMP": BmpImageFile,
+    "JP2": Jpeg2KImageFile,
+}
+
+
+def _heif_decoder() -> type[ImageFile.ImageFile]:
+    # Imported late: libheif takes longer to load than all of Pillow, and few collections have such a file.
+    from pillow_heif import options  # noqa: PLC0415
+    from pillow_heif.as_plugin import HeifImageFile  # noqa: PLC0415
+
+    # Nothing but the picture is wanted, so nothing else that a stranger put in the file is looked at.
+    options.THUMBNAILS = options.DEPTH_IMAGES = options.AUX_IMAGES = False
+    return HeifImageFile
+
+
+@cache
+def _mute_libtiff() -> None:
+    """Keep libtiff from writing a line on stderr for each row of a broken file: Pillow mutes its warnings alone."""
+    wheel = Path(PIL.__file__).parent
+    bundled = [*wheel.parent.glob("pillow.libs/libtiff*"), *wheel.glob(".dylibs/libtiff*")]
+    for name in [str(path) for path in bundled] or [find_library("tiff") or ""]:
+        try:
+            ctypes.CDLL(name).TIFFSetErrorHandler(None)
+        except (OSError, AttributeError):  # built into Pillow, or there by another name
+            continue
+
+
+def decode_smaller(file: ImageFile.ImageFile, source: Source, side: int) -> None:
+    """Have the decoder leave out what a picture whose shorter side is `side` doesn't need, where the format can."""
+    if source.format == "JPEG":
+        file.draft(None, (side, side))
+    elif isinstance(file, Jpeg2KImageFile):
+        file.reduce = min(source.halvings, max(0, (min(file.size) // side).bit_length() - 1))
+
+
+def orientation_of(file: Image.Image, source: Source) -> int:
+    """Return how the decoded picture is turned. Of a PNG only after its pixels: EXIF may stand behind them."""
+    if source.orientation is not None:
+        return source.orientation
+    exif = file.info.get("exif")
+    return orientation_in(exif) if isinstance(exif, bytes) else 1
+
+
+def mended(file: ImageFile.ImageFile, source: Source) -> Image.Image:
+    """Return the loaded picture with what its decoder gets wrong put right."""
+    if source.format == "PNG" and file.tell() == 0:
+        mend_png_transparency(file, bits=source.data[24])
+    if source.inverted:
+        return _inverted(file)
+    if source.format == "BMP" and file.mode == "RGBA" and file.getchannel("A").getextrema() == (0, 0):
+        return file.convert("RGB")  # the fourth byte is a filler, as every viewer takes it
+    return file
+
+
+def _inverted(picture: Image.Image) -> Image.Image:
+    """Return grey of 16 bits or more in which 0 is white the other way round."""
+    if picture.mode == "F":
+        low, high = picture.getextrema()
+        return picture.point(lambda sample: sample * -1.0 + (low + high))  # type: ignore[operator]
+    wide = picture.convert("I")
+    return wide.point(lambda sample: sample * -1 + 65535)

@@ -1,0 +1,384 @@
+"""TIFF, BMP, JPEG 2000 and RAW: what comes out of them, and what strangers might put into them."""
+
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from PIL import Image, ImageFile
+
+from search.imaging import EXTENSIONS, Reason, UnreadableImage, read_picture
+from search.scrubbing import scrubbed
+from tests import pictures
+from tests.raw_files import RAW_KINDS, raw, tiff
+from tests.test_imaging import FUZZ, LIMIT, difference, mutated, mutations, read, refusal
+
+# TIFF
+
+
+def grey_tiff(samples: list[int], *, order: str = "<", white_is_zero: bool = False, bits: int = 16) -> bytes:
+    """A TIFF of one row of grey."""
+    page = {256: len(samples), 257: 1, 258: bits, 259: 1, 262: 0 if white_is_zero else 1, 273: 0, 278: 1, 279: 0}
+    row = struct.pack(f"{order}{len(samples)}{'H' if bits == 16 else 'B'}", *samples)
+    return tiff(page | {273: len(tiff(page, order=order)), 279: len(row)}, order=order) + row
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_deep_grey_is_scaled_and_not_clipped(order: str) -> None:
+    row = read(grey_tiff([0, 0x4000, 0x8000, 0xFFFF], order=order)).picture
+
+    assert list(row.convert("L").tobytes()) == [0, 64, 128, 255]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(("bits", "white"), [(8, 0xFF), (16, 0xFFFF)])
+def test_grey_in_which_zero_is_white_is_not_a_negative(order: str, bits: int, white: int) -> None:
+    row = read(grey_tiff([0, white], order=order, bits=bits, white_is_zero=True)).picture
+
+    assert list(row.convert("L").tobytes()) == [255, 0]
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "zstd", "lzma", "jpeg"])
+def test_every_usual_compression_of_tiff_is_read(compression: str) -> None:
+    data = pictures.encoded(pictures.gradient(), "TIFF", compression=compression)
+
+    assert difference(read(data).picture, pictures.gradient()) < (4 if compression == "jpeg" else 0.01)
+
+
+@pytest.mark.parametrize("compression", ["group3", "group4"])
+def test_a_fax_is_read(compression: str) -> None:
+    page = pictures.corners().convert("1")
+
+    assert difference(read(pictures.encoded(page, "TIFF", compression=compression)).picture, page.convert("RGB")) == 0
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "F"])
+def test_every_mode_of_tiff_is_read(mode: str) -> None:
+    source = Image.linear_gradient("L")
+    if mode == "I;16":
+        source = source.convert("I").point(lambda sample: sample * 257)
+    result = read(pictures.encoded(source.convert(mode), "TIFF"))
+
+    dark, light = (result.picture.convert("L").getpixel((9, row)) for row in (0, 255))
+    assert dark < 3  # type: ignore[operator]
+    assert light > 252  # type: ignore[operator]
+
+
+def test_a_tiff_in_lab_is_read_in_its_colours() -> None:
+    lab = Image.new("LAB", (8, 8), (255 * 53 // 100, 128 + 80, 128 + 67))  # red
+
+    red, green, blue = read(pictures.encoded(lab, "TIFF")).picture.getpixel((1, 1))  # type: ignore[misc]
+    assert red > 200
+    assert max(green, blue) < 60
+
+
+def test_a_tiff_of_many_pages_is_read_as_its_first() -> None:
+    pages = [Image.new("RGB", (24, 16), colour) for colour in ("lime", "blue")]
+    data = pictures.encoded(pictures.corners(), "TIFF", save_all=True, append_images=pages)
+
+    assert difference(read(data).picture, pictures.corners()) == 0
+
+
+def test_a_big_tiff_is_read() -> None:
+    assert (
+        difference(read(pictures.encoded(pictures.corners(), "TIFF", big_tiff=True)).picture, pictures.corners()) == 0
+    )
+
+
+def test_a_colour_profile_in_a_tiff_is_applied() -> None:
+    swapped = pictures.encoded(Image.new("RGB", (8, 8), "red"), "TIFF", icc_profile=pictures.swapped_profile())
+    red, _green, blue = read(swapped).picture.getpixel((1, 1))  # type: ignore[misc]
+
+    assert (blue > 240, red < 15) == (True, True)
+
+
+def test_inks_with_transparency_are_read_without_it() -> None:
+    page = {256: 1, 257: 1, 258: 8, 259: 1, 262: 5, 273: 0, 277: 5, 278: 1, 279: 5, 338: 2}
+    data = tiff(page | {273: len(tiff(page))}) + b"\0\xff\xff\0\x80"
+
+    red, green, blue = read(data).picture.getpixel((0, 0))  # type: ignore[misc]
+    assert red > 200
+    assert max(green, blue) < 60
+
+
+def test_a_tiff_stored_in_a_rare_way_is_refused_in_words() -> None:
+    page = {256: 1, 257: 1, 258: 8, 259: 6, 262: 6, 273: 8, 277: 3, 278: 1, 279: 3}
+
+    assert refusal(tiff(page)).code is Reason.UNSUPPORTED
+    assert "Save it as JPEG or PNG" in str(refusal(tiff(page | {259: 1, 258: 32, 277: 3, 262: 2, 273: 8, 279: 12})))
+
+
+def test_strips_that_are_named_again_and_again_are_drawn_once() -> None:
+    # Two strips make the page; Pillow would draw it anew for each two of 20,000.
+    page = {256: 1_000, 257: 1_000, 258: 8, 259: 1, 262: 1, 278: 999, 279: [999_000, 1_000], 273: [0, 0]}
+    length = len(tiff(page | {273: [0] * 20_000}))
+    data = tiff(page | {273: [length, length + 999_000] * 10_000}) + bytes(1_000_000)
+
+    assert read(data).picture.size == (1_000, 1_000)
+    read_alone = read(tiff(page | {273: [length, length + 999_000]}).ljust(length, b"\0") + bytes(1_000_000))
+    assert read(data).picture.tobytes() == read_alone.picture.tobytes()
+
+
+def test_the_decoder_is_not_shown_what_is_beside_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+
+    def note(self: ImageFile.ImageFile) -> None:
+        seen.append(b"".join(bytes(str(tag), "ascii") + b" " for tag in sorted(self.tag_v2)))
+        raise OSError("enough")
+
+    monkeypatch.setattr("PIL.TiffImagePlugin.TiffImageFile.load", note)
+    refusal(pictures.photo("TIFF", 6))
+
+    assert seen == [b"256 257 258 259 262 273 277 278 279 284 "]
+
+
+# BMP and JPEG 2000
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA"])
+def test_every_mode_of_bmp_is_read(mode: str) -> None:
+    result = read(pictures.encoded(Image.linear_gradient("L").convert(mode), "BMP"))
+
+    assert (result.format, result.picture.getpixel((9, 0)), result.picture.getpixel((9, 255))) == (
+        "BMP",
+        (0, 0, 0),
+        (255, 255, 255),
+    )
+
+
+def bmp_with_filler(filler: int) -> bytes:
+    """A BMP of one red pixel, whose header names a channel of transparency."""
+    header = struct.pack("<IiiHHIIiiII4I", 56, 1, 1, 1, 32, 3, 4, 0, 0, 0, 0, 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    return b"BM" + struct.pack("<IHHI", 14 + 56 + 4, 0, 0, 14 + 56) + header + bytes((0, 0, 255, filler))
+
+
+@pytest.mark.parametrize("filler", [0, 255])
+def test_a_bmp_that_is_see_through_all_over_is_not_empty(filler: int) -> None:
+    assert read(bmp_with_filler(filler)).picture.getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_a_text_that_begins_like_a_bmp_is_no_picture() -> None:
+    assert refusal(b"BM is what this letter begins with, and it goes on").code is Reason.NOT_A_PICTURE
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+def test_every_mode_of_jpeg_2000_is_read(mode: str) -> None:
+    result = read(pictures.encoded(Image.linear_gradient("L").convert(mode), "JP2"))
+
+    assert result.format == "JP2"
+    assert difference(result.picture, Image.linear_gradient("L").convert("RGB")) < 1
+
+
+def test_deep_grey_of_jpeg_2000_is_scaled() -> None:
+    deep = Image.linear_gradient("L").convert("I").point(lambda sample: sample * 257).convert("I;16")
+
+    assert difference(read(pictures.encoded(deep, "JP2")).picture, Image.linear_gradient("L").convert("RGB")) < 1
+
+
+@pytest.mark.parametrize("least", [100, 224])
+def test_a_jpeg_2000_may_be_decoded_smaller_but_never_below_what_is_asked(least: int) -> None:
+    result = read(pictures.encoded(pictures.corners((960, 640)), "JP2"), at_least=least)
+
+    assert (result.width, result.height) == (960, 640)
+    assert least <= min(result.picture.size) < 2 * least
+    assert difference(result.picture, pictures.corners(result.picture.size)) < 8
+
+
+def test_a_bare_codestream_of_jpeg_2000_is_read() -> None:
+    data = pictures.encoded(pictures.corners(), "JP2", no_jp2=True)
+
+    assert data.startswith(b"\xff\x4f\xff\x51")
+    assert difference(read(data).picture, pictures.corners()) < 8
+
+
+# Bombs
+
+
+def jpeg_2000_bomb(**changes: int) -> bytes:
+    """A JPEG 2000 whose header announces more than there is."""
+    data = bytearray(
+        pictures.encoded(pictures.corners(), "JP2", no_jp2=True, quality_layers=[40, 20], num_resolutions=2)
+    )
+    size, style = data.index(b"\xff\x51"), data.index(b"\xff\x52")
+    places = {"width": size + 6, "tile_width": size + 22, "tile_height": size + 26}
+    for name, value in changes.items():
+        if name == "components":
+            struct.pack_into(">H", data, size + 38, value)
+        elif name == "layers":
+            struct.pack_into(">H", data, style + 6, value)
+        elif name == "precincts":
+            data[style + 4] |= 1
+            data[style + 14 : style + 14] = bytes((value, value))
+            struct.pack_into(">H", data, style + 2, 14)
+        else:
+            struct.pack_into(">I", data, places[name], value)
+    return bytes(data)
+
+
+def tiff_bomb(**changes: int) -> bytes:
+    page = {256: 8, 257: 8, 258: 8, 259: 5, 262: 1, 322: 16, 323: 16, 324: 8, 325: 100}
+    return tiff(page | {int(tag[1:]): value for tag, value in changes.items()}) + bytes(200)
+
+
+BOMBS: dict[str, Callable[[], bytes]] = {
+    "TIFF": lambda: tiff_bomb(_256=30_000, _257=30_000),
+    "TIFF of huge tiles": lambda: tiff_bomb(_322=40_000, _323=40_000),
+    "TIFF of many samples": lambda: tiff_bomb(_277=60_000),
+    "TIFF of endless strips": lambda: tiff({256: 900, 257: 900, 262: 1, 278: 0, 273: 8, 279: 100}),
+    "BMP": lambda: (
+        (data := pictures.encoded(pictures.corners(), "BMP"))[:18] + struct.pack("<ii", 30_000, 30_000) + data[26:]
+    ),
+    "JPEG 2000": lambda: jpeg_2000_bomb(width=40_000_000),
+    "JPEG 2000 of many tiles": lambda: jpeg_2000_bomb(tile_width=1, tile_height=1, width=30_000),
+    "JPEG 2000 of many components": lambda: jpeg_2000_bomb(components=16_384),
+    "JPEG 2000 of many layers": lambda: jpeg_2000_bomb(layers=65_535),
+    "JPEG 2000 of many precincts": lambda: jpeg_2000_bomb(width=31_000, tile_width=31_000, precincts=0),
+    "RAW": lambda: raw("NEF", jpeg_of_size(40_000, 40_000), sensor=(40_000, 40_000)),
+}
+
+
+def jpeg_of_size(width: int, height: int) -> bytes:
+    """A JPEG that says to be of this size."""
+    data = pictures.encoded(pictures.corners(), "JPEG")
+    frame = data.index(b"\xff\xc0") + 5
+    return data[:frame] + struct.pack(">HH", height, width) + data[frame + 4 :]
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_a_bomb_is_refused_before_a_decoder_makes_room_for_it(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(self: ImageFile.ImageFile) -> None:
+        raise AssertionError("decoded")
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", never)
+    monkeypatch.setattr("PIL.TiffImagePlugin.TiffImageFile.load", never)
+
+    error = refusal(BOMBS[kind]())
+    assert error.code in (Reason.TOO_MANY_PIXELS, Reason.DAMAGED, Reason.UNSUPPORTED)
+    assert error.__cause__ is None
+
+
+# RAW
+
+
+def a_raw(kind: str, orientation: int = 6, **options: object) -> bytes:
+    """A RAW file of a camera that was held so, with a thumbnail beside its picture."""
+    turned = pictures.turned(pictures.corners((480, 320)), orientation)
+    thumbnail = pictures.encoded(Image.new("RGB", (160, 120), "magenta"), "JPEG")
+    own = {"exif": pictures.exif(orientation)} if kind == "RAF" else {}
+    jpeg = pictures.encoded(turned, "JPEG", quality=95, subsampling=0, **own)
+    return raw(kind, jpeg, orientation=orientation, sensor=(480, 320), thumbnail=thumbnail, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.parametrize("kind", RAW_KINDS)
+def test_the_picture_inside_a_raw_file_is_read_upright(kind: str, orientation: int) -> None:
+    result = read(a_raw(kind, orientation))
+
+    assert (result.format, result.width, result.height) == ("RAW", 480, 320)
+    assert difference(result.picture, pictures.corners((480, 320))) < 8
+
+
+def test_a_raw_file_that_says_how_it_is_turned_twice_is_turned_once() -> None:
+    jpeg = pictures.photo("JPEG", 6, pictures.turned(pictures.corners((480, 320)), 6))
+
+    assert read(raw("NEF", jpeg, orientation=6)).picture.size == (480, 320)
+
+
+@pytest.mark.parametrize("kind", RAW_KINDS)
+def test_a_raw_file_with_a_thumbnail_alone_is_refused_in_words(kind: str) -> None:
+    thumbnail = pictures.encoded(pictures.corners((160, 120)), "JPEG")
+
+    error = refusal(raw(kind, thumbnail, sensor=(6000, 4000)))
+    assert error.code is Reason.NO_FULL_SIZE
+    assert "holds no full-size picture" in str(error)
+
+
+@pytest.mark.parametrize("kind", RAW_KINDS)
+def test_a_preview_of_a_thousand_pixels_is_a_picture(kind: str) -> None:
+    preview = pictures.encoded(pictures.corners((1_000, 600)), "JPEG")
+
+    assert read(raw(kind, preview, sensor=(6000, 4000))).width == 1_000
+
+
+def test_the_samples_of_the_sensor_are_not_taken_for_the_picture() -> None:
+    # A strip of JPEG without loss, which CR2 keeps the mosaic in, and one of JPEG that calls itself a mosaic.
+    jpeg = pictures.encoded(pictures.corners((400, 300)), "JPEG")
+    page = {256: 400, 257: 300, 259: 7, 262: 32803, 273: 0, 279: len(jpeg)}
+    mosaic = tiff(page | {273: len(tiff(page))}) + jpeg
+
+    assert refusal(mosaic).code is Reason.NO_FULL_SIZE
+    assert refusal(raw("CR2", jpeg.replace(b"\xff\xc0", b"\xff\xc3"), sensor=(400, 300))).code is Reason.NO_FULL_SIZE
+
+
+def test_a_raw_file_whose_directories_go_round_in_circles_comes_to_an_end() -> None:
+    page = {0x14A: [8, 8, 8], 0x8769: 8, 0xC612: 1}
+    data = bytearray(tiff(page))
+    following = 8 + 2 + 12 * len(page)
+    data[following : following + 4] = struct.pack("<I", 8)
+
+    assert refusal(bytes(data)).code is Reason.NO_FULL_SIZE
+
+
+@pytest.mark.parametrize("kind", RAW_KINDS)
+def test_a_raw_file_that_is_cut_short_is_called_so(kind: str) -> None:
+    whole = a_raw(kind)
+
+    assert refusal(whole[: len(whole) // 2]).code is Reason.TRUNCATED
+
+
+@pytest.mark.parametrize("kind", RAW_KINDS)
+def test_the_download_of_a_raw_file_is_the_jpeg_inside_without_metadata(kind: str) -> None:
+    jpeg = pictures.photo("JPEG", 6 if kind == "RAF" else 1, pictures.turned(pictures.corners((480, 320)), 6))
+    whole = raw(kind, jpeg, orientation=6, sensor=(480, 320))
+    copy = scrubbed(whole, "RAW", max_pixels=LIMIT)
+
+    assert any(secret in whole for secret in pictures.SECRETS)
+    assert not any(secret in copy.data for secret in pictures.SECRETS)
+    assert (copy.mime, copy.extension) == ("image/jpeg", ".jpg")
+    assert read(copy.data).picture.tobytes() == read(whole).picture.tobytes()
+
+
+@pytest.mark.parametrize("kind", RAW_KINDS)
+def test_whatever_is_broken_in_a_raw_file_only_one_exception_comes_out(kind: str) -> None:
+    whole = a_raw(kind)
+
+    @FUZZ
+    @given(mutations(len(whole)))
+    def check(changes: list[tuple[int, bytes, int]]) -> None:
+        try:
+            result = read(mutated(whole, changes))
+        except UnreadableImage:
+            return
+        assert result.width * result.height <= LIMIT
+
+    check()
+
+
+# All of them
+
+
+def test_formats_are_told_by_content_and_names_are_in_lower_case() -> None:
+    assert len(EXTENSIONS) == len(set(EXTENSIONS))
+    assert all(extension == extension.lower() and extension.startswith(".") for extension in EXTENSIONS)
+    assert {".tif", ".bmp", ".jp2", ".dng", ".nef", ".cr2", ".cr3", ".arw", ".raf", ".orf", ".rw2"} < set(EXTENSIONS)
+
+
+@pytest.mark.parametrize("format", ["TIFF", "BMP"])
+def test_the_download_of_a_format_without_loss_is_one_without_loss(format: str) -> None:
+    photo = pictures.photo(format, 6)
+    copy = scrubbed(photo, format, max_pixels=LIMIT)
+
+    assert copy.mime == "image/png"
+    assert read(copy.data).picture.tobytes() == read(photo).picture.tobytes()
+
+
+def test_all_readers_are_silent_about_what_is_broken(capfd: pytest.CaptureFixture[str]) -> None:
+    fax = bytearray(pictures.encoded(pictures.corners((400, 300)).convert("1"), "TIFF", compression="group4"))
+    for place in range(20, len(fax) // 2, 9):
+        fax[place] ^= 0x55
+    for data in (bytes(fax), pictures.encoded(pictures.corners(), "TIFF", compression="tiff_lzw")[:-40]):
+        with suppress(UnreadableImage):
+            read_picture(data, max_pixels=LIMIT)
+
+    assert capfd.readouterr().err == ""
