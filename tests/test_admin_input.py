@@ -133,7 +133,9 @@ def test_no_id_breaks_an_address_of_the_admin(request, who):
     person.raise_request_exception = False
     objects = ContentType.objects.values_list("pk", flat=True)
     addresses = [f"/admin/{kind}{key}/{what}/" for kind in KINDS for key in IDS for what in ("change", "history")]
-    addresses += [f"/admin/{kind}{key}/{what}/" for kind in KINDS for key in IDS[:8] for what in ("delete", "password")]
+    addresses += [
+        f"/admin/{kind}{key}/{what}/" for kind in KINDS for key in IDS[:8] for what in ("delete", "password")
+    ]
     addresses += [f"/admin/r/{kind}/{key}/" for kind in objects for key in IDS]
     addresses += [f"/admin/r/{key}/1/" for key in IDS]
     addresses += [f"/admin/{key}/" for key in IDS] + [f"/admin/autocomplete/?term={key}" for key in IDS]

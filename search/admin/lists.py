@@ -131,10 +131,12 @@ class Sturdy(_ModelAdmin):
         words, filters = request.GET.get(SEARCH_VAR, ""), request.GET.copy()
         filters.pop(SEARCH_VAR, None)
         setattr(request, _IMPOSSIBLE, True)
-        request.GET = filters if len(filters.urlencode()) <= LONGEST_QUERY_STRING else QueryDict()
+        if len(filters.urlencode()) > LONGEST_QUERY_STRING:
+            filters = QueryDict(mutable=True)
+        request.GET = filters  # type: ignore[assignment] # as Django's own views do
         made = self._made(request)
         if made is None:
-            request.GET = QueryDict()
+            filters.clear()
             made = super().get_changelist_instance(request)
         made.query = words
         return made
@@ -142,7 +144,8 @@ class Sturdy(_ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        if len(search_term) > LONGEST_QUERY_STRING:  # a condition for each word of it would be more than Python can nest
+        # Each word is a condition of its own, and of thousands there are more than Python can nest.
+        if len(search_term) > LONGEST_QUERY_STRING:
             return queryset.none(), False
         # The list's own search form refuses a NUL; the autocompletion does not.
         return super().get_search_results(request, queryset, search_term.replace("\0", ""))
