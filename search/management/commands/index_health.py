@@ -47,8 +47,8 @@ def _lines(health: IndexHealth) -> list[str]:
     by_picture, by_words = _recall(health.pictures_recall), _recall(health.words_recall)
     return [
         f"Pictures that can be found: {health.searchable:,}",
-        f"Waiting for their vectors: {health.pending:,}; of another model: {health.other_models:,}; "
-        + f"hidden: {health.hidden:,}",
+        f"Waiting for their vectors: {health.pending:,}; of another model: {health.other_models:,}",
+        f"Hidden: {health.hidden:,}",
         f"Of the nearest {PER_PAGE}, a search by a picture shows {by_picture}, by words {by_words}",
         f"Index: {_index(health.index)}",
         f"Table: {filesizeformat(health.table_size)}, {health.rows:,} rows and {health.dead:,} dead ones",
