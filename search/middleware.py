@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
@@ -80,6 +81,10 @@ class MethodNotAllowed:
         page = render(None, "error.html", context, status=405)
         page["Allow"] = allowed
         return page
+
+    def process_view(self, request: HttpRequest, view: Any, *_called_with: Any) -> HttpResponse | None:
+        methods = getattr(view, "methods", None)
+        return HttpResponseNotAllowed(methods) if methods and request.method not in methods else None
 
 
 class Unavailable:

@@ -14,11 +14,11 @@ from django.urls import reverse, reverse_lazy
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_safe
 
 from search.forms import LoginForm
 from search.models import SavedSearch
 from search.views.errors import error_page
+from search.views.methods import require_http_methods, require_safe
 
 
 @sensitive_post_parameters()

@@ -7,7 +7,6 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpRe
 from django.shortcuts import get_object_or_404, render
 from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 
 from search import renditions, storage
 from search.downloads import clean_copy, file_stem
@@ -17,6 +16,7 @@ from search.imaging import UnreadableImage
 from search.models import Image
 from search.querying import similar_images
 from search.views.errors import error_page
+from search.views.methods import require_safe
 
 SIMILAR = 12
 

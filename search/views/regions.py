@@ -5,13 +5,13 @@ import uuid
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods
 
 from search import storage
 from search.forms import RegionForm
 from search.imaging import UnreadableImage
 from search.querying import Kind, Part, SearchQuery, remember_region
 from search.views.images import image_page, no_file, visible_image
+from search.views.methods import require_http_methods
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

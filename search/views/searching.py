@@ -12,7 +12,6 @@ from django.utils.cache import patch_vary_headers
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
-from django.views.decorators.http import require_http_methods, require_safe
 
 from search.fetching import RefusedAddress, fetch_picture, may_search_by_address
 from search.forms import PictureForm, check_size
@@ -20,6 +19,7 @@ from search.imaging import Reason, UnreadableImage
 from search.ingestion.adding import read_for_model
 from search.models import QueryPicture
 from search.querying import BadQuery, Kind, NoSuchQuery, Part, SearchQuery, example_queries, find, remember_picture
+from search.views.methods import require_http_methods, require_safe
 
 WHAT_IS_ASKED_FOR = ["HX-Request", "HX-Target"]
 """The headers by which an address has a page, the part of it that depends on the search, or further results."""

@@ -8,13 +8,13 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_http_methods
 
 from search.evaluation import calibrate_soon_if_due
 from search.forms import UploadForm, check_size
 from search.imaging import Reason, UnreadableImage
 from search.ingestion import Added, Details, add_picture
 from search.views.images import may_see_hidden
+from search.views.methods import require_http_methods
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
