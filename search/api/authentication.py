@@ -8,8 +8,8 @@ from ninja.security import HttpBearer
 from ninja.security.apikey import APIKeyCookie
 
 from search.api.problems import Problem
-from search.forgery import refused_because, why_refused
 from search.models import ApiToken
+from search.views.forgery import refused_because, why_refused
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 

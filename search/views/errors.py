@@ -15,8 +15,8 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
 from search.api.problems import Problem, is_for_programs
-from search.forgery import Refusal, why_refused
 from search.middleware import unavailable_page
+from search.views.forgery import Refusal, why_refused
 
 
 def error_page(
