@@ -44,7 +44,11 @@ class Command(CollectionCommand):
 
 
 def _lines(health: IndexHealth) -> list[str]:
-    by_picture, by_words = _recall(health.pictures_recall), _recall(health.words_recall)
+    measured = health.searchable and health.has_words
+    unmeasured = "all, since it reads every vector" if measured and health.pictures_recall is None else "not measured"
+    by_picture, by_words = (
+        unmeasured if recall is None else f"{recall:.1%}" for recall in (health.pictures_recall, health.words_recall)
+    )
     return [
         f"Pictures that can be found: {health.searchable:,}",
         f"Waiting for their vectors: {health.pending:,}; of another model: {health.other_models:,}",
@@ -56,10 +60,6 @@ def _lines(health: IndexHealth) -> list[str]:
         f"PostgreSQL's own memory (shared_buffers): {filesizeformat(health.shared_buffers)}, "
         + ("which holds both" if health.fits else "less than both: see “PostgreSQL settings” in README.md"),
     ]
-
-
-def _recall(recall: float | None) -> str:
-    return "not measured" if recall is None else f"{recall:.1%}"
 
 
 def _index(index: IndexState | None) -> str:
