@@ -45,7 +45,7 @@ class Command(CollectionCommand):
 
 def _lines(health: IndexHealth) -> list[str]:
     measured = health.searchable and health.has_words
-    unmeasured = "all, since it reads every vector" if measured and health.pictures_recall is None else "not measured"
+    unmeasured = "all (every vector is read)" if measured and health.pictures_recall is None else "not measured"
     by_picture, by_words = (
         unmeasured if recall is None else f"{recall:.1%}" for recall in (health.pictures_recall, health.words_recall)
     )
