@@ -125,6 +125,7 @@ async function sendAll() {
   window.addEventListener("beforeunload", stay);
   const cards = [...waiting.keys()];
   let done = 0;
+  for (const card of cards) tell(card, "");
   for (const card of cards) {
     showProgress(done, cards.length);
     // Where the server can't be reached, or says so, the others would fail alike: they wait for the button.
