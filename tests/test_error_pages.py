@@ -136,9 +136,11 @@ def test_too_many_files_and_fields_are_413_with_the_limit(client: Client, settin
     settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 10
     files = client.post("/search/picture", {"picture": [picture_file() for _ in range(5)]})
     fields = client.post("/selection/share", {"id": [str(number) for number in range(12)]})
-    assert (files.status_code, fields.status_code) == (413, 413)
+    address = client.get("/search?" + "a=1&" * 12)
+    assert (files.status_code, fields.status_code, address.status_code) == (413, 413, 400)
     assert "At most 2 pictures" in told(files)
-    assert "up to 10 fields" in told(fields)
+    assert "At most 10 values" in told(fields)
+    assert "At most 10 values" in told(address)
 
 
 def test_a_picture_over_the_limit_is_413_where_it_was_sent(client: Client, as_alice: Client, settings):

@@ -44,8 +44,9 @@ def _what_is_bad(request: HttpRequest, error: Any) -> tuple[int, Refusal]:
         return 413, Refusal(_("Too many files were sent at once."), advice)
     if isinstance(error, TooManyFieldsSent):
         limit = f"{settings.DATA_UPLOAD_MAX_NUMBER_FIELDS:,}"
-        advice = _("A form may have up to %(limit)s fields. Select less.") % {"limit": limit}
-        return 413, Refusal(_("This form has too many fields."), advice)
+        advice = _("At most %(limit)s values can be taken at once. Choose fewer.") % {"limit": limit}
+        # Those of an address are there whatever is done with them.
+        return 400 if request.method in {"GET", "HEAD"} else 413, Refusal(_("Too much was sent at once."), advice)
     if isinstance(error, MultiPartParserError):
         return 400, Refusal(_("What was sent arrived damaged or cut off."), _("Go back and send it once more."))
     if isinstance(error, DisallowedHost):
