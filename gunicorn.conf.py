@@ -14,7 +14,7 @@ gc.disable()
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 # A search is mostly Python, of which a process runs one thread at a time; the processes share the model for words.
 workers = int(os.environ.get("WEB_CONCURRENCY", min(core_count(), 4)))
-worker_class = "gthread"
+worker_class = "imagesearch.worker.Worker"  # gthread, and our words where it refuses
 threads = 8
 # Settings are read once, by the parent, which thereby keeps the embedded database until the last worker has ended.
 preload_app = True

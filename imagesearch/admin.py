@@ -3,7 +3,11 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib.contenttypes.views import shortcut
+from django.core.exceptions import ValidationError
+from django.db import DataError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, URLResolver, path
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -12,12 +16,27 @@ from search.models import Report
 OURS = "search"
 
 
+def view_on_site(request: HttpRequest, content_type_id: str, object_id: str) -> HttpResponse:
+    """Lead to the page of an object. Raises Http404 where Django raises what ids that are none make of a query."""
+    try:
+        response: HttpResponse = shortcut(request, content_type_id, object_id)
+    except (ValidationError, DataError, OverflowError, TypeError) as error:
+        raise Http404 from error
+    return response
+
+
 class CurationSite(admin.AdminSite):
     site_header = _("Curate the collection")
     site_title = _("Curate the collection")
     index_title = _("Overview")
     # Its lists are wide, and there are four of them: the overview leads to each.
     enable_nav_sidebar = False
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        way_to_page = path(
+            "r/<path:content_type_id>/<path:object_id>/", self.admin_view(view_on_site), name="view_on_site"
+        )
+        return [way_to_page, *super().get_urls()]
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """The pictures first, then people; reports say how many are waiting."""

@@ -16,5 +16,6 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "may_upload": request.user.is_authenticated or not settings.UPLOAD_LOGIN_REQUIRED
         if hasattr(request, "user")
         else False,
+        "address_search_off": settings.SEARCH_BY_ADDRESS == "off",
         "may_search_by_address": hasattr(request, "user") and may_search_by_address(request.user),
     }

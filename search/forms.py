@@ -18,6 +18,9 @@ from search.querying.regions import LEAST_SIDE, Region
 # By name too: many systems know no type for the younger formats and for RAW.
 ACCEPTED = ",".join([*(known.mime for known in FORMATS.values()), "image/heif", *EXTENSIONS])
 
+IN_ITS_OWN_DIRECTION = {"dir": "auto"}
+"""What people write may be Arabic or Hebrew in a page that is not."""
+
 
 def check_size(file: "UploadedFile[Any]") -> None:
     """Raise UnreadableImage for a file over the limit, before it is read."""
@@ -100,13 +103,21 @@ class UploadForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=ManyFiles(attrs={"accept": ACCEPTED}),
     )
     tags = LineInput(
-        label=gettext_lazy("Tags"), required=False, max_length=1000, help_text=gettext_lazy("Separated by commas.")
+        label=gettext_lazy("Tags"),
+        required=False,
+        max_length=1000,
+        help_text=gettext_lazy("Separated by commas."),
+        widget=forms.TextInput(attrs=IN_ITS_OWN_DIRECTION),
     )
 
     class Meta:
         model = Image
         fields = ("title", "description", "source_link")
-        widgets: ClassVar = {"description": forms.Textarea(attrs={"rows": 3}), "source_link": forms.URLInput}
+        widgets: ClassVar = {
+            "title": forms.TextInput(attrs=IN_ITS_OWN_DIRECTION),
+            "description": forms.Textarea(attrs={"rows": 3, **IN_ITS_OWN_DIRECTION}),
+            "source_link": forms.URLInput,
+        }
 
     def clean_tags(self) -> list[str]:
         return clean_tags(self.cleaned_data["tags"])
@@ -121,7 +132,7 @@ class ReportForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Report
         fields = ("reason", "details")
-        widgets: ClassVar = {"details": forms.Textarea(attrs={"rows": 3})}
+        widgets: ClassVar = {"details": forms.Textarea(attrs={"rows": 3, **IN_ITS_OWN_DIRECTION})}
 
 
 class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -130,6 +141,7 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = ApiToken
         fields = ("name",)
+        widgets: ClassVar = {"name": forms.TextInput(attrs=IN_ITS_OWN_DIRECTION)}
 
 
 class LoginForm(AuthenticationForm):

@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
@@ -33,23 +34,57 @@ class HealthChecks:
         return self.checks.get(request.path_info, self.get_response)(request)
 
 
+class HeadLikeGet:
+    """Answers HEAD wherever GET is answered: with the same status and headers, and without the body."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.method != "HEAD":
+            return self.get_response(request)
+        if is_for_programs(request):
+            request.method = "GET"  # the API's operations have one method each
+        response = self.get_response(request)
+        request.method = "HEAD"
+        if isinstance(response, StreamingHttpResponse):
+            response.streaming_content = ()
+        elif isinstance(response, HttpResponse):
+            response.headers.setdefault("Content-Length", str(len(response.content)))
+            response.content = b""
+        return response
+
+
 class MethodNotAllowed:
-    """Tells programs in JSON which methods an address takes: a view that refuses one answers without words."""
+    """Tells which methods an address takes: a view that refuses one answers without words."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED or not is_for_programs(request):
+        if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
             return response
-        allowed = response.headers["Allow"]
-        return Problem(
-            405,
-            _("This address does not take this method."),
-            _("It takes: %(methods)s.") % {"methods": allowed},
-            headers={"Allow": allowed},
-        ).to_response()
+        methods = {method.strip() for method in response.headers["Allow"].split(",")}
+        allowed = ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
+        if is_for_programs(request):
+            return Problem(
+                405,
+                _("This address does not take this method."),
+                _("It takes: %(methods)s.") % {"methods": allowed},
+                headers={"Allow": allowed},
+            ).to_response()
+        context = {
+            "problem": _("This address can't be opened like a page."),
+            "advice": _("It takes what a form of this site sends. Go back, and use the form."),
+        }
+        page = render(None, "error.html", context, status=405)
+        page["Allow"] = allowed
+        return page
+
+    def process_view(self, request: HttpRequest, view: Any, *_called_with: Any) -> HttpResponse | None:
+        methods = getattr(view, "methods", None)
+        return HttpResponseNotAllowed(methods) if methods and request.method not in methods else None
 
 
 class Unavailable:

@@ -10,6 +10,7 @@ from search.views import (
     images,
     regions,
     reports,
+    robots,
     saved_searches,
     searching,
     selections,
@@ -46,6 +47,7 @@ register_converter(RenditionWidth, "rendition_width")
 register_converter(RowId, "row_id")
 
 urlpatterns = [
+    path("robots.txt", robots.robots, name="robots"),
     path("", searching.search, name="search"),
     path("search", searching.search, name="results"),
     path("search/picture", searching.search_by_picture, name="search-by-picture"),

@@ -3,13 +3,16 @@
 from io import StringIO
 
 import pytest
+from django.conf import settings as project
 from django.core.management import call_command
 from django.db import connection
+from django.utils import timezone
 
+from search.embedding import active_model
 from search.evaluation.index_health import index_health
-from search.models import Image
+from search.models import Calibration, Image
 from search.querying import SearchQuery, find, planning
-from tests.base import many_images
+from tests.base import an_image, many_images
 
 pytestmark = pytest.mark.django_db(transaction=True)
 INDEX = "image_embedding_hnsw"
@@ -30,6 +33,20 @@ def run(*arguments: str) -> tuple[int, str]:
     return 0, out.getvalue()
 
 
+def measured(pictures: int) -> None:
+    """The collection was calibrated when it had so many pictures."""
+    Calibration.objects.create(
+        model=active_model(),
+        text_model=project.EMBEDDING_TEXT_MODEL,
+        measured=timezone.now(),
+        pictures=pictures,
+        words_least=0,
+        words_match=0.5,
+        pictures_match=0.5,
+        sample=b"",
+    )
+
+
 def sql(statement: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement)
@@ -43,6 +60,7 @@ def _index_comes_back():
 
 def test_all_is_well_with_a_new_collection() -> None:
     many_images(600)
+    measured(600)
     status, told = run("--vacuum")
 
     assert (status, "All is well." in told) == (0, True)
@@ -71,6 +89,7 @@ def test_recall_and_rows_hold_after_a_third_was_deleted() -> None:
 @pytest.mark.usefixtures("_index_comes_back")
 def test_a_missing_index_is_told_of_and_made() -> None:
     many_images(50)
+    measured(50)
     sql(f"DROP INDEX {INDEX}")
 
     status, told = run("--vacuum")
@@ -85,6 +104,7 @@ def test_a_missing_index_is_told_of_and_made() -> None:
 @pytest.mark.usefixtures("_index_comes_back")
 def test_an_index_with_other_parameters_is_told_of_and_built_anew() -> None:
     many_images(50)
+    measured(50)
     sql(f"DROP INDEX {INDEX}")
     sql(f"CREATE INDEX {INDEX} ON search_image USING hnsw (embedding halfvec_cosine_ops) WITH (m = 8)")
 
@@ -98,6 +118,7 @@ def test_an_index_with_other_parameters_is_told_of_and_built_anew() -> None:
 @pytest.mark.usefixtures("_index_comes_back")
 def test_a_half_built_index_and_what_an_interrupted_rebuild_left_are_replaced() -> None:
     many_images(50)
+    measured(50)
     sql(f"CREATE INDEX {INDEX}_ccnew ON search_image USING hnsw (embedding halfvec_cosine_ops)")
     for name in (INDEX, f"{INDEX}_ccnew"):
         sql(f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{name}'::regclass")
@@ -117,6 +138,7 @@ def indexes() -> list[str]:
 
 def test_many_dead_rows_are_told_of_and_removed() -> None:
     many_images(500)
+    measured(500)
     sql("ALTER TABLE search_image SET (autovacuum_enabled = off)")
     try:
         for _ in range(3):
@@ -129,3 +151,53 @@ def test_many_dead_rows_are_told_of_and_removed() -> None:
         assert run("--vacuum")[0] == 0
     finally:
         sql("ALTER TABLE search_image RESET (autovacuum_enabled)")
+
+
+def test_all_is_not_well_without_a_picture() -> None:
+    status, told = run("--vacuum")
+
+    assert (status, "All is well" in told) == (1, False)
+    assert "There are no pictures: no search finds anything, and nothing could be measured." in told
+    assert "Run: manage.py ingest FOLDER" in told
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "command"),
+    [
+        ({"embedding": None, "embedding_model": ""}, "3 pictures wait for their vectors", "manage.py embed_pending"),
+        ({"embedding_model": "another"}, "3 pictures have vectors of another model", "manage.py reembed"),
+        ({"hidden": True}, "All 3 pictures are hidden", "show some of them in the admin"),
+    ],
+)
+@pytest.mark.parametrize("others", [0, 20])
+def test_pictures_that_no_search_finds_are_told(
+    state: dict[str, object], reason: str, command: str, others: int
+) -> None:
+    Image.objects.filter(pk__in=[an_image().pk for _ in range(3)]).update(**state)
+    many_images(others)
+    status, told = run("--vacuum")
+
+    # That some are hidden is as it should be.
+    is_told = not (state == {"hidden": True} and others)
+    assert (status, reason in told, command in told) == (int(is_told), is_told, is_told)
+    assert f"Pictures that can be found: {others}" in told
+
+
+def test_a_collection_that_was_not_measured_is_told_and_a_small_one_need_not_be() -> None:
+    many_images(29)
+    assert run("--vacuum")[0] == 0
+    many_images(1)
+    status, told = run("--vacuum")
+    assert (status, "Run: manage.py calibrate" in told) == (1, True)
+    measured(30)
+    assert run("--vacuum")[0] == 0
+    many_images(4)
+    assert "Run: manage.py calibrate" in run("--vacuum")[1]
+
+
+@pytest.mark.usefixtures("no_model")
+def test_a_model_for_words_that_is_missing_is_told() -> None:
+    many_images(20)
+    status, told = run("--vacuum")
+    assert status == 1
+    assert "no search by words works, and none was measured" in told

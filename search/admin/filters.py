@@ -43,7 +43,17 @@ class _Filter(admin.SimpleListFilter):
         return value
 
 
-class HiddenFilter(admin.SimpleListFilter):
+class _Choice(admin.SimpleListFilter):
+    """A filter with few values. Any other would quietly mean one of them."""
+
+    def value(self) -> str | None:
+        value = super().value()
+        if value is not None and value not in {choice for choice, _title in self.lookup_choices}:
+            raise IncorrectLookupParameters
+        return value
+
+
+class HiddenFilter(_Choice):
     title = _("visibility")
     parameter_name = "hidden"
 
@@ -55,7 +65,7 @@ class HiddenFilter(admin.SimpleListFilter):
         return queryset if value is None else queryset.filter(hidden=value == "yes")
 
 
-class ReportedFilter(admin.SimpleListFilter):
+class ReportedFilter(_Choice):
     title = _("reports")
     parameter_name = "reported"
 
@@ -164,7 +174,7 @@ def _number(value: str) -> int:
     raise IncorrectLookupParameters
 
 
-class StateFilter(admin.SimpleListFilter):
+class StateFilter(_Choice):
     """Of the reports: those that wait for a curator, unless others are asked for."""
 
     title = _("state")

@@ -9,6 +9,7 @@ from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidg
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from search.forms import IN_ITS_OWN_DIRECTION
 from search.ingestion.metadata import clean_tags
 from search.models import Image
 from search.texts import normalised_text
@@ -67,6 +68,12 @@ class ImageForm(_ImageModelForm):
         model = Image
         fields = ("title", "description", "tags", "hidden", "source_link", "author", "licence", "uploader")
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # None of them is there for those who may only look.
+        for name in {"title", "description", "tags", "author", "licence"} & set(self.fields):
+            self.fields[name].widget.attrs.update(IN_ITS_OWN_DIRECTION)
+
 
 class TagActionForm(ActionForm):
     """The action to run, and the tags that two of them add or remove."""
@@ -75,5 +82,7 @@ class TagActionForm(ActionForm):
     tags = forms.Field(
         label=gettext_lazy("Tags:"),
         required=False,
-        widget=forms.TextInput(attrs={"placeholder": gettext_lazy("sea, evening"), "size": 16}),
+        widget=forms.TextInput(
+            attrs={"placeholder": gettext_lazy("sea, evening"), "size": 16, **IN_ITS_OWN_DIRECTION}
+        ),
     )

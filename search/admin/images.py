@@ -156,8 +156,8 @@ class ImageAdmin(Sturdy):
         return pictures.thumbnail(image)
 
     @admin.display(description=gettext_lazy("title"), ordering="title")
-    def name(self, image: Image) -> str:
-        return image.name
+    def name(self, image: Image) -> SafeString:
+        return format_html("<bdi>{}</bdi>", image.name)
 
     @admin.display(description=gettext_lazy("visibility"))
     def visibility(self, image: Image) -> SafeString:
@@ -167,7 +167,7 @@ class ImageAdmin(Sturdy):
     def tag_links(self, image: Image) -> SafeString:
         links = format_html_join(
             " ",
-            '<a class="tag" href="?{}">{}</a>',
+            '<a class="tag" dir="auto" href="?{}">{}</a>',
             ((urlencode({"tag": tag}), tag) for tag in image.tags[:TAGS_IN_LIST]),
         )
         more = len(image.tags) - TAGS_IN_LIST
@@ -191,7 +191,9 @@ class ImageAdmin(Sturdy):
     def uploader_link(self, image: Image) -> SafeString | None:
         if image.uploader is None:
             return None
-        return format_html('<a href="?uploader={}">{}</a>', image.uploader.pk, image.uploader.get_username())
+        return format_html(
+            '<a dir="auto" href="?uploader={}">{}</a>', image.uploader.pk, image.uploader.get_username()
+        )
 
     @admin.display(description=gettext_lazy("model"))
     def model_name(self, image: Image) -> SafeString:

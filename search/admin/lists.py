@@ -4,18 +4,19 @@ import logging
 import re
 import uuid
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db import DataError, transaction
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils.functional import cached_property
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -36,6 +37,10 @@ MOST_COUNTED = 10_000
 MOST_AT_ONCE = 1_000
 """So many rows a bulk action changes: a changed row enters the index of the vectors anew, which takes up to 25 ms."""
 LONGEST_QUERY_STRING = 2_000
+"""Every link of a list repeats it."""
+
+_IMPOSSIBLE = "is_impossible_list"
+"""Set on a request whose search or filters can't be applied: its list is empty, whatever is left of them."""
 
 _ID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
 
@@ -78,7 +83,8 @@ class SturdyList(ChangeList):
     def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet[Any]:
         queryset = super().get_queryset(request, exclude_parameters)
         # A search that can't be made, such as one with a NUL, finds nothing rather than everything.
-        return queryset if self.search_form_class(request.GET).is_valid() else queryset.none()
+        possible = self.search_form_class(request.GET).is_valid() and not hasattr(request, _IMPOSSIBLE)
+        return queryset if possible else queryset.none()
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -93,27 +99,56 @@ class Sturdy(_ModelAdmin):
         return SturdyList
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        # Every link of the page repeats the query string.
-        if len(request.META.get("QUERY_STRING", "")) > LONGEST_QUERY_STRING:
-            self.message_user(request, _("This search is too long."), messages.ERROR)
-            return HttpResponseRedirect(request.path)
         context = {"title": capfirst(self.opts.verbose_name_plural), **(extra_context or {})}
         response: HttpResponse = super().changelist_view(request, context)
+        if hasattr(request, _IMPOSSIBLE) and response.status_code == HTTPStatus.OK:
+            response.status_code = HTTPStatus.BAD_REQUEST
         return response
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """Return the list that is asked for; one without rows where that can't be made, never one of all rows.
+
+        Django would answer with all of them, which the next bulk action would change.
+        """
+        if len(request.META.get("QUERY_STRING", "")) > LONGEST_QUERY_STRING:
+            problem = _("This search is too long, so nothing is shown. Shorten it.")
+        elif made := self._made(request):
+            return made
+        else:
+            problem = _("There is no such filter or page, so nothing is shown.")
+        self.message_user(request, problem, messages.ERROR)
+        return self._list_of_nothing(request)
+
+    def _made(self, request: HttpRequest) -> ChangeList | None:
         try:
             with transaction.atomic():
                 return super().get_changelist_instance(request)
         except (DataError, ValueError, OverflowError, IncorrectLookupParameters) as error:
             # Filters come as people type them into the address, and some fail only when the query is made.
             logger.info("Not a list: %s", request.get_full_path()[:500], exc_info=error)
-            self.message_user(request, _("There is no such filter or page."), messages.ERROR)
-            raise IncorrectLookupParameters from error
+            return None
+
+    def _list_of_nothing(self, request: HttpRequest) -> ChangeList:
+        """The words stay in the box, to be mended, and the links keep the filters where these are in order."""
+        words, filters = request.GET.get(SEARCH_VAR, ""), request.GET.copy()
+        filters.pop(SEARCH_VAR, None)
+        setattr(request, _IMPOSSIBLE, True)
+        if len(filters.urlencode()) > LONGEST_QUERY_STRING:
+            filters = QueryDict(mutable=True)
+        request.GET = filters  # type: ignore[assignment] # as Django's own views do
+        made = self._made(request)
+        if made is None:
+            filters.clear()
+            made = super().get_changelist_instance(request)
+        made.query = words
+        return made
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
+        # Each word is a condition of its own, and of thousands there are more than Python can nest.
+        if len(search_term) > LONGEST_QUERY_STRING:
+            return queryset.none(), False
         # The list's own search form refuses a NUL; the autocompletion does not.
         return super().get_search_results(request, queryset, composed(search_term.replace("\0", "")))
 

@@ -196,11 +196,11 @@ class ReportAdmin(Sturdy):
     @admin.display(description=gettext_lazy("report"), ordering="reason")
     def what(self, report: Report) -> SafeString:
         details = Truncator(report.details).chars(200)
-        return format_html('{}<span class="details">{}</span>', report.get_reason_display(), details)
+        return format_html('{}<span class="details" dir="auto">{}</span>', report.get_reason_display(), details)
 
     @admin.display(description=gettext_lazy("title"), ordering="image__title")
     def picture(self, report: Report) -> SafeString:
-        link = format_html('<a href="{}">{}</a>', _address(report.image), report.image.name)
+        link = format_html('<a dir="auto" href="{}">{}</a>', _address(report.image), report.image.name)
         badge = pictures.visibility(report.image) if report.image.hidden else ""
         return format_html("{} {}", link, badge)
 

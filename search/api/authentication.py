@@ -6,10 +6,10 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja.security import HttpBearer
 from ninja.security.apikey import APIKeyCookie
-from ninja.utils import check_csrf
 
 from search.api.problems import Problem
 from search.models import ApiToken
+from search.views.forgery import refused_because, why_refused
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 
@@ -61,10 +61,9 @@ def may_upload(request: HttpRequest) -> AnonymousUser | None:
 
 def refuse_forgery(request: HttpRequest) -> None:
     """Raise Problem when a page that is not ours has the person's browser send something."""
-    if request.method not in _SAFE and check_csrf(request):
-        raise Problem(
-            403,
-            _("You may not do that."),
-            _("A page that sends something without a token must send the CSRF token of this site with it."),
-            "csrf",
-        )
+    if request.method in _SAFE or not (reason := refused_because(request)):
+        return
+    refusal = why_refused(request, reason)
+    needed = _("A page that sends something without a token must send the CSRF token of this site with it.")
+    detail = " ".join(filter(None, [refusal.advice, refusal.for_operators, needed]))
+    raise Problem(403, refusal.problem, detail, "csrf")

@@ -2,7 +2,7 @@
 
 import logging
 
-from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.utils.translation import gettext as _
@@ -31,7 +31,7 @@ def answer(request: HttpRequest, error: Exception) -> HttpResponse:
     if isinstance(error, PermissionDenied):
         return errors.forbidden(request)
     if isinstance(error, _BAD_REQUEST):
-        return errors.bad_request(request)
+        return errors.bad_request(request, error)
     down = unavailable_page(request, error)
     if down:
         return down
@@ -50,8 +50,6 @@ def problem_of(error: Exception) -> Problem | None:
     if isinstance(error, UnreadableImage):
         status = _STATUS.get(error.code, 422)
         return Problem(status, _("This picture can't be used."), str(error), error.code.value)
-    if isinstance(error, RequestDataTooBig):
-        return Problem(413, _("What was sent is too large."))
     if isinstance(error, AuthenticationError):
         return token_needed()
     return None

@@ -9,6 +9,7 @@ from django.db import connection
 
 from search.embedding import ModelUnavailable, active_model
 from search.evaluation.bank import bank_vectors
+from search.evaluation.calibration import LEAST, is_due
 from search.ingestion.index_building import vector_index
 from search.models import Image
 from search.querying import PER_PAGE
@@ -23,6 +24,9 @@ MANY_DEAD = 0.2
 """Share of dead rows from which they cost more than their removal. PostgreSQL removes them by itself at about this."""
 _EQUAL = 1e-6
 REBUILD, VACUUM = "manage.py index_health --rebuild", "manage.py index_health --vacuum"
+ADD, EMBED, REEMBED = "manage.py ingest FOLDER", "manage.py embed_pending", "manage.py reembed"
+SHOW = "show some of them in the admin, under /admin/search/image/"
+CALIBRATE, MODELS = "manage.py calibrate", "manage.py download_models"
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,18 @@ class IndexState:
 @dataclass(frozen=True)
 class IndexHealth:
     """Sizes are in bytes. `index` is None where there is none. Recalls are of the first page; None where a search
-    reads all rows anyway, and for words where there is no model."""
+    reads all rows anyway, and for words where there is no model.
+
+    Of the pictures that are shown, `searchable` can be found, `pending` wait for their vector, and those of
+    `other_models` have one that no search looks at. `needs_levels` where it is not known, or not any more, which
+    matches are strong; `has_words` unless the model for words was needed and could not be loaded."""
 
     searchable: int
+    pending: int
+    other_models: int
+    hidden: int
+    needs_levels: bool
+    has_words: bool
     index: IndexState | None
     pictures_recall: float | None
     words_recall: float | None
@@ -66,7 +79,7 @@ class IndexHealth:
 
     def advice(self) -> list[Advice]:
         """What is to be done, the most urgent first; nothing where all is well."""
-        found = [Advice(reason, REBUILD) for reason in self._reasons_to_rebuild()]
+        found = self._not_found() + [Advice(reason, REBUILD) for reason in self._reasons_to_rebuild()]
         if self.dead > MANY_DEAD * max(self.rows, 1_000):
             reason = f"{self.dead:,} deleted or changed rows are still in the table and slow every search down."
             found.append(Advice(reason, VACUUM))
@@ -74,6 +87,28 @@ class IndexHealth:
             found.append(
                 Advice("PostgreSQL has never counted the table, and may misjudge what a query costs.", VACUUM)
             )
+        return found
+
+    def _not_found(self) -> list[Advice]:
+        """What keeps pictures from being found at all, or from being called a match."""
+        found = []
+        if self.pending:
+            found.append(Advice(f"{self.pending:,} pictures wait for their vectors: no search finds them.", EMBED))
+        if self.other_models:
+            reason = f"{self.other_models:,} pictures have vectors of another model: no search finds them."
+            found.append(Advice(reason, REEMBED))
+        if not self.searchable and not found:
+            found.append(
+                Advice(f"All {self.hidden:,} pictures are hidden: no search finds anything.", SHOW)
+                if self.hidden
+                else Advice("There are no pictures: no search finds anything, and nothing could be measured.", ADD)
+            )
+        if not self.has_words:
+            reason = "The model for words can't be loaded: no search by words works, and none was measured."
+            found.append(Advice(reason, MODELS))
+        if self.needs_levels:
+            reason = "Which matches are strong has not been measured in this collection, as it is now."
+            found.append(Advice(reason, CALIBRATE))
         return found
 
     def _reasons_to_rebuild(self) -> list[str]:
@@ -95,8 +130,10 @@ class IndexHealth:
 
 def index_health() -> IndexHealth:
     """Look at the index of the vectors, and compare searches with a scan of all vectors: seconds to a minute."""
-    searchable = Image.objects.searchable(active_model()).count()
-    plan = plan_for(searchable, searchable)
+    model = active_model()
+    searchable = Image.objects.searchable(model).count()
+    shown = Image.objects.shown()
+    plan = plan_for(searchable, searchable) if searchable else SCAN
     index = _index_state()
     is_walked = index is not None and index.is_valid and not plan.is_exact
     words = _words() if is_walked else None
@@ -110,6 +147,11 @@ def index_health() -> IndexHealth:
         rows, dead, vacuumed, analysed, table_size, shared_buffers = cursor.fetchone()
     return IndexHealth(
         searchable=searchable,
+        pending=shown.pending().count(),
+        other_models=shown.exclude(embedding_model__in=["", model]).count(),
+        hidden=Image.objects.filter(hidden=True).count(),
+        needs_levels=searchable >= LEAST and is_due(),
+        has_words=not is_walked or words is not None,
         index=index,
         pictures_recall=_recall(_pictures(), plan) if is_walked else None,
         words_recall=None if words is None else _recall(words, plan),

@@ -8,23 +8,25 @@ from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.views import LoginView, PasswordChangeView
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_safe
 
 from search.forms import LoginForm
 from search.models import SavedSearch
+from search.views.errors import error_page
+from search.views.methods import require_http_methods, require_safe
 
 
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_up(request: HttpRequest) -> HttpResponse:
     if not settings.SIGN_UP_OPEN:
-        raise Http404
+        advice = _("Ask the people who run this site for one, or log in with the one you have.")
+        return error_page(request, 404, _("New accounts can't be made here."), advice)
     if request.user.is_authenticated:
         return redirect("search")
     form: UserCreationForm[Any] = UserCreationForm(request.POST if request.method == "POST" else None)

@@ -6,22 +6,61 @@ They need neither the database nor a session.
 import sys
 from typing import Any
 
+from django.conf import settings
+from django.core.exceptions import DisallowedHost, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
+from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
 from search.api.problems import Problem, is_for_programs
 from search.middleware import unavailable_page
+from search.views.forgery import Refusal, why_refused
 
 
-def error_page(request: HttpRequest, status: int, problem: str, advice: str) -> HttpResponse:
+def error_page(
+    request: HttpRequest, status: int, problem: str, advice: str, for_operators: str = "", code: str = ""
+) -> HttpResponse:
     if is_for_programs(request):
-        return Problem(status, problem, advice).to_response()
-    return render(None, "error.html", {"problem": problem, "advice": advice}, status=status)
+        detail = " ".join(filter(None, [advice, for_operators]))
+        return Problem(status, problem, detail, code).to_response()
+    context = {"problem": problem, "advice": advice, "for_operators": for_operators}
+    return render(None, "error.html", context, status=status)
 
 
 def bad_request(request: HttpRequest, exception: Any = None) -> HttpResponse:
-    return error_page(request, 400, _("That request can't be understood."), _("Go back and try again."))
+    status, refusal = _what_is_bad(request, exception)
+    return error_page(request, status, refusal.problem, refusal.advice, refusal.for_operators)
+
+
+def _what_is_bad(request: HttpRequest, error: Any) -> tuple[int, Refusal]:
+    if isinstance(error, RequestDataTooBig):
+        limit = filesizeformat(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        advice = _("Without its files a form may have up to %(limit)s. Shorten what you wrote.") % {"limit": limit}
+        return 413, Refusal(_("What was sent is too large."), advice)
+    if isinstance(error, TooManyFilesSent):
+        advice = _("At most %(limit)s pictures can be uploaded at once.") % {"limit": settings.UPLOAD_MAX_FILES}
+        return 413, Refusal(_("Too many files were sent at once."), advice)
+    if isinstance(error, TooManyFieldsSent):
+        limit = f"{settings.DATA_UPLOAD_MAX_NUMBER_FIELDS:,}"
+        advice = _("At most %(limit)s values can be taken at once. Choose fewer.") % {"limit": limit}
+        # Those of an address are there whatever is done with them.
+        return 400 if request.method in {"GET", "HEAD"} else 413, Refusal(_("Too much was sent at once."), advice)
+    if isinstance(error, MultiPartParserError):
+        return 400, Refusal(_("What was sent arrived damaged or cut off."), _("Go back and send it once more."))
+    if isinstance(error, DisallowedHost):
+        return 400, _unknown_name(request)
+    return 400, Refusal(_("That request can't be understood."), _("Go back and try again."))
+
+
+def _unknown_name(request: HttpRequest) -> Refusal:
+    told = _("What reached this server asks for “%(host)s”. If that is yours, add its name to ALLOWED_HOSTS.")
+    return Refusal(
+        _("This site does not know the address by which you came."),
+        _("Use the address that you were given for it. If it is this one, tell the people who run this site."),
+        told % {"host": request.META.get("HTTP_HOST", "")[:200]},
+    )
 
 
 def forbidden(request: HttpRequest, exception: Any = None) -> HttpResponse:
@@ -29,12 +68,8 @@ def forbidden(request: HttpRequest, exception: Any = None) -> HttpResponse:
 
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return error_page(
-        request,
-        403,
-        _("This form has expired, or your browser does not keep our cookie."),
-        _("Allow cookies for this site, go back, load the page again and send it once more."),
-    )
+    refusal = why_refused(request, reason)
+    return error_page(request, 403, refusal.problem, refusal.advice, refusal.for_operators, "csrf")
 
 
 def not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:

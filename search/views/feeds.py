@@ -13,7 +13,7 @@ from django.utils.http import http_date
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
-from django.views.decorators.http import conditional_page, require_safe
+from django.views.decorators.http import conditional_page
 
 from search import storage
 from search.models import Image, SavedSearch
@@ -21,6 +21,7 @@ from search.querying import BadQuery
 from search.querying.newcomers import new_matches
 from search.querying.saving import read_query
 from search.templatetags.pictures import search_url
+from search.views.methods import require_safe
 
 ENTRIES = 50
 _BEGINNING = dt.datetime.fromtimestamp(0, dt.UTC)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 
 from search import embedding, storage
+from search.views.methods import require_safe
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from django.core.files.base import ContentFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils.cache import patch_cache_control
-from django.views.decorators.http import require_safe
+from django.utils.translation import gettext as _
 
 from search import renditions, storage
 from search.downloads import clean_copy, file_stem
@@ -15,6 +15,8 @@ from search.forms import RegionForm, ReportForm
 from search.imaging import UnreadableImage
 from search.models import Image
 from search.querying import similar_images
+from search.views.errors import error_page
+from search.views.methods import require_safe
 
 SIMILAR = 12
 
@@ -56,8 +58,8 @@ def rendition(request: HttpRequest, image_id: uuid.UUID, longest: int) -> HttpRe
     image = visible_image(request, image_id)
     try:
         data = renditions.read_or_make(image, longest)
-    except (storage.MissingObject, UnreadableImage):
-        raise Http404 from None
+    except (storage.MissingObject, UnreadableImage) as error:
+        return no_file(request, error)
     response: HttpResponseBase = HttpResponse(data, content_type="image/webp")
     # The content of an image never changes, but it may be hidden or deleted.
     patch_cache_control(response, private=True, max_age=24 * 3600)
@@ -70,7 +72,17 @@ def download(request: HttpRequest, image_id: uuid.UUID) -> HttpResponseBase:
     image = visible_image(request, image_id)
     try:
         copy = clean_copy(image)
-    except (storage.MissingObject, UnreadableImage):
-        raise Http404 from None
+    except (storage.MissingObject, UnreadableImage) as error:
+        return no_file(request, error)
     name = file_stem(image) + copy.extension
     return FileResponse(ContentFile(copy.data), as_attachment=True, filename=name, content_type=copy.mime)
+
+
+def no_file(request: HttpRequest, error: Exception) -> HttpResponse:
+    """The picture is listed, and what is to be made of its file can't be."""
+    problem = (
+        _("The file of this picture is missing.")
+        if isinstance(error, storage.MissingObject)
+        else _("The file of this picture can't be read any more.")
+    )
+    return error_page(request, 404, problem, _("Tell the people who run this site: they may have it elsewhere."))

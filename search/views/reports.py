@@ -6,10 +6,10 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
 
 from search.forms import ReportForm
 from search.views.images import visible_image
+from search.views.methods import require_http_methods
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -13,7 +13,6 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from search.embedding import ModelUnavailable
 from search.models import SavedSearch
@@ -22,6 +21,7 @@ from search.querying.newcomers import new_matches
 from search.querying.saving import clean_name, read_query, save_search
 from search.templatetags.pictures import search_url
 from search.views.errors import error_page
+from search.views.methods import require_http_methods, require_POST, require_safe
 
 MOST_NEW = 100
 """So many new pictures are counted and shown; more are "100 or more"."""

@@ -12,14 +12,14 @@ from django.utils.cache import patch_vary_headers
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
-from django.views.decorators.http import require_http_methods, require_safe
 
 from search.fetching import RefusedAddress, fetch_picture, may_search_by_address
 from search.forms import PictureForm, check_size
-from search.imaging import UnreadableImage
+from search.imaging import Reason, UnreadableImage
 from search.ingestion.adding import read_for_model
 from search.models import QueryPicture
 from search.querying import BadQuery, Kind, NoSuchQuery, Part, SearchQuery, example_queries, find, remember_picture
+from search.views.methods import require_http_methods, require_safe
 
 WHAT_IS_ASKED_FOR = ["HX-Request", "HX-Target"]
 """The headers by which an address has a page, the part of it that depends on the search, or further results."""
@@ -89,9 +89,14 @@ def _search_also_by(request: HttpRequest, read: Callable[[], bytes]) -> HttpResp
         token = remember_picture(data, read_for_model(data).picture)
         query = present.with_part(Part(Kind.PICTURE, token))
     except (BadQuery, RefusedAddress, UnreadableImage) as problem:
-        status = 404 if isinstance(problem, NoSuchQuery) else 400
-        return search_page(request, status=status, problem=str(problem), query=present)
+        return search_page(request, status=_status(problem), problem=str(problem), query=present)
     return HttpResponseRedirect(f"{reverse('results')}?{query.to_url()}")
+
+
+def _status(problem: Exception) -> int:
+    if isinstance(problem, UnreadableImage) and problem.code is Reason.TOO_MANY_BYTES:
+        return 413
+    return 404 if isinstance(problem, NoSuchQuery) else 400
 
 
 @require_safe

@@ -7,13 +7,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
 
 from search.archives import zipped
 from search.models import Image, PictureSet
 from search.querying.selection import BadSelection, Selection, images_in_order
 from search.views.errors import error_page
 from search.views.images import may_see_hidden
+from search.views.methods import require_http_methods, require_safe
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -7,11 +7,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
-from django.views.decorators.http import require_http_methods, require_POST
 
 from search.forms import TokenForm
 from search.models import ApiToken
 from search.models.tokens import MOST_TOKENS, TooManyTokens
+from search.views.methods import require_http_methods, require_POST
 
 
 @login_required

@@ -8,13 +8,13 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_http_methods
 
 from search.evaluation import calibrate_soon_if_due
 from search.forms import UploadForm, check_size
-from search.imaging import UnreadableImage
+from search.imaging import Reason, UnreadableImage
 from search.ingestion import Added, Details, add_picture
 from search.views.images import may_see_hidden
+from search.views.methods import require_http_methods
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -27,6 +27,7 @@ class Outcome:
     name: str
     added: Added | None = None
     refused: str = ""
+    too_large: bool = False
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -44,7 +45,6 @@ def upload(request: HttpRequest) -> HttpResponse:
         outcomes = [_add(file, details, user) for file in form.cleaned_data["pictures"]]
         if any(one.added and one.added.is_new for one in outcomes):
             calibrate_soon_if_due()
-    status = 400 if form.errors or (outcomes and all(one.refused for one in outcomes)) else 200
     template = "search/_partials/upload_outcomes.html" if request.htmx else "search/upload.html"  # type: ignore[attr-defined]
     context = {
         "form": UploadForm() if outcomes else form,
@@ -53,7 +53,14 @@ def upload(request: HttpRequest) -> HttpResponse:
         "max_mb": settings.UPLOAD_MAX_MB,
         "max_megapixels": settings.UPLOAD_MAX_MEGAPIXELS,
     }
-    return render(request, template, context, status=status)
+    return render(request, template, context, status=400 if form.errors else _status(outcomes))
+
+
+def _status(outcomes: list[Outcome]) -> int:
+    """Refused is what is refused altogether."""
+    if outcomes and all(one.too_large for one in outcomes):
+        return 413
+    return 400 if outcomes and all(one.refused for one in outcomes) else 200
 
 
 def _add(file: "UploadedFile[Any]", details: Details, user: "User | None") -> Outcome:
@@ -62,4 +69,4 @@ def _add(file: "UploadedFile[Any]", details: Details, user: "User | None") -> Ou
         check_size(file)
         return Outcome(name, added=add_picture(file.read(), details, user))
     except UnreadableImage as problem:
-        return Outcome(name, refused=str(problem))
+        return Outcome(name, refused=str(problem), too_large=problem.code is Reason.TOO_MANY_BYTES)

@@ -1,38 +1,62 @@
-// Files dropped anywhere on the page, and files pasted.
+// What is dropped anywhere on the page, and what is pasted.
 
-export function onFiles(receive) {
+import { readGiven } from "./given.js";
+
+const FIELDS = "input, textarea, select, [contenteditable]";
+
+const inField = (event) => event.target.closest?.(FIELDS) != null;
+const onBox = (event) => event.target.closest?.("#box") != null;
+
+// Has `receive` called with what is given. Words that are pasted or dropped into a field go there, as ever.
+export function onGiven(receive) {
   const veil = document.getElementById("veil");
   let inside = 0;
+  // A picture of this page that is let go a little further on was not meant; one on the search box was.
+  let isOwn = false;
 
-  const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
+  const carries = (event, kind) => event.dataTransfer?.types.includes(kind) ?? false;
+  const showsPicture = (event) => carries(event, "Files") || carries(event, "text/uri-list");
+  const isWanted = (event) => {
+    if (isOwn) return onBox(event) && carries(event, "text/uri-list");
+    return carries(event, "Files") || !inField(event) || (onBox(event) && showsPicture(event));
+  };
   const show = (visible) => {
     veil.hidden = !visible;
   };
 
+  document.addEventListener("dragstart", () => {
+    isOwn = true;
+  });
+  document.addEventListener("dragend", () => {
+    isOwn = false;
+  });
   document.addEventListener("dragenter", (event) => {
-    if (!carriesFiles(event)) return;
+    if (isOwn || !showsPicture(event)) return;
     inside += 1;
     show(true);
   });
   document.addEventListener("dragleave", (event) => {
-    if (!carriesFiles(event)) return;
+    if (isOwn || !showsPicture(event)) return;
     inside = Math.max(0, inside - 1);
     show(inside > 0);
   });
   document.addEventListener("dragover", (event) => {
-    if (carriesFiles(event)) event.preventDefault();
+    if (isWanted(event)) event.preventDefault();
   });
   document.addEventListener("drop", (event) => {
-    if (!carriesFiles(event)) return;
-    event.preventDefault();
     inside = 0;
     show(false);
-    receive([...event.dataTransfer.files]);
+    if (!isWanted(event)) return;
+    event.preventDefault();
+    receive(readGiven(event.dataTransfer));
   });
   document.addEventListener("paste", (event) => {
-    const files = [...(event.clipboardData?.files ?? [])];
-    if (!files.length) return;
+    if (!event.clipboardData) return;
+    const given = readGiven(event.clipboardData);
+    const { files, folders, addresses, words, hasText } = given;
+    if (inField(event) && (words || (hasText && !files.length))) return;
+    if (!words && !files.length && !folders.length && !addresses.length) return;
     event.preventDefault();
-    receive(files);
+    receive(given);
   });
 }

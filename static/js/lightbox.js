@@ -1,5 +1,6 @@
 // A result shown large, with the ways to the next and the previous one.
 
+import { onMoreFailed } from "./more.js";
 import { pressed } from "./pressed.js";
 import { clearAddress, idInAddress, leaveAddress, pushToAddress, replaceInAddress } from "./shown_large.js";
 import { onSwipe } from "./swipe.js";
@@ -60,9 +61,17 @@ onResults(() => {
   else if (waiting) step(1);
   else showWays();
 });
-for (const failure of ["htmx:sendError", "htmx:responseError"]) {
-  document.addEventListener(failure, () => wait(false));
-}
+onMoreFailed((reason) => {
+  // What is asked for ahead, and is not waited for, is asked for again by the next step.
+  const isTold = Boolean(reason) && waiting;
+  slot("failed").textContent = isTold ? reason : "";
+  slot("again").hidden = !isTold;
+  if (reason) wait(false);
+});
+slot("again").addEventListener("click", () => {
+  slot("next").focus();
+  step(1);
+});
 
 function showWhatAddressSays() {
   const tile = tileOf(idInAddress());
@@ -91,6 +100,8 @@ function wait(whether) {
 function show(tile) {
   current = tile;
   wait(false);
+  slot("failed").textContent = "";
+  slot("again").hidden = true;
   showPicture(tile);
   slot("title").textContent = titleOf(tile);
   slot("title").href = slot("page").href = linkOf(tile).href;

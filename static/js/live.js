@@ -1,6 +1,7 @@
 // The results follow what is asked: after a pause in typing, and at once for what is chosen or clicked.
 // Without this script the form is sent by its button, and the links lead to pages.
 
+import { Failed, whyFailed } from "./failing.js";
 import { keep, moveTo, onReturn } from "./returning.js";
 
 const PAUSE = 350;
@@ -11,6 +12,8 @@ const PAUSE_WITHIN_SYLLABLE = 900;
 const form = document.getElementById("by-words");
 const words = document.getElementById("words");
 const failure = document.getElementById("failure");
+const askAgain = document.getElementById("ask-again");
+const failed = new Failed();
 const announcements = document.getElementById("announcements");
 
 let asked = question(words.value);
@@ -37,6 +40,7 @@ function ask({ typing }) {
 
 words.addEventListener("input", (event) => {
   clearTimeout(timer);
+  failed.forget();
   timer = setTimeout(ask, event.isComposing ? PAUSE_WITHIN_SYLLABLE : PAUSE, { typing: true });
 });
 // Whoever comes back to the box, from a result say, types another search.
@@ -77,10 +81,13 @@ main.addEventListener("htmx:configRequest", ({ detail }) => {
 main.addEventListener("htmx:beforeRequest", ({ detail }) => {
   if (!isSearch(detail)) return;
   clearTimeout(timer);
-  failure.textContent = "";
+  failed.forget();
+  tellFailure("");
   document.getElementById("found").setAttribute("aria-busy", "true");
 });
 
+// What was asked when it failed, asked once more.
+let again = () => {};
 let unfolded = [];
 let focused = "";
 
@@ -91,6 +98,10 @@ main.addEventListener("htmx:beforeSwap", ({ detail }) => {
   if ([400, 404].includes(detail.xhr.status) && detail.serverResponse.includes('id="found"')) {
     detail.shouldSwap = true;
     detail.isError = false;
+  } else if (detail.shouldSwap && !detail.serverResponse.includes('id="found"')) {
+    // Not ours: a network that asks to log in, say.
+    detail.shouldSwap = false;
+    detail.isError = true;
   }
   if (detail.shouldSwap) keep();
 });
@@ -105,6 +116,7 @@ main.addEventListener("htmx:afterOnLoad", ({ detail }) => {
     askedWords = words.value = found.dataset.words;
     takeFocus();
   }
+  failed.succeeded();
   asked = question(askedWords);
   arrive(found.dataset.address || detail.pathInfo.finalRequestPath, typing && typed);
   typed = typing;
@@ -112,17 +124,25 @@ main.addEventListener("htmx:afterOnLoad", ({ detail }) => {
 });
 
 for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
-  main.addEventListener(name, ({ detail }) => {
-    if (!isSearch(detail)) return;
+  main.addEventListener(name, (event) => {
+    const { elt, xhr } = event.detail;
+    if (!isSearch(event.detail)) return;
     asked = null;
     document.getElementById("found").removeAttribute("aria-busy");
-    failure.textContent = reason(detail.xhr) || failure.dataset.unreachable;
+    tellFailure(whyFailed(event));
+    again = () => (elt === form ? ask({ typing: false }) : elt.click());
+    failed.keep(xhr, again);
   });
 }
 
-function reason(answer) {
-  const page = new DOMParser().parseFromString(answer?.responseText ?? "", "text/html");
-  return page.querySelector("main h1")?.textContent.trim();
+askAgain.addEventListener("click", () => {
+  words.focus();
+  again();
+});
+
+function tellFailure(reason) {
+  failure.textContent = reason;
+  askAgain.hidden = !reason;
 }
 
 // What was open stays open, and what was focused in it focused.
@@ -165,6 +185,7 @@ onReturn(() => {
   words.value = askedWords = document.getElementById("found").dataset.words;
   asked = question(askedWords);
   typed = false;
-  failure.textContent = "";
+  failed.forget();
+  tellFailure("");
   noteAddress(location.pathname + location.search);
 });

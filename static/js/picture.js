@@ -1,27 +1,39 @@
-// Search by a picture that is chosen, dropped or pasted, or by a pasted address: it is put into its form, and the form
-// is sent together with what is searched already.
+// Search by a picture that is chosen, dropped or pasted, or by its address: it is put into its form, and the form is
+// sent together with what is searched already. Words that are dropped or pasted go into the box.
 
-import { onFiles } from "./drop.js";
+import { onGiven } from "./drop.js";
+import { fileOf, partOf } from "./given.js";
 
 const form = document.getElementById("by-picture");
 const input = form.querySelector("input[type=file]");
 const byAddress = document.getElementById("by-address");
+const box = document.getElementById("words");
 const forms = [form, byAddress].filter(Boolean);
 const waiting = document.getElementById("waiting");
+const failure = document.getElementById("failure");
+
+let looking = waiting.dataset.text;
 
 for (const one of forms) {
   one.addEventListener("submit", () => {
     carryQuery(one);
-    waiting.textContent = waiting.dataset.text;
+    say("");
+    waiting.textContent = looking;
     one.closest("details").open = false;
   });
 }
 
 // The results may have followed the typing since this page came; then the address tells what is searched. The page
 // about a refused picture has the address of its form, which tells nothing.
+function presentQuery() {
+  const isAnswer = forms.some((one) => new URL(one.action).pathname === location.pathname);
+  return isAnswer ? null : new URLSearchParams(location.search);
+}
+
 function carryQuery(sent) {
-  if (forms.some((one) => new URL(one.action).pathname === location.pathname)) return;
-  const fields = [...new URLSearchParams(location.search)].map(([name, value]) => {
+  const query = presentQuery();
+  if (!query) return;
+  const fields = [...query].map(([name, value]) => {
     const field = document.createElement("input");
     return Object.assign(field, { type: "hidden", name, value });
   });
@@ -32,21 +44,54 @@ input.addEventListener("change", () => {
   if (input.files.length) form.requestSubmit();
 });
 
-onFiles(([file]) => {
+onGiven(({ files, folders, addresses, words }) => {
+  if (/^https?:\/\/\S+$/i.test(words)) return searchByAddress(words);
+  if (words) return searchWords(words);
+  const part = addresses.map(partOf).find(Boolean);
+  if (part) return searchAlsoBy(part);
+  const file = files.find(isPicture) ?? files[0] ?? addresses.map(fileOf).find(Boolean);
+  if (file) return searchByFile(file, files.filter(isPicture).length);
+  if (folders.length) return say(waiting.dataset.folder);
+  const address = addresses.find((one) => /^https?:/i.test(one));
+  return address ? searchByAddress(address) : say(waiting.dataset.notHere);
+});
+
+const isPicture = ({ type, name }) => type.startsWith("image/") || /\.(heic|heif|avif)$/i.test(name);
+
+function searchByFile(file, among) {
   const carrier = new DataTransfer();
   carrier.items.add(file);
   input.files = carrier.files;
+  looking = among > 1 ? waiting.dataset.first.replace("{count}", among) : waiting.dataset.text;
   form.requestSubmit();
-});
+}
 
-document.addEventListener("paste", (event) => {
-  const text = event.clipboardData?.getData("text/plain").trim() ?? "";
-  if (!byAddress || event.defaultPrevented || !/^https?:\/\/\S+$/i.test(text)) return;
-  if (event.target.closest?.("input, textarea, [contenteditable]")) return;
-  event.preventDefault();
-  byAddress.elements.url.value = text;
-  byAddress.requestSubmit();
-});
+function searchByAddress(address) {
+  const part = partOf(address);
+  if (part) return searchAlsoBy(part);
+  if (!byAddress) return say(waiting.dataset.noAddress);
+  byAddress.elements.url.value = address;
+  return byAddress.requestSubmit();
+}
+
+// By a picture of this site, which is in the collection or was searched by before.
+function searchAlsoBy([name, value]) {
+  const query = presentQuery() ?? new URLSearchParams();
+  for (const place of ["page", "seen"]) query.delete(place);
+  query.append(name, value);
+  location.assign(`${box.form.action}?${query}`);
+}
+
+function searchWords(words) {
+  box.value = words.replace(/\s+/g, " ");
+  box.focus();
+  box.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+function say(problem) {
+  failure.textContent = problem;
+  document.getElementById("ask-again").hidden = true;
+}
 
 // The browser may bring this page back as it was left.
 window.addEventListener("pageshow", () => {

@@ -73,7 +73,7 @@ export function onReturn(action) {
 function restore({ parts, title, top, image }) {
   for (const [id, html] of parts) {
     // What was about to be added when the page was left is asked for again.
-    const fresh = html.replaceAll(' data-hx-revealed="true"', "");
+    const fresh = html.replaceAll(' data-hx-revealed="true"', "").replaceAll('"more-ahead htmx-request"', '"more-ahead"');
     htmx.swap(`#${id}`, fresh, { swapStyle: "outerHTML", swapDelay: 0, settleDelay: 0 });
   }
   document.title = title;

@@ -1,6 +1,12 @@
 // Gives each chosen picture a card with its own words, sends the cards one by one, and shows what became of each.
 
-import { onFiles } from "./drop.js";
+import { onGiven } from "./drop.js";
+import { headingOf } from "./failing.js";
+import { fileOf } from "./given.js";
+
+// How long nothing may be sent, and how long the server may look at a picture, before it counts as gone; in ms.
+const STALLED = 60_000;
+const UNANSWERED = 150_000;
 
 const form = document.getElementById("upload");
 const input = form.querySelector("input[type=file]");
@@ -22,7 +28,14 @@ input.addEventListener("change", () => {
   [...input.files].forEach(addCard);
   input.value = "";
 });
-onFiles((files) => files.forEach(addCard));
+onGiven(async ({ files, folders, addresses, words: written }) => {
+  if (written) return;
+  const within = (await Promise.all(folders.map(filesIn))).flat();
+  const all = [...files, ...within];
+  if (!all.length) all.push(...addresses.map(fileOf).filter(Boolean));
+  all.forEach(addCard);
+  progress.textContent = all.length ? "" : folders.length ? words.folder : addresses.length ? words.addressOnly : "";
+});
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   sendAll();
@@ -54,6 +67,27 @@ function addCard(file) {
     showSending();
   });
   showSending();
+}
+
+// The pictures of a folder and those in it; what else lies there was not meant. A folder tells of 100 at a time.
+async function filesIn(folder) {
+  const reader = folder.createReader();
+  const found = [];
+  for (;;) {
+    const entries = await new Promise((resolve) => reader.readEntries(resolve, () => resolve([])));
+    if (!entries.length) return found;
+    for (const entry of entries.filter(({ name }) => !name.startsWith("."))) {
+      if (entry.isDirectory) found.push(...(await filesIn(entry)));
+      else found.push(...(await fileIn(entry)));
+    }
+  }
+}
+
+async function fileIn(entry) {
+  const file = await new Promise((resolve) => entry.file(resolve, () => resolve(null)));
+  const accepted = input.accept.split(",");
+  const isPicture = file && (accepted.includes(file.type) || accepted.some((end) => file.name.toLowerCase().endsWith(end)));
+  return isPicture ? [file] : [];
 }
 
 function problemBeforeSending(file) {
@@ -91,9 +125,11 @@ async function sendAll() {
   window.addEventListener("beforeunload", stay);
   const cards = [...waiting.keys()];
   let done = 0;
+  for (const card of cards) tell(card, "");
   for (const card of cards) {
     showProgress(done, cards.length);
-    if (waiting.has(card)) await send(card, waiting.get(card));
+    // Where the server can't be reached, or says so, the others would fail alike: they wait for the button.
+    if (waiting.has(card) && [0, 503].includes(await send(card, waiting.get(card)))) break;
     done += 1;
   }
   showProgress(done, cards.length);
@@ -110,6 +146,7 @@ function showProgress(done, all) {
   progress.textContent = words.progress.replace("{done}", done).replace("{all}", all);
 }
 
+// Resolves to the status of the answer, 0 where there was none.
 function send(card, file) {
   const bar = card.querySelector("progress");
   const fields = card.querySelector(".card-fields");
@@ -123,7 +160,15 @@ function send(card, file) {
   const request = new XMLHttpRequest();
   request.open("POST", form.action);
   request.setRequestHeader("HX-Request", "true");
+  let timer = 0;
+  const wait = (most) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => request.abort(), most);
+  };
+  wait(STALLED);
+  request.upload.addEventListener("load", () => wait(UNANSWERED));
   request.upload.addEventListener("progress", (event) => {
+    wait(STALLED);
     if (!event.lengthComputable) return;
     bar.value = event.loaded / event.total;
     // Sent; now the server looks at it, and how long that takes can't be told.
@@ -135,10 +180,11 @@ function send(card, file) {
   tell(card, "");
   return new Promise((resolve) => {
     request.addEventListener("loadend", () => {
+      clearTimeout(timer);
       bar.hidden = true;
       fields.hidden = remove.hidden = false;
       showOutcome(card, request);
-      resolve();
+      resolve(request.status);
     });
     request.send(data);
   });
@@ -146,9 +192,14 @@ function send(card, file) {
 
 function showOutcome(card, request) {
   const place = card.querySelector(".card-outcome");
+  if (request.status === 0) return tell(card, words.unreachable);
   if (request.status === 503) return tell(card, words.unavailable);
-  if (request.status !== 200 && request.status !== 400) return tell(card, words.failed);
   if (new URL(request.responseURL).pathname !== new URL(form.action).pathname) return tell(card, words.loggedOut);
+  // One of our pages about what went wrong has a heading, and those of proxies have none that people can read.
+  const heading = headingOf(request.responseText);
+  if (heading || !/data-outcome|errorlist/.test(request.responseText)) {
+    return tell(card, heading || (request.status === 413 ? words.tooLargeOnTheWay : words.failed));
+  }
   place.innerHTML = request.responseText;
   const outcome = place.querySelector("[data-outcome]");
   // Without an outcome the words of the card are wrong: they can be mended, and sent again.

@@ -44,9 +44,15 @@ class Command(CollectionCommand):
 
 
 def _lines(health: IndexHealth) -> list[str]:
-    by_picture, by_words = _recall(health.pictures_recall), _recall(health.words_recall)
+    measured = health.searchable and health.has_words
+    unmeasured = "all (every vector is read)" if measured and health.pictures_recall is None else "not measured"
+    by_picture, by_words = (
+        unmeasured if recall is None else f"{recall:.1%}" for recall in (health.pictures_recall, health.words_recall)
+    )
     return [
         f"Pictures that can be found: {health.searchable:,}",
+        f"Waiting for their vectors: {health.pending:,}; of another model: {health.other_models:,}",
+        f"Hidden: {health.hidden:,}",
         f"Of the nearest {PER_PAGE}, a search by a picture shows {by_picture}, by words {by_words}",
         f"Index: {_index(health.index)}",
         f"Table: {filesizeformat(health.table_size)}, {health.rows:,} rows and {health.dead:,} dead ones",
@@ -54,10 +60,6 @@ def _lines(health: IndexHealth) -> list[str]:
         f"PostgreSQL's own memory (shared_buffers): {filesizeformat(health.shared_buffers)}, "
         + ("which holds both" if health.fits else "less than both: see “PostgreSQL settings” in README.md"),
     ]
-
-
-def _recall(recall: float | None) -> str:
-    return "not measured" if recall is None else f"{recall:.1%}"
 
 
 def _index(index: IndexState | None) -> str:

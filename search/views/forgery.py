@@ -1,0 +1,100 @@
+"""Why a form was not taken for one of ours (CSRF): what the visitor can do, and what the operator has to set."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import (
+    REASON_BAD_ORIGIN,
+    REASON_MALFORMED_REFERER,
+    REASON_NO_CSRF_COOKIE,
+    REASON_NO_REFERER,
+    CsrfViewMiddleware,
+)
+from django.utils.translation import gettext as _
+
+_LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What is wrong, what the person can do and, where it is for them, what the people who run the site can do."""
+
+    problem: str
+    advice: str
+    for_operators: str = ""
+
+
+def refused_because(request: HttpRequest) -> str:
+    """Return why Django would refuse this request as a forgery; "" where it would not."""
+    check = _Check(lambda _request: HttpResponse())
+    request.csrf_processing_done = False  # type: ignore[attr-defined]
+    check.process_request(request)
+    # Typed as a response: the reason comes in its place.
+    return str(check.process_view(request, HttpResponse, (), {}) or "")
+
+
+class _Check(CsrfViewMiddleware):
+    def _reject(self, request: HttpRequest, reason: str) -> str:
+        return reason
+
+
+def why_refused(request: HttpRequest, reason: str) -> Refusal:
+    """Return what to tell of `reason`, one of Django's."""
+    if reason == REASON_NO_CSRF_COOKIE:
+        return Refusal(
+            _("Your browser did not send our cookie."),
+            _("Allow cookies for this site, go back, load the page again and send the form once more."),
+        )
+    origin = request.META.get("HTTP_ORIGIN", "")
+    if origin == "null" or reason in {REASON_NO_REFERER, REASON_MALFORMED_REFERER}:
+        return Refusal(
+            _("Your browser does not tell from which page this form was sent."),
+            _("A setting for privacy or an extension hides it. Allow it for this site, then send the form once more."),
+            _("A proxy that sends “Referrer-Policy: no-referrer” has browsers hide it too: make that “same-origin”."),
+        )
+    if reason.startswith((REASON_BAD_ORIGIN.partition("%")[0], "Referer checking")):
+        return _from_elsewhere(request, origin or _origin_of(request.META.get("HTTP_REFERER", "")))
+    return Refusal(
+        _("This form has expired."),
+        _("That happens when you log in or out elsewhere. Go back, load the page again and send it once more."),
+    )
+
+
+def _from_elsewhere(request: HttpRequest, origin: str) -> Refusal:
+    """The page was of another origin, or a proxy has changed what this server is told of its own."""
+    ours = f"{request.scheme}://{_host(request)}"[:_LONGEST]
+    names = {"origin": origin[:_LONGEST], "ours": ours}
+    there, here = urlsplit(names["origin"]), urlsplit(ours)
+    if there.hostname != here.hostname:
+        way = _("If both are yours, have the proxy pass on the header Host as the browser sent it.")
+    elif there.scheme != here.scheme:
+        way = _("The proxy speaks TLS and does not say so: set HTTPS=on, and have it send X-Forwarded-Proto.")
+    else:
+        way = _("The proxy drops the port: have it pass on the header Host as the browser sent it ($http_host).")
+    told = _("The page was at %(origin)s, and what reached this server is for %(ours)s.") % names
+    trust = _("Where that can't be changed, set CSRF_TRUSTED_ORIGINS=%(origin)s.") % names
+    return Refusal(
+        _("This form was sent from %(origin)s, which this site does not take for itself.") % names,
+        _(
+            "If another site led you here, open this one and start there. If not, tell the people who run it: your"
+            " browser and its cookies are in order."
+        ),
+        f"{told} {way} {trust}",
+    )
+
+
+def _host(request: HttpRequest) -> str:
+    try:
+        return request.get_host()
+    except DisallowedHost:
+        return str(request.META.get("HTTP_HOST", ""))
+
+
+def _origin_of(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return address
+    return f"{parts.scheme}://{parts.netloc}"

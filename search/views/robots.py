@@ -1,0 +1,38 @@
+"""What search engines are asked to leave alone."""
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import get_script_prefix
+from django.views.decorators.cache import cache_control
+
+from search.views.methods import require_safe
+
+_LEFT_ALONE = [
+    # A page of results leads to a hundred other searches, each of which leads to a hundred more: there is no end to
+    # them, each costs a search, and they show nothing that the pages of the pictures don't.
+    "search",
+    # Copies made from the original for each that asks, and forms.
+    "images/*/download",
+    "images/*/region",
+    "images/*/report/",
+    "selection/",
+    # Addresses that only those know who were given them.
+    "sets/",
+    "feeds/",
+    # What belongs to one person, or to programs.
+    "account/",
+    "accounts/",
+    "admin/",
+    "api/",
+    "language/",
+    "saved/",
+    "upload/",
+]
+
+
+@require_safe
+@cache_control(public=True, max_age=24 * 3600)
+def robots(request: HttpRequest) -> HttpResponse:
+    """The start page, the pages of pictures that it leads to, those like them, and their thumbnails may be read."""
+    root = get_script_prefix()
+    lines = ["User-agent: *", *(f"Disallow: {root}{path}" for path in _LEFT_ALONE)]
+    return HttpResponse("\n".join([*lines, ""]), content_type="text/plain; charset=utf-8")

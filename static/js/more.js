@@ -1,0 +1,55 @@
+// The next page of results, which scrolling adds: what is said when it can't be had, and the ways to ask again.
+
+import { Failed, whyFailed } from "./failing.js";
+import { linkOf, loadMore, tiles } from "./tiles.js";
+
+const failed = new Failed();
+const told = [];
+
+const isMore = ({ target }) => target?.id === "more";
+const place = () => document.querySelector("#more .more-failed");
+
+// Has `action` called with the reason when more results could not be had, and with "" when they are asked for again.
+export function onMoreFailed(action) {
+  told.push(action);
+}
+
+function tell(reason) {
+  if (place()) {
+    place().querySelector(".problem").textContent = reason;
+    place().hidden = !reason;
+  }
+  for (const action of told) action(reason);
+}
+
+document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+  if (!isMore(detail)) return;
+  failed.forget();
+  tell("");
+});
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (!isMore(detail) || !detail.shouldSwap || detail.serverResponse.includes('id="more"')) return;
+  detail.shouldSwap = false;
+  detail.isError = true;
+});
+document.addEventListener("htmx:afterOnLoad", ({ detail }) => {
+  if (isMore(detail) && detail.successful) failed.succeeded();
+});
+for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
+  document.addEventListener(name, (event) => {
+    if (!isMore(event.detail)) return;
+    failed.keep(event.detail.xhr, loadMore);
+    tell(whyFailed(event));
+  });
+}
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("[data-action=more-again]")) return;
+  // The button goes, and would lose the focus to nowhere.
+  linkOf(tiles().at(-1)).focus({ preventScroll: true });
+  failed.forget();
+  loadMore();
+});
+// What is asked now is another search, or the same one anew.
+document.addEventListener("htmx:afterSwap", ({ detail }) => {
+  if (detail.target?.id === "found") failed.succeeded();
+});

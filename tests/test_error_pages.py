@@ -1,0 +1,284 @@
+"""Pages about what went wrong say what it was, and what can be done."""
+
+import html
+import re
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from search import storage
+from search.models import Image, PictureSet, SavedSearch
+from tests.base import picture_file, stored_image
+
+pytestmark = pytest.mark.django_db
+
+
+def told(answer: Any) -> str:
+    """The words of a page."""
+    return " ".join(html.unescape(re.sub("<[^>]+>", " ", answer.text)).split())
+
+
+# Forms that are not taken for ours
+
+
+@pytest.fixture
+def browser() -> Client:
+    """A browser that has loaded the page to log in."""
+    browser = Client(enforce_csrf_checks=True)
+    browser.get("/accounts/login/")
+    return browser
+
+
+def send(browser: Client, **headers: str) -> Any:
+    token = browser.cookies["csrftoken"].value if "csrftoken" in browser.cookies else "x" * 64
+    sent = {"username": "bob", "password": "wrong", "csrfmiddlewaretoken": token}
+    return browser.post("/accounts/login/", sent, headers=headers)
+
+
+def test_a_form_with_our_cookie_and_origin_is_taken(browser: Client):
+    assert send(browser, host="testserver", origin="http://testserver").status_code == 200
+
+
+def test_without_a_cookie_the_cookie_is_what_is_told():
+    answer = send(Client(enforce_csrf_checks=True))
+    assert answer.status_code == 403
+    assert "Your browser did not send our cookie. Allow cookies" in told(answer)
+
+
+def test_a_form_from_before_logging_in_has_expired(browser: Client):
+    browser.cookies["csrftoken"] = "y" * 32
+    answer = browser.post("/accounts/login/", {"csrfmiddlewaretoken": "z" * 64})
+    assert answer.status_code == 403
+    assert "This form has expired." in told(answer)
+    assert "cookie" not in told(answer)
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "way"),
+    [
+        ("http://testserver:8080", "testserver", "The proxy drops the port"),
+        ("http://testserver", "testserver:8080", "The proxy drops the port"),
+        ("https://testserver", "testserver", "set HTTPS=on"),
+        ("http://127.0.0.1:9000", "testserver", "have the proxy pass on the header Host"),
+    ],
+)
+def test_a_proxy_that_changes_where_we_are_is_told_and_not_taken_for_a_lost_cookie(
+    browser: Client, origin: str, host: str, way: str
+):
+    answer = send(browser, host=host, origin=origin)
+    assert answer.status_code == 403
+    assert f"This form was sent from {origin}, which this site does not take for itself." in told(answer)
+    assert "your browser and its cookies are in order" in told(answer)
+    assert way in told(answer)
+    assert f"what reached this server is for http://{host}" in told(answer)
+    assert f"set CSRF_TRUSTED_ORIGINS={origin}." in told(answer)
+
+
+def test_what_is_proposed_to_the_operator_helps(browser: Client, settings):
+    settings.CSRF_TRUSTED_ORIGINS = ["http://testserver:8080"]
+    assert send(browser, host="testserver", origin="http://testserver:8080").status_code == 200
+
+
+def test_an_origin_that_the_browser_hides_is_told(browser: Client):
+    answer = send(browser, origin="null")
+    assert answer.status_code == 403
+    assert "Your browser does not tell from which page this form was sent." in told(answer)
+    assert "Referrer-Policy" in told(answer)
+
+
+def test_over_tls_a_missing_or_foreign_referer_is_told_as_such(browser: Client):
+    token = browser.cookies["csrftoken"].value
+    for headers, words in (
+        ({}, "does not tell from which page"),
+        ({"referer": "https://other.example/page"}, "sent from https://other.example,"),
+        ({"referer": "http://["}, "does not tell from which page"),
+    ):
+        sent = {"csrfmiddlewaretoken": token}
+        answer = browser.post("/accounts/login/", sent, secure=True, headers=headers)
+        assert answer.status_code == 403
+        assert words in told(answer)
+
+
+def test_an_origin_can_not_become_markup_nor_fill_the_page(browser: Client):
+    answer = send(browser, origin="http://<script>alert(1)</script>" + "x" * 5000)
+    assert "<script>alert" not in answer.text
+    assert len(answer.text) < 10_000
+
+
+def test_programs_are_told_the_same(browser: Client, alice: User):
+    browser.force_login(alice)
+    headers = {"origin": "http://testserver:8080", "x-csrftoken": browser.cookies["csrftoken"].value}
+    answer = browser.post("/api/search/picture", {"picture": picture_file()}, headers=headers)
+    assert (answer.status_code, answer.json()["type"]) == (403, "/api/docs#csrf")
+    assert "http://testserver:8080" in answer.json()["title"]
+    assert "CSRF_TRUSTED_ORIGINS" in answer.json()["detail"]
+
+
+# What is too much, or not ours
+
+
+def test_a_form_that_is_too_large_is_413(client: Client, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100_000
+    answer = client.post("/accounts/login/", {"username": "x" * 200_000, "password": "y"})
+    assert answer.status_code == 413
+    assert "What was sent is too large." in told(answer)
+    assert "97.7" in told(answer)
+
+
+def test_too_many_files_and_fields_are_413_with_the_limit(client: Client, settings):
+    settings.DATA_UPLOAD_MAX_NUMBER_FILES, settings.UPLOAD_MAX_FILES = 3, 2
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 10
+    files = client.post("/search/picture", {"picture": [picture_file() for _ in range(5)]})
+    fields = client.post("/selection/share", {"id": [str(number) for number in range(12)]})
+    address = client.get("/search?" + "a=1&" * 12)
+    assert (files.status_code, fields.status_code, address.status_code) == (413, 413, 400)
+    assert "At most 2 pictures" in told(files)
+    assert "At most 10 values" in told(fields)
+    assert "At most 10 values" in told(address)
+
+
+def test_a_picture_over_the_limit_is_413_where_it_was_sent(client: Client, as_alice: Client, settings):
+    settings.UPLOAD_MAX_MB = 1
+    large = b"\xff\xd8\xff" + bytes(1_200_000)
+    shown = client.post("/search/picture", {"picture": picture_file(data=large), "q": "red star"})
+    added = as_alice.post("/upload/", {"pictures": [picture_file(data=large)]})
+    both = as_alice.post("/upload/", {"pictures": [picture_file(data=large), picture_file()]})
+    assert [shown.status_code, added.status_code, both.status_code] == [413, 413, 200]
+    assert "This file has 1.3 MB; the limit is 1." in told(shown)
+    assert 'value="red star"' in shown.text
+    assert "This file has 1.3 MB; the limit is 1." in told(added)
+
+
+def test_a_form_that_was_cut_off_is_told_as_such(client: Client):
+    answer = client.post(
+        "/search/picture", b"--x\r\nContent-Dis", content_type="multipart/form-data; boundary=" + "x" * 300
+    )
+    assert answer.status_code == 400
+    assert "arrived damaged or cut off" in told(answer)
+
+
+def test_a_name_that_is_not_ours_is_told_with_the_setting(client: Client):
+    answer = client.get("/", headers={"host": "pictures.example:8000"})
+    assert answer.status_code == 400
+    assert "“pictures.example:8000”" in told(answer)
+    assert "ALLOWED_HOSTS" in told(answer)
+
+
+def test_programs_get_problem_details_for_each_of_these(client: Client, settings):
+    settings.DATA_UPLOAD_MAX_NUMBER_FILES = 1
+    many = client.post("/api/search/picture", {"picture": [picture_file() for _ in range(3)]})
+    name = client.get("/api/search", headers={"host": "pictures.example"})
+    for answer, status in ((many, 413), (name, 400)):
+        assert answer.status_code == status
+        assert answer["Content-Type"] == "application/problem+json"
+
+
+# What is not there
+
+
+def test_a_picture_whose_file_is_gone_is_told_as_such(client: Client):
+    image = stored_image()
+    storage.delete([storage.original_key(image.id)])
+    for path in ("download", "1600.webp"):
+        answer = client.get(f"/images/{image.id}/{path}")
+        assert answer.status_code == 404
+        assert "The file of this picture is missing." in told(answer)
+
+
+def test_where_nobody_may_sign_up_the_page_says_so(client: Client, settings):
+    settings.SIGN_UP_OPEN = False
+    answer = client.get("/accounts/sign-up/")
+    assert answer.status_code == 404
+    assert "New accounts can't be made here." in told(answer)
+
+
+# Methods
+
+
+@pytest.fixture
+def known(alice: User) -> dict[str, Any]:
+    """What stands in the place of each part of an address."""
+    image = stored_image("teal", tags=["sea"])
+    saved = SavedSearch.objects.create(user=alice, name="sea", query="tag=sea", last_seen=image.created)
+    return {
+        "image_id": image.id,
+        "longest": 400,
+        "set_id": PictureSet.keep([image.id], None).pk,
+        "search_id": saved.pk,
+        "token": saved.token,
+        "token_id": 1,
+    }
+
+
+def addresses(patterns: list[Any], known: dict[str, Any], before: str = "/") -> Iterator[str]:
+    """Every address of the site that these parts fill."""
+    for one in patterns:
+        if isinstance(one, URLResolver):
+            yield from addresses(one.url_patterns, known, before + str(one.pattern))
+        elif isinstance(one, URLPattern) and (written := _filled(before + str(one.pattern), known)):
+            yield written
+
+
+def _filled(route: str, known: dict[str, Any]) -> str:
+    try:
+        filled = re.sub(r"<(?:\w+:)?(\w+)>|\{(\w+)\}", lambda part: str(known[part[1] or part[2]]), route)
+    except KeyError:
+        return ""
+    return "" if re.search(r"[\^$()\\]", filled) else filled
+
+
+def test_head_answers_as_get_does_everywhere(admin_client: Client, as_alice: Client, known: dict[str, Any]):
+    asked = set(addresses(get_resolver().url_patterns, known))
+    assert {"/", "/search", f"/images/{known['image_id']}/download", "/api/search", "/upload/"} <= asked
+    asked |= {"/healthz", "/api/search?q=red", f"/api/images/{known['image_id']}", "/search?like=x"}
+    # Django's own, which leads on whoever is logged in, looks at the method.
+    for address in sorted(asked - {"/admin/login/"}):
+        for person in (as_alice, admin_client):
+            got, headed = person.get(address), person.head(address)
+            assert (address, headed.status_code) == (address, got.status_code)
+            assert headed.headers.get("Content-Type") == got.headers.get("Content-Type")
+            assert b"".join(headed) == b""
+
+
+def test_head_says_how_much_a_download_would_be(client: Client, known: dict[str, Any]):
+    address = f"/images/{known['image_id']}/download"
+    length = len(b"".join(client.get(address).streaming_content))
+    assert client.head(address)["Content-Length"] == str(length)
+    assert client.head("/healthz")["Content-Length"] == str(len(client.get("/healthz").content))
+
+
+def test_looking_by_head_leaves_a_saved_search_unseen(as_alice: Client, known: dict[str, Any]):
+    saved = SavedSearch.objects.get()
+    as_alice.head(f"/saved/{saved.pk}/?since=2026-01-01T00:00:00Z")
+    assert SavedSearch.objects.get().last_seen == saved.last_seen
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("get", "/accounts/logout/", "OPTIONS, POST"),
+        ("get", "/account/tokens/1/revoke", "POST"),
+        ("put", "/search", "GET, HEAD"),
+        ("delete", "/upload/", "GET, HEAD, POST"),
+        ("post", f"/images/{uuid.UUID(int=5)}/", "GET, HEAD"),
+        ("put", "/api/search", "GET, HEAD"),
+        ("get", "/api/images", "POST"),
+        ("post", "/healthz", "GET, HEAD"),
+    ],
+)
+def test_a_method_that_is_not_taken_gets_words_and_those_that_are(
+    as_alice: Client, method: str, path: str, allowed: str
+):
+    # Without a token too: that a form isn't taken at all is the true reason.
+    as_alice.handler.enforce_csrf_checks = True
+    answer: HttpResponse = getattr(as_alice, method)(path)
+    assert answer.status_code == 405
+    assert answer["Allow"] == allowed
+    assert path == "/healthz" or answer.content
+    assert not Image.objects.exists()

@@ -1,0 +1,74 @@
+"""What is too long for the server to be read as a request is refused in words, and in what programs read."""
+
+import json
+import socket
+import threading
+from unittest.mock import Mock
+
+import pytest
+from gunicorn.config import Config
+from gunicorn.http import get_parser
+
+from imagesearch.worker import Worker
+
+
+def answer_to(request: bytes) -> tuple[int, str, str]:
+    """The status, the headers and the body of what a worker answers to bytes that it can't read as a request."""
+    server, client = socket.socketpair()
+    with server, client:
+        client.settimeout(20)
+        sender = threading.Thread(target=client.sendall, args=[request])
+        sender.start()
+        worker = Worker.__new__(Worker)
+        worker.log = Mock()
+        config = Config()
+        config.set("limit_request_line", 4000)
+        with pytest.raises(Exception) as raised:
+            next(get_parser(config, server, None))
+
+        def refuse() -> None:
+            worker.handle_error(None, server, ("127.0.0.1", 1), raised.value)
+            server.close()  # as gunicorn does
+
+        reader = threading.Thread(target=refuse)
+        reader.start()
+        received = b""
+        while data := client.recv(65536):
+            received += data
+        sender.join()
+        client.close()
+        reader.join()
+    head, _, body = received.partition(b"\r\n\r\n")
+    return int(head.split()[1]), head.decode(), body.decode()
+
+
+def test_an_address_that_is_too_long_is_told_in_our_words():
+    status, head, body = answer_to(b"GET /search?q=" + b"a" * 400_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert status == 414
+    assert "Connection: close" in head
+    assert f"Content-Length: {len(body.encode())}" in head
+    assert "This address is too long." in body
+    assert 'href="/"' in body
+
+
+def test_programs_get_problem_details():
+    status, head, body = answer_to(b"GET /api/search?q=" + b"a" * 10_000 + b" HTTP/1.1\r\n\r\n")
+    assert status == 414
+    assert "Content-Type: application/problem+json" in head
+    assert json.loads(body)["title"] == "This address is too long."
+
+
+def test_head_gets_no_body():
+    assert answer_to(b"HEAD /search?q=" + b"a" * 10_000 + b" HTTP/1.1\r\n\r\n")[2] == ""
+
+
+def test_too_many_cookies_are_told_as_such(settings):
+    settings.LANGUAGE_CODE = "ko"
+    status, _, body = answer_to(b"GET / HTTP/1.1\r\nHost: localhost\r\nCookie: a=" + b"a" * 100_000 + b"\r\n\r\n")
+    assert status == 431
+    assert '<html lang="ko"' in body
+    assert "쿠키" in body
+
+
+def test_other_nonsense_is_left_to_gunicorn():
+    assert answer_to(b"\x16\x03\x01 nonsense\r\n\r\n")[0] == 400
