@@ -2,16 +2,22 @@
 
 import gc
 import os
+import sys
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from gunicorn.http import message
 
+from imagesearch.environment import listening_address, whole_number
 from imagesearch.machine import core_count
 
 # Almost nothing of what is made until the workers are forked is garbage, and looking for it takes 0.1 to 0.3 s.
 gc.disable()
 
-bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+try:
+    bind = listening_address("HOST", whole_number("PORT", default=8000, least=1, most=65535))
+except ImproperlyConfigured as error:
+    sys.exit(f"Configuration error: {error}")
 # A search is mostly Python, of which a process runs one thread at a time; the processes share the model for words.
 workers = int(os.environ.get("WEB_CONCURRENCY", min(core_count(), 4)))
 worker_class = "gthread"

@@ -31,7 +31,7 @@ def answer(request: HttpRequest, error: Exception) -> HttpResponse:
     if isinstance(error, PermissionDenied):
         return errors.forbidden(request)
     if isinstance(error, _BAD_REQUEST):
-        return errors.bad_request(request)
+        return errors.bad_request(request, error)
     down = unavailable_page(request, error)
     if down:
         return down

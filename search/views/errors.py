@@ -6,6 +6,7 @@ They need neither the database nor a session.
 import sys
 from typing import Any
 
+from django.core.exceptions import DisallowedHost, RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -21,7 +22,21 @@ def error_page(request: HttpRequest, status: int, problem: str, advice: str) -> 
 
 
 def bad_request(request: HttpRequest, exception: Any = None) -> HttpResponse:
+    if isinstance(exception, DisallowedHost):
+        return _unknown_host(request)
+    if isinstance(exception, RequestDataTooBig):
+        return error_page(request, 413, _("What was sent is too large."), _("Send less at once."))
     return error_page(request, 400, _("That request can't be understood."), _("Go back and try again."))
+
+
+def _unknown_host(request: HttpRequest) -> HttpResponse:
+    name = request.META.get("HTTP_HOST") or request.META.get("SERVER_NAME", "")
+    return error_page(
+        request,
+        400,
+        _("This site does not answer to the name %(name)s.") % {"name": name[:100]},
+        _("Use the address that you were given. Whoever runs this site can add names with ALLOWED_HOSTS."),
+    )
 
 
 def forbidden(request: HttpRequest, exception: Any = None) -> HttpResponse:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from search.fetching import RefusedAddress, fetch_picture, may_search_by_address
 from search.forms import PictureForm, check_size
-from search.imaging import UnreadableImage
+from search.imaging import Reason, UnreadableImage
 from search.ingestion.adding import read_for_model
 from search.models import QueryPicture
 from search.querying import BadQuery, Kind, NoSuchQuery, Part, SearchQuery, example_queries, find, remember_picture
@@ -89,9 +89,15 @@ def _search_also_by(request: HttpRequest, read: Callable[[], bytes]) -> HttpResp
         token = remember_picture(data, read_for_model(data).picture)
         query = present.with_part(Part(Kind.PICTURE, token))
     except (BadQuery, RefusedAddress, UnreadableImage) as problem:
-        status = 404 if isinstance(problem, NoSuchQuery) else 400
-        return search_page(request, status=status, problem=str(problem), query=present)
+        return search_page(request, status=_status(request, problem), problem=str(problem), query=present)
     return HttpResponseRedirect(f"{reverse('results')}?{query.to_url()}")
+
+
+def _status(request: HttpRequest, problem: Exception) -> int:
+    if isinstance(problem, NoSuchQuery):
+        return 404
+    was_sent = bool(request.FILES)  # and not fetched from an address
+    return 413 if was_sent and isinstance(problem, UnreadableImage) and problem.code is Reason.TOO_MANY_BYTES else 400
 
 
 @require_safe

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from search.evaluation import calibrate_soon_if_due
 from search.forms import UploadForm, check_size
-from search.imaging import UnreadableImage
+from search.imaging import Reason, UnreadableImage
 from search.ingestion import Added, Details, add_picture
 from search.views.images import may_see_hidden
 
@@ -27,6 +27,7 @@ class Outcome:
     name: str
     added: Added | None = None
     refused: str = ""
+    is_too_large: bool = False
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -44,7 +45,9 @@ def upload(request: HttpRequest) -> HttpResponse:
         outcomes = [_add(file, details, user) for file in form.cleaned_data["pictures"]]
         if any(one.added and one.added.is_new for one in outcomes):
             calibrate_soon_if_due()
-    status = 400 if form.errors or (outcomes and all(one.refused for one in outcomes)) else 200
+    status = 200
+    if form.errors or (outcomes and all(one.refused for one in outcomes)):
+        status = 413 if outcomes and all(one.is_too_large for one in outcomes) else 400
     template = "search/_partials/upload_outcomes.html" if request.htmx else "search/upload.html"  # type: ignore[attr-defined]
     context = {
         "form": UploadForm() if outcomes else form,
@@ -62,4 +65,4 @@ def _add(file: "UploadedFile[Any]", details: Details, user: "User | None") -> Ou
         check_size(file)
         return Outcome(name, added=add_picture(file.read(), details, user))
     except UnreadableImage as problem:
-        return Outcome(name, refused=str(problem))
+        return Outcome(name, refused=str(problem), is_too_large=problem.code is Reason.TOO_MANY_BYTES)

@@ -147,7 +147,7 @@ function send(card, file) {
 function showOutcome(card, request) {
   const place = card.querySelector(".card-outcome");
   if (request.status === 503) return tell(card, words.unavailable);
-  if (request.status !== 200 && request.status !== 400) return tell(card, words.failed);
+  if (![200, 400, 413].includes(request.status)) return tell(card, words.failed);
   if (new URL(request.responseURL).pathname !== new URL(form.action).pathname) return tell(card, words.loggedOut);
   place.innerHTML = request.responseText;
   const outcome = place.querySelector("[data-outcome]");
