@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.urls import reverse_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -16,6 +17,8 @@ class CurationSite(admin.AdminSite):
     site_header = _("Curate the collection")
     site_title = _("Curate the collection")
     index_title = _("Overview")
+    # Django's own would lack the slash below a path, where a proxy may know no such address.
+    site_url = reverse_lazy("search")
     # Its lists are wide, and there are four of them: the overview leads to each.
     enable_nav_sidebar = False
 

@@ -136,9 +136,9 @@ def listening_address(host_name: str, port: int) -> str:
     return f"{host}:{port}"
 
 
-def listening_names(host_name: str) -> list[str]:
+def listening_names() -> list[str]:
     """The address that the web server is told to listen on, unless that means all of them."""
-    host = _in_brackets(text(host_name))
+    host = _in_brackets(text("HOST"))
     return [host] if _HOST.fullmatch(host) and host not in {"0.0.0.0", "[::]"} else []  # noqa: S104 - compared
 
 

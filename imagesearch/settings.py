@@ -49,7 +49,7 @@ if not SECRET_KEY:
         )
     SECRET_KEY = local_secret_key(DATA_DIR / "secret_key")
 
-_listening = listening_names("HOST")
+_listening = listening_names()
 ALLOWED_HOSTS = host_names("ALLOWED_HOSTS", list(dict.fromkeys(["localhost", "127.0.0.1", "[::1]", *_listening])))
 CSRF_TRUSTED_ORIGINS = web_origins("CSRF_TRUSTED_ORIGINS")
 

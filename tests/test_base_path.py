@@ -1,4 +1,4 @@
-"""The site below a path of another: every address that it gives is below it, whether a proxy keeps the path or cuts it."""
+"""The site below a path of another: each address that it gives is below it, whether a proxy keeps or cuts the path."""
 
 import json
 import re
@@ -24,6 +24,8 @@ def below(settings: Any) -> Any:
     """The site stands below /pictures."""
     settings.BASE_PATH = settings.FORCE_SCRIPT_NAME = "/pictures"
     settings.STATIC_URL = "/pictures/static/"
+    # The test client is no server: it goes by what is set.
+    set_script_prefix("/pictures")
     yield
     set_script_prefix("/")
 
