@@ -22,7 +22,7 @@ demo: $(VENV)/.installed ## a working search at http://127.0.0.1:8000 (PORT=8001
 run: $(VENV)/.installed ## the development server, on the same data (PORT=8001, HOST=::)
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py check --database default
-	@$(BIN)/python manage.py runserver $(if $(findstring :,$(HOST)),[$(HOST)],$(HOST)):$(PORT)
+	@$(BIN)/python manage.py runserver $(if $(findstring :,$(HOST)),[$(patsubst [%],%,$(HOST))],$(HOST)):$(PORT)
 
 test: $(VENV)/.installed-dev ## all tests, with coverage
 	$(BIN)/python -m pytest --cov=search --cov-report=term -q

@@ -18,7 +18,7 @@ class CurationSite(admin.AdminSite):
     site_title = _("Curate the collection")
     index_title = _("Overview")
     # Django's own would lack the slash below a path, where a proxy may know no such address.
-    site_url = reverse_lazy("search")
+    site_url = reverse_lazy("search")  # type: ignore[assignment] # lazy text, that templates take as any other
     # Its lists are wide, and there are four of them: the overview leads to each.
     enable_nav_sidebar = False
 
