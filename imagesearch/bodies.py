@@ -3,6 +3,8 @@
 Django reads as many bytes as Content-Length says, and none of a body that comes in chunks and says nothing.
 """
 
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -70,17 +72,20 @@ class Body:
         """Read what is left of it for some seconds: to close a connection on a client that is sending tears it off,
         and the answer is lost with it."""
         end = time.monotonic() + LINGER
-        read = getattr(self._stream, "read", None)
-        before = self._socket.gettimeout() if self._socket else None
-        with suppress(Exception):  # whatever it is, the connection is of no more use
-            while read and (left := end - time.monotonic()) > 0:
-                if self._socket:
-                    self._socket.settimeout(left)
-                if not read(_PIECE):
-                    break
+        # No timeout of the socket: a client that sends a byte now and then would never meet it.
+        last = threading.Timer(LINGER, self._hang_up)
+        last.start()
+        try:
+            with suppress(Exception):  # whatever it is, the connection is of no more use
+                while self._stream.read(_PIECE) and time.monotonic() < end:
+                    pass
+        finally:
+            last.cancel()
+
+    def _hang_up(self) -> None:
         if self._socket:
             with suppress(OSError):
-                self._socket.settimeout(before)
+                self._socket.shutdown(socket.SHUT_RD)
 
 
 class Answer:

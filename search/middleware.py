@@ -68,7 +68,7 @@ class Unavailable:
             upgrades.require_migrated()
             if not is_for_programs(request):
                 upgrades.require_collected()
-        except upgrades.NotUpgraded as error:
+        except (upgrades.NotUpgraded, OperationalError, InterfaceError) as error:
             return unavailable_page(request, error)
         return None
 

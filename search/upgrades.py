@@ -6,7 +6,7 @@ database beneath a running server is noticed all the same.
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.contrib.staticfiles.storage import staticfiles_storage
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
@@ -58,24 +58,29 @@ _is_migrating = False
 def require_migrated(*, now: bool = False) -> None:
     """Raise NotMigrated for a database of another version; `now`, whatever is remembered.
 
-    Of one that does not answer nothing is said: whoever asks it next tells that, and need not wait for it twice.
+    Raises OperationalError or InterfaceError for one that does not answer; then it is not asked for some seconds either.
     """
     global _fits_until  # noqa: PLW0603 - what this process knows
     if not now and time.monotonic() < _fits_until:
         return
     _fits_until = float("-inf")
-    with suppress(DatabaseError):
+    try:
         pending, unknown = differences()
-        if unknown:
-            raise NotMigrated(
-                f"The database is of a newer version than this code: it has {_some(unknown)}.",
-                "Install that version and restart, or restore a backup from before its `manage.py migrate`.",
-            )
-        if pending:
-            raise NotMigrated(
-                f"The database is of an older version than this code: it lacks {_some(pending)}.",
-                "Run `manage.py migrate`.",
-            )
+    except DatabaseError as error:
+        _fits_until = time.monotonic() + REMEMBERED
+        if isinstance(error, (OperationalError, InterfaceError)):
+            raise
+        return  # it can't be told from here: whoever asks it next tells what is wrong
+    if unknown:
+        raise NotMigrated(
+            f"The database is of a newer version than this code: it has {_some(unknown)}.",
+            "Install that version and restart, or restore a backup from before its `manage.py migrate`.",
+        )
+    if pending:
+        raise NotMigrated(
+            f"The database is of an older version than this code: it lacks {_some(pending)}.",
+            "Run `manage.py migrate`.",
+        )
     _fits_until = time.monotonic() + REMEMBERED
 
 
@@ -94,6 +99,8 @@ def left_out(error: Exception) -> NotUpgraded | None:
             require_migrated(now=True)
         except NotMigrated as reason:
             return reason
+        except DatabaseError:
+            return None
     return None
 
 

@@ -123,7 +123,7 @@ def test_a_bad_picture_is_refused_with_the_reason(client: Client, data: bytes, r
 def test_a_picture_over_the_limit_is_refused_before_it_is_read(client: Client, settings):
     settings.UPLOAD_MAX_MB = 1
     response = show(client, picture_bytes() + bytes(1_200_000))
-    assert response.status_code == 400
+    assert response.status_code == 413
     assert "1.3 MB; the limit is 1." in response.text
 
 

@@ -147,7 +147,7 @@ def _refuse_taken_port(host: str, port: int) -> None:
         family, kind, protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+            probe.bind((address[0], port, *address[2:]))  # found without looking at the port's size
     except (OSError, OverflowError) as error:
         raise CommandError(
             f"Nothing can listen on {host}, port {port} ({error}). Try another PORT, or HOST: make demo PORT=8001"
