@@ -25,6 +25,9 @@ threads = 8
 # Settings are read once, by the parent, which thereby keeps the embedded database until the last worker has ended.
 preload_app = True
 control_socket_disable = True
+# By default a header SCRIPT_NAME that comes through a proxy on this machine says where the site stands: Caddy passes on
+# a stranger's. BASE_PATH says it.
+forwarder_headers = ""
 # The first search on a slow machine loads a model.
 timeout = 120
 # 1,000 Korean characters are 9,000 bytes in an address, over gunicorn's own bound of 8,190; and what is too long to

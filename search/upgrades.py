@@ -58,7 +58,7 @@ _is_migrating = False
 def require_migrated(*, now: bool = False) -> None:
     """Raise NotMigrated for a database of another version; `now`, whatever is remembered.
 
-    Raises OperationalError or InterfaceError for one that does not answer; then it is not asked for some seconds either.
+    Raises OperationalError or InterfaceError for one that does not answer; it is not asked for some seconds then.
     """
     global _fits_until  # noqa: PLW0603 - what this process knows
     if not now and time.monotonic() < _fits_until:

@@ -1,5 +1,6 @@
 """Where the web server listens, by which names it is reached, and what who comes by another name is told."""
 
+import gc
 import runpy
 from typing import Any
 
@@ -8,10 +9,20 @@ from django.conf import settings as project
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.test import Client
+from gunicorn.config import Config
+from gunicorn.http.parser import RequestParser
 
 from imagesearch.environment import host_names, listening_address
 from search.management.commands import demo
 from tests.s3_servers import configured, free_port
+
+
+def configuration() -> dict[str, Any]:
+    """What gunicorn.conf.py says, but that garbage is looked for still."""
+    try:
+        return runpy.run_path(str(project.BASE_DIR / "gunicorn.conf.py"))
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(
@@ -43,7 +54,18 @@ def test_a_wrong_address_stops_gunicorn_in_one_line(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv(name, value)
 
     with pytest.raises(SystemExit, match=rf"^Configuration error: {name} is '{value}': "):
-        runpy.run_path(str(project.BASE_DIR / "gunicorn.conf.py"))
+        configuration()
+
+
+def test_a_strangers_header_does_not_say_where_the_site_stands() -> None:
+    config = Config()
+    config.set("forwarder_headers", configuration()["forwarder_headers"])
+    sent = b"GET / HTTP/1.1\r\nHost: localhost\r\nSCRIPT_NAME: /evil\r\nPATH_INFO: /admin/\r\n\r\n"
+
+    # From an address that gunicorn believes by default, as a proxy's.
+    parsed = next(RequestParser(config, iter([sent]), ("127.0.0.1", 50000)))
+
+    assert parsed.headers == [("HOST", "localhost")]
 
 
 def test_the_demo_tells_an_address_that_this_machine_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
