@@ -25,8 +25,8 @@ threads = 8
 # Settings are read once, by the parent, which thereby keeps the embedded database until the last worker has ended.
 preload_app = True
 control_socket_disable = True
-# By default a header SCRIPT_NAME that comes through a proxy on this machine says where the site stands, and Caddy passes
-# on a stranger's. BASE_PATH says it.
+# By default a header SCRIPT_NAME from a proxy on this machine says where the site stands, and Caddy hands on a
+# stranger's. BASE_PATH says it.
 forwarder_headers = ""
 # The first search on a slow machine loads a model.
 timeout = 120
