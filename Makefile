@@ -1,6 +1,7 @@
 # Everything a person types. `make help` lists it.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
+HOST ?= 127.0.0.1
 VENV := .venv
 BIN := $(VENV)/bin
 # Where torch comes from; on a machine without a GPU the CPU build is a tenth of the size:
@@ -17,13 +18,13 @@ WITHOUT_DATABASE := DATABASE_URL=postgres://nobody@localhost/none DEBUG=on SECRE
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-demo: $(VENV)/.installed ## a working search at http://127.0.0.1:8000 (PORT=8001, PHOTOS=folder)
+demo: $(VENV)/.installed ## a working search at http://127.0.0.1:8000 (PORT=8001, HOST=::, PHOTOS=folder)
 	@$(BIN)/python manage.py demo --port $(PORT) $(if $(PHOTOS),--photos "$(PHOTOS)")
 
-run: $(VENV)/.installed ## the development server, on the same data (PORT=8001)
+run: $(VENV)/.installed ## the development server, on the same data (PORT=8001, HOST=::)
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py check --database default
-	@$(BIN)/python manage.py runserver 127.0.0.1:$(PORT)
+	@$(BIN)/python manage.py runserver $(if $(findstring :,$(HOST)),[$(patsubst [%],%,$(HOST))],$(HOST)):$(PORT)
 
 test: $(VENV)/.installed-dev ## all tests, with coverage, one process a core
 	$(BIN)/python -m pytest $(SHARED_OUT) --cov=search --cov-report=term -q

@@ -2,16 +2,22 @@
 
 import gc
 import os
+import sys
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from gunicorn.http import message
 
+from imagesearch.environment import listening_address, whole_number
 from imagesearch.machine import core_count
 
 # Almost nothing of what is made until the workers are forked is garbage, and looking for it takes 0.1 to 0.3 s.
 gc.disable()
 
-bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+try:
+    bind = listening_address("HOST", whole_number("PORT", default=8000, least=1, most=65535))
+except ImproperlyConfigured as error:
+    sys.exit(f"Configuration error: {error}")
 # A search is mostly Python, of which a process runs one thread at a time; the processes share the model for words.
 workers = int(os.environ.get("WEB_CONCURRENCY", min(core_count(), 4)))
 worker_class = "imagesearch.worker.Worker"  # gthread, and our words where it refuses
@@ -19,6 +25,9 @@ threads = 8
 # Settings are read once, by the parent, which thereby keeps the embedded database until the last worker has ended.
 preload_app = True
 control_socket_disable = True
+# By default a header SCRIPT_NAME from a proxy on this machine says where the site stands, and Caddy hands on a
+# stranger's. BASE_PATH says it.
+forwarder_headers = ""
 # The first search on a slow machine loads a model.
 timeout = 120
 # 1,000 Korean characters are 9,000 bytes in an address, over gunicorn's own bound of 8,190; and what is too long to

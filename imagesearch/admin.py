@@ -7,7 +7,7 @@ from django.contrib.contenttypes.views import shortcut
 from django.core.exceptions import ValidationError
 from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, path, reverse_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -29,6 +29,8 @@ class CurationSite(admin.AdminSite):
     site_header = _("Curate the collection")
     site_title = _("Curate the collection")
     index_title = _("Overview")
+    # Django's own would lack the slash below a path, where a proxy may know no such address.
+    site_url = reverse_lazy("search")  # type: ignore[assignment] # lazy text, that templates take as any other
     # Its lists are wide, and there are four of them: the overview leads to each.
     enable_nav_sidebar = False
 

@@ -4,6 +4,7 @@ django-environ reads the variables and the `.env` file. Its own casts are too fo
 the morning (`DEBUG=ture` is silently false), so each kind of value is checked here.
 """
 
+import ipaddress
 import os
 import re
 import secrets
@@ -20,6 +21,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 _YES = {"1", "on", "true", "yes"}
 _NO = {"0", "off", "false", "no"}
+_HOST = re.compile(r"\[[0-9a-fA-F:.%a-z]+\]|[^/:\s]+")
 _VARIABLE = re.compile(r"(?:export )?([A-Za-z_0-9]+)=")
 
 
@@ -100,11 +102,52 @@ def web_origins(name: str) -> list[str]:
 
 def host_names(name: str, default: Sequence[str]) -> list[str]:
     """Hosts as a browser asks for them, without scheme, port or path: Django never finds any other equal."""
-    hosts = names(name, default)
+    hosts = [_in_brackets(host) for host in names(name, default)]
     for host in hosts:
-        if not re.fullmatch(r"\[[0-9a-fA-F:.]+\]|[^/:\s]+", host):
+        if not _HOST.fullmatch(host):
             raise wrong(name, host, "write each host alone, without https:// and port, such as pictures.example.org.")
     return hosts
+
+
+def base_path(name: str, taken: Sequence[str]) -> str:
+    """The path below which the site stands, such as `/pictures`, or nothing where it has a host name to itself.
+
+    It can't begin with one of `taken`, the first parts of our own paths: it would not be told whether a proxy cut it.
+    """
+    value = text(name)
+    path = "/".join(["", *filter(None, value.split("/"))])
+    if not all(re.fullmatch(r"(?!\.+$)[A-Za-z0-9._~-]+", part) for part in path.split("/")[1:]):
+        raise wrong(name, value, "write the path alone, in plain letters, digits and hyphens, such as /pictures.")
+    if path and path.split("/")[1] in taken:
+        raise wrong(name, value, f"the site itself has addresses below /{path.split('/')[1]}/; choose another path.")
+    return path
+
+
+def listening_address(host_name: str, port: int) -> str:
+    """Where the web server listens, as gunicorn takes it: `127.0.0.1:8000`, `[::1]:8000`, `unix:/run/site.sock`."""
+    host = text(host_name) or "127.0.0.1"
+    if host.startswith("unix:"):
+        return host
+    host = _in_brackets(host)
+    if not _HOST.fullmatch(host):
+        raise wrong(
+            host_name, host, "write an address or a name of this machine alone, such as 127.0.0.1, :: or 0.0.0.0."
+        )
+    return f"{host}:{port}"
+
+
+def listening_names() -> list[str]:
+    """The address that the web server is told to listen on, unless that means all of them."""
+    host = _in_brackets(text("HOST"))
+    return [host] if _HOST.fullmatch(host) and host not in {"0.0.0.0", "[::]"} else []  # noqa: S104 - compared
+
+
+def _in_brackets(host: str) -> str:
+    """Write an IPv6 address as it stands in a web address; leave anything else as it is."""
+    try:
+        return f"[{ipaddress.IPv6Address(host.removeprefix('[').removesuffix(']'))}]"
+    except ValueError:
+        return host
 
 
 def choice(name: str, choices: Sequence[str], *, default: str) -> str:

@@ -12,9 +12,11 @@ from django.utils.translation import gettext_lazy as _
 
 from imagesearch import embedded_postgres
 from imagesearch.environment import (
+    base_path,
     choice,
     flag,
     host_names,
+    listening_names,
     local_secret_key,
     postgres_url,
     read_env_file,
@@ -48,7 +50,8 @@ if not SECRET_KEY:
         )
     SECRET_KEY = local_secret_key(DATA_DIR / "secret_key")
 
-ALLOWED_HOSTS = host_names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+_listening = listening_names()
+ALLOWED_HOSTS = host_names("ALLOWED_HOSTS", list(dict.fromkeys(["localhost", "127.0.0.1", "[::1]", *_listening])))
 CSRF_TRUSTED_ORIGINS = web_origins("CSRF_TRUSTED_ORIGINS")
 
 # Behind a proxy that speaks TLS. Off by default: a collection at home is often served over plain http, where
@@ -58,6 +61,20 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 30 * 24 * 3600 if HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 X_FRAME_OPTIONS = "DENY"
+
+# Below this path of another site, whose proxy may keep it in what it passes on or cut it off.
+OUR_PATHS = (
+    "account", "accounts", "admin", "api", "favicon.ico", "feeds", "healthz", "images", "language", "readyz",
+    "robots.txt", "saved", "search", "selection", "sets", "static", "upload",
+)  # fmt: skip
+BASE_PATH = base_path("BASE_PATH", OUR_PATHS)
+FORCE_SCRIPT_NAME = BASE_PATH or None
+if BASE_PATH:
+    SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = LANGUAGE_COOKIE_PATH = BASE_PATH
+    # Browsers send the cookies of the site above too, and Django takes the last one of a name.
+    _cookies = BASE_PATH.replace("/", "_")
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"sessionid{_cookies}", f"csrftoken{_cookies}"
+    LANGUAGE_COOKIE_NAME = f"django_language{_cookies}"
 SESSION_ENGINE = "search.sessions"
 CSRF_FAILURE_VIEW = "search.views.errors.csrf_failed"
 
@@ -228,7 +245,7 @@ STORAGES: dict[str, dict[str, Any]] = {
         )
     },
 }
-STATIC_URL = "static/"
+STATIC_URL = f"{BASE_PATH}/static/"
 STATIC_ROOT = DATA_DIR / "static"
 _ninja = find_spec("ninja")
 assert _ninja

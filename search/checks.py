@@ -1,6 +1,7 @@
 """Wrong configuration fails at start, with an id and the mend."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError, connections
 from django.db.models import Max, Min
 
+from search import upgrades
 from search.embedding import active_model
 from search.models import Image
 
@@ -79,6 +81,24 @@ def no_picture_waits_for_its_vector(
             id="search.I005",
         )
     ]
+
+
+@register(Tags.database)
+def upgrade_is_complete(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Pages answer nothing else until the database and the static files are of this version."""
+    if not databases or "default" not in databases or upgrades.is_migrating():
+        return []
+    found: list[CheckMessage] = []
+    for number, require in ((6, partial(upgrades.require_migrated, now=True)), (7, upgrades.require_collected)):
+        try:
+            require()
+        except upgrades.NotUpgraded as step:
+            found.append(Error(step.wrong, hint=step.hint, id=f"search.E00{number}"))
+        except DatabaseError:  # told by the check that asks for pgvector
+            continue
+    return found
 
 
 @register(Tags.database)

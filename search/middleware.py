@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
+from search import upgrades
 from search.api.problems import Problem, is_for_programs
 from search.embedding import Busy, ModelUnavailable
 from search.storage import StorageUnavailable
@@ -88,13 +89,22 @@ class MethodNotAllowed:
 
 
 class Unavailable:
-    """Answers 503, with a page that needs none of them, when the database, the storage or a model is not there."""
+    """Answers 503, with a page that needs none of them, when a part is not there or was left out of an upgrade."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
+        try:
+            upgrades.require_migrated()
+            if not is_for_programs(request):
+                upgrades.require_collected()
+        except (upgrades.NotUpgraded, OperationalError, InterfaceError) as error:
+            return unavailable_page(request, error)
+        return None
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         return unavailable_page(request, error)
@@ -113,12 +123,14 @@ def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | N
         problem, advice, part = _("The place where the pictures are kept does not answer."), "", "storage"
     elif isinstance(error, (OperationalError, InterfaceError)):
         problem, advice, part = _("The database does not answer."), "", "database"
+    elif left_out := upgrades.left_out(error):
+        problem, advice, part = _("This site is being updated."), str(left_out), left_out.part
     else:
         return None
     logger.error("503 for %s: %s", request.path, error)
     if is_for_programs(request):
         return Problem(503, problem, advice, f"no_{part}", headers=retry).to_response()
-    context = {"problem": problem, "advice": advice}
+    context = {"problem": problem, "advice": advice, "is_bare": part == upgrades.NotCollected.part}
     # Without the request: its user and session live in the database.
     response = render(None, "503.html", context, status=503)
     response["Retry-After"] = retry["Retry-After"]

@@ -1,8 +1,11 @@
 """Scripts, styles and drawings, as they are served where DEBUG is off."""
 
+import datetime as dt
 from functools import cached_property
 
 from whitenoise.storage import CompressedManifestStaticFilesStorage  # type: ignore[import-untyped]
+
+from search.upgrades import NotCollected
 
 
 class StaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
@@ -13,7 +16,17 @@ class StaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
         return {}
 
     def url(self, name: str, force: bool = False) -> str:
-        """Return the address of the file `name`, which holds a hash of what is in it. Raises ValueError for none."""
+        """Return the address of the file `name`, which holds a hash of what is in it. Raises NotCollected for none."""
         if name not in self._addresses:
-            self._addresses[name] = super().url(name, force)
+            try:
+                self._addresses[name] = super().url(name, force)
+            except ValueError as error:
+                raise NotCollected(name) from error
         return self._addresses[name]
+
+    def get_modified_time(self, name: str) -> dt.datetime:
+        """Return a time so early that `collectstatic` copies the file anew.
+
+        By the times it would keep the copy of a file that is older than it, as after going back to an older version.
+        """
+        return dt.datetime.fromtimestamp(0, dt.UTC)

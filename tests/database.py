@@ -1,4 +1,4 @@
-"""What makes the tests' database quick: nothing in it must outlive a power cut, and few of its tables are ever full."""
+"""What makes the tests' database quick: nothing in it must outlive a power cut, and few tables are ever full."""
 
 from functools import cache
 from pathlib import Path

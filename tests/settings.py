@@ -6,4 +6,4 @@ from pathlib import Path
 # Before the settings are read, which start the embedded database; processes that tests start inherit it.
 os.environ["DATA_DIR"] = str(Path(__file__).resolve().parent.parent / "var" / "tests")
 
-from imagesearch.settings import *  # noqa: E402, F403
+from imagesearch.settings import *  # noqa: F403

@@ -38,7 +38,7 @@ def settings_read() -> dict[str, ast.Call]:
 
 def server_variables() -> set[str]:
     """What gunicorn.conf.py reads."""
-    return set(re.findall(r"os\.environ\.get\(['\"]([A-Z_]+)['\"]", written("gunicorn.conf.py")))
+    return set(re.findall(r"(?:get|listening_address|whole_number)\(['\"]([A-Z_]+)['\"]", written("gunicorn.conf.py")))
 
 
 def known_variables() -> set[str]:

@@ -99,6 +99,9 @@ def test_too_large_a_file_is_refused_with_its_size_while_the_others_are_taken(as
     assert response.status_code == 200
     assert "2.1 MB; the limit is 1." in response.text
     assert Image.objects.count() == 1
+    alone = upload(as_alice, picture_file("large.jpg", picture_bytes() + bytes(2_000_000)))
+    assert alone.status_code == 413
+    assert "2.1 MB; the limit is 1." in alone.text
 
 
 def test_no_file_is_told(as_alice: Client):

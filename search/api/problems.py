@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 
 MEDIA_TYPE = "application/problem+json"
@@ -26,7 +27,7 @@ class Problem(Exception):
 
     def to_response(self) -> JsonResponse:
         content: dict[str, object] = {
-            "type": f"{_PAGE}#{self.code}" if self.code else "about:blank",
+            "type": f"{settings.BASE_PATH}{_PAGE}#{self.code}" if self.code else "about:blank",
             "title": self.title,
             "status": self.status,
             "detail": self.detail or self.title,

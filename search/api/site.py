@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, ValidationError
@@ -16,20 +17,20 @@ from search.api.problems import MEDIA_TYPE
 from search.models.queries import KEPT
 from search.models.tokens import MOST_TOKENS
 
-DESCRIPTION = f"""
+DESCRIPTION = """
 Search the collection, look at its images and add to them, by the same rules as the pages.
 
 **Tokens.** Searching needs none. Adding images needs one, unless this site takes pictures from strangers: make it on
-[your page of tokens](/account/tokens/), at most {MOST_TOKENS}, and send it as `Authorization: Bearer pix_...`.
+[your page of tokens]({tokens_page}), at most {most_tokens}, and send it as `Authorization: Bearer pix_...`.
 On this page your session will do. A token that is not valid is refused everywhere.
 
-**Limits** are those of the page for uploads. Pictures to search by are kept for {KEPT.days} days.
+**Limits** are those of the page for uploads. Pictures to search by are kept for {days} days.
 
 **Errors** are problem details (RFC 9457), `application/problem+json`, in the language of `Accept-Language`. Where the
 status does not say it all, `type` ends in a code that never changes: `bad_query`, `no_such_query`, `token_needed`,
-`token_not_valid`, `csrf`, `hidden`, `not_a_form`, `wrong_fields`, `no_model`, `no_storage`, `no_database`, and for a
-picture that is refused `empty`, `not_a_picture`, `wrong_format`, `too_many_bytes`, `too_many_pixels`, `truncated`,
-`damaged`. A 503 says in `Retry-After` when to try again.
+`token_not_valid`, `csrf`, `hidden`, `not_a_form`, `wrong_fields`, `no_model`, `no_storage`, `no_database`,
+`no_migration`, and for a picture that is refused `empty`, `not_a_picture`, `wrong_format`, `too_many_bytes`,
+`too_many_pixels`, `truncated`, `damaged`. A 503 says in `Retry-After` when to try again.
 """
 
 
@@ -44,6 +45,9 @@ class Api(NinjaAPI):
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
         """Return the schema, in which errors have the media type that they are sent with."""
         schema = super().get_openapi_schema(**options)
+        schema["info"]["description"] = DESCRIPTION.format(
+            tokens_page=reverse("api-tokens"), most_tokens=MOST_TOKENS, days=KEPT.days
+        )
         for operations in schema["paths"].values():
             for operation in operations.values():
                 for status, response in operation["responses"].items():
@@ -55,7 +59,6 @@ class Api(NinjaAPI):
 api = Api(
     title="Picture search",
     version="1.0.0",
-    description=DESCRIPTION,
     urls_namespace="api",
     docs=Docs(),
     docs_decorator=require_safe,

@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 
-from search import embedding, storage
+from search import embedding, storage, upgrades
 from search.views.methods import require_safe
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,10 @@ def readyz(request: HttpRequest) -> HttpResponse:
     """
     embedding.warm_up()
     parts = {"database": _tried(_ask_database), "storage": _tried(storage.check)}
+    parts["migrations"] = (
+        _tried(partial(upgrades.require_migrated, now=True)) if parts["database"] == "ok" else "not known"
+    )
+    parts["static files"] = _tried(upgrades.require_collected)
     models = embedding.status()
     parts["model for words"] = "ok" if models["words"] == "ready" else models["words"]
     parts["model for pictures"] = "ok" if models["pictures"] in {"ready", "waiting"} else models["pictures"]
@@ -44,6 +49,8 @@ def _ask_database() -> None:
 def _tried(ask: Callable[[], None]) -> str:
     try:
         ask()
+    except upgrades.NotUpgraded as step:
+        return str(step)
     except Exception as error:
         logger.warning("Not ready", exc_info=error)
         return f"{type(error).__name__}: does not answer"

@@ -89,14 +89,15 @@ def _search_also_by(request: HttpRequest, read: Callable[[], bytes]) -> HttpResp
         token = remember_picture(data, read_for_model(data).picture)
         query = present.with_part(Part(Kind.PICTURE, token))
     except (BadQuery, RefusedAddress, UnreadableImage) as problem:
-        return search_page(request, status=_status(problem), problem=str(problem), query=present)
+        return search_page(request, status=_status(request, problem), problem=str(problem), query=present)
     return HttpResponseRedirect(f"{reverse('results')}?{query.to_url()}")
 
 
-def _status(problem: Exception) -> int:
-    if isinstance(problem, UnreadableImage) and problem.code is Reason.TOO_MANY_BYTES:
-        return 413
-    return 404 if isinstance(problem, NoSuchQuery) else 400
+def _status(request: HttpRequest, problem: Exception) -> int:
+    if isinstance(problem, NoSuchQuery):
+        return 404
+    was_sent = bool(request.FILES)  # and not fetched from an address
+    return 413 if was_sent and isinstance(problem, UnreadableImage) and problem.code is Reason.TOO_MANY_BYTES else 400
 
 
 @require_safe

@@ -1,6 +1,8 @@
 // The searches that this browser remembers, newest first: what was asked, as it stands in an address.
 
-const NAME = "recent-searches";
+// Two sites may stand on one host, each below a path of its own.
+const SITE = new URL(document.querySelector(".brand")?.href ?? "/", location.href).pathname;
+const NAME = SITE === "/" ? "recent-searches" : `recent-searches ${SITE}`;
 const KEPT = 12;
 const LONGEST = 4000;
 const ASKED = ["q", "picture", "like", "not", "unlike"];

@@ -11,11 +11,13 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from imagesearch.environment import listening_address
 from search import demo
 from search.embedding import is_demo_model, models_at_hand
 from search.models import Image
@@ -33,14 +35,10 @@ class Command(BaseCommand):
         port, photos = options["port"], options["photos"]
         if photos and not photos.expanduser().is_dir():
             raise CommandError(f"There is no folder {photos}.")
-        _refuse_taken_port(port)
+        listening = _listening_address(port)
         self._choose_models()
         self.stdout.write("Preparing the database ...")
         call_command("migrate", verbosity=0)
-        call_command("check", databases=["default"])
-        self._compile_models()
-        self._ingest(photos)
-        password = self._curator_password()
         serving = {**os.environ, "DEBUG": "off", "SECRET_KEY": settings.SECRET_KEY, "PORT": str(port)}
         subprocess.run(
             [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"],
@@ -48,7 +46,11 @@ class Command(BaseCommand):
             cwd=settings.BASE_DIR,
             check=True,
         )
-        self._welcome(port, password)
+        call_command("check", databases=["default"])
+        self._compile_models()
+        self._ingest(photos)
+        password = self._curator_password()
+        self._welcome(_web_address(listening), password)
         os.chdir(settings.BASE_DIR)
         sys.stdout.flush()
         # The same process from here on: gunicorn stops the embedded database when it ends.
@@ -114,12 +116,11 @@ class Command(BaseCommand):
         password = kept.read_text() if kept.exists() else ""
         return password if password and curator.check_password(password) else ""
 
-    def _welcome(self, port: int, password: str) -> None:
-        site = f"http://127.0.0.1:{port}"
+    def _welcome(self, site: str, password: str) -> None:
         examples = [example_query(language) for language in ("en", "ko")]
         tries = "\n".join(f"    {query}: {site}{reverse('results')}?{urlencode({'q': query})}" for query in examples)
         self.stdout.write(
-            f"\n{Image.objects.count():,} pictures can be searched at {self.style.SUCCESS(site)}\n"
+            f"\n{Image.objects.count():,} pictures can be searched at {self.style.SUCCESS(site + reverse('search'))}\n"
             f"  Try:\n{tries}\n"
             f"  Curate: {site}{reverse('admin:index')} as curator, password {password or 'as you have set it'}"
         )
@@ -130,10 +131,33 @@ class Command(BaseCommand):
         self.stdout.write("  Ctrl-C stops it all.\n")
 
 
-def _refuse_taken_port(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except (OSError, OverflowError) as error:
-            raise CommandError(f"Port {port} can't be used ({error}). Try another: make demo PORT=8001") from error
+def _listening_address(port: int) -> str:
+    """Return where gunicorn will listen. Raises CommandError where it can't."""
+    try:
+        address = listening_address("HOST", port)
+    except ImproperlyConfigured as error:
+        raise CommandError(str(error)) from error
+    if not address.startswith("unix:"):
+        _refuse_taken_port(address.rpartition(":")[0].strip("[]"), port)
+    return address
+
+
+def _refuse_taken_port(host: str, port: int) -> None:
+    try:
+        family, kind, protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address[0], port, *address[2:]))  # found without looking at the port's size
+    except (OSError, OverflowError) as error:
+        raise CommandError(
+            f"Nothing can listen on {host}, port {port} ({error}). Try another PORT, or HOST: make demo PORT=8001"
+        ) from error
+
+
+def _web_address(listening: str) -> str:
+    """Return the address to open in a browser of this machine, where that is an address of the web."""
+    if listening.startswith("unix:"):
+        return listening
+    host, _colon, port = listening.rpartition(":")
+    here = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - all addresses of the machine
+    return f"http://{here.get(host, host)}:{port}"

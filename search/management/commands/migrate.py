@@ -1,0 +1,60 @@
+"""`manage.py migrate`: Django's own, but one at a time for each database."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from django.core.management.commands import migrate
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
+
+from search.upgrades import differences, migrating
+
+LOCK = 0x696D67736D696772
+"""Of PostgreSQL's advisory locks: a number that nobody else uses."""
+POLL = 0.2
+"""Seconds between two tries."""
+
+
+class Command(migrate.Command):
+    help = "Bring the database to this version. Where another process is at it, wait for it to end."
+
+    def check(self, *args: Any, **options: Any) -> None:
+        with migrating():
+            super().check(*args, **options)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["plan"] or options["check_unapplied"]:
+            super().handle(*args, **options)
+            return
+        with self._alone(options["database"], tells=options["verbosity"] > 0):
+            super().handle(*args, **options)
+            unknown = differences()[1] if options["database"] == DEFAULT_DB_ALIAS else []
+        if unknown:
+            newer = ", ".join(unknown)
+            self.stderr.write(f"The database is of a newer version than this code, which does not know {newer}.")
+
+    @contextmanager
+    def _alone(self, database: str, *, tells: bool) -> Iterator[None]:
+        """Hold a lock of this database's session, which ends with the connection whatever becomes of the process."""
+        connection = connections[database]
+        waits = False
+        # Not pg_advisory_lock: a statement that waits has a snapshot, for whose end CREATE INDEX CONCURRENTLY in the
+        # other process would wait in turn.
+        while not _asked(connection, "SELECT pg_try_advisory_lock(%s)"):
+            if tells and not waits:
+                self.stdout.write("Another process migrates this database; waiting for it to end ...")
+                self.stdout.flush()
+            waits = True
+            time.sleep(POLL)
+        try:
+            yield
+        finally:
+            with suppress(DatabaseError):  # of a connection that was lost, and the lock with it
+                _asked(connection, "SELECT pg_advisory_unlock(%s)")
+
+
+def _asked(connection: Any, question: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(question, [LOCK])
+        return bool(cursor.fetchone()[0])

@@ -1,0 +1,189 @@
+"""The site below a path of another: each address that it gives is below it, whether a proxy keeps or cuts the path."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.test import Client, RequestFactory
+from django.urls import get_resolver, reverse, set_script_prefix
+
+from imagesearch import wsgi
+from imagesearch.environment import base_path
+from search.models import SavedSearch
+from search.renditions import thumbnail_urls
+from tests.base import an_image
+from tests.s3_servers import configured
+
+ADDRESS = re.compile(r'\b(?:href|src|action|content|hx-get|hx-post|data-[a-z-]+)="(/[^"]*)"')
+
+
+@pytest.fixture
+def below(settings: Any) -> Any:
+    """The site stands below /pictures."""
+    settings.BASE_PATH = settings.FORCE_SCRIPT_NAME = "/pictures"
+    settings.STATIC_URL = "/pictures/static/"
+    # The test client is no server: it goes by what is set.
+    set_script_prefix("/pictures")
+    yield
+    set_script_prefix("/")
+
+
+# The setting
+
+
+@pytest.mark.parametrize("value", ["/pictures", "/pictures/", "pictures", " /pictures/ "])
+def test_the_path_is_written_with_or_without_slashes(value: str) -> None:
+    made = configured(BASE_PATH=value)
+
+    assert made["BASE_PATH"] == made["FORCE_SCRIPT_NAME"] == "/pictures"
+    assert made["STATIC_URL"] == "/pictures/static/"
+
+
+@pytest.mark.parametrize("value", ["", "/", " "])
+def test_no_path_is_the_default(value: str) -> None:
+    made = configured(BASE_PATH=value)
+
+    assert (made["BASE_PATH"], made["FORCE_SCRIPT_NAME"], made["STATIC_URL"]) == ("", None, "/static/")
+    assert "SESSION_COOKIE_NAME" not in made
+
+
+def test_cookies_are_its_own_beside_those_of_the_site_above() -> None:
+    made = configured(BASE_PATH="/our/pictures")
+
+    for kind in ("SESSION", "CSRF", "LANGUAGE"):
+        assert made[f"{kind}_COOKIE_PATH"] == "/our/pictures"
+        assert made[f"{kind}_COOKIE_NAME"].endswith("_our_pictures")
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("https://example.org/pictures", "the path alone"),
+        ("/pic tures", "the path alone"),
+        ("/../pictures", "the path alone"),
+        ("/pictures?x", "the path alone"),
+        ("/사진", "the path alone"),
+        ("/images", "choose another path"),
+        ("/search/pictures", "choose another path"),
+    ],
+)
+def test_what_is_no_path_or_can_not_be_told_from_ours_stops_the_start(value: str, told: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=rf"BASE_PATH is '{re.escape(value)}'.*{told}"):
+        configured(BASE_PATH=value)
+
+
+def test_all_first_parts_of_our_own_addresses_are_known(settings: Any) -> None:
+    routes = [str(pattern.pattern) for pattern in get_resolver().url_patterns]
+    [ours] = [one for one in get_resolver().url_patterns if not str(one.pattern)]
+    routes += [str(pattern.pattern) for pattern in ours.url_patterns]
+    first = {route.lstrip("^").split("/")[0] for route in routes} - {""}
+
+    assert first | {"healthz", "readyz", "static"} <= set(settings.OUR_PATHS)
+
+
+# Addresses
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("below")
+def test_every_address_in_a_page_is_below_the_path(as_carol: Client) -> None:
+    image = an_image("A mill", tags=["red"])
+
+    for path in ("/", "/search?q=red", f"/images/{image.id}/", "/upload/", "/account/", "/admin/", "/api/docs"):
+        text = as_carol.get(path).content.decode()
+        found = ADDRESS.findall(text)
+        assert len(found) > 5
+        assert [one for one in found if not one.startswith("/pictures/")] == []
+    assert 'href="/pictures/static/css/site.css"' in as_carol.get("/").content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("below")
+def test_redirects_stay_below_the_path(client: Client, as_alice: Client) -> None:
+    assert client.get("/upload/").url == "/pictures/accounts/login/?next=/pictures/upload/"  # type: ignore[attr-defined]
+    assert client.get("/admin/").url == "/pictures/admin/login/?next=/pictures/admin/"  # type: ignore[attr-defined]
+    assert client.get("/api/").url == "/pictures/api/docs"  # type: ignore[attr-defined]
+    assert as_alice.post("/accounts/logout/").url == "/pictures/"  # type: ignore[attr-defined]
+    asked = {"language": "ko", "next": "/pictures/search?q=red"}
+    assert client.post("/language/setlang/", asked).url == asked["next"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("below")
+def test_the_api_describes_and_answers_addresses_below_the_path(client: Client) -> None:
+    image = an_image("A mill")
+
+    schema = client.get("/api/openapi.json").json()
+    found = client.get("/api/search").json()
+    problem = client.get("/api/search?like=00000000-0000-8000-8000-000000000000").json()
+
+    assert {path.split("/api/")[0] for path in schema["paths"]} == {"/pictures"}
+    assert "(/pictures/account/tokens/)" in schema["info"]["description"]
+    assert found["results"][0]["url"] == f"http://testserver/pictures/api/images/{image.id}"
+    assert "/account/tokens/" not in json.dumps(found)
+    assert problem["type"] == "/pictures/api/docs#no_such_query"
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("below")
+def test_a_feed_names_itself_and_its_pictures_below_the_path(client: Client, alice: Any) -> None:
+    saved = SavedSearch.objects.create(user=alice, name="Red", query="q=red")
+
+    text = client.get(f"/feeds/{saved.token}.atom").content.decode()
+
+    found = re.findall(r'href="([^"]+)"', text)
+    assert found
+    assert all(one.startswith("http://testserver/pictures/") for one in found)
+
+
+@pytest.mark.django_db
+def test_addresses_that_are_kept_are_those_of_their_path() -> None:
+    image = an_image()
+    try:
+        for prefix in ("/", "/pictures/", "/", "/others/"):
+            set_script_prefix(prefix)
+            assert thumbnail_urls([image])[str(image.id)] == f"{prefix}images/{image.id}/400.webp"
+    finally:
+        set_script_prefix("/")
+
+
+# Kept or cut
+
+
+@pytest.mark.parametrize(
+    ("asked", "ours"),
+    [
+        ("/pictures/search", "/search"),
+        ("/search", "/search"),
+        ("/pictures/", "/"),
+        ("/pictures", "/"),
+        ("/", "/"),
+        ("//search", "/search"),
+        ("/pictures//search", "/search"),
+        ("/pictures2/search", "/pictures2/search"),
+        ("/static/css/site.css", "/static/css/site.css"),
+        ("/pictures/pictures/", "/pictures/"),
+    ],
+)
+@pytest.mark.usefixtures("below")
+def test_a_proxy_may_keep_the_path_or_cut_it(asked: str, ours: str) -> None:
+    assert wsgi.below_base_path(asked) == ours
+
+
+def test_without_the_setting_paths_are_left_alone() -> None:
+    assert wsgi.below_base_path("//pictures/search") == "//pictures/search"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/pictures/healthz"])
+@pytest.mark.usefixtures("below")
+def test_the_door_finds_the_same_either_way(path: str) -> None:
+    environ = RequestFactory().get("/").environ | {"PATH_INFO": path}
+    statuses: list[str] = []
+
+    b"".join(wsgi.application(environ, lambda status, headers, *rest: statuses.append(status)))
+
+    assert statuses == ["200 OK"]
+    assert reverse("search") == "/pictures/"
+    assert base_path("NOT_SET", []) == ""
