@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 import torch
 import transformers
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Transformer
 
 from search.embedding import hardware
 from search.embedding.agreement import agreement
@@ -36,7 +38,25 @@ def open_model(name: str, *, local_files_only: bool) -> SentenceTransformer:
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     torch.set_num_threads(hardware.threads())
-    return SentenceTransformer(name, device=device, local_files_only=local_files_only)
+    model = SentenceTransformer(name, device=device, local_files_only=local_files_only)
+    _bound_texts(model)
+    return model
+
+
+def _bound_texts(model: SentenceTransformer) -> None:
+    """Have texts cut to the positions that the model has, where its tokenizer knows no end, and padded as it learned.
+
+    SigLIP reads the vector of a text at its last position: padded to the longest of a batch, as sentence-transformers
+    does, the same words would have another vector beside longer ones.
+    """
+    first = model[0]
+    if not isinstance(first, Transformer) or first.tokenizer is None:
+        return
+    positions = getattr(first.config.get_text_config(), "max_position_embeddings", None)
+    if positions and (first.max_seq_length or math.inf) > positions:
+        first.max_seq_length = positions
+    if first.config.model_type.startswith("siglip"):
+        first.processing_kwargs = {"text": {"padding": "max_length", "max_length": positions}}
 
 
 class _Encoder:
@@ -151,6 +171,21 @@ class SentenceTexts(_Encoder):
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         return self._encoded(texts, half=self.half)
+
+    def _by_the_library(self, inputs: Sequence[str], *, half: bool) -> Vectors:
+        return super()._by_the_library([self._words(text) for text in inputs], half=half)
+
+    def _words(self, text: str) -> Any:
+        """Return `text` as what the library takes for words, whatever they are: the one door for all texts.
+
+        Of a model that sees pictures too, it would open the file that a plain string names, fetch the picture at its
+        address, and decode what begins with "data:image/".
+        """
+        # Modules that are no Transformer, such as StaticEmbedding, take nothing but strings, and see no pictures in
+        # them where they read words alone.
+        if not isinstance(self.model[0], Transformer) and getattr(self.model, "modalities", None) == ["text"]:
+            return text
+        return {"text": text}
 
 
 def _has_bfloat16(device: str) -> bool:
