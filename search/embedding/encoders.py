@@ -3,7 +3,8 @@
 import contextlib
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from search.embedding.forwards import Seeing, UnknownModel, seeing
 from search.embedding.pixels import Window, stacked
 from search.embedding.protocol import Picture
 from search.embedding.samples import drawing, sample_texts
+from search.embedding.timing import least_seconds
 from search.embedding.waiting import Turn
 from search.models.image import DIMENSIONS
 from search.vectors import Vectors, WrongVectors, unit_vectors
@@ -96,8 +98,22 @@ class _Encoder:
         return torch.autocast(self.model.device.type, dtype=torch.bfloat16)
 
     def _use_bfloat16_if_it_agrees(self, samples: Sequence[Any], exact: Vectors) -> None:
-        """Take bfloat16 where the hardware has it and the vectors of `samples` stay the `exact` ones of float32."""
-        self.half = _has_bfloat16(self.model.device.type) and self._agrees("bfloat16", samples, exact, half=True)
+        """Take bfloat16 where it is faster and the vectors of `samples` stay the `exact` ones of float32."""
+        self.half = (
+            _has_bfloat16(self.model.device.type)
+            and self._is_faster(samples[:1])
+            and self._agrees("bfloat16", samples, exact, half=True)
+        )
+
+    def _is_faster(self, inputs: Sequence[Any]) -> bool:
+        """Whether bfloat16 is, for these: what the processor could do may be switched off, or be emulated."""
+        ways = {name: partial(self._encoded, inputs, half=name == "bfloat16") for name in ("float32", "bfloat16")}
+        try:
+            seconds = least_seconds(ways, budget=0)
+        except (WrongVectors, RuntimeError) as error:
+            logger.info("bfloat16 is not used: %s", error)
+            return False
+        return seconds["bfloat16"] < seconds["float32"]
 
     def _agrees(self, way: str, samples: Sequence[Any], exact: Vectors, *, half: bool) -> bool:
         try:
@@ -107,6 +123,14 @@ class _Encoder:
             return False
         logger.info("%s is %s: %s", way, "used" if found.is_enough else "not used", found)
         return found.is_enough
+
+
+def torch_ways(encoder: _Encoder) -> dict[str, Callable[[Sequence[Any]], Vectors]]:
+    """Return the ways in which torch can encode here, by their names."""
+    ways: dict[str, Callable[[Sequence[Any]], Vectors]] = {"torch float32": partial(encoder._encoded, half=False)}
+    if _has_bfloat16(encoder.model.device.type):
+        ways["torch bfloat16"] = partial(encoder._encoded, half=True)
+    return ways
 
 
 class SentencePictures(_Encoder):
