@@ -1,7 +1,10 @@
 """Made-up photos: gradients, shapes of all sizes and grain, so that their JPEG files are as large as a camera's."""
 
 import shutil
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -31,11 +34,17 @@ def photos(cache: Path, size: Size, count: int) -> list[Path]:
         draft = folder.with_suffix(".draft")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
-        for seed in range(count):
-            picture = _photo(np.random.default_rng([size.width, seed]), size)
-            picture.save(draft / f"{seed:04}.jpg", quality=size.quality)
+        # In processes that import no model, not forked from one that holds some.
+        with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+            for _ in pool.map(partial(_save, draft, size), range(count), chunksize=8):
+                pass
         draft.rename(folder)
     return sorted(folder.iterdir())
+
+
+def _save(folder: Path, size: Size, seed: int) -> None:
+    picture = _photo(np.random.default_rng([size.width, seed]), size)
+    picture.save(folder / f"{seed:04}.jpg", quality=size.quality)
 
 
 def _photo(rng: np.random.Generator, size: Size) -> Image.Image:

@@ -12,6 +12,8 @@ import venv
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
+
 from benchmarks.world import World
 
 VERSION = "3.3.0"
@@ -89,6 +91,11 @@ class Rclip:
         self._process.stdin.write(f"{paths[0].resolve().parent}\n")
         self._process.stdin.flush()
         assert int(self._process.stdout.readline()) >= len(paths)
+
+    def processor_time(self) -> float:
+        """Return the seconds that its process has computed so far."""
+        times = psutil.Process(self._process.pid).cpu_times()
+        return float(times.user + times.system)
 
     def close(self) -> None:
         assert self._process.stdin

@@ -21,12 +21,15 @@ OLDEST_PGVECTOR = (0, 8, 4)
 
 @register()
 def models_are_there(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """A model that is written as a folder must be one; hub ids are tried when the first vector is needed."""
+    """A model that is written as a folder must be one; hub ids are tried when the first vector is needed.
+
+    It stops nothing: pictures can be looked at and curated without a model, and `/readyz` says what is missing.
+    """
     return [
-        Error(
-            f"{name} is {value!r}, and there is no such folder.",
+        checks.Warning(
+            f"{name} is {value!r}, and there is no such folder. Nothing can be searched by what it shows, or added.",
             hint="Write the folder of a sentence-transformers model, or its id on the hub.",
-            id="search.E001",
+            id="search.W001",
         )
         for name in ("EMBEDDING_IMAGE_MODEL", "EMBEDDING_TEXT_MODEL")
         if (value := getattr(settings, name)).startswith(("/", ".", "~")) and not Path(value).is_dir()

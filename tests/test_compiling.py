@@ -1,10 +1,9 @@
 """Compiled models: made from the downloaded ones, used only where their vectors agree, shared by forked workers."""
 
-import json
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from search import demo, embedding
 from search.embedding import (
     Busy,
     agreement,
+    choosing,
     compile_pictures,
     compile_texts,
     compiling,
@@ -26,11 +26,15 @@ from search.embedding import (
     loading,
     picture_encoder,
     text_encoder,
+    timing,
     waiting,
 )
+from search.embedding import compiled as compiled_ways
 from search.embedding.agreement import Agreement
+from search.embedding.identity import forget_identities
 from search.embedding.pixels import Window
 from search.embedding.samples import drawing, sample_pictures, sample_texts
+from search.embedding.verdicts import Verdict
 from search.ingestion import Details, add_picture
 from search.vectors import Vectors, unit_vectors
 from tests.base import picture_bytes
@@ -47,11 +51,11 @@ def fresh(settings: Any, tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def compiled(settings: Any, fresh: Path) -> Path:
-    """A copy of the compiled demo models, which may be broken."""
+    """A copy of the compiled demo models, which may be broken: the folder of this kind of machine."""
     from tests.conftest import MODELS
 
     shutil.copytree(MODELS, fresh)
-    return fresh
+    return compiling.folder_of("words").parent
 
 
 def random_vectors(count: int, seed: int = 1) -> Vectors:
@@ -98,7 +102,12 @@ def test_both_models_are_compiled_and_give_the_vectors_of_the_downloaded_ones(fr
 
     for quick, right in zip(fast, exact, strict=True):
         assert agreement.agreement(right, quick).cosine > agreement.LEAST_COSINE
-    assert [path.name.partition("-")[0] for path in sorted(fresh.iterdir())] == ["lock", "pictures", "words"]
+    (machine,) = fresh.iterdir()
+    assert [path.name.partition("-")[0] for path in sorted(machine.iterdir())] == ["lock", "pictures", "words"]
+    (folder,) = machine.glob("words-*")
+    assert {path.name for path in folder.iterdir()} == {
+        "model.xml", "model.bin", "about.json", "tokenizer.json", "trial.npy", "verdict.json",
+    }  # fmt: skip
 
 
 @pytest.mark.django_db
@@ -108,34 +117,240 @@ def test_what_was_decided_is_not_decided_anew(compiled: Path, monkeypatch: pytes
     assert compile_pictures().precision
 
 
-@pytest.mark.django_db
-def test_a_precision_that_does_not_agree_is_passed_over_and_the_reason_is_kept(
-    fresh: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    outcomes = iter([Agreement(0.99, 1.0), Agreement(1.0, 0.97), Agreement(1.0, 1.0)])
-    monkeypatch.setattr(compiling, "agreement", lambda exact, other: next(outcomes))
-    monkeypatch.setattr(hardware, "multiplies_int8", lambda: True)
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiling takes no time: what is kept of it, and where, is what the test is about."""
+
+    def chosen_texts(draft: Path) -> Verdict:
+        (draft / "model.bin").write_bytes(b"weights")
+        return Verdict("float32", "made for a test")
+
+    monkeypatch.setattr(choosing, "chosen_texts", chosen_texts)
+
+
+@pytest.fixture
+def speeds(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """Seconds that each way to encode takes, on a machine that is not this one; 1 for any that isn't named."""
+    seconds: dict[str, float] = {}
+
+    def least_seconds(ways: Mapping[str, Any], budget: float = 0) -> dict[str, float]:
+        return {name: seconds.get(name, 1.0) for name in ways}
+
+    monkeypatch.setattr(choosing, "sample_texts", lambda: sample_texts(24))
+    monkeypatch.setattr(choosing, "least_seconds", least_seconds)
+    monkeypatch.setattr("search.embedding.encoders.least_seconds", least_seconds)
+    monkeypatch.setattr("search.embedding.encoders._has_bfloat16", lambda device: True)
     monkeypatch.setattr(hardware, "multiplies_bfloat16", lambda: True)
+    return seconds
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("fastest", ["int8 with float32", "bfloat16"])
+def test_what_was_measured_to_be_the_fastest_is_used(fresh: Path, speeds: dict[str, float], fastest: str) -> None:
+    speeds[fastest] = 0.5
+
+    verdict = compile_texts()
+
+    assert verdict.precision == fastest
+    assert verdict.why.startswith("62.5 ms a query, where torch ")
+    assert text_encoder().backend == f"openvino {fastest}"
+    assert {figure.way for figure in verdict.figures} == {*compiled_ways.WAYS, "torch float32", "torch bfloat16"}
+    assert verdict.figures[0].way == fastest
+    assert all(figure.milliseconds and "agrees with float32" in figure.agreement for figure in verdict.figures)
+    (folder,) = fresh.glob("*/words-*")
+    assert Verdict.read(folder) == verdict
+
+
+@pytest.mark.django_db
+def test_a_way_that_does_not_agree_is_passed_over_and_the_reason_is_kept(
+    fresh: Path, speeds: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speeds |= {"int8 with bfloat16": 0.3, "int8 with float32": 0.4, "bfloat16": 0.5}
+    outcomes = iter([Agreement(0.99, 1.0), Agreement(1.0, 0.97), *[Agreement(1.0, 1.0)] * 4])
+    monkeypatch.setattr(choosing, "agreement", lambda exact, other: next(outcomes))
+
+    verdict = compile_texts()
+
+    assert verdict.precision == "bfloat16"
+    told = {figure.way: figure for figure in verdict.figures}
+    assert told["int8 with bfloat16"].agreement.startswith("does not agree with float32: mean cosine 0.99000")
+    assert told["int8 with float32"].agreement.endswith("mean cosine 1.00000, neighbours 0.970")
+    assert told["int8 with float32"].milliseconds is None
+    assert text_encoder().backend == "openvino bfloat16"
+
+
+@pytest.mark.django_db
+def test_a_way_that_is_hopelessly_slow_is_not_asked_for_its_vectors(fresh: Path, speeds: dict[str, float]) -> None:
+    speeds |= {"int8 with bfloat16": 41.0, "bfloat16": 41.0}
+
+    told = {figure.way: figure for figure in compile_texts().figures}
+
+    assert told["bfloat16"].agreement == "is not tried further: 41 times as slow as the fastest"
+    assert told["bfloat16"].milliseconds is None
+    assert told["float32"].milliseconds
+
+
+@pytest.mark.django_db
+def test_what_the_processor_would_have_to_emulate_is_not_tried(
+    fresh: Path, speeds: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hardware, "multiplies_bfloat16", lambda: False)
+    speeds |= {"int8 with bfloat16": 0.1, "int8 with float32": 0.4}
+
+    verdict = compile_texts()
+
+    assert verdict.precision == "int8 with float32"
+    emulated = {figure.way for figure in verdict.figures if figure.agreement == choosing.EMULATED}
+    assert emulated == {"int8 with bfloat16", "bfloat16"}
+
+
+@pytest.mark.django_db
+def test_a_way_that_gives_nothing_is_out_and_stops_nothing(
+    fresh: Path, speeds: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode = compiled_ways.CompiledTexts._encoded
+
+    def nothing(self: compiled_ways.CompiledTexts, text: str) -> Any:
+        vectors = encode(self, text)
+        return vectors[:0] if self.about.precision == "int8 with bfloat16" else vectors
+
+    monkeypatch.setattr(compiled_ways.CompiledTexts, "_encoded", nothing)
+    speeds |= {"int8 with bfloat16": 0.1, "float32": 0.4}
 
     verdict = compile_texts()
 
     assert verdict.precision == "float32"
-    assert "int8 does not agree with float32: mean cosine 0.99000" in verdict.why
-    assert "bfloat16 does not agree with float32: mean cosine 1.00000, neighbours 0.970" in verdict.why
-    assert text_encoder().backend == "openvino float32"
+    (told,) = [figure.agreement for figure in verdict.figures if figure.way == "int8 with bfloat16"]
+    assert told == "can't be used here: The model gave vectors of shape (0, 512), not (1, 512)."
+
+
+@pytest.mark.django_db
+def test_where_torch_is_clearly_the_fastest_it_is_used(fresh: Path, speeds: dict[str, float]) -> None:
+    speeds["torch float32"] = 0.95  # not worth the memory
+    assert compile_texts().precision
+    shutil.rmtree(fresh)
+    speeds["torch float32"] = 0.5
+
+    verdict = compile_texts()
+
+    assert verdict.precision == ""
+    assert verdict.why == "torch float32 takes 62.5 ms a query, compiled 125.0"
+    assert text_encoder().backend.startswith("torch ")
+    assert not list(fresh.rglob("model.bin"))
+    assert compiling.verdict_on("words") == verdict
 
 
 @pytest.mark.django_db
 def test_where_nothing_agrees_the_model_is_used_as_it_is(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiling, "agreement", lambda exact, other: Agreement(0.5, 0.5))
+    monkeypatch.setattr(choosing, "agreement", lambda exact, other: Agreement(0.5, 0.5))
 
-    assert compile_texts().precision == ""
+    verdict = compile_texts()
 
+    assert verdict.precision == ""
+    assert "does not agree with float32: mean cosine 0.50000" in verdict.why
     assert text_encoder().backend.startswith("torch ")
     assert not list(fresh.rglob("model.bin"))
 
 
+def test_ways_take_turns_and_the_least_of_each_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    spent, turns = [0.0], []
+    monkeypatch.setattr(timing.time, "process_time", lambda: spent[0])
+    costs = {
+        "steady": iter([9, *[2.0] * 99]),
+        "disturbed": iter([9, 7, 1, *[8.0] * 99]),
+        "hopeless": iter([90.0] * 99),
+    }
+
+    def way(name: str) -> Callable[[], None]:
+        def run() -> None:
+            turns.append(name)
+            spent[0] += next(costs[name])
+
+        return run
+
+    assert timing.least_seconds({name: way(name) for name in costs}) == {"steady": 2, "disturbed": 1, "hopeless": 90}
+    assert turns[:6] == [*costs, *costs]
+    assert turns.count("hopeless") == 3
+    assert turns.count("steady") == 1 + timing.ROUNDS
+
+
+# What is kept
+
+
+@pytest.mark.usefixtures("made")
+@pytest.mark.parametrize("kind", ["another processor", "another library", "another format"])
+def test_what_another_kind_of_machine_compiled_is_compiled_anew(
+    compiled: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    (before,) = compiled.glob("words-*")
+    if kind == "another processor":
+        monkeypatch.setattr(hardware, "_processor", lambda: {"model name": "Fast One", "flags": "fpu avx512_vnni"})
+    elif kind == "another library":
+        monkeypatch.setattr(compiling, "version", lambda library: "99.0")
+    else:
+        monkeypatch.setattr(compiling, "FORMAT", compiling.FORMAT + 1)
+    assert not compiling.is_decided()
+
+    compile_texts()
+
+    # Machines that share the folder keep what is theirs; a machine keeps one of each.
+    assert before.exists() == (kind == "another processor")
+    assert compiling.folder_of("words").is_dir()
+    assert len(list(compiling.folder_of("words").parent.glob("words-*"))) == 1
+
+
+def test_a_processor_is_known_by_what_it_is_and_not_by_how_fast_it_runs_just_now(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def told(text: str) -> str:
+        (tmp_path / "cpuinfo").write_text(text)
+        hardware._processor.cache_clear()
+        return hardware.kind()
+
+    monkeypatch.setattr(hardware, "_CPUINFO", tmp_path / "cpuinfo")
+    one = "processor : 0\nmodel name : Fast One\ncpu MHz : 2100.1\nflags : fpu avx512_vnni\n\nprocessor : 1\n"
+    try:
+        first = told(one)
+        assert not hardware.multiplies_bfloat16()
+        assert hardware.processor_name() == "Fast One"
+        assert told(one.replace("2100.1", "3500.0") + "processor : 2\n") == first
+        assert told(one.replace("avx512_vnni", "avx512_vnni avx512_bf16")) != first
+        assert hardware.multiplies_bfloat16()
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_VNNI")
+        assert not hardware.multiplies_bfloat16()
+        told(one)
+        assert hardware.kind() != first
+    finally:
+        hardware._processor.cache_clear()
+
+
+@pytest.mark.usefixtures("made")
+def test_what_killed_runs_and_older_versions_left_goes(compiled: Path) -> None:
+    leftovers = [compiled / "draft-killed", compiled.parent / "words-0123456789abcdef"]
+    for folder in leftovers:
+        folder.mkdir()
+        (folder / "model.bin").write_bytes(b"weights")
+    shutil.rmtree(compiling.folder_of("words"))
+    compiling.folder_of("words").write_text("no folder at all")
+
+    compile_texts()
+
+    assert not any(folder.exists() for folder in leftovers)
+    assert compiling.folder_of("words").is_dir()
+
+
 @pytest.mark.django_db
+def test_a_model_whose_tokenizer_was_changed_is_compiled_anew(compiled: Path, settings: Any, tmp_path: Path) -> None:
+    other = shutil.copytree(demo.TEXT_MODEL, tmp_path / demo.TEXT_MODEL.name, copy_function=shutil.copyfile)
+    settings.EMBEDDING_TEXT_MODEL = str(other)
+    assert compiling.verdict_on("words")
+    (other / "tokenizer_config.json").write_text((other / "tokenizer_config.json").read_text() + "\n")
+    forget_identities()
+
+    assert not compiling.verdict_on("words")
+
+
+@pytest.mark.usefixtures("made")
 def test_another_model_is_compiled_anew_and_the_old_one_goes(compiled: Path, settings: Any, tmp_path: Path) -> None:
     before = {path.name for path in compiled.glob("words-*")}
     other = shutil.copytree(demo.TEXT_MODEL, tmp_path / "other", copy_function=shutil.copyfile)
@@ -149,13 +364,79 @@ def test_another_model_is_compiled_anew_and_the_old_one_goes(compiled: Path, set
     assert after.isdisjoint(before)
 
 
-@pytest.mark.parametrize("damage", ["model.xml", "about.json", "tokenizer.json"])
-def test_a_damaged_compiled_model_is_thrown_away_and_the_downloaded_one_used(compiled: Path, damage: str) -> None:
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def overwritten(path: Path) -> None:
+    path.write_text("no such thing")
+
+
+def zeroed(path: Path) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def gone(path: Path) -> None:
+    path.unlink()
+
+
+FILES = ["model.xml", "model.bin", "about.json", "tokenizer.json", "trial.npy"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("damage", [cut_short, overwritten, zeroed, gone])
+def test_a_damaged_compiled_model_is_thrown_away_and_made_anew(
+    compiled: Path, damage: Callable[[Path], None], name: str
+) -> None:
     (folder,) = compiled.glob("words-*")
-    (folder / damage).write_text("no such thing")
+    damage(folder / name)
+
+    assert compiling.compiled_texts() is None
+
+    assert not folder.exists()
+    assert not compiling.is_decided()
+
+
+@pytest.mark.django_db
+def test_until_it_is_made_anew_the_downloaded_model_is_used(compiled: Path) -> None:
+    (folder,) = compiled.glob("words-*")
+    zeroed(folder / "model.bin")
 
     assert text_encoder().backend.startswith("torch ")
-    assert not folder.exists()
+
+    compile_texts()
+    forget_models()
+    assert text_encoder().backend.startswith("openvino ")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '"int8"',
+        '{"precision": "int8"}',
+        '{"precision": 1, "why": "", "figures": [], "machine": ""}',
+        '{"precision": "", "why": "", "figures": [1], "machine": ""}',
+        '{"precision": "", "why": "", "figures": null, "machine": ""}',
+    ],
+)
+def test_a_verdict_that_is_garbage_is_none(tmp_path: Path, written: str) -> None:
+    (tmp_path / "verdict.json").write_text(written)
+    assert Verdict.read(tmp_path) is None
+
+
+@pytest.mark.django_db
+def test_a_model_that_goes_on_after_damage_is_never_served_by_the_server(compiled: Path) -> None:
+    (folder,) = compiled.glob("words-*")
+    zeroed(folder / "model.bin")
+
+    loading._share_texts()  # what the server does before it forks
+
+    assert not loading.backends()["words"]
 
 
 def test_a_model_of_another_kind_is_used_as_it_is(fresh: Path, settings: Any) -> None:
@@ -190,16 +471,14 @@ def test_the_command_tells_what_is_used(compiled: Path, capsys: pytest.CaptureFi
     told = capsys.readouterr().out
     assert "The model for words ... compiled (" in told
     assert "agrees with float32: mean cosine" in told
+    assert "Milliseconds of processor time" in told
+    for way in (*compiled_ways.WAYS, "torch float32"):
+        assert told.count(f"    {way} ") == 2
 
 
 def test_the_command_says_what_stands_in_the_way(fresh: Path, no_model: Path) -> None:
     with pytest.raises(CommandError, match="EMBEDDING_TEXT_MODEL"):
         call_command("compile_models")
-
-
-def test_a_verdict_that_is_cut_off_is_none(tmp_path: Path) -> None:
-    (tmp_path / "verdict.json").write_text(json.dumps({"precision": "int8"}))
-    assert compiling.Verdict.read(tmp_path) is None
 
 
 # Pictures
@@ -305,7 +584,7 @@ def test_the_models_are_compiled_meanwhile_and_used_from_then_on(
 ) -> None:
     monkeypatch.undo()  # of what keeps other tests from compiling
     away = compiled.rename(compiled.with_name("away"))
-    settings.MODELS_DIR, settings.COMPILE_MODELS = compiled, True
+    settings.MODELS_DIR, settings.COMPILE_MODELS = compiled.parent, True
     settings.EMBEDDING_TEXT_MODEL = str(demo.TEXT_MODEL)
 
     def run(command: list[str], **options: Any) -> Any:

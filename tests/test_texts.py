@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from search import embedding
 from search.embedding import text_vector, texts
 from search.texts import normalised_text
-from search.vectors import Vectors
+from search.vectors import Vectors, unit_vectors
 from tests.base import a_vector, an_image
 
 SEARCHES = settings(max_examples=300, derandomize=True, deadline=None, database=None)
@@ -158,3 +158,19 @@ def test_paging_through_results_costs_no_second_encoding(client: Client, encoder
 
     assert [page.status_code for page in pages] == [200, 200, 200]
     assert encoder.asked == ["red star"]
+
+
+@pytest.mark.django_db
+def test_words_that_a_model_knows_nothing_of_are_told_and_are_no_error(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Speechless:
+        def encode_texts(self, texts: Sequence[str]) -> Vectors:
+            return unit_vectors(np.zeros((1, 512)), count=1, dimensions=512)
+
+    monkeypatch.setattr(texts, "text_encoder", Speechless)
+
+    answer = client.get("/search", {"q": "🐶"})
+
+    assert answer.status_code == 503
+    assert "has no vector for these words" in answer.content.decode()

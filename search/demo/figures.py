@@ -55,7 +55,9 @@ def hang_gallery(
 
 def encode(model: SentenceTransformer, inputs: Sequence[Image.Image] | Sequence[str]) -> Vectors:
     """Unit vectors, float32, in the order given."""
-    vectors = model.encode(list(inputs), batch_size=64, normalize_embeddings=True, show_progress_bar=False)
+    # A plain string that names a picture would be taken for that.
+    asked = [{"text": one} if isinstance(one, str) else one for one in inputs]
+    vectors = model.encode(asked, batch_size=64, normalize_embeddings=True, show_progress_bar=False)
     return np.asarray(vectors, dtype=np.float32)
 
 

@@ -16,6 +16,7 @@ from search.embedding.loading import (
     warm_up,
 )
 from search.embedding.protocol import Picture, PictureEncoder, TextEncoder
+from search.embedding.reporting import encoding
 from search.embedding.texts import MAX_TEXT_LENGTH, text_vector
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "compile_pictures",
     "compile_texts",
     "download_models",
+    "encoding",
     "forget_models",
     "is_demo_model",
     "load_before_forking",

@@ -2,7 +2,9 @@
 
 import contextlib
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import numpy.typing as npt
 import torch
 import transformers
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Transformer
 
 from search.embedding import hardware
 from search.embedding.agreement import agreement
@@ -17,6 +20,7 @@ from search.embedding.forwards import Seeing, UnknownModel, seeing
 from search.embedding.pixels import Window, stacked
 from search.embedding.protocol import Picture
 from search.embedding.samples import drawing, sample_texts
+from search.embedding.timing import least_seconds
 from search.embedding.waiting import Turn
 from search.models.image import DIMENSIONS
 from search.vectors import Vectors, WrongVectors, unit_vectors
@@ -36,7 +40,25 @@ def open_model(name: str, *, local_files_only: bool) -> SentenceTransformer:
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     torch.set_num_threads(hardware.threads())
-    return SentenceTransformer(name, device=device, local_files_only=local_files_only)
+    model = SentenceTransformer(name, device=device, local_files_only=local_files_only)
+    _bound_texts(model)
+    return model
+
+
+def _bound_texts(model: SentenceTransformer) -> None:
+    """Have texts cut to the positions that the model has, where its tokenizer knows no end, and padded as it learned.
+
+    SigLIP reads the vector of a text at its last position: padded to the longest of a batch, as sentence-transformers
+    does, the same words would have another vector beside longer ones.
+    """
+    first = model[0]
+    if not isinstance(first, Transformer) or first.tokenizer is None:
+        return
+    positions = getattr(first.config.get_text_config(), "max_position_embeddings", None)
+    if positions and (first.max_seq_length or math.inf) > positions:
+        first.max_seq_length = positions
+    if first.config.model_type.startswith("siglip"):
+        first.processing_kwargs = {"text": {"padding": "max_length", "max_length": positions}}
 
 
 class _Encoder:
@@ -76,8 +98,22 @@ class _Encoder:
         return torch.autocast(self.model.device.type, dtype=torch.bfloat16)
 
     def _use_bfloat16_if_it_agrees(self, samples: Sequence[Any], exact: Vectors) -> None:
-        """Take bfloat16 where the hardware has it and the vectors of `samples` stay the `exact` ones of float32."""
-        self.half = _has_bfloat16(self.model.device.type) and self._agrees("bfloat16", samples, exact, half=True)
+        """Take bfloat16 where it is faster and the vectors of `samples` stay the `exact` ones of float32."""
+        self.half = (
+            _has_bfloat16(self.model.device.type)
+            and self._is_faster(samples[:1])
+            and self._agrees("bfloat16", samples, exact, half=True)
+        )
+
+    def _is_faster(self, inputs: Sequence[Any]) -> bool:
+        """Whether bfloat16 is, for these: what the processor could do may be switched off, or be emulated."""
+        ways = {name: partial(self._encoded, inputs, half=name == "bfloat16") for name in ("float32", "bfloat16")}
+        try:
+            seconds = least_seconds(ways, budget=0)
+        except (WrongVectors, RuntimeError) as error:
+            logger.info("bfloat16 is not used: %s", error)
+            return False
+        return seconds["bfloat16"] < seconds["float32"]
 
     def _agrees(self, way: str, samples: Sequence[Any], exact: Vectors, *, half: bool) -> bool:
         try:
@@ -87,6 +123,14 @@ class _Encoder:
             return False
         logger.info("%s is %s: %s", way, "used" if found.is_enough else "not used", found)
         return found.is_enough
+
+
+def torch_ways(encoder: _Encoder) -> dict[str, Callable[[Sequence[Any]], Vectors]]:
+    """Return the ways in which torch can encode here, by their names."""
+    ways: dict[str, Callable[[Sequence[Any]], Vectors]] = {"torch float32": partial(encoder._encoded, half=False)}
+    if _has_bfloat16(encoder.model.device.type):
+        ways["torch bfloat16"] = partial(encoder._encoded, half=True)
+    return ways
 
 
 class SentencePictures(_Encoder):
@@ -151,6 +195,21 @@ class SentenceTexts(_Encoder):
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         return self._encoded(texts, half=self.half)
+
+    def _by_the_library(self, inputs: Sequence[str], *, half: bool) -> Vectors:
+        return super()._by_the_library([self._words(text) for text in inputs], half=half)
+
+    def _words(self, text: str) -> Any:
+        """Return `text` as what the library takes for words, whatever they are: the one door for all texts.
+
+        Of a model that sees pictures too, it would open the file that a plain string names, fetch the picture at its
+        address, and decode what begins with "data:image/".
+        """
+        # Modules that are no Transformer, such as StaticEmbedding, take nothing but strings, and see no pictures in
+        # them where they read words alone.
+        if not isinstance(self.model[0], Transformer) and getattr(self.model, "modalities", None) == ["text"]:
+            return text
+        return {"text": text}
 
 
 def _has_bfloat16(device: str) -> bool:

@@ -29,6 +29,8 @@ def exported_texts(model: "SentenceTransformer") -> tuple[ov.Model, Tokenizer]:
     backend = getattr(model.tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise UnknownModel(f"{type(model.tokenizer).__name__} is not a tokenizer of the library tokenizers")
+    if getattr(model[0], "processing_kwargs", {}).get("text", {}).get("padding") == "max_length":
+        raise UnknownModel("its texts are padded to one length")
     tokenizer = Tokenizer.from_str(backend.to_str())
     tokenizer.no_padding()
     tokenizer.enable_truncation(model.max_seq_length or 512)

@@ -1,5 +1,6 @@
 """What the machine has to compute with, told without loading anything heavy."""
 
+import os
 import platform
 import threading
 from functools import cache
@@ -7,24 +8,45 @@ from pathlib import Path
 
 from imagesearch.machine import core_count
 
+_CPUINFO = Path("/proc/cpuinfo")
+_TELLING = {
+    "vendor_id", "cpu family", "model", "model name", "flags", "CPU implementer", "CPU architecture", "CPU variant",
+    "CPU part", "Features",
+}  # fmt: skip
+"""What Linux says of a processor that is the same for all of its kind, however fast it runs at the moment."""
+_SETTINGS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
+"""Variables that have the libraries leave alone some of what the processor can do."""
+_WITHOUT_BFLOAT16 = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI"}
+"""What they may say, as far as bfloat16 is among what is left alone."""
+
 
 @cache
-def processor_flags() -> frozenset[str]:
-    """Return what the processor can do, by the names of Linux; nothing where that isn't told."""
+def _processor() -> dict[str, str]:
+    """Return what Linux says of the first processor; nothing where that isn't told."""
     try:
-        return frozenset(Path("/proc/cpuinfo").read_text().split())
+        lines = _CPUINFO.read_text(encoding="utf-8", errors="replace").partition("\n\n")[0].splitlines()
     except OSError:
-        return frozenset()
+        return {}
+    pairs = (line.partition(":") for line in lines)
+    return {name.strip(): value.strip() for name, _, value in pairs if name.strip() in _TELLING}
+
+
+def kind() -> str:
+    """Return what tells this kind of machine from those on which something else may be the fastest."""
+    told = sorted(_processor().items()) or platform.processor()
+    return repr([platform.system(), platform.machine(), told, [os.environ.get(name, "") for name in _SETTINGS]])
+
+
+def processor_name() -> str:
+    return _processor().get("model name") or platform.processor() or platform.machine()
 
 
 def multiplies_bfloat16() -> bool:
     """Whether the processor does so in hardware; emulated, it is slower than float32."""
-    return not processor_flags().isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})
-
-
-def multiplies_int8() -> bool:
-    """Whether the processor adds up products of bytes in one step."""
-    return not processor_flags().isdisjoint({"avx512_vnni", "avx_vnni", "amx_int8", "i8mm", "asimddp"})
+    if any(os.environ.get(name, "").upper() in _WITHOUT_BFLOAT16 for name in _SETTINGS):
+        return False
+    flags = f"{_processor().get('flags', '')} {_processor().get('Features', '')}".split()
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags)
 
 
 def has_gpu() -> bool:

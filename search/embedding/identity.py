@@ -1,6 +1,8 @@
 """Which model made a vector. Rows carry this name, and a search sees only the rows of the active model."""
 
 import hashlib
+import os
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,24 +24,49 @@ def is_demo_model() -> bool:
 
 
 def fingerprint_of(name: str) -> str:
-    """Return what tells the weights of the model `name` from others: a folder's fingerprint, a hub id's revision."""
-    return _identity(name) if Path(name).is_dir() else f"{name}@{_revision(name)}"
+    """Return what tells the model `name` from others, tokenizer and all: of a folder, or the revision of a hub id."""
+    return f"{_identity(name)}:{_settings_of(name)}" if is_folder(name) else f"{name}@{revision(name)}"
 
 
-def _revision(name: str) -> str:
+def revision(name: str) -> str:
     """Return the revision in the local cache of the hub; "" where there is none."""
     from huggingface_hub import try_to_load_from_cache
 
-    path = try_to_load_from_cache(name, "modules.json")
+    try:
+        path = try_to_load_from_cache(name, "modules.json")
+    except ValueError:  # a folder that is not there has a name that no model of the hub can have
+        return ""
     return Path(path).parent.name if isinstance(path, str) else ""
 
 
-@lru_cache(maxsize=8)
+def forget_identities() -> None:
+    """Look again at the folders of the models: one that could not be loaded was perhaps only half there."""
+    _fingerprint.cache_clear()
+    _settings_of.cache_clear()
+
+
 def _identity(name: str) -> str:
     folder = Path(name)
-    return f"{folder.resolve().name}@{_fingerprint(folder)}" if folder.is_dir() else name
+    return f"{folder.resolve().name}@{_fingerprint(folder)}" if is_folder(name) else name
 
 
+def is_folder(name: str) -> bool:
+    """Whether `name` is a folder that may be looked at."""
+    return os.path.isdir(name)  # noqa: PTH112 - of Path, it raises for one that may not
+
+
+@lru_cache(maxsize=8)
+def _settings_of(name: str) -> str:
+    """Return eight digits of all files but the weights: how texts are cut into tokens, and pictures into pixels."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(name).rglob("*")):
+        with suppress(OSError):
+            if path.is_file() and path.suffix not in {".safetensors", ".bin", ".md"}:
+                digest.update(f"{path.relative_to(name)} ".encode() + path.read_bytes())
+    return digest.hexdigest()[:8]
+
+
+@lru_cache(maxsize=8)
 def _fingerprint(folder: Path) -> str:
     """Return eight hex digits that tell two trained models apart, wherever their folders lie.
 
@@ -48,13 +75,19 @@ def _fingerprint(folder: Path) -> str:
     """
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
-        if path.name in {"config.json", "modules.json"}:
-            digest.update(path.read_bytes())
-        elif path.suffix in {".safetensors", ".bin"}:
-            size = path.stat().st_size
-            digest.update(f"{path.relative_to(folder)} {size}".encode())
-            with path.open("rb") as file:
-                digest.update(file.read(_EDGE))
-                file.seek(max(0, size - _EDGE))
-                digest.update(file.read())
+        with suppress(OSError):  # of a file that is only half there, such as a link to none: loading it will tell
+            digest.update(_told_of(path, folder))
     return digest.hexdigest()[:8]
+
+
+def _told_of(path: Path, folder: Path) -> bytes:
+    """Return what of a file goes into the fingerprint of its folder. Raises OSError."""
+    if path.name in {"config.json", "modules.json"}:
+        return path.read_bytes()
+    if path.suffix not in {".safetensors", ".bin"}:
+        return b""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(_EDGE)
+        file.seek(max(0, size - _EDGE))
+        return f"{path.relative_to(folder)} {size}".encode() + start + file.read()

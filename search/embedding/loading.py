@@ -14,7 +14,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from django.conf import settings
@@ -22,10 +21,10 @@ from django.conf import settings
 from search.embedding import hardware
 from search.embedding.compiling import compiled_pictures, compiled_texts, is_decided
 from search.embedding.errors import ModelUnavailable
+from search.embedding.identity import forget_identities, is_folder, revision
 from search.embedding.protocol import PictureEncoder, TextEncoder
 from search.embedding.waiting import MOST_WAITING, Turn, bound_waiting
 from search.models.image import DIMENSIONS
-from search.vectors import WrongVectors
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -78,12 +77,15 @@ class _Once(Generic[Encoder]):
         if self._failure and time.monotonic() - self._failed_at < RETRY_AFTER:
             # A new exception each time: one that is kept would hold on to every request that it went through.
             raise ModelUnavailable(self._failure)
+        failed_before = bool(self._failure)
         try:
             self._encoder, self._failure = self._load(), ""
         except ModelUnavailable as error:
             self._failure, self._failed_at = str(error), time.monotonic()
             logger.error("%s", error)
             raise
+        if failed_before:
+            forget_identities()  # of the folder as it was then
 
     @property
     def status(self) -> Status:
@@ -96,6 +98,10 @@ class _Once(Generic[Encoder]):
     @property
     def failure(self) -> str:
         return self._failure
+
+    @property
+    def loaded(self) -> Encoder | None:
+        return self._encoder
 
     def set(self, encoder: Encoder | None) -> None:
         """Use another encoder from now on; None: load at the next use what the settings name by then."""
@@ -141,6 +147,7 @@ def torch_texts() -> "SentenceTexts":
 _pictures = _Once(_load_pictures)
 _texts = _Once(_load_texts)
 _compiling = threading.Lock()
+_compiling_failures: list[str] = []
 
 
 def _compile_meanwhile() -> None:
@@ -154,7 +161,9 @@ def _compile_meanwhile() -> None:
             done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
             if done.returncode:
                 logger.warning("The models could not be compiled, and are used as they are: %s", done.stderr.strip())
+                _compiling_failures[:] = [" ".join(done.stderr.split())[-500:] or f"exit status {done.returncode}"]
                 return
+            _compiling_failures.clear()
             if (texts := compiled_texts()) and _texts.status is Status.READY:
                 _texts.set(texts)
             if not hardware.has_gpu() and (pictures := compiled_pictures()) and _pictures.status is Status.READY:
@@ -181,6 +190,19 @@ def status() -> dict[str, str]:
         name: once.failure if once.status is Status.FAILED else once.status
         for name, once in (("pictures", _pictures), ("words", _texts))
     }
+
+
+def backends() -> dict[str, str]:
+    """Return what computes the vectors of pictures and of words, "" for a model that is not loaded."""
+    return {
+        name: encoder.backend if (encoder := once.loaded) else ""
+        for name, once in (("pictures", _pictures), ("words", _texts))
+    }
+
+
+def compiling_failure() -> str:
+    """Return why the models could not be compiled when this process tried to have it done; "" if nothing is known."""
+    return "".join(_compiling_failures)
 
 
 def warm_up() -> None:
@@ -217,8 +239,6 @@ def load_before_forking(meanwhile: Callable[[], None] = lambda: None) -> None:
 
 def _share_texts() -> None:
     if texts := compiled_texts():
-        with suppress(WrongVectors):
-            texts.encode_texts(["a word"])  # what is laid out at the first use is shared too
         _texts.set(texts)
 
 
@@ -239,7 +259,7 @@ def load_model(name: str) -> "SentenceTransformer":
     """Load the model in the folder `name`, or with that id from the cache or the hub. Raises ModelUnavailable."""
     from search.embedding.encoders import open_model  # noqa: PLC0415 - imports torch
 
-    if Path(name).is_dir():
+    if is_folder(name):
         return _opened(name, lambda: open_model(name, local_files_only=True))
     try:
         return open_model(name, local_files_only=True)
@@ -275,13 +295,11 @@ def download_models() -> list[str]:
 def models_at_hand() -> bool:
     """Whether both models are folders, in the local cache, or to be had from the hub. Downloads nothing."""
     names = (settings.EMBEDDING_IMAGE_MODEL, settings.EMBEDDING_TEXT_MODEL)
-    return all(Path(name).is_dir() or _is_cached(name) for name in names) or hub_in_reach()
+    return all(is_folder(name) or _is_cached(name) for name in names) or hub_in_reach()
 
 
 def _is_cached(name: str) -> bool:
-    from huggingface_hub import try_to_load_from_cache
-
-    return isinstance(try_to_load_from_cache(name, "modules.json"), str)
+    return bool(revision(name))
 
 
 def hub_in_reach() -> bool:

@@ -26,6 +26,10 @@ class PictureEncoder(Protocol):
 
 
 class TextEncoder(Protocol):
+    @property
+    def backend(self) -> str:
+        """What computes the vectors."""
+
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Return unit vectors, float32, shape (len(texts), 512), in the order given.
 

@@ -6,10 +6,11 @@ import numpy as np
 from django.conf import settings
 from django.core.cache import cache
 
+from search.embedding.errors import ModelUnavailable
 from search.embedding.identity import active_model
 from search.embedding.loading import text_encoder
 from search.texts import normalised_text
-from search.vectors import Vector
+from search.vectors import Vector, WrongVectors
 
 MAX_TEXT_LENGTH = 1000
 
@@ -17,14 +18,17 @@ MAX_TEXT_LENGTH = 1000
 def text_vector(text: str) -> Vector:
     """Return the unit vector of `text`, shape (512,). Paging through results costs no second encoding.
 
-    Raises ModelUnavailable when the model for words can't be loaded.
+    Raises ModelUnavailable when the model for words can't be loaded, or knows nothing of these.
     """
     text = normalised_text(text)
     key = _cache_key(text)
     remembered = cache.get(key)
     if remembered is not None:
         return np.frombuffer(remembered, dtype=np.float32)
-    vector: Vector = text_encoder().encode_texts([text])[0]
+    try:
+        vector: Vector = text_encoder().encode_texts([text])[0]
+    except WrongVectors as error:  # of a model that has no vector for words it has never met, say
+        raise ModelUnavailable(f"{settings.EMBEDDING_TEXT_MODEL} has no vector for these words. {error}") from error
     cache.set(key, vector.tobytes())
     return vector
 

@@ -38,7 +38,9 @@ def readyz(request: HttpRequest) -> HttpResponse:
     parts["model for words"] = "ok" if models["words"] == "ready" else models["words"]
     parts["model for pictures"] = "ok" if models["pictures"] in {"ready", "waiting"} else models["pictures"]
     ready = all(state == "ok" for state in parts.values())
-    return JsonResponse({"status": "ok" if ready else "not ready", **parts}, status=200 if ready else 503)
+    # What works, and how fast: no reason to send nobody here.
+    told = {f"encoding of {kind}": how for kind, how in embedding.encoding().items()}
+    return JsonResponse({"status": "ok" if ready else "not ready", **parts, **told}, status=200 if ready else 503)
 
 
 def _ask_database() -> None:

@@ -9,8 +9,9 @@ from search.embedding import ModelUnavailable, compile_pictures, compile_texts
 
 class Command(BaseCommand):
     help = (
-        "Compile both models for this processor, keep them under DATA_DIR/models, and use them from then on if their "
-        "vectors agree with the original ones. Done by itself at the first use, too; here it can be waited for."
+        "Compile both models for this processor in several ways, keep the fastest whose vectors agree with the "
+        "original ones under DATA_DIR/models, and use it from then on. Done by itself at the first use, too; here it "
+        "can be waited for. What was decided on this kind of machine before is told again."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -22,5 +23,8 @@ class Command(BaseCommand):
             except (ModelUnavailable, OSError) as error:
                 self.stdout.write("")
                 raise CommandError(str(error)) from error
-            used = f"compiled ({verdict.precision})" if verdict.precision else "used as it is"
-            self.stdout.write(f" {used}: {verdict.why}.")
+            self.stdout.write(f" {verdict}")
+            if verdict.figures:
+                self.stdout.write(f"  Milliseconds of processor time ({verdict.machine}):")
+            for figure in verdict.figures:
+                self.stdout.write(f"    {figure}")

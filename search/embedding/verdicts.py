@@ -1,0 +1,51 @@
+"""What became of a model when it was compiled: what is used and what was measured, as it is written down beside it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+_FILE = "verdict.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One way to encode. `milliseconds`: of processor time, for a picture or a query; None where they were not
+    measured to the end. `agreement`: how near its vectors are to those of float32, or why it is out."""
+
+    way: str
+    milliseconds: float | None
+    agreement: str
+
+    def __str__(self) -> str:
+        took = "-" if self.milliseconds is None else f"{self.milliseconds:.1f}"
+        return f"{self.way:18} {took:>7}  {self.agreement}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`precision` is that of the compiled model, "" where torch encodes; `why` is for the operator."""
+
+    precision: str
+    why: str
+    figures: Sequence[Figure] = ()
+    machine: str = ""
+    """The processor, and the threads that one encoding took."""
+
+    @classmethod
+    def read(cls, folder: Path) -> "Verdict | None":
+        """Return what is written in `folder`, None where nothing is that can be read."""
+        try:
+            written = json.loads((folder / _FILE).read_text("utf-8"))
+            figures = [Figure(one["way"], one["milliseconds"], one["agreement"]) for one in written["figures"]]
+            told = [written[name] for name in ("precision", "why", "machine")]
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+        return cls(told[0], told[1], figures, told[2]) if all(isinstance(one, str) for one in told) else None
+
+    def write(self, folder: Path) -> None:
+        (folder / _FILE).write_text(json.dumps(asdict(self), indent=2) + "\n", "utf-8")
+
+    def __str__(self) -> str:
+        used = f"compiled ({self.precision})" if self.precision else "not compiled, used as it is"
+        return f"{used}: {self.why}"

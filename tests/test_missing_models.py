@@ -1,0 +1,191 @@
+"""A folder of a model that is not there, or only half: the site starts, is browsed and curated, and says what to do
+about it."""
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.core.management import call_command
+from django.test import Client
+
+from search import demo
+from search.embedding import (
+    active_model,
+    encoding,
+    forget_models,
+    load_before_forking,
+    loading,
+    models_at_hand,
+    text_encoder,
+)
+from search.embedding import hardware as own_hardware
+from search.models import Image
+from tests.base import a_vector, an_image, picture_file, stored_image
+
+NO_MODEL = "Searching and adding pictures is not possible just now: a model is missing."
+
+
+def missing(folder: Path) -> Path:
+    return folder / "no" / "such"
+
+
+def empty(folder: Path) -> Path:
+    (folder / "empty").mkdir()
+    return folder / "empty"
+
+
+def half_there(folder: Path) -> Path:
+    """As a cache of the hub whose large files were not kept: links that lead nowhere."""
+    half = shutil.copytree(demo.TEXT_MODEL, folder / "half", copy_function=shutil.copyfile)
+    (half / "model.safetensors").unlink()
+    for name in ("model.safetensors", "tokenizer.json", "config.json"):
+        (half / name).unlink(missing_ok=True)
+        (half / name).symlink_to(folder / "gone" / name)
+    return half
+
+
+def a_file(folder: Path) -> Path:
+    (folder / "file").write_text("no model")
+    return folder / "file"
+
+
+@pytest.fixture(params=[missing, empty, half_there, a_file])
+def broken(settings: Any, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """Both models are such a folder, and nothing is compiled of them."""
+    folder: Path = request.param(tmp_path)
+    settings.EMBEDDING_IMAGE_MODEL = settings.EMBEDDING_TEXT_MODEL = str(folder)
+    forget_models()
+    cache.clear()
+    yield folder
+    forget_models()
+    own_hardware._one_each.clear()
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("broken")
+def test_the_site_starts_and_is_browsed_and_curated(client: Client, as_carol: Client) -> None:
+    image = stored_image(title="holiday", vector=a_vector(1), embedding_model="somebody/a-model")
+    load_before_forking()  # as the server does
+    call_command("check")
+
+    for path in ("/", "/search", f"/images/{image.pk}/", f"/images/{image.pk}/download", "/api/search", "/healthz"):
+        assert client.get(path).status_code == 200, path
+    for path in ("/admin/", "/admin/search/image/", f"/admin/search/image/{image.pk}/change/"):
+        assert as_carol.get(path).status_code == 200, path
+    assert "holiday" in client.get("/search").content.decode()
+
+
+@pytest.mark.django_db
+def test_what_needs_a_model_answers_503_with_words(client: Client, as_carol: Client, broken: Path) -> None:
+    an_image("holiday")
+    asked = [client.get("/search", {"q": "red star"}), client.post("/search/picture", {"picture": picture_file()})]
+    for answer in asked:
+        assert answer.status_code == 503
+        assert NO_MODEL in answer.content.decode()
+        assert str(broken) in answer.content.decode()
+    for answer in (
+        client.get("/api/search", {"q": "red star"}),
+        as_carol.post("/upload/", {"pictures": picture_file()}, headers={"accept": "application/json"}),
+    ):
+        assert answer.status_code == 503
+        assert "model is missing" in answer.content.decode()
+    assert Image.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_readiness_says_which_and_what_to_do(client: Client, broken: Path) -> None:
+    client.get("/readyz")
+    for thread in threading.enumerate():
+        if thread.name == "model-loading":
+            thread.join(60)
+
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert str(broken) in answer.json()["model for words"]
+    assert answer.json()["encoding of words"].startswith("not compiled, ")
+
+
+@pytest.mark.django_db
+def test_a_folder_that_is_whole_again_is_used_and_its_rows_are_found(
+    client: Client, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    an_image("holiday", vector=a_vector(1))
+    right = active_model()
+    folder = tmp_path / demo.IMAGE_MODEL.name
+    settings.EMBEDDING_IMAGE_MODEL = settings.EMBEDDING_TEXT_MODEL = str(folder)
+    settings.COMPILE_MODELS = False
+    forget_models()
+    folder.mkdir()
+    shutil.copyfile(demo.IMAGE_MODEL / "config.json", folder / "config.json")
+    try:
+        assert client.get("/search", {"q": "red star"}).status_code == 503
+        assert active_model() != right
+        shutil.copytree(demo.IMAGE_MODEL, folder, copy_function=shutil.copyfile, dirs_exist_ok=True)
+        monkeypatch.setattr(loading, "RETRY_AFTER", 0)
+
+        answer = client.get("/search", {"q": "red star"})
+
+        assert answer.status_code == 200
+        assert active_model() == right
+        assert "holiday" in answer.content.decode()
+    finally:
+        forget_models()
+
+
+def test_a_name_that_no_hub_can_have_is_not_at_hand(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "hub_in_reach", lambda: False)
+    settings.EMBEDDING_IMAGE_MODEL = "/no/such/folder"
+    assert not models_at_hand()
+
+
+# Whether it is compiled
+
+
+def ended(returncode: int, stderr: str = "") -> Callable[..., Any]:
+    def run(command: list[str], **options: Any) -> Any:
+        return type("Done", (), {"returncode": returncode, "stderr": stderr})
+
+    return run
+
+
+@pytest.mark.django_db
+def test_it_is_told_how_fast_what_is_compiled_encodes(client: Client) -> None:
+    text_encoder()
+
+    told = client.get("/readyz").json()
+
+    assert told["encoding of words"].startswith("compiled (")
+    assert "ms a query, where torch " in told["encoding of words"]
+    assert told["encoding of pictures"].startswith("compiled (")
+
+
+@pytest.mark.django_db
+def test_it_is_told_why_models_are_not_compiled(
+    client: Client, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # of what keeps other tests from compiling
+    settings.MODELS_DIR, settings.COMPILE_MODELS = tmp_path / "models", True
+    monkeypatch.setattr(
+        loading.subprocess, "run", ended(1, "CommandError: [Errno 13]\nPermission denied: '/app/var'\n")
+    )
+    forget_models()
+    try:
+        assert encoding()["words"].endswith("it is done at the first use, or by `manage.py compile_models`")
+        text_encoder()
+        for thread in threading.enumerate():
+            if thread.name == "model-compiling":
+                thread.join(60)
+        told = client.get("/readyz").json()["encoding of words"]
+        assert told.startswith("not compiled, which is slower and takes 350 MB more in each process: ")
+        assert told.endswith("CommandError: [Errno 13] Permission denied: '/app/var'")
+
+        settings.COMPILE_MODELS = False
+        assert encoding()["pictures"].endswith("COMPILE_MODELS is off")
+    finally:
+        loading._compiling_failures.clear()
+        forget_models()
