@@ -7,6 +7,7 @@ from typing import Any
 from gunicorn.http import message
 
 from imagesearch.machine import core_count
+from imagesearch.worker import KILLED_AFTER, Worker, hold_signals, leave_worker
 
 # Almost nothing of what is made until the workers are forked is garbage, and looking for it takes 0.1 to 0.3 s.
 gc.disable()
@@ -14,8 +15,10 @@ gc.disable()
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 # A search is mostly Python, of which a process runs one thread at a time; the processes share the model for words.
 workers = int(os.environ.get("WEB_CONCURRENCY", min(core_count(), 4)))
-worker_class = "gthread"
+worker_class = Worker
 threads = 8
+# A stop takes a second, or this long for requests under way.
+graceful_timeout = KILLED_AFTER
 # Settings are read once, by the parent, which thereby keeps the embedded database until the last worker has ended.
 preload_app = True
 control_socket_disable = True
@@ -38,6 +41,7 @@ def pre_fork(server: Any, worker: Any) -> None:
     """Look for garbage from now on, but not in what the processes share: that would copy its pages for each."""
     gc.freeze()
     gc.enable()
+    hold_signals()
 
 
 def post_worker_init(worker: Any) -> None:
@@ -45,3 +49,7 @@ def post_worker_init(worker: Any) -> None:
     from search.embedding import start_serving  # noqa: PLC0415
 
     start_serving()
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    leave_worker(worker)
