@@ -31,10 +31,15 @@ message.MAX_REQUEST_LINE = limit_request_line = 256 * 1024
 
 def when_ready(server: Any) -> None:
     """Load once, in the parent, what the workers need: they share its memory, and no first search waits for it."""
+    from imagesearch.postgresql.limits import share_connections  # noqa: PLC0415
     from search.embedding import load_before_forking  # noqa: PLC0415
     from search.pages import load_pages  # noqa: PLC0415
 
-    load_before_forking(meanwhile=load_pages)
+    def meanwhile() -> None:
+        load_pages()
+        server.num_workers = share_connections(server.num_workers)
+
+    load_before_forking(meanwhile=meanwhile)
 
 
 def pre_fork(server: Any, worker: Any) -> None:

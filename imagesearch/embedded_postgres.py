@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
+from imagesearch.database_url import ENGINE
 from imagesearch.server_settings import forget_server_settings, write_server_settings
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ def connection_settings(folder: Path) -> dict[str, Any]:
     server = get_server(folder, cleanup_mode="stop")
     info = server.get_postmaster_info()
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": ENGINE,
         "NAME": "postgres",
         "USER": server.postgres_user,
         "HOST": str(info.socket_dir) if info.socket_dir else info.hostname,

@@ -1,7 +1,6 @@
 """Scripts, styles and drawings, as they are served where DEBUG is off."""
 
-from functools import cached_property
-
+from django.utils.functional import cached_property
 from whitenoise.storage import CompressedManifestStaticFilesStorage  # type: ignore[import-untyped]
 
 
