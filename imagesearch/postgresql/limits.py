@@ -23,9 +23,9 @@ FROM pg_roles, pg_database WHERE rolname = session_user AND datname = current_da
 def shared(limit: int, processes: int, size: int) -> tuple[int, int]:
     """Return how many processes to start, and how many connections each may have, of `limit` and `size` at most.
 
-    A fifth, and one at least, is left for commands.
+    A fifth, and the two that `embed_pending` needs, are left for commands.
     """
-    for_server = max(1, limit - max(1, limit // 5))
+    for_server = max(1, limit - max(2, limit // 5))
     processes = min(processes, for_server)
     return processes, min(size, for_server // processes)
 
