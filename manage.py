@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
@@ -14,6 +15,7 @@ def main() -> None:
     # Else it would end the process as it stands: drafts would stay, and the embedded database would stay on.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        settings.DATABASES  # noqa: B018 - Django would try twice, and start the embedded database twice
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"Configuration error: {error}")

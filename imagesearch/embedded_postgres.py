@@ -5,6 +5,7 @@ It is started when the settings are read and stopped when the last process that 
 
 import functools
 import os
+import pwd
 import shlex
 import shutil
 import subprocess
@@ -49,6 +50,10 @@ def connection_settings(folder: Path) -> dict[str, Any]:
         server = get_server(folder, cleanup_mode="stop")
     except (OSError, subprocess.SubprocessError) as error:
         raise ImproperlyConfigured(_told(folder, error)) from error
+    finally:
+        failed = PostgresServer._instances.get(folder.resolve())
+        if failed and not failed._postmaster_info:  # whoever tries again would be given it
+            del PostgresServer._instances[folder.resolve()]
     info = server.get_postmaster_info()
     return {
         "ENGINE": ENGINE,
@@ -88,6 +93,8 @@ def _check_version(folder: Path, ours: int) -> None:
 
 def _told(folder: Path, error: Exception) -> str:
     """Return what an operator should know of an embedded server that does not start."""
+    if isinstance(error, NotADirectoryError):
+        return f"{error.filename} can't be read: {folder} or a part of its path is a file. Set DATA_DIR to a folder."
     if isinstance(error, PermissionError):
         return f"{folder} belongs to somebody else ({error}): run this as its owner, or chown it to this user."
     lines: list[str] = []
@@ -150,6 +157,7 @@ def _make_whole(server: Any, make: Any) -> None:
     """Have `make` make the folder where there is none. It appears when whole: one that was killed leaves none."""
     folder: Path = server.pgdata
     if is_whole(folder):
+        _check_owner(folder, server.system_user)
         make(server)
         return
     if any(folder.iterdir()):
@@ -168,6 +176,18 @@ def _make_whole(server: Any, make: Any) -> None:
         draft.rename(folder)
     finally:
         server.pgdata = folder
+
+
+def _check_owner(folder: Path, name: str | None) -> None:
+    """Raise ImproperlyConfigured for data that PostgreSQL may not read, as after a copy by root; it never runs as root
+    itself, but as the user `name`."""
+    runs_as = pwd.getpwnam(name).pw_uid if name else os.geteuid()
+    if (folder / "PG_VERSION").stat().st_uid != runs_as:
+        who = name or pwd.getpwuid(runs_as).pw_name
+        raise ImproperlyConfigured(
+            f"The data in {folder} belong to somebody else than {who}, as whom PostgreSQL runs: "
+            f"chown -R {who} {shlex.quote(str(folder))}"
+        )
 
 
 def _set_aside(folder: Path) -> None:

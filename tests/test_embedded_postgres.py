@@ -225,6 +225,17 @@ def test_what_a_killed_first_start_has_left_is_set_aside(tmp_path: Path, capsys:
     assert f"moved to {aside}" in capsys.readouterr().err
 
 
+def test_data_that_somebody_else_owns_are_told_with_what_to_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "PG_VERSION").write_text("18\n")
+    embedded_postgres._check_owner(tmp_path, None)
+
+    monkeypatch.setattr(os, "geteuid", lambda: 65_534)
+    with pytest.raises(ImproperlyConfigured, match=f"chown -R nobody {tmp_path}"):
+        embedded_postgres._check_owner(tmp_path, None)
+
+
 @pytest.mark.parametrize("left", ["base/5", "photos"])
 def test_damaged_data_and_what_is_none_of_ours_stop_the_start(tmp_path: Path, left: str) -> None:
     (tmp_path / left).mkdir(parents=True)

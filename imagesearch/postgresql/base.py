@@ -1,5 +1,5 @@
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from django.db.backends.postgresql import base
@@ -26,5 +26,5 @@ def _check(connection: "psycopg.Connection[Any]") -> None:
         ConnectionPool.check_connection(connection)
     except Exception:
         with suppress(psycopg.Error):
-            connection._pool.check()
+            cast("ConnectionPool[Any]", connection._pool).check()
         raise
