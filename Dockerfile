@@ -16,17 +16,19 @@ RUN pip install --requirement requirements.txt
 COPY . .
 
 # Static files are part of the image: /app/var/static. Settings want a database and a key by name; neither is used.
-# What a running container writes lies in two folders of its own, so that no volume hides the static files.
+# What a running container writes lies in folders of its own, so that no volume hides the static files: pictures, the
+# models compiled for its processor, the downloaded ones, a database where none is configured, its home, and /tmp.
 RUN DEBUG=off SECRET_KEY=unused DATABASE_URL=postgres://unused@unused/unused \
         python manage.py collectstatic --noinput --verbosity 0 \
     && useradd --uid 10001 --create-home imagesearch \
-    && mkdir --parents var/media /models \
-    && chown imagesearch: var/media /models
+    && mkdir --parents var/media var/models var/postgres /models \
+    && chown imagesearch: var var/media var/models var/postgres /models
 
-# HF_HOME is where the models are cached: keep that volume, or each new container downloads them again.
-ENV DEBUG=off HOST=0.0.0.0 PORT=8000 HF_HOME=/models
+# HF_HOME is where the models are cached, and /app/var/models where they are compiled for the machine: keep both
+# volumes, or each new container downloads and compiles them again.
+ENV DEBUG=off HOST=0.0.0.0 PORT=8000 HF_HOME=/models HOME=/home/imagesearch
 USER imagesearch
-VOLUME ["/app/var/media", "/models"]
+VOLUME ["/app/var/media", "/app/var/models", "/app/var/postgres", "/models"]
 EXPOSE 8000
 
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \

@@ -10,6 +10,7 @@ from gunicorn.http import message
 
 from imagesearch.environment import listening_address, whole_number
 from imagesearch.machine import core_count
+from imagesearch.worker import KILLED_AFTER, Worker, hold_signals, leave_worker
 
 # Almost nothing of what is made until the workers are forked is garbage, and looking for it takes 0.1 to 0.3 s.
 gc.disable()
@@ -20,8 +21,10 @@ except ImproperlyConfigured as error:
     sys.exit(f"Configuration error: {error}")
 # A search is mostly Python, of which a process runs one thread at a time; the processes share the model for words.
 workers = int(os.environ.get("WEB_CONCURRENCY", min(core_count(), 4)))
-worker_class = "imagesearch.worker.Worker"  # gthread, and our words where it refuses
+worker_class = Worker
 threads = 8
+# A stop takes a second, or this long for requests under way.
+graceful_timeout = KILLED_AFTER
 # Settings are read once, by the parent, which thereby keeps the embedded database until the last worker has ended.
 preload_app = True
 control_socket_disable = True
@@ -37,16 +40,22 @@ message.MAX_REQUEST_LINE = limit_request_line = 256 * 1024
 
 def when_ready(server: Any) -> None:
     """Load once, in the parent, what the workers need: they share its memory, and no first search waits for it."""
+    from imagesearch.postgresql.limits import share_connections  # noqa: PLC0415
     from search.embedding import load_before_forking  # noqa: PLC0415
     from search.pages import load_pages  # noqa: PLC0415
 
-    load_before_forking(meanwhile=load_pages)
+    def meanwhile() -> None:
+        load_pages()
+        server.num_workers = share_connections(server.num_workers)
+
+    load_before_forking(meanwhile=meanwhile)
 
 
 def pre_fork(server: Any, worker: Any) -> None:
     """Look for garbage from now on, but not in what the processes share: that would copy its pages for each."""
     gc.freeze()
     gc.enable()
+    hold_signals()
 
 
 def post_worker_init(worker: Any) -> None:
@@ -54,3 +63,7 @@ def post_worker_init(worker: Any) -> None:
     from search.embedding import start_serving  # noqa: PLC0415
 
     start_serving()
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    leave_worker(worker)

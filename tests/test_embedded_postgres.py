@@ -13,6 +13,10 @@ from typing import Any
 import psutil
 import pytest
 from django.conf import settings as project
+from django.core.exceptions import ImproperlyConfigured
+
+from imagesearch import embedded_postgres
+from imagesearch.embedded_upgrade import CannotUpgrade, upgrade
 
 WORK = """
 import json, sys
@@ -47,7 +51,7 @@ class World:
         self.pid_file = folder / "postgres" / "postmaster.pid"
         self.sockets: set[Path] = set()
 
-    def begin(self, user: str) -> "subprocess.Popen[str]":
+    def begin(self, user: str, **variables: str) -> "subprocess.Popen[str]":
         """Start a process that migrates, adds a user, tells what it sees and waits for its input to end."""
         inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         blank = dict.fromkeys(("DATABASE_URL", "DEBUG", "SECRET_KEY", "AWS_STORAGE_BUCKET_NAME"), "")
@@ -59,6 +63,7 @@ class World:
                 **blank,
                 "DATA_DIR": str(self.folder),
                 "DJANGO_SETTINGS_MODULE": "imagesearch.settings",
+                **variables,
             },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -75,9 +80,9 @@ class World:
         self.sockets.add(Path(facts["socket"]))
         return facts
 
-    def run(self, user: str) -> dict[str, Any]:
+    def run(self, user: str, **variables: str) -> dict[str, Any]:
         """Do it and wait until the process has ended."""
-        process = self.begin(user)
+        process = self.begin(user, **variables)
         facts = self.facts(process)
         assert process.communicate(timeout=60)[1] == ""
         assert process.returncode == 0
@@ -173,3 +178,79 @@ def test_a_kill_of_everything_loses_nothing_that_was_committed(world: World) -> 
     assert not psutil.wait_procs([postmaster, *workers], timeout=60)[1]
 
     assert world.run("bob")["there"] == ["alice"]
+
+
+def test_data_of_another_version_are_told_and_moved_by_a_command_that_keeps_the_old_ones(world: World) -> None:
+    assert world.run("alice", PGSERVER_POSTGRES_VERSION="16")["version"] < 170_000
+    folder = world.pid_file.parent
+
+    with pytest.raises(ImproperlyConfigured, match=r"PostgreSQL 16, .* brings 18: run `manage.py upgrade_embedded`"):
+        embedded_postgres._check_version(folder, 18)
+    told: list[str] = []
+    kept = upgrade(folder, None, told.append)
+
+    assert kept
+    assert embedded_postgres.version_of(kept) == "16"
+    assert embedded_postgres.version_of(folder) == "18"
+    assert "the same in both" in told[-1]
+    assert sorted(path.name for path in folder.parent.iterdir() if path.name.startswith("postgres")) == [
+        folder.name,
+        kept.name,
+    ]
+    assert world.run("bob")["there"] == ["alice"]
+    assert upgrade(folder, None, told.append) is None
+
+
+def test_data_of_a_later_version_or_of_one_whose_programs_are_gone_are_left_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "PG_VERSION").write_text("15\n")
+    with pytest.raises(CannotUpgrade, match="--old-binaries FOLDER"):
+        upgrade(tmp_path, None, print)
+
+    (tmp_path / "PG_VERSION").write_text("19\n")
+    with pytest.raises(ImproperlyConfigured, match="go back to the version"):
+        embedded_postgres._check_version(tmp_path, 18)
+    assert os.listdir(tmp_path) == ["PG_VERSION"]
+
+
+def test_what_a_killed_first_start_has_left_is_set_aside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "postgres"
+    (folder / "base" / "1").mkdir(parents=True)
+    (folder / "PG_VERSION").write_text("18\n")
+    assert not embedded_postgres.is_whole(folder)
+
+    embedded_postgres._set_aside(folder)
+
+    [aside] = tmp_path.iterdir()
+    assert (aside / "PG_VERSION").exists()
+    assert f"moved to {aside}" in capsys.readouterr().err
+
+
+def test_data_that_somebody_else_owns_are_told_with_what_to_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "PG_VERSION").write_text("18\n")
+    embedded_postgres._check_owner(tmp_path, None)
+
+    monkeypatch.setattr(os, "geteuid", lambda: 65_534)
+    with pytest.raises(ImproperlyConfigured, match=f"chown -R nobody {tmp_path}"):
+        embedded_postgres._check_owner(tmp_path, None)
+
+
+@pytest.mark.parametrize("left", ["base/5", "photos"])
+def test_damaged_data_and_what_is_none_of_ours_stop_the_start(tmp_path: Path, left: str) -> None:
+    (tmp_path / left).mkdir(parents=True)
+
+    with pytest.raises(ImproperlyConfigured, match="Nothing was changed"):
+        embedded_postgres._set_aside(tmp_path)
+    assert (tmp_path / left).is_dir()
+
+
+def test_a_long_start_tells_what_it_is_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(embedded_postgres, "_TOLD_AFTER", 0.0)
+    (tmp_path / "log").write_text("LOG:  redo in progress, elapsed time: 10.00 s\n")
+
+    embedded_postgres._Wait(tmp_path / "log").a_moment()
+
+    assert "redo in progress" in capsys.readouterr().err

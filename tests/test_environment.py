@@ -15,6 +15,7 @@ from django.conf import settings as project
 from django.core.exceptions import ImproperlyConfigured
 
 from imagesearch import environment, s3_sources
+from imagesearch.database_url import WrongDatabaseUrl, read_database_url
 from tests.s3_servers import configured
 
 NAME = "A_SETTING"
@@ -181,10 +182,63 @@ def test_a_database_url_names_everything_that_a_connection_needs(monkeypatch: py
         "postgres://ann:p%40ss%2Fw%3Ard@db.example.org:5433/pics?sslmode=require",
     )
 
-    assert database["ENGINE"] == "django.db.backends.postgresql"
+    assert database["ENGINE"] == "imagesearch.postgresql"
     assert (database["USER"], database["PASSWORD"]) == ("ann", "p@ss/w:rd")
     assert (database["HOST"], str(database["PORT"]), database["NAME"]) == ("db.example.org", "5433", "pics")
     assert database["OPTIONS"] == {"sslmode": "require"}
+
+
+@pytest.mark.parametrize(
+    ("value", "part", "read"),
+    [
+        ("postgres://u:p@[::1]:5433/pics", "HOST", "::1"),
+        ("postgres://u:p@one:5432,two:5433/pics?target_session_attrs=read-write", "HOST", "one,two"),
+        ("postgres://u:p@one:5432,two:5433/pics", "PORT", "5432,5433"),
+        ("postgres://u:p@/pics?host=/run/postgresql", "HOST", "/run/postgresql"),
+        ("postgres://u:p@%2Frun%2Fpostgresql/pics", "HOST", "/run/postgresql"),
+        ("postgres://u:p@ss@host/pics", "PASSWORD", "p@ss"),
+        ("postgres://u:100%@host/pics", "PASSWORD", "100%"),
+        ("postgres://u%40corp:p@host/pics", "USER", "u@corp"),
+        ("postgres://u:p@host/pics?DISABLE_SERVER_SIDE_CURSORS=True", "DISABLE_SERVER_SIDE_CURSORS", True),
+        (
+            "postgres://u:p@host/pics?options=-c+statement_timeout%3D5s&sslrootcert=/ca.pem&application_name=pics",
+            "OPTIONS",
+            {"options": "-c statement_timeout=5s", "sslrootcert": "/ca.pem", "application_name": "pics"},
+        ),
+    ],
+)
+def test_each_way_to_write_a_database_url_is_read(value: str, part: str, read: object) -> None:
+    assert read_database_url(value)[part] == read
+
+
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        ("max_size=3", "max_size can't be set in it: set DATABASE_POOL_SIZE"),
+        ("CONN_MAX_AGE=60", "CONN_MAX_AGE can't be set in it: set DATABASE_POOL_SIZE"),
+        ("statement_timeout=5000", "options=-c%20statement_timeout%3DVALUE"),
+        ("pgbouncer=true", "DISABLE_SERVER_SIDE_CURSORS=True"),
+        ("sslmod=require", "sslmod is no parameter"),
+        ("SSLMODE=require", "small letters"),
+        ("sslmode=on", "sslmode is one of: disable,"),
+        ("connect_timeout=soon", "connect_timeout is a whole number"),
+        ("options=-c%20a%3Db&options=-c%20c%3Dd", "options twice"),
+        ("port=0", "A port is a number"),
+    ],
+)
+def test_a_parameter_that_can_not_be_honoured_is_refused_by_name(parameters: str, told: str) -> None:
+    with pytest.raises(WrongDatabaseUrl, match=re.escape(told)):
+        read_database_url(f"postgres://u:p@host/pics?{parameters}")
+
+
+def test_what_a_database_url_asks_for_is_joined_with_what_searches_need(tmp_path: Path) -> None:
+    url = "postgres://nobody@localhost/none?options=-c%20statement_timeout%3D5s&connect_timeout=9"
+    made = configured(DATA_DIR=str(tmp_path), DATABASE_URL=url, DATABASE_POOL_SIZE="3")["DATABASES"]["default"]
+
+    assert made["OPTIONS"]["options"].endswith("-c hnsw.ef_search=200 -c jit=off -c statement_timeout=5s")
+    assert made["OPTIONS"]["connect_timeout"] == "9"
+    assert made["OPTIONS"]["pool"]["max_size"] == 3
+    assert made["OPTIONS"]["pool"]["timeout"] == 9  # whoever waits for a connection waits for its server
 
 
 @pytest.mark.parametrize(
@@ -198,6 +252,8 @@ def test_a_database_url_names_everything_that_a_connection_needs(monkeypatch: py
         "postgres://ann:x:geheim@db.example.org:port/pics",
         "postgres://ann:geheim/more@db.example.org/pics",
         "postgres://ann:[geheim@db.example.org",
+        "postgres://ann:x?geheim@db.example.org/pics",
+        "postgres://ann:x#geheim@db.example.org/pics",
         "postgres://ann:geheim@db.example.org:99999999/pics",
     ],
 )

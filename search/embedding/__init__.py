@@ -12,6 +12,7 @@ from search.embedding.loading import (
     picture_encoder,
     start_serving,
     status,
+    stop_compiling,
     text_encoder,
     warm_up,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "picture_encoder",
     "start_serving",
     "status",
+    "stop_compiling",
     "text_encoder",
     "text_vector",
     "warm_up",

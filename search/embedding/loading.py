@@ -148,6 +148,8 @@ _pictures = _Once(_load_pictures)
 _texts = _Once(_load_texts)
 _compiling = threading.Lock()
 _compiling_failures: list[str] = []
+_stopping = threading.Event()
+_compiler: "subprocess.Popen[str] | None" = None
 
 
 def _compile_meanwhile() -> None:
@@ -156,12 +158,15 @@ def _compile_meanwhile() -> None:
         return
 
     def compile_and_use() -> None:
+        global _compiler  # noqa: PLW0603 - there is one at most
         try:
             command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "compile_models"]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
-            if done.returncode:
-                logger.warning("The models could not be compiled, and are used as they are: %s", done.stderr.strip())
-                _compiling_failures[:] = [" ".join(done.stderr.split())[-500:] or f"exit status {done.returncode}"]
+            _compiler = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)  # noqa: S603 - our own command
+            _, complaints = _compiler.communicate()
+            if _compiler.returncode and not _stopping.is_set():
+                logger.warning("The models could not be compiled, and are used as they are: %s", complaints.strip())
+            if _compiler.returncode:
+                _compiling_failures[:] = [" ".join(complaints.split())[-500:] or f"exit status {_compiler.returncode}"]
                 return
             _compiling_failures.clear()
             if (texts := compiled_texts()) and _texts.status is Status.READY:
@@ -172,6 +177,13 @@ def _compile_meanwhile() -> None:
             _compiling.release()
 
     threading.Thread(target=compile_and_use, name="model-compiling", daemon=True).start()
+
+
+def stop_compiling() -> None:
+    """End the process that compiles in the background, if there is one: nobody is left to use what it makes."""
+    _stopping.set()
+    if _compiler and _compiler.poll() is None:
+        _compiler.terminate()
 
 
 def picture_encoder() -> PictureEncoder:

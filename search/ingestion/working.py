@@ -161,6 +161,7 @@ class Worker:
             given = len(vectors) if pictures else 0
         finally:
             self._note(given, count)
+            connection.close()  # back to the pool: where it has one for two threads, they take turns
         return bool(claimed)
 
     def _take(self) -> int:

@@ -3,11 +3,11 @@
 import hashlib
 from collections import Counter
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any, TypeVar
 
 from django.core.cache import cache
 from django.db.models import Count, F, Func, TextField
+from django.utils.functional import cached_property
 
 from search.querying.filters import Filters
 from search.querysets import ImageQuerySet

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from itertools import groupby
+
+from django.utils.functional import cached_property
 
 from search.models import Image
 from search.querying.counting import Counts

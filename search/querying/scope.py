@@ -1,9 +1,9 @@
 """Which rows a search may find, and how many they are."""
 
 import datetime as dt
-from functools import cached_property
 
 from django.db.models import Q
+from django.utils.functional import cached_property
 
 from search.embedding import active_model
 from search.models import Image

@@ -4,7 +4,8 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+
+from django.utils.functional import cached_property
 
 NO_MEDIA = ".nomedia"
 """The name of a file by which Android's programs say that the folder it lies in is not to be shown."""

@@ -1,0 +1,55 @@
+"""How many connections the database gives, shared among the processes of a server before they start."""
+
+import logging
+
+import psycopg
+from django.db import connections
+
+logger = logging.getLogger(__name__)
+
+# Role and database may have limits of their own; -1 is none. They hold for no superuser.
+_LIMIT = """
+SELECT least(
+    CASE WHEN NOT rolsuper THEN nullif(rolconnlimit, -1) END,
+    CASE WHEN NOT rolsuper THEN nullif(datconnlimit, -1) END,
+    current_setting('max_connections')::int
+      - current_setting('superuser_reserved_connections')::int
+      - coalesce(current_setting('reserved_connections', true)::int, 0)
+)
+FROM pg_roles, pg_database WHERE rolname = session_user AND datname = current_database()
+"""
+
+
+def shared(limit: int, processes: int, size: int) -> tuple[int, int]:
+    """Return how many processes to start, and how many connections each may have, of `limit` and `size` at most.
+
+    A fifth, and the two that `embed_pending` needs, are left for commands.
+    """
+    for_server = max(1, limit - max(2, limit // 5))
+    processes = min(processes, for_server)
+    return processes, min(size, for_server // processes)
+
+
+def share_connections(processes: int) -> int:
+    """Have each of `processes`, which are not started yet, take no more than its share; return how many to start.
+
+    A process that gets none could answer nobody, while the others keep theirs.
+    """
+    database = connections["default"]
+    pool = database.settings_dict["OPTIONS"]["pool"]
+    try:
+        with psycopg.connect(**database.get_connection_params()) as connection:
+            row = connection.execute(_LIMIT).fetchone()
+    except psycopg.Error as error:
+        logger.warning("Asking the database how many connections it gives: %s", error)
+        return processes
+    if not row:
+        return processes
+    started, size = shared(row[0], processes, pool["max_size"])
+    if (started, size) != (processes, pool["max_size"]):
+        logger.warning(
+            "The database gives %s connections: %s processes with %s each, instead of %s with %s.",
+            row[0], started, size, processes, pool["max_size"],
+        )  # fmt: skip
+    pool["max_size"] = size
+    return started

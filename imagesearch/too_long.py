@@ -1,0 +1,78 @@
+"""Requests whose address, or what is sent with it, is too long to be read: gunicorn's worker says so in our words."""
+
+import logging
+import socket
+import time
+from contextlib import suppress
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+from django.utils.translation import gettext as _
+from gunicorn.http import message
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine
+
+logger = logging.getLogger(__name__)
+
+TOO_LONG = (LimitRequestLine, LimitRequestHeaders)
+_KEPT = 200
+_MOST_READ, _LONGEST = 8 << 20, 2.0
+_read_line = message.Request.read_line
+
+
+def _read_line_or_keep_its_beginning(self: Any, unreader: Any, buffer: Any, limit: int = 0) -> Any:
+    """gunicorn forgets a line that is too long, and with it who asks: a person or a program."""
+    try:
+        return _read_line(self, unreader, buffer, limit)
+    except LimitRequestLine as error:
+        error.beginning = bytes(buffer[:_KEPT])
+        raise
+
+
+def answer(client: socket.socket, address: Any, error: BaseException) -> None:
+    """Answer a request that can't be read because of `error`, which is one of TOO_LONG."""
+    logger.warning("Too long a request from %s: %s", address and address[0], error)
+    with suppress(OSError):
+        client.sendall(refusal(error))
+        _read_on(client)
+
+
+def refusal(error: BaseException) -> bytes:
+    """Return a whole answer, of which gunicorn's own would have neither our words nor a form that programs read."""
+    from search.views.errors import error_page  # noqa: PLC0415 - when Django is set up
+
+    method, _space, target = getattr(error, "beginning", b"").partition(b" ")
+    request = HttpRequest()
+    request.path_info = target.decode("latin-1").partition("?")[0]
+    with translation.override(settings.LANGUAGE_CODE):
+        if isinstance(error, LimitRequestLine):
+            words = _("This address is too long."), _("Shorten what you search for, then try again.")
+            answer = error_page(request, 414, *words)
+        else:
+            problem = _("Your browser sends more about itself than can be read here.")
+            advice = _("These are mostly cookies. Delete those of this site, then try again.")
+            answer = error_page(request, 431, problem, advice)
+    return _written(answer, with_body=method != b"HEAD")
+
+
+def _written(answer: HttpResponse, *, with_body: bool) -> bytes:
+    answer["Content-Length"] = str(len(answer.content))
+    answer["Connection"] = "close"
+    head = f"HTTP/1.1 {answer.status_code} {answer.reason_phrase}\r\n".encode() + answer.serialize_headers()
+    return head + b"\r\n\r\n" + (answer.content if with_body else b"")
+
+
+def _read_on(client: socket.socket) -> None:
+    """Read what is still being sent: closing before would have the system throw our answer away on its way."""
+    client.shutdown(socket.SHUT_WR)
+    until, read = time.monotonic() + _LONGEST, 0
+    while read < _MOST_READ and (left := until - time.monotonic()) > 0:
+        client.settimeout(left)
+        data = client.recv(1 << 16)
+        if not data:
+            break
+        read += len(data)
+
+
+message.Request.read_line = _read_line_or_keep_its_beginning

@@ -1,0 +1,62 @@
+"""Few connections are shared, and a restart of the database costs nobody more than a moment."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from django.db import connection
+from psycopg_pool import ConnectionPool
+
+from imagesearch.postgresql import base
+from imagesearch.postgresql.limits import shared
+from search.querying.scope import Scope
+
+
+@pytest.mark.parametrize(
+    ("limit", "processes", "size", "given"),
+    [
+        (97, 4, 8, (4, 8)),
+        (20, 4, 8, (4, 4)),
+        (5, 2, 8, (2, 1)),
+        (3, 4, 8, (1, 1)),
+        (1, 2, 8, (1, 1)),
+    ],
+)
+def test_each_process_gets_its_share_and_commands_the_rest(
+    limit: int, processes: int, size: int, given: tuple[int, int]
+) -> None:
+    assert shared(limit, processes, size) == given
+
+
+@pytest.mark.django_db
+def test_broken_connections_are_all_replaced_when_one_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    parameters = connection.get_connection_params() | {"dbname": "postgres", "autocommit": True}
+    with ConnectionPool(kwargs=parameters, min_size=6, max_size=6, timeout=5, open=False) as pool:
+        pool.wait()
+        monkeypatch.setattr(pool, "_check", base._check)
+        with psycopg.connect(**parameters) as killer:
+            for one in list(pool._pool):
+                killer.execute("SELECT pg_terminate_backend(%s)", [one.info.backend_pid])
+
+        for _ in range(8):
+            with pool.connection() as given:
+                assert given.execute("SELECT 1").fetchone() == (1,)
+        assert not pool.get_stats().get("requests_errors")
+
+
+def test_one_search_that_waits_for_a_connection_does_not_hold_up_another() -> None:
+    entered = threading.Barrier(2, timeout=10)
+
+    class Images:
+        def count(self) -> int:
+            entered.wait()  # breaks when the other search does not come this far
+            return 7
+
+    def total_of(_number: int) -> int:
+        scope = object.__new__(Scope)
+        scope.__dict__ |= {"after": 0.5, "images": Images()}
+        return scope.total
+
+    with ThreadPoolExecutor(2) as searches:
+        assert list(searches.map(total_of, range(2))) == [7, 7]

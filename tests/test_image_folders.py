@@ -1,0 +1,69 @@
+"""The Docker image can write every folder that it writes to, as the unprivileged user that it runs as."""
+
+import json
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from django.conf import settings as project
+
+from tests.s3_servers import configured
+
+DOCKERFILE = re.sub(r"\\\n\s*", "", (Path(project.BASE_DIR) / "Dockerfile").read_text("utf-8"))
+UID = 10001
+
+
+def environment() -> dict[str, str]:
+    return dict(
+        part.split("=", 1) for line in re.findall(r"^ENV (.*)", DOCKERFILE, re.MULTILINE) for part in line.split()
+    )
+
+
+def volumes() -> list[str]:
+    [line] = re.findall(r"^VOLUME (.*)", DOCKERFILE, re.MULTILINE)
+    return json.loads(line)
+
+
+@pytest.fixture
+def root() -> Iterator[Path]:
+    """The image's root folder, with what its own steps make in it."""
+    if os.geteuid() != 0:
+        pytest.skip("Only root can give folders to another user, as the building of an image does.")
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to others
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "app").mkdir()
+        steps = " && ".join(re.findall(r"^RUN (.*)", DOCKERFILE, re.MULTILINE)).split(" && ")
+        for step in steps:
+            if step.strip().startswith(("mkdir", "chown")):
+                inside = re.sub(r" /", f" {folder}/", step).replace("imagesearch:", f"{UID}:")
+                subprocess.run(inside, shell=True, cwd=folder / "app", check=True)
+        yield folder
+
+
+def test_each_folder_that_the_settings_name_can_be_written(root: Path) -> None:
+    named = environment()
+    made = configured(DATA_DIR="/app/var", DATABASE_URL="postgres://u:p@host/pics", SECRET_KEY="unused", DEBUG="off")
+    folders = [made["MEDIA_ROOT"], made["MODELS_DIR"], made["DATA_DIR"] / "postgres", Path(named["HF_HOME"])]
+
+    for folder in folders:
+        there = root / folder.relative_to("/")
+        subprocess.run(["touch", there / "written"], user=UID, group=UID, extra_groups=[], check=True)
+        assert str(folder) in volumes()
+    # What is not written is not to be changed by whoever breaks in.
+    assert subprocess.run(["touch", root / "app" / "written"], user=UID, extra_groups=[], check=False).returncode
+    assert re.search(rf"useradd --uid {UID} --create-home imagesearch", DOCKERFILE)
+    assert re.search(r"^USER imagesearch$", DOCKERFILE, re.MULTILINE)
+
+
+def test_compose_keeps_what_is_written_and_lets_nothing_else_be() -> None:
+    web = yaml.safe_load((Path(project.BASE_DIR) / "compose.yaml").read_text("utf-8"))["services"]["web"]
+    places = {place.split(":")[1] for place in web["volumes"]} | {place.split(":")[0] for place in web["tmpfs"]}
+
+    assert web["read_only"] is True
+    assert {environment()["HF_HOME"], environment()["HOME"], "/tmp", "/app/var/models", "/app/var/media"} <= places
