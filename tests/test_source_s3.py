@@ -1,6 +1,7 @@
 """`s3://bucket/prefix`: pictures of any bucket, copied, or searched where they are."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.test import Client
 
 from search import foreign, storage
 from search.embedding import active_model
-from search.ingestion import Choices, Details, Item, Report, Unavailable, add_picture, ingest, open_source, reembed
+from search.ingestion import Choices, Details, Report, Unavailable, add_picture, ingest, open_source, reembed
 from search.models import Image
 from search.models.image import content_id
 from search.storage import MissingObject, StorageUnavailable
@@ -146,10 +147,8 @@ def test_known_objects_are_not_downloaded_again(others: Any):
     def read() -> bytes:
         raise AssertionError("downloaded again")
 
-    items = [
-        Item(one.name, read, address=one.address, version=one.version) for one in open_source([f"s3://{OTHER}/photos"])
-    ]
-    assert ingest(items).known == 2
+    source = open_source([f"s3://{OTHER}/photos"], Choices(in_place=True))
+    assert ingest(replace(one, read=read) for one in source).known == 2
 
 
 @pytest.mark.django_db(transaction=True)
