@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,6 @@ from search.embedding import active_model
 from search.ingestion import (
     Choices,
     Details,
-    Item,
     Report,
     Rules,
     Unavailable,
@@ -163,10 +163,8 @@ def test_known_objects_are_not_downloaded_again(others: Any):
     def read() -> bytes:
         raise AssertionError("downloaded again")
 
-    items = [
-        Item(one.name, read, address=one.address, version=one.version) for one in open_source([f"s3://{OTHER}/photos"])
-    ]
-    assert ingest(items).known == 2
+    source = open_source([f"s3://{OTHER}/photos"], Choices(in_place=True))
+    assert ingest(replace(one, read=read) for one in source).known == 2
 
 
 @pytest.mark.django_db(transaction=True)
