@@ -183,7 +183,7 @@ def _check_owner(folder: Path, name: str | None) -> None:
     itself, but as the user `name`."""
     runs_as = pwd.getpwnam(name).pw_uid if name else os.geteuid()
     if (folder / "PG_VERSION").stat().st_uid != runs_as:
-        who = name or pwd.getpwuid(runs_as).pw_name
+        who = name or runs_as
         raise ImproperlyConfigured(
             f"The data in {folder} belong to somebody else than {who}, as whom PostgreSQL runs: "
             f"chown -R {who} {shlex.quote(str(folder))}"

@@ -232,7 +232,7 @@ def test_data_that_somebody_else_owns_are_told_with_what_to_run(
     embedded_postgres._check_owner(tmp_path, None)
 
     monkeypatch.setattr(os, "geteuid", lambda: 65_534)
-    with pytest.raises(ImproperlyConfigured, match=f"chown -R nobody {tmp_path}"):
+    with pytest.raises(ImproperlyConfigured, match=f"chown -R 65534 {tmp_path}"):
         embedded_postgres._check_owner(tmp_path, None)
 
 
