@@ -111,7 +111,7 @@ class Walk:
     def _below(self, folder: str) -> Iterator[Found]:
         # A stack, not recursion: trees may be deeper than Python's own.
         waiting = [self._entries(folder)]
-        resolved = [os.path.realpath(folder)]
+        resolved = [os.path.realpath(folder).rstrip("/")]
         while waiting:
             entry = next(waiting[-1], None)
             if entry is None:
@@ -119,9 +119,9 @@ class Walk:
                 resolved.pop()
             elif _is_folder(entry):
                 waiting.append(self._entries(entry.path, is_link=entry.is_symlink()))
-                resolved.append(os.path.realpath(entry.path))
+                resolved.append(_resolved(entry, resolved[-1]))
             elif _is_file(entry):
-                place = os.path.realpath(entry.path) if entry.is_symlink() else f"{resolved[-1]}/{entry.name}"
+                place = _resolved(entry, resolved[-1])
                 if place not in self._files and self._is_picture(entry.path):
                     if not is_picture_name(entry.name):  # of all others the folder is remembered
                         self._files.add(place)
@@ -180,6 +180,11 @@ _PUT_ASIDE = "It is left alone, as recycle bins, previews and .nomedia folders a
 
 def _name(folder: str) -> str:
     return os.path.basename(os.path.abspath(folder))  # noqa: PTH100, PTH119
+
+
+def _resolved(entry: "os.DirEntry[str]", folder: str) -> str:
+    """Return a path with all links resolved, given that of the folder. Asking for it takes long in a deep tree."""
+    return os.path.realpath(entry.path) if entry.is_symlink() else f"{folder}/{entry.name}"
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

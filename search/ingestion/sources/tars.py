@@ -102,10 +102,14 @@ class _Reader:
         self._sample = _Sample()
 
     def items(self) -> Iterator[Item]:
-        with opened(self._path) as archive:
-            for number, member in enumerate(members(archive)):
-                if member.isfile():
-                    yield from self._met(archive, number, member)
+        try:
+            with opened(self._path) as archive:
+                for number, member in enumerate(members(archive)):
+                    if member.isfile():
+                        yield from self._met(archive, number, member)
+        except (*DAMAGED, OSError):
+            yield from self._ended()  # what came before the damage
+            raise
         yield from self._ended()
 
     def _met(self, archive: tarfile.TarFile, number: int, member: tarfile.TarInfo) -> Iterator[Item]:
