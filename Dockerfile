@@ -26,7 +26,7 @@ RUN DEBUG=off SECRET_KEY=unused DATABASE_URL=postgres://unused@unused/unused \
 
 # HF_HOME is where the models are cached, and /app/var/models where they are compiled for the machine: keep both
 # volumes, or each new container downloads and compiles them again.
-ENV DEBUG=off HOST=0.0.0.0 PORT=8000 HF_HOME=/models HOME=/home/imagesearch
+ENV DEBUG=off HOST=0.0.0.0 PORT=8000 HF_HOME=/models
 USER imagesearch
 VOLUME ["/app/var/media", "/app/var/models", "/app/var/postgres", "/models"]
 EXPOSE 8000

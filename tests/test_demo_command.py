@@ -4,6 +4,7 @@ import gc
 import os
 import re
 import runpy
+import signal
 import socket
 import stat
 import subprocess
@@ -119,6 +120,8 @@ def test_gunicorn_listens_where_it_was_told_and_looks_for_garbage_when_it_forks(
     finally:
         gc.enable()
         gc.unfreeze()
+        # What it holds back until a worker is there, processes of later tests would never get.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGQUIT})
 
 
 @pytest.mark.django_db

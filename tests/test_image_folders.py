@@ -41,7 +41,7 @@ def root() -> Iterator[Path]:
         steps = " && ".join(re.findall(r"^RUN (.*)", DOCKERFILE, re.MULTILINE)).split(" && ")
         for step in steps:
             if step.strip().startswith(("mkdir", "chown")):
-                inside = re.sub(r" /", f" {folder}/", step).replace("imagesearch:", f"{UID}:")
+                inside = re.sub(r" /", f" {folder}/", step).replace("imagesearch:", f"{UID}:{UID}")
                 subprocess.run(inside, shell=True, cwd=folder / "app", check=True)
         yield folder
 
@@ -66,4 +66,4 @@ def test_compose_keeps_what_is_written_and_lets_nothing_else_be() -> None:
     places = {place.split(":")[1] for place in web["volumes"]} | {place.split(":")[0] for place in web["tmpfs"]}
 
     assert web["read_only"] is True
-    assert {environment()["HF_HOME"], environment()["HOME"], "/tmp", "/app/var/models", "/app/var/media"} <= places
+    assert {environment()["HF_HOME"], "/home/imagesearch", "/tmp", "/app/var/models", "/app/var/media"} <= places
