@@ -5,12 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from psycopg_pool import ConnectionPool
 
 from imagesearch.postgresql import base
+from imagesearch.postgresql.base import DatabaseWrapper
 from imagesearch.postgresql.limits import shared
 from search.querying.scope import Scope
+from tests.s3_servers import free_port
 
 
 @pytest.mark.parametrize(
@@ -60,3 +62,14 @@ def test_one_search_that_waits_for_a_connection_does_not_hold_up_another() -> No
 
     with ThreadPoolExecutor(2) as searches:
         assert list(searches.map(total_of, range(2))) == [7, 7]
+
+
+def test_where_no_server_answers_that_is_told_at_once_and_not_when_the_patience_of_the_pool_ends() -> None:
+    nowhere = {**connection.settings_dict, "HOST": "127.0.0.1", "PORT": str(free_port())}
+    nowhere["OPTIONS"] = {**nowhere["OPTIONS"], "pool": {"min_size": 1, "timeout": 60}}
+    wrapper = DatabaseWrapper(nowhere, alias="nowhere")
+
+    with pytest.raises(OperationalError, match="refused"):
+        wrapper.connect()
+
+    wrapper.close_pool()

@@ -3,6 +3,8 @@ from typing import Any, cast
 
 import psycopg
 from django.db.backends.postgresql import base
+from psycopg import pq
+from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool
 
 
@@ -14,6 +16,22 @@ class DatabaseWrapper(base.DatabaseWrapper):
             # Django leaves no way to name another one.
             pool._check = _check
         return pool
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        if self.pool and self.pool.closed:  # nothing has asked for a connection yet
+            _require_server(conn_params)
+        return super().get_new_connection(conn_params)
+
+
+def _require_server(parameters: dict[str, Any]) -> None:
+    """Raise OperationalError at once where no server answers.
+
+    A pool waits for one as long as for a connection that somebody gives back, which in a command is a minute.
+    """
+    known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
+    where = make_conninfo("", **{name: value for name, value in parameters.items() if name in known})
+    if pq.PGconn.ping(where.encode()) == pq.Ping.NO_RESPONSE:
+        psycopg.connect(where, autocommit=True).close()
 
 
 def _check(connection: "psycopg.Connection[Any]") -> None:
