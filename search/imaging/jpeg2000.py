@@ -17,7 +17,7 @@ _MOST_PRECINCTS = 2**20
 
 
 class Codestream(NamedTuple):
-    """What a whole codestream says: its size, how often it may be halved while it is decoded, and whether it is ended."""
+    """Of a whole codestream: its size, how often its decoder may halve it, and whether it has an end mark."""
 
     width: int
     height: int
@@ -104,10 +104,8 @@ def _levels(style: bytes, own_precincts: int, grid: _Grid) -> int:
 def _check_tiles(data: bytes, position: int) -> int:
     """Walk the parts of tiles and return where the last one ends.
 
-    Raises UnreadableImage where one is cut short, or has a coding style of its own.
-
-    OpenJPEG draws what is left of a file, and says nothing; and what such a style says of layers and precincts would
-    escape the guard.
+    Raises UnreadableImage where one is cut short, or has a coding style of its own. OpenJPEG draws what
+    is left of a file, and says nothing; and what such a style says of layers and precincts would escape the guard.
     """
     for _ in range(_MOST_PARTS):
         if data[position : position + 2] != b"\xff\x90":
