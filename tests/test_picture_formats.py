@@ -193,6 +193,15 @@ def test_a_bare_codestream_of_jpeg_2000_is_read() -> None:
     assert difference(read(data).picture, pictures.corners()) < 8
 
 
+def test_what_stands_behind_a_jpeg_2000_or_lacks_at_its_end_costs_nothing() -> None:
+    for options in ({}, {"no_jp2": True}):
+        whole = pictures.encoded(pictures.corners(), "JP2", **options)
+
+        assert read(whole + b"\n").picture.tobytes() == read(whole).picture.tobytes()
+        assert read(whole[:-2]).picture.tobytes() == read(whole).picture.tobytes()
+        assert refusal(whole[:-3]).code is Reason.TRUNCATED
+
+
 # Bombs
 
 

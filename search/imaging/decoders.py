@@ -23,7 +23,7 @@ from search.imaging import jpeg2000, png, tiff
 from search.imaging.colours import mend_png_transparency
 from search.imaging.errors import Reason, UnreadableImage, too_many_pixels
 from search.imaging.exif import orientation_in
-from search.imaging.formats import is_cut_short, webp_canvas
+from search.imaging.formats import webp_canvas
 from search.imaging.items import primary
 
 
@@ -57,9 +57,9 @@ def prepared(data: bytes, format: str, max_pixels: int) -> Source:
             return Source(format, page.data, orientation=page.orientation, inverted=page.inverted)
         case "JP2":
             stream = jpeg2000.checked(data, max_pixels)
-            if is_cut_short(data, format):  # OpenJPEG draws what is left, and says nothing
-                raise UnreadableImage(Reason.TRUNCATED)
-            return Source(format, data, orientation=1, halvings=stream.halvings)
+            # OpenJPEG refuses a file for the end mark alone.
+            whole = data if stream.is_ended else data + b"\xff\xd9"
+            return Source(format, whole, orientation=1, halvings=stream.halvings)
         case "HEIF" | "AVIF":
             # libheif turns the picture as its container says, and Pillow makes up an EXIF tag of what AVIF's says;
             # where neither says anything, the camera's own EXIF counts.

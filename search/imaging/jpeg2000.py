@@ -17,11 +17,12 @@ _MOST_PRECINCTS = 2**20
 
 
 class Codestream(NamedTuple):
-    """What the header of a codestream says: its size, and how often it may be halved while it is decoded."""
+    """Of a whole codestream: its size, how often its decoder may halve it, and whether it has an end mark."""
 
     width: int
     height: int
     halvings: int
+    is_ended: bool
 
 
 class _Grid(NamedTuple):
@@ -47,11 +48,11 @@ def checked(data: bytes, max_pixels: int) -> Codestream:
 
 def _main_header(data: bytes, position: int, max_pixels: int) -> Codestream:
     grid: _Grid | None = None
-    halvings = 32
+    halvings, end = 32, len(data)
     for _ in range(1_000):
         marker, length = struct.unpack_from(">HH", data, position)
         if marker == 0xFF00 | _TILE_PART:
-            _refuse_other_styles(data, position)
+            end = _check_tiles(data, position)
             break
         payload = data[position + 4 : position + 2 + length]
         if marker == 0xFF00 | _SIZE and grid is None:
@@ -65,7 +66,7 @@ def _main_header(data: bytes, position: int, max_pixels: int) -> Codestream:
         position += 2 + max(length, 2)
     if grid is None or halvings == 32:
         raise UnreadableImage(Reason.DAMAGED)
-    return Codestream(grid.width, grid.height, halvings)
+    return Codestream(grid.width, grid.height, halvings, is_ended=end < len(data))
 
 
 def _grid(payload: bytes, max_pixels: int) -> _Grid:
@@ -100,23 +101,29 @@ def _levels(style: bytes, own_precincts: int, grid: _Grid) -> int:
     return levels
 
 
-def _refuse_other_styles(data: bytes, position: int) -> None:
-    """Walk the parts of tiles; what their own headers say of layers and precincts would escape the guard."""
+def _check_tiles(data: bytes, position: int) -> int:
+    """Walk the parts of tiles and return where the last one ends.
+
+    Raises UnreadableImage where one is cut short, or has a coding style of its own. OpenJPEG draws what
+    is left of a file, and says nothing; and what such a style says of layers and precincts would escape the guard.
+    """
     for _ in range(_MOST_PARTS):
         if data[position : position + 2] != b"\xff\x90":
-            return
+            return position
         _marker, _length, _tile, size = struct.unpack_from(">HHHI", data, position)
         inner = position + 12
         while True:
             if inner + 4 > len(data):
-                return
+                raise UnreadableImage(Reason.TRUNCATED)
             marker, length = struct.unpack_from(">HH", data, inner)
             if marker == 0xFF00 | _DATA:
                 break
             if marker in (0xFF00 | _STYLE, 0xFF00 | _STYLE_OF_ONE) or marker >> 8 != 0xFF or length < 2:
                 raise UnreadableImage(Reason.UNSUPPORTED)
             inner += 2 + length
-        if size == 0:  # the last one, up to the end
-            return
+        if position + size > len(data) or (size == 0 and b"\xff\xd9" not in data[inner:]):
+            raise UnreadableImage(Reason.TRUNCATED)
+        if size == 0:  # the last one, up to the end mark
+            return inner
         position += max(size, 14)
     raise UnreadableImage(Reason.DAMAGED)
