@@ -399,6 +399,17 @@ def bfloat16_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
     from search.embedding import encoders
 
     monkeypatch.setattr(encoders, "_has_bfloat16", lambda device: True)
+    monkeypatch.setattr(encoders, "least_seconds", lambda ways, budget: {"float32": 2.0, "bfloat16": 1.0})
+
+
+@pytest.mark.usefixtures("bfloat16_hardware")
+def test_bfloat16_that_is_slower_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    from search.embedding import encoders
+
+    monkeypatch.setattr(encoders, "least_seconds", lambda ways, budget: {"float32": 1.0, "bfloat16": 41.0})
+
+    assert not encoders.SentencePictures(Disagreeing([1.0, 0.01])).half  # type: ignore[arg-type]
+    assert not encoders.SentenceTexts(Disagreeing([1.0, 0.01])).half  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("bfloat16_hardware")
@@ -466,6 +477,7 @@ def test_cut_pictures_have_the_vectors_that_the_library_gives_to_whole_ones(
     from search.embedding import encoders
 
     monkeypatch.setattr(encoders, "_has_bfloat16", lambda device: bfloat16)
+    monkeypatch.setattr(encoders, "least_seconds", lambda ways, budget: {"float32": 2.0, "bfloat16": 1.0})
     encoder = demo_pictures()
     drawings = [drawing(seed) for seed in range(200, 240)]
     cut = [encoder.fitted(picture) for picture in drawings]
