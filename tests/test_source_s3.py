@@ -412,7 +412,7 @@ def test_whose_reader_pays_says_so_with_each_request(others: Any, settings: Any)
     assert {str(one) for one in sent.headers("X-Amz-Request-Payer")} <= {"requester", "b'requester'"}
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_a_source_may_have_a_server_of_its_own_which_is_asked_for_originals_in_place_too(
     others: Any, settings: Any, running_moto: Moto, client: Client
 ):
