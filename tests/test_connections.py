@@ -70,6 +70,6 @@ def test_where_no_server_answers_that_is_told_at_once_and_not_when_the_patience_
     wrapper = DatabaseWrapper(nowhere, alias="nowhere")
 
     with pytest.raises(OperationalError, match="refused"):
-        wrapper.connect()
+        wrapper.ensure_connection()
 
     wrapper.close_pool()
