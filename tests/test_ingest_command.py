@@ -120,7 +120,7 @@ def test_what_is_not_read_is_counted_by_kind_in_a_line(photos: Path):
     for name in ("a.mov", "b.MOV", "c.xmp", "LICENCE"):
         (photos / name).write_text("no picture")
     out, complaints, status = run(photos)
-    assert out == "5 added, 0 already here, 0 failed.\nNot read: 2 .mov, 1 .xmp, 1 without a suffix.\n"
+    assert out == "5 added, 0 already here, 0 failed.\nNot read: 2 .mov, 1 without a suffix, 1 .xmp.\n"
     assert (complaints, status) == ("", 0)
 
 

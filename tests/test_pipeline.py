@@ -174,6 +174,7 @@ def test_files_that_fill_the_memory_are_read_a_few_at_a_time(monkeypatch: pytest
     assert max(held) <= 4
 
 
+@pytest.mark.django_db
 def test_giants_whose_size_is_known_are_read_one_after_the_other() -> None:
     lock, another = threading.Lock(), threading.Event()
     now = most = 0

@@ -376,7 +376,7 @@ def test_a_session_token_goes_with_the_keys(others: Any, settings: Any, running_
     sent = sent_to(OTHER)
     (item,) = open_source([f"s3://{OTHER}/photos/red.jpg"])
     assert item.read() == RED
-    assert sent.headers("X-Amz-Security-Token") == {"the-token"}
+    assert sent.headers("X-Amz-Security-Token") == {b"the-token"}
     assert settings.STORAGES["default"]["OPTIONS"]["security_token"] == "the-token"
 
 
