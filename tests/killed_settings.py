@@ -3,10 +3,10 @@
 import os
 
 from imagesearch.settings import *  # noqa: F403
-from imagesearch.settings import DATABASES
+from imagesearch.settings import DATABASES, STORAGES
 
 DATABASES["default"]["NAME"] = os.environ["TEST_DATABASE"]
 MEDIA_ROOT = os.environ["TEST_MEDIA"]
 if "TEST_MODELS" in os.environ:
     MODELS_DIR, COMPILE_MODELS = os.environ["TEST_MODELS"], True
-STORAGES = {"default": {"BACKEND": "search.storage.LocalStorage"}}
+STORAGES = {**STORAGES, "default": {"BACKEND": "search.storage.LocalStorage"}}

@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
-# Before the settings are read, which start the embedded database; processes that tests start inherit it.
-os.environ["DATA_DIR"] = str(Path(__file__).resolve().parent.parent / "var" / "tests")
+# Before the settings are read, which start the embedded database. Processes that tests start inherit it, or are given
+# another by their test.
+if "PYTEST_CURRENT_TEST" not in os.environ:
+    os.environ["DATA_DIR"] = str(Path(__file__).resolve().parent.parent / "var" / "tests")
 
 from imagesearch.settings import *  # noqa: F403

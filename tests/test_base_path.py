@@ -13,6 +13,7 @@ from imagesearch import wsgi
 from imagesearch.environment import base_path
 from search.models import SavedSearch
 from search.renditions import thumbnail_urls
+from search.templatetags.icons import icon
 from tests.base import an_image
 from tests.s3_servers import configured
 
@@ -26,7 +27,9 @@ def below(settings: Any) -> Any:
     settings.STATIC_URL = "/pictures/static/"
     # The test client is no server: it goes by what is set.
     set_script_prefix("/pictures")
+    icon.cache_clear()
     yield
+    icon.cache_clear()
     set_script_prefix("/")
 
 
@@ -176,6 +179,7 @@ def test_without_the_setting_paths_are_left_alone() -> None:
     assert wsgi.below_base_path("//pictures/search") == "//pictures/search"
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/healthz", "/pictures/healthz"])
 @pytest.mark.usefixtures("below")
 def test_the_door_finds_the_same_either_way(path: str) -> None:

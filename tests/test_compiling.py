@@ -587,12 +587,18 @@ def test_the_models_are_compiled_meanwhile_and_used_from_then_on(
     settings.MODELS_DIR, settings.COMPILE_MODELS = compiled.parent, True
     settings.EMBEDDING_TEXT_MODEL = str(demo.TEXT_MODEL)
 
-    def run(command: list[str], **options: Any) -> Any:
-        assert command[-1] == "compile_models"
-        away.rename(compiled)
-        return type("Done", (), {"returncode": 0})
+    class Compiling:
+        returncode = 0
 
-    monkeypatch.setattr(loading.subprocess, "run", run)
+        def __init__(self, command: list[str], **options: Any) -> None:
+            assert command[-1] == "compile_models"
+
+        def communicate(self) -> tuple[None, str]:
+            away.rename(compiled)
+            return None, ""
+
+    monkeypatch.setattr(loading, "_compiler", None)
+    monkeypatch.setattr(loading.subprocess, "Popen", Compiling)
     assert text_encoder().backend.startswith("torch ")
     for thread in threading.enumerate():
         if thread.name == "model-compiling":

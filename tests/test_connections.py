@@ -64,6 +64,7 @@ def test_one_search_that_waits_for_a_connection_does_not_hold_up_another() -> No
         assert list(searches.map(total_of, range(2))) == [7, 7]
 
 
+@pytest.mark.django_db
 def test_where_no_server_answers_that_is_told_at_once_and_not_when_the_patience_of_the_pool_ends() -> None:
     nowhere = {**connection.settings_dict, "HOST": "127.0.0.1", "PORT": str(free_port())}
     nowhere["OPTIONS"] = {**nowhere["OPTIONS"], "pool": {"min_size": 1, "timeout": 60}}

@@ -92,7 +92,9 @@ def test_an_entry_shows_the_picture_and_who_made_it(client: Client, saved: Saved
 
 
 def test_what_no_xml_may_hold_is_left_out(client: Client, saved: SavedSearch):
-    an_image("a\x08b\x0b\ufffe c", author="\x1f", tags=["star", "\x01"])
+    an_image(tags=["star"])
+    # As rows of older versions hold them.
+    Image.objects.update(title="a\x08b\x0b\ufffe c", author="\x1f", tags=["star", "\x01"])
     SavedSearch.objects.update(name="n\x02ame")
     feed = read(client, saved)
     assert titles(feed) == ["ab c"]

@@ -33,7 +33,7 @@ def test_other_bytes_have_another_id():
         {"width": 0},
         {"height": 0},
         {"byte_size": 0},
-        {"format": "TIFF"},
+        {"format": "XCF"},
         {"embedding_model": ""},
         {"dominant_colour": "red"},
         {"dominant_colour": "#AABBCC"},

@@ -3,7 +3,7 @@ about it."""
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -146,11 +146,19 @@ def test_a_name_that_no_hub_can_have_is_not_at_hand(settings: Any, monkeypatch: 
 # Whether it is compiled
 
 
-def ended(returncode: int, stderr: str = "") -> Callable[..., Any]:
-    def run(command: list[str], **options: Any) -> Any:
-        return type("Done", (), {"returncode": returncode, "stderr": stderr})
+def ended(code: int, complaints: str) -> type:
+    """A process that ended so."""
 
-    return run
+    class Ended:
+        returncode = code
+
+        def __init__(self, command: list[str], **options: Any) -> None:
+            pass
+
+        def communicate(self) -> tuple[None, str]:
+            return None, complaints
+
+    return Ended
 
 
 @pytest.mark.django_db
@@ -170,8 +178,9 @@ def test_it_is_told_why_models_are_not_compiled(
 ) -> None:
     monkeypatch.undo()  # of what keeps other tests from compiling
     settings.MODELS_DIR, settings.COMPILE_MODELS = tmp_path / "models", True
+    monkeypatch.setattr(loading, "_compiler", None)
     monkeypatch.setattr(
-        loading.subprocess, "run", ended(1, "CommandError: [Errno 13]\nPermission denied: '/app/var'\n")
+        loading.subprocess, "Popen", ended(1, "CommandError: [Errno 13]\nPermission denied: '/app/var'\n")
     )
     forget_models()
     try:

@@ -107,7 +107,7 @@ def test_a_copy_scaled_to_half_finds_its_original_first(client: Client):
     [
         (b"", "empty"),
         (b"no picture at all", "not a picture"),
-        (b"BM" + bytes(100), "BMP"),
+        (b"8BPS" + bytes(100), "Photoshop"),
         (picture_bytes(size=(640, 480))[:700], "cut short"),
         (pixel_bomb(), "400 megapixels; the limit is 100"),
     ],

@@ -241,4 +241,4 @@ def test_twenty_pages_are_scrolled_through_and_the_next_begin_anew(client: Clien
     for page, goes_on in ((19, True), (20, False)):
         more = client.get(f"/?page={page}", headers={"HX-Request": "true", "HX-Target": "more"}).text
         assert ("hx-get" in more) is goes_on
-        assert 'rel="next"' in more
+        assert 'rel="next nofollow"' in more

@@ -163,7 +163,7 @@ def test_unwanted_words_may_be_as_long_as_the_wanted():
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"format": ["BMP"]}, "“BMP” is not known as “format”. Known are: JPEG"),
+        ({"format": ["XCF"]}, "“XCF” is not known as “format”. Known are: JPEG"),
         ({"colour": ["ultraviolet"]}, "“ultraviolet” is not known"),
         ({"since": ["yesterday"]}, "“yesterday” is no day"),
         ({"since": ["2026-02-02"], "until": ["2026-02-01"]}, "lies after its last day"),

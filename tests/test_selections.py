@@ -130,7 +130,8 @@ def test_a_similarity_that_is_none_is_left_empty(client: Client, value: str):
 
 @pytest.mark.parametrize("title", ["=HYPERLINK(1)", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
 def test_no_cell_is_taken_for_a_formula(client: Client, title: str):
-    image = stored_image(title=title, author=title, tags=[title.strip() or "x"])
+    image = stored_image(tags=[title.strip() or "x"])
+    Image.objects.update(title=title, author=title)  # as rows of older versions hold them
     row = table(download(client, [image]))[0]
     assert row["title"] == row["author"] == f"'{title}"
     assert not row["tags"].startswith(("=", "+", "-", "@"))

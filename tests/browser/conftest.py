@@ -60,7 +60,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    # The shell has no windows, menus and pages of its own, which take most of the time of a short test.
+    names = ("chromium-headless-shell", "chromium", "chromium-browser")
+    executable = next(filter(None, map(shutil.which, names)), None)
     if executable is None:
         pytest.skip("chromium is not installed")
     with pytest.MonkeyPatch.context() as environment, sync_playwright() as playwright:
