@@ -17,6 +17,8 @@ from django.conf import settings
 
 BUCKET = "pictures"
 ACCESS_KEY, SECRET_KEY = "the-access-key", "the-secret-key"
+LISTED_AT_ONCE = 100
+"""Objects that moto lists in one answer, of the 1,000 that S3 does."""
 PATIENCE = 60.0
 """Seconds for a server to answer its first connection."""
 
@@ -44,7 +46,13 @@ class S3Server:
 
     def start(self) -> None:
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                self.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "MOTO_S3_DEFAULT_MAX_KEYS": str(LISTED_AT_ONCE)},
+            )
         deadline = time.monotonic() + PATIENCE
         while not self._answers():
             with suppress(subprocess.TimeoutExpired):

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -577,6 +579,20 @@ def test_a_search_that_would_wait_too_long_is_told_when_to_come_again(
     assert answer["Retry-After"] == "5"
     assert answer["Content-Type"].startswith(kind)
     assert "Many people are searching at this moment." in answer.content.decode()
+
+
+def test_openvino_tells_nobody_that_it_is_used() -> None:
+    told = (
+        "import sys, search.embedding, openvino\n"
+        "from openvino.tools.ovc import telemetry_utils\n"
+        "print(telemetry_utils.tm.__name__, sys.modules['openvino_telemetry'])"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", f"import django; django.setup()\n{told}"], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.split() == ["openvino.tools.ovc.telemetry_stub", "None"]
 
 
 def test_the_models_are_compiled_meanwhile_and_used_from_then_on(

@@ -4,14 +4,18 @@ import json
 import os
 import re
 import subprocess
+import sys
+import sysconfig
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import yaml
 from django.conf import settings as project
 
+from search import demo
 from tests.s3_servers import configured
 
 DOCKERFILE = re.sub(r"\\\n\s*", "", (Path(project.BASE_DIR) / "Dockerfile").read_text("utf-8"))
@@ -59,6 +63,47 @@ def test_each_folder_that_the_settings_name_can_be_written(root: Path) -> None:
     assert subprocess.run(["touch", root / "app" / "written"], user=UID, extra_groups=[], check=False).returncode
     assert re.search(rf"useradd --uid {UID} --create-home imagesearch", DOCKERFILE)
     assert re.search(r"^USER imagesearch$", DOCKERFILE, re.MULTILINE)
+
+
+COMPILE = "from search.embedding import compile_texts; print(compile_texts())"
+
+
+def test_the_models_are_compiled_by_that_user_and_kept(root: Path) -> None:
+    folders = {name: str(root / value[1:]) for name, value in environment().items() if value.startswith("/")}
+    named = {
+        "DATA_DIR": str(root / "app" / "var"),
+        "DATABASE_URL": "postgres://nobody@localhost/none",
+        "SECRET_KEY": "unused",
+        "DJANGO_SETTINGS_MODULE": "imagesearch.settings",
+        "EMBEDDING_IMAGE_MODEL": str(demo.IMAGE_MODEL),
+        "EMBEDDING_TEXT_MODEL": str(demo.TEXT_MODEL),
+    }
+
+    done = run_unprivileged(
+        "import django, sys; sys.dont_write_bytecode = True; django.setup()", COMPILE, **folders, **named
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert list((root / "app" / "var" / "models").rglob("model.bin")), done.stdout
+
+
+def run_unprivileged(*lines: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Run Python as the user of the image: this one, or the system's, where this one lies in a folder of root's."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for program in (sys.executable, f"/usr/bin/{version}", f"/usr/local/bin/{version}"):
+        with suppress(PermissionError, FileNotFoundError):
+            return subprocess.run(
+                [program, "-c", "\n".join(lines)],
+                check=False,
+                cwd=project.BASE_DIR,
+                env={"PATH": os.environ["PATH"], "PYTHONPATH": sysconfig.get_paths()["purelib"], **variables},
+                capture_output=True,
+                text=True,
+                user=UID,
+                group=UID,
+                extra_groups=[],
+            )
+    pytest.skip("There is no Python here that others than root can run.")
 
 
 def test_compose_keeps_what_is_written_and_lets_nothing_else_be() -> None:

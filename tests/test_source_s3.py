@@ -31,7 +31,7 @@ from search.models import Image
 from search.models.image import content_id
 from search.storage import MissingObject, StorageUnavailable
 from tests.base import picture_bytes
-from tests.s3_servers import BUCKET, Moto, configured, use_s3
+from tests.s3_servers import BUCKET, LISTED_AT_ONCE, Moto, configured, use_s3
 
 OTHER = "archive-of-others"
 RED, BLUE = (picture_bytes(colour, size=(900, 600)) for colour in ("red", "blue"))
@@ -101,9 +101,9 @@ def test_a_prefix_means_what_a_folder_does(others: Any, prefix: str, expected: l
 
 
 def test_more_objects_than_one_answer_lists_are_offered(others: Any):
-    for number in range(1005):
+    for number in range(LISTED_AT_ONCE + 5):
         others.put_object(Bucket=OTHER, Key=f"many/{number:04}.jpg", Body=b"x")
-    assert len(keys(f"s3://{OTHER}/many")) == 1005
+    assert len(keys(f"s3://{OTHER}/many")) == LISTED_AT_ONCE + 5
 
 
 def test_an_item_can_be_told_without_reading_and_changes_its_version_with_its_bytes(others: Any):

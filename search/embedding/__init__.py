@@ -1,5 +1,7 @@
 """The only room that knows torch and OpenVINO: pictures and words in, unit vectors out. Loaded late, once."""
 
+import sys
+
 from search.embedding.compiling import compile_pictures, compile_texts
 from search.embedding.errors import Busy, ModelUnavailable
 from search.embedding.identity import active_model, is_demo_model
@@ -19,6 +21,10 @@ from search.embedding.loading import (
 from search.embedding.protocol import Picture, PictureEncoder, TextEncoder
 from search.embedding.reporting import encoding
 from search.embedding.texts import MAX_TEXT_LENGTH, text_vector
+
+# Where this package is at hand, OpenVINO 2026.4 tells its maker of each `import` and each conversion, and can't be
+# imported by a user without a home. Ours tells nobody; nothing above has imported it.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 __all__ = [
     "MAX_TEXT_LENGTH",

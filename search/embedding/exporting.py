@@ -1,6 +1,5 @@
 """From a model of sentence-transformers to one of OpenVINO, of the same precision. Imports torch."""
 
-import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -43,8 +42,6 @@ def exported_texts(model: "SentenceTransformer") -> tuple[ov.Model, Tokenizer]:
 
 
 def _converted(module: torch.nn.Module, example: dict[str, torch.Tensor], inputs: list[Any]) -> ov.Model:
-    # The converter tells its maker of each use, where this package is at hand. Ours tells nobody.
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
         with torch.inference_mode(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what tracing can't follow; the vectors are compared afterwards
