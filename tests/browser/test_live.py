@@ -38,7 +38,7 @@ def test_results_follow_what_is_typed(open_page: OpenPage, collection: list[Imag
     expect(box).to_be_focused()
     box.fill("")
     found(page, "")
-    expect(page.get_by_role("heading", level=2)).to_have_text("Newest pictures")
+    expect(page.locator("#found-title")).to_have_text("Newest pictures")
     expect(page).to_have_url(re.compile(r"/$"))
 
 

@@ -47,7 +47,7 @@ def test_a_chosen_picture_leads_to_the_address_of_its_search(
     expect(page.get_by_role("img", name="The picture that is searched by")).to_be_visible()
     expect(page.locator("article").first).to_be_visible()
     page.get_by_role("link", name="Remove More like this picture").click()
-    expect(page.get_by_role("heading", level=2)).to_have_text("Newest pictures")
+    expect(page.locator("#found-title")).to_have_text("Newest pictures")
 
 
 def test_a_picture_can_be_pasted(open_page: OpenPage, collection: list[Image]):
