@@ -6,6 +6,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -205,3 +206,11 @@ def test_a_watched_folder_is_watched_by_the_same_rules(tmp_path: Path):
     assert seen(Rules()) == ["a.jpg", "z.jpg"]
     assert seen(Rules(exclude=("drafts",))) == ["a.jpg"]
     assert seen(Rules(include_hidden=True)) == ["x.jpg", "y.jpg", "a.jpg", "z.jpg"]
+
+
+def test_the_pictures_that_we_keep_are_not_taken_for_new_ones(tmp_path: Path, settings: Any):
+    settings.MEDIA_ROOT = tmp_path / "var" / "media"
+    write_picture(tmp_path / "var" / "media" / "renditions" / "400" / "ab" / "abc.webp", format="WEBP")
+    write_picture(tmp_path / "var" / "a.jpg")
+
+    assert [item.name for item in open_source([str(tmp_path)])] == [str(tmp_path / "var" / "a.jpg")]

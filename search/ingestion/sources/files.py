@@ -3,10 +3,13 @@
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
+
+from django.conf import settings
 
 from search.ingestion.items import Details, Item
 from search.ingestion.sources.leaving import NO_MEDIA, USUAL, Rules, is_put_aside
@@ -36,17 +39,26 @@ class Found:
     resolved: str
 
 
+def _own_folders() -> set[tuple[int, int]]:
+    """Return the folder in which we keep pictures and their smaller copies, by device and number."""
+    with suppress(OSError):  # there is none while the pictures are kept elsewhere
+        status = os.stat(settings.MEDIA_ROOT)  # noqa: PTH116
+        return {(status.st_dev, status.st_ino)}
+    return set()
+
+
 class Walk:
     """Finds files; each of them, and each folder, once, however many links and arguments lead there.
 
     Below a folder only pictures count, by their names, or by their first bytes where the name says nothing; other
-    kinds are counted in the findings. What the rules leave alone, sockets, pipes and devices are not looked at.
+    kinds are counted in the findings. Our own storage, what the rules leave alone, sockets, pipes and devices are not
+    looked at.
     """
 
     def __init__(self, findings: Findings, rules: Rules = USUAL, sniffed: dict[int, bool] | None = None) -> None:
         """`sniffed` remembers what files without a picture's name are, for whoever walks again and again."""
         self._findings, self._rules, self._sniffed = findings, rules, sniffed
-        self._folders: set[tuple[int, int]] = set()
+        self._folders = _own_folders()
         self._files: set[str] = set()
 
     def knows(self, path: str) -> None:
