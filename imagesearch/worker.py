@@ -70,7 +70,8 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         super().set_accept_enabled(enabled)
         if not self.alive:
             # Who has connected already is served; left in the queue, they would be cut off at the end.
-            for listener in self.sockets:
+            # Called again for one that stopped while it started, whose listeners are closed by then.
+            for listener in [one for one in self.sockets if one.sock]:
                 before = -1
                 while before != self.nr_conns:
                     before = self.nr_conns
