@@ -76,7 +76,8 @@ class Server:
         ready = 0
         for _ in range(2400):
             try:
-                ready = ready + 1 if self.answer("GET", "/readyz") == 200 else 0
+                can_search = self.answer("GET", "/readyz") == 200 and self.answer("GET", "/api/search?q=warm") == 200
+                ready = ready + 1 if can_search else 0
             except ConnectionRefusedError:
                 assert self.process.poll() is None, self.log.read_text()
             if ready == READY:
