@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from search import upgrades
 from search.api.problems import Problem, is_for_programs
-from search.embedding import Busy, ModelUnavailable
+from search.embedding import Busy, Loading, ModelUnavailable
 from search.storage import StorageUnavailable
 from search.views import health
 
@@ -113,7 +113,10 @@ class Unavailable:
 def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | None:
     """Return the 503 page that says which part is missing, or the same for programs; None for another error."""
     retry = RETRY
-    if isinstance(error, Busy):
+    if isinstance(error, Loading):
+        problem, advice = _("The search is starting."), _("Try again in a few seconds.")
+        part, retry = "time", RETRY_SOON
+    elif isinstance(error, Busy):
         problem, advice = _("Many people are searching at this moment."), _("Try again in a few seconds.")
         part, retry = "time", RETRY_SOON
     elif isinstance(error, ModelUnavailable):

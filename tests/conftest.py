@@ -25,13 +25,17 @@ os.environ["COMPILE_MODELS"] = "off"
 MODELS = django_settings.DATA_DIR / "models"
 
 
+def _compiled() -> set[Path]:
+    return set(MODELS.glob("*/*/verdict.json"))
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _compiled_models() -> None:
+def _compiled_models() -> set[Path]:
     """The models are compiled once, and kept for the next run."""
     models = {"EMBEDDING_IMAGE_MODEL": str(demo.IMAGE_MODEL), "EMBEDDING_TEXT_MODEL": str(demo.TEXT_MODEL)}
     with override_settings(MODELS_DIR=MODELS, **models):
         if is_decided():
-            return
+            return _compiled()
     # In a process of its own: compiling takes torch, and most tests do without.
     script = (
         "import django; django.setup()\n"
@@ -39,10 +43,13 @@ def _compiled_models() -> None:
     )
     environment = {**os.environ, **models, "DJANGO_SETTINGS_MODULE": "imagesearch.settings"}
     subprocess.run([sys.executable, "-c", script], cwd=django_settings.BASE_DIR, env=environment, check=True)
+    return _compiled()
 
 
 @pytest.fixture(autouse=True)
-def _own_world(settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _own_world(
+    settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _compiled_models: set[Path]
+) -> Iterator[None]:
     """Nothing of the machine's configuration reaches a test, nor anything of one test the next."""
     settings.EMBEDDING_IMAGE_MODEL = os.environ.get("T_IMAGE", str(demo.IMAGE_MODEL))
     settings.EMBEDDING_TEXT_MODEL = os.environ.get("T_TEXT", str(demo.TEXT_MODEL))
@@ -65,6 +72,8 @@ def _own_world(settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     forget_heads()
     yield
     cache.clear()
+    # What a test compiles of another model takes the place of these, for all tests that follow.
+    assert _compiled() == _compiled_models, "The compiled models of all tests have changed."
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

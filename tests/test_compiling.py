@@ -18,6 +18,7 @@ from PIL import Image as PILImage
 from search import demo, embedding
 from search.embedding import (
     Busy,
+    Loading,
     agreement,
     choosing,
     compile_pictures,
@@ -563,13 +564,37 @@ def test_nobody_waits_longer_than_people_do(monkeypatch: pytest.MonkeyPatch) -> 
         pass
 
 
+@pytest.mark.usefixtures("bounded")
+def test_who_would_wait_too_long_for_a_model_that_is_being_loaded_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "PATIENCE", 0.01)
+    begun, end = threading.Event(), threading.Event()
+
+    def load() -> object:
+        begun.set()
+        end.wait(10)
+        return object()
+
+    once = loading._Once(load)
+    first = threading.Thread(target=once.get)
+    first.start()
+    assert begun.wait(10)
+    with pytest.raises(Loading):
+        once.get()
+    end.set()
+    first.join()
+    assert once.get()
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(("path", "kind"), [("/search", "text/html"), ("/api/search", "application/problem+json")])
+@pytest.mark.parametrize(
+    ("reason", "told"), [(Busy, "Many people are searching at this moment."), (Loading, "The search is starting.")]
+)
 def test_a_search_that_would_wait_too_long_is_told_when_to_come_again(
-    client: Client, monkeypatch: pytest.MonkeyPatch, path: str, kind: str
+    client: Client, monkeypatch: pytest.MonkeyPatch, path: str, kind: str, reason: type[Busy], told: str
 ) -> None:
     def busy(text: str) -> None:
-        raise Busy
+        raise reason
 
     monkeypatch.setattr("search.querying.aiming.text_vector", busy)
 
@@ -578,7 +603,7 @@ def test_a_search_that_would_wait_too_long_is_told_when_to_come_again(
     assert answer.status_code == 503
     assert answer["Retry-After"] == "5"
     assert answer["Content-Type"].startswith(kind)
-    assert "Many people are searching at this moment." in answer.content.decode()
+    assert told in answer.content.decode()
 
 
 def test_openvino_tells_nobody_that_it_is_used() -> None:

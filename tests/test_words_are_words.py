@@ -233,8 +233,9 @@ def test_siglip_reads_words_as_words_and_the_same_alone_and_beside_longer_ones(
 
 
 def test_a_model_whose_tokenizer_knows_no_end_reads_as_much_as_it_has_positions_for(
-    use: Callable[[Path], None], tmp_path: Path
+    use: Callable[[Path], None], settings: Any, tmp_path: Path
 ) -> None:
+    settings.MODELS_DIR = tmp_path / "models"
     folder = shutil.copytree(demo.IMAGE_MODEL, tmp_path / "endless", copy_function=shutil.copyfile)
     written = json.loads((folder / "tokenizer_config.json").read_text())
     (folder / "tokenizer_config.json").write_text(json.dumps({**written, "model_max_length": 10**30}))

@@ -3,7 +3,7 @@
 import sys
 
 from search.embedding.compiling import compile_pictures, compile_texts
-from search.embedding.errors import Busy, ModelUnavailable
+from search.embedding.errors import Busy, Loading, ModelUnavailable
 from search.embedding.identity import active_model, is_demo_model
 from search.embedding.loading import (
     Status,
@@ -29,6 +29,7 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 __all__ = [
     "MAX_TEXT_LENGTH",
     "Busy",
+    "Loading",
     "ModelUnavailable",
     "Picture",
     "PictureEncoder",

@@ -7,3 +7,10 @@ class Busy(ModelUnavailable):
 
     def __init__(self) -> None:
         super().__init__("Too many searches at once.")
+
+
+class Loading(Busy):
+    """The model is being loaded, which takes this machine longer than anybody should wait."""
+
+    def __init__(self) -> None:
+        ModelUnavailable.__init__(self, "The model is being loaded.")

@@ -20,7 +20,7 @@ from django.conf import settings
 
 from search.embedding import hardware
 from search.embedding.compiling import compiled_pictures, compiled_texts, is_decided
-from search.embedding.errors import ModelUnavailable
+from search.embedding.errors import Busy, Loading, ModelUnavailable
 from search.embedding.identity import forget_identities, is_folder, revision
 from search.embedding.protocol import PictureEncoder, TextEncoder
 from search.embedding.waiting import MOST_WAITING, Turn, bound_waiting
@@ -67,11 +67,14 @@ class _Once(Generic[Encoder]):
     def get(self) -> Encoder:
         if self._encoder is not None:
             return self._encoder
-        with self._turn.taken():
-            if self._encoder is None:
-                self._try()
-            assert self._encoder is not None
-            return self._encoder
+        try:
+            with self._turn.taken():
+                if self._encoder is None:
+                    self._try()
+                assert self._encoder is not None
+                return self._encoder
+        except Busy:
+            raise Loading from None
 
     def _try(self) -> None:
         if self._failure and time.monotonic() - self._failed_at < RETRY_AFTER:
