@@ -35,6 +35,15 @@ def near(vector: Vector, similarity: float, seed: int = 99) -> Vector:
 
 def an_image(title: str = "", *, vector: Vector | None = None, seed: int | None = None, **fields: Any) -> Image:
     """A row without objects, for tests that need no picture."""
+    image = an_unsaved_image(title, vector=vector, seed=seed, **fields)
+    image.save(force_insert=True)
+    return image
+
+
+def an_unsaved_image(
+    title: str = "", *, vector: Vector | None = None, seed: int | None = None, **fields: Any
+) -> Image:
+    """Of many, which are saved at once."""
     image_id = fields.pop("id", None) or uuid.uuid4()
     values: dict[str, Any] = {
         "embedding_model": active_model(),
@@ -48,7 +57,7 @@ def an_image(title: str = "", *, vector: Vector | None = None, seed: int | None 
     }
     if vector is None:
         vector = a_vector(image_id.int % 2**32 if seed is None else seed)
-    return Image.objects.create(id=image_id, title=title, embedding=vector, **values)
+    return Image(id=image_id, title=title, embedding=vector, **values)
 
 
 def many_images(count: int, *, seed: int = 5, tags: Callable[[int], list[str]] = lambda number: []) -> list[Image]:
@@ -56,13 +65,8 @@ def many_images(count: int, *, seed: int = 5, tags: Callable[[int], list[str]] =
     rng = np.random.default_rng(seed)
     vectors = rng.normal(size=(count, 512))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    model = an_image()
-    names = ("embedding_model", "format", "width", "height", "byte_size", "dominant_colour", "placeholder")
-    fields = {name: getattr(model, name) for name in names}
-    model.delete()
     return Image.objects.bulk_create(
-        Image(id=uuid.uuid4(), title=str(number), tags=tags(number), embedding=vector, **fields)
-        for number, vector in enumerate(vectors)
+        an_unsaved_image(str(number), vector=vector, tags=tags(number)) for number, vector in enumerate(vectors)
     )
 
 

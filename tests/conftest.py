@@ -87,6 +87,8 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
     wait_for_no_disk()
     # A pool keeps connections that would hold up the removal of the test database.
     django_settings.DATABASES["default"]["OPTIONS"].pop("pool", None)
+    # Each thread of the server that browsers ask would make a connection for each of their hundred requests a page.
+    django_settings.DATABASES["default"]["CONN_MAX_AGE"] = None
     TransactionTestCase._fixture_teardown = empty_tables
 
 

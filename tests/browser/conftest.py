@@ -14,11 +14,12 @@ from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.core.signals import request_finished, request_started
 from django.test import Client
+from django.utils import timezone
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from search import storage
 from search.models import Image, PictureSet, SavedSearch
-from tests.base import an_image, picture_bytes
+from tests.base import an_unsaved_image, picture_bytes
 
 COLOURS = ("crimson", "goldenrod", "seagreen", "steelblue", "orchid")
 SIZES = ((640, 480), (480, 640), (900, 300), (500, 500), (1200, 800))
@@ -136,13 +137,13 @@ def open_page(chromium: Browser, live_server, answered: None) -> Iterator[OpenPa
 @pytest.fixture
 def collection(live_server) -> list[Image]:
     """Thirty images, two pages of results, wide, tall and square; newest last."""
-    return [_shown_image(number) for number in range(30)]
+    return _shown_images(30)
 
 
 @pytest.fixture
 def large_collection(live_server) -> list[Image]:
     """A hundred images, five pages of results; newest last."""
-    return [_shown_image(number) for number in range(100)]
+    return _shown_images(100)
 
 
 @pytest.fixture
@@ -160,13 +161,18 @@ def saved(collection: list[Image], alice: User) -> SavedSearch:
     )
 
 
-def _shown_image(number: int) -> Image:
+def _shown_images(count: int) -> list[Image]:
+    return Image.objects.bulk_create(_shown_image(number, count) for number in range(count))
+
+
+def _shown_image(number: int, count: int) -> Image:
     width, height = SIZES[number % len(SIZES)]
-    details: dict[str, Any] = {"width": width, "height": height, "seed": number}
+    added = timezone.now() - dt.timedelta(milliseconds=count - number)
+    details: dict[str, Any] = {"width": width, "height": height, "seed": number, "created": added}
     if number % 7 == 0:
         details |= {"author": "Bob", "licence": "CC BY 4.0", "source_link": "https://example.org/a?b=c"}
         details |= {"tags": ["sea", "evening"], "description": "Seen from the pier."}
-    image = an_image(f"Picture {number}" if number % 5 else "", **details)
+    image = an_unsaved_image(f"Picture {number}" if number % 5 else "", **details)
     colour = COLOURS[number % len(COLOURS)]
     for longest in storage.WIDTHS:
         storage.put(storage.rendition_key(image.id, longest), _small(colour, width, height), "image/webp")
