@@ -2,6 +2,7 @@
 
 import uuid
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -171,19 +172,24 @@ def test_a_collection_that_was_never_measured_is_told_with_the_command(as_carol:
 
 
 @pytest.mark.django_db
-def test_a_server_measures_what_was_never_measured_and_nothing_else(
-    monkeypatch: pytest.MonkeyPatch, settings: Any
-) -> None:
-    settings.CALIBRATE_AFTER_UPLOADS = True
-    looked: list[bool] = []
-    monkeypatch.setattr(due, "calibrate_if_due", lambda: looked.append(True) or True)
+def test_a_server_measures_what_was_never_measured_when_the_model_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    states = iter(["ready", "loading", "loading", "ready"])
+    measured: list[bool] = []
+    monkeypatch.setattr(due, "calibrate_if_due", lambda: measured.append(True) or True)
     monkeypatch.setattr(due, "in_background", lambda work: work())
+    monkeypatch.setattr(due, "status", lambda: {"words": next(states)})
+    monkeypatch.setattr(due, "LOOK_AGAIN", 0.0)
+    given_back: list[bool] = []
+    monkeypatch.setattr(due, "connection", SimpleNamespace(close=lambda: given_back.append(True)))
 
     due.measure_soon_if_never()
-    assert looked == []
+    assert measured == []
     many_images(LEAST)
+    next(states)
     due.measure_soon_if_never()
-    assert looked == [True]
+    assert measured == [True]
+    assert list(states) == []
+    assert given_back == [True, True]
 
 
 @pytest.mark.django_db

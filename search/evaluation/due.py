@@ -1,11 +1,11 @@
 """Whether it was ever measured which matches are strong: told to people, and made up for when a server starts."""
 
-import logging
+import threading
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 
-from search.embedding import ModelUnavailable, active_model
+from search.embedding import ModelUnavailable, active_model, status
 from search.evaluation.background import in_background
 from search.evaluation.calibration import LEAST, calibrate_if_due
 from search.models import Calibration, Image
@@ -13,7 +13,8 @@ from search.models import Calibration, Image
 UNMEASURED = "Which matches are strong has not been measured with these models: no result is called strong or weak."
 MEASURE = "manage.py calibrate"
 
-logger = logging.getLogger(__name__)
+LOOK_AGAIN, LOOKS = 5.0, 120
+"""Seconds between two looks whether the model is loaded, and how many there are: it may have to be downloaded."""
 
 
 def is_unmeasured() -> bool:
@@ -29,7 +30,20 @@ def is_unmeasured() -> bool:
 
 def measure_soon_if_never() -> None:
     """Measure in the background what was never measured, as after an upgrade. Returns at once, and never fails."""
-    in_background(lambda: calibrate_if_due() if is_unmeasured() else False)
+    in_background(_measure_when_ready)
+
+
+def _measure_when_ready() -> bool:
+    """Measure as soon as the model for words is loaded: few may wait for that, and people come first."""
+    pause = threading.Event()
+    for _ in range(LOOKS):
+        if not is_unmeasured():
+            return False
+        if status()["words"] == "ready":
+            return calibrate_if_due()
+        connection.close()  # back to the pool, which may have one
+        pause.wait(LOOK_AGAIN)
+    return False
 
 
 def is_to_be_told() -> bool:
