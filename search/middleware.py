@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 RETRY = {"Retry-After": "30"}
 RETRY_SOON = {"Retry-After": "5"}
+_SAFE = {"GET", "HEAD", "OPTIONS"}
 
 
 class HealthChecks:
@@ -113,6 +114,8 @@ class Unavailable:
 
 def _overtaken_page(request: HttpRequest, error: Exception) -> HttpResponse | None:
     """Return the 409 page for what others came before with, or the same for programs; None for another error."""
+    if request.method in _SAFE:
+        return None
     if is_conflict(error):
         problem = _("Somebody else is changing the same pictures.")
         advice, code = _("Nothing was changed. Try again in a moment."), "conflict"
@@ -147,7 +150,10 @@ def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | N
     elif isinstance(error, StorageUnavailable):
         problem, advice, part = _("The place where the pictures are kept does not answer."), "", "storage"
     elif isinstance(error, (OperationalError, InterfaceError)):
-        problem, advice, part = _("The database does not answer."), "", "database"
+        # By a lock over a whole table, say, as while it is migrated.
+        is_busy = is_conflict(error)
+        problem = _("The database is busy.") if is_busy else _("The database does not answer.")
+        advice, part = "", "database"
     elif left_out := upgrades.left_out(error):
         problem, advice, part = _("This site is being updated."), str(left_out), left_out.part
     else:

@@ -26,7 +26,7 @@ from search.ingestion.claims import Pending, Stale, claim, give_vectors
 from search.models import Image, Report
 from search.views import images, reports
 from tests.admin_pages import IMAGES, REPORTS, act, said
-from tests.base import a_vector, an_image, in_another_thread
+from tests.base import a_vector, an_image, in_another_thread, picture_file
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -343,15 +343,17 @@ def test_an_error_that_is_no_conflict_is_not_tried_again(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("code", ["40P01", "40001", "55P03"])
-def test_pages_and_programs_are_told_it_too(client: Client, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
-    image = an_image("One")
-    monkeypatch.setattr(images, "similar_images", lambda *args: raise_with_code(code))
-    monkeypatch.setattr("search.api.images.visible_image", lambda *args: raise_with_code(code))
-    client.raise_request_exception = False
+def test_who_changes_something_by_a_page_or_a_program_is_told_it_too(
+    monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    client = as_curator("carol")
+    path = f"{an_image('One').get_absolute_url()}report/"
+    monkeypatch.setattr(reports, "visible_image", lambda *args: raise_with_code(code))
+    monkeypatch.setattr("search.api.images.add_picture", lambda *args: raise_with_code(code))
 
-    page = client.get(image.get_absolute_url())
-    in_korean = client.get(image.get_absolute_url(), headers={"accept-language": "ko"})
-    answer = client.get(f"/api/images/{image.pk}")
+    page = client.post(path, {"reason": "other"})
+    in_korean = client.post(path, {"reason": "other"}, headers={"accept-language": "ko"})
+    answer = client.post("/api/images", {"picture": picture_file()})
 
     assert (page.status_code, page.headers["Retry-After"]) == (HTTPStatus.CONFLICT, "5")
     assert "Somebody else is changing the same pictures." in page.content.decode()
@@ -359,6 +361,25 @@ def test_pages_and_programs_are_told_it_too(client: Client, monkeypatch: pytest.
     assert "다른 사람이 같은 이미지를 바꾸고 있습니다." in in_korean.content.decode()
     assert (answer.status_code, answer.headers["Retry-After"]) == (HTTPStatus.CONFLICT, "5")
     assert answer.json()["type"].endswith("#conflict")
+
+
+@pytest.mark.parametrize("path", ["/", "/admin/search/image/", "/api/search"])
+def test_who_only_looks_while_a_table_is_locked_is_told_that_the_database_is_busy(path: str) -> None:
+    client = as_curator("carol")
+    client.get(path)
+
+    def look() -> Any:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '50ms'")
+        return client.get(path)
+
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE search_image")
+        with meanwhile(look) as done:
+            pass
+
+    assert done[0].status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert "The database is busy." in done[0].content.decode()
 
 
 # What was deleted or made meanwhile
@@ -399,9 +420,9 @@ def test_what_django_says_of_a_row_that_is_gone_is_no_500(client: Client, monkey
     def gone(*args: Any) -> None:
         raise DatabaseError("Save with update_fields did not affect any rows.")
 
-    monkeypatch.setattr(images, "similar_images", gone)
+    monkeypatch.setattr(reports, "visible_image", gone)
     client.raise_request_exception = False
-    page = client.get(an_image("One").get_absolute_url())
+    page = client.post(f"{an_image('One').get_absolute_url()}report/", {"reason": "other"})
     assert page.status_code == HTTPStatus.CONFLICT
     assert "Somebody else has changed or deleted this meanwhile." in page.content.decode()
 

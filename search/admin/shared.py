@@ -41,6 +41,8 @@ class Shared(_ModelAdmin):
         self, request: HttpRequest, work: Callable[[], HttpResponse], otherwise: Callable[[], HttpResponse]
     ) -> HttpResponse:
         """Return what `work` answers, or `otherwise` where others don't let it, which the person is told."""
+        if request.method != "POST":  # it changes nothing, and would be led back to itself
+            return work()
         try:
             return retried(work)
         except OperationalError as error:
