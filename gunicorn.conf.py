@@ -1,7 +1,6 @@
 """How gunicorn serves the product: `gunicorn imagesearch.wsgi`."""
 
 import gc
-import os
 import sys
 from typing import Any
 
@@ -17,10 +16,10 @@ gc.disable()
 
 try:
     bind = listening_address("HOST", whole_number("PORT", default=8000, least=1, most=65535))
+    # A search is mostly Python, of which a process runs one thread at a time; the processes share the model for words.
+    workers = whole_number("WEB_CONCURRENCY", default=min(core_count(), 4), least=1, most=256)
 except ImproperlyConfigured as error:
     sys.exit(f"Configuration error: {error}")
-# A search is mostly Python, of which a process runs one thread at a time; the processes share the model for words.
-workers = int(os.environ.get("WEB_CONCURRENCY", min(core_count(), 4)))
 worker_class = Worker
 threads = 8
 # A stop takes a second, or this long for requests under way.
@@ -40,11 +39,12 @@ message.MAX_REQUEST_LINE = limit_request_line = 256 * 1024
 
 def when_ready(server: Any) -> None:
     """Load once, in the parent, what the workers need: they share its memory, and no first search waits for it."""
-    from imagesearch.postgresql.limits import share_connections  # noqa: PLC0415
+    from imagesearch.postgresql.limits import bound_waits, share_connections  # noqa: PLC0415
     from search.embedding import load_before_forking  # noqa: PLC0415
     from search.pages import load_pages  # noqa: PLC0415
 
     def meanwhile() -> None:
+        bound_waits()
         load_pages()
         server.num_workers = share_connections(server.num_workers)
 
@@ -61,8 +61,10 @@ def pre_fork(server: Any, worker: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Load in the background what is not loaded yet, so that the first search isn't the slow one."""
     from search.embedding import start_serving  # noqa: PLC0415
+    from search.evaluation.due import measure_soon_if_never  # noqa: PLC0415
 
     start_serving()
+    measure_soon_if_never()
 
 
 def worker_exit(server: Any, worker: Any) -> None:

@@ -11,6 +11,7 @@ from django.urls import URLPattern, URLResolver, path, reverse_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from search.evaluation import due
 from search.models import Report
 
 OURS = "search"
@@ -39,6 +40,11 @@ class CurationSite(admin.AdminSite):
             "r/<path:content_type_id>/<path:object_id>/", self.admin_view(view_on_site), name="view_on_site"
         )
         return [way_to_page, *super().get_urls()]
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """The overview, with what only the people who run the site can put right."""
+        context = {"is_unmeasured": due.is_to_be_told(), "measure": due.MEASURE}
+        return super().index(request, {**context, **(extra_context or {})})
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """The pictures first, then people; reports say how many are waiting."""

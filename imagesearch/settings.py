@@ -12,9 +12,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from imagesearch import embedded_postgres
+from imagesearch.combinations import check_keys, check_storage
 from imagesearch.database_url import joined_options
 from imagesearch.environment import (
     base_path,
+    bucket_folder,
+    bucket_name,
     choice,
     flag,
     host_names,
@@ -54,7 +57,7 @@ if not SECRET_KEY:
 
 _listening = listening_names()
 ALLOWED_HOSTS = host_names("ALLOWED_HOSTS", list(dict.fromkeys(["localhost", "127.0.0.1", "[::1]", *_listening])))
-CSRF_TRUSTED_ORIGINS = web_origins("CSRF_TRUSTED_ORIGINS")
+CSRF_TRUSTED_ORIGINS = web_origins("CSRF_TRUSTED_ORIGINS", wildcards=True)
 
 # Behind a proxy that speaks TLS. Off by default: a collection at home is often served over plain http, where
 # secure cookies would lock everybody out.
@@ -203,8 +206,10 @@ CACHES = {
 
 # --- Pictures ---------------------------------------------------------------------------------------------------
 
-S3_BUCKET = text("AWS_STORAGE_BUCKET_NAME")
+S3_BUCKET = bucket_name("AWS_STORAGE_BUCKET_NAME")
 S3_ENDPOINT_URL = web_address("AWS_S3_ENDPOINT_URL")
+S3_FOLDER = bucket_folder("AWS_LOCATION")
+check_keys({name: text(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")})
 # For pictures in other buckets too, whose originals may stay there.
 S3_CONNECTION = {
     "endpoint_url": S3_ENDPOINT_URL or None,
@@ -236,7 +241,7 @@ def _object_storage() -> dict[str, Any]:
         **S3_CONNECTION,
         "client_config": Config(**S3_CLIENT),
         "bucket_name": S3_BUCKET,
-        "location": text("AWS_LOCATION"),
+        "location": S3_FOLDER,
         "querystring_auth": True,
         "querystring_expire": 24 * 3600,
         "file_overwrite": True,
@@ -249,6 +254,13 @@ def _object_storage() -> dict[str, Any]:
 S3_PUBLIC_BASE_URL = web_address("S3_PUBLIC_BASE_URL")
 # For a bucket that browsers can't reach: pages then fetch thumbnails and renditions from here.
 PICTURES_THROUGH_SITE = flag("PICTURES_THROUGH_SITE", default=False)
+check_storage(
+    bucket=S3_BUCKET,
+    folder=S3_FOLDER,
+    endpoint=S3_ENDPOINT_URL,
+    public=S3_PUBLIC_BASE_URL,
+    through_site=PICTURES_THROUGH_SITE,
+)
 MEDIA_ROOT = DATA_DIR / "media"
 
 STORAGES: dict[str, dict[str, Any]] = {

@@ -1,6 +1,8 @@
 """Wrong configuration fails at start, with an id and the mend."""
 
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,10 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError, connections
 from django.db.models import Max, Min
 
-from search import upgrades
+from search import storage, upgrades
 from search.embedding import active_model
-from search.models import Image
+from search.evaluation.due import MEASURE, UNMEASURED, is_unmeasured
+from search.models import Image, OwedDeletion
 
 OLDEST_PGVECTOR = (0, 8, 4)
 
@@ -33,6 +36,45 @@ def models_are_there(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
         )
         for name in ("EMBEDDING_IMAGE_MODEL", "EMBEDDING_TEXT_MODEL")
         if (value := getattr(settings, name)).startswith(("/", ".", "~")) and not Path(value).is_dir()
+    ]
+
+
+@register()
+def pictures_can_be_written(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Files are kept where the settings say, unless there is a bucket. Nothing is made here."""
+    folder = Path(settings.MEDIA_ROOT)
+    if not storage.are_files() or _can_be_written(folder):
+        return []
+    return [
+        checks.Warning(
+            f"DATA_DIR is {str(settings.DATA_DIR)!r}, and {folder} can't be written. No picture can be added.",
+            hint="Name a folder that this user may write to, or set AWS_STORAGE_BUCKET_NAME.",
+            id="search.W010",
+        )
+    ]
+
+
+def _can_be_written(folder: Path) -> bool:
+    """Whether files can be made in a folder that is there, or that can be made."""
+    with suppress(OSError):
+        there = next(each for each in (folder, *folder.parents) if each.exists())
+        return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    return False
+
+
+@register()
+def browsers_take_thumbnails(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """A page that came by https shows no pictures that come by http."""
+    name = "S3_PUBLIC_BASE_URL" if settings.S3_PUBLIC_BASE_URL else "AWS_S3_ENDPOINT_URL"
+    address = settings.S3_PUBLIC_BASE_URL or settings.S3_ENDPOINT_URL
+    if not settings.HTTPS or not address.startswith("http://") or not storage.serves_itself():
+        return []
+    return [
+        checks.Warning(
+            f"HTTPS is on, and {name} is {address!r}: browsers show no thumbnails from there.",
+            hint="Write an https address, or set PICTURES_THROUGH_SITE=on.",
+            id="search.W011",
+        )
     ]
 
 
@@ -82,6 +124,43 @@ def no_picture_waits_for_its_vector(
             f"{pending:,} pictures wait for their vectors. No search finds them.",
             hint="Run `manage.py embed_pending`, on as many machines as you like.",
             id="search.I005",
+        )
+    ]
+
+
+@register(Tags.database)
+def relevance_is_measured(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Without it no result is called strong or weak, as after an upgrade from a version that did not measure."""
+    if not databases or "default" not in databases:
+        return []
+    try:
+        if not is_unmeasured():
+            return []
+    except DatabaseError:  # not migrated yet
+        return []
+    return [checks.Warning(UNMEASURED, hint=f"Run `{MEASURE}`.", id="search.W008")]
+
+
+@register(Tags.database)
+def no_deletion_is_owed(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Files of deleted pictures, which the storage did not let go of, should not be forgotten."""
+    if not databases or "default" not in databases:
+        return []
+    try:
+        owed = OwedDeletion.objects.count()
+    except DatabaseError:  # not migrated yet
+        return []
+    if not owed:
+        return []
+    return [
+        checks.Info(
+            f"Files of {owed:,} deleted pictures are still in the storage.",
+            hint="Run `manage.py reconcile`.",
+            id="search.I009",
         )
     ]
 

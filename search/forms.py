@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.conf import settings
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -142,6 +142,20 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
         model = ApiToken
         fields = ("name",)
         widgets: ClassVar = {"name": forms.TextInput(attrs=IN_ITS_OWN_DIRECTION)}
+
+
+class PasswordAlone:
+    """Has one of Django's forms write the password alone, not over what somebody else has changed of the account."""
+
+    def set_password_and_save(self, user: Any, *args: Any, commit: bool = True, **options: Any) -> Any:
+        user = super().set_password_and_save(user, *args, commit=False, **options)  # type: ignore[misc]
+        if commit:
+            user.save(update_fields=["password"])
+        return user
+
+
+class ChangePasswordForm(PasswordAlone, PasswordChangeForm):
+    """A new password for oneself."""
 
 
 class LoginForm(AuthenticationForm):

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from search import upgrades
 from search.api.problems import Problem, is_for_programs
+from search.conflicts import is_conflict, is_overtaken
 from search.embedding import Busy, Loading, ModelUnavailable
 from search.storage import StorageUnavailable
 from search.views import health
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 RETRY = {"Retry-After": "30"}
 RETRY_SOON = {"Retry-After": "5"}
+_SAFE = {"GET", "HEAD", "OPTIONS"}
 
 
 class HealthChecks:
@@ -110,8 +112,34 @@ class Unavailable:
         return unavailable_page(request, error)
 
 
+def _overtaken_page(request: HttpRequest, error: Exception) -> HttpResponse | None:
+    """Return the 409 page for what others came before with, or the same for programs; None for another error."""
+    if request.method in _SAFE:
+        return None
+    if is_conflict(error):
+        problem = _("Somebody else is changing the same pictures.")
+        advice, code = _("Nothing was changed. Try again in a moment."), "conflict"
+    elif is_overtaken(error):
+        problem = _("Somebody else has changed or deleted this meanwhile.")
+        advice, code = _("Nothing was changed. Go back, and look at it again."), "overtaken"
+    else:
+        return None
+    # Of what was overtaken it must be seen whether it was us who left out to look.
+    logger.warning("409 for %s: %s", request.path, error, exc_info=error if code == "overtaken" else None)
+    if is_for_programs(request):
+        return Problem(409, problem, advice, code, headers=RETRY_SOON).to_response()
+    page = render(None, "error.html", {"problem": problem, "advice": advice}, status=409)
+    page["Retry-After"] = RETRY_SOON["Retry-After"]
+    return page
+
+
 def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | None:
-    """Return the 503 page that says which part is missing, or the same for programs; None for another error."""
+    """Return the page that says which part is missing (503) or who came between (409), or the same for programs.
+
+    None for another error.
+    """
+    if page := _overtaken_page(request, error):
+        return page
     retry = RETRY
     if isinstance(error, Loading):
         problem, advice = _("The search is starting."), _("Try again in a few seconds.")
@@ -125,7 +153,10 @@ def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | N
     elif isinstance(error, StorageUnavailable):
         problem, advice, part = _("The place where the pictures are kept does not answer."), "", "storage"
     elif isinstance(error, (OperationalError, InterfaceError)):
-        problem, advice, part = _("The database does not answer."), "", "database"
+        # By a lock over a whole table, say, as while it is migrated.
+        is_busy = is_conflict(error)
+        problem = _("The database is busy.") if is_busy else _("The database does not answer.")
+        advice, part = "", "database"
     elif left_out := upgrades.left_out(error):
         problem, advice, part = _("This site is being updated."), str(left_out), left_out.part
     else:

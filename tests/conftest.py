@@ -16,6 +16,7 @@ from django.test import Client, TransactionTestCase, override_settings
 from search import demo, upgrades
 from search.embedding import forget_models, loading
 from search.embedding.compiling import is_decided
+from search.ingestion import background
 from search.querying.heads import forget_heads
 from tests.database import empty_tables, wait_for_no_disk
 
@@ -57,6 +58,8 @@ def _own_world(
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.MODELS_DIR, settings.COMPILE_MODELS = MODELS, True
     monkeypatch.setattr(loading, "_compile_meanwhile", lambda: None)
+    # What a test deletes is gone when it looks, on a slow machine too.
+    monkeypatch.setattr(background, "WAITED_FOR", 60.0)
     # The test database is made by this version, and tests without one can't be asked about it.
     monkeypatch.setattr(upgrades, "_fits_until", float("inf"))
     settings.S3_PUBLIC_BASE_URL = ""

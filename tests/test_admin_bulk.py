@@ -1,5 +1,7 @@
 """What curators do to many pictures at once."""
 
+from typing import Any
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
@@ -8,7 +10,7 @@ from django.urls import reverse
 from search import storage
 from search.admin import lists
 from search.models import Image, OwedDeletion, Report
-from tests.admin_pages import act, said
+from tests.admin_pages import IMAGES, act, said
 from tests.base import an_image, stored_image
 
 pytestmark = pytest.mark.django_db
@@ -95,10 +97,11 @@ def test_too_many_pictures_at_once_are_refused(monkeypatch, as_carol):
 def test_deleting_in_bulk_asks_first_then_takes_rows_and_objects(as_carol):
     images = [stored_image(title="One"), stored_image(title="Two")]
     Report.objects.create(image=images[0], reason="other")
-    page = act(as_carol, "delete_selected", *images).content.decode()
-    assert "Delete these 2 pictures" in page
+    page = act(as_carol, "delete_selected", *images)
+    assert "Delete these 2 pictures" in page.content.decode()
+    assert f'name="expected" value="{asked_about(page)}"' in page.content.decode()
     assert Image.objects.count() == 2
-    response = act(as_carol, "delete_selected", *images, post="yes", expected="2")
+    response = act(as_carol, "delete_selected", *images, post="yes", expected=asked_about(page))
     assert "Successfully deleted 2" in said(response)
     assert not Image.objects.exists()
     assert not Report.objects.exists()
@@ -127,13 +130,69 @@ def test_the_page_that_asks_before_deleting_names_a_few_of_many(as_carol):
     assert "Delete these 60 pictures" in page
 
 
+def asked_about(page: Any) -> str:
+    """What the page that asks sends along: which pictures it asked about."""
+    return page.context["digest"]
+
+
 def test_nothing_is_deleted_when_the_list_has_changed_since_the_question(as_carol):
     image = an_image("One")
-    act(as_carol, "delete_selected", image, select_across="1")
+    expected = asked_about(act(as_carol, "delete_selected", image, select_across="1"))
     an_image("Come meanwhile")
-    response = act(as_carol, "delete_selected", image, select_across="1", post="yes", expected="1")
-    assert "changed meanwhile" in said(response)
+    answer = act(as_carol, "delete_selected", image, select_across="1", post="yes", expected=expected)
+    assert "changed meanwhile" in said(answer)
+    assert "Delete these 2 pictures" in answer.content.decode()
     assert Image.objects.count() == 2
+
+
+@pytest.mark.parametrize("across", [{"select_across": "1"}, {}])
+def test_as_many_other_pictures_are_not_deleted_but_asked_about_anew(as_carol, across):
+    images = [an_image("One", tags=["sea"]) for _ in range(3)]
+    where = f"{IMAGES}?tag=sea"
+    expected = asked_about(act(as_carol, "delete_selected", *images, where=where, **across))
+    Image.objects.filter(pk=images[0].pk).update(tags=[])
+    other = an_image("Come meanwhile", tags=["sea"])
+    answer = act(as_carol, "delete_selected", *images, where=where, post="yes", expected=expected, **across)
+    assert "changed meanwhile" in said(answer)
+    assert Image.objects.count() == 4
+
+    expected = asked_about(answer)
+    act(as_carol, "delete_selected", *images, where=where, post="yes", expected=expected, **across)
+    left = {images[0], other} if not across else {images[0]}
+    assert set(Image.objects.all()) == left
+
+
+def test_all_of_a_list_are_not_deleted_without_what_was_asked(as_carol):
+    image = an_image("One")
+    answer = act(as_carol, "delete_selected", image, select_across="1", post="yes", expected="1")
+    assert "Delete this picture for good?" in answer.content.decode()
+    act(as_carol, "delete_selected", image, select_across="1", post="yes")
+    assert Image.objects.count() == 1
+
+
+def test_pictures_that_are_gone_by_then_are_no_question(as_carol):
+    image = an_image("One")
+    expected = asked_about(act(as_carol, "delete_selected", image))
+    Image.objects.all().delete()
+    assert "changed meanwhile" in said(act(as_carol, "delete_selected", image, post="yes", expected=expected))
+
+
+@pytest.mark.parametrize(
+    ("action", "more", "before", "told"),
+    [
+        ("hide", {}, {}, "Changed hidden."),
+        ("show", {}, {"hidden": True}, "Changed hidden."),
+        ("add_tags", {"tags": "sea"}, {}, "Changed tags."),
+        ("remove_tags", {"tags": "sea"}, {"tags": ["sea"]}, "Changed tags."),
+        ("delete_selected", {"post": "yes"}, {}, ""),
+    ],
+)
+def test_every_action_leaves_an_entry_in_the_history(as_carol, carol, action, more, before, told):
+    image = an_image("One", **before)
+    act(as_carol, action, image, **more)
+    [entry] = LogEntry.objects.filter(user=carol, object_id=str(image.pk))
+    assert entry.get_change_message() == told
+    assert entry.is_deletion() == (action == "delete_selected")
 
 
 def test_who_may_delete_pictures_may_delete_what_was_reported_of_them(carol, as_carol):

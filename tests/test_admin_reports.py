@@ -135,6 +135,35 @@ def test_pictures_are_hidden_and_their_reports_resolved_in_bulk(as_carol):
     assert set(Image.objects.filter(hidden=True)) == {one.image, two.image}
 
 
+@pytest.mark.parametrize("how", ["the button", "the action"])
+def test_who_hid_a_picture_stands_in_its_history_and_in_that_of_all_reports_of_it(as_carol, carol, how):
+    report = a_report()
+    also = a_report(report.image)
+    hidden_before = a_report(an_image("Mountain", hidden=True))
+    if how == "the button":
+        as_carol.post(resolve(report), {"hide": "1"})
+        as_carol.post(resolve(hidden_before), {"hide": "1"})
+    else:
+        act(as_carol, "hide_selected", report, hidden_before)
+    entries = LogEntry.objects.filter(user=carol)
+    told = {(entry.object_id, entry.get_change_message()) for entry in entries}
+    assert told == {
+        (str(report.image.pk), "Changed hidden."),
+        *((str(each.pk), "Changed resolved.") for each in (report, also, hidden_before)),
+    }
+    history = as_carol.get(reverse("admin:search_image_history", args=[report.image.pk])).content.decode()
+    assert "Changed hidden." in history
+
+
+def test_what_another_curator_has_decided_meanwhile_is_not_noted_twice(as_carol, carol, alice):
+    report, other = a_report(), a_report()
+    report.resolve(alice)
+    hidden, closed = Report.resolve_all([report.pk, other.pk], carol)
+    assert (hidden, closed) == ([], [other])
+    assert Report.reopen_all([report.pk, other.pk]) == [report, other]
+    assert Report.reopen_all([report.pk, other.pk]) == []
+
+
 def test_a_resolved_report_says_who_and_when_and_can_be_opened_again(as_carol, carol):
     report = a_report()
     report.resolve(carol)

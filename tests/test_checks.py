@@ -1,16 +1,30 @@
 """Wrong configuration fails at start, with an id and the mend."""
 
+import uuid
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.core import checks
 from django.core.management import call_command
 from django.db import connection
+from django.test import Client
 
-from search.checks import models_are_there, pgvector_is_recent, vectors_are_of_the_active_model
+from search.checks import (
+    browsers_take_thumbnails,
+    models_are_there,
+    no_deletion_is_owed,
+    pgvector_is_recent,
+    pictures_can_be_written,
+    relevance_is_measured,
+    vectors_are_of_the_active_model,
+)
 from search.embedding import active_model
-from tests.base import a_vector, an_image
+from search.evaluation import calibrate, due
+from search.evaluation.calibration import LEAST
+from search.models import OwedDeletion
+from tests.base import a_vector, an_image, many_images
 
 
 def found(*databases: str) -> list[str | None]:
@@ -60,6 +74,35 @@ def test_folders_that_are_there_and_hub_ids_are_fine(settings: Any, tmp_path: Pa
     assert models_are_there(None) == []
 
 
+# Where pictures are kept
+
+
+def test_a_folder_that_can_not_be_written_is_told(settings: Any, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = tmp_path / "not" / "there yet"
+    assert pictures_can_be_written(None) == []
+    (tmp_path / "not").write_text("no folder")
+
+    [warning] = pictures_can_be_written(None)
+
+    assert (warning.id, warning.is_serious()) == ("search.W010", False)
+    assert f"DATA_DIR is '{settings.DATA_DIR}', and {settings.MEDIA_ROOT} can't be written." in warning.msg
+    assert warning.hint
+
+
+@pytest.mark.parametrize(
+    ("https", "public", "told"), [(True, "http", 1), (True, "https", 0), (False, "http", 0), (False, "https", 0)]
+)
+def test_thumbnails_that_no_browser_shows_on_a_page_by_https_are_told(
+    settings: Any, https: bool, public: str, told: int
+) -> None:
+    settings.HTTPS, settings.S3_PUBLIC_BASE_URL = https, f"{public}://cdn.example.org"
+
+    found = browsers_take_thumbnails(None)
+
+    assert [warning.id for warning in found] == ["search.W011"] * told
+    assert [f"S3_PUBLIC_BASE_URL is '{public}://cdn.example.org'" in warning.msg for warning in found] == [True] * told
+
+
 # Vectors of another model
 
 
@@ -101,6 +144,64 @@ def test_a_database_without_our_tables_is_left_to_migrate() -> None:
     assert vectors_are_of_the_active_model(None, ["default"]) == []
 
 
+# What was never measured, and what is owed
+
+
+@pytest.mark.django_db
+def test_a_collection_that_was_never_measured_is_told_with_the_command(as_carol: Client, settings: Any) -> None:
+    for _ in range(LEAST - 1):
+        an_image()
+    assert found("default") == []
+    assert "calibrate" not in as_carol.get("/admin/").content.decode()
+
+    an_image()
+
+    assert found("default") == ["search.W008"]
+    [warning] = relevance_is_measured(None, ["default"])
+    assert (warning.is_serious(), warning.hint) == (False, "Run `manage.py calibrate`.")
+    assert as_carol.get("/readyz").json()["relevance of results"] == "not measured: run manage.py calibrate"
+    assert "manage.py calibrate" in as_carol.get("/admin/").content.decode()
+
+    calibrate()
+
+    assert found("default") == []
+    assert "relevance of results" not in as_carol.get("/readyz").json()
+    assert "calibrate" not in as_carol.get("/admin/").content.decode()
+    settings.EMBEDDING_TEXT_MODEL = "somebody/another-model"
+    assert found("default") == ["search.W008"]
+
+
+@pytest.mark.django_db
+def test_a_server_measures_what_was_never_measured_when_the_model_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    states = iter(["ready", "loading", "loading", "ready"])
+    measured: list[bool] = []
+    monkeypatch.setattr(due, "calibrate_if_due", lambda: measured.append(True) or True)
+    monkeypatch.setattr(due, "in_background", lambda work: work())
+    monkeypatch.setattr(due, "status", lambda: {"words": next(states)})
+    monkeypatch.setattr(due, "LOOK_AGAIN", 0.0)
+    given_back: list[bool] = []
+    monkeypatch.setattr(due, "connection", SimpleNamespace(close=lambda: given_back.append(True)))
+
+    due.measure_soon_if_never()
+    assert measured == []
+    many_images(LEAST)
+    next(states)
+    due.measure_soon_if_never()
+    assert measured == [True]
+    assert list(states) == []
+    assert given_back == [True, True]
+
+
+@pytest.mark.django_db
+def test_files_of_deleted_pictures_are_told_with_the_command() -> None:
+    OwedDeletion.objects.create(pk=uuid.UUID(int=7))
+
+    assert found("default") == ["search.I009"]
+    [told] = no_deletion_is_owed(None, ["default"])
+    assert (told.is_serious(), told.hint) == (False, "Run `manage.py reconcile`.")
+    assert "1 deleted pictures" in told.msg
+
+
 # The database server
 
 
@@ -140,3 +241,5 @@ def test_the_database_is_asked_only_when_it_is_checked(databases: list[str] | No
     # Without the mark that opens the database to a test, any query fails.
     assert pgvector_is_recent(None, databases) == []
     assert vectors_are_of_the_active_model(None, databases) == []
+    assert relevance_is_measured(None, databases) == []
+    assert no_deletion_is_owed(None, databases) == []

@@ -10,7 +10,7 @@ from psycopg_pool import ConnectionPool
 
 from imagesearch.postgresql import base
 from imagesearch.postgresql.base import DatabaseWrapper
-from imagesearch.postgresql.limits import shared
+from imagesearch.postgresql.limits import bound_waits, shared
 from search.querying.scope import Scope
 from tests.s3_servers import free_port
 
@@ -29,6 +29,19 @@ def test_each_process_gets_its_share_and_commands_the_rest(
     limit: int, processes: int, size: int, given: tuple[int, int]
 ) -> None:
     assert shared(limit, processes, size) == given
+
+
+@pytest.mark.django_db
+def test_a_server_waits_for_no_lock_for_ever_unless_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = connection.settings_dict["OPTIONS"]
+    for said, waits in ((options["options"], "10s"), (f"{options['options']} -c lock_timeout=3s", "3s")):
+        monkeypatch.setitem(options, "options", said)
+        bound_waits()
+        other = connection.copy()
+        with other.cursor() as cursor:
+            cursor.execute("SHOW lock_timeout")
+            assert cursor.fetchone() == (waits,)
+        other.close()
 
 
 @pytest.mark.django_db

@@ -8,13 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.test import Client
+from django.urls import reverse
 
 from search import storage
-from search.ingestion import Details, add_picture, settle_deletions
+from search.ingestion import Details, add_picture, background, deleting, settle_deletions
 from search.ingestion.deleting import hold_off, let_go
 from search.models import Image, OwedDeletion, Report
 from search.models.image import content_id
 from search.storage import MissingObject, StorageUnavailable
+from tests.admin_pages import act, said
 from tests.base import picture_bytes, stored_image
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -52,6 +55,12 @@ def has_original(image_id: uuid.UUID) -> bool:
     except MissingObject:
         return False
     return True
+
+
+def a_thread(work: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
 
 
 def in_another_thread(work: Callable[[], object]) -> None:
@@ -241,3 +250,95 @@ def test_a_deletion_that_another_process_works_on_is_left_to_it(deletions: list[
 
     assert deletions == [storage.keys_of(free)]
     assert OwedDeletion.objects.get().pk == held
+
+
+# A storage that hangs
+
+
+@pytest.fixture
+def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[uuid.UUID]]:
+    """The storage answers nobody until the test has ended; the keys of what it was asked to delete."""
+    monkeypatch.setattr(background, "WAITED_FOR", 0.05)
+    asked: list[uuid.UUID] = []
+    goes_on = threading.Event()
+
+    def hang(keys: Iterable[str]) -> None:
+        asked.append(uuid.UUID(next(iter(keys))[-36:]))
+        goes_on.wait(60)
+        raise StorageUnavailable("The object storage does not answer: timed out")
+
+    monkeypatch.setattr(storage, "delete", hang)
+    yield asked
+    goes_on.set()
+    if thread := deleting._settling._thread:
+        thread.join(60)
+
+
+def test_who_deletes_many_waits_once_and_not_long_for_a_storage_that_hangs(hanging: list[uuid.UUID]) -> None:
+    for _ in range(12):
+        stored_image()
+
+    Image.objects.all().delete()
+    stored_image().delete()
+
+    assert not Image.objects.exists()
+    assert OwedDeletion.objects.count() == 13
+    assert len(hanging) == 1
+
+
+@pytest.mark.parametrize("how", ["one", "several"])
+def test_a_curator_is_told_that_files_are_still_there(as_carol: Client, hanging: list[uuid.UUID], how: str) -> None:
+    images = [stored_image(title="One") for _ in range(3)]
+
+    if how == "one":
+        page = reverse("admin:search_image_delete", args=[images[0].pk])
+        answer = as_carol.post(page, {"post": "yes"}, follow=True)
+        told = "was deleted successfully. The files of 1 picture are still being removed from the storage."
+    else:
+        answer = act(as_carol, "delete_selected", *images, post="yes")
+        told = "Successfully deleted 3 images. The files of 3 pictures are still being removed from the storage."
+
+    assert told in said(answer)
+    assert "removed with the next deletion, or by manage.py reconcile." in said(answer)
+
+
+def test_of_files_that_are_gone_nothing_is_told(as_carol: Client) -> None:
+    assert "files" not in said(act(as_carol, "delete_selected", stored_image(title="One"), post="yes"))
+    assert not OwedDeletion.objects.exists()
+
+
+def test_what_is_asked_for_while_it_is_done_is_done_after_that() -> None:
+    begun, goes_on, done = threading.Event(), threading.Event(), []
+
+    def work() -> None:
+        done.append(None)
+        begun.set()
+        goes_on.wait(30)
+
+    errand = background.Background(work, "an errand")
+    first = a_thread(errand.soon)
+    begun.wait(30)
+    second = a_thread(errand.soon)
+    while not errand._is_asked_for:
+        begun.wait(0.01)
+    goes_on.set()
+    first.join(30)
+    second.join(30)
+
+    assert len(done) == 2
+    assert errand._thread is None
+
+
+def test_work_that_fails_is_logged_and_done_again_when_it_is_asked_for_again(caplog: pytest.LogCaptureFixture) -> None:
+    done: list[None] = []
+
+    def work() -> None:
+        done.append(None)
+        raise ZeroDivisionError
+
+    errand = background.Background(work, "an errand")
+    errand.soon()
+    errand.soon()
+
+    assert len(done) == 2
+    assert [record.exc_info is not None for record in caplog.records] == [True, True]

@@ -15,7 +15,7 @@ import pytest
 from django.conf import settings as project
 from django.core.exceptions import ImproperlyConfigured
 
-from imagesearch import embedded_postgres
+from imagesearch import embedded_postgres, postmaster
 from imagesearch.embedded_upgrade import CannotUpgrade, upgrade
 
 WORK = """
@@ -234,6 +234,83 @@ def test_data_that_somebody_else_owns_are_told_with_what_to_run(
     monkeypatch.setattr(os, "geteuid", lambda: 65_534)
     with pytest.raises(ImproperlyConfigured, match=f"chown -R 65534 {tmp_path}"):
         embedded_postgres._check_owner(tmp_path, None)
+
+
+def test_data_that_others_may_read_since_a_copy_are_closed_to_them(tmp_path: Path) -> None:
+    (tmp_path / "PG_VERSION").write_text("18\n")
+    for mode, right in ((0o755, 0o700), (0o770, 0o700), (0o750, 0o750), (0o700, 0o700)):
+        tmp_path.chmod(mode)
+        embedded_postgres._check_owner(tmp_path, None)
+        assert tmp_path.stat().st_mode & 0o777 == right
+
+
+class AProcess:
+    """A process that works in `folder`, which None keeps secret; with `name` it may be a server."""
+
+    def __init__(self, folder: Path | None, name: str = "postgres") -> None:
+        self.folder, self.its_name = folder, name
+
+    def cwd(self) -> str:
+        if self.folder is None:
+            raise psutil.AccessDenied
+        return str(self.folder)
+
+    def is_running(self) -> bool:
+        return True
+
+    def name(self) -> str:
+        return self.its_name
+
+
+def noted_in(folder: Path, *, pgdata: Path, process: AProcess) -> Any:
+    """The wheel's facts of what stands in the `postmaster.pid` of `folder`."""
+    folder.mkdir(exist_ok=True)
+    (folder / "postmaster.pid").write_text("1\n")
+
+    class Info:
+        is_running = staticmethod(lambda: process.name().startswith("postgres"))
+
+    Info.pgdata, Info.process = pgdata, process  # type: ignore[attr-defined]
+
+    class InfoClass:
+        read_from_pgdata = staticmethod(lambda asked: Info if (asked / "postmaster.pid").exists() else None)
+
+    return InfoClass
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_a_copy_of_a_running_server_is_not_taken_for_it_and_not_started(tmp_path: Path, tells: bool) -> None:
+    original, copy = tmp_path / "original", tmp_path / "copy"
+    original.mkdir()
+    noted = noted_in(copy, pgdata=original, process=AProcess(original if tells else None))
+
+    assert postmaster.is_there(copy, noted) is None
+    with pytest.raises(
+        ImproperlyConfigured, match=f"{copy} is a copy .* Stop everything that uses {original}, remove {copy}, and"
+    ):
+        postmaster.remove_left_number(copy, noted)
+    assert (copy / "postmaster.pid").exists()
+
+
+@pytest.mark.parametrize("name", ["postgres", "python3"])
+def test_a_number_that_another_process_has_by_now_is_removed(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "postgres"
+    noted = noted_in(folder, pgdata=folder, process=AProcess(tmp_path, name))
+
+    assert postmaster.is_there(folder, noted) is None
+    postmaster.remove_left_number(folder, noted)
+
+    assert not (folder / "postmaster.pid").exists()
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_a_server_whose_folder_was_renamed_is_the_one_over_it(tmp_path: Path, tells: bool) -> None:
+    folder = tmp_path / "renamed"
+    noted = noted_in(folder, pgdata=tmp_path / "before", process=AProcess(folder if tells else None))
+
+    assert postmaster.is_there(folder, noted)
+    postmaster.remove_left_number(folder, noted)
+    assert (folder / "postmaster.pid").exists()
 
 
 @pytest.mark.parametrize("left", ["base/5", "photos"])

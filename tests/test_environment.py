@@ -93,6 +93,11 @@ def test_what_is_not_set_or_blank_is_the_default(monkeypatch: pytest.MonkeyPatch
         (environment.web_origins, {}, "pictures.example.org", "https://"),
         (environment.web_origins, {}, "https://pictures.example.org/", "alone"),
         (environment.web_origins, {}, "https://pictures.example.org/admin", "alone"),
+        (environment.web_address, {}, "https://s3.example.org/?region=here", "https://"),
+        (environment.web_address, {}, "https://s3.example.org/#here", "https://"),
+        (environment.web_origins, {}, "https://*.example.org", "write each origin out"),
+        (environment.web_origins, {"wildcards": True}, "https://*", "for all below"),
+        (environment.web_origins, {"wildcards": True}, "*", "for all below"),
         (environment.host_names, {"default": []}, "https://pictures.example.org", "without https://"),
         (environment.host_names, {"default": []}, "pictures.example.org:8000", "without https:// and port"),
         (environment.host_names, {"default": []}, "pictures.example.org/", "alone"),
@@ -124,7 +129,7 @@ def test_values_are_read_as_they_are_meant(monkeypatch: pytest.MonkeyPatch) -> N
         "https://s3.example.org:9000/base"
     )
     origins = ["https://pictures.example.org", "http://localhost:8001", "https://*.example.org"]
-    assert read_as(environment.web_origins, monkeypatch, ",".join(origins)) == origins
+    assert read_as(environment.web_origins, monkeypatch, ",".join(origins), wildcards=True) == origins
     hosts = ["pictures.example.org", ".example.org", "*", "192.0.2.7", "[::1]"]
     assert read_as(environment.host_names, monkeypatch, ",".join(hosts), default=[]) == hosts
     assert read_as(environment.time_zone, monkeypatch, "Asia/Seoul", default="UTC") == "Asia/Seoul"
@@ -136,6 +141,10 @@ SECRET = "the-secret-of-the-source"
 @pytest.mark.parametrize(
     ("value", "mend"),
     [
+        ('{"s3://a": {"anonymous": true}}', "a bucket's name alone"),
+        ('{"a/b": {"anonymous": true}}', "a bucket's name alone"),
+        (f'{{"a": {{"anonymous": true, "access_key": "k", "secret_key": "{SECRET}"}}}}', "remove one of the two"),
+        (f'{{"a": {{"session_token": "{SECRET}"}}}}', "needs its access_key and secret_key too"),
         ("bucket=https://s3.example.org", "write JSON such as"),
         ('["bucket"]', "write JSON such as"),
         ('{"bucket": "https://s3.example.org"}', "write JSON such as"),
@@ -316,6 +325,96 @@ def test_a_line_that_would_be_ignored_stops_the_start_without_being_repeated(tmp
 
     assert f"Line 2 of {tmp_path / '.env'}" in str(refused.value)
     assert "geheim" not in str(refused.value)
+
+
+# Settings that are wrong together
+
+UNREACHABLE = {"DATABASE_URL": "postgres://nobody@localhost/none", "DEBUG": "on", "SECRET_KEY": "unused"}
+BUCKET = {"AWS_STORAGE_BUCKET_NAME": "pictures"}
+CDN = {"S3_PUBLIC_BASE_URL": "https://cdn.example.org"}
+NONE_OF_THEM = dict.fromkeys(
+    (
+        "AWS_STORAGE_BUCKET_NAME", "AWS_LOCATION", "AWS_S3_ENDPOINT_URL", "S3_PUBLIC_BASE_URL",
+        "PICTURES_THROUGH_SITE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "S3_SOURCES",
+    ),
+    "",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        (CDN, "S3_PUBLIC_BASE_URL is 'https://cdn.example.org': .* set AWS_STORAGE_BUCKET_NAME too, or remove it"),
+        (
+            {**BUCKET, **CDN, "AWS_LOCATION": "a/folder"},
+            "S3_PUBLIC_BASE_URL is 'https://cdn.example.org': .* write https://cdn.example.org/a/folder, or",
+        ),
+        (
+            {**BUCKET, "S3_PUBLIC_BASE_URL": "https://cdn.example.org/my-folder", "AWS_LOCATION": "folder"},
+            "write https://cdn.example.org/my-folder/folder, or",
+        ),
+        (
+            {**BUCKET, **CDN, "PICTURES_THROUGH_SITE": "on"},
+            "S3_PUBLIC_BASE_URL is 'https://cdn.example.org': with PICTURES_THROUGH_SITE=on .* remove one of the two",
+        ),
+        ({"AWS_LOCATION": "folder"}, "AWS_LOCATION is 'folder': .* set AWS_STORAGE_BUCKET_NAME too, or remove it"),
+        ({**BUCKET, "AWS_LOCATION": "../other"}, "AWS_LOCATION is '../other': write a folder such as"),
+        ({**BUCKET, "AWS_LOCATION": "a//b"}, "AWS_LOCATION is 'a//b': write a folder such as"),
+        ({"AWS_STORAGE_BUCKET_NAME": "s3://pictures"}, "AWS_STORAGE_BUCKET_NAME is 's3://pictures': write the bucket"),
+        ({"AWS_STORAGE_BUCKET_NAME": "pictures/a"}, "AWS_STORAGE_BUCKET_NAME is 'pictures/a': .* AWS_LOCATION"),
+        (
+            {**BUCKET, "AWS_S3_ENDPOINT_URL": "https://s3.example.org/pictures"},
+            "AWS_S3_ENDPOINT_URL is 'https://s3.example.org/pictures': .* write https://s3.example.org[.]",
+        ),
+        (
+            {**BUCKET, "AWS_S3_ENDPOINT_URL": "https://me:geheim@s3.example.org"},
+            "AWS_S3_ENDPOINT_URL has a name or a password in it",
+        ),
+        ({"AWS_ACCESS_KEY_ID": "geheim"}, "AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not"),
+        ({"AWS_SECRET_ACCESS_KEY": "geheim"}, "AWS_SECRET_ACCESS_KEY is set, and AWS_ACCESS_KEY_ID is not"),
+        ({"AWS_SESSION_TOKEN": "geheim"}, "AWS_SESSION_TOKEN is set, and AWS_ACCESS_KEY_ID is not"),
+        ({"API_CORS_ORIGINS": "https://*.example.org"}, "API_CORS_ORIGINS is 'https://\\*.example.org': write each"),
+    ],
+)
+def test_settings_that_contradict_each_other_stop_the_start(
+    tmp_path: Path, variables: dict[str, str], told: str
+) -> None:
+    with pytest.raises(ImproperlyConfigured, match=told) as refused:
+        configured(DATA_DIR=str(tmp_path), **{**UNREACHABLE, **NONE_OF_THEM, **variables})
+    assert "geheim" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {**BUCKET, **CDN},
+        {**BUCKET, "AWS_LOCATION": "/a/folder/", "S3_PUBLIC_BASE_URL": "https://cdn.example.org/pictures/a/folder/"},
+        {**BUCKET, "AWS_S3_ENDPOINT_URL": "https://project.example.org/storage/v1/s3"},
+        {**BUCKET, "PICTURES_THROUGH_SITE": "on"},
+        {"AWS_STORAGE_BUCKET_NAME": "arn:aws:s3:eu-central-1:123456789012:accesspoint/pictures"},
+        {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "token"},
+        {"CSRF_TRUSTED_ORIGINS": "https://*.example.org"},
+    ],
+)
+def test_settings_that_fit_each_other_are_taken(tmp_path: Path, variables: dict[str, str]) -> None:
+    made = configured(DATA_DIR=str(tmp_path), **{**UNREACHABLE, **NONE_OF_THEM, **variables})
+
+    if "AWS_LOCATION" in variables:
+        assert made["STORAGES"]["default"]["OPTIONS"]["location"] == "a/folder"
+
+
+def test_check_tells_what_contradicts_in_one_line(tmp_path: Path) -> None:
+    ended = manage("check", folder=tmp_path, **UNREACHABLE, **CDN)
+
+    assert ended.returncode == 1
+    assert re.fullmatch("Configuration error: S3_PUBLIC_BASE_URL is 'https://cdn.example.org': .+\n", ended.stderr)
+
+
+def test_a_data_folder_that_can_not_be_one_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+
+    with pytest.raises(ImproperlyConfigured, match=f"DATA_DIR is '{tmp_path}/file': .+ Name a folder that this user"):
+        environment.local_secret_key(tmp_path / "file" / "secret_key")
 
 
 # The secret key

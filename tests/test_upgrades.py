@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import global_settings
+from django.conf import settings as project
 from django.core import checks
 from django.core.management import call_command
 from django.core.management.commands import migrate as djangos
@@ -303,6 +305,18 @@ def test_without_collectstatic_the_api_works_and_who_asks_is_told(client: Client
     assert "manage.py collectstatic" in str(hint)
 
 
+@pytest.mark.django_db
+def test_a_list_of_files_that_was_cut_off_is_as_good_as_none(client: Client, settings: Any, static: Path) -> None:
+    collect(settings)
+    manifest = Path(settings.STATIC_ROOT, "staticfiles.json")
+    manifest.write_text(manifest.read_text()[:-9])
+    settings.STATIC_ROOT = Path(settings.STATIC_ROOT)
+    client.raise_request_exception = False
+
+    assert client.get("/").status_code == 503
+    assert "manage.py collectstatic" in client.get("/readyz").json()["static files"]
+
+
 def test_files_that_were_changed_or_added_since_are_named(settings: Any, static: Path) -> None:
     collect(settings)
     upgrades.require_collected()
@@ -319,6 +333,24 @@ def test_files_that_were_changed_or_added_since_are_named(settings: Any, static:
     upgrades._not_collected.cache_clear()
     with pytest.raises(upgrades.NotCollected, match=r"collected: css/new\.css\."):
         upgrades.require_collected()
+
+
+@pytest.mark.django_db
+def test_what_was_collected_with_debug_on_is_served_with_debug_off(
+    client: Client, settings: Any, static: Path
+) -> None:
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    served = settings.STORAGES
+    settings.STATICFILES_DIRS = [static, project.BASE_DIR / "static"]
+    settings.STATICFILES_FINDERS = global_settings.STATICFILES_FINDERS
+    settings.STORAGES = {**served, "staticfiles": plain}
+    collect(settings)
+    settings.STORAGES = served
+    upgrades._not_collected.cache_clear()
+
+    answers = [client.get(path).status_code for path in ("/", "/nothing", "/admin/login/")]
+    assert answers == [200, 404, 200]
+    upgrades.require_collected()
 
 
 def test_what_collectstatic_leaves_out_is_not_missed(settings: Any, static: Path, tmp_path: Path) -> None:

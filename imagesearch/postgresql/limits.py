@@ -5,7 +5,12 @@ import logging
 import psycopg
 from django.db import connections
 
+from imagesearch.database_url import joined_options
+
 logger = logging.getLogger(__name__)
+
+LONGEST_WAIT = "10s"
+"""Of a server's statement for a lock that somebody else holds."""
 
 # Role and database may have limits of their own; -1 is none. They hold for no superuser.
 _LIMIT = """
@@ -28,6 +33,15 @@ def shared(limit: int, processes: int, size: int) -> tuple[int, int]:
     for_server = max(1, limit - max(2, limit // 5))
     processes = min(processes, for_server)
     return processes, min(size, for_server // processes)
+
+
+def bound_waits() -> None:
+    """Have the processes of a server, which are not started yet, wait for no lock longer than a person waits.
+
+    Commands wait as long as it takes. What DATABASE_URL says of it counts.
+    """
+    options = connections["default"].settings_dict["OPTIONS"]
+    options["options"] = joined_options(f"-c lock_timeout={LONGEST_WAIT}", options.get("options"))
 
 
 def share_connections(processes: int) -> int:

@@ -44,7 +44,8 @@ class TagsField(forms.CharField):
         return clean_tags(text)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        return clean_tags(data) != (initial or [])
+        before = clean_tags(initial) if isinstance(initial, str) else initial or []
+        return clean_tags(data or "") != before
 
 
 class UserSelect(AutocompleteSelect):
@@ -73,6 +74,10 @@ class ImageForm(_ImageModelForm):
         # None of them is there for those who may only look.
         for name in {"title", "description", "tags", "author", "licence"} & set(self.fields):
             self.fields[name].widget.attrs.update(IN_ITS_OWN_DIRECTION)
+        # What the page showed comes back with the form: a field that somebody else has changed since, and this person
+        # has not, stays as it is.
+        for name, field in self.fields.items():
+            field.show_hidden_initial = not self.is_bound or self.add_initial_prefix(name) in self.data
 
 
 class TagActionForm(ActionForm):

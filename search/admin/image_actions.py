@@ -1,5 +1,7 @@
 """What curators do to many pictures at once."""
 
+import hashlib
+import uuid
 from collections.abc import Callable, Sequence
 
 from django.contrib import admin, messages
@@ -7,8 +9,7 @@ from django.contrib.admin.actions import delete_selected as djangos_delete_selec
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
-from django.db.models.functions import Now
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -16,7 +17,8 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from search.admin.forms import MOST_TAGS, TagsField
 from search.admin.lists import Sturdy, log_changes
-from search.models import Image
+from search.conflicts import locked
+from search.models import Image, OwedDeletion
 
 _Retag = Callable[[Sequence[str]], list[str]]
 
@@ -52,29 +54,67 @@ def remove_tags(modeladmin: Sturdy, request: HttpRequest, queryset: QuerySet[Ima
 
 @admin.action(permissions=["delete"], description=gettext_lazy("Delete the selected pictures"))
 def delete_selected(modeladmin: Sturdy, request: HttpRequest, queryset: QuerySet[Image]) -> HttpResponse | None:
-    """Django's own, after a page that asks. Where all of a long list is selected, that page names no ids but how many
-    there are, and nothing is deleted when there are others by then."""
+    """Django's own, after a page that asks. Where all of a long list is selected, that page names no ids but a digest
+    of them, and asks again when the list holds others by then."""
     if modeladmin.too_many(request, queryset):
         return None
+    asks = "post" not in request.POST
     with transaction.atomic():
-        count = queryset.count()
-        if request.POST.get("expected", str(count)) != str(count):
+        ids = sorted(queryset.values_list("pk", flat=True)) if asks else [image.pk for image in _locked(queryset)]
+        if not asks and _has_changed(request, ids):
             text = _("The list has changed meanwhile, and nothing was deleted. Look at it again.")
-            modeladmin.message_user(request, text, messages.ERROR)
-            return None
-        response: HttpResponse | None = djangos_delete_selected(modeladmin, request, queryset)
+            modeladmin.message_user(request, text, messages.WARNING)
+            if not ids:
+                return None
+            asks = True
+            request.POST = _without_yes(request.POST)  # type: ignore[assignment] # as Django's own views do
+        # Those and no others, whatever the list holds by the time of the next statement.
+        chosen = modeladmin.get_queryset(request).filter(pk__in=ids)
+        response: HttpResponse | None = djangos_delete_selected(modeladmin, request, chosen)
     if isinstance(response, TemplateResponse):
         across = request.POST.get("select_across") == "1"
-        response.context_data = {**(response.context_data or {}), "across": across, "count": count}
+        context = {"across": across, "count": len(ids), "digest": _digest(ids)}
+        response.context_data = {**(response.context_data or {}), **context}
+    elif not asks:
+        tell_of_files(modeladmin, request, ids)
     return response
+
+
+def tell_of_files(modeladmin: Sturdy, request: HttpRequest, deleted: Sequence[uuid.UUID]) -> None:
+    """Tell the person where files of deleted pictures are still there, as when the storage hangs."""
+    if left := OwedDeletion.objects.filter(pk__in=deleted).count():
+        text = ngettext(
+            "The files of %(count)s picture are still being removed from the storage.",
+            "The files of %(count)s pictures are still being removed from the storage.",
+            left,
+        )
+        later = _("What it does not let go of now is removed with the next deletion, or by manage.py reconcile.")
+        modeladmin.message_user(request, f"{text % {'count': f'{left:,}'}} {later}", messages.WARNING)
+
+
+def _has_changed(request: HttpRequest, ids: Sequence[uuid.UUID]) -> bool:
+    """Whether these are others than those that the person was asked about. Who names them one by one need not say."""
+    asked_about = request.POST.get("expected")
+    if asked_about is None:
+        return request.POST.get("select_across") == "1"
+    return asked_about != _digest(ids)
+
+
+def _digest(ids: Sequence[uuid.UUID]) -> str:
+    return hashlib.sha256(b"".join(sorted(image_id.bytes for image_id in ids))).hexdigest()
+
+
+def _without_yes(sent: QueryDict) -> QueryDict:
+    rest = sent.copy()
+    rest.pop("post", None)
+    return rest
 
 
 def _set_hidden(modeladmin: Sturdy, request: HttpRequest, queryset: QuerySet[Image], *, hidden: bool) -> None:
     if modeladmin.too_many(request, queryset):
         return
     with transaction.atomic():
-        images = _locked(queryset.filter(hidden=not hidden))
-        Image.objects.filter(pk__in=[image.pk for image in images]).update(hidden=hidden, updated=Now())
+        images = Image.hide_all(_locked(queryset), hidden=hidden)
         log_changes(request, images, "hidden")
     if hidden:
         text = ngettext("%(count)s picture is hidden now.", "%(count)s pictures are hidden now.", len(images))
@@ -119,6 +159,4 @@ def _set_tags(modeladmin: Sturdy, request: HttpRequest, queryset: QuerySet[Image
 
 
 def _locked(queryset: QuerySet[Image]) -> list[Image]:
-    # In the order of their ids, so that two curators wait for each other and do not lock each other out.
-    rows = queryset.select_related(None).order_by("pk").select_for_update(of=("self",))
-    return list(rows.defer(None).only("title", "tags", "hidden"))
+    return locked(queryset.select_related(None).defer(None).only("title", "tags", "hidden"))

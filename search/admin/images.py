@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.db.models import ForeignKey, QuerySet
 from django.forms import ModelChoiceField
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -117,6 +117,18 @@ class ImageAdmin(Sturdy):
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Pictures come by upload or `manage.py ingest`: a row without its picture can't come to be."""
         return False
+
+    def lock_to_delete(self, keys: Sequence[Any]) -> None:
+        super().lock_to_delete(keys)
+        Report.lock(Report.objects.filter(image__in=keys))
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        response = super().delete_view(request, object_id, extra_context)
+        if request.method == "POST" and (ids := image_ids(object_id)):
+            image_actions.tell_of_files(self, request, ids)
+        return response
 
     def view_on_site(self, obj: Image) -> str:
         return obj.get_absolute_url()

@@ -17,10 +17,12 @@ from django.core.paginator import Paginator
 from django.db import DataError, transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
 from django.utils.functional import cached_property
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
+from search.admin.shared import Shared
 from search.texts import composed
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ class SturdyList(ChangeList):
             self.page_num = self.paginator.validate_number(self.page_num)
 
 
-class Sturdy(_ModelAdmin):
+class Sturdy(Shared, _ModelAdmin):
     """A list to which wrong filters, searches and selections do no harm."""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -100,7 +102,11 @@ class Sturdy(_ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         context = {"title": capfirst(self.opts.verbose_name_plural), **(extra_context or {})}
-        response: HttpResponse = super().changelist_view(request, context)
+        response = self.with_patience(
+            request,
+            lambda: super(Sturdy, self).changelist_view(request, context),
+            lambda: redirect(request.get_full_path()),
+        )
         if hasattr(request, _IMPOSSIBLE) and response.status_code == HTTPStatus.OK:
             response.status_code = HTTPStatus.BAD_REQUEST
         return response

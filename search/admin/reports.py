@@ -1,6 +1,7 @@
 """The reports, as a queue: those that nobody has looked at first, the picture beside what is said of it."""
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.contrib import admin, messages
@@ -110,7 +111,7 @@ class ReportAdmin(Sturdy):
     @admin.action(permissions=["change"], description=gettext_lazy("Open the selected reports again"))
     def reopen_selected(self, request: HttpRequest, queryset: QuerySet[Report]) -> None:
         if not self.too_many(request, queryset):
-            self._reopen(request, list(queryset.exclude(resolved=None)))
+            self._reopen(request, queryset.values_list("pk", flat=True))
 
     def resolve_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """One report resolved, with `hide` in the form its picture hidden too."""
@@ -122,16 +123,25 @@ class ReportAdmin(Sturdy):
         if report.resolved and not hide:
             text = _("%(user)s has resolved this report already.")
             self.message_user(request, text % {"user": report.resolver or _("Somebody")}, messages.WARNING)
-        else:
-            self._resolve(request, [report], hide=hide)
-        return self.response_post_save_change(request, report)
+            return self.response_post_save_change(request, report)
+        return self._decided(request, report, lambda: self._resolve(request, [report.pk], hide=hide))
 
     def reopen_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         report = self._asked_for(request, pk, allowed=self.has_change_permission(request))
         if isinstance(report, HttpResponse):
             return report
-        self._reopen(request, [report] if report.resolved else [])
-        return self.response_post_save_change(request, report)
+        return self._decided(request, report, lambda: self._reopen(request, [report.pk]))
+
+    def _decided(self, request: HttpRequest, report: Report, decide: Callable[[], None]) -> HttpResponse:
+        def back() -> HttpResponse:
+            answer: HttpResponse = self.response_post_save_change(request, report)
+            return answer
+
+        def work() -> HttpResponse:
+            decide()
+            return back()
+
+        return self.with_patience(request, work, back)
 
     def _asked_for(self, request: HttpRequest, pk: int, *, allowed: bool) -> Report | HttpResponse:
         """The report that a button was pressed for, or what to answer instead. Links change nothing."""
@@ -147,32 +157,25 @@ class ReportAdmin(Sturdy):
 
     def _resolve_all(self, request: HttpRequest, queryset: QuerySet[Report], *, hide: bool) -> None:
         if not self.too_many(request, queryset):
-            waiting = queryset.filter(resolved=None).select_related("image")
-            self._resolve(request, list(waiting), hide=hide)
+            self._resolve(request, queryset.filter(resolved=None).values_list("pk", flat=True), hide=hide)
 
-    def _resolve(self, request: HttpRequest, reports: list[Report], *, hide: bool) -> None:
-        if hide:  # once for each picture: that closes all that was said of it
-            reports = list({report.image_id: report for report in reports}.values())
-        closed = len(reports)
+    def _resolve(self, request: HttpRequest, keys: Iterable[int], *, hide: bool) -> None:
         with transaction.atomic():
-            if hide:
-                hidden = [report.image_id for report in reports]
-                closed = Report.objects.filter(resolved=None, image__in=hidden).count()
-            for report in reports:
-                report.resolve(cast("User", request.user), hide=hide)
-            log_changes(request, reports, "resolved")
-        if hide:
-            text = ngettext("%(count)s picture is hidden now.", "%(count)s pictures are hidden now.", len(reports))
-            self.message_user(request, text % {"count": len(reports)}, messages.SUCCESS)
-        text = ngettext("%(count)s report is resolved.", "%(count)s reports are resolved.", closed)
-        self.message_user(request, text % {"count": closed}, messages.SUCCESS)
+            hidden, closed = Report.resolve_all(list(keys), cast("User", request.user), hide=hide)
+            log_changes(request, hidden, "hidden")
+            log_changes(request, closed, "resolved")
+        if hidden:
+            text = ngettext("%(count)s picture is hidden now.", "%(count)s pictures are hidden now.", len(hidden))
+            self.message_user(request, text % {"count": len(hidden)}, messages.SUCCESS)
+        text = ngettext("%(count)s report is resolved.", "%(count)s reports are resolved.", len(closed))
+        self.message_user(request, text % {"count": len(closed)}, messages.SUCCESS)
 
-    def _reopen(self, request: HttpRequest, reports: list[Report]) -> None:
+    def _reopen(self, request: HttpRequest, keys: Iterable[int]) -> None:
         with transaction.atomic():
-            Report.objects.filter(pk__in=[report.pk for report in reports]).update(resolved=None, resolver=None)
-            log_changes(request, reports, "resolved")
-        text = ngettext("%(count)s report is open again.", "%(count)s reports are open again.", len(reports))
-        self.message_user(request, text % {"count": len(reports)}, messages.SUCCESS)
+            opened = Report.reopen_all(list(keys))
+            log_changes(request, opened, "resolved")
+        text = ngettext("%(count)s report is open again.", "%(count)s reports are open again.", len(opened))
+        self.message_user(request, text % {"count": len(opened)}, messages.SUCCESS)
 
     # What is shown
 

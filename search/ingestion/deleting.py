@@ -15,6 +15,7 @@ from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
 from search import storage
+from search.ingestion.background import Background
 from search.models import Image, OwedDeletion
 
 logger = logging.getLogger(__name__)
@@ -23,7 +24,9 @@ logger = logging.getLogger(__name__)
 @receiver(post_delete, sender=Image, dispatch_uid="owe-deletion-of-objects")
 def owe_deletion(instance: Image, **kwargs: Any) -> None:
     OwedDeletion.objects.get_or_create(pk=instance.pk)
-    transaction.on_commit(_settle_or_log)
+    # Once for all that a transaction deletes: where the storage hangs, each time would wait for it anew.
+    if not any(waiting[1] == _settling.soon for waiting in connection.run_on_commit):
+        transaction.on_commit(_settling.soon)
 
 
 def _settle_or_log() -> None:
@@ -32,6 +35,9 @@ def _settle_or_log() -> None:
     except storage.StorageUnavailable as error:
         # The rows stay: the next deletion, or `manage.py reconcile`, tries again.
         logger.error("Objects of deleted pictures are still there: %s", error)
+
+
+_settling = Background(_settle_or_log, "deletions")
 
 
 def settle_deletions() -> int:

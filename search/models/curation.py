@@ -1,5 +1,6 @@
 """What the people who look after the collection are told about it."""
 
+from collections.abc import Collection
 from typing import ClassVar
 
 from django.conf import settings
@@ -8,6 +9,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from search.conflicts import locked
 from search.models.image import Image
 from search.models.texts import ProseField
 
@@ -68,14 +70,42 @@ class Report(models.Model):
 
     def resolve(self, resolver: models.Model, *, hide: bool = False) -> None:
         """Close this report; with `hide`, take the picture out of sight and close all that was said of it."""
+        type(self).resolve_all([self.pk], resolver, hide=hide)
+
+    @classmethod
+    def resolve_all(
+        cls, keys: Collection[int], resolver: models.Model, *, hide: bool = False
+    ) -> "tuple[list[Image], list[Report]]":
+        """Close the reports of these keys; with `hide`, all that was said of their pictures, which are hidden then.
+
+        Returns the pictures that were not hidden before, and the reports that were not closed. Raises what
+        `search.conflicts` speaks of.
+        """
+        hidden: list[Image] = []
+        named = cls.objects.filter(pk__in=keys)
         with transaction.atomic():
-            closed = Report.objects.filter(resolved=None)
             if hide:
-                self.image.hide()
-                closed = closed.filter(image=self.image)
-            else:
-                closed = closed.filter(pk=self.pk)
-            closed.update(resolved=timezone.now(), resolver=resolver)
+                images = locked(Image.objects.filter(pk__in=named.values("image")).only("title", "hidden"))
+                hidden = Image.hide_all(images)
+                named = cls.objects.filter(image__in=images)
+            closed = cls.lock(named.filter(resolved=None))
+            cls.objects.filter(pk__in=[report.pk for report in closed]).update(
+                resolved=timezone.now(), resolver=resolver
+            )
+        return hidden, closed
+
+    @classmethod
+    def reopen_all(cls, keys: Collection[int]) -> "list[Report]":
+        """Open these reports again; return those that were closed."""
+        with transaction.atomic():
+            opened = cls.lock(cls.objects.filter(pk__in=keys).exclude(resolved=None))
+            cls.objects.filter(pk__in=[report.pk for report in opened]).update(resolved=None, resolver=None)
+        return opened
+
+    @staticmethod
+    def lock(reports: "models.QuerySet[Report]") -> "list[Report]":
+        """Lock reports until the transaction ends, after their pictures where those are locked too."""
+        return locked(reports.select_related("image").defer("image__embedding", "image__description"))
 
 
 class OwedDeletion(models.Model):

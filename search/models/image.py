@@ -3,6 +3,7 @@
 import hashlib
 import re
 import uuid
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -264,6 +265,14 @@ class Image(models.Model):
         return None if self.distance is None else 1 - self.distance
 
     def hide(self) -> None:
-        # Not save(): it fails when somebody has deleted the image meanwhile.
-        type(self).objects.filter(pk=self.pk).update(hidden=True, updated=Now())
-        self.hidden = True
+        self.hide_all([self])
+
+    @classmethod
+    def hide_all(cls, images: "Collection[Image]", *, hidden: bool = True) -> "list[Image]":
+        """Hide these images, or show them again; return those that this has changed. Many are locked before."""
+        changed = [image for image in images if image.hidden is not hidden]
+        # Not save(): it would write what others have changed since.
+        cls.objects.filter(pk__in=[image.pk for image in changed]).update(hidden=hidden, updated=Now())
+        for image in changed:
+            image.hidden = hidden
+        return changed

@@ -54,5 +54,6 @@ def picture_vector(token: uuid.UUID) -> Vector:
         picture = read_picture(bytes(kept.rendition), max_pixels=LONGEST * LONGEST).picture
         kept.embedding = picture_encoder().encode_pictures([picture])[0]
         kept.embedding_model = active_model()
-        kept.save(update_fields=["embedding", "embedding_model"])
+        # Not save(), which fails where it was just forgotten.
+        QueryPicture.objects.filter(pk=token).update(embedding=kept.embedding, embedding_model=kept.embedding_model)
     return np.asarray(kept.embedding, dtype=np.float32)

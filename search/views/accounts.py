@@ -8,6 +8,7 @@ from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.views import LoginView, PasswordChangeView
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
@@ -15,7 +16,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
-from search.forms import LoginForm
+from search.conflicts import is_overtaken
+from search.forms import ChangePasswordForm, LoginForm
 from search.models import SavedSearch
 from search.views.errors import error_page
 from search.views.methods import require_http_methods, require_safe
@@ -30,12 +32,24 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
         return redirect("search")
     form: UserCreationForm[Any] = UserCreationForm(request.POST if request.method == "POST" else None)
-    if form.is_valid():
-        login(request, form.save())
+    if form.is_valid() and (user := _made(form)):
+        login(request, user)
         messages.success(request, _("Welcome! You can add pictures now."))
         return HttpResponseRedirect(_next_page(request) or reverse("search"))
     status = 400 if form.errors else 200
     return render(request, "registration/sign_up.html", {"form": form, "next": _next_page(request)}, status=status)
+
+
+def _made(form: "UserCreationForm[Any]") -> Any:
+    """Return the new account; None where somebody was quicker to take the name, which the form then says."""
+    try:
+        with transaction.atomic():
+            return form.save()
+    except IntegrityError as error:
+        if not is_overtaken(error):
+            raise
+    form.full_clean()  # finds the other one now
+    return None
 
 
 def _next_page(request: HttpRequest) -> str:
@@ -71,6 +85,7 @@ def account(request: HttpRequest) -> HttpResponse:
 
 
 class ChangePassword(PasswordChangeView):
+    form_class = ChangePasswordForm
     success_url = reverse_lazy("search")
 
     def form_valid(self, form: Any) -> HttpResponse:

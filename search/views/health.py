@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 
 from search import embedding, storage, upgrades
+from search.evaluation import due
 from search.views.methods import require_safe
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,8 @@ def readyz(request: HttpRequest) -> HttpResponse:
     ready = all(state == "ok" for state in parts.values())
     # What works, and how fast: no reason to send nobody here.
     told = {f"encoding of {kind}": how for kind, how in embedding.encoding().items()}
+    if parts["migrations"] == "ok" and due.is_to_be_told():
+        told["relevance of results"] = f"not measured: run {due.MEASURE}"
     return JsonResponse({"status": "ok" if ready else "not ready", **parts, **told}, status=200 if ready else 503)
 
 

@@ -3,10 +3,12 @@
 import uuid
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.db import IntegrityError
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
+from search.conflicts import is_overtaken
 from search.forms import ReportForm
 from search.views.images import visible_image
 from search.views.methods import require_http_methods
@@ -22,6 +24,11 @@ def report(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
     report = form.save(commit=False)
     report.image = image
     report.reporter = request.user if request.user.is_authenticated else None
-    report.save()
+    try:
+        report.save()
+    except IntegrityError as error:
+        if not is_overtaken(error):
+            raise
+        raise Http404 from error  # somebody has deleted the picture just now
     messages.success(request, _("Thank you. A curator will look at this picture."))
     return redirect(image)

@@ -1,0 +1,42 @@
+"""Settings that are right by themselves and wrong together. Each stops the start with a way out.
+
+Nothing of it asks a server: that is `/readyz`.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+from imagesearch.environment import wrong
+
+
+def check_storage(*, bucket: str, folder: str, endpoint: str, public: str, through_site: bool) -> None:
+    """Raise ImproperlyConfigured for settings of the object storage that contradict each other."""
+    if folder and not bucket:
+        raise wrong("AWS_LOCATION", folder, "a folder of no bucket: set AWS_STORAGE_BUCKET_NAME too, or remove it.")
+    if public and not bucket:
+        mend = "there is no bucket that it could show: set AWS_STORAGE_BUCKET_NAME too, or remove it."
+        raise wrong("S3_PUBLIC_BASE_URL", public, mend)
+    if public and through_site:
+        mend = "with PICTURES_THROUGH_SITE=on nobody is sent there: remove one of the two."
+        raise wrong("S3_PUBLIC_BASE_URL", public, mend)
+    if public and folder and not f"{urlsplit(public).path}/".endswith(f"/{folder}/"):
+        mend = f"pictures lie in the folder {folder} (AWS_LOCATION): write {public}/{folder}, or remove AWS_LOCATION."
+        raise wrong("S3_PUBLIC_BASE_URL", public, mend)
+    if bucket and urlsplit(endpoint).path.rstrip("/").endswith(f"/{bucket}"):
+        mend = f"the bucket stands in AWS_STORAGE_BUCKET_NAME alone: write {endpoint.removesuffix(f'/{bucket}')}."
+        raise wrong("AWS_S3_ENDPOINT_URL", endpoint, mend)
+
+
+def check_keys(keys: Mapping[str, str]) -> None:
+    """Raise ImproperlyConfigured for a part of a key. `keys` are AWS_ACCESS_KEY_ID and what goes with it, by name.
+
+    Values are not repeated: they are secrets.
+    """
+    key, secret, token = keys
+    for there, lacking in ((key, secret), (secret, key), (token, key)):
+        if keys[there] and not keys[lacking]:
+            raise ImproperlyConfigured(
+                f"{there} is set, and {lacking} is not: set both, or neither where the machine has a role or ~/.aws."
+            )

@@ -1,0 +1,64 @@
+"""Which server runs over a data folder: what `postmaster.pid` says of it, and whether that can still be true."""
+
+from pathlib import Path
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+from django.core.exceptions import ImproperlyConfigured
+
+
+def is_there(folder: Path, info_class: Any) -> Any:
+    """Return the wheel's facts of the server over `folder`, None where none runs."""
+    info = _noted(folder, info_class)
+    return info if info and info.is_running() and _works_in(info, folder) else None
+
+
+def _noted(folder: Path, info_class: Any) -> Any:
+    """Return what stands in `postmaster.pid`, None where that is nothing whole."""
+    try:
+        return info_class.read_from_pgdata(folder)
+    except (AssertionError, ValueError):  # it is being written
+        return None
+
+
+def _works_in(info: Any, folder: Path) -> bool:
+    """Whether the process that `postmaster.pid` of `folder` names is a server over this very folder.
+
+    The file may have been copied with the folder, and its number may have been given to another process since.
+    """
+    try:
+        return Path(info.process.cwd()).samefile(folder)
+    except psutil.NoSuchProcess:
+        return False
+    except (psutil.Error, OSError):  # of another user, who need not tell: a folder may have been renamed since
+        return _is_of(info, folder) or not Path(info.pgdata).exists()
+
+
+def _is_of(info: Any, folder: Path) -> bool:
+    try:
+        return Path(info.pgdata).samefile(folder)
+    except OSError:
+        return False
+
+
+def remove_left_number(folder: Path, info_class: Any) -> None:
+    """Remove a `postmaster.pid` whose number is another process's by now: PostgreSQL would not start beside that.
+
+    Raises ImproperlyConfigured for a copy of a folder over which a server runs.
+    """
+    info = _noted(folder, info_class)
+    if not info or info.process is None or _works_in(info, folder):
+        return
+    if info.is_running() and not _is_of(info, folder) and _works_in(info, info.pgdata):
+        raise ImproperlyConfigured(
+            f"{folder} is a copy that was made while PostgreSQL ran over {info.pgdata}, and its parts may not fit "
+            f"together. Stop everything that uses {info.pgdata}, remove {folder}, and copy it again."
+        )
+    (folder / "postmaster.pid").unlink(missing_ok=True)
+
+
+def is_postgres(process: Any) -> bool:
+    try:
+        return bool(process.is_running() and process.name().startswith("postgres"))
+    except psutil.Error:
+        return False

@@ -1,0 +1,134 @@
+"""What curators change while others change it too: workers that compute vectors, people, other curators."""
+
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db import OperationalError, connection, transaction
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+
+from search.conflicts import is_conflict, locked, retried
+
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[Any]
+else:
+    _ModelAdmin = admin.ModelAdmin
+
+_IS_KEPT_OUT = "is_kept_out"
+"""Set on a request whose form can't be saved, since somebody else is changing the row."""
+
+
+def busy() -> str:
+    return _(
+        "Somebody else is changing this just now, or its vector is being computed. Nothing was changed: "
+        "try again in a moment."
+    )
+
+
+class Shared(_ModelAdmin):
+    """A form writes what was changed in it and nothing else, over the row as it is by then.
+
+    What is posted locks its row first. Where somebody else holds that for long, the person is told and keeps what
+    they typed; a deadlock is tried again.
+    """
+
+    def with_patience(
+        self, request: HttpRequest, work: Callable[[], HttpResponse], otherwise: Callable[[], HttpResponse]
+    ) -> HttpResponse:
+        """Return what `work` answers, or `otherwise` where others don't let it, which the person is told."""
+        if request.method != "POST":  # it changes nothing, and would be led back to itself
+            return work()
+        try:
+            return retried(work)
+        except OperationalError as error:
+            if not is_conflict(error):
+                raise
+        self.message_user(request, busy(), messages.ERROR)
+        return otherwise()
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        def work() -> HttpResponse:
+            answer: HttpResponse = super(Shared, self).changeform_view(request, object_id, form_url, extra_context)
+            return answer
+
+        try:
+            return retried(work)
+        except OperationalError as error:
+            if not is_conflict(error) or connection.in_atomic_block:
+                raise
+        # The same once more without the lock: its form refuses itself, and shows what was typed.
+        setattr(request, _IS_KEPT_OUT, True)
+        response = work()
+        if response.status_code == HTTPStatus.OK:  # not of a row that is gone
+            response.status_code = HTTPStatus.CONFLICT
+        return response
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return self.with_patience(
+            request,
+            lambda: super(Shared, self).delete_view(request, object_id, extra_context),
+            lambda: redirect(request.get_full_path()),
+        )
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        found: Any = super().get_object(request, object_id, from_field)
+        is_written = request.method == "POST" and connection.in_atomic_block and not hasattr(request, _IS_KEPT_OUT)
+        if found is None or not is_written:
+            return found
+        # As it is by now: what waited for the lock may find it changed, or gone.
+        rows = locked(self.get_queryset(request).filter(pk=found.pk))
+        return rows[0] if rows else None
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
+        return _refusing(form) if hasattr(request, _IS_KEPT_OUT) else form
+
+    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
+        """Write a new row, or what was changed in the form; a row that was changed in nothing is left alone."""
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
+        fields = {field.name: field for field in obj._meta.concrete_fields}
+        changed = [name for name in form.changed_data if name in fields]
+        if changed:
+            noted = [name for name, field in fields.items() if getattr(field, "auto_now", False)]
+            obj.save(update_fields=[*changed, *noted])
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        with transaction.atomic():
+            self.lock_to_delete([obj.pk])
+            super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        with transaction.atomic():
+            self.lock_to_delete(list(queryset.values_list("pk", flat=True)))
+            super().delete_queryset(request, queryset)
+
+    def lock_to_delete(self, keys: Sequence[Any]) -> None:
+        """Lock rows that are about to be deleted, and what goes or changes with them, in the order of all."""
+        locked(self.model._base_manager.filter(pk__in=keys).only("pk"))
+
+
+def _refusing(form: Any) -> Any:
+    """Return a form like this one that is never valid, and says why."""
+
+    class Refusing(form):  # type: ignore[misc] # known when it is asked for
+        def clean(self) -> Any:
+            cleaned = super().clean()
+            self.add_error(None, forms.ValidationError(busy()))
+            return cleaned
+
+    return Refusing

@@ -1,0 +1,55 @@
+"""Work that a person waits for only for a moment, and that goes on without them where it takes longer."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from django.db import connection
+
+logger = logging.getLogger(__name__)
+
+WAITED_FOR = 2.0
+"""Seconds that whoever asks waits: what is quick is done by then, and what hangs holds nobody up."""
+
+
+class Background:
+    """Does `work` in a thread of its own whenever it is asked for, one at a time; what it raises is logged."""
+
+    def __init__(self, work: Callable[[], object], name: str) -> None:
+        self._work, self._name = work, name
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._is_asked_for = False
+
+    def soon(self) -> None:
+        """Have the work done from its start, after what is under way; wait for that, but for WAITED_FOR at most."""
+        with self._lock:
+            self._is_asked_for = True
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:  # no thread can be had
+                    logger.warning("%s: not now", self._name, exc_info=True)
+                    return
+                self._thread = thread
+            thread = self._thread
+        thread.join(WAITED_FOR)
+
+    def _run(self) -> None:
+        try:
+            while self._is_next():
+                self._work()
+        except Exception:
+            logger.exception("%s", self._name)
+            with self._lock:
+                self._thread = None
+        finally:
+            connection.close()
+
+    def _is_next(self) -> bool:
+        with self._lock:
+            is_next, self._is_asked_for = self._is_asked_for, False
+            if not is_next:
+                self._thread = None
+            return is_next

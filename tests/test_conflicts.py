@@ -1,0 +1,436 @@
+"""Two who change the same rows at once: a worker and a curator, two curators, a curator and whoever deletes."""
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.forms import BaseUserCreationForm
+from django.contrib.auth.models import Group, Permission, User
+from django.db import DatabaseError, OperationalError, connection, transaction
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from search import conflicts
+from search.admin.accounts import SetPasswordForm
+from search.conflicts import retried
+from search.embedding import active_model
+from search.forms import ChangePasswordForm
+from search.ingestion.claims import Pending, Stale, claim, give_vectors
+from search.models import Image, Report
+from search.views import images, reports
+from tests.admin_pages import IMAGES, REPORTS, act, said
+from tests.base import a_vector, an_image, in_another_thread, picture_file
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BUSY = "Somebody else is changing this just now, or its vector is being computed. Nothing was changed:"
+
+
+def change_page(row: Any) -> str:
+    return reverse(f"admin:{row._meta.label_lower.replace('.', '_')}_change", args=[row.pk])
+
+
+def as_curator(name: str) -> Client:
+    curator = User.objects.create_user(name, is_staff=True)
+    curator.user_permissions.set(Permission.objects.filter(content_type__app_label="search"))
+    client = Client(raise_request_exception=False)
+    client.force_login(curator)
+    return client
+
+
+def pending(**fields: Any) -> Image:
+    image = an_image(**fields)
+    Image.objects.filter(pk=image.pk).update(embedding=None, embedding_model="")
+    return image
+
+
+@contextmanager
+def meanwhile(*works: Callable[[], Any]) -> Iterator[list[Any]]:
+    """Run works in threads with connections of their own; what they return is in the list when the block ends."""
+    done: list[Any] = []
+
+    def run(work: Callable[[], Any]) -> Any:
+        try:
+            return work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        running = [pool.submit(run, work) for work in works]
+        yield done
+        done.extend(each.result(60) for each in running)
+
+
+def wait_until_somebody_waits() -> None:
+    """Return when a statement of another connection waits for a lock."""
+    patience = threading.Event()
+    with connection.cursor() as cursor:
+        for _ in range(3000):
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            if cursor.fetchone()[0]:
+                return
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
+            patience.wait(0.01)
+    raise AssertionError("nobody waits")
+
+
+# A curator, and a worker that computes vectors
+
+
+@pytest.mark.parametrize("owed", [Pending, Stale])
+def test_what_is_saved_while_a_vector_is_computed_is_kept_and_so_is_the_vector(owed: Any) -> None:
+    carol = as_curator("carol")
+    image = pending(title="One")
+    if owed is Stale:
+        Image.objects.filter(pk=image.pk).update(embedding=a_vector(1), embedding_model="an/older-model")
+
+    held = threading.Event()
+
+    def save() -> Any:
+        held.wait(30)
+        return carol.post(change_page(image), {"title": "Lighthouse", "tags": "sea"}, follow=True)
+
+    with meanwhile(save) as done, claim(owed(), 10, ()) as claimed:
+        held.set()
+        assert claimed == [image]
+        wait_until_somebody_waits()
+        give_vectors({image.pk: a_vector(7)}, "by hand")
+
+    assert "changed successfully" in said(done[0])
+    image.refresh_from_db()
+    assert (image.title, image.tags) == ("Lighthouse", ["sea"])
+    assert (image.embedding_model, image.embedding_backend) == (active_model(), "by hand")
+
+
+def test_who_has_to_wait_for_too_long_is_told_and_keeps_what_they_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conflicts, "PATIENCE", "50ms")
+    carol = as_curator("carol")
+    image = pending(title="One", tags=["sea"])
+
+    def everything() -> list[Any]:
+        delete_page = reverse("admin:search_image_delete", args=[image.pk])
+        return [
+            carol.post(change_page(image), {"title": "Lighthouse", "description": "Before <the> storm"}),
+            act(carol, "hide", image),
+            act(carol, "add_tags", image, tags="sky"),
+            act(carol, "delete_selected", image, post="yes"),
+            carol.post(delete_page, {"post": "yes"}, follow=True),
+            carol.post(change_page(image), {"title": "등대"}, headers={"accept-language": "ko"}),
+        ]
+
+    with claim(Pending(), 10, ()), meanwhile(everything) as done:
+        pass
+
+    [[form, *actions, in_korean]] = [*done]
+    assert form.status_code == HTTPStatus.CONFLICT
+    assert BUSY in form.content.decode()
+    assert 'value="Lighthouse"' in form.content.decode()
+    assert "Before &lt;the&gt; storm" in form.content.decode()
+    assert [BUSY in said(answer) for answer in actions] == [True] * 4
+    assert "다른 사람이" in in_korean.content.decode()
+    image.refresh_from_db()
+    assert (image.title, image.tags, image.hidden) == ("One", ["sea"], False)
+
+
+def test_a_form_of_a_picture_that_is_deleted_meanwhile_answers_in_words() -> None:
+    carol = as_curator("carol")
+    image = an_image("One")
+
+    held = threading.Event()
+
+    def save() -> Any:
+        held.wait(30)
+        return carol.post(change_page(image), {"title": "Lighthouse"}, follow=True)
+
+    with meanwhile(save) as done, transaction.atomic():
+        Image.objects.filter(pk=image.pk)._raw_delete(using="default")
+        held.set()
+        wait_until_somebody_waits()
+
+    assert done[0].status_code == HTTPStatus.OK
+    assert "Perhaps it was deleted?" in said(done[0])
+
+
+# A form writes what was changed in it
+
+
+def columns_written(queries: CaptureQueriesContext, table: str) -> set[str]:
+    found: set[str] = set()
+    for query in queries:
+        if match := re.match(rf'UPDATE "{table}" SET (.+) WHERE ', query["sql"], flags=re.DOTALL):
+            found |= set(re.findall(r'"(\w+)" = ', match[1]))
+    return found
+
+
+def test_no_form_of_the_admin_writes_more_than_was_changed_in_it(admin_client: Client, alice: User) -> None:
+    image = an_image("One", description="A house")
+    asked: dict[type[Any], tuple[Any, dict[str, Any], set[str]]] = {
+        Image: (image, {"title": "Two", "description": "A house"}, {"title", "updated"}),
+        Report: (Report.objects.create(image=image, reason="other"), {"reason": "violent"}, set()),
+        User: (alice, {"username": "alice", "email": "alice@example.org", "is_active": "on"}, {"email"}),
+        Group: (Group.objects.create(name="curators"), {"name": "the curators"}, {"name"}),
+    }
+    assert set(admin.site._registry) == set(asked), "say here what the form of a new model writes"
+    assert not [one for one in admin.site._registry.values() if one.inlines], "these write whole rows"
+    for model, (row, sent, expected) in asked.items():
+        if model is User:
+            joined = alice.date_joined
+            shown = {"date_joined_0": f"{joined:%Y-%m-%d}", "date_joined_1": f"{joined:%H:%M:%S}"}
+            sent.update(shown | {f"initial-{name}": value for name, value in shown.items()})
+        with CaptureQueriesContext(connection) as queries:
+            answer = admin_client.post(change_page(row), sent)
+        assert answer.status_code == HTTPStatus.FOUND, answer.context["adminform"].form.errors
+        assert columns_written(queries, model._meta.db_table) == expected, model
+
+
+def test_what_somebody_else_has_changed_since_the_page_was_opened_stays() -> None:
+    carol = as_curator("carol")
+    image = an_image("One", description="A house\nby the sea", tags=["sea"], hidden=True)
+    page = carol.get(change_page(image)).content.decode()
+    shown = {
+        "title": "One", "initial-title": "One", "tags": "sea", "initial-tags": "sea", "initial-hidden": "True",
+        "description": "A house\r\nby the sea", "initial-description": "A house\r\nby the sea", "hidden": "on",
+    }  # fmt: skip
+    assert {name for name in shown if name.startswith("initial-")} <= set(re.findall(r'name="(initial-\w+)"', page))
+    Image.objects.filter(pk=image.pk).update(tags=["sea", "evening"], description="Better words", hidden=False)
+
+    carol.post(change_page(image), {**shown, "title": "Lighthouse"})
+
+    image.refresh_from_db()
+    assert (image.title, image.tags) == ("Lighthouse", ["sea", "evening"])
+    assert (image.description, image.hidden) == ("Better words", False)
+
+
+def test_a_new_password_changes_nothing_else_of_an_account(alice: User) -> None:
+    words = {"new_password1": "a long new secret", "new_password2": "a long new secret"}
+    own = ChangePasswordForm(alice, {"old_password": "alice's secret", **words})
+    by_curator = SetPasswordForm(
+        User.objects.get(pk=alice.pk), {"password1": "another new secret", "password2": "another new secret"}
+    )
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+
+    for form in (own, by_curator):
+        assert form.is_valid(), form.errors
+        form.save()
+        assert not User.objects.get(pk=alice.pk).is_active
+    assert User.objects.get(pk=alice.pk).check_password("another new secret")
+
+
+# Two curators
+
+
+def several(count: int) -> tuple[list[Image], list[Report]]:
+    """Pictures, and reports of them that were made in the opposite order."""
+    pictures = sorted((an_image(str(number)) for number in range(count)), key=lambda image: image.pk)
+    made = [Report.objects.create(image=image, reason="other") for image in reversed(pictures)]
+    return pictures, made
+
+
+@pytest.mark.parametrize("other", ["hide", "delete_selected", "resolve_selected", "the account"])
+def test_curators_who_change_the_same_pictures_at_once_both_succeed(
+    monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    monkeypatch.setattr(conflicts, "TRIES", 1)  # the order of locks alone must do
+    carol, dora = as_curator("carol"), as_curator("dora")
+    admin_client = Client(raise_request_exception=False)
+    admin_client.force_login(User.objects.create_superuser("admin"))
+    for turn in range(4):
+        pictures, made = several(25)
+        eve = User.objects.create_user(f"eve{turn}")
+        Image.objects.update(uploader=eve)
+        Report.objects.update(reporter=eve)
+        together = threading.Barrier(2)
+
+        def first(made: list[Report] = made, together: threading.Barrier = together) -> Any:
+            together.wait(30)
+            return act(carol, "hide_selected", *made, where=REPORTS)
+
+        def second(
+            pictures: list[Image] = pictures,
+            made: list[Report] = made,
+            eve: User = eve,
+            together: threading.Barrier = together,
+        ) -> Any:
+            together.wait(30)
+            if other == "resolve_selected":
+                return act(dora, other, *made, where=REPORTS)
+            if other == "the account":
+                return admin_client.post(
+                    reverse("admin:auth_user_delete", args=[eve.pk]), {"post": "yes"}, follow=True
+                )
+            return act(dora, other, *reversed(pictures), post="yes")
+
+        with meanwhile(first, second) as done:
+            pass
+        assert [answer.status_code for answer in done] == [HTTPStatus.OK] * 2
+        assert not [answer for answer in done if BUSY in said(answer)]
+        # What dora has resolved before carol pressed is no more hers to hide.
+        shown = Image.objects.filter(hidden=False).count()
+        assert not shown or (other == "resolve_selected" and shown == len(pictures))
+        assert not Report.objects.filter(resolved=None).exists()
+        assert not User.objects.filter(pk=eve.pk).exists() or other != "the account"
+        Image.objects.all().delete()
+
+
+def test_the_victim_of_a_deadlock_is_tried_again() -> None:
+    one, two = an_image("One"), an_image("Two")
+    together = threading.Barrier(2)
+    tries: list[str] = []
+
+    def take(name: str, *order: Image) -> Callable[[], None]:
+        def work() -> None:
+            tries.append(name)
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL deadlock_timeout = '20ms'")
+                for image in order:
+                    Image.objects.filter(pk=image.pk).update(author=name)
+                    if tries.count(name) == 1 and image is order[0]:
+                        together.wait(30)
+
+        return work
+
+    with meanwhile(lambda: retried(take("carol", one, two)), lambda: retried(take("dora", two, one))):
+        pass
+
+    assert len(tries) == 3
+    assert len(set(Image.objects.values_list("author", flat=True))) == 1
+
+
+def raise_with_code(code: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"DO $$ BEGIN RAISE EXCEPTION 'made up' USING ERRCODE = '{code}'; END $$")
+
+
+@pytest.mark.parametrize(("code", "tries"), [("40P01", conflicts.TRIES), ("40001", conflicts.TRIES), ("55P03", 1)])
+def test_who_is_a_victim_each_time_is_told_the_truth(monkeypatch: pytest.MonkeyPatch, code: str, tries: int) -> None:
+    monkeypatch.setattr(conflicts, "_PAUSE", 0.0)
+    carol = as_curator("carol")
+    report = Report.objects.create(image=an_image("One"), reason="other")
+    tried: list[None] = []
+
+    def fail(*args: Any, **options: Any) -> None:
+        tried.append(None)
+        raise_with_code(code)
+
+    monkeypatch.setattr(Report, "resolve_all", fail)
+    answer = carol.post(reverse("admin:search_report_resolve", args=[report.pk]), {"hide": "1"}, follow=True)
+
+    assert BUSY in said(answer)
+    assert len(tried) == tries
+    report.refresh_from_db()
+    assert report.resolved is None
+
+
+def test_an_error_that_is_no_conflict_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[None] = []
+
+    def fail() -> None:
+        tried.append(None)
+        raise_with_code("57014")
+
+    with pytest.raises(OperationalError):
+        retried(fail)
+    assert len(tried) == 1
+
+
+@pytest.mark.parametrize("code", ["40P01", "40001", "55P03"])
+def test_who_changes_something_by_a_page_or_a_program_is_told_it_too(
+    monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    client = as_curator("carol")
+    path = f"{an_image('One').get_absolute_url()}report/"
+    monkeypatch.setattr(reports, "visible_image", lambda *args: raise_with_code(code))
+    monkeypatch.setattr("search.api.images.add_picture", lambda *args: raise_with_code(code))
+
+    page = client.post(path, {"reason": "other"})
+    in_korean = client.post(path, {"reason": "other"}, headers={"accept-language": "ko"})
+    answer = client.post("/api/images", {"picture": picture_file()})
+
+    assert (page.status_code, page.headers["Retry-After"]) == (HTTPStatus.CONFLICT, "5")
+    assert "Somebody else is changing the same pictures." in page.content.decode()
+    assert "The database does not answer." not in page.content.decode()
+    assert "다른 사람이 같은 이미지를 바꾸고 있습니다." in in_korean.content.decode()
+    assert (answer.status_code, answer.headers["Retry-After"]) == (HTTPStatus.CONFLICT, "5")
+    assert answer.json()["type"].endswith("#conflict")
+
+
+@pytest.mark.parametrize("path", ["/", "/admin/search/image/", "/api/search"])
+def test_who_only_looks_while_a_table_is_locked_is_told_that_the_database_is_busy(path: str) -> None:
+    client = as_curator("carol")
+    client.get(path)
+
+    def look() -> Any:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '50ms'")
+        return client.get(path)
+
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE search_image")
+        with meanwhile(look) as done:
+            pass
+
+    assert done[0].status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert "The database is busy." in done[0].content.decode()
+
+
+# What was deleted or made meanwhile
+
+
+def test_a_report_of_a_picture_that_was_just_deleted_answers_404(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = an_image("One")
+    seen = images.visible_image
+
+    def deleted_after(*args: Any) -> Image:
+        found = seen(*args)
+        in_another_thread(lambda: Image.objects.all()._raw_delete(using="default")).join()
+        return found
+
+    monkeypatch.setattr(reports, "visible_image", deleted_after)
+    client.raise_request_exception = False
+    assert client.post(f"{image.get_absolute_url()}report/", {"reason": "other"}).status_code == HTTPStatus.NOT_FOUND
+
+
+def test_the_second_of_two_who_take_a_name_at_once_is_told_so(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    save = BaseUserCreationForm.save
+
+    def overtaken(form: Any, commit: bool = True) -> Any:
+        in_another_thread(lambda: User.objects.create_user("dora")).join()
+        return save(form, commit)
+
+    monkeypatch.setattr(BaseUserCreationForm, "save", overtaken)
+    client.raise_request_exception = False
+    words = {"username": "dora", "password1": "a long new secret", "password2": "a long new secret"}
+    answer = client.post(reverse("sign-up"), words)
+    assert answer.status_code == HTTPStatus.BAD_REQUEST
+    assert "already exists" in answer.content.decode()
+
+
+def test_what_django_says_of_a_row_that_is_gone_is_no_500(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*args: Any) -> None:
+        raise DatabaseError("Save with update_fields did not affect any rows.")
+
+    monkeypatch.setattr(reports, "visible_image", gone)
+    client.raise_request_exception = False
+    page = client.post(f"{an_image('One').get_absolute_url()}report/", {"reason": "other"})
+    assert page.status_code == HTTPStatus.CONFLICT
+    assert "Somebody else has changed or deleted this meanwhile." in page.content.decode()
+
+
+def test_the_list_stays_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conflicts, "PATIENCE", "50ms")
+    carol = as_curator("carol")
+    image = pending(title="One")
+    with claim(Pending(), 10, ()), meanwhile(lambda: act(carol, "hide", image, where=f"{IMAGES}?q=One")) as done:
+        pass
+    assert done[0].redirect_chain[-1][0] == f"{IMAGES}?q=One"
