@@ -50,7 +50,7 @@ bench-full: $(VENV)/.installed-bench ## measure the index up to 1,000,000 rows a
 	$(BIN)/python -m benchmarks --full
 
 messages: $(VENV)/.installed-dev ## collect and compile the translations (needs gettext)
-	$(BIN)/python manage.py makemessages -l ko -e html,txt,py,jinja --no-location --no-obsolete
+	$(BIN)/python manage.py makemessages -l ko -i .venv -i var -e html,txt,py,jinja --no-location --no-obsolete
 	$(BIN)/python manage.py compilemessages -l ko
 
 clean: ## remove the virtual environment and everything under var/: the database and the pictures too

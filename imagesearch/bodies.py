@@ -28,17 +28,22 @@ class Body:
         self._socket = environ.get("gunicorn.socket")
         told = environ.get("CONTENT_LENGTH") or ""
         # As the server does, which says so; others leave chunks as they are, and so must we.
-        self._in_chunks = not told and bool(
+        self.is_in_chunks = not told and bool(
             environ.get("wsgi.input_terminated") and "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
         )
         self._left = int(told) if told.isdecimal() else 0
-        if self._in_chunks:
+        self._too_long: Exception = RequestDataTooBig("A body in chunks is longer than a form may be.")
+        if self.is_in_chunks:
             self._left = _most(environ.get("CONTENT_TYPE", ""))
             # Django goes by it. A body that is shorter ends where it ends.
             environ["CONTENT_LENGTH"] = str(self._left)
         self.is_unread = self._left > 0
         """Whether there may be more of it that can be read."""
         environ["wsgi.input"] = self
+
+    def limit_to(self, most: int, too_long: Exception) -> None:
+        """Raise `too_long` after `most` bytes of one in chunks."""
+        self._left, self._too_long = min(self._left, most), too_long
 
     def read(self, size: int = -1, /) -> bytes:
         """Return `size` bytes, or what is left. Raises BadRequest and RequestDataTooBig."""
@@ -52,13 +57,13 @@ class Body:
         data = self._tried(read, size)
         self._left -= len(data)
         has_ended = len(data) < size and (whole or not data)
-        if has_ended or (not self._left and not self._in_chunks):
+        if has_ended or (not self._left and not self.is_in_chunks):
             self._left, self.is_unread = 0, False
-        if has_ended and not self._in_chunks:
+        if has_ended and not self.is_in_chunks:
             # What came so far could pass for the whole: a picture that lacks its lower half.
             raise BadRequest("The body ended before its Content-Length.")
         if size and not self._left and self.is_unread and self._tried(self._stream.read, 1):
-            raise RequestDataTooBig("A body in chunks is longer than a form may be.")
+            raise self._too_long
         return data
 
     def _tried(self, read: Callable[[int], bytes], size: int) -> bytes:
@@ -108,5 +113,5 @@ class Answer:
 def _most(content_type: str) -> int:
     """Bytes that a body of this kind may have."""
     if content_type.startswith("multipart/form-data"):
-        return int((settings.UPLOAD_MAX_FILES * settings.UPLOAD_MAX_MB + FORM_MB) * 1_000_000)
+        return int((max(settings.UPLOAD_MAX_REQUEST_MB, settings.UPLOAD_MAX_MB) + FORM_MB) * 1_000_000)
     return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE or FORM_MB * 1_000_000)

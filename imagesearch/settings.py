@@ -117,6 +117,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "search.middleware.MethodNotAllowed",
+    "search.middleware.BodyLimits",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -284,6 +285,8 @@ UPLOAD_MAX_MEGAPIXELS = whole_number("UPLOAD_MAX_MEGAPIXELS", default=100, least
 # For `ingest`: files of cameras and scanners are larger than what is sent through a browser.
 INGEST_MAX_MB = whole_number("INGEST_MAX_MB", default=1000, least=1, most=4000)
 UPLOAD_MAX_FILES = whole_number("UPLOAD_MAX_FILES", default=50, least=1, most=1000)
+# Of a whole form with its pictures; the page sends them one by one, except where scripts are off.
+UPLOAD_MAX_REQUEST_MB = whole_number("UPLOAD_MAX_REQUEST_MB", default=200, least=1, most=50_000)
 # Above the form's own limit, which tells the person what it is.
 DATA_UPLOAD_MAX_NUMBER_FILES = UPLOAD_MAX_FILES + 100
 # A selection of 500 pictures, each with its similarity; more is told in words up to this.

@@ -7,12 +7,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from search import upgrades
+from search import upgrades, uploads
 from search.api.problems import Problem, is_for_programs
 from search.conflicts import is_conflict, is_overtaken
 from search.embedding import Busy, Loading, ModelUnavailable
@@ -90,6 +91,36 @@ class MethodNotAllowed:
         return HttpResponseNotAllowed(methods) if methods and request.method not in methods else None
 
 
+class BodyLimits:
+    """Refuses a body that is longer than its address takes, before it is read; one in chunks as soon as it is."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
+        told = str(request.META.get("CONTENT_LENGTH") or "")
+        length = int(told) if told.isdecimal() else 0
+        if not length:
+            return None
+        name = request.resolver_match.view_name if request.resolver_match else ""
+        if name == uploads.MANY_PICTURES and settings.UPLOAD_LOGIN_REQUIRED and not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path())
+        most = uploads.most_bytes(name)
+        too_large = uploads.TooLarge(length, most, of_picture=name in uploads.ONE_PICTURE)
+        body = request.META.get("wsgi.input")
+        if body is not None and getattr(body, "is_in_chunks", False):
+            body.limit_to(most, too_large)
+        elif length > most:
+            raise too_large
+        if not uploads.fits_the_disk(min(length, most)):
+            return unavailable_page(request, uploads.DiskFull())
+        request.upload_handlers = [uploads.LimitedUploadHandler(request, most_files=uploads.most_files(name))]
+        return None
+
+
 class Unavailable:
     """Answers 503, with a page that needs none of them, when a part is not there or was left out of an upgrade."""
 
@@ -150,6 +181,9 @@ def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | N
     elif isinstance(error, ModelUnavailable):
         problem, advice = _("Searching and adding pictures is not possible just now: a model is missing."), str(error)
         part = "model"
+    elif isinstance(error, uploads.DiskFull):
+        problem = _("There is no room here just now for what you send.")
+        advice, part = _("Nothing was added. Try again later, and tell the people who run this site."), "disk"
     elif isinstance(error, StorageUnavailable):
         problem, advice, part = _("The place where the pictures are kept does not answer."), "", "storage"
     elif isinstance(error, (OperationalError, InterfaceError)):

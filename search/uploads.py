@@ -1,35 +1,110 @@
-"""Uploaded files are read no further than their limit: what is too large costs neither memory nor disk."""
+"""What a request may carry: more is refused by its headers, before a byte is kept, and files are written up to their
+limit."""
 
+import errno
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
+from django.http import HttpRequest
+
+MANY_PICTURES = "upload"
+"""The address that takes several pictures in one form."""
+ONE_PICTURE = {"search-by-picture", "api:add-image", "api:search-picture"}
+"""Addresses that take a single one. All others take none."""
+_SPARE = 64 * 1024
+"""Bytes for the heads of a form's parts."""
+_KEPT_FREE = 100_000_000
+"""Bytes of the temporary folder that no upload may take."""
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class DiskFull(Exception):
+    """There is no room in the temporary folder for what is uploaded."""
+
+    def __init__(self) -> None:
+        super().__init__(f"{_folder()} has no room for what is uploaded.")
+
+
+class TooLarge(RequestDataTooBig):
+    """A body of `found` bytes, where its address takes `limit` at most; `of_picture`: it is that of one picture."""
+
+    def __init__(self, found: int, limit: int, *, of_picture: bool) -> None:
+        super().__init__(f"The body has {found:,} bytes; the limit is {limit:,}.")
+        self.found, self.limit, self.of_picture = found, limit, of_picture
+
+
+def fits_the_disk(length: int) -> bool:
+    """Whether the temporary folder has room for a body of this length."""
+    return length <= _SPARE or shutil.disk_usage(_folder()).free >= length + _KEPT_FREE
+
+
+def _folder() -> str:
+    return str(settings.FILE_UPLOAD_TEMP_DIR or tempfile.gettempdir())
+
+
+def most_bytes(name: str) -> int:
+    """Return how many bytes the body of a request to the address of this name may have."""
+    without_files = int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE) + _SPARE
+    if name == MANY_PICTURES:
+        return without_files + int(max(settings.UPLOAD_MAX_REQUEST_MB, settings.UPLOAD_MAX_MB) * 1_000_000)
+    return without_files + int(settings.UPLOAD_MAX_MB * 1_000_000 if name in ONE_PICTURE else 0)
+
+
+def most_files(name: str) -> int:
+    if name == MANY_PICTURES:
+        return int(settings.UPLOAD_MAX_FILES)
+    return 1 if name in ONE_PICTURE else 0
 
 
 class LimitedUploadHandler(TemporaryFileUploadHandler):
-    """Writes a file to disk up to UPLOAD_MAX_MB; the rest is counted and dropped.
+    """Writes files to disk up to UPLOAD_MAX_MB, and `most_files` of them; the rest is counted and dropped.
 
-    The file then tells its true `size`, so that it is refused with a figure while the others in the same form are
-    taken.
+    Each file tells its true `size`, so that it is refused with a figure while the others in the same form are taken.
+    Raises DiskFull.
     """
 
     file: TemporaryUploadedFile
 
+    def __init__(self, request: HttpRequest | None = None, *, most_files: int = 1) -> None:
+        super().__init__(request)
+        self._files_left = most_files
+
     def new_file(self, field_name: str, file_name: str, *args: Any, **kwargs: Any) -> None:
         path = PurePath(file_name)
-        # Django makes the ending part of a name on disk, where 255 bytes are the most.
-        super().new_file(field_name, path.stem + path.suffix[:16], *args, **kwargs)
+        with self._told_when_full():
+            # Django makes the ending part of a name on disk, where 255 bytes are the most.
+            super().new_file(field_name, path.stem + path.suffix[:16], *args, **kwargs)
         self.received = 0
+        self._room = settings.UPLOAD_MAX_MB * 1_000_000 if self._files_left > 0 else 0
+        self._files_left -= 1
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         self.received += len(raw_data)
-        if self.received <= settings.UPLOAD_MAX_MB * 1_000_000:
-            super().receive_data_chunk(raw_data, start)
+        if self.received <= self._room:
+            with self._told_when_full():
+                super().receive_data_chunk(raw_data, start)
 
     def file_complete(self, file_size: int) -> "UploadedFile[Any] | None":
-        file = super().file_complete(file_size)
-        if file_size > settings.UPLOAD_MAX_MB * 1_000_000:
-            self.file.truncate(0)
+        with self._told_when_full():
+            file = super().file_complete(file_size)
+            if file_size > self._room:
+                self.file.truncate(0)
         return file
+
+    @contextmanager
+    def _told_when_full(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno in _DISK_FULL:
+                self.upload_interrupted()  # which removes the file
+                raise DiskFull from error
+            raise

@@ -99,7 +99,7 @@ def test_chunks_are_read_up_to_what_a_form_may_hold(settings: Any, length: int) 
 
 
 def test_files_in_chunks_may_be_as_many_and_large_as_in_one_piece(settings: Any) -> None:
-    settings.UPLOAD_MAX_MB = settings.UPLOAD_MAX_FILES = 1
+    settings.UPLOAD_MAX_MB = settings.UPLOAD_MAX_REQUEST_MB = 1
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 4000
     too_large = form(bytes(1_500_000))
 

@@ -15,7 +15,9 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
 from search.api.problems import Problem, is_for_programs
+from search.imaging.errors import too_many_bytes
 from search.middleware import unavailable_page
+from search.uploads import TooLarge
 from search.views.forgery import Refusal, why_refused
 
 
@@ -35,6 +37,8 @@ def bad_request(request: HttpRequest, exception: Any = None) -> HttpResponse:
 
 
 def _what_is_bad(request: HttpRequest, error: Any) -> tuple[int, Refusal]:
+    if isinstance(error, TooLarge):
+        return 413, _too_large(error)
     if isinstance(error, RequestDataTooBig):
         limit = filesizeformat(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         advice = _("Without its files a form may have up to %(limit)s. Shorten what you wrote.") % {"limit": limit}
@@ -52,6 +56,14 @@ def _what_is_bad(request: HttpRequest, error: Any) -> tuple[int, Refusal]:
     if isinstance(error, DisallowedHost):
         return 400, _unknown_name(request)
     return 400, Refusal(_("That request can't be understood."), _("Go back and try again."))
+
+
+def _too_large(error: TooLarge) -> Refusal:
+    if error.of_picture:
+        told = too_many_bytes(error.found, settings.UPLOAD_MAX_MB * 1_000_000)
+        return Refusal(str(told), _("Save the picture smaller, then try again."))
+    advice = _("At most %(limit)s can be sent here at once.") % {"limit": filesizeformat(error.limit)}
+    return Refusal(_("What was sent is too large."), advice)
 
 
 def _unknown_name(request: HttpRequest) -> Refusal:
