@@ -24,6 +24,9 @@ from imagesearch.database_url import WrongDatabaseUrl, read_database_url
 _YES = {"1", "on", "true", "yes"}
 _NO = {"0", "off", "false", "no"}
 _HOST = re.compile(r"\[[0-9a-fA-F:.%a-z]+\]|[^/:\s]+")
+SHORTEST_KEY = 32
+"""Characters of a secret key, a quarter of them different."""
+HOW_TO_MAKE_ONE = "make one with `python -c 'import secrets; print(secrets.token_urlsafe(50))'`"
 _VARIABLE = re.compile(r"(?:export )?([A-Za-z_0-9]+)=")
 
 
@@ -206,6 +209,15 @@ def postgres_url(name: str) -> dict[str, Any] | None:
     except WrongDatabaseUrl as error:
         message = f"{name} must read like postgres://user:password@host:5432/database. {error}"
         raise ImproperlyConfigured(message) from None
+
+
+def check_secret_key(key: str) -> None:
+    """Raise ImproperlyConfigured for a key that can be found by trying: sessions and links are signed with it."""
+    if len(key) < SHORTEST_KEY or len(set(key)) < SHORTEST_KEY // 4 or key.startswith("django-insecure-"):
+        raise ImproperlyConfigured(
+            f"SECRET_KEY can be guessed, with {len(key)} characters, {len(set(key))} of them different: "
+            f"{HOW_TO_MAKE_ONE}, and keep it. Everybody has to log in anew then; nothing else changes."
+        )
 
 
 def local_secret_key(path: Path) -> str:

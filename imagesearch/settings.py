@@ -15,9 +15,11 @@ from imagesearch import embedded_postgres
 from imagesearch.combinations import check_keys, check_storage
 from imagesearch.database_url import joined_options
 from imagesearch.environment import (
+    HOW_TO_MAKE_ONE,
     base_path,
     bucket_folder,
     bucket_name,
+    check_secret_key,
     choice,
     flag,
     host_names,
@@ -49,11 +51,10 @@ DEBUG = flag("DEBUG", default=_database is None)
 SECRET_KEY = text("SECRET_KEY")
 if not SECRET_KEY:
     if not DEBUG:
-        raise ImproperlyConfigured(
-            "SECRET_KEY is not set, and DEBUG is off: make one with "
-            "`python -c 'import secrets; print(secrets.token_urlsafe(50))'`, and keep it."
-        )
+        raise ImproperlyConfigured(f"SECRET_KEY is not set, and DEBUG is off: {HOW_TO_MAKE_ONE}, and keep it.")
     SECRET_KEY = local_secret_key(DATA_DIR / "secret_key")
+elif not DEBUG:
+    check_secret_key(SECRET_KEY)
 
 _listening = listening_names()
 ALLOWED_HOSTS = host_names("ALLOWED_HOSTS", list(dict.fromkeys(["localhost", "127.0.0.1", "[::1]", *_listening])))
@@ -64,6 +65,8 @@ CSRF_TRUSTED_ORIGINS = web_origins("CSRF_TRUSTED_ORIGINS", wildcards=True)
 HTTPS = flag("HTTPS", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 30 * 24 * 3600 if HTTPS else 0
+# Whether other sites below the same name speak TLS too is not ours to say.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"] if HTTPS else []
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 X_FRAME_OPTIONS = "DENY"
 

@@ -1,5 +1,6 @@
 """Wrong configuration fails at start, with an id and the mend."""
 
+import secrets
 import uuid
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +10,7 @@ import pytest
 from django.core import checks
 from django.core.management import call_command
 from django.db import connection
-from django.test import Client
+from django.test import Client, override_settings
 
 from search.checks import (
     browsers_take_thumbnails,
@@ -25,6 +26,14 @@ from search.evaluation import calibrate, due
 from search.evaluation.calibration import LEAST
 from search.models import OwedDeletion
 from tests.base import a_vector, an_image, many_images
+from tests.s3_servers import configured
+
+
+def test_a_site_with_https_has_nothing_that_django_warns_of_before_it_goes_public() -> None:
+    made = configured(DEBUG="off", HTTPS="on", SECRET_KEY=secrets.token_urlsafe(50))
+    with override_settings(**{name: value for name, value in made.items() if name.isupper() and name != "DATABASES"}):
+        told = checks.run_checks(tags=["security"], include_deployment_checks=True)
+        assert [one for one in told if not one.is_silenced()] == []
 
 
 def found(*databases: str) -> list[str | None]:

@@ -80,7 +80,7 @@ def test_one_search_that_waits_for_a_connection_does_not_hold_up_another() -> No
 @pytest.mark.django_db
 def test_where_no_server_answers_that_is_told_at_once_and_not_when_the_patience_of_the_pool_ends() -> None:
     nowhere = {**connection.settings_dict, "HOST": "127.0.0.1", "PORT": str(free_port())}
-    nowhere["OPTIONS"] = {**nowhere["OPTIONS"], "pool": {"min_size": 1, "timeout": 60}}
+    nowhere |= {"CONN_MAX_AGE": 0, "OPTIONS": {**nowhere["OPTIONS"], "pool": {"min_size": 1, "timeout": 60}}}
     wrapper = DatabaseWrapper(nowhere, alias="nowhere")
 
     with pytest.raises(OperationalError, match="refused"):

@@ -489,6 +489,17 @@ def test_the_note_of_the_demo_names_the_models_where_nobody_else_does(tmp_path: 
     assert noted["EMBEDDING_TEXT_MODEL"] == "somebody/words"
 
 
+@pytest.mark.parametrize(
+    "key", ["abc", "changeme" * 8, "0123456789abcdef0123456789abcde", "django-insecure-" + "kx8q2m4w" * 8]
+)
+def test_a_secret_key_that_can_be_guessed_stops_the_start_and_is_not_repeated(tmp_path: Path, key: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"SECRET_KEY can be guessed.*secrets\.token_urlsafe") as stopped:
+        configured(DATA_DIR=str(tmp_path), DEBUG="off", SECRET_KEY=key)
+
+    assert key not in str(stopped.value)
+    assert configured(DATA_DIR=str(tmp_path), DEBUG="on", SECRET_KEY=key)["SECRET_KEY"] == key
+
+
 def test_the_secret_key_is_kept_in_the_data_folder_when_debug_is_on(tmp_path: Path) -> None:
     first, second = (configured(DATA_DIR=str(tmp_path), DEBUG="on", SECRET_KEY="") for _ in range(2))
 

@@ -139,8 +139,11 @@ def test_an_unknown_picture_gets_a_page_that_says_so(client: Client, params: dic
 
 
 def test_pages_may_load_nothing_from_elsewhere(client: Client):
-    policy = client.get("/").headers["Content-Security-Policy"]
+    headers = client.get("/").headers
+    policy = headers["Content-Security-Policy"]
     assert "default-src 'self'" in policy
+    assert "style-src 'self';" in policy
+    assert "camera=()" in headers["Permissions-Policy"]
     assert "script-src" not in policy or "unsafe" not in policy.split("script-src")[1].split(";")[0]
 
 
