@@ -204,7 +204,9 @@ CACHES = {
 # --- Pictures ---------------------------------------------------------------------------------------------------
 
 S3_BUCKET = text("AWS_STORAGE_BUCKET_NAME")
-S3_ENDPOINT_URL = web_address("AWS_S3_ENDPOINT_URL")
+# The last two are boto3's own, which would go there whatever we took it for.
+_endpoints = ("AWS_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+S3_ENDPOINT_URL = next(filter(None, map(web_address, _endpoints)), "")
 # For pictures in other buckets too, whose originals may stay there.
 S3_CONNECTION = {
     "endpoint_url": S3_ENDPOINT_URL or None,
@@ -225,7 +227,10 @@ S3_CLIENT: dict[str, Any] = {
     # Servers that merely speak S3 rarely know the newer trailing checksums.
     "request_checksum_calculation": "when_required" if S3_ENDPOINT_URL else "when_supported",
     "response_checksum_validation": "when_required" if S3_ENDPOINT_URL else "when_supported",
-    "s3": {"addressing_style": choice("S3_ADDRESSING_STYLE", STYLES, default="path" if S3_ENDPOINT_URL else "auto")},
+    # With "auto", boto3 signs addresses of Amazon's global name, which regions that were opened after 2019 refuse.
+    "s3": {
+        "addressing_style": choice("S3_ADDRESSING_STYLE", STYLES, default="path" if S3_ENDPOINT_URL else "virtual")
+    },
 }
 
 

@@ -4,15 +4,13 @@ import logging
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from search import upgrades
+from search import storage, upgrades
 from search.api.problems import Problem, is_for_programs
 from search.embedding import Busy, ModelUnavailable
 from search.storage import StorageUnavailable
@@ -142,7 +140,7 @@ class ContentSecurityPolicy:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
-        pictures = " ".join(["'self'", "data:", "blob:", *_storage_origins()])
+        pictures = " ".join(["'self'", "data:", "blob:", *storage.origins()])
         self.policy = "; ".join(
             [
                 "default-src 'self'",
@@ -160,12 +158,3 @@ class ContentSecurityPolicy:
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", self.policy)
         return response
-
-
-def _storage_origins() -> list[str]:
-    """The origins that presigned or public addresses of pictures have."""
-    address = settings.S3_PUBLIC_BASE_URL or settings.S3_ENDPOINT_URL
-    if address:
-        parts = urlsplit(address)
-        return [f"{parts.scheme}://{parts.netloc}"]
-    return ["https://*.amazonaws.com"] if settings.S3_BUCKET else []
