@@ -3,7 +3,8 @@
 import uuid
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.db import IntegrityError
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
@@ -22,6 +23,9 @@ def report(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
     report = form.save(commit=False)
     report.image = image
     report.reporter = request.user if request.user.is_authenticated else None
-    report.save()
+    try:
+        report.save()
+    except IntegrityError:  # the picture, or the account, was deleted this very moment
+        raise Http404 from None
     messages.success(request, _("Thank you. A curator will look at this picture."))
     return redirect(image)
