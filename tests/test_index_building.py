@@ -201,6 +201,16 @@ def test_in_a_container_the_index_is_built_with_half_of_its_memory_at_most(monke
     assert memory == ["50MB"]
 
 
+def test_with_hardly_any_memory_the_index_is_built_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    many_images(20)
+    drop_index()
+    monkeypatch.setattr(index_building, "memory_bytes", lambda: 1 << 16)
+
+    build_index()
+
+    assert index_state() is State.THERE
+
+
 def test_a_load_that_is_killed_without_the_index_is_made_good_by_the_next(photos: Path, settings) -> None:
     script = (
         "import os, signal, sys, django; django.setup()\n"
@@ -251,20 +261,33 @@ def test_a_rebuild_that_is_killed_leaves_one_whole_index_and_is_made_good(
     assert nearest() == with_index
 
 
-def test_a_rebuild_that_was_killed_at_its_very_end_is_not_made_again(
-    photos: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("step", ["drop_index", "_rename"])
+@pytest.mark.parametrize("by", ["load", "rebuild"])
+def test_what_a_rebuild_had_made_when_it_was_killed_is_not_made_again(
+    photos: Path, step: str, by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many_images(20)
     with monkeypatch.context() as killed:
-        killed.setattr(index_building, "_rename", mock.Mock(side_effect=KeyboardInterrupt))
+        killed.setattr(index_building, step, mock.Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             index_building.rebuild_index()
-    assert valid_indexes() == {"image_embedding_hnsw_ccnew": True}
+    made = oid_of("image_embedding_hnsw_ccnew")
     monkeypatch.setattr(index_building, "_create_as", mock.Mock(side_effect=AssertionError))
 
-    load(photos)
+    if by == "load":
+        drop_index()
+        load(photos)
+    else:
+        index_building.rebuild_index()
 
     assert valid_indexes() == {"image_embedding_hnsw": True}
+    assert oid_of("image_embedding_hnsw") == made
+
+
+def oid_of(index: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT %s::regclass::oid", [index])
+        return int(cursor.fetchone()[0])
 
 
 def test_a_rebuild_that_is_killed_says_nothing_of_the_index_that_is_still_there(

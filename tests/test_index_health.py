@@ -147,8 +147,8 @@ def test_what_an_interrupted_rebuild_left_beside_a_whole_index_is_told_and_remov
 
 def test_rows_that_no_search_finds_are_no_reason_to_build_the_index_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """A walk gives up among them, as while a collection is embedded anew for another model; a search scans then."""
-    images = many_images(200)
-    others = many_images(1200)
+    images = many_images(120)
+    others = many_images(600)
     Image.objects.filter(pk__in=[image.pk for image in others]).update(embedding_model="another")
     for name, value in {"_NARROWEST": 24, "CANDIDATES": 96}.items():
         monkeypatch.setattr(planning, name, value)

@@ -64,19 +64,19 @@ def _is_whole(name: str) -> bool | None:
 
 def build_index() -> None:
     """Build the index of the vectors. Reading and writing go on meanwhile; there is no index until the end."""
-    _with_resources(_create)
+    _build(_create)
 
 
 def rebuild_index() -> bool:
     """Build the index anew, with the parameters of this version. Where there is one, it serves until the end.
 
-    Returns False where a load or somebody else is at it. An interrupted one leaves nothing that is used, and the next
-    one removes what it left.
+    Returns False where a load or somebody else is at it. What an interrupted one left is removed by the next one, or
+    put to use where it is whole.
     """
     if not _locked():
         return False
     try:
-        _with_resources(_create_beside if index_state() is State.THERE else _create)
+        _build(_create_beside if index_state() is State.THERE else _create)
     finally:
         _unlock()
     return True
@@ -105,6 +105,13 @@ def is_under_way() -> bool:
         return bool(cursor.fetchone()[0])
 
 
+def _build(create: Callable[[], None]) -> None:
+    if _is_whole(vector_index().name + _BESIDE):  # made by a rebuild that was killed before it was done
+        _replace()
+    else:
+        _with_resources(create)
+
+
 def _with_resources(create: Callable[[], None]) -> None:
     with _resources(parallel=True):
         try:
@@ -118,9 +125,6 @@ def _with_resources(create: Callable[[], None]) -> None:
 
 
 def _create() -> None:
-    if _is_whole(vector_index().name + _BESIDE):  # of a rebuild that was killed after the old one was gone
-        _replace()
-        return
     _drop_leftovers()
     drop_index()  # what is left of one that was not finished
     _create_as(vector_index())
@@ -170,7 +174,7 @@ def _resources(*, parallel: bool) -> Iterator[None]:
     if _is_here():
         needed = max(64 << 20, _ROW * _vectors().count() * 5 // 4)
         free = min(psutil.virtual_memory().available, memory_bytes())  # the first knows no container's limit
-        memory = min(needed, free // 2)
+        memory = max(1 << 20, min(needed, free // 2))  # the least that PostgreSQL takes
         settings["maintenance_work_mem"] = f"{memory >> 10}kB"
         settings["max_parallel_maintenance_workers"] = str(core_count() - 1)
     if not parallel:
