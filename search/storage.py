@@ -100,7 +100,7 @@ def translated() -> Iterator[None]:
         raise MissingObject(str(error)) from error
     except Exception as error:
         # Only now: a tenth of a second, which nobody needs whose pictures are files.
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError  # noqa: PLC0415
         from s3transfer.exceptions import RetriesExceededError  # type: ignore[import-untyped]  # noqa: PLC0415
 
         if isinstance(error, ClientError):
@@ -108,12 +108,23 @@ def translated() -> Iterator[None]:
             if code in {"404", "NoSuchKey"}:
                 raise MissingObject(str(error)) from error
             raise StorageUnavailable(f"The object storage refuses: {error}") from error
+        if isinstance(error, NoCredentialsError):
+            _forget_connection()
         # Some of botocore's are OSErrors too.
         if isinstance(error, (BotoCoreError, RetriesExceededError)):
             raise StorageUnavailable(f"The object storage does not answer: {error}") from error
         if isinstance(error, OSError):
             raise StorageUnavailable(f"Pictures can't be written or read: {error}") from error
         raise
+
+
+def _forget_connection() -> None:
+    """Have the next request look for keys again. A connection that was made without, as on a machine that is just
+    starting and is not told its role yet, would never have any."""
+    objects: Any = default_storage
+    if not are_files():
+        vars(objects._connections).clear()
+        objects._bucket = None  # one for all threads
 
 
 def put(key: str, data: bytes, content_type: str) -> None:

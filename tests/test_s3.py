@@ -18,13 +18,13 @@ from django.db import transaction
 from django.test import Client
 from storages.backends.s3 import S3Storage
 
-from search import storage
+from search import foreign, storage
 from search.ingestion import Details, add_picture
 from search.models import Image, OwedDeletion
 from search.renditions import thumbnail_urls
 from search.storage import MissingObject, StorageUnavailable
 from tests.base import picture_bytes, picture_file, stored_image
-from tests.s3_servers import BUCKET, Moto, Rclone, S3Server, free_port, use_s3
+from tests.s3_servers import ACCESS_KEY, BUCKET, SECRET_KEY, Moto, Rclone, S3Server, free_port, use_s3
 
 KEY = "originals/ab/something"
 
@@ -333,6 +333,45 @@ def test_wrong_keys_make_the_storage_unavailable(rclone: Rclone, settings: Any, 
         with pytest.raises(StorageUnavailable, match=r"403|SignatureDoesNotMatch|InvalidAccessKeyId|AccessDenied"):
             ask()
     assert rclone.content(KEY) == b"bytes"
+
+
+@pytest.fixture
+def no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine that has none yet."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.mark.usefixtures("no_keys")
+def test_keys_that_come_after_the_first_request_are_used(
+    rclone: Rclone, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_s3(settings, rclone, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    with pytest.raises(StorageUnavailable, match="credentials"):
+        storage.put(KEY, b"bytes", "image/jpeg")
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+
+    storage.put(KEY, b"bytes", "image/jpeg")
+    assert storage.read(KEY) == b"bytes"
+
+
+@pytest.mark.usefixtures("no_keys")
+def test_a_bucket_of_others_is_asked_with_keys_soon_after_they_came(
+    rclone: Rclone, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_s3(settings, rclone, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    assert foreign.is_anonymous(BUCKET)
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+
+    monkeypatch.setattr(foreign, "_keys_looked_for", float("-inf"))  # a minute later
+    assert not foreign.is_anonymous(BUCKET)
 
 
 def test_a_bucket_that_is_not_there_makes_the_storage_unavailable(server: S3Server, settings: Any) -> None:
