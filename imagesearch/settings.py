@@ -204,9 +204,9 @@ CACHES = {
 # --- Pictures ---------------------------------------------------------------------------------------------------
 
 S3_BUCKET = text("AWS_STORAGE_BUCKET_NAME")
-# The last two are boto3's own, which would go there whatever we took it for.
-_endpoints = ("AWS_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
-S3_ENDPOINT_URL = next(filter(None, map(web_address, _endpoints)), "")
+# Boto3 would go to those of its own variables whatever we took it for.
+_endpoints_of_boto3 = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+S3_ENDPOINT_URL = web_address("AWS_S3_ENDPOINT_URL") or next(filter(None, map(web_address, _endpoints_of_boto3)), "")
 # For pictures in other buckets too, whose originals may stay there.
 S3_CONNECTION = {
     "endpoint_url": S3_ENDPOINT_URL or None,
