@@ -106,10 +106,11 @@ def is_under_way() -> bool:
 
 
 def _build(create: Callable[[], None]) -> None:
-    if _is_whole(vector_index().name + _BESIDE):  # made by a rebuild that was killed before it was done
-        _replace()
-    else:
+    beside = vector_index().name + _BESIDE
+    if not _is_whole(beside):  # or a rebuild was killed when it had made it
         _with_resources(create)
+    if _is_whole(beside):
+        _replace()
 
 
 def _with_resources(create: Callable[[], None]) -> None:
@@ -135,7 +136,6 @@ def _create_beside() -> None:
     beside = vector_index().clone()
     beside.name += _BESIDE
     _create_as(beside)
-    _replace()
 
 
 def _replace() -> None:
