@@ -211,7 +211,9 @@ CACHES = {
 # --- Pictures ---------------------------------------------------------------------------------------------------
 
 S3_BUCKET = bucket_name("AWS_STORAGE_BUCKET_NAME")
-S3_ENDPOINT_URL = web_address("AWS_S3_ENDPOINT_URL")
+# Boto3 would go to those of its own variables whatever we took it for.
+_endpoints_of_boto3 = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+S3_ENDPOINT_URL = web_address("AWS_S3_ENDPOINT_URL") or next(filter(None, map(web_address, _endpoints_of_boto3)), "")
 S3_FOLDER = bucket_folder("AWS_LOCATION")
 check_keys({name: text(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")})
 # For pictures in other buckets too, whose originals may stay there.
@@ -234,7 +236,10 @@ S3_CLIENT: dict[str, Any] = {
     # Servers that merely speak S3 rarely know the newer trailing checksums.
     "request_checksum_calculation": "when_required" if S3_ENDPOINT_URL else "when_supported",
     "response_checksum_validation": "when_required" if S3_ENDPOINT_URL else "when_supported",
-    "s3": {"addressing_style": choice("S3_ADDRESSING_STYLE", STYLES, default="path" if S3_ENDPOINT_URL else "auto")},
+    # With "auto", boto3 signs addresses of Amazon's global name, which regions that were opened after 2019 refuse.
+    "s3": {
+        "addressing_style": choice("S3_ADDRESSING_STYLE", STYLES, default="path" if S3_ENDPOINT_URL else "virtual")
+    },
 }
 
 

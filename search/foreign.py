@@ -4,6 +4,7 @@ How a bucket is reached says `S3_SOURCES`; where it says nothing, what is set fo
 """
 
 import json
+import time
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +12,11 @@ from django.conf import settings
 
 SCHEME = "s3://"
 _AMAZON = "https://s3.amazonaws.com"
+_WITHOUT_KEYS = 60.0
+"""Seconds for which a bucket is asked without keys because there were none: a machine is told its role a moment after
+it has started. Looking for them takes seconds."""
+
+_keys_looked_for = 0.0
 
 
 class TooLarge(Exception):
@@ -34,7 +40,16 @@ def split(location: str) -> tuple[str, str]:
 
 def client(bucket: str) -> Any:
     """Return a client for a bucket, that any thread may use."""
-    return _client(json.dumps(_connection(bucket), sort_keys=True), json.dumps(settings.S3_CLIENT, sort_keys=True))
+    global _keys_looked_for  # noqa: PLW0603 - what this process knows
+    how = _connection(bucket)
+    connection, config = (json.dumps(one, sort_keys=True) for one in (how, settings.S3_CLIENT))
+    found = _client(connection, config)
+    is_old = time.monotonic() - _keys_looked_for > _WITHOUT_KEYS
+    if is_old and _is_unsigned(found) and not how["anonymous"]:
+        _keys_looked_for = time.monotonic()
+        _client.cache_clear()
+        found = _client(connection, config)
+    return found
 
 
 def _connection(bucket: str) -> dict[str, Any]:
@@ -85,9 +100,13 @@ def request_options(bucket: str) -> dict[str, str]:
 
 def is_anonymous(bucket: str) -> bool:
     """Whether a bucket is asked without keys."""
+    return _is_unsigned(client(bucket))
+
+
+def _is_unsigned(client: Any) -> bool:
     from botocore import UNSIGNED  # noqa: PLC0415
 
-    return client(bucket).meta.config.signature_version is UNSIGNED
+    return client.meta.config.signature_version is UNSIGNED
 
 
 def version_of(location: str) -> str | None:

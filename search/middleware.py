@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
@@ -13,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from search import upgrades, uploads
+from search import storage, upgrades, uploads
 from search.api.problems import Problem, is_for_programs
 from search.conflicts import is_conflict, is_overtaken
 from search.embedding import Busy, Loading, ModelUnavailable
@@ -220,7 +219,7 @@ class ContentSecurityPolicy:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
-        pictures = " ".join(["'self'", "data:", "blob:", *_storage_origins()])
+        pictures = " ".join(["'self'", "data:", "blob:", *storage.origins()])
         self.policy = "; ".join(
             [
                 "default-src 'self'",
@@ -240,12 +239,3 @@ class ContentSecurityPolicy:
         response.headers.setdefault("Content-Security-Policy", self.policy)
         response.headers.setdefault("Permissions-Policy", self.UNUSED)
         return response
-
-
-def _storage_origins() -> list[str]:
-    """The origins that presigned or public addresses of pictures have."""
-    address = settings.S3_PUBLIC_BASE_URL or settings.S3_ENDPOINT_URL
-    if address:
-        parts = urlsplit(address)
-        return [f"{parts.scheme}://{parts.netloc}"]
-    return ["https://*.amazonaws.com"] if settings.S3_BUCKET else []

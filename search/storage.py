@@ -1,12 +1,15 @@
 """Objects and their keys. Keys are made from the image's id, never from a user's file name."""
 
+import json
 import os
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.cache import cache
@@ -97,7 +100,7 @@ def translated() -> Iterator[None]:
         raise MissingObject(str(error)) from error
     except Exception as error:
         # Only now: a tenth of a second, which nobody needs whose pictures are files.
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError  # noqa: PLC0415
         from s3transfer.exceptions import RetriesExceededError  # type: ignore[import-untyped]  # noqa: PLC0415
 
         if isinstance(error, ClientError):
@@ -105,12 +108,23 @@ def translated() -> Iterator[None]:
             if code in {"404", "NoSuchKey"}:
                 raise MissingObject(str(error)) from error
             raise StorageUnavailable(f"The object storage refuses: {error}") from error
+        if isinstance(error, NoCredentialsError):
+            _forget_connection()
         # Some of botocore's are OSErrors too.
         if isinstance(error, (BotoCoreError, RetriesExceededError)):
             raise StorageUnavailable(f"The object storage does not answer: {error}") from error
         if isinstance(error, OSError):
             raise StorageUnavailable(f"Pictures can't be written or read: {error}") from error
         raise
+
+
+def _forget_connection() -> None:
+    """Have the next request look for keys again. A connection that was made without, as on a machine that is just
+    starting and is not told its role yet, would never have any."""
+    objects: Any = default_storage
+    if not are_files():
+        vars(objects._connections).clear()
+        objects._bucket = None  # one for all threads
 
 
 def put(key: str, data: bytes, content_type: str) -> None:
@@ -198,6 +212,39 @@ def serves_itself() -> bool:
     if settings.PICTURES_THROUGH_SITE:
         return False
     return bool(settings.S3_PUBLIC_BASE_URL) or not are_files()
+
+
+def origins() -> list[str]:
+    """Return what a policy for pages must name so that browsers load what `rendition_urls` returns."""
+    if not serves_itself():
+        return []
+    parts = urlsplit(settings.S3_PUBLIC_BASE_URL or _unsigned_address())
+    if parts.netloc.endswith(".amazonaws.com"):  # which leads on to the region of the bucket, where we know another
+        return ["https://*.amazonaws.com"]
+    return [f"{parts.scheme}://{parts.netloc}"] if parts.netloc else []
+
+
+def _unsigned_address() -> str:
+    region, config = settings.S3_CONNECTION["region_name"], json.dumps(settings.S3_CLIENT, sort_keys=True)
+    return _address_in(settings.S3_BUCKET, settings.S3_ENDPOINT_URL, region, config)
+
+
+@lru_cache(maxsize=8)
+def _address_in(bucket: str, endpoint: str, region: str | None, config: str) -> str:
+    """Return an address in our bucket as boto3 writes it, which may name the bucket in the host; "" for no bucket."""
+    import boto3  # noqa: PLC0415
+    from botocore import UNSIGNED  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+
+    unsigned = Config(**{**json.loads(config), "signature_version": UNSIGNED})
+    session = boto3.session.Session()
+    try:
+        client = session.client("s3", region_name=region, endpoint_url=endpoint or None, config=unsigned)
+        address: str = client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "any"})
+    except BotoCoreError:  # a name that no bucket can have: whatever reads or writes will tell
+        return ""
+    return address
 
 
 def rendition_urls(image_ids: Iterable[uuid.UUID], longest: int) -> dict[uuid.UUID, str]:

@@ -1,6 +1,8 @@
 """Measuring the collection: when, by whom, and what is left when something goes wrong."""
 
+import datetime as dt
 import threading
+from collections.abc import Sequence
 from io import StringIO
 from unittest import mock
 
@@ -12,24 +14,34 @@ from django.test import Client
 from django.utils import timezone
 
 from search.embedding import ModelUnavailable, active_model
+from search.embedding.identity import forget_identities
 from search.evaluation import background, calibrate, calibrate_if_due, calibrate_soon_if_due, calibration, is_due
 from search.evaluation.bank import bank_vectors, queries
 from search.models import Calibration, Image
 from search.querying import relevance
+from search.querying.planning import Plan
 from search.querying.relevance import scale_of
-from search.vectors import Vector
-from tests.base import a_vector, near, picture_file
+from search.vectors import Vector, Vectors
+from tests.base import a_vector, in_another_thread, near, picture_file
 
 pytestmark = pytest.mark.django_db
+
+GIVES_UP = Plan("SET LOCAL enable_sort = off; SET LOCAL hnsw.iterative_scan = off; SET LOCAL hnsw.ef_search = 1")
+"""A walk that looks at a single row."""
 
 
 def fill(count: int, first: int = 0, vector: Vector | None = None) -> None:
     """Rows in directions of their own, or all in one."""
+    numbers = range(first, first + count)
+    put([a_vector(number) if vector is None else vector for number in numbers], first)
+
+
+def put(vectors: Sequence[Vector], first: int = 0, model: str = "") -> None:
     Image.objects.bulk_create(
         Image(
             id=f"00000000-0000-8000-8000-{number:012}",
-            embedding=a_vector(number) if vector is None else vector,
-            embedding_model=active_model(),
+            embedding=vector,
+            embedding_model=model or active_model(),
             format="JPEG",
             width=640,
             height=480,
@@ -37,7 +49,7 @@ def fill(count: int, first: int = 0, vector: Vector | None = None) -> None:
             dominant_colour="#aabbcc",
             placeholder="data:image/webp;base64,UklGRg==",
         )
-        for number in range(first, first + count)
+        for number, vector in enumerate(vectors, start=first)
     )
 
 
@@ -103,10 +115,26 @@ def test_it_is_due_at_first_and_when_a_tenth_has_come_or_gone():
     assert calibrate_if_due() is True
 
 
-def test_it_is_due_when_a_model_has_changed(settings, tmp_path):
+def test_it_is_due_when_as_many_pictures_have_gone_as_have_come():
     fill(40)
     calibrate()
-    settings.EMBEDDING_TEXT_MODEL += "/"
+    Image.objects.filter(id__lt="00000000-0000-8000-8000-000000000002").delete()
+    fill(1, first=40)
+    assert not is_due()
+    fill(1, first=41)
+    assert is_due()
+    calibrate()
+    assert not is_due()
+    Image.objects.update(hidden=True)
+    fill(40, first=100)
+    assert is_due()
+
+
+def test_it_is_due_when_a_model_has_changed(settings, tmp_path, monkeypatch):
+    fill(40)
+    calibrate()
+    monkeypatch.setattr(calibration, "bank_vectors", mock.Mock(return_value=bank_vectors()))
+    settings.EMBEDDING_TEXT_MODEL = "somebody/another-model-for-words"
     assert is_due()
     assert scale_of(a_vector(1), pictures=0) is None  # what was measured for other words holds for these no more
     calibrate()
@@ -116,6 +144,30 @@ def test_it_is_due_when_a_model_has_changed(settings, tmp_path):
     Image.objects.update(embedding_model="somebody/another-model")
     assert is_due()
     assert scale_of(a_vector(1), pictures=0) is None
+
+
+def test_it_is_due_when_a_folder_holds_another_model_for_words(settings, tmp_path, monkeypatch):
+    fill(40)
+    monkeypatch.setattr(calibration, "bank_vectors", mock.Mock(return_value=bank_vectors()))
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"as they were")
+    settings.EMBEDDING_TEXT_MODEL = str(tmp_path)
+    calibrate()
+    assert not is_due()
+
+    weights.write_bytes(b"trained on")
+    forget_identities()  # as in a process that starts
+    assert is_due()
+    assert scale_of(a_vector(1), pictures=0) is None
+
+
+def test_what_an_earlier_version_measured_is_used_until_it_is_measured_anew(settings):
+    fill(40)
+    calibrate()
+    Calibration.objects.update(text_model=settings.EMBEDDING_TEXT_MODEL)  # the folder alone
+    relevance.look_again()
+    assert scale_of(a_vector(1), pictures=0) is not None
+    assert is_due()
 
 
 def test_a_new_measurement_takes_the_place_of_the_last_one():
@@ -172,6 +224,34 @@ def test_copies_do_not_raise_what_pictures_must_score():
         fill(2, first=2 * number, vector=a_vector(number))
     calibrate()
     assert Calibration.objects.get().pictures_match < 0.5
+
+
+@pytest.mark.parametrize("exact_below", [5_000, 100])
+def test_a_page_that_is_there_many_times_does_not_raise_what_pictures_must_score(exact_below: int, monkeypatch):
+    monkeypatch.setattr(calibration, "EXACT_BELOW", exact_below)
+    monkeypatch.setattr(calibration, "bank_vectors", lambda: np.stack([a_vector(seed) for seed in range(900, 920)]))
+    fill(200)
+    calibrate()
+    before = Calibration.objects.get().pictures_match
+    fill(60, first=200, vector=a_vector(7))
+    calibrate()
+    assert Calibration.objects.get().pictures_match == pytest.approx(before, abs=0.03)
+
+
+def test_rows_that_no_search_finds_do_not_hide_the_others_from_the_measurement(monkeypatch):
+    """A walk through the index may give up among them, as while a collection is embedded anew for another model."""
+    bank = np.stack([near(a_vector(0), 0.9, seed) for seed in range(1, 20)])
+    monkeypatch.setattr(calibration, "bank_vectors", lambda: bank)
+    put([near(a_vector(0), 0.1, seed) for seed in range(1, 121)])
+    calibrate()
+    whole = Calibration.objects.get()
+    put([near(a_vector(0), 0.95, seed) for seed in range(200, 300)], first=200, model="another")
+    monkeypatch.setattr(calibration, "EXACT_BELOW", 100)
+    monkeypatch.setattr(calibration, "plan_for", lambda matching, rows: GIVES_UP)
+    calibrate()
+    by_index = Calibration.objects.get()
+    for level in ("words_least", "words_match"):
+        assert getattr(by_index, level) == pytest.approx(getattr(whole, level), abs=0.01)
 
 
 def test_a_collection_too_large_to_hold_is_measured_by_the_index(monkeypatch):
@@ -234,6 +314,31 @@ def test_while_another_process_is_at_it_nothing_is_done_twice():
     finally:
         other.close()
     assert calibrate_if_due() is True
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_another_process_adds_meanwhile_and_leaves_to_this_one_is_measured_too(monkeypatch):
+    fill(40)
+    left: list[bool] = []
+
+    def add_more() -> Vectors:
+        if not left:
+            fill(20, first=40)
+            in_another_thread(lambda: left.append(calibrate_if_due())).join(30)
+        return bank_vectors()
+
+    monkeypatch.setattr(calibration, "bank_vectors", add_more)
+    assert calibrate_if_due() is True
+    assert left == [False]
+    assert Calibration.objects.get().pictures == 60
+    assert not is_due()
+
+
+def test_the_clock_of_this_machine_does_not_count():
+    fill(40)
+    with mock.patch("django.utils.timezone.now", return_value=timezone.now() - dt.timedelta(hours=1)):
+        calibrate()
+    assert not is_due()
 
 
 def test_the_command_tells_what_it_measured():

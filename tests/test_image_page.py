@@ -10,6 +10,7 @@ from PIL import Image as PILImage
 from search import storage
 from search.ingestion import Details, add_picture
 from search.models import Image
+from search.views.images import visible_image
 from tests.base import a_vector, an_image, near, picture_bytes, stored_image
 from tests.pictures import FORMATS, SECRETS, photo
 
@@ -165,3 +166,18 @@ def test_a_strip_has_its_renditions(client: Client):
     image = add_picture(picture_bytes(size=(3000, 3), format="PNG"), Details(), None).image
     made = PILImage.open(io.BytesIO(client.get(f"/images/{image.id}/800.webp").content))
     assert made.size == (800, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_reporting_a_picture_that_is_deleted_this_very_moment_says_that_it_is_gone(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    image = an_image()
+
+    def deleted_meanwhile(*args: object) -> Image:
+        found = visible_image(*args)
+        Image.objects.filter(pk=image.pk).delete()
+        return found
+
+    monkeypatch.setattr("search.views.reports.visible_image", deleted_meanwhile)
+    assert client.post(f"/images/{image.id}/report/", {"reason": "broken"}).status_code == 404

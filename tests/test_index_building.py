@@ -7,10 +7,12 @@ import sys
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 from django.conf import settings as django_settings
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 
 from imagesearch.machine import core_count
@@ -79,6 +81,21 @@ def test_the_command_tells_what_it_does_about_the_index(photos: Path, few: None)
         "Building the index of 40 vectors ...",
         "40 added, 0 already here, 0 failed.",
     ]
+
+
+def test_an_ingest_whose_index_can_not_be_built_says_so_and_what_to_do(
+    photos: Path, few: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = OperationalError("could not extend file: No space left on device")
+    with monkeypatch.context() as disk:
+        disk.setattr(index_building, "_create", mock.Mock(side_effect=full))
+        with pytest.raises(CommandError, match=r"The database failed: .*No space left.*\nWhat was added stays"):
+            call_command("ingest", str(photos), stdout=StringIO())
+    assert Image.objects.count() == 40
+
+    call_command("ingest", str(photos), stdout=(out := StringIO()))
+    assert "Building the index of 40 vectors" in out.getvalue()
+    assert index_state() is State.THERE
 
 
 def test_a_small_load_leaves_the_index_alone(photos: Path) -> None:
@@ -184,6 +201,16 @@ def test_in_a_container_the_index_is_built_with_half_of_its_memory_at_most(monke
     assert memory == ["50MB"]
 
 
+def test_with_hardly_any_memory_the_index_is_built_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    many_images(20)
+    drop_index()
+    monkeypatch.setattr(index_building, "memory_bytes", lambda: 1 << 16)
+
+    build_index()
+
+    assert index_state() is State.THERE
+
+
 def test_a_load_that_is_killed_without_the_index_is_made_good_by_the_next(photos: Path, settings) -> None:
     script = (
         "import os, signal, sys, django; django.setup()\n"
@@ -214,6 +241,121 @@ def test_a_load_that_is_killed_without_the_index_is_made_good_by_the_next(photos
     assert (report.added, report.known) == (0, 40)
     assert told == ["Building the index of 40 vectors"]
     assert index_state() is State.THERE
+
+
+@pytest.mark.parametrize("step", ["_create_as", "drop_index", "_rename"])
+def test_a_rebuild_that_is_killed_leaves_one_whole_index_and_is_made_good(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many_images(500)
+    with_index = nearest()
+    with monkeypatch.context() as killed:
+        killed.setattr(index_building, step, mock.Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            index_building.rebuild_index()
+
+    assert True in valid_indexes().values()
+    assert nearest() == with_index
+    assert index_building.rebuild_index() is True
+    assert valid_indexes() == {"image_embedding_hnsw": True}
+    assert nearest() == with_index
+
+
+@pytest.mark.parametrize("step", ["drop_index", "_rename"])
+@pytest.mark.parametrize("by", ["load", "rebuild"])
+def test_what_a_rebuild_had_made_when_it_was_killed_is_not_made_again(
+    photos: Path, step: str, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many_images(20)
+    with monkeypatch.context() as killed:
+        killed.setattr(index_building, step, mock.Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            index_building.rebuild_index()
+    made = oid_of("image_embedding_hnsw_ccnew")
+    monkeypatch.setattr(index_building, "_create_as", mock.Mock(side_effect=AssertionError))
+
+    if by == "load":
+        drop_index()
+        load(photos)
+    else:
+        index_building.rebuild_index()
+
+    assert valid_indexes() == {"image_embedding_hnsw": True}
+    assert oid_of("image_embedding_hnsw") == made
+
+
+def oid_of(index: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT %s::regclass::oid", [index])
+        return int(cursor.fetchone()[0])
+
+
+def test_a_rebuild_that_is_killed_says_nothing_of_the_index_that_is_still_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its parameters were changed before it was built with them, and it passed for a new one."""
+    many_images(20)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER INDEX image_embedding_hnsw SET (m = 8)")
+    with (
+        mock.patch.object(index_building, "_replace", side_effect=KeyboardInterrupt),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        index_building.rebuild_index()
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reloptions FROM pg_class WHERE relname = 'image_embedding_hnsw'")
+        assert "m=8" in cursor.fetchone()[0]
+
+    assert index_building.rebuild_index() is True
+
+
+def valid_indexes() -> dict[str, bool]:
+    """The indexes of the vectors by name, and whether searches can use them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname, indisvalid FROM pg_index JOIN pg_class ON oid = indexrelid "
+            "WHERE indrelid = 'search_image'::regclass AND starts_with(relname, 'image_embedding')"
+        )
+        return dict(cursor.fetchall())
+
+
+def test_limits_that_the_database_sets_for_requests_cut_no_build_off() -> None:
+    many_images(20)
+    limits: list[tuple[str, ...]] = []
+
+    def look(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
+        if str(sql).startswith(("DROP INDEX", "CREATE INDEX")):
+            asked = "SELECT current_setting('statement_timeout'), current_setting('lock_timeout')"
+            limits.append(context["connection"].connection.execute(asked).fetchone())
+        return execute(sql, params, many, context)
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = '1h'; SET lock_timeout = '1h'")
+    with connection.execute_wrapper(look):
+        drop_index()
+        build_index()
+
+    assert limits
+    assert set(limits) == {("0", "0")}
+
+
+def test_a_build_that_somebody_ends_is_not_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def canceled() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = '1ms'")
+            try:
+                cursor.execute("SELECT pg_sleep(60)")
+            finally:
+                cursor.execute("RESET statement_timeout")
+
+    create = mock.Mock(side_effect=canceled)
+    monkeypatch.setattr(index_building, "_create", create)
+
+    with pytest.raises(OperationalError, match="canceling"):
+        build_index()
+
+    create.assert_called_once_with()
 
 
 # Vectors that are given later

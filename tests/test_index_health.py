@@ -3,12 +3,11 @@
 from io import StringIO
 
 import pytest
-from django.conf import settings as project
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, connections
 from django.utils import timezone
 
-from search.embedding import active_model
+from search.embedding import active_model, text_model
 from search.evaluation.index_health import index_health
 from search.models import Calibration, Image
 from search.querying import SearchQuery, find, planning
@@ -37,7 +36,7 @@ def measured(pictures: int) -> None:
     """The collection was calibrated when it had so many pictures."""
     Calibration.objects.create(
         model=active_model(),
-        text_model=project.EMBEDDING_TEXT_MODEL,
+        text_model=text_model(),
         measured=timezone.now(),
         pictures=pictures,
         words_least=0,
@@ -129,6 +128,50 @@ def test_a_half_built_index_and_what_an_interrupted_rebuild_left_are_replaced() 
 
     assert run("--rebuild")[0] == 0
     assert [index for index in indexes() if index.startswith(INDEX)] == [INDEX]
+
+
+@pytest.mark.usefixtures("_index_comes_back")
+def test_what_an_interrupted_rebuild_left_beside_a_whole_index_is_told_and_removed() -> None:
+    many_images(50)
+    measured(50)
+    sql(f"CREATE INDEX {INDEX}_ccnew ON search_image USING hnsw (embedding halfvec_cosine_ops)")
+    sql(f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{INDEX}_ccnew'::regclass")
+
+    status, told = run("--vacuum")
+    assert status == 1
+    assert "A rebuild was interrupted: what it left of an index slows every new row down." in told
+
+    assert run("--rebuild")[0] == 0
+    assert [index for index in indexes() if index.startswith(INDEX)] == [INDEX]
+
+
+def test_a_walk_that_gives_up_is_no_reason_to_build_the_index_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it may among rows that no search finds; a search scans then."""
+    many_images(60)
+    gives_up = "SET LOCAL enable_sort = off; SET LOCAL hnsw.iterative_scan = off; SET LOCAL hnsw.ef_search = 1"
+    monkeypatch.setattr("search.evaluation.index_health.plan_for", lambda matching, rows: planning.Plan(gives_up))
+
+    health = index_health()
+
+    assert health.pictures_recall == pytest.approx(1, abs=0.02)
+    assert health.words_recall == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.usefixtures("_index_comes_back")
+def test_while_a_load_goes_on_without_the_index_nobody_is_told_to_build_it() -> None:
+    many_images(50)
+    measured(50)
+    sql(f"DROP INDEX {INDEX}")
+    load = connections.create_connection("default")
+    try:
+        with load.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [INDEX])
+        status, told = run("--vacuum")
+    finally:
+        load.close()
+
+    assert (status, "A load or a rebuild is at the index now" in told, "--rebuild" in told) == (1, True, False)
+    assert "Run: manage.py index_health --rebuild" in run()[1]
 
 
 def indexes() -> list[str]:

@@ -7,6 +7,7 @@ import urllib.request
 import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,13 +18,13 @@ from django.db import transaction
 from django.test import Client
 from storages.backends.s3 import S3Storage
 
-from search import storage
+from search import foreign, storage
 from search.ingestion import Details, add_picture
 from search.models import Image, OwedDeletion
 from search.renditions import thumbnail_urls
 from search.storage import MissingObject, StorageUnavailable
 from tests.base import picture_bytes, picture_file, stored_image
-from tests.s3_servers import BUCKET, Moto, Rclone, S3Server, free_port, use_s3
+from tests.s3_servers import ACCESS_KEY, BUCKET, SECRET_KEY, Moto, Rclone, S3Server, free_port, use_s3
 
 KEY = "originals/ab/something"
 
@@ -251,6 +252,70 @@ def test_pages_may_load_pictures_from_the_public_address(rclone: Rclone, setting
     assert rclone.url not in policy
 
 
+@pytest.mark.parametrize("location", ["사진 2026", "a+b & c", "50%20", "x#y?z=1"])
+def test_an_address_leads_to_its_object_whatever_the_location_is_called(
+    server: S3Server, settings: Any, location: str
+) -> None:
+    use_s3(settings, server, AWS_LOCATION=location)
+    image_id = uuid.uuid4()
+    key = storage.rendition_key(image_id, storage.THUMBNAIL)
+    storage.put(key, b"of a thumbnail", "image/webp")
+
+    address = storage.rendition_urls([image_id], storage.THUMBNAIL)[image_id]
+
+    assert fetched(address) == (200, "image/webp", b"of a thumbnail")
+    assert storage.read(key) == b"of a thumbnail"
+
+
+WHERE = {
+    "a path": {"AWS_S3_ENDPOINT_URL": "https://s3.example.org"},
+    "a path and a port": {"AWS_S3_ENDPOINT_URL": "http://127.0.0.1:9000"},
+    "a host of its own": {"AWS_S3_ENDPOINT_URL": "https://s3.example.org", "S3_ADDRESSING_STYLE": "virtual"},
+    "boto3's variable": {"AWS_S3_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_S3": "https://s3.example.org"},
+    "Seoul": {"AWS_S3_ENDPOINT_URL": "", "AWS_S3_REGION_NAME": "ap-northeast-2"},
+    "Hong Kong": {"AWS_S3_ENDPOINT_URL": "", "AWS_S3_REGION_NAME": "ap-east-1"},
+    "Beijing": {"AWS_S3_ENDPOINT_URL": "", "AWS_S3_REGION_NAME": "cn-north-1"},
+    "no region": {"AWS_S3_ENDPOINT_URL": "", "AWS_S3_REGION_NAME": ""},
+    "dots in its name": {"AWS_S3_ENDPOINT_URL": "", "AWS_STORAGE_BUCKET_NAME": "my.pictures"},
+}
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_pages_may_load_pictures_from_where_their_addresses_lead(
+    where: str, settings: Any, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.setenv(name, WHERE[where].get(name, ""))
+    use_s3(settings, S3Server(tmp_path), **WHERE[where])
+    image_id = uuid.uuid4()
+
+    address = urlsplit(storage.rendition_urls([image_id], storage.THUMBNAIL)[image_id])
+
+    policy = client.get("/robots.txt").headers["Content-Security-Policy"]
+    allowed = policy.split("img-src ")[1].split(";")[0].split()
+    any_host = f"{address.scheme}://*.{'.'.join(address.netloc.split('.')[-2:])}"
+    assert {f"{address.scheme}://{address.netloc}", any_host} & set(allowed)
+
+
+@pytest.mark.parametrize("region", ["ap-east-1", "eu-south-1", "me-central-1", "ap-northeast-2"])
+def test_an_address_names_the_region_for_which_it_is_signed(region: str, settings: Any, tmp_path: Path) -> None:
+    """Regions that were opened after 2019 refuse what is asked of Amazon's global name."""
+    use_s3(settings, S3Server(tmp_path), AWS_S3_ENDPOINT_URL="", AWS_S3_REGION_NAME=region)
+    image_id = uuid.uuid4()
+
+    address = storage.rendition_urls([image_id], storage.THUMBNAIL)[image_id]
+
+    assert urlsplit(address).netloc == f"{BUCKET}.s3.{region}.amazonaws.com"
+
+
+def test_a_name_that_no_bucket_can_have_is_told_by_the_storage_and_breaks_no_page(
+    settings: Any, client: Client, tmp_path: Path
+) -> None:
+    use_s3(settings, S3Server(tmp_path), AWS_STORAGE_BUCKET_NAME="pic/tures")
+
+    assert client.get("/robots.txt").status_code == 200
+
+
 # When it refuses or is down
 
 
@@ -268,6 +333,45 @@ def test_wrong_keys_make_the_storage_unavailable(rclone: Rclone, settings: Any, 
         with pytest.raises(StorageUnavailable, match=r"403|SignatureDoesNotMatch|InvalidAccessKeyId|AccessDenied"):
             ask()
     assert rclone.content(KEY) == b"bytes"
+
+
+@pytest.fixture
+def no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine that has none yet."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.mark.usefixtures("no_keys")
+def test_keys_that_come_after_the_first_request_are_used(
+    rclone: Rclone, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_s3(settings, rclone, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    with pytest.raises(StorageUnavailable, match="credentials"):
+        storage.put(KEY, b"bytes", "image/jpeg")
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+
+    storage.put(KEY, b"bytes", "image/jpeg")
+    assert storage.read(KEY) == b"bytes"
+
+
+@pytest.mark.usefixtures("no_keys")
+def test_a_bucket_of_others_is_asked_with_keys_soon_after_they_came(
+    rclone: Rclone, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_s3(settings, rclone, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    assert foreign.is_anonymous(BUCKET)
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+
+    monkeypatch.setattr(foreign, "_keys_looked_for", float("-inf"))  # a minute later
+    assert not foreign.is_anonymous(BUCKET)
 
 
 def test_a_bucket_that_is_not_there_makes_the_storage_unavailable(server: S3Server, settings: Any) -> None:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from PIL import Image as PILImage
 
 from search import embedding
+from search.imaging import read_picture
 from search.ingestion import Details, add_picture
 from search.models import QueryPicture
 from search.querying import SearchQuery, pictures
@@ -86,6 +87,20 @@ def test_after_a_change_of_model_the_address_still_works(client: Client):
     QueryPicture.objects.update(embedding_model="an older one")
     assert client.get(address).status_code == 200
     assert QueryPicture.objects.get().embedding_model == embedding.active_model()
+
+
+def test_a_picture_that_is_forgotten_while_it_is_embedded_anew_is_still_searched_by(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    address = show(client, picture_bytes())["Location"]
+    QueryPicture.objects.update(embedding_model="an earlier one")
+
+    def forgotten_meanwhile(*args: object, **options: object) -> object:
+        QueryPicture.objects.all().delete()
+        return read_picture(*args, **options)
+
+    monkeypatch.setattr(pictures, "read_picture", forgotten_meanwhile)
+    assert client.get(address).status_code == 200
 
 
 def test_a_copy_scaled_to_half_finds_its_original_first(client: Client):

@@ -11,6 +11,7 @@ from PIL import Image as PILImage
 
 from search import storage
 from search.forms import RegionForm
+from search.imaging import thumbnail
 from search.ingestion import Details, add_picture
 from search.models import Image, QueryPicture
 from search.querying import Region
@@ -180,6 +181,21 @@ def test_a_picture_without_its_original_is_not_found(client: Client):
     damaged = an_image()
     storage.put(storage.original_key(damaged.id), b"damaged", "image/jpeg")
     assert ask(client, damaged, **WHOLE).status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_picture_that_is_deleted_while_its_region_is_embedded_is_not_found(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    image = stored_image()
+
+    def deleted_meanwhile(picture: PILImage.Image, longest: int) -> bytes:
+        Image.objects.filter(pk=image.pk).delete()
+        return thumbnail(picture, longest)
+
+    monkeypatch.setattr("search.querying.pictures.thumbnail", deleted_meanwhile)
+    assert ask(client, image, **WHOLE).status_code == 404
+    assert not QueryPicture.objects.exists()
 
 
 def test_asking_for_the_address_of_the_form_leads_to_the_picture(client: Client):

@@ -4,7 +4,7 @@ import sys
 
 from search.embedding.compiling import compile_pictures, compile_texts
 from search.embedding.errors import Busy, Loading, ModelUnavailable
-from search.embedding.identity import active_model, is_demo_model
+from search.embedding.identity import active_model, is_demo_model, text_model
 from search.embedding.loading import (
     Status,
     download_models,
@@ -49,6 +49,7 @@ __all__ = [
     "status",
     "stop_compiling",
     "text_encoder",
+    "text_model",
     "text_vector",
     "warm_up",
 ]

@@ -18,6 +18,11 @@ def active_model() -> str:
     return _identity(settings.EMBEDDING_IMAGE_MODEL)
 
 
+def text_model() -> str:
+    """Return the name of the model for words, of the same form."""
+    return _identity(settings.EMBEDDING_TEXT_MODEL)
+
+
 def is_demo_model() -> bool:
     """Whether pictures and words are embedded by the small model that knows only drawn shapes."""
     return Path(settings.EMBEDDING_IMAGE_MODEL).resolve() == demo.IMAGE_MODEL.resolve()

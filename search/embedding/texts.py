@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.cache import cache
 
 from search.embedding.errors import ModelUnavailable
-from search.embedding.identity import active_model
+from search.embedding.identity import active_model, text_model
 from search.embedding.loading import text_encoder
 from search.texts import normalised_text
 from search.vectors import Vector, WrongVectors
@@ -34,5 +34,5 @@ def text_vector(text: str) -> Vector:
 
 
 def _cache_key(text: str) -> str:
-    named = f"{active_model()}\n{settings.EMBEDDING_TEXT_MODEL}\n{text}"
+    named = f"{active_model()}\n{text_model()}\n{text}"
     return f"text-vector:{hashlib.sha256(named.encode()).hexdigest()}"

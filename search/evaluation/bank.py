@@ -3,9 +3,8 @@
 from functools import lru_cache
 
 import numpy as np
-from django.conf import settings
 
-from search.embedding import text_encoder
+from search.embedding import text_encoder, text_model
 from search.query_bank import queries
 from search.vectors import Vectors
 
@@ -15,11 +14,11 @@ BATCH = 32
 
 def bank_vectors() -> Vectors:
     """Return the unit vectors of all queries of the bank, encoded once in a process. Raises ModelUnavailable."""
-    return _encoded(settings.EMBEDDING_TEXT_MODEL)
+    return _encoded(text_model())
 
 
 @lru_cache(maxsize=1)
-def _encoded(text_model: str) -> Vectors:
+def _encoded(_model: str) -> Vectors:
     texts = [text for own in queries().values() for text in own]
     encoder = text_encoder()
     batches = [encoder.encode_texts(texts[start : start + BATCH]) for start in range(0, len(texts), BATCH)]

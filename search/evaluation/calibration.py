@@ -1,22 +1,24 @@
 """What unrelated pictures score in this collection, measured from a bank of queries and kept in the database."""
 
+import datetime as dt
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from django.conf import settings
 from django.db import connection, transaction
-from django.utils import timezone
+from django.db.models.lookups import GreaterThan
+from pgvector.django import CosineDistance
 
-from search.embedding import active_model
+from search.embedding import active_model, text_model
 from search.evaluation.bank import bank_vectors
-from search.evaluation.levels import COPIES, different, measure, nearest_other
+from search.evaluation.levels import SAME_PICTURE, different, measure, nearest_other
 from search.models import Calibration, Image
 from search.models.image import DIMENSIONS
-from search.querying.planning import EXACT_BELOW, planned, walk
+from search.querying.planning import EXACT_BELOW, SCAN, Plan, plan_for, planned
 from search.querying.relevance import Levels, look_again
+from search.querysets import ImageQuerySet
 from search.vectors import Vector, Vectors
 
 logger = logging.getLogger(__name__)
@@ -29,6 +31,8 @@ NEIGHBOURS = 500
 """Pictures whose nearest neighbours are looked for."""
 CHANGED = 0.1
 """The share of the collection that must have come or gone to measure anew."""
+MOST_ROUNDS = 3
+"""Measurements in a row, while so much comes in meanwhile that another one is due."""
 _LOCK = 0x63616C6962
 
 
@@ -47,7 +51,7 @@ def calibrate() -> CalibrationReport:
 
     Everything is written at the very end, in one statement: whoever is killed on the way leaves the last result.
     """
-    model, text_model = active_model(), settings.EMBEDDING_TEXT_MODEL
+    model, words_by = active_model(), text_model()
     size = Image.objects.searchable(model).count()
     sample = _sample(model, EXACT_BELOW if size < EXACT_BELOW else SAMPLE)
     if len(sample) < LEAST:
@@ -55,19 +59,16 @@ def calibrate() -> CalibrationReport:
         look_again()
         return CalibrationReport(model, size)
     bank = different(bank_vectors())
-    scores = _scores_of_all if size < EXACT_BELOW else _scores_by_the_index
-    best = np.array([found[0] for found in scores(bank, sample, 1)], dtype=np.float32)
-    neighbours = np.array(
-        # The picture itself comes first.
-        [nearest_other(found[1:]) for found in scores(sample[:NEIGHBOURS], sample, COPIES + 2)],
-        dtype=np.float32,
-    )
+    measuring = _Whole(sample) if size < EXACT_BELOW else _ByIndex(size)
+    best = np.array([measuring.best(query) for query in bank], dtype=np.float32)
+    others = [measuring.nearest_other(vector) for vector in sample[:NEIGHBOURS]]
+    neighbours = np.array([score for score in others if score is not None], dtype=np.float32)
     measured = measure(sample[:SAMPLE], size, bank, best, neighbours)
     _keep(
         Calibration(
             model=model,
-            text_model=text_model,
-            measured=timezone.now(),
+            text_model=words_by,
+            measured=_now(),
             pictures=size,
             words_least=measured.words.least,
             words_match=measured.words.match,
@@ -79,28 +80,36 @@ def calibrate() -> CalibrationReport:
 
 
 def is_due() -> bool:
-    """Return whether the collection has changed by a tenth, or a model, since it was measured last."""
-    model = active_model()
-    size = Image.objects.searchable(model).count()
-    last = Calibration.objects.filter(pk=model).values_list("text_model", "pictures").first()
+    """Return whether a tenth of the collection has come or gone since it was measured last, or a model has changed."""
+    searchable = Image.objects.searchable(active_model())
+    size = searchable.count()
+    last = Calibration.objects.filter(pk=active_model()).values_list("text_model", "pictures", "measured").first()
     if last is None or size < LEAST:
         return (last is None) == (size >= LEAST)
-    text_model, then = last
-    return text_model != settings.EMBEDDING_TEXT_MODEL or abs(size - then) >= CHANGED * then
+    words_by, then, measured = last
+    # As many may have gone as have come: by their number alone nothing would have changed.
+    come = searchable.filter(created__gt=measured).count()
+    return words_by != text_model() or come + abs(then + come - size) >= CHANGED * then
 
 
 def calibrate_if_due() -> bool:
-    """Calibrate if that is due and no other process is at it; return whether it was done. Raises ModelUnavailable."""
-    if not is_due():
-        return False
-    with _alone() as alone:
-        # The other process may have ended just now.
-        if not alone or not is_due():
-            return False
-        report = calibrate()
-    look_again()  # a search of this process may have looked before this was committed
-    logger.info("Calibrated: %s", report)
-    return True
+    """Calibrate if that is due and no other process is at it; return whether it was done. Raises ModelUnavailable.
+
+    Looks once more at the end: a process that has added pictures meanwhile has left them to this one.
+    """
+    done = False
+    for _again in range(MOST_ROUNDS):
+        if not is_due():
+            break
+        with _alone() as alone:
+            # The other process may have ended just now.
+            if not alone or not is_due():
+                break
+            report = calibrate()
+        look_again()  # a search of this process may have looked before this was committed
+        logger.info("Calibrated: %s", report)
+        done = True
+    return done
 
 
 @contextmanager
@@ -111,6 +120,14 @@ def _alone() -> Iterator[bool]:
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
             alone = bool(cursor.fetchone()[0])
         yield alone
+
+
+def _now() -> dt.datetime:
+    """The time by the clock of the database, as pictures have it: what has come since is told by it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: dt.datetime = cursor.fetchone()[0]
+    return now
 
 
 def _keep(calibration: Calibration) -> None:
@@ -130,17 +147,41 @@ def _sample(model: str, count: int) -> Vectors:
     return np.stack(rows) if rows else np.zeros((0, DIMENSIONS), dtype=np.float32)
 
 
-def _scores_of_all(queries: Vectors, collection: Vectors, count: int) -> Iterator[Vector]:
-    """Yield what the nearest `count` pictures score with each query, best first."""
-    for query in queries:
-        yield np.sort(collection @ query)[::-1][:count]
+class _Whole:
+    """Measures a collection that is at hand as a whole."""
+
+    def __init__(self, collection: Vectors) -> None:
+        self._collection = collection
+
+    def best(self, query: Vector) -> float:
+        """Return what the nearest picture scores with `query`."""
+        return float((self._collection @ query).max())
+
+    def nearest_other(self, vector: Vector) -> float | None:
+        """Return what the picture with this vector scores with the nearest that is no copy; None if all are."""
+        return nearest_other(self._collection @ vector)
 
 
-def _scores_by_the_index(queries: Vectors, sample: Vectors, count: int) -> Iterator[Vector]:
-    """Yield the same, from a collection too large to hold. The sample is not needed."""
-    searchable = Image.objects.searchable(active_model())
-    plan = walk(count, searchable.count())
-    for query in queries:
+class _ByIndex:
+    """Measures a collection too large to hold, of which `size` pictures can be searched."""
+
+    def __init__(self, size: int) -> None:
+        self._searchable = Image.objects.searchable(active_model())
+        # Hidden pictures and those of other models are in the index too.
+        self._plan = plan_for(size, Image.objects.filter(embedding__isnull=False).count())
+
+    def best(self, query: Vector) -> float:
+        found = self._first(self._searchable, query, self._plan)
+        # A walk may give up among pictures that no search finds.
+        found = self._first(self._searchable, query, SCAN) if found is None else found
+        return -1.0 if found is None else found
+
+    def nearest_other(self, vector: Vector) -> float | None:
+        """Return the same; None too where a walk knows nothing but copies, as of a page that is there 3,000 times."""
+        far_enough = GreaterThan(CosineDistance("embedding", vector), 1 - SAME_PICTURE)
+        return self._first(self._searchable.filter(far_enough), vector, self._plan)
+
+    def _first(self, images: ImageQuerySet, query: Vector, plan: Plan) -> float | None:
         with planned(plan):
-            nearest = list(searchable.nearest_to(query).only("pk")[:count])
-        yield np.array([image.similarity for image in nearest], dtype=np.float32)
+            nearest = list(images.nearest_to(query).only("pk")[:1])
+        return nearest[0].similarity if nearest else None

@@ -10,7 +10,7 @@ from django.db import connection
 from search.embedding import ModelUnavailable, active_model
 from search.evaluation.bank import bank_vectors
 from search.evaluation.calibration import LEAST, is_due
-from search.ingestion.index_building import vector_index
+from search.ingestion.index_building import is_under_way, left_over, vector_index
 from search.models import Image
 from search.querying import PER_PAGE
 from search.querying.planning import SCAN, Plan, plan_for, planned
@@ -23,6 +23,7 @@ QUERIES = 60
 MANY_DEAD = 0.2
 """Share of dead rows from which they cost more than their removal. PostgreSQL removes them by itself at about this."""
 _EQUAL = 1e-6
+AGAIN = "manage.py index_health"
 REBUILD, VACUUM = "manage.py index_health --rebuild", "manage.py index_health --vacuum"
 ADD, EMBED, REEMBED = "manage.py ingest FOLDER", "manage.py embed_pending", "manage.py reembed"
 SHOW = "show some of them in the admin, under /admin/search/image/"
@@ -54,7 +55,8 @@ class IndexHealth:
 
     Of the pictures that are shown, `searchable` can be found, `pending` wait for their vector, and those of
     `other_models` have one that no search looks at. `needs_levels` where it is not known, or not any more, which
-    matches are strong; `has_words` unless the model for words was needed and could not be loaded."""
+    matches are strong; `has_words` unless the model for words was needed and could not be loaded. `left_over` counts
+    what an interrupted rebuild left of indexes; `is_under_way` while somebody has left the index out, or builds it."""
 
     searchable: int
     pending: int
@@ -63,6 +65,8 @@ class IndexHealth:
     needs_levels: bool
     has_words: bool
     index: IndexState | None
+    left_over: int
+    is_under_way: bool
     pictures_recall: float | None
     words_recall: float | None
     table_size: int
@@ -79,7 +83,12 @@ class IndexHealth:
 
     def advice(self) -> list[Advice]:
         """What is to be done, the most urgent first; nothing where all is well."""
-        found = self._not_found() + [Advice(reason, REBUILD) for reason in self._reasons_to_rebuild()]
+        found = self._not_found()
+        if self.is_under_way:
+            reason = "A load or a rebuild is at the index now: what became of it is told when that has ended."
+            found.append(Advice(reason, AGAIN))
+        else:
+            found += [Advice(reason, REBUILD) for reason in self._reasons_to_rebuild()]
         if self.dead > MANY_DEAD * max(self.rows, 1_000):
             reason = f"{self.dead:,} deleted or changed rows are still in the table and slow every search down."
             found.append(Advice(reason, VACUUM))
@@ -116,6 +125,8 @@ class IndexHealth:
             return ["The index is missing: every search reads all vectors."]
         if not self.index.is_valid:
             return ["The index was left half built: every search reads all vectors, and every new row is slowed down."]
+        if self.left_over:
+            return ["A rebuild was interrupted: what it left of an index slows every new row down."]
         if self.index.options != self.index.wanted:
             return [
                 f"The index was built with {_told(self.index.options)}; this version wants {_told(self.index.wanted)}."
@@ -153,6 +164,8 @@ def index_health() -> IndexHealth:
         needs_levels=searchable >= LEAST and is_due(),
         has_words=not is_walked or words is not None,
         index=index,
+        left_over=len(left_over()),
+        is_under_way=is_under_way(),
         pictures_recall=_recall(_pictures(), plan) if is_walked else None,
         words_recall=None if words is None else _recall(words, plan),
         table_size=table_size,
@@ -189,8 +202,11 @@ def _recall(queries: Vectors, plan: Plan) -> float | None:
     """The share of the first page by a scan that `plan` finds too, by mean; equally near rows are as good."""
     shares = []
     for query in queries:
-        right = _distances(query, SCAN)[:PER_PAGE]
-        found = np.sort(_distances(query, plan))[: len(right)]
+        scanned, walked = _distances(query, SCAN), _distances(query, plan)
+        if len(walked) < min(plan.candidates, len(scanned)):  # it gave up, and a search scans then
+            walked = scanned
+        right = scanned[:PER_PAGE]
+        found = np.sort(walked)[: len(right)]
         if len(right):
             shares.append(float((found <= right[-1] + _EQUAL).sum()) / len(right))
     return float(np.mean(shares)) if shares else None

@@ -16,8 +16,6 @@ NOT_THERE = 0.95
 """The share of pictures that must find no other picture strong; a little more than is promised."""
 SAME_PICTURE = 0.97
 """Pictures that are nearer to each other than this are copies of one another."""
-COPIES = 10
-"""Copies of a picture that are looked past to find its nearest neighbour."""
 SAME_TO_THE_MODEL = 0.95
 """Texts that are nearer to each other than this say the same to the model: those in a language that it can't read."""
 
@@ -26,7 +24,8 @@ def measure(sample: Vectors, size: int, bank: Vectors, best: Vector, neighbours:
     """Return what a collection of `size` pictures is measured by.
 
     `sample` are vectors of some of its pictures, `bank` those of generic texts, and `best` is what the nearest picture
-    to each of these scores; `neighbours` is what some pictures score with the nearest other one that is no copy.
+    to each of these scores; `neighbours` is what some pictures score with the nearest other one that is no copy, and
+    has no number where there are copies alone.
     """
     return Yardstick(sample, size, _words(sample, size, bank, best), _pictures(neighbours))
 
@@ -42,14 +41,14 @@ def _words(sample: Vectors, size: int, bank: Vectors, best: Vector) -> Levels:
 
 
 def _pictures(neighbours: Vector) -> Levels:
-    match = float(np.quantile(neighbours, NOT_THERE))
+    match = float(np.quantile(neighbours, NOT_THERE)) if len(neighbours) else SAME_PICTURE
     return Levels(match, match)
 
 
-def nearest_other(scores: Vector) -> float:
-    """Return the best of `scores`, of one picture with others, that is no copy's; the least if all are copies'."""
+def nearest_other(scores: Vector) -> float | None:
+    """Return the best of `scores`, of one picture with all, that is no copy's; None if all are copies'."""
     others = scores[scores < SAME_PICTURE]
-    return float(others.max() if len(others) else scores.min())
+    return float(others.max()) if len(others) else None
 
 
 def different(vectors: Vectors) -> Vectors:

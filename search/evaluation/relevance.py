@@ -21,7 +21,7 @@ from search.demo.figures import half_size_jpeg
 from search.demo.scenes import Statement, pairs, random_scene
 from search.embedding import Picture, picture_encoder, text_encoder
 from search.evaluation.bank import bank_vectors
-from search.evaluation.levels import COPIES, different, measure, nearest_other
+from search.evaluation.levels import different, measure, nearest_other
 from search.imaging import read_picture
 from search.querying.relevance import Yardstick
 from search.vectors import Vectors
@@ -90,12 +90,11 @@ def judge(world: LabelledWorld, bank: Vectors) -> dict[str, Verdict]:
 
 def measure_all(collection: Vectors, bank: Vectors) -> Yardstick:
     """Return the yardstick of a collection that is at hand as a whole."""
-    among = collection @ collection.T
-    np.fill_diagonal(among, -1)
-    neighbours = [nearest_other(np.sort(scores)[::-1][: COPIES + 1]) for scores in among]
+    neighbours = [nearest_other(scores) for scores in collection @ collection.T]
     bank = different(bank)
     best = (bank @ collection.T).max(axis=1)
-    return measure(collection, len(collection), bank, best, np.array(neighbours, dtype=np.float32))
+    known = np.array([score for score in neighbours if score is not None], dtype=np.float32)
+    return measure(collection, len(collection), bank, best, known)
 
 
 def _strong(

@@ -4,16 +4,19 @@ A load is one run of `ingest`, or what any number of `embed_pending` work off to
 
 Without it a search reads all rows, which is slower and just as right. Whoever drops or builds it holds an advisory
 lock, which ends with its connection: a load that was killed leaves the index missing or half built, with nobody at it,
-and the next one that comes to its end builds it.
+and the next one that comes to its end builds it. A rebuild makes the new index beside the old one, and takes that away
+and its name only then: wherever it is killed, one of the two is whole.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from enum import Enum
 
 import psutil  # type: ignore[import-untyped]
 from django.db import DatabaseError, OperationalError, connection
+from django.db.models import Index
 from pgvector.django import HnswIndex
+from psycopg.errors import QueryCanceled
 
 from imagesearch.machine import core_count, memory_bytes
 from search.models import Image
@@ -25,6 +28,10 @@ FROM = 1_000
 the index of 20,000 rows takes 0.5 ms for each (two cores), so that the rows must become a quarter more at least."""
 AT_MOST = 20_000
 """Vectors that were there before the load. Of more than these a search without an index takes over 50 ms."""
+_BESIDE = "_ccnew"
+"""What the name of an index ends in that is to replace another one, as PostgreSQL ends it for REINDEX."""
+_LIMITS = ["statement_timeout", "lock_timeout", "transaction_timeout"]
+"""Settings that bound what a request may take, and would cut off every build of a large collection."""
 _ROW = 2 * DIMENSIONS + 1_000
 """Bytes of memory for a row while the index is built: its vector and its neighbours."""
 
@@ -41,39 +48,78 @@ def vector_index() -> HnswIndex:
 
 
 def index_state() -> State:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)", [vector_index().name])
-        row = cursor.fetchone()
-    if row is None:
+    whole = _is_whole(vector_index().name)
+    if whole is None:
         return State.MISSING
-    return State.THERE if row[0] else State.HALF_BUILT
+    return State.THERE if whole else State.HALF_BUILT
+
+
+def _is_whole(name: str) -> bool | None:
+    """Whether searches can use an index; None where there is none of this name."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)", [name])
+        row = cursor.fetchone()
+    return None if row is None else bool(row[0])
 
 
 def build_index() -> None:
     """Build the index of the vectors. Reading and writing go on meanwhile; there is no index until the end."""
-    _with_resources(_create)
+    _build(_create)
 
 
 def rebuild_index() -> bool:
     """Build the index anew, with the parameters of this version. Where there is one, it serves until the end.
 
-    Returns False where a load or somebody else is at it. An interrupted one leaves nothing that is used, and the next
-    one removes what it left.
+    Returns False where a load or somebody else is at it. What an interrupted one left is removed by the next one, or
+    put to use where it is whole.
     """
     if not _locked():
         return False
     try:
-        _with_resources(_create_beside if index_state() is State.THERE else _create)
+        _build(_create_beside if index_state() is State.THERE else _create)
     finally:
         _unlock()
     return True
+
+
+def left_over() -> list[str]:
+    """Return the names of the indexes that an interrupted rebuild has left: each slows every new row down."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_index JOIN pg_class ON oid = indexrelid WHERE indrelid = %s::regclass "
+            "AND starts_with(relname, %s) ORDER BY relname",
+            [Image._meta.db_table, f"{vector_index().name}_cc"],
+        )
+        return [name for (name,) in cursor.fetchall()]
+
+
+def is_under_way() -> bool:
+    """Whether somebody has dropped the index for a load, or builds it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database "
+            "WHERE locktype = 'advisory' AND datname = current_database() AND objsubid = 1 "
+            "AND (classid::bigint << 32) | objid::bigint = hashtextextended(%s, 0))",
+            [vector_index().name],
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def _build(create: Callable[[], None]) -> None:
+    beside = vector_index().name + _BESIDE
+    if not _is_whole(beside):  # or a rebuild was killed when it had made it
+        _with_resources(create)
+    if _is_whole(beside):
+        _replace()
 
 
 def _with_resources(create: Callable[[], None]) -> None:
     with _resources(parallel=True):
         try:
             create()
-        except OperationalError:
+        except OperationalError as error:
+            if isinstance(error.__cause__, QueryCanceled) or not connection.is_usable():
+                raise
             # Workers share memory in /dev/shm, which is 64 MB in a container where nobody has asked for more.
             with _resources(parallel=False):
                 create()
@@ -82,34 +128,42 @@ def _with_resources(create: Callable[[], None]) -> None:
 def _create() -> None:
     _drop_leftovers()
     drop_index()  # what is left of one that was not finished
-    with connection.schema_editor(atomic=False) as editor:
-        editor.execute(vector_index().create_sql(Image, editor, concurrently=True), params=None)
+    _create_as(vector_index())
 
 
 def _create_beside() -> None:
     _drop_leftovers()
-    index = vector_index()
+    beside = vector_index().clone()
+    beside.name += _BESIDE
+    _create_as(beside)
+
+
+def _replace() -> None:
+    """Have the new index take the place of the old one. Neither step holds a search or a load up."""
+    drop_index()
+    _rename()
+
+
+def _rename() -> None:
+    name = vector_index().name
     with connection.cursor() as cursor:
-        parameters = f"m = {index.m}, ef_construction = {index.ef_construction}"
-        cursor.execute(f'ALTER INDEX "{index.name}" SET ({parameters})')
-        cursor.execute(f'REINDEX INDEX CONCURRENTLY "{index.name}"')
+        cursor.execute(f'ALTER INDEX "{name}{_BESIDE}" RENAME TO "{name}"')
+
+
+def _create_as(index: Index) -> None:
+    with connection.schema_editor(atomic=False) as editor:
+        editor.execute(index.create_sql(Image, editor, concurrently=True), params=None)
 
 
 def _drop_leftovers() -> None:
-    """Drop the indexes that an interrupted REINDEX CONCURRENTLY was making or replacing."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT relname FROM pg_index JOIN pg_class ON oid = indexrelid WHERE indrelid = %s::regclass "
-            "AND starts_with(relname, %s) AND NOT indisvalid",
-            [Image._meta.db_table, f"{vector_index().name}_cc"],
-        )
-        for (name,) in cursor.fetchall():
+        for name in left_over():
             cursor.execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{name}"')
 
 
 def drop_index() -> None:
     """Drop the index, or what there is of it, once no search uses it any more."""
-    with connection.schema_editor(atomic=False) as editor:
+    with _without_limits(), connection.schema_editor(atomic=False) as editor:
         editor.execute(vector_index().remove_sql(Image, editor, concurrently=True))
 
 
@@ -120,11 +174,27 @@ def _resources(*, parallel: bool) -> Iterator[None]:
     if _is_here():
         needed = max(64 << 20, _ROW * _vectors().count() * 5 // 4)
         free = min(psutil.virtual_memory().available, memory_bytes())  # the first knows no container's limit
-        memory = min(needed, free // 2)
+        memory = max(1 << 20, min(needed, free // 2))  # the least that PostgreSQL takes
         settings["maintenance_work_mem"] = f"{memory >> 10}kB"
         settings["max_parallel_maintenance_workers"] = str(core_count() - 1)
     if not parallel:
         settings["max_parallel_maintenance_workers"] = "0"
+    with _without_limits(), _session(settings):
+        yield
+
+
+@contextmanager
+def _without_limits() -> Iterator[None]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM pg_settings WHERE name = ANY(%s) AND setting <> '0'", [_LIMITS])
+        limits = [name for (name,) in cursor.fetchall()]
+    with _session(dict.fromkeys(limits, "0")):
+        yield
+
+
+@contextmanager
+def _session(settings: Mapping[str, str]) -> Iterator[None]:
+    """Run the block with these settings of the server."""
     with connection.cursor() as cursor:
         for name, value in settings.items():
             cursor.execute("SELECT set_config(%s, %s, false)", [name, value])

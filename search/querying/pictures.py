@@ -4,6 +4,7 @@ import uuid
 
 import numpy as np
 from django.conf import settings
+from django.db import IntegrityError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -21,7 +22,8 @@ LONGEST = 448
 def remember_picture(data: bytes, picture: Picture, *, part_of: Image | None = None) -> uuid.UUID:
     """Embed and keep a picture; return the token that `?picture=` takes. Raises ModelUnavailable.
 
-    What was cut out of an image is kept no longer than the image is shown.
+    What was cut out of an image is kept no longer than the image is shown. Raises NoSuchQuery where that was deleted
+    meanwhile.
 
     The token is made from our secret and the file's bytes: the same file costs no second encoding while it is kept,
     and the address of an image, hidden ones too, does not lead to the copy that somebody searched by.
@@ -40,7 +42,14 @@ def remember_picture(data: bytes, picture: Picture, *, part_of: Image | None = N
         created=timezone.now(),
     )
     columns = ["embedding", "embedding_model", "rendition", "image", "created"]
-    QueryPicture.objects.bulk_create([fresh], update_conflicts=True, unique_fields=["id"], update_fields=columns)
+    try:
+        QueryPicture.objects.bulk_create([fresh], update_conflicts=True, unique_fields=["id"], update_fields=columns)
+    except IntegrityError as error:
+        if part_of is None:
+            raise
+        raise NoSuchQuery(
+            _("This picture can't be searched by: it was removed, is hidden, or no vector is there yet.")
+        ) from error
     return token
 
 
@@ -53,7 +62,6 @@ def picture_vector(token: uuid.UUID) -> Vector:
         # The model has changed since: the rendition that was kept is what can be embedded anew.
         picture = read_picture(bytes(kept.rendition), max_pixels=LONGEST * LONGEST).picture
         kept.embedding = picture_encoder().encode_pictures([picture])[0]
-        kept.embedding_model = active_model()
-        # Not save(), which fails where it was just forgotten.
-        QueryPicture.objects.filter(pk=token).update(embedding=kept.embedding, embedding_model=kept.embedding_model)
+        # Not save(): it fails where the picture was forgotten meanwhile.
+        QueryPicture.objects.filter(pk=token).update(embedding=kept.embedding, embedding_model=active_model())
     return np.asarray(kept.embedding, dtype=np.float32)

@@ -15,7 +15,7 @@ import numpy as np
 from django.conf import settings
 from django.core.cache import cache
 
-from search.embedding import active_model
+from search.embedding import active_model, text_model
 from search.models import Calibration
 from search.vectors import Vector, Vectors
 
@@ -111,7 +111,8 @@ def scale_of(vector: Vector, *, pictures: float) -> Scale | None:
     model, key = active_model(), _cache_key()
     measured: datetime | str | None = cache.get(key)
     if measured is None:
-        rows = Calibration.objects.filter(model=model, text_model=settings.EMBEDDING_TEXT_MODEL)
+        # Earlier versions noted the setting itself.
+        rows = Calibration.objects.filter(model=model, text_model__in=[text_model(), settings.EMBEDDING_TEXT_MODEL])
         measured = rows.values_list("measured", flat=True).first() or "never"
         cache.set(key, measured, LOOKED_AFTER)
     if isinstance(measured, str):
@@ -130,7 +131,7 @@ def look_again() -> None:
 
 def _cache_key() -> str:
     # Names of models may hold what no key of a cache may.
-    named = f"{active_model()}\n{settings.EMBEDDING_TEXT_MODEL}"
+    named = f"{active_model()}\n{text_model()}"
     return f"calibration:{hashlib.sha256(named.encode()).hexdigest()}"
 
 

@@ -2,14 +2,14 @@
 
 import uuid
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
 from search import storage
 from search.forms import RegionForm
 from search.imaging import UnreadableImage
-from search.querying import Kind, Part, SearchQuery, remember_region
+from search.querying import Kind, NoSuchQuery, Part, SearchQuery, remember_region
 from search.views.images import image_page, no_file, visible_image
 from search.views.methods import require_http_methods
 
@@ -27,5 +27,7 @@ def search_by_region(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
         token = remember_region(image, form.cleaned_data["region"])
     except (storage.MissingObject, UnreadableImage) as error:
         return no_file(request, error)
+    except NoSuchQuery:
+        raise Http404 from None
     query = SearchQuery(parts=(Part(Kind.PICTURE, token),))
     return redirect(f"{reverse('results')}?{query.to_url()}")

@@ -8,7 +8,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from search.conflicts import is_overtaken
 from search.forms import ReportForm
 from search.views.images import visible_image
 from search.views.methods import require_http_methods
@@ -26,9 +25,7 @@ def report(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
     report.reporter = request.user if request.user.is_authenticated else None
     try:
         report.save()
-    except IntegrityError as error:
-        if not is_overtaken(error):
-            raise
-        raise Http404 from error  # somebody has deleted the picture just now
+    except IntegrityError:  # the picture, or the account, was deleted this very moment
+        raise Http404 from None
     messages.success(request, _("Thank you. A curator will look at this picture."))
     return redirect(image)

@@ -21,3 +21,19 @@ function closeMenus(clicked) {
     if (hadFocus && clicked === null) menu.querySelector("summary").focus();
   }
 }
+
+// An address that the storage signed ends with its keys, and a page that is left open or gone back to outlives it: the
+// site has the thumbnail too. Errors of pictures don't bubble, and some come before this script does.
+document.addEventListener("error", ({ target }) => fetchFromSite(target), true);
+for (const picture of document.images) {
+  if (picture.complete && picture.currentSrc && !picture.naturalWidth) fetchFromSite(picture);
+}
+
+function fetchFromSite(picture) {
+  const link = picture.matches?.(".tile img") && picture.closest(".tile-link");
+  if (!link) return;
+  const ours = new URL("400.webp", link.href).href;
+  if (picture.src === ours) return;
+  picture.removeAttribute("srcset");
+  picture.src = ours;
+}

@@ -98,3 +98,17 @@ def test_a_dense_screen_gets_larger_pictures_and_others_do_not(open_page: OpenPa
     assert loaded_widths(plain) == {"400.webp"}
     dense = open_page("/", viewport=DESKTOP, device_scale_factor=2)
     assert "800.webp" in loaded_widths(dense)
+
+
+def test_thumbnails_whose_addresses_lead_nowhere_any_more_are_had_from_the_site(
+    open_page: OpenPage, collection: list[Image], settings
+):
+    """As those that a storage signed with keys that have ended since."""
+    settings.S3_PUBLIC_BASE_URL = "http://127.0.0.1:9"
+    page = open_page("/", expected="ERR_|Content Security Policy")
+    thumbnails = page.locator(".tile img")
+    expect(thumbnails).to_have_count(24)
+    for number in (0, 23):
+        thumbnails.nth(number).scroll_into_view_if_needed()
+        expect(thumbnails.nth(number)).to_have_js_property("complete", True)
+        expect(thumbnails.nth(number)).not_to_have_js_property("naturalWidth", 0)
