@@ -10,6 +10,8 @@ from search.ingestion.encodings import encoding_of, remark_on
 
 Row: TypeAlias = Mapping[str, Any]
 Opened: TypeAlias = Callable[[], IO[bytes]]
+BadRow: TypeAlias = Callable[[str, str], None]
+"""Is told where a row is that can't be read, and why; the others are read on."""
 
 LONGEST_FIELD = 1_000_000
 """Characters of a field; Python's own limit is a seventh of it, and some descriptions are longer."""
@@ -22,38 +24,48 @@ class MetadataError(Exception):
 
 
 def table_rows(
-    opened: Opened, name: str, kind: str, needed: Collection[str], remarks: Callable[[str], None] = lambda remark: None
+    opened: Opened,
+    name: str,
+    kind: str,
+    needed: Collection[str],
+    remarks: Callable[[str], None] = lambda remark: None,
+    told: BadRow | None = None,
 ) -> Iterator[tuple[str, Row]]:
     """Yield (where, row) of a table called `name` in whatever encoding; `opened` gives it from its start, each time.
 
     `kind` is "jsonl", "tsv" or "csv". Columns are in lower case; one of `needed` must be there. What encoding was
-    assumed goes to `remarks`. Raises MetadataError.
+    assumed goes to `remarks`. A row that can't be read is `told` and passed over, or ends the reading where nobody
+    is to be told. Raises MetadataError.
     """
     try:
         with opened() as file:
             encoding = encoding_of(file)
-        text = TextIOWrapper(opened(), encoding=encoding, newline="")
+        text = TextIOWrapper(opened(), encoding=encoding, errors="replace" if told else "strict", newline="")
     except OSError as error:
         raise MetadataError(f"{name} can't be read: {error}") from error
     remark = remark_on(encoding)
     with text:
         try:
-            yield from rows_of(text, name, kind, needed)
+            yield from rows_of(text, name, kind, needed, told)
         except MetadataError as error:
             raise MetadataError(f"{error} {remark}".rstrip()) from error
     if remark:
         remarks(remark)
 
 
-def rows_of(file: IO[str], name: str, kind: str, needed: Collection[str]) -> Iterator[tuple[str, Row]]:
+def rows_of(
+    file: IO[str], name: str, kind: str, needed: Collection[str], told: BadRow | None = None
+) -> Iterator[tuple[str, Row]]:
     """Yield (where, row) of a table called `name`; see `table_rows`. Raises MetadataError."""
     try:
-        yield from _json_lines(file, name) if kind == "jsonl" else _separated(file, name, kind, needed)
+        yield from _json_lines(file, name, told) if kind == "jsonl" else _separated(file, name, kind, needed, told)
     except (OSError, UnicodeError, csv.Error) as error:
         raise MetadataError(f"{name} can't be read: {error}") from error
 
 
-def _separated(file: IO[str], name: str, kind: str, needed: Collection[str]) -> Iterator[tuple[str, Row]]:
+def _separated(
+    file: IO[str], name: str, kind: str, needed: Collection[str], told: BadRow | None
+) -> Iterator[tuple[str, Row]]:
     csv.field_size_limit(LONGEST_FIELD)
     separators, passed, first = _SEPARATORS[kind], 1, file.readline()
     # Excel's own hint, and empty lines above the table.
@@ -69,7 +81,16 @@ def _separated(file: IO[str], name: str, kind: str, needed: Collection[str]) -> 
         columns = " or ".join(f"`{column}`" for column in needed)
         raise MetadataError(f"{name}: the first line must name the columns, {columns} among them.")
     reader = csv.DictReader(file, header, delimiter=separator)
-    for row in reader:
+    while True:
+        try:
+            row = next(reader, None)
+        except csv.Error as error:  # such as a field that never ends; the next line begins a row again
+            if told is None:
+                raise
+            told(f"{name} line {reader.line_num + passed}", f"This row can't be read: {error}")
+            continue
+        if row is None:
+            return
         yield f"{name} line {reader.line_num + passed}", row
 
 
@@ -77,14 +98,23 @@ def _column(name: str) -> str:
     return "_".join(name.strip("\ufeff \t").lower().replace("-", " ").split())
 
 
-def _json_lines(lines: Iterable[str], name: str) -> Iterator[tuple[str, Row]]:
+def _json_lines(lines: Iterable[str], name: str, told: BadRow | None) -> Iterator[tuple[str, Row]]:
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
+        where = f"{name} line {number}"
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise MetadataError(f"{name} line {number} is not JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise MetadataError(f"{name} line {number} is not a JSON object.")
-        yield f"{name} line {number}", {_column(column): value for column, value in row.items()}
+            if line.strip():
+                yield where, _json_object(line, where)
+        except MetadataError as error:
+            if told is None:
+                raise
+            told(where, str(error))
+
+
+def _json_object(line: str, where: str) -> Row:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise MetadataError(f"{where} is not JSON: {error}") from error
+    if not isinstance(row, dict):
+        raise MetadataError(f"{where} is not a JSON object.")
+    return {_column(column): value for column, value in row.items()}
