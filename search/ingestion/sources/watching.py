@@ -82,7 +82,8 @@ class FolderWatch:
                     continue
                 # What gets its bytes late may have had its time of change early: only for what has failed that counts.
                 changed = state.changed if failure else state.bytes_changed
-                if time.time() - changed > AT_REST or self._growing.get(found.path) == state.whole:
+                earlier = {self._growing.get(found.path), failure.state.whole if failure else None}
+                if time.time() - changed > AT_REST or state.whole in earlier:
                     whole.append(found)
                     self._offered[found.path] = key, state
                 else:
