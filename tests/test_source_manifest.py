@@ -565,6 +565,8 @@ def test_whatever_a_server_says_of_waiting_is_no_crash(web: Web, said: str):
         ("m.csv", b"," * 50),
         ("m.csv", b"x" * 1_000_001),
         ("m.csv", b"\xff\xfe\xfd"),
+        ("m.csv", b'http://x/,"never closed'),
+        ("m.csv", b'"never closed'),
         ("m.csv", b"http://\x00/"),
     ],
 )

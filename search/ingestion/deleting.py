@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
-from django.db import DatabaseError, connection, transaction
+from django.db import Error, connection, transaction
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
@@ -89,14 +89,14 @@ def hold_off(image_ids: Sequence[uuid.UUID]) -> None:
 def let_go(image_ids: Sequence[uuid.UUID]) -> None:
     """The rows of these pictures are there, or will never be: their objects may be deleted again."""
     # Where the connection has failed, the locks are gone with it.
-    with suppress(DatabaseError), connection.cursor() as cursor:
+    with suppress(Error), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_unlock_shared(lock) FROM unnest(%s::bigint[]) lock", [_locks(image_ids)])
 
 
 def settle_what_was_held(image_ids: Collection[uuid.UUID]) -> None:
     """Delete what is owed of these pictures, on which this connection has let go of every lock: its own would not
     keep it from deleting. Who deleted them meanwhile has passed them over."""
-    with suppress(DatabaseError):
+    with suppress(Error):
         if image_ids and OwedDeletion.objects.filter(pk__in=image_ids).exists():
             transaction.on_commit(partial(_settle_or_log, image_ids))
 

@@ -284,10 +284,9 @@ def ingest(
     """Add the pictures that `source` offers, each with its details and `tags`; return what became of them.
 
     One that can't be had or read is reported and stops nothing; one that was deleted earlier is passed over, unless
-    it is to be added `again`. With `dry_run` everything is looked at and nothing
-    kept. With `enqueue` no model is needed: objects and rows are made, and the rows wait for their vectors. Ctrl-C or
-    SIGTERM ends it when the pictures at hand are written. The source is iterated in another thread, and the items read
-    in several.
+    it is to be added `again`. With `dry_run` everything is looked at and nothing kept. With `enqueue` no model is
+    needed: objects and rows are made, and the rows wait for their vectors. Ctrl-C or SIGTERM ends it when the pictures
+    at hand are written. The source is iterated in another thread, and the items read in several.
 
     Raises ModelUnavailable and StorageUnavailable; run again, it goes on where it stopped.
     """

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from io import TextIOWrapper
 from typing import IO, Any, TypeAlias
@@ -80,18 +81,53 @@ def _separated(
     else:
         columns = " or ".join(f"`{column}`" for column in needed)
         raise MetadataError(f"{name}: the first line must name the columns, {columns} among them.")
-    reader = csv.DictReader(file, header, delimiter=separator)
+    lines = _Lines(file, passed)
+    reader = csv.DictReader(lines, header, delimiter=separator)
     while True:
+        lines.begin_row()
         try:
             row = next(reader, None)
-        except csv.Error as error:  # such as a field that never ends; the next line begins a row again
+            if row is None:
+                return
+            if lines.have_ended and told:
+                raise csv.Error("a quotation mark is never closed")
+        except csv.Error as error:
             if told is None:
                 raise
-            told(f"{name} line {reader.line_num + passed}", f"This row can't be read: {error}")
+            lines.go_back()
+            told(f"{name} line {lines.number}", f"This row can't be read: {error}")
             continue
-        if row is None:
-            return
-        yield f"{name} line {reader.line_num + passed}", row
+        yield f"{name} line {lines.number}", row
+
+
+class _Lines:
+    """Lines of a table. `have_ended` says that a row wanted more of them: a quotation mark takes all that follow."""
+
+    def __init__(self, file: IO[str], passed: int) -> None:
+        self._file, self._again = file, deque[str]()
+        self._of_row: list[str] = []
+        self.number, self.have_ended = passed, False
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else self._file.readline()
+        if not line:
+            self.have_ended = True
+            raise StopIteration
+        self.number += 1
+        self._of_row.append(line)
+        return line
+
+    def begin_row(self) -> None:
+        self._of_row, self.have_ended = [], False
+
+    def go_back(self) -> None:
+        """Have the lines after the first of this row read again, each for a row."""
+        again = self._of_row[1:]
+        self._again.extendleft(reversed(again))
+        self.number -= len(again)
 
 
 def _column(name: str) -> str:
