@@ -233,12 +233,13 @@ def test_a_storage_that_hangs_when_a_run_is_broken_off_leaves_the_deletion_owed(
 @pytest.mark.usefixtures("any_storage")
 def test_whatever_happens_at_once_rows_and_objects_agree_in_the_end(carol: User) -> None:
     rounds, errors = 4, []
+    row = Image(id=RED_ID, width=1800, height=1200, byte_size=len(RED), original_location="")
     ways: list[Callable[[], object]] = [
         lambda: add_picture(RED, Details(), carol),
         lambda: add_picture(RED, Details(), None),
         lambda: ingest([ITEM], again=True),
         lambda: ingest([ITEM], enqueue=True),
-        lambda: renditions.read_or_make(Image(id=RED_ID, width=1800, height=1200, byte_size=len(RED)), 1600),
+        lambda: renditions.read_or_make(row, 1600),
         lambda: Worker(Pending()).work(),
         lambda: reconcile(lambda finding: None, mend=True),
         delete_it,

@@ -493,7 +493,6 @@ MALFORMED = [
     "http://xn--\ud55c/a.jpg",
     "http://a..b/a.jpg",
     "http://.../",
-    "http://-/",
     "http://1.2.3.4.5/a.jpg",
     "http://[fe80::1%25eth0]/a.jpg",
     "http://[v1.x]/a.jpg",
