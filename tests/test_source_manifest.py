@@ -582,3 +582,12 @@ def test_a_malformed_row_is_told_and_the_others_are_read(tmp_path: Path, server:
     assert report.added == 2
     assert set(Image.objects.values_list("title", flat=True)) == {"여름"}
     assert len(report.failed + found.problems) == 1
+
+
+def test_bytes_that_are_no_text_cost_no_other_row_and_are_told(tmp_path: Path, server: Server):
+    rows = [f"{at(server, '/red.jpg')},여름", f"{at(server, '/blue.jpg')},바다"]
+    data = "\n".join(["url,title", *rows]).encode().replace("름".encode(), "름".encode()[:2])
+    (tmp_path / "m.csv").write_bytes(data)
+    found = source(tmp_path / "m.csv")
+    assert [item.details.title for item in found] == ["여\ufffd", "바다"]
+    assert (found.problems, len(found.notes)) == ([], 1)

@@ -1,7 +1,7 @@
 """What was deleted is remembered, so that ingestion doesn't bring it back.
 
 What was deleted before this version too, as far as is known: pictures that were met somewhere and are no more there.
-Two seconds for a million origins.
+Five seconds for a million origins.
 """
 
 import django.db.models.functions.datetime

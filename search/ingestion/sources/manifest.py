@@ -85,6 +85,8 @@ def _items(name: str, opened: Opened, findings: Findings, read: Callable[[str], 
             if not address:
                 findings.problems.append((where, "This line names no address."))
                 continue
+            if any("\ufffd" in str(value) for value in row.values()):
+                findings.notes.append((where, "Some of its bytes are no text, and stand as \ufffd."))
             details, notes = details_of(_of_unsplash(row) if "photo_image_url" in row else row)
             findings.notes.extend((where, note) for note in notes)
             yield _item(address, details, read)
