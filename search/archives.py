@@ -2,6 +2,7 @@
 
 import csv
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BytesIO, StringIO
 from itertools import chain
@@ -11,16 +12,17 @@ from uuid import UUID
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from search import foreign
 from search.downloads import clean_copy, file_stem
 from search.imaging import UnreadableImage
 from search.models import Image
-from search.storage import MissingObject, StorageUnavailable
+from search.storage import MissingObject, StorageUnavailable, UnreachableOriginal
 
 TABLE = "pictures.csv"
 COLUMNS = ("file", "title", "link", "author", "licence", "source_link", "tags", "similarity", "problem")
 _PATIENCE = 3
-"""So many pictures in a row that the storage does not answer for, and the rest is not asked for: each would take its
-timeout while somebody waits."""
+"""So many pictures in a row that the storage, or the bucket where originals stay, does not answer for, and the rest of
+them is not asked for: each would take its timeout while somebody waits."""
 
 
 class _Outbox(BytesIO):
@@ -52,7 +54,7 @@ def zipped(
     """Yield a ZIP of the images, as `clean_copy` gives them, and a table of what is known of them.
 
     A picture that is missing, unreadable or can't be had is left out, and the table says why. Raises
-    StorageUnavailable at once, before anything is yielded, when the storage does not answer for the first picture.
+    StorageUnavailable at once, before anything is yielded, when our own storage does not answer for the first picture.
     """
     reasons = {
         MissingObject: _("This picture's file is missing."),
@@ -69,22 +71,23 @@ def _parts(
     link_to: Callable[[Image], str],
     reasons: Mapping[type[Exception], str],
 ) -> Iterator[bytes]:
-    outbox, names, rows, unanswered = _Outbox(), _Names(), [], 0
+    outbox, names, rows, unanswered = _Outbox(), _Names(), [], Counter[str]()
     with zipfile.ZipFile(outbox, "w", zipfile.ZIP_STORED) as archive:
         for image in images:
             name = problem = ""
+            # Ours, or the bucket where the original stays.
+            place = foreign.split(image.original_location)[0] if image.original_location else ""
             try:
-                if unanswered >= _PATIENCE:
+                if unanswered[place] >= _PATIENCE:
                     raise StorageUnavailable
                 copy = clean_copy(image)
             except (MissingObject, UnreadableImage, StorageUnavailable) as error:
-                if isinstance(error, StorageUnavailable):
-                    if not outbox.sent:
-                        raise
-                    unanswered += 1
-                problem = reasons[type(error)]
+                if isinstance(error, StorageUnavailable) and not (place or outbox.sent):
+                    raise
+                unanswered[place] += _is_silence(error)
+                problem = next(reason for kind, reason in reasons.items() if isinstance(error, kind))
             else:
-                unanswered = 0
+                unanswered[place] = 0
                 name = names.fresh(file_stem(image), copy.extension)
                 archive.writestr(_entry(name, image), copy.data)
                 del copy
@@ -93,6 +96,11 @@ def _parts(
         archive.writestr(TABLE, _table(rows))
         yield outbox.take()
     yield outbox.take()
+
+
+def _is_silence(error: Exception) -> bool:
+    """Whether it took its time to fail, as others of the same place will."""
+    return error.is_silent if isinstance(error, UnreachableOriginal) else isinstance(error, StorageUnavailable)
 
 
 class _Names:

@@ -17,6 +17,21 @@ _WITHOUT_KEYS = 60.0
 it has started. Looking for them takes seconds."""
 
 _keys_looked_for = 0.0
+_REASONS = {
+    "NoSuchBucket": "There is no such bucket.",
+    "NoSuchKey": "There is no such object.",
+    "404": "There is no such object.",
+    "AccessDenied": "The object storage denies access.",
+    "403": "The object storage denies access.",
+    "InvalidAccessKeyId": "The object storage doesn't know this access key.",
+    "SignatureDoesNotMatch": "The object storage doesn't take this secret key.",
+    "ExpiredToken": "The session token has expired: AWS_SESSION_TOKEN and its keys must be made anew.",
+    "InvalidToken": "The object storage doesn't take this session token.",
+    "RequestTimeTooSkewed": "The clock of this machine is wrong.",
+    "InvalidObjectState": "It lies in an archive of the object storage, from which it must be restored first.",
+}
+_NOT_THERE = {"NoSuchBucket", "NoSuchKey", "404"}
+_NO_KEYS = "It was asked without keys, since none are set; buckets whose reader pays want `requester_pays` too."
 
 
 class TooLarge(Exception):
@@ -140,3 +155,16 @@ def head(location: str, count: int) -> bytes:
     with answer["Body"] as body:
         data: bytes = body.read(count)
     return data
+
+
+def reason_of(error: Exception, bucket: str) -> str:
+    """Return what an error of boto3 means, for the operator."""
+    from botocore.exceptions import ClientError, NoCredentialsError, PartialCredentialsError  # noqa: PLC0415
+
+    if isinstance(error, ClientError):
+        code = error.response.get("Error", {}).get("Code", "")
+        reason = _REASONS.get(code, str(error))
+        return f"{reason} {_NO_KEYS}" if code not in _NOT_THERE and is_anonymous(bucket) else reason
+    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
+        return "Of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY one is missing."
+    return f"The object storage does not answer: {error}"

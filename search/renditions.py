@@ -9,13 +9,15 @@ from django.urls import get_script_prefix, reverse
 
 from search import storage
 from search.imaging import read_picture, thumbnail
+from search.ingestion.deleting import stored_with_row
 from search.models import Image
 
 
 def read_or_make(image: Image, longest: int) -> bytes:
     """Return a rendition, `longest` pixels at most on its longest side; the first to ask has it made.
 
-    Raises MissingObject when the original is gone, StorageUnavailable, and UnreadableImage.
+    Raises MissingObject when the original is gone, or the image is deleted meanwhile, StorageUnavailable, and
+    UnreadableImage.
     """
     key = storage.rendition_key(image.id, longest)
     try:
@@ -27,7 +29,8 @@ def read_or_make(image: Image, longest: int) -> bytes:
     # No more than is shown is decoded: a page of results asks for two dozen at once.
     read = read_picture(original, max_pixels=pixels, at_least=max(1, -(-longest * shorter // longer)))
     data = thumbnail(read.picture, longest)
-    storage.put(key, data, "image/webp")
+    if not stored_with_row(image.id, key, data, "image/webp"):
+        raise storage.MissingObject(f"{image.id} has been deleted.")
     return data
 
 

@@ -38,6 +38,17 @@ class StorageUnavailable(Exception):
     """The object storage does not answer, or refuses. The message is for the operator."""
 
 
+class UnreachableOriginal(StorageUnavailable):
+    """The place where one original stays refuses, or does not answer, which says nothing of other pictures.
+
+    `bucket` is that place, and `is_silent` tells that it does not answer at all.
+    """
+
+    def __init__(self, location: str, reason: str, *, is_silent: bool) -> None:
+        super().__init__(f"{location}: {reason}")
+        self.bucket, self.is_silent = foreign.split(location)[0], is_silent
+
+
 class MissingObject(Exception):
     """There is no object with this key."""
 
@@ -127,6 +138,23 @@ def _forget_connection() -> None:
         objects._bucket = None  # one for all threads
 
 
+@contextmanager
+def _translated_elsewhere(location: str) -> Iterator[None]:
+    """The same for an original that stays at `location`, with UnreachableOriginal for StorageUnavailable."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - see above
+
+    try:
+        with translated():
+            yield
+    except StorageUnavailable as error:
+        cause = error.__cause__
+        assert isinstance(cause, Exception)
+        reason = foreign.reason_of(cause, foreign.split(location)[0])
+        raise UnreachableOriginal(location, reason, is_silent=not isinstance(cause, ClientError)) from error
+    except ValueError as error:  # such as an endpoint in S3_SOURCES that is none
+        raise UnreachableOriginal(location, str(error), is_silent=True) from error
+
+
 def put(key: str, data: bytes, content_type: str) -> None:
     """Store `data`, over what the key held. Raises StorageUnavailable."""
     content = ContentFile(data)
@@ -145,13 +173,14 @@ def read(key: str) -> bytes:
 def read_original(image: "Image") -> bytes:
     """Return the bytes of an image as they came, from our storage or from where they stay.
 
-    Raises MissingObject, also for a file that was exchanged for another where it stays, and StorageUnavailable.
+    Raises MissingObject, also for a file that was exchanged for another where it stays, and StorageUnavailable, of
+    which UnreachableOriginal says that it is about this one alone.
     """
     if not image.original_location:
         return read(original_key(image.id))
     changed = MissingObject(f"{image.original_location} has changed since it was added.")
     try:
-        with translated():
+        with _translated_elsewhere(image.original_location):
             data = foreign.read(image.original_location, image.byte_size)
     except foreign.TooLarge:
         raise changed from None
@@ -161,8 +190,8 @@ def read_original(image: "Image") -> bytes:
 
 
 def version_in_place(location: str) -> str | None:
-    """Return the ETag of an original that stays elsewhere; None where it is gone. Raises StorageUnavailable."""
-    with translated():
+    """Return the ETag of an original that stays elsewhere; None where it is gone. Raises UnreachableOriginal."""
+    with _translated_elsewhere(location):
         return foreign.version_of(location)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client
@@ -61,6 +62,13 @@ def a_thread(work: Callable[[], object]) -> threading.Thread:
     thread = threading.Thread(target=work)
     thread.start()
     return thread
+
+
+def left_behind() -> uuid.UUID:
+    """The original of a picture whose row is gone."""
+    image_id = uuid.uuid4()
+    storage.put(storage.original_key(image_id), b"original", "image/jpeg")
+    return image_id
 
 
 def in_another_thread(work: Callable[[], object]) -> None:
@@ -174,13 +182,13 @@ def test_a_process_that_is_killed_before_the_objects_are_gone_leaves_them_owed()
 
 
 def test_a_picture_that_comes_back_before_its_deletion_is_settled_keeps_its_objects(
-    storage_down: Callable[[], None],
+    storage_down: Callable[[], None], carol: User
 ) -> None:
     data = picture_bytes("red", size=(640, 480))
     add_picture(data, Details(), None).image.delete()
     assert OwedDeletion.objects.filter(pk=content_id(data)).exists()
 
-    assert add_picture(data, Details(), None).is_new
+    assert add_picture(data, Details(), carol).is_new
     storage_down()
 
     assert settle_deletions() == 0
@@ -222,7 +230,7 @@ def test_a_picture_that_comes_back_waits_for_a_deletion_that_is_under_way(monkey
 
 
 def test_two_that_settle_at_once_delete_each_object_once(deletions: list[list[str]]) -> None:
-    ids = [stored_image().id for _ in range(20)]
+    ids = [left_behind() for _ in range(20)]
     OwedDeletion.objects.bulk_create(OwedDeletion(pk=image_id) for image_id in ids)
     together = threading.Barrier(2)
 
@@ -241,7 +249,7 @@ def test_two_that_settle_at_once_delete_each_object_once(deletions: list[list[st
 
 
 def test_a_deletion_that_another_process_works_on_is_left_to_it(deletions: list[list[str]]) -> None:
-    held, free = stored_image().id, stored_image().id
+    held, free = left_behind(), left_behind()
     OwedDeletion.objects.bulk_create([OwedDeletion(pk=held), OwedDeletion(pk=free)])
 
     with transaction.atomic():
@@ -342,3 +350,12 @@ def test_work_that_fails_is_logged_and_done_again_when_it_is_asked_for_again(cap
 
     assert len(done) == 2
     assert [record.exc_info is not None for record in caplog.records] == [True, True]
+
+
+def test_what_is_owed_of_a_picture_that_is_there_is_no_reason_to_delete_it() -> None:
+    image_id = stored_image().id
+    OwedDeletion.objects.create(pk=image_id)
+
+    assert settle_deletions() == 0
+    assert has_original(image_id)
+    assert not OwedDeletion.objects.exists()

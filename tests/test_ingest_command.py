@@ -17,7 +17,7 @@ from search import embedding, storage
 from search.imaging import read_picture
 from search.ingestion import adding, files_source, ingest, pipeline
 from search.ingestion.sources import files
-from search.models import Image
+from search.models import Image, OwedDeletion
 from search.models.image import content_id
 from tests.base import picture_bytes, write_picture
 from tests.pictures import photo
@@ -258,7 +258,7 @@ def test_killed_at_any_point_and_run_again_it_ends_as_if_never_killed(tmp_path: 
         "    left[0] -= 1\n"
         "    if not left[0]: os.kill(os.getpid(), signal.SIGKILL)\n"
         "storage.put = put\n"
-        "ingest(files_source([sys.argv[1]]))\n"
+        "ingest(files_source([sys.argv[1]]), again=True)\n"
     )
     database = django_settings.DATABASES["default"]
     environment = {
@@ -278,8 +278,9 @@ def test_killed_at_any_point_and_run_again_it_ends_as_if_never_killed(tmp_path: 
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     assert 0 < Image.objects.count() < 40
-    assert run(tmp_path / "photos")[2] == 0
+    assert run(tmp_path / "photos", "--again")[2] == 0
     assert state() == never_killed
+    assert not OwedDeletion.objects.exists()
 
 
 def test_enqueued_pictures_need_no_model_and_wait_for_their_vectors(photos: Path, no_model: Path):

@@ -15,7 +15,7 @@ from search import storage
 from search.embedding import ModelUnavailable
 from search.ingestion import Details, Item, Report, Unavailable, adding, files_source, ingest, line, pipeline
 from search.ingestion.stages import Allowance, Ended
-from search.models import Image, Origin
+from search.models import Image, Origin, OwedDeletion
 from search.models.image import content_id
 from search.vectors import WrongVectors
 from tests.base import in_another_thread, picture_bytes, write_picture
@@ -91,14 +91,17 @@ def test_what_has_changed_is_read_again() -> None:
 
 
 @pytest.mark.django_db
-def test_what_was_met_and_deleted_since_is_read_and_added_again() -> None:
+def test_what_was_met_and_deleted_since_is_passed_over_unread_and_added_again_on_purpose() -> None:
     shelf = Shelf(5)
     ingest(shelf)
     Image.objects.get(pk=content_id(shelf.pictures[3])).delete()
     again = Shelf(5)
 
-    assert ingest(again).added == 1
+    report = ingest(again)
+    assert (report.added, report.known, report.deleted, again.reads) == (0, 4, 1, [])
+    assert ingest(again, again=True).added == 1
     assert again.reads == [3]
+    assert ingest(Shelf(5)).known == 5
 
 
 @pytest.mark.django_db
@@ -476,8 +479,12 @@ def test_runs_over_the_same_pictures_at_once_add_each_once() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_picture_that_another_adds_and_deletes_meanwhile_keeps_its_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("again", [True, False])
+def test_a_picture_that_another_adds_and_deletes_meanwhile_is_there_with_its_objects_or_not_at_all(
+    monkeypatch: pytest.MonkeyPatch, again: bool
+) -> None:
     shelf = Shelf(1)
+    shelf.pictures *= 2
     (image_id,) = shelf.ids()
     embed = line.embed
 
@@ -490,9 +497,12 @@ def test_a_picture_that_another_adds_and_deletes_meanwhile_keeps_its_objects(mon
 
     monkeypatch.setattr(line, "embed", embed_late)
 
-    assert ingest(shelf).added == 1
-    assert storage.read(storage.original_key(image_id)) == shelf.pictures[0]
-    assert storage.exists(storage.rendition_key(image_id, storage.THUMBNAIL))
+    report = ingest(shelf, again=again)
+
+    assert (report.added, report.known, report.deleted) == ((1, 1, 0) if again else (0, 0, 2))
+    assert [storage.exists(key) for key in storage.keys_of(image_id)] == [again, again, False, False]
+    assert Image.objects.count() == again
+    assert not OwedDeletion.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)

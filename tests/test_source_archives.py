@@ -1,7 +1,11 @@
 """ZIP and tar archives: what is offered of them, without unpacking, and what is told of damaged and hostile ones."""
 
+import bz2
 import gc
+import gzip
 import io
+import lzma
+import resource
 import tarfile
 import threading
 import unicodedata
@@ -266,13 +270,150 @@ def test_what_follows_an_archive_and_is_none_is_told(tmp_path: Path, junk: bytes
     assert [problem[0] for problem in found.problems] == [str(path)]
 
 
-def test_an_archive_without_its_last_zeros_is_whole(tmp_path: Path):
+def test_an_archive_with_some_of_its_last_zeros_is_whole(tmp_path: Path):
     path = make_tar(tmp_path / "a.tar", CONTENTS)
-    for end in (b"", bytes(100), bytes(512)):
+    for end in (bytes(100), bytes(512)):
         path.write_bytes(path.read_bytes().rstrip(b"\0"))
         data = path.read_bytes()
         path.write_bytes(data + bytes(-len(data) % 512) + end)
         assert contents_of(path) == CONTENTS
+
+
+@pytest.mark.parametrize("compression", ["", "gz", "bz2", "xz"])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_an_archive_that_is_cut_at_the_edge_of_a_member_is_told(tmp_path: Path, compression: str, count: int):
+    path = make_tar(tmp_path / "a.tar", CONTENTS)
+    edges = [member.offset for member in members_of(path)] + [len(path.read_bytes().rstrip(b"\0"))]
+    end = -(-edges[count] // 512) * 512
+    path.write_bytes(compressed(path.read_bytes()[:end], compression))
+
+    found = source(path)
+
+    assert [item.read() for item in found] == list(CONTENTS.values())[:count]
+    ((name, problem),) = found.problems
+    assert (name, "may have been cut short" in problem) == (str(path), True)
+
+
+def compressed(data: bytes, compression: str) -> bytes:
+    how = {"": lambda data: data, "gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
+    return how[compression](data)  # type: ignore[no-untyped-call]
+
+
+def members_of(path: Path) -> list[tarfile.TarInfo]:
+    with tarfile.open(path) as archive:
+        return archive.getmembers()
+
+
+LONG = {f"{'사진/' * 20}{name}": data for name, data in CONTENTS.items()}
+"""Names that don't fit into one header."""
+
+
+@pytest.mark.parametrize("compression", ["", "gz"])
+@pytest.mark.parametrize("format", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+@pytest.mark.parametrize("contents", [CONTENTS, LONG], ids=["short", "long"])
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_behind_a_damaged_header_the_next_member_is_found(
+    tmp_path: Path, compression: str, format: int, contents: dict[str, bytes], lost: int
+):
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w", format=format) as archive:
+        for name, data in contents.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    data = bytearray(path.read_bytes())
+    header = members_of(path)[lost].offset_data - 512
+    data[header + 100 : header + 110] = b"rubbish!!!"
+    path.write_bytes(compressed(bytes(data), compression))
+
+    found = source(path)
+
+    items = list(found)
+    assert [item.read() for item in items] == [one for at, one in enumerate(contents.values()) if at != lost]
+    ((name, problem),) = found.problems
+    assert name == str(path)
+    assert "header of a member is damaged" in problem
+    assert [item.read() for item in items] == [one for at, one in enumerate(contents.values()) if at != lost]
+
+
+@pytest.mark.parametrize("in_pax", [False, True])
+def test_a_size_below_zero_does_not_lead_round_in_circles(tmp_path: Path, in_pax: bool):
+    path = make_tar(tmp_path / "a.tar", CONTENTS)
+    evil = tarfile.TarInfo("evil.jpg")
+    if in_pax:
+        evil.pax_headers = {"size": "-1024"}
+        header = evil.tobuf(tarfile.PAX_FORMAT)
+    else:
+        evil.size = -1024
+        header = evil.tobuf(tarfile.GNU_FORMAT)
+    path.write_bytes(header + path.read_bytes())
+
+    found = source(path)
+
+    assert [item.read() for item in found] == list(CONTENTS.values())
+    assert [name for name, _ in found.problems] == [str(path)]
+
+
+@pytest.mark.parametrize("before", ["./", "/", "\\", ".\\", "../", "..\\", "../../", "C:\\", "./x/../"])
+@pytest.mark.parametrize("make", [make_zip, make_tar])
+def test_however_names_begin_they_are_members_of_the_archive(
+    tmp_path: Path, make: Callable[[Path, dict[str, bytes]], Path], before: str
+):
+    path = make(tmp_path / f"a{'.zip' if make is make_zip else '.tar'}", {f"{before}red.jpg": CONTENTS[NAMES[0]]})
+    table = tmp_path / "m.csv"
+    named = "C:/red.jpg" if before == "C:\\" else "x/red.jpg" if "x" in before else "red.jpg"
+    table.write_text(f"path,title\na{path.suffix}/{named},Red\n")
+    metadata = read_metadata(table, [])
+    (item,) = open_source([str(path)], Choices(elsewhere=metadata.elsewhere))
+    assert (item.read(), item.details.title) == (CONTENTS[NAMES[0]], "Red")
+    assert sorted(one.name for one in tmp_path.iterdir()) == sorted([path.name, "m.csv"])
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz", "a.csv"])
+def test_more_archives_than_a_process_may_have_files_open_are_one_source(tmp_path: Path, name: str):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    open_now = len(list(Path("/proc/self/fd").iterdir()))
+    picture = CONTENTS[NAMES[0]]
+    first, suffix = tmp_path / name, name.partition(".")[2]
+    if name == "a.zip":
+        make_zip(first, {"red.jpg": picture})
+    elif name == "a.csv":
+        first.write_text("url\nhttp://127.0.0.1/red.jpg\n")
+    else:
+        make_tar(first, {"red.jpg": picture}, "gz" if name.endswith("gz") else "")
+    paths = [tmp_path / f"{number}.{suffix}" for number in range(60)]
+    for path in paths:
+        path.hardlink_to(first)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_now + 30, hard))
+    try:
+        found = open_source([str(path) for path in paths])
+        items = list(found)
+        read = [item.read() for item in items] if name != "a.csv" else []
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert (len(items), found.problems) == (60, [])
+    assert read in ([], [picture] * 60)
+
+
+def test_a_zip_that_is_exchanged_while_it_is_read_is_told(tmp_path: Path):
+    path = make_zip(tmp_path / "a.zip", CONTENTS)
+    items = list(source(path))
+    make_zip(path, dict(reversed(CONTENTS.items())))
+    with pytest.raises(OSError, match="The archive has changed"):
+        items[0].read()
+
+
+def test_a_member_compressed_in_an_unknown_way_is_told_and_the_others_are_read(tmp_path: Path):
+    path = make_zip(tmp_path / "a.zip", {"odd.jpg": CONTENTS[NAMES[0]], "plain.jpg": CONTENTS[NAMES[1]]})
+    data = bytearray(path.read_bytes())
+    for mark, at in ((b"PK\x01\x02", 10), (b"PK\x03\x04", 8)):
+        start = data.rindex(mark, 0, data.rindex(b"odd.jpg") if at == 10 else data.index(b"odd.jpg"))
+        data[start + at : start + at + 2] = (9).to_bytes(2, "little")  # Deflate64
+    path.write_bytes(data)
+    odd, plain = source(path)
+    with pytest.raises(Unavailable, match="compressed in a way that is not read"):
+        odd.read()
+    assert plain.read() == CONTENTS[NAMES[1]]
 
 
 def test_a_member_that_is_too_large_is_sought_over(tmp_path: Path, settings: Any):

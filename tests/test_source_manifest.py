@@ -1,5 +1,6 @@
 """Tables of addresses: Unsplash's own and general ones, and how what they name is downloaded."""
 
+import csv
 import json
 import threading
 import time
@@ -7,8 +8,11 @@ import zipfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from search import fetching
 from search.fetching import NotDownloaded, downloads
@@ -463,3 +467,127 @@ def test_a_picture_for_which_there_is_no_memory_is_unavailable(server: Server, m
     (item,) = open_source([at(server, "/red.jpg")])
     with pytest.raises(Unavailable, match="not enough memory"):
         item.read()
+
+
+# What is malformed
+
+MALFORMED = [
+    "http://[::1",
+    "http://[::1]x/a.jpg",
+    "http://a b/a.jpg",
+    "http://127.0.0.1:99999/a.jpg",
+    "http://127.0.0.1:-1/a.jpg",
+    "http://127.0.0.1:abc/a.jpg",
+    "http://127.0.0.1:0/a.jpg",
+    "http://",
+    "http:///a.jpg",
+    "https://?q",
+    "s3://",
+    "s3://bucket",
+    "ftp://example.org/a.jpg",
+    "javascript:alert(1)",
+    "//example.org/a.jpg",
+    "http://\x01/a.jpg",
+    "http://127.0.0.1/\x7f\x00.jpg",
+    "http://\u202e.example/a.jpg",
+    "http://xn--\ud55c/a.jpg",
+    "http://a..b/a.jpg",
+    "http://.../",
+    "http://1.2.3.4.5/a.jpg",
+    "http://[fe80::1%25eth0]/a.jpg",
+    "http://[v1.x]/a.jpg",
+    "http://256.256.256.256/",
+    f"http://{'a' * 64}.example/a.jpg",
+    f"http://{'x' * 5000}/a.jpg",
+    "http://user:password@example.org/a.jpg",
+    "not an address at all",
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+@pytest.mark.parametrize("width", [0, 1600])
+def test_malformed_addresses_fail_by_name_and_everything_else_is_added(
+    tmp_path: Path, server: Server, kind: str, width: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("time.sleep", lambda seconds: pytest.fail("tried again"))
+    addresses = [at(server, "/red.jpg"), *MALFORMED, at(server, "/blue.jpg")]
+    path = tmp_path / f"m.{kind}"
+    if kind == "csv":
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows([["url"], *([one] for one in addresses)])
+    else:
+        path.write_text("".join(json.dumps({"url": one}) + "\n" for one in addresses))
+
+    report = ingest(source(path, width=width))
+
+    assert report.added == 2
+    assert sorted(name for name, _ in report.failed) == sorted(MALFORMED)
+    assert max(len(reason) for _, reason in report.failed) < 300
+
+
+@given(st.text(max_size=60), st.sampled_from(["", "http://", "https://[", "http://a/", "http://a:", "HTTP://ü"]))
+@settings(max_examples=300, deadline=None)
+def test_whatever_is_written_for_an_address_is_downloaded_or_refused(text: str, start: str):
+    loads = Downloads(pause=lambda seconds: None)
+    with (
+        mock.patch.object(downloads._Backend, "_looked_up", return_value=[]),
+        pytest.raises(Unavailable),
+    ):
+        manifest._read(loads, start + text, width=1600)
+
+
+@pytest.mark.parametrize("location", ["http://[::1", "http://a b/", "http://x:99999/", "//", "http://\xff\xfe/"])
+def test_an_address_that_leads_on_to_a_malformed_one_fails(web: Web, location: str):
+    server = web.server({"/a.jpg": leading_to(location)})
+    with pytest.raises(NotDownloaded):
+        Downloads(pause=lambda seconds: None).get(at(server, "/a.jpg"), most_bytes=1000)
+
+
+@pytest.mark.parametrize("said", ["soon", "Mon, 01 Jan 0001 00:00:00 +2359", "Thu, 99 Foo", "\xb2", "9" * 400, "-1"])
+def test_whatever_a_server_says_of_waiting_is_no_crash(web: Web, said: str):
+    server = web.server({"/a.jpg": answer(b"", f"Retry-After: {said}", status="503 Busy")})
+    with pytest.raises(NotDownloaded):
+        Downloads(pause=lambda seconds: None).get(at(server, "/a.jpg"), most_bytes=1000)
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        ("m.jsonl", b"{not json}"),
+        ("m.jsonl", b"[1]"),
+        ("m.jsonl", b'"text"'),
+        ("m.jsonl", b"[" * 100_000),
+        ("m.jsonl", b'{"url": ["http://x/"]}'),
+        ("m.jsonl", b'{"url": "\\ud800", "title": "\\ud800"}'),
+        ("m.jsonl", b'{"url": "\xff\xfe"}'),
+        ("m.csv", b"," * 50),
+        ("m.csv", b"x" * 1_000_001),
+        ("m.csv", b"\xff\xfe\xfd"),
+        ("m.csv", b'http://x/,"never closed'),
+        ("m.csv", b'"never closed'),
+        ("m.csv", b"http://\x00/"),
+    ],
+)
+@pytest.mark.django_db
+def test_a_malformed_row_is_told_and_the_others_are_read(tmp_path: Path, server: Server, name: str, bad: bytes):
+    good = [at(server, f"/{colour}.jpg") for colour in ("red", "blue")]
+    rows = [json.dumps({"url": one, "title": "여름"}) if name == "m.jsonl" else f"{one},여름" for one in good]
+    head = b"" if name == "m.jsonl" else b"url,title\n"
+    (tmp_path / name).write_bytes(head + rows[0].encode() + b"\n" + bad + b"\n" + rows[1].encode() + b"\n")
+    found = source(tmp_path / name)
+
+    report = ingest(found)
+
+    assert report.added == 2
+    assert set(Image.objects.values_list("title", flat=True)) == {"여름"}
+    assert len(report.failed + found.problems) == 1
+
+
+def test_bytes_that_are_no_text_cost_no_other_row_and_are_told(tmp_path: Path, server: Server):
+    rows = [f"{at(server, '/red.jpg')},여름", f"{at(server, '/blue.jpg')},바다"]
+    data = "\n".join(["url,title", *rows]).encode().replace("름".encode(), "름".encode()[:2])
+    (tmp_path / "m.csv").write_bytes(data)
+    found = source(tmp_path / "m.csv")
+    assert [item.details.title for item in found] == ["여\ufffd", "바다"]
+    assert (found.problems, len(found.notes)) == ([], 1)

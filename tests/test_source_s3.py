@@ -1,9 +1,12 @@
 """`s3://bucket/prefix`: pictures of any bucket, copied, or searched where they are."""
 
 import os
+import threading
+import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +16,23 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from search import foreign, storage
+from search.archives import zipped
 from search.embedding import active_model
 from search.ingestion import (
     Choices,
     Details,
+    Item,
+    Pending,
     Report,
     Rules,
     Unavailable,
+    Worker,
     add_picture,
     ingest,
     open_source,
     read_metadata,
     reembed,
+    working,
 )
 from search.ingestion.sources import s3
 from search.models import Image
@@ -32,6 +40,7 @@ from search.models.image import content_id
 from search.storage import MissingObject, StorageUnavailable
 from tests.base import picture_bytes
 from tests.s3_servers import BUCKET, LISTED_AT_ONCE, Moto, configured, use_s3
+from tests.web_servers import Server, answer
 
 OTHER = "archive-of-others"
 RED, BLUE = (picture_bytes(colour, size=(900, 600)) for colour in ("red", "blue"))
@@ -489,3 +498,158 @@ def test_addresses_signed_with_a_session_token_are_not_kept_longer_than_it_may_l
         use_s3(settings, running_moto, AWS_SESSION_TOKEN=token)
         storage.rendition_urls([content_id(RED)], 400)
     assert kept == [12 * 3600, 300]
+
+
+# Buckets that refuse
+
+
+FORBIDDEN = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+COLOURS = ("navy", "olive", "teal")
+
+
+@pytest.fixture
+def refusing(others: Any, running_moto: Moto, settings: Any) -> Iterator[dict[str, str]]:
+    """Pending pictures in buckets that were gone, closed, silent and put into an archive since, and one of ours.
+
+    Returns what is said of each, by its id.
+    """
+    reasons = {
+        "gone": "There is no such bucket.",
+        "closed": "The object storage denies access.",
+        "silent": "does not answer",
+        "archive": "It lies in an archive of the object storage",
+        "odd": "Invalid endpoint",
+    }
+    for number, name in enumerate(reasons):
+        others.create_bucket(Bucket=name)
+        others.put_object(Bucket=name, Key="a.jpg", Body=picture_bytes("red", size=(300, 100 + number)))
+    report = ingest(open_source([f"s3://{name}" for name in reasons], Choices(in_place=True)), enqueue=True)
+    assert (report.added, report.failed) == (5, [])
+    ingest([Item(colour, lambda colour=colour: picture_bytes(colour)) for colour in COLOURS], enqueue=True)
+    by_bucket = {image.original_location.split("/")[2]: image for image in Image.objects.exclude(original_location="")}
+    data = others.get_object(Bucket="archive", Key="a.jpg")["Body"].read()
+    others.put_object(Bucket="archive", Key="a.jpg", Body=data, StorageClass="GLACIER")
+    closed = Server("127.0.0.1", {"/closed/a.jpg": answer(FORBIDDEN, status="403 Forbidden", kind="application/xml")})
+    settings.S3_SOURCES = {
+        "closed": {"endpoint": f"http://127.0.0.1:{closed.port}"},
+        "silent": {"endpoint": "http://127.0.0.1:9"},
+        "odd": {"endpoint": "http://a b"},
+    }
+    for name in ("gone", "closed", "silent", "odd"):
+        others.delete_object(Bucket=name, Key="a.jpg")
+        others.delete_bucket(Bucket=name)
+    yield {str(by_bucket[name].id): reason for name, reason in reasons.items()}
+    others.delete_object(Bucket="archive", Key="a.jpg")
+    others.delete_bucket(Bucket="archive")
+    closed.listener.close()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("command", ["embed_pending", "reembed"])
+def test_buckets_that_refuse_are_their_pictures_failures_and_all_others_get_vectors(
+    refusing: dict[str, str], command: str, monkeypatch: pytest.MonkeyPatch
+):
+    asked: Counter[str] = Counter()
+    read = foreign.read
+    monkeypatch.setattr(foreign, "read", lambda place, most: asked.update([place]) or read(place, most))
+    out, complaints = StringIO(), StringIO()
+
+    with pytest.raises(SystemExit) as end:
+        call_command(command, stdout=out, stderr=complaints)
+
+    assert end.value.code == 1
+    assert Image.objects.exclude(embedding_model="").count() == len(COLOURS)
+    assert f"{len(COLOURS)} embedded" in out.getvalue()
+    assert "5 failed" in out.getvalue()
+    told = dict(line.partition(": ")[::2] for line in complaints.getvalue().splitlines() if line[:36] in refusing)
+    assert set(told) == set(refusing)
+    assert [image_id for image_id, reason in refusing.items() if reason not in told[image_id]] == []
+    assert set(asked.values()) == {1}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_bucket_that_answers_again_is_asked_again_by_a_worker_that_watches(
+    refusing: dict[str, str], settings: Any, others: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(working, "ASK_AGAIN", 0.0)
+    monkeypatch.setattr(working, "LOOK_AGAIN", 0.001)
+    stop, rests = threading.Event(), []
+
+    def rested() -> None:
+        rests.append((worker.report.added, len(worker.report.failed)))
+        settings.S3_SOURCES = {name: said for name, said in settings.S3_SOURCES.items() if name != "silent"}
+        if len(rests) == 1:
+            others.create_bucket(Bucket="silent")
+            others.put_object(Bucket="silent", Key="a.jpg", Body=picture_bytes("red", size=(300, 102)))
+        elif worker.report.added > len(COLOURS):
+            stop.set()
+
+    progress = {"told": 0}
+
+    def give_up(report: Report) -> None:
+        progress["told"] += 1
+        if report.added > len(COLOURS) or progress["told"] > 500:
+            stop.set()
+
+    worker = Worker(Pending(), stop=stop, progress=give_up)
+    worker.watch(rested)
+    others.delete_object(Bucket="silent", Key="a.jpg")
+    others.delete_bucket(Bucket="silent")
+
+    assert rests[0] == (3, 5)
+    assert (worker.report.added, len(worker.report.failed)) == (4, 4)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_a_bucket_that_does_not_answer_a_few_are_asked_for(
+    others: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+):
+    for number in range(30):
+        data = picture_bytes("red", size=(300, 100 + number))
+        others.put_object(Bucket=OTHER, Key=f"many/{number}.jpg", Body=data)
+    ingest(open_source([f"s3://{OTHER}/many"], Choices(in_place=True)), enqueue=True)
+    settings.S3_SOURCES = {OTHER: {"endpoint": "http://127.0.0.1:9"}}
+    asked, read = [], foreign.read
+    monkeypatch.setattr(foreign, "read", lambda place, most: asked.append(place) or read(place, most))
+    worker = Worker(Pending())
+
+    worker.work()
+
+    assert len(worker.report.failed) == 30
+    assert len(asked) <= working.READERS + working.MOST_SILENT
+
+
+@pytest.mark.django_db
+def test_an_ingestion_does_not_end_where_a_known_picture_stayed_in_a_bucket_that_does_not_answer(
+    others: Any, settings: Any
+):
+    in_place(f"s3://{OTHER}/photos/red.jpg")
+    settings.S3_SOURCES = {OTHER: {"endpoint": "http://127.0.0.1:9"}}
+    others.create_bucket(Bucket="second")
+    others.put_object(Bucket="second", Key="red.jpg", Body=RED)
+    report = in_place("s3://second/red.jpg")
+    assert (report.known, report.failed) == (1, [])
+    assert Image.objects.get().original_location == "s3://second/red.jpg"
+
+
+@pytest.mark.django_db
+def test_reconcile_tells_of_a_bucket_that_does_not_answer_and_goes_on(others: Any, settings: Any, capsys: Any):
+    in_place(f"s3://{OTHER}/photos/red.jpg")
+    lost = add_picture(BLUE, Details(), None).image
+    storage.delete([storage.original_key(lost.id)])
+    settings.S3_SOURCES = {OTHER: {"endpoint": "http://127.0.0.1:9"}}
+    with pytest.raises(SystemExit):
+        call_command("reconcile", "--mend")
+    out, complaints = capsys.readouterr()
+    assert "1 originals that stay where nothing answers, 0 mended." in out
+    assert "1 originals missing" in out
+    assert f"original out of reach: {content_id(RED)}" in complaints
+    assert Image.objects.get(pk=content_id(RED)).original_location == f"s3://{OTHER}/photos/red.jpg"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_download_of_many_leaves_out_what_a_bucket_refuses(refusing: dict[str, str]):
+    images = list(Image.objects.order_by("original_location").reverse())
+    archive = zipfile.ZipFile(BytesIO(b"".join(zipped(images, {}, lambda image: ""))))
+    assert len(archive.namelist()) == 1 + len(COLOURS)
+    assert archive.read("pictures.csv").decode().count("did not answer") == 5

@@ -1,11 +1,15 @@
 """`ingest --watch`: what is taken from a folder that is being filled, and when."""
 
+import errno
 import os
 import threading
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psycopg
 import pytest
@@ -94,6 +98,99 @@ def test_a_folder_that_goes_away_is_told_once_each_time(watch: FolderWatch, tmp_
     assert told == [[], ["No such file or directory"], [], [], ["No such file or directory"]]
 
 
+def tried(watch: FolderWatch, *failed: str, reason: str = "No.", unread: bool = False) -> tuple[list[str], list[str]]:
+    """The files that a look offers, and those of the failed that are news."""
+    offered = {Path(found.path).name: found.path for found in watch.look()}
+    failures = [(path, reason) for name, path in offered.items() if name in failed]
+    news = watch.settle(failures, [path for path, _ in failures] if unread else [])
+    return list(offered), [Path(path).name for path, _ in news]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [1000.0]
+    monkeypatch.setattr(
+        "search.ingestion.sources.watching.time", SimpleNamespace(time=time.time, monotonic=lambda: now[0])
+    )
+    return now
+
+
+def test_what_could_not_be_read_is_offered_again_after_a_while_and_told_once(
+    watch: FolderWatch, tmp_path: Path, clock: list[float]
+):
+    aged(write_picture(tmp_path / "in" / "a.jpg"))
+    assert tried(watch, "a.jpg", unread=True) == (["a.jpg"], ["a.jpg"])
+    assert tried(watch, "a.jpg", unread=True) == ([], [])
+    waits, before = [], clock[0]
+    while len(waits) < 9:
+        clock[0] += 5
+        offered, news = tried(watch, "a.jpg", unread=True)
+        assert news == []
+        if offered:
+            waits.append(clock[0] - before)
+            before = clock[0]
+    assert waits == [15, 30, 60, 120, 240, 480, 900, 900, 900]
+    clock[0] += 900
+    assert tried(watch) == (["a.jpg"], [])
+    clock[0] += 10_000
+    assert tried(watch) == ([], [])
+
+
+def test_another_reason_is_news(watch: FolderWatch, tmp_path: Path, clock: list[float]):
+    aged(write_picture(tmp_path / "in" / "a.jpg"))
+    tried(watch, "a.jpg", unread=True)
+    clock[0] += 15
+    assert tried(watch, "a.jpg", reason="Another.", unread=True) == (["a.jpg"], ["a.jpg"])
+
+
+def test_what_is_no_picture_is_offered_again_only_when_something_of_it_changes(
+    watch: FolderWatch, tmp_path: Path, clock: list[float]
+):
+    path = aged(write_picture(tmp_path / "in" / "a.jpg"))
+    assert tried(watch, "a.jpg") == (["a.jpg"], ["a.jpg"])
+    clock[0] += 10_000
+    assert tried(watch, "a.jpg") == ([], [])
+    # Copied on without another size or time: at rest when it looks alike twice.
+    data = path.read_bytes()
+    path.write_bytes(data[::-1])
+    aged(path)
+    assert tried(watch, "a.jpg") == ([], [])
+    assert tried(watch, "a.jpg") == (["a.jpg"], [])
+    # Another file in its place, of the same size and time.
+    aged(write_picture(tmp_path / "in" / ".b.jpg"))
+    (tmp_path / "in" / ".b.jpg").rename(path)
+    assert [tried(watch), tried(watch), tried(watch)] == [([], []), (["a.jpg"], []), ([], [])]
+
+
+def test_one_whose_rights_are_changed_is_offered_again(watch: FolderWatch, tmp_path: Path, clock: list[float]):
+    path = aged(write_picture(tmp_path / "in" / "a.jpg"))
+    path.chmod(0)
+    assert tried(watch, "a.jpg", unread=True) == (["a.jpg"], ["a.jpg"])
+    path.chmod(0o644)
+    assert [tried(watch), tried(watch), tried(watch)] == [([], []), (["a.jpg"], []), ([], [])]
+
+
+def test_a_drive_that_comes_back_brings_what_could_not_be_read(watch: FolderWatch, tmp_path: Path, clock: list[float]):
+    aged(write_picture(tmp_path / "in" / "a.jpg"))
+    tried(watch, "a.jpg", unread=True)
+    (tmp_path / "in").rename(tmp_path / "away")
+    clock[0] += 100
+    assert tried(watch) == ([], [])
+    (tmp_path / "away").rename(tmp_path / "in")
+    assert tried(watch) == (["a.jpg"], [])
+
+
+def test_what_has_no_name_of_a_picture_is_looked_into_again_when_its_rights_change(
+    watch: FolderWatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = aged(write_picture(tmp_path / "in" / "picture"))
+    with monkeypatch.context() as closed:  # root may read all
+        closed.setattr("search.ingestion.sources.files.head_of", lambda path: b"")
+        assert seen(watch) == []
+    path.chmod(0o644 if path.stat().st_mode & 0o777 != 0o644 else 0o600)
+    assert seen(watch) == ["picture"]
+
+
 def test_what_was_found_is_a_source(watch: FolderWatch, tmp_path: Path):
     path = aged(write_picture(tmp_path / "in" / "a.jpg"))
     (item,) = watched_source(watch.look(), {})
@@ -149,6 +246,35 @@ def test_the_command_adds_what_is_there_and_what_comes_and_tells_of_rounds_with_
     ]
     assert "broken.jpg" in complaints
     assert list(Image.objects.values_list("tags", flat=True)) == [["new"], ["new"]]
+
+
+@pytest.mark.django_db
+def test_the_command_reads_again_what_it_could_not_and_tells_of_it_once(
+    tmp_path: Path, running: Callable[..., tuple[str, str]], clock: list[float], monkeypatch: pytest.MonkeyPatch
+):
+    aged(write_picture(tmp_path / "in" / "a.jpg"))
+    aged(write_picture(tmp_path / "in" / "b.jpg", "blue"))
+    away = [True]
+
+    def reading(file: Any, size: int = 0) -> bytes:
+        data: bytes = file.read()
+        if away and file.name.endswith("a.jpg"):
+            raise OSError(errno.EIO, "Input/output error")
+        return data
+
+    monkeypatch.setattr("search.ingestion.sources.files.read_within", reading)
+
+    def later() -> None:
+        clock[0] += 1000
+
+    out, complaints = running(later, later, away.clear, later, later)
+
+    assert complaints == f"{tmp_path}/in/a.jpg: Input/output error\n"
+    assert out.splitlines() == [
+        "Watching. Ctrl-C ends it.",
+        "1 added, 0 already here, 1 failed.",
+        "1 added, 0 already here, 0 failed.",
+    ]
 
 
 @pytest.mark.django_db

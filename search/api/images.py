@@ -18,7 +18,7 @@ from search.api.receiving import read_file, refuse_other_bodies, refuse_wrong_fi
 from search.api.schemas import ImageDetails, problems
 from search.evaluation import calibrate_soon_if_due
 from search.forms import UploadForm
-from search.ingestion import Details, add_picture
+from search.ingestion import DeletedPicture, Details, add_picture
 from search.models import Image
 from search.views.images import may_see_hidden, visible_image
 
@@ -68,7 +68,7 @@ def add_image(request: HttpRequest, response: HttpResponse) -> Status[ImageDetai
     """Add one picture to the collection; searches find it at once.
 
     201 with the new image. 200 when the same file was there before: nothing is changed then. 409 when the curators
-    have hidden it.
+    have hidden it, or have deleted it; curators may add it again.
     """
     refuse_other_bodies(request)
     files = request.FILES.getlist("picture")
@@ -78,7 +78,10 @@ def add_image(request: HttpRequest, response: HttpResponse) -> Status[ImageDetai
     refuse_wrong_fields(sent, also_called="pictures")
     details = Details(**{name: sent.cleaned_data[name] for name in _DETAILS})
     uploader = request.user if request.user.is_authenticated else None
-    added = add_picture(read_file(sent.cleaned_data["pictures"][0]), details, uploader)
+    try:
+        added = add_picture(read_file(sent.cleaned_data["pictures"][0]), details, uploader)
+    except DeletedPicture as problem:
+        raise Problem(409, _("This picture can't be added."), str(problem), "deleted") from None
     if added.is_new:
         calibrate_soon_if_due()
     if added.image.hidden and not may_see_hidden(request):

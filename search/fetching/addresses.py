@@ -44,7 +44,7 @@ def checked_address(url: str | httpx2.URL) -> httpx2.URL:
     if url.userinfo:
         raise RefusedAddress(_("An address with a user name or password in it can't be searched by."))
     host = url.raw_host.decode("ascii")
-    if not _is_name(host) and not _is_literal(host):
+    if not is_host(host):
         raise RefusedAddress(_("This is not a valid address."))
     if (url.port or (443 if url.scheme == "https" else 80)) not in PORTS:
         ports = ", ".join(str(port) for port in sorted(PORTS))
@@ -64,6 +64,11 @@ def _parsed(text: str) -> httpx2.URL:
         return httpx2.URL(text)
     except (httpx2.InvalidURL, UnicodeError):
         raise RefusedAddress(_("This is not a valid address.")) from None
+
+
+def is_host(host: str) -> bool:
+    """Whether `host` is written as a server's name or IP address is."""
+    return _is_name(host) or _is_literal(host)
 
 
 def _is_name(host: str) -> bool:

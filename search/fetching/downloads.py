@@ -47,6 +47,8 @@ _REDIRECTS = {301, 302, 303, 307, 308}
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 _OF_HOST = {429, 503}
 _CONNECTIONS = 64
+_LONGEST_TOLD = 200
+"""Characters of an address that are told."""
 
 
 class _Failed(Exception):
@@ -181,14 +183,20 @@ class Downloads:
 def _parsed(address: str, base: httpx2.URL | None = None) -> httpx2.URL:
     try:
         url = base.join(address) if base else httpx2.URL(address)
-        url.raw_host.decode("ascii")
+        is_valid = addresses.is_host(url.raw_host.decode("ascii")) and (url.port is None or 0 < url.port < 65_536)
     except (httpx2.InvalidURL, UnicodeError, ValueError):
-        raise NotDownloaded(f"{address!r} is not a valid address.") from None
+        raise NotDownloaded(f"{_short(address)} is not a valid address.") from None
     if url.scheme not in {"http", "https"} or not url.host:
-        raise NotDownloaded(f"{address!r} is no http or https address.")
+        raise NotDownloaded(f"{_short(address)} is no http or https address.")
     if url.userinfo:
         raise NotDownloaded("An address with a user name or password in it is not asked for.")
+    if not is_valid:
+        raise NotDownloaded(f"{_short(address)} is not a valid address.")
     return url
+
+
+def _short(address: str) -> str:
+    return repr(address) if len(address) <= _LONGEST_TOLD else f"{address[:_LONGEST_TOLD]!r}..."
 
 
 def _seconds(text: str) -> float | None:
@@ -197,7 +205,7 @@ def _seconds(text: str) -> float | None:
         return float(text)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):
         return None
 
 

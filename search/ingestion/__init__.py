@@ -1,6 +1,6 @@
 """The way in: bytes -> checked picture -> objects and one row. The upload page and `manage.py ingest` share it."""
 
-from search.ingestion.adding import Added, add_picture
+from search.ingestion.adding import Added, DeletedPicture, add_picture
 from search.ingestion.claims import Pending
 from search.ingestion.deleting import settle_deletions
 from search.ingestion.items import Details, Item, Source, Unavailable
@@ -17,6 +17,7 @@ __all__ = [
     "LOST_DATABASE",
     "Added",
     "Choices",
+    "DeletedPicture",
     "Details",
     "Finding",
     "FolderWatch",

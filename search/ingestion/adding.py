@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from search import storage
 from search.embedding import Picture, active_model, picture_encoder
@@ -19,7 +20,7 @@ from search.imaging import (
     reduced,
     thumbnail,
 )
-from search.ingestion.deleting import call_off, objects_held
+from search.ingestion.deleting import deleted_before, objects_held, owe
 from search.ingestion.items import Details
 from search.ingestion.restoring import known_rows, note_moved, restore
 from search.ingestion.rows import known, staging
@@ -51,6 +52,13 @@ class Prepared:
         if self.original:
             storage.put(storage.original_key(key), self.original, FORMATS[self.image.format].mime)
         storage.put(storage.rendition_key(key, storage.THUMBNAIL), self.thumbnail, "image/webp")
+
+
+class DeletedPicture(Exception):
+    """A picture was deleted, and this person may not bring it back. The message is for them."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This picture was here before, and a curator has deleted it."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +129,9 @@ def embed(prepared: Sequence[Prepared]) -> None:
 def add_picture(data: bytes, details: Details, uploader: "User | None") -> Added:
     """Add one uploaded picture; it is found by the next search.
 
-    The same bytes again change nothing, but bring back what is missing of the original and the thumbnail.
-    Raises UnreadableImage, StorageUnavailable and ModelUnavailable.
+    The same bytes again change nothing, but bring back what is missing of the original and the thumbnail. What was
+    deleted is added again for curators alone.
+    Raises UnreadableImage, DeletedPicture, StorageUnavailable and ModelUnavailable.
     """
     image_id = content_id(data)
     if known([image_id]):
@@ -131,16 +140,27 @@ def add_picture(data: bytes, details: Details, uploader: "User | None") -> Added
             there = Image.objects.filter(pk=image_id).first()
         if there:
             return Added(there, is_new=False)
+    again = _is_curator(uploader)
+    if not again and deleted_before([image_id]):
+        raise DeletedPicture
     picture_encoder()  # without a model nothing is stored
     prepared = prepare(data, details, image_id=image_id, uploader=uploader)
     is_new = not Image.objects.filter(pk=image_id).exists()
     with objects_held([image_id]):
-        call_off([image_id])
+        owe(deleted_before([image_id]))  # should it not arrive, nothing of it stays
         prepared.store()
         embed([prepared])
         with staging() as rows:
-            rows.write([prepared.image])
+            if rows.write([prepared.image], again=again).deleted:
+                raise DeletedPicture
     return Added(Image.objects.get(pk=image_id), is_new=is_new)
+
+
+def _is_curator(user: "User | None") -> bool:
+    """Whether somebody looks after the collection: what was deleted is theirs to bring back."""
+    if user is None or not user.is_staff:
+        return False
+    return user.has_perm("search.change_image") or user.has_perm("search.delete_image")
 
 
 def _restore(image_id: uuid.UUID, data: bytes) -> None:

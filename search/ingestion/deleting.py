@@ -1,37 +1,46 @@
 """Objects of deleted images: owed by a row, deleted after the commit, tried again until it succeeds.
 
 A picture that comes back while its objects are about to be deleted keeps them: from before they are stored until its
-row is there, an advisory lock of PostgreSQL on its id holds deletions off.
+row is there, an advisory lock of PostgreSQL on its id holds deletions off. What is owed stays written down until then,
+and who lets go of the lock without a row having come deletes the objects. That it was deleted is remembered.
 """
 
 import logging
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
-from django.db import DatabaseError, connection, transaction
+from django.db import Error, connection, transaction
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
 from search import storage
 from search.ingestion.background import Background
-from search.models import Image, OwedDeletion
+from search.models import Image, OwedDeletion, Tombstone
 
 logger = logging.getLogger(__name__)
 
 
 @receiver(post_delete, sender=Image, dispatch_uid="owe-deletion-of-objects")
 def owe_deletion(instance: Image, **kwargs: Any) -> None:
-    OwedDeletion.objects.get_or_create(pk=instance.pk)
+    owe([instance.pk])
+    # Whoever deletes a picture, and however, wants it gone: it doesn't come back by itself.
+    Tombstone.objects.bulk_create([Tombstone(pk=instance.pk)], ignore_conflicts=True)
     # Once for all that a transaction deletes: where the storage hangs, each time would wait for it anew.
     if not any(waiting[1] == _settling.soon for waiting in connection.run_on_commit):
         transaction.on_commit(_settling.soon)
 
 
-def _settle_or_log() -> None:
+def owe(image_ids: Collection[uuid.UUID]) -> None:
+    """Write down that these pictures' objects are to be deleted, unless rows for them are written first."""
+    OwedDeletion.objects.bulk_create([OwedDeletion(pk=one) for one in sorted(image_ids)], ignore_conflicts=True)
+
+
+def _settle_or_log(among: Collection[uuid.UUID] | None = None) -> None:
     try:
-        settle_deletions()
+        settle_deletions(among)
     except storage.StorageUnavailable as error:
         # The rows stay: the next deletion, or `manage.py reconcile`, tries again.
         logger.error("Objects of deleted pictures are still there: %s", error)
@@ -40,30 +49,29 @@ def _settle_or_log() -> None:
 _settling = Background(_settle_or_log, "deletions")
 
 
-def settle_deletions() -> int:
-    """Delete the objects that are owed to be deleted; return of how many images. Raises StorageUnavailable.
+def settle_deletions(among: Collection[uuid.UUID] | None = None) -> int:
+    """Delete the objects that are owed to be deleted, all or `among` some; return of how many images.
 
     Any number of processes may do so at once: each takes rows that no other holds. Pictures that are just coming back
-    are passed over; should they not arrive, the next deletion or `manage.py reconcile` settles them.
+    are passed over; should they not arrive, who had them on the way settles them, or else the next deletion or
+    `manage.py reconcile`. Raises StorageUnavailable.
     """
     settled = 0
+    rows = OwedDeletion.objects.all() if among is None else OwedDeletion.objects.filter(pk__in=among)
     passed_over: list[uuid.UUID] = []
     while True:
         with transaction.atomic():
-            owed = (
-                OwedDeletion.objects.select_for_update(skip_locked=True)
-                .exclude(pk__in=passed_over)
-                .order_by("created")
-                .first()
-            )
+            owed = rows.select_for_update(skip_locked=True).exclude(pk__in=passed_over).order_by("created").first()
             if owed is None:
                 return settled
             if not _is_ours(owed.pk):
                 passed_over.append(owed.pk)
                 continue
-            storage.delete(storage.keys_of(owed.pk))
+            # Under the lock, after which no row comes without taking back what is owed.
+            if not Image.objects.filter(pk=owed.pk).exists():
+                storage.delete(storage.keys_of(owed.pk))
+                settled += 1
             owed.delete()
-            settled += 1
 
 
 def delete_orphan(image_id: uuid.UUID) -> bool:
@@ -84,26 +92,47 @@ def hold_off(image_ids: Sequence[uuid.UUID]) -> None:
         cursor.execute("SELECT pg_advisory_lock_shared(lock) FROM unnest(%s::bigint[]) lock", [_locks(image_ids)])
 
 
-def call_off(image_ids: Sequence[uuid.UUID]) -> None:
-    """Have these pictures keep their objects, which are about to be stored, though their deletion is owed."""
-    OwedDeletion.objects.filter(pk__in=image_ids).delete()
-
-
 def let_go(image_ids: Sequence[uuid.UUID]) -> None:
     """The rows of these pictures are there, or will never be: their objects may be deleted again."""
     # Where the connection has failed, the locks are gone with it.
-    with suppress(DatabaseError), connection.cursor() as cursor:
+    with suppress(Error), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_unlock_shared(lock) FROM unnest(%s::bigint[]) lock", [_locks(image_ids)])
+
+
+def settle_what_was_held(image_ids: Collection[uuid.UUID]) -> None:
+    """Delete what is owed of these pictures, on which this connection has let go of every lock: its own would not
+    keep it from deleting. Who deleted them meanwhile has passed them over."""
+    with suppress(Error):
+        if image_ids and OwedDeletion.objects.filter(pk__in=image_ids).exists():
+            transaction.on_commit(partial(_settle_or_log, image_ids))
 
 
 @contextmanager
 def objects_held(image_ids: Sequence[uuid.UUID]) -> Iterator[None]:
-    """Hold off deletions of these pictures' objects for the block."""
+    """Hold off deletions of these pictures' objects for the block. On one connection such blocks don't overlap."""
     hold_off(image_ids)
     try:
         yield
     finally:
         let_go(image_ids)
+        settle_what_was_held(image_ids)
+
+
+def stored_with_row(image_id: uuid.UUID, key: str, data: bytes, content_type: str) -> bool:
+    """Store another object of a picture and return True, unless the picture has been deleted meanwhile.
+
+    Raises StorageUnavailable.
+    """
+    with objects_held([image_id]):
+        is_there = Image.objects.filter(pk=image_id).exists()
+        if is_there:
+            storage.put(key, data, content_type)
+    return is_there
+
+
+def deleted_before(image_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Return those of these pictures that were deleted once, and have not been brought back on purpose."""
+    return set(Tombstone.objects.filter(pk__in=image_ids).values_list("pk", flat=True))
 
 
 def _is_ours(image_id: uuid.UUID) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from search.embedding import active_model
 from search.ingestion.items import Item
-from search.models import Image, Origin
+from search.models import Image, Origin, Tombstone
 from search.models.ingestion import origin_id
 
 
@@ -26,6 +26,14 @@ def met_before(items: Sequence[Item], *, pending: bool = False) -> list[uuid.UUI
     met = Origin.objects.filter(pk__in=[one for one in ids if one], image_id__in=images.values("pk"))
     there = dict(met.values_list("pk", "image_id"))
     return [there.get(one) if one else None for one in ids]
+
+
+def met_and_deleted(items: Sequence[Item]) -> list[bool]:
+    """Return of each item whether it was met before, unchanged, and the picture was deleted since."""
+    ids = [origin_id(item.address, item.version) if item.address else None for item in items]
+    met = Origin.objects.filter(pk__in=[one for one in ids if one], image_id__in=Tombstone.objects.values("pk"))
+    deleted = set(met.values_list("pk", flat=True))
+    return [one in deleted for one in ids]
 
 
 def have_read_again(image_id: uuid.UUID) -> None:

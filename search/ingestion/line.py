@@ -75,7 +75,7 @@ class Line:
     def __init__(self, source: Iterable[Item], tags: Sequence[str], *, dry: bool, enqueue: bool) -> None:
         """Start the threads. With `dry` pictures go no further than decoded, with `enqueue` no further than stored."""
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self.stopping = threading.Event()
+        self.is_stopping = False
         self._source, self._tags, self._dry, self._enqueue = source, tags, dry, enqueue
         self._room = threading.Semaphore(UNDER_WAY)
         self._file_bytes, self._picture_bytes = Allowance(FILE_BYTES), Allowance(PICTURE_BYTES)
@@ -117,19 +117,22 @@ class Line:
         self._room.release()
 
     def stop(self) -> None:
-        """Let nothing more in: what is decoded goes on to its end, all else is DROPPED."""
-        self.stopping.set()
-        self._room.release()
+        """Let nothing more in: what is decoded goes on to its end, all else is DROPPED.
 
-    def close(self) -> None:
-        """Break off: threads end with what they are at."""
+        A signal's handler may call this: it takes no lock, which the thread that it interrupts may hold.
+        """
+        self.is_stopping = True
+
+    def close(self) -> bool:
+        """Break off: threads end with what they are at. Return whether all have."""
         self.stop()
+        self._room.release()  # for the one that lists
         for allowance in (self._file_bytes, self._picture_bytes):
             allowance.end()
         for stage in self._stages:
             stage.end()
-        for stage in self._stages:
-            stage.join(_LAST_WORDS)
+        have_ended = [stage.join(_LAST_WORDS) for stage in self._stages]
+        return all(have_ended)
 
     # What follows runs in the threads.
 
@@ -137,7 +140,7 @@ class Line:
         try:
             for item in self._source:
                 self._room.acquire()
-                if self.stopping.is_set():
+                if self.is_stopping:
                     return
                 self.events.put(Passage(item))
             self.events.put(ListEnds())
@@ -166,7 +169,7 @@ class Line:
         self._ends(passage, State.FAILED, reason)
 
     def _read(self, passage: Passage) -> None:
-        if self.stopping.is_set():
+        if self.is_stopping:
             return self._ends(passage, State.DROPPED)
         # Where nobody knows how large a file is: as large as those before it, and at first as two of the largest.
         expected = passage.item.size or self._expected_bytes
@@ -185,7 +188,7 @@ class Line:
         return self._ends(passage, State.READ)
 
     def _keep(self, passage: Passage) -> None:
-        if self.stopping.is_set():
+        if self.is_stopping:
             return self._ends(passage, State.DROPPED)
         assert passage.known
         location = passage.item.original_location
@@ -196,7 +199,7 @@ class Line:
         return self._ends(passage, State.WHOLE)
 
     def _decode(self, passage: Passage) -> None:
-        if self.stopping.is_set():
+        if self.is_stopping:
             return self._ends(passage, State.DROPPED)
         assert passage.image_id
         passage.prepared = prepare(

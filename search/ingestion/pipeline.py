@@ -3,6 +3,7 @@
     list -> met before? -> read and hash -> known? -> decode -> store the objects -> encode -> write the row
               |                               |
               +--- whole? -> no more of it    +--- restore what is missing
+              +--- deleted -> no more of it   +--- deleted -> no more of it
 
 The thread that calls `ingest` speaks with the database, by the batch, and directs the others. What is under way is
 bounded in pictures and in bytes. Nothing but rows and objects says how far a run has come, so one that was killed is
@@ -15,10 +16,10 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
 
 from search.embedding import ModelUnavailable, picture_encoder
-from search.ingestion.deleting import call_off, hold_off, let_go
+from search.ingestion.deleting import deleted_before, hold_off, let_go, owe, settle_what_was_held
 from search.ingestion.index_building import IndexDuringLoad
 from search.ingestion.items import Item
-from search.ingestion.ledger import met_before, origin_of, record
+from search.ingestion.ledger import met_and_deleted, met_before, origin_of, record
 from search.ingestion.line import BATCH, Event, Line, ListEnds, Passage, State
 from search.ingestion.report import Progress, Report
 from search.ingestion.restoring import Known, known_rows, note_moved
@@ -39,9 +40,9 @@ _PATIENCE = 0.1
 class _Run:
     """Directs one line, and does for it what needs the database."""
 
-    def __init__(self, line: Line, rows: Staging | None, progress: Progress, *, enqueue: bool) -> None:
+    def __init__(self, line: Line, rows: Staging | None, progress: Progress, *, enqueue: bool, again: bool) -> None:
         """Without `rows` nothing is kept."""
-        self.line, self.rows, self.progress, self.enqueue = line, rows, progress, enqueue
+        self.line, self.rows, self.progress, self.enqueue, self.again = line, rows, progress, enqueue, again
         self.report = Report()
         self.index = IndexDuringLoad(self._tell)
         self.under_way = 0
@@ -60,7 +61,7 @@ class _Run:
     def direct(self) -> None:
         """Pass on what the line brings until all of it has come to its end. Raises what one of the threads raised."""
         self.progress(self.report)
-        while self.under_way or not (self.list_has_ended or self.line.stopping.is_set()):
+        while self.under_way or not (self.list_has_ended or self.line.is_stopping):
             try:
                 self._take(self.line.events.get(timeout=_PATIENCE))
                 # Where all that is under way waits here, nothing else will bring anything.
@@ -69,7 +70,7 @@ class _Run:
             except queue.Empty:
                 is_idle = True
             self._pass_on(is_idle=is_idle)
-        self.report.stopped = self.line.stopping.is_set()
+        self.report.stopped = self.line.is_stopping
 
     def build_index(self) -> None:
         """Build the index of the vectors if this load, or one that was killed, has left it out."""
@@ -100,6 +101,8 @@ class _Run:
             case State.FAILED:
                 # Copies of it fail as it does.
                 self.report.failed += [(item.name, event.failure) for item in (event.item, *event.again)]
+                if event.image_id is None:
+                    self.report.unread.add(event.item.name)
                 self._finish([event])
             case State.DROPPED:
                 self._finish([event])
@@ -119,16 +122,36 @@ class _Run:
         listed, self.listed = self.listed, []
         met = met_before([passage.item for passage in listed], pending=self.enqueue)
         rows = known_rows({image_id for image_id in met if image_id})
-        trusted = []
+        trusted, unknown = [], []
         for passage, image_id in zip(listed, met, strict=True):
             passage.known = rows.get(image_id) if image_id else None
             if passage.known is None:
-                self.line.read(passage)
+                unknown.append(passage)
             elif self._is_to_be_looked_at(passage.known, passage.item):
                 self.line.keep(passage)
             else:
                 trusted.append(passage)
         self._know(trusted)
+        self._look_for_deleted(unknown)
+
+    def _look_for_deleted(self, unknown: Sequence[Passage]) -> None:
+        """Have read what was not met before, or never deleted."""
+        were_deleted = [False] * len(unknown)
+        if unknown and not self.again:
+            were_deleted = met_and_deleted([passage.item for passage in unknown])
+        for passage, was_deleted in zip(unknown, were_deleted, strict=True):
+            if not was_deleted:
+                self.line.read(passage)
+        self._pass_over([passage for passage, deleted in zip(unknown, were_deleted, strict=True) if deleted])
+
+    def _pass_over(self, deleted: Sequence[Passage]) -> None:
+        """Leave out what somebody has deleted."""
+        if deleted:
+            if self.rows:
+                record(origin_of(passage.item, passage.image_id) for passage in deleted if passage.image_id)
+            self.report.deleted += len(deleted)
+            self._finish(deleted)
+            self.progress(self.report)
 
     def _is_to_be_looked_at(self, row: Known, item: Item) -> bool:
         if not self.rows:
@@ -145,13 +168,17 @@ class _Run:
             hold_off(ids)
             self.held.update(read)
         rows = known_rows(known(ids, pending=self.enqueue))
-        fresh, seen_again, twins = [], [], []
+        unknown = [image_id for image_id in ids if image_id not in rows]
+        deleted = deleted_before(unknown) if unknown else set()
+        fresh, seen_again, twins, passed_over = [], [], [], []
         for passage in read:
             assert passage.image_id
             passage.known = rows.get(passage.image_id)
             twin = self.fresh.get(passage.image_id)
             if passage.known:
                 seen_again.append(passage)
+            elif passage.image_id in deleted and not self.again:
+                passed_over.append(passage)
             elif twin:
                 # Whether it is in the collection then, its twin will tell.
                 twin.again.append(passage.item)
@@ -160,6 +187,9 @@ class _Run:
                 self.fresh[passage.image_id] = passage
                 fresh.append(passage)
         self._finish(twins)
+        self._pass_over(passed_over)
+        if self.rows and self.again:
+            owe(deleted)  # should one not arrive, nothing of it stays
         self._go_on(fresh, seen_again)
 
     def _go_on(self, fresh: Sequence[Passage], seen_again: Sequence[Passage]) -> None:
@@ -170,7 +200,6 @@ class _Run:
                 self.line.keep(passage)
             if fresh and not self.enqueue:
                 picture_encoder()  # without a model nothing is stored
-            call_off([passage.image_id for passage in fresh if passage.image_id])
         for passage in fresh:
             self.line.add(passage)
 
@@ -205,11 +234,14 @@ class _Run:
             ]
             if not self.enqueue:
                 self.index.rows_come(len(images))
-            added = len(self.rows.write(images, origins))
+            new, deleted = self.rows.write(images, origins, again=self.again)
+            added = len(new)
         else:
-            added = len(done)
+            added, deleted = len(done), set()
+        left_out = sum(1 + len(passage.again) for passage in done if passage.image_id in deleted)
         self.report.added += added
-        self.report.known += len(done) - added + sum(len(passage.again) for passage in done)
+        self.report.deleted += left_out
+        self.report.known += sum(1 + len(passage.again) for passage in done) - added - left_out
         self._finish(done)
         self.progress(self.report)
 
@@ -223,13 +255,19 @@ class _Run:
 
     def _let_go(self, held: Collection[Passage]) -> None:
         if held:
-            let_go([passage.image_id for passage in held if passage.image_id])
+            ids = [passage.image_id for passage in held if passage.image_id]
+            let_go(ids)
             self.held.difference_update(held)
+            # Of copies of one picture each holds a lock.
+            settle_what_was_held(set(ids).difference(passage.image_id for passage in self.held if passage.image_id))
 
     def break_off(self) -> None:
         """Give back what the run holds, if it holds any of it."""
-        self.line.close()
-        self._let_go(self.held.copy())
+        have_ended = self.line.close()
+        if have_ended:
+            self._let_go(self.held.copy())
+        else:  # one of them may store something yet: what is owed then, the next deletion settles
+            let_go([passage.image_id for passage in self.held if passage.image_id])
         if self.rows:
             self.index.let_go()
 
@@ -240,20 +278,21 @@ def ingest(
     tags: Sequence[str] = (),
     dry_run: bool = False,
     enqueue: bool = False,
+    again: bool = False,
     progress: Progress = lambda report: None,
 ) -> Report:
     """Add the pictures that `source` offers, each with its details and `tags`; return what became of them.
 
-    One that can't be had or read is reported and stops nothing. With `dry_run` everything is looked at and nothing
-    kept. With `enqueue` no model is needed: objects and rows are made, and the rows wait for their vectors. Ctrl-C or
-    SIGTERM ends it when the pictures at hand are written. The source is iterated in another thread, and the items read
-    in several.
+    One that can't be had or read is reported and stops nothing; one that was deleted earlier is passed over, unless
+    it is to be added `again`. With `dry_run` everything is looked at and nothing kept. With `enqueue` no model is
+    needed: objects and rows are made, and the rows wait for their vectors. Ctrl-C or SIGTERM ends it when the pictures
+    at hand are written. The source is iterated in another thread, and the items read in several.
 
     Raises ModelUnavailable and StorageUnavailable; run again, it goes on where it stopped.
     """
     with ExitStack() as stack:
         rows = None if dry_run else stack.enter_context(staging())
-        run = _Run(Line(source, tags, dry=dry_run, enqueue=enqueue), rows, progress, enqueue=enqueue)
+        run = _Run(Line(source, tags, dry=dry_run, enqueue=enqueue), rows, progress, enqueue=enqueue, again=again)
         stack.callback(run.break_off)
         try:
             with stopping_in_order(run.line.stop):

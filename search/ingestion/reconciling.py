@@ -130,10 +130,17 @@ class _Reconciliation:
         elsewhere = [row for row in rows.values() if row.location]
         origins = known_rows([row.image_id for row in elsewhere])
 
-        def is_there(row: _Row) -> bool:
-            return row.image_id not in origins or _is_in_place(row, origins[row.image_id])
+        def is_there(row: _Row) -> bool | storage.UnreachableOriginal:
+            try:
+                return row.image_id not in origins or _is_in_place(row, origins[row.image_id])
+            except storage.UnreachableOriginal as error:
+                return error
 
-        gone = [row for row, there in zip(elsewhere, self._askers.map(is_there, elsewhere), strict=True) if not there]
+        answers = list(zip(elsewhere, self._askers.map(is_there, elsewhere), strict=True))
+        for row, answer in answers:
+            if isinstance(answer, storage.UnreachableOriginal):
+                self._tell(Problem.UNREACHABLE, row.name, str(answer))
+        gone = [row for row, answer in answers if answer is False]
         for row in _still_so([*lacking, *gone]):
             if row.location:
                 self._gone(row)
@@ -288,6 +295,6 @@ def _drawn(row: _Row, known: Known) -> str:
         restore(known, data, known.original_location)
     except storage.MissingObject:
         return "its original is missing too"
-    except UnreadableImage as error:
+    except (UnreadableImage, storage.UnreachableOriginal) as error:
         return str(error)
     return ""

@@ -12,19 +12,23 @@ class Report:
     """What became of the pictures of one run.
 
     `doing` names what takes its time beside pictures, while it lasts. `stopped`: a signal ended the run before the
-    source did. `restored`: of those that were known, so many lacked an object, which is there again.
+    source did. `restored`: of those that were known, so many lacked an object, which is there again. `deleted` were
+    passed over since somebody deleted them earlier. `unread` names those of the failed that could not be read at all,
+    and may be the next time.
     """
 
     added: int = 0
     known: int = 0
     restored: int = 0
+    deleted: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
+    unread: set[str] = field(default_factory=set)
     doing: str = ""
     stopped: bool = False
 
     @property
     def seen(self) -> int:
-        return self.added + self.known + len(self.failed)
+        return self.added + self.known + self.deleted + len(self.failed)
 
 
 Progress: TypeAlias = Callable[[Report], None]
@@ -34,6 +38,7 @@ Progress: TypeAlias = Callable[[Report], None]
 class Problem(StrEnum):
     ORIGINAL = "original missing"
     DAMAGED = "original damaged"
+    UNREACHABLE = "original out of reach"
     THUMBNAIL = "thumbnail missing"
     ORPHAN = "no row"
     DRAFT = "never finished"

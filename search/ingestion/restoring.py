@@ -94,7 +94,10 @@ def _stays(known: Known, location: str) -> bool:
 
 
 def _is_still_there(known: Known) -> bool:
-    version = storage.version_in_place(known.original_location)
+    try:
+        version = storage.version_in_place(known.original_location)
+    except storage.UnreachableOriginal:  # where it was met now it can be had
+        return False
     return version is not None and origin_id(known.original_location, version) in known.origins
 
 

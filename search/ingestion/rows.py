@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import Field
@@ -13,10 +13,11 @@ from psycopg import sql
 
 from search.embedding import active_model
 from search.ingestion.ledger import record
-from search.models import Image, Origin, OwedDeletion
+from search.models import Image, Origin, OwedDeletion, Tombstone
 
 _STAGING = sql.Identifier("image_staging")
 _IMAGES = sql.Identifier(Image._meta.db_table)
+_TOMBSTONES = sql.Identifier(Tombstone._meta.db_table)
 # Without those that the database fills in: generated ones, and when the row appeared.
 _FIELDS: "list[Field[Any, Any]]" = [
     field for field in Image._meta.concrete_fields if not field.generated and field.name not in {"created", "updated"}
@@ -25,24 +26,49 @@ _COLUMNS = sql.SQL(", ").join([sql.Identifier(field.attname) for field in _FIELD
 _OF_THE_VECTOR = ("embedding", "embedding_model", "embedding_backend")
 
 
+class Written(NamedTuple):
+    """Ids of rows that had no such vector before, and of pictures that somebody has deleted meanwhile."""
+
+    new: set[uuid.UUID]
+    deleted: set[uuid.UUID]
+
+
 class Staging:
     """Writes rows through a temporary table of this connection. Made by `staging`."""
 
     def __init__(self, types: Mapping[str, int]) -> None:
         self._types = [types[field.attname] for field in _FIELDS]
 
-    def write(self, images: Sequence[Image], origins: Sequence[Origin | None] = ()) -> set[uuid.UUID]:
-        """Write rows and where they came from, all or none; return the ids of those that had no such vector before.
+    def write(self, images: Sequence[Image], origins: Sequence[Origin | None] = (), *, again: bool = False) -> Written:
+        """Write rows and where they came from, all or none.
 
-        Images with a vector also replace those of other models. Images without one leave what is there alone. Any
-        number of processes may write the same ones at once: all take their locks in the order of the ids.
+        Images with a vector also replace those of other models. Images without one leave what is there alone. What
+        was deleted stays so, unless it is to be there `again`. Any number of processes may write the same ones at
+        once: all take their locks in the order of the ids.
         """
         with transaction.atomic():
             new = self._insert(images)
-            # Under the locks of `deleting.kept` no objects were deleted, so none need be from now on.
+            if again:
+                Tombstone.objects.filter(pk__in=new).delete()
+            deleted = self._leave_deleted(new)
+            new -= deleted
+            # Under the locks of `deleting.hold_off` no objects were deleted, so none need be from now on.
             OwedDeletion.objects.filter(pk__in=new).delete()
             record(origins)
-        return new
+        return Written(new, deleted)
+
+    def _leave_deleted(self, new: set[uuid.UUID]) -> set[uuid.UUID]:
+        """Take back new rows of pictures that were deleted; return their ids."""
+        # Only now: an insertion waits for whoever deletes the same picture.
+        with connection.cursor() as cursor:
+            cursor.execute(
+                sql.SQL(
+                    "DELETE FROM {} image USING {} tombstone WHERE image.id = tombstone.image_id"
+                    " AND image.id = ANY(%s) RETURNING image.id"
+                ).format(_IMAGES, _TOMBSTONES),
+                [sorted(new)],
+            )
+            return {row[0] for row in cursor.fetchall()}
 
     def _insert(self, images: Sequence[Image]) -> set[uuid.UUID]:
         if not images:

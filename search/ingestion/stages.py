@@ -79,9 +79,11 @@ class Stage(Generic[Job]):
         for _ in self._threads:
             self._jobs.put(None)
 
-    def join(self, seconds: float) -> None:
+    def join(self, seconds: float) -> bool:
+        """Wait up to `seconds` for each thread; return whether all have ended."""
         for thread in self._threads:
             thread.join(seconds)
+        return not any(thread.is_alive() for thread in self._threads)
 
     def _run(self) -> None:
         while jobs := self._next():

@@ -1,5 +1,10 @@
-"""Ctrl-C and SIGTERM: the first one asks for an orderly end, a second Ctrl-C gets what it always gets."""
+"""Ctrl-C and SIGTERM: the first one asks for an orderly end, a second Ctrl-C gets what it always gets.
 
+A signal's handler interrupts the main thread wherever it is, so it takes no lock: the main thread may hold it.
+"""
+
+import os
+import select
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -7,9 +12,39 @@ from contextlib import contextmanager
 from types import FrameType
 
 
+class Stop(threading.Event):
+    """An event that a signal's handler may set. Python's own takes a lock, which whoever waits for it may hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_set = False
+        self._readable, self._written = os.pipe()
+
+    def set(self) -> None:
+        self._is_set = True
+        os.write(self._written, b"\0")  # wakes whoever waits, and stays there
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if not self._is_set:
+            poll = select.poll()
+            poll.register(self._readable, select.POLLIN)
+            poll.poll(None if timeout is None else max(0, timeout * 1000))
+        return self._is_set
+
+    def __del__(self) -> None:
+        os.close(self._readable)
+        os.close(self._written)
+
+
 @contextmanager
 def stopping_in_order(stop: Callable[[], None]) -> Iterator[None]:
-    """Have the first SIGINT or SIGTERM during the block call `stop`. Outside the main thread signals go elsewhere."""
+    """Have the first SIGINT or SIGTERM during the block call `stop`, which must not wait for any lock.
+
+    Outside the main thread signals go elsewhere.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return

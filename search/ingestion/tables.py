@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from io import TextIOWrapper
 from typing import IO, Any, TypeAlias
@@ -10,6 +11,8 @@ from search.ingestion.encodings import encoding_of, remark_on
 
 Row: TypeAlias = Mapping[str, Any]
 Opened: TypeAlias = Callable[[], IO[bytes]]
+BadRow: TypeAlias = Callable[[str, str], None]
+"""Is told where a row is that can't be read, and why; the others are read on."""
 
 LONGEST_FIELD = 1_000_000
 """Characters of a field; Python's own limit is a seventh of it, and some descriptions are longer."""
@@ -22,38 +25,48 @@ class MetadataError(Exception):
 
 
 def table_rows(
-    opened: Opened, name: str, kind: str, needed: Collection[str], remarks: Callable[[str], None] = lambda remark: None
+    opened: Opened,
+    name: str,
+    kind: str,
+    needed: Collection[str],
+    remarks: Callable[[str], None] = lambda remark: None,
+    told: BadRow | None = None,
 ) -> Iterator[tuple[str, Row]]:
     """Yield (where, row) of a table called `name` in whatever encoding; `opened` gives it from its start, each time.
 
     `kind` is "jsonl", "tsv" or "csv". Columns are in lower case; one of `needed` must be there. What encoding was
-    assumed goes to `remarks`. Raises MetadataError.
+    assumed goes to `remarks`. A row that can't be read is `told` and passed over, or ends the reading where nobody
+    is to be told. Raises MetadataError.
     """
     try:
         with opened() as file:
             encoding = encoding_of(file)
-        text = TextIOWrapper(opened(), encoding=encoding, newline="")
+        text = TextIOWrapper(opened(), encoding=encoding, errors="replace" if told else "strict", newline="")
     except OSError as error:
         raise MetadataError(f"{name} can't be read: {error}") from error
     remark = remark_on(encoding)
     with text:
         try:
-            yield from rows_of(text, name, kind, needed)
+            yield from rows_of(text, name, kind, needed, told)
         except MetadataError as error:
             raise MetadataError(f"{error} {remark}".rstrip()) from error
     if remark:
         remarks(remark)
 
 
-def rows_of(file: IO[str], name: str, kind: str, needed: Collection[str]) -> Iterator[tuple[str, Row]]:
+def rows_of(
+    file: IO[str], name: str, kind: str, needed: Collection[str], told: BadRow | None = None
+) -> Iterator[tuple[str, Row]]:
     """Yield (where, row) of a table called `name`; see `table_rows`. Raises MetadataError."""
     try:
-        yield from _json_lines(file, name) if kind == "jsonl" else _separated(file, name, kind, needed)
+        yield from _json_lines(file, name, told) if kind == "jsonl" else _separated(file, name, kind, needed, told)
     except (OSError, UnicodeError, csv.Error) as error:
         raise MetadataError(f"{name} can't be read: {error}") from error
 
 
-def _separated(file: IO[str], name: str, kind: str, needed: Collection[str]) -> Iterator[tuple[str, Row]]:
+def _separated(
+    file: IO[str], name: str, kind: str, needed: Collection[str], told: BadRow | None
+) -> Iterator[tuple[str, Row]]:
     csv.field_size_limit(LONGEST_FIELD)
     separators, passed, first = _SEPARATORS[kind], 1, file.readline()
     # Excel's own hint, and empty lines above the table.
@@ -68,23 +81,76 @@ def _separated(file: IO[str], name: str, kind: str, needed: Collection[str]) -> 
     else:
         columns = " or ".join(f"`{column}`" for column in needed)
         raise MetadataError(f"{name}: the first line must name the columns, {columns} among them.")
-    reader = csv.DictReader(file, header, delimiter=separator)
-    for row in reader:
-        yield f"{name} line {reader.line_num + passed}", row
+    lines = _Lines(file, passed)
+    reader = csv.DictReader(lines, header, delimiter=separator)
+    while True:
+        lines.begin_row()
+        try:
+            row = next(reader, None)
+            if row is None:
+                return
+            if lines.have_ended and told:
+                raise csv.Error("a quotation mark is never closed")
+        except csv.Error as error:
+            if told is None:
+                raise
+            lines.go_back()
+            told(f"{name} line {lines.number}", f"This row can't be read: {error}")
+            continue
+        yield f"{name} line {lines.number}", row
+
+
+class _Lines:
+    """Lines of a table. `have_ended` says that a row wanted more of them: a quotation mark takes all that follow."""
+
+    def __init__(self, file: IO[str], passed: int) -> None:
+        self._file, self._again = file, deque[str]()
+        self._of_row: list[str] = []
+        self.number, self.have_ended = passed, False
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else self._file.readline()
+        if not line:
+            self.have_ended = True
+            raise StopIteration
+        self.number += 1
+        self._of_row.append(line)
+        return line
+
+    def begin_row(self) -> None:
+        self._of_row, self.have_ended = [], False
+
+    def go_back(self) -> None:
+        """Have the lines after the first of this row read again, each for a row."""
+        again = self._of_row[1:]
+        self._again.extendleft(reversed(again))
+        self.number -= len(again)
 
 
 def _column(name: str) -> str:
     return "_".join(name.strip("\ufeff \t").lower().replace("-", " ").split())
 
 
-def _json_lines(lines: Iterable[str], name: str) -> Iterator[tuple[str, Row]]:
+def _json_lines(lines: Iterable[str], name: str, told: BadRow | None) -> Iterator[tuple[str, Row]]:
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
+        where = f"{name} line {number}"
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise MetadataError(f"{name} line {number} is not JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise MetadataError(f"{name} line {number} is not a JSON object.")
-        yield f"{name} line {number}", {_column(column): value for column, value in row.items()}
+            if line.strip():
+                yield where, _json_object(line, where)
+        except MetadataError as error:
+            if told is None:
+                raise
+            told(where, str(error))
+
+
+def _json_object(line: str, where: str) -> Row:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise MetadataError(f"{where} is not JSON: {error}") from error
+    if not isinstance(row, dict):
+        raise MetadataError(f"{where} is not a JSON object.")
+    return {_column(column): value for column, value in row.items()}

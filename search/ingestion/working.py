@@ -2,14 +2,16 @@
 
 import logging
 import threading
+import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 
 from django.db import InterfaceError, InternalError, OperationalError, connection
 
 from imagesearch.machine import core_count
-from search import storage
+from search import foreign, storage
 from search.embedding import Picture, picture_encoder
 from search.imaging import UnreadableImage, memory_guarded
 from search.ingestion.adding import read_for_model
@@ -31,6 +33,10 @@ LOOK_AGAIN = 2.0
 """Seconds after which somebody who found nothing to do looks again."""
 CONSIDER_INDEX = 10.0
 """Seconds between two looks at how much waits, and whether the index of the vectors is better left out of that."""
+ASK_AGAIN = 600.0
+"""Seconds after which a worker that watches asks again for originals that could not be reached where they stay."""
+MOST_SILENT = 3
+"""Originals in one bucket that may get no answer, each after its time, before no more of them are asked for."""
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 """Seconds between two tries while the database or the storage is away: at first, and at most."""
 
@@ -40,11 +46,49 @@ LOST_DATABASE = (OperationalError, InterfaceError, InternalError)
 _OUTAGES = (storage.StorageUnavailable, *LOST_DATABASE)
 
 
+class _Reach:
+    """What can't be reached at other places, where originals stay. Used by many threads."""
+
+    def __init__(self) -> None:
+        self.left_out: set[uuid.UUID] = set()
+        self._silent: Counter[str] = Counter()
+        self._ask_at = 0.0
+
+    def read(self, image: Image) -> bytes:
+        """Return the bytes of an original. Raises what `storage.read_original` does."""
+        location = image.original_location
+        bucket = foreign.split(location)[0] if location else ""
+        if bucket and self._silent[bucket] >= MOST_SILENT:
+            reason = f"Nothing answers there, as for {MOST_SILENT} others: left for later."
+            raise storage.UnreachableOriginal(location, reason, is_silent=True)
+        try:
+            data = storage.read_original(image)
+        except storage.UnreachableOriginal as error:
+            self._silent[bucket] = self._silent[bucket] + 1 if error.is_silent else 0
+            raise
+        self._silent[bucket] = 0
+        return data
+
+    def leaves_out(self, image_id: uuid.UUID) -> None:
+        if not self.left_out:
+            self._ask_at = time.monotonic() + ASK_AGAIN
+        self.left_out.add(image_id)
+
+    def asks_again(self) -> set[uuid.UUID]:
+        """Return whose originals are to be asked for again by now."""
+        if time.monotonic() < self._ask_at:
+            return set()
+        again, self.left_out = self.left_out, set()
+        self._silent.clear()
+        return again
+
+
 class Worker:
     """Gives vectors to what is owed one, until it is told to `stop`; what became of it stands in `report`.
 
-    A picture that can't be read is reported, left as it is and not tried again by this worker. `limit` is the most
-    vectors to give. `progress` is called by one thread at a time.
+    A picture that can't be read is reported, left as it is and not tried again by this worker; one whose original
+    can't be reached where it stays is tried again while it watches. `limit` is the most vectors to give. `progress`
+    is called by one thread at a time.
     """
 
     def __init__(
@@ -64,6 +108,7 @@ class Worker:
         self._progress = progress
         self._lock = threading.Lock()
         self._failed: set[uuid.UUID] = set()
+        self._reach = _Reach()
 
     def work(self) -> None:
         """Work until nothing is left. What others have claimed is waited for, since they may be killed.
@@ -95,6 +140,7 @@ class Worker:
         told, delay = -1, FIRST_WAIT
         while not self._is_over:
             try:
+                self._ask_again()
                 self.work()
                 if told != self.report.seen:
                     told = self.report.seen
@@ -179,6 +225,12 @@ class Worker:
             self.report.added += given
             self._progress(self.report)
 
+    def _ask_again(self) -> None:
+        again = self._reach.asks_again()
+        if again:
+            self._failed -= again
+            self.report.failed = [one for one in self.report.failed if uuid.UUID(one[0]) not in again]
+
     def _fail(self, image_id: uuid.UUID, reason: str) -> None:
         # Before the claim ends, or the next one takes the same row.
         with self._lock:
@@ -189,8 +241,11 @@ class Worker:
         def read(image: Image) -> Picture | str:
             try:
                 with memory_guarded():
-                    return picture_encoder().fitted(read_for_model(storage.read_original(image)).picture)
+                    return picture_encoder().fitted(read_for_model(self._reach.read(image)).picture)
             except (UnreadableImage, storage.MissingObject) as error:
+                return str(error)
+            except storage.UnreachableOriginal as error:
+                self._reach.leaves_out(image.pk)
                 return str(error)
 
         pictures = {}

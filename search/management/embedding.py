@@ -1,28 +1,40 @@
 """What `embed_pending` and `reembed` share: how they are stopped, and what they tell."""
 
+import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from django.core.management.base import CommandError, OutputWrapper
 
 from search.embedding import ModelUnavailable
 from search.ingestion import LOST_DATABASE, Report
-from search.ingestion.stopping import stopping_in_order
+from search.ingestion.stopping import Stop, stopping_in_order
 from search.storage import StorageUnavailable
 
 
 @contextmanager
 def stopped_by_signals(out: OutputWrapper) -> Iterator[threading.Event]:
     """Yield what is set by the first Ctrl-C or SIGTERM of the block."""
-    stop = threading.Event()
+    stop = Stop()
 
     def ask() -> None:
-        out.write("Stopping after the batch at hand.")
         stop.set()
+        _write_at_once(out, "Stopping after the batch at hand.\n")
 
     with stopping_in_order(ask):
         yield stop
+
+
+def _write_at_once(out: OutputWrapper, line: str) -> None:
+    """Write from a signal's handler, which may have interrupted somebody who writes to the same file."""
+    try:
+        number = out.fileno()
+    except (AttributeError, OSError):  # it is no file
+        out.write(line)
+        return
+    with suppress(OSError):  # nobody reads it any more
+        os.write(number, line.encode())
 
 
 @contextmanager

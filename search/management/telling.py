@@ -24,7 +24,11 @@ def tell(
     known = f"{report.known:,} already here"
     if report.restored:
         known += f" ({report.restored:,} of them with files that were missing and are back)"
+    if report.deleted:
+        known += f", {report.deleted:,} deleted earlier"
     out.write(f"{report.added:,} {added}, {known}, {len(report.failed):,} failed.")
+    if report.deleted:
+        out.write("What was deleted from the collection stays so: --again has it added.")
 
 
 def tell_what_was_not_read(report: Report, findings: Findings, out: OutputWrapper) -> bool:

@@ -10,7 +10,6 @@ from django.db import connection
 
 from search.embedding import ModelUnavailable
 from search.ingestion import LOST_DATABASE, FolderWatch, Metadata, Report, Rules, ingest, watched_source
-from search.ingestion.sources.files import Found
 from search.ingestion.sources.names import not_read
 from search.management.calibrating import calibrate_after
 from search.management.embedding import stopped_by_signals
@@ -30,6 +29,7 @@ def watch(
     *,
     tags: Sequence[str],
     enqueue: bool,
+    again: bool,
     rules: Rules,
     table: Path | None,
     out: OutputWrapper,
@@ -54,31 +54,29 @@ def watch(
                 out.write(not_read(watched.not_read))
             if whole:
                 try:
-                    report = _round(whole, metadata(), tags=tags, enqueue=enqueue, out=out, complaints=complaints)
+                    said = metadata()
+                    report = ingest(watched_source(whole, said.details), tags=tags, enqueue=enqueue, again=again)
                 except ModelUnavailable as error:
                     raise CommandError(str(error)) from error
                 except (CommandError, *_OUTAGES) as error:
                     connection.close()
                     complaints.write(f"{str(error).strip()} Trying again.")
                 else:
+                    _settle(watched, report)
+                    _tell_news(report, said, out, complaints)
                     if report.stopped:
                         return
-                    watched.settle()
                     if report.added and not enqueue:
                         calibrate_after(out, complaints)
             stop.wait(pause)
 
 
-def _round(
-    whole: Collection[Found],
-    metadata: Metadata,
-    *,
-    tags: Sequence[str],
-    enqueue: bool,
-    out: OutputWrapper,
-    complaints: OutputWrapper,
-) -> Report:
-    report = ingest(watched_source(whole, metadata.details), tags=tags, enqueue=enqueue)
-    if report.added or report.failed or report.restored:
-        tell(report, metadata.problems, out, complaints)
-    return report
+def _settle(watched: FolderWatch, report: Report) -> None:
+    """Have what the round has met left alone from now on; of what failed only news are told."""
+    if not report.stopped:
+        report.failed = watched.settle(report.failed, report.unread)
+
+
+def _tell_news(report: Report, said: Metadata, out: OutputWrapper, complaints: OutputWrapper) -> None:
+    if report.added or report.failed or report.restored or report.deleted:
+        tell(report, said.problems, out, complaints)

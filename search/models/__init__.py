@@ -3,7 +3,7 @@
 from search.models.calibration import Calibration
 from search.models.curation import OwedDeletion, Report
 from search.models.image import Image
-from search.models.ingestion import Origin
+from search.models.ingestion import Origin, Tombstone
 from search.models.queries import QueryPicture
 from search.models.saved_searches import SavedSearch
 from search.models.selections import PictureSet
@@ -19,4 +19,5 @@ __all__ = [
     "QueryPicture",
     "Report",
     "SavedSearch",
+    "Tombstone",
 ]

@@ -30,3 +30,16 @@ class Origin(models.Model):
 
     def __str__(self) -> str:
         return self.address
+
+
+class Tombstone(models.Model):
+    """A picture that was deleted, which ingestion passes over wherever it meets the same bytes again.
+
+    Nothing of the picture is kept but its id, which is made from its bytes and can't be turned back into them.
+    """
+
+    image_id = models.UUIDField(primary_key=True)
+    created = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return str(self.image_id)

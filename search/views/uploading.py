@@ -12,7 +12,7 @@ from django.shortcuts import render
 from search.evaluation import calibrate_soon_if_due
 from search.forms import UploadForm, check_size
 from search.imaging import Reason, UnreadableImage
-from search.ingestion import Added, Details, add_picture
+from search.ingestion import Added, DeletedPicture, Details, add_picture
 from search.views.images import may_see_hidden
 from search.views.methods import require_http_methods
 
@@ -70,3 +70,5 @@ def _add(file: "UploadedFile[Any]", details: Details, user: "User | None") -> Ou
         return Outcome(name, added=add_picture(file.read(), details, user))
     except UnreadableImage as problem:
         return Outcome(name, refused=str(problem), too_large=problem.code is Reason.TOO_MANY_BYTES)
+    except DeletedPicture as problem:
+        return Outcome(name, refused=str(problem))

@@ -152,9 +152,11 @@ class Walk:
         if self._sniffed is None:
             return is_picture(head_of(path))
         try:
-            key = hash((path, version_of(os.stat(path))))  # noqa: PTH116
+            status = os.stat(path)  # noqa: PTH116
         except OSError:  # gone again
             return False
+        # What can't be read today, for its rights, has another time of change when it can.
+        key = hash((path, version_of(status), status.st_ctime_ns))
         if key not in self._sniffed:
             self._sniffed[key] = is_picture(head_of(path))
         return self._sniffed[key]

@@ -16,7 +16,7 @@ from search.ingestion.metadata import details_of
 from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.names import storable
 from search.ingestion.sources.sizes import most_bytes, no_memory
-from search.ingestion.tables import MetadataError, Opened, Row, table_rows
+from search.ingestion.tables import BadRow, MetadataError, Opened, Row, table_rows
 
 if TYPE_CHECKING:
     from search.fetching.downloads import Downloads
@@ -63,20 +63,30 @@ def address_listing(address: str, downloads: "Downloads", *, width: int) -> List
 
 
 def _rows(
-    name: str, opened: Opened, remarks: Callable[[str], None] = lambda remark: None
+    name: str,
+    opened: Opened,
+    remarks: Callable[[str], None] = lambda remark: None,
+    told: BadRow = lambda where, reason: None,
 ) -> Iterator[tuple[str, Row]]:
     match = _TABLE.search(name)
     assert match
-    return table_rows(opened, name.rpartition("/")[2], match[1].lower(), ["url", "photo_image_url"], remarks)
+    return table_rows(opened, name.rpartition("/")[2], match[1].lower(), ["url", "photo_image_url"], remarks, told)
 
 
 def _items(name: str, opened: Opened, findings: Findings, read: Callable[[str], bytes]) -> Iterator[Item]:
     try:
-        for where, row in _rows(name, opened, lambda remark: findings.notes.append((name, remark))):
+        for where, row in _rows(
+            name,
+            opened,
+            lambda remark: findings.notes.append((name, remark)),
+            lambda where, reason: findings.problems.append((where, reason)),
+        ):
             address = str(row.get("photo_image_url") or row.get("url") or "").strip()
             if not address:
                 findings.problems.append((where, "This line names no address."))
                 continue
+            if any("\ufffd" in str(value) for value in row.values()):
+                findings.notes.append((where, "Some of its bytes are no text, and stand as \ufffd."))
             details, notes = details_of(_of_unsplash(row) if "photo_image_url" in row else row)
             findings.notes.extend((where, note) for note in notes)
             yield _item(address, details, read)
@@ -106,12 +116,19 @@ def _read(downloads: "Downloads", address: str, *, width: int) -> bytes:
         raise Unavailable(str(error)) from error
     except MemoryError:
         raise no_memory() from None
+    except Exception as error:  # whatever a stranger's server or address sets off is the fault of that one
+        raise Unavailable(f"It can't be downloaded: {type(error).__name__}: {error}") from error
 
 
 def _as_wide(address: str, width: int) -> str:
     """Return the address at which a server offers a picture no wider than that, if it is known to offer it so."""
-    parts = urlsplit(address)
-    if not width or parts.hostname not in _ANY_WIDTH:
+    if not width:
+        return address
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # asking for it will tell
+        return address
+    if parts.hostname not in _ANY_WIDTH:
         return address
     query = {**dict(parse_qsl(parts.query)), "w": str(width), "fit": "max"}
     return urlunsplit(parts._replace(query=urlencode(query)))

@@ -9,6 +9,7 @@ from search.ingestion.sources.names import (
     is_of_another_kind,
     is_picture_name,
     kind_of,
+    parts_of,
     suffix_of,
 )
 from search.ingestion.sources.sniffing import is_picture
@@ -27,7 +28,7 @@ class Members:
 
     def hides(self, name: str) -> None:
         """Leave a folder alone if `name` is that of a `.nomedia` in it."""
-        *folders, last = _parts(name)
+        *folders, last = parts_of(name)
         if last == NO_MEDIA and not self._rules.include_hidden:
             self._not_shown.add("/".join(folders))
 
@@ -39,7 +40,7 @@ class Members:
     def wants(self, name: str) -> bool | None:
         """Whether a member is offered, as far as its name tells; None where its first bytes must."""
         self.hides(name)
-        parts = _parts(name)
+        parts = parts_of(name)
         if self._is_left(parts):
             self._findings.left_alone += 1
             return False
@@ -69,7 +70,3 @@ class Members:
         if self._not_shown and any("/".join(parts[:depth]) in self._not_shown for depth in range(len(parts))):
             return True
         return self._rules.leave_any(self._root, parts)
-
-
-def _parts(name: str) -> list[str]:
-    return [part for part in name.replace("\\", "/").split("/") if part not in {"", "."}] or [""]

@@ -83,6 +83,17 @@ def not_read(kinds: "Counter[str]") -> str:
     return f"Not read: {', '.join(told)}." if told else ""
 
 
+def parts_of(name: str) -> list[str]:
+    """Return the folders and the name of a member of an archive, without what stands for its beginning, as `./` does,
+    or leads out of it: nothing is ever unpacked. Windows' programs write backslashes."""
+    return [part for part in name.replace("\\", "/").split("/") if part not in {"", ".", ".."}] or [""]
+
+
+def plain_name(name: str) -> str:
+    """Return the name of a member as a table would write it."""
+    return "/".join(parts_of(name))
+
+
 def storable(address: str) -> str:
     """Return an address as the database takes it: names of files may hold bytes that are no text."""
     return address.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")

@@ -8,10 +8,11 @@ from functools import partial
 from itertools import chain, groupby
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
 from search import foreign
+from search.foreign import reason_of
 from search.ingestion.items import Item, Unavailable
 from search.ingestion.sources.choices import Choices
 from search.ingestion.sources.leaving import Rules
@@ -21,22 +22,7 @@ from search.ingestion.sources.names import raws_beside_pictures, storable
 from search.ingestion.sources.sizes import expected, most_bytes, no_memory, refuse_if_large
 from search.ingestion.sources.sniffing import HEAD
 
-_REASONS = {
-    "NoSuchBucket": "There is no such bucket.",
-    "NoSuchKey": "There is no such object.",
-    "404": "There is no such object.",
-    "AccessDenied": "The object storage denies access.",
-    "403": "The object storage denies access.",
-    "InvalidAccessKeyId": "The object storage doesn't know this access key.",
-    "SignatureDoesNotMatch": "The object storage doesn't take this secret key.",
-    "ExpiredToken": "The session token has expired: AWS_SESSION_TOKEN and its keys must be made anew.",
-    "InvalidToken": "The object storage doesn't take this session token.",
-    "RequestTimeTooSkewed": "The clock of this machine is wrong.",
-    "InvalidObjectState": "It lies in an archive of the object storage, from which it must be restored first.",
-}
 _OURS = ("originals/", "renditions/")
-_NOT_THERE = {"NoSuchBucket", "NoSuchKey", "404"}
-_NO_KEYS = "It was asked without keys, since none are set; buckets whose reader pays want `requester_pays` too."
 ERRORS = (BotoCoreError, ClientError)
 """What boto3 raises."""
 _SNIFFERS = 16
@@ -169,14 +155,3 @@ def _read(where: str, size: int) -> bytes:
         raise no_memory() from None
     except ERRORS as error:
         raise Unavailable(reason_of(error, foreign.split(where)[0])) from error
-
-
-def reason_of(error: Exception, bucket: str) -> str:
-    """Return what an error of boto3 means, for the operator."""
-    if isinstance(error, ClientError):
-        code = error.response.get("Error", {}).get("Code", "")
-        reason = _REASONS.get(code, str(error))
-        return f"{reason} {_NO_KEYS}" if code not in _NOT_THERE and foreign.is_anonymous(bucket) else reason
-    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
-        return "Of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY one is missing."
-    return f"The object storage does not answer: {error}"

@@ -16,10 +16,10 @@ from search.ingestion.sources.choices import Choices
 from search.ingestion.sources.files import version_of
 from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.members import Members
-from search.ingestion.sources.names import is_of_another_kind, raws_beside_pictures, storable, suffix_of
+from search.ingestion.sources.names import is_of_another_kind, plain_name, raws_beside_pictures, storable, suffix_of
 from search.ingestion.sources.sizes import expected, most_bytes, no_memory, refuse_if_large
 from search.ingestion.sources.sniffing import HEAD
-from search.ingestion.sources.tar_streams import DAMAGED, members, opened
+from search.ingestion.sources.tar_streams import DAMAGED, Damaged, members, opened
 
 HELD_BYTES = 256 * 1024 * 1024
 """Bytes of pictures that were passed in an archive and that nobody has read yet: the archive waits beyond that."""
@@ -164,7 +164,7 @@ class _Reader:
         return Item(
             f"{self._path}/{member.name}",
             read,
-            self._elsewhere.details_of(f"{self._absolute}/{member.name.removeprefix('./')}"),
+            self._elsewhere.details_of(f"{self._absolute}/{plain_name(member.name)}"),
             address=storable(f"{self._resolved}/{member.name}"),
             version=f"{self._version} {number}",
             size=expected(member.size),
@@ -204,6 +204,8 @@ class _Head:
 def _items(path: str, choices: Choices, findings: Findings) -> Iterator[Item]:
     try:
         yield from _Reader(path, choices, findings).items()
+    except Damaged as error:
+        findings.problems.append((path, str(error)))
     except (*DAMAGED, OSError) as error:
         findings.problems.append((path, f"The archive can't be read on from here: {error}"))
 

@@ -3,7 +3,8 @@
 import os
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from search.ingestion.items import Details
@@ -15,6 +16,38 @@ AT_REST = 10.0
 """Seconds since its last change after which a file counts as whole at first sight."""
 
 
+FIRST_WAIT, LONGEST_WAIT = 15.0, 900.0
+"""Seconds after which a file that could not be read is offered again, though it looks as it did: at first, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What a file is like. `version` is that of its bytes; `whole` changes with its rights too, and with the file that
+    has its name."""
+
+    version: str = ""
+    whole: str = ""
+    bytes_changed: float = 0.0
+    changed: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """A file that came to nothing, as it was then; offered again when it is another one.
+
+    One that could not be read at all, as on a drive that hangs, is offered `again_at` a time too.
+    """
+
+    state: _State
+    reason: str
+    wait: float = FIRST_WAIT
+    again_at: float | None = None
+
+    def is_past(self, state: _State) -> bool:
+        """Whether it is time to try once more."""
+        return state.whole != self.state.whole or (self.again_at is not None and time.monotonic() >= self.again_at)
+
+
 class FolderWatch:
     """Finds the files in some folders that are whole: as they were at the look before, or long unchanged."""
 
@@ -22,7 +55,8 @@ class FolderWatch:
         self._folders, self._rules, self._table = folders, rules, table
         # Hashes, since there may be millions.
         self._settled: set[int] = set()
-        self._offered: list[int] = []
+        self._offered: dict[str, tuple[int, _State]] = {}
+        self._failures: dict[str, _Failure] = {}
         self._growing: dict[str, str] = {}
         self._told: set[tuple[str, str]] = set()
         self._sniffed: dict[int, bool] = {}
@@ -33,24 +67,27 @@ class FolderWatch:
         """How many files of which kinds have come since then that aren't read."""
 
     def look(self) -> list[Found]:
-        """Return the whole files that were not settled as they are now."""
+        """Return the whole files that were not settled as they are now, or failed and may not any more."""
         findings = Findings()
         walk = Walk(findings, self._rules, self._sniffed)
         if self._table:
             walk.knows(str(self._table))
-        self._offered = []
+        self._offered = {}
         whole, growing = [], {}
         for folder in self._folders:
             for found in walk.named(folder):
-                version, is_at_rest = _state(found.path)
-                key = hash((found.resolved, version))
-                if key in self._settled:
+                state, failure = _state(found.path), self._failures.get(found.path)
+                key = hash((found.resolved, state.version))
+                if key in self._settled and not (failure and failure.is_past(state)):
                     continue
-                if is_at_rest or self._growing.get(found.path) == version:
+                # What gets its bytes late may have had its time of change early: only for what has failed that counts.
+                changed = state.changed if failure else state.bytes_changed
+                earlier = {self._growing.get(found.path), failure.state.whole if failure else None}
+                if time.time() - changed > AT_REST or state.whole in earlier:
                     whole.append(found)
-                    self._offered.append(key)
+                    self._offered[found.path] = key, state
                 else:
-                    growing[found.path] = version
+                    growing[found.path] = state.whole
         self._growing = growing
         problems = findings.problems + findings.notes
         self.problems = [problem for problem in problems if problem not in self._told]
@@ -58,18 +95,35 @@ class FolderWatch:
         self.not_read, self._not_read = findings.not_read - self._not_read, findings.not_read
         return whole
 
-    def settle(self) -> None:
-        """Don't return again what the last look has returned, as it was then."""
-        self._settled.update(self._offered)
+    def settle(self, failed: Sequence[tuple[str, str]] = (), unread: Collection[str] = ()) -> list[tuple[str, str]]:
+        """Don't return again what the last look has returned, unless it changes.
+
+        Those that have `failed`, with the reason, are returned when anything of them changes; the `unread` among them
+        after a while too. Returns the failures that are news.
+        """
+        reasons = dict(failed)
+        for path, (key, state) in self._offered.items():
+            self._settled.add(key)
+            before = self._failures.pop(path, None)
+            if path not in reasons:
+                continue
+            same = before is not None and before.state.version == state.version
+            wait = min(2 * before.wait, LONGEST_WAIT) if before and same else FIRST_WAIT
+            again_at = time.monotonic() + wait if path in unread else None
+            self._failures[path] = _Failure(state, reasons[path], wait, again_at)
+            if before and same and before.reason == reasons[path]:
+                del reasons[path]
+        return list(reasons.items())
 
 
-def _state(path: str) -> tuple[str, bool]:
-    """Return a file's version, and whether it has not changed for a while."""
+def _state(path: str) -> _State:
     try:
         status = os.stat(path)  # noqa: PTH116
-    except OSError:  # gone again
-        return "", False
-    return version_of(status), time.time() - status.st_mtime > AT_REST
+    except OSError:  # gone again, or in a folder that is closed to us
+        return _State()
+    version = version_of(status)
+    whole = f"{version} {status.st_ctime_ns} {status.st_dev} {status.st_ino}"
+    return _State(version, whole, status.st_mtime, max(status.st_mtime, status.st_ctime))
 
 
 def watched_source(whole: Collection[Found], details: Mapping[Path, Details]) -> Listed:

@@ -1,11 +1,12 @@
 """ZIP archives, read where they lie."""
 
+import io
 import os
 import threading
 import zipfile
 from collections.abc import Iterator
 from functools import partial
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from search.ingestion.items import Item, Unavailable
 from search.ingestion.sources.choices import Choices
@@ -13,7 +14,7 @@ from search.ingestion.sources.files import version_of
 from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.manifest import UNSPLASH_PHOTOS, table_listing
 from search.ingestion.sources.members import Members
-from search.ingestion.sources.names import is_picture_name, raws_beside_pictures, storable
+from search.ingestion.sources.names import is_picture_name, plain_name, raws_beside_pictures, storable
 from search.ingestion.sources.sizes import expected, read_within
 from search.ingestion.sources.sniffing import HEAD
 
@@ -58,13 +59,51 @@ def zip_listing(path: str, choices: Choices, findings: Findings, downloads: "Dow
     return Listing(items, None if None in counts else sum(count or 0 for count in counts))
 
 
+class _Parked(io.RawIOBase):
+    """A file that is open only while something is read of it: there may be thousands of archives in a run.
+
+    Raises OSError once another file has its name.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path, self._at = path, 0
+        status = os.stat(path)  # noqa: PTH116
+        self.version, self._size = version_of(status), status.st_size
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        if at < 0:
+            raise OSError("a place before its start")
+        self._at = at
+        return at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        with open(self._path, "rb", buffering=0) as file:  # noqa: PTH123
+            if version_of(os.fstat(file.fileno())) != self.version:
+                raise OSError("The archive has changed.")
+            file.seek(self._at)
+            count = file.readinto(buffer)
+        self._at += count
+        return count
+
+
 class _Archive:
-    """An open archive that many threads read from."""
+    """An archive that many threads read from."""
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.version = version_of(os.stat(path))  # noqa: PTH116
-        self._file = zipfile.ZipFile(path)
+        parked = _Parked(path)
+        self.version = parked.version
+        self._file = zipfile.ZipFile(cast("IO[bytes]", io.BufferedReader(parked)))
         self._lock = threading.Lock()
         self.members = [one for one in self._file.infolist() if not one.filename.endswith(("/", "\\"))]
 
@@ -82,6 +121,8 @@ class _Archive:
                 return read_within(file, member.file_size)
         except (OSError, Unavailable):
             raise
+        except NotImplementedError as error:  # Deflate64, which Windows writes for large files, and others
+            raise Unavailable(f"It is compressed in a way that is not read: {error}") from error
         except Exception as error:  # zlib.error, lzma.LZMAError and those of zipfile have nothing in common
             raise Unavailable(f"It is damaged in the archive: {error}") from error
 
@@ -124,11 +165,11 @@ def _items(archive: _Archive, members: list[zipfile.ZipInfo], choices: Choices) 
 
 def _paths(folder: str, member: zipfile.ZipInfo) -> tuple[str, ...]:
     """Return how a table may write the path of a member, whose name may be in the code page of a Korean Windows."""
-    paths = [f"{folder}/{member.filename}"]
+    paths = [f"{folder}/{plain_name(member.filename)}"]
     if not member.flag_bits & _UTF8 and not member.filename.isascii():
         for encoding in ("utf-8", "cp949"):
             try:
-                paths.append(f"{folder}/{member.filename.encode('cp437').decode(encoding)}")
+                paths.append(f"{folder}/{plain_name(member.filename.encode('cp437').decode(encoding))}")
             except UnicodeError:
                 continue
     return tuple(paths)

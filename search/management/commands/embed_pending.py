@@ -49,7 +49,7 @@ class Command(CollectionCommand):
                     worker = self._worker(options, stop=stop, progress=progress)
                     worker.work()
             left = Image.objects.pending().count()
-            if not left and not options["watch"]:
+            if left <= len(worker.report.failed) and not options["watch"]:
                 calibrate_after(self.stdout, self.stderr)
         summarise(worker.report, self.stdout, self.stderr, f"embedded, {left:,} still pending")
 

@@ -32,8 +32,9 @@ GO_ON = "What was added stays; run the same command again to go on."
 
 class Command(CollectionCommand):
     help = (
-        "Add pictures to the collection. Known pictures are skipped, unreadable ones reported; stopped at any point "
-        "and run again, it goes on where it was. Exit status 1 if any picture failed, or nothing there could be read."
+        "Add pictures to the collection. Known pictures are skipped, and those that were deleted from it; unreadable "
+        "ones are reported. Stopped at any point and run again, it goes on where it was. Exit status 1 if any picture "
+        "failed, or nothing there could be read."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -90,6 +91,9 @@ class Command(CollectionCommand):
         parser.add_argument(
             "--enqueue", action="store_true", help="leave the vectors to `embed_pending`, here or on other machines"
         )
+        parser.add_argument(
+            "--again", action="store_true", help="add what was deleted from the collection earlier, too"
+        )
         parser.add_argument("--dry-run", action="store_true", help="look at everything, keep nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -101,6 +105,7 @@ class Command(CollectionCommand):
                 lambda: self._metadata(options["metadata"], folders),
                 tags=clean_tags(options["tag"]),
                 enqueue=options["enqueue"],
+                again=options["again"],
                 rules=_rules(options),
                 table=options["metadata"],
                 out=self.stdout,
@@ -140,6 +145,7 @@ class Command(CollectionCommand):
                     tags=clean_tags(options["tag"]),
                     dry_run=options["dry_run"],
                     enqueue=options["enqueue"],
+                    again=options["again"],
                     progress=progress,
                 )
         except (ModelUnavailable, StorageUnavailable) as error:

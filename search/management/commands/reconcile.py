@@ -14,6 +14,7 @@ from search.storage import StorageUnavailable
 _COUNTED = {
     Problem.ORIGINAL: "originals missing",
     Problem.DAMAGED: "originals damaged",
+    Problem.UNREACHABLE: "originals that stay where nothing answers",
     Problem.THUMBNAIL: "thumbnails missing",
     Problem.ORPHAN: "pictures with objects and no row",
     Problem.DRAFT: "uploads or files never finished",

@@ -1,0 +1,56 @@
+"""`manage.py forget_deletions`: have `ingest` add again what was deleted from the collection."""
+
+import argparse
+import datetime as dt
+import uuid
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.utils import timezone
+
+from search.management.base import CollectionCommand
+from search.models import Tombstone
+
+
+class Command(CollectionCommand):
+    help = (
+        "Forget which pictures were deleted from the collection, so that `ingest` adds them when it meets their files "
+        "again: those whose ids are given, those deleted long ago, or all. What is remembered of each is its id and "
+        "the time. To bring back what a folder holds, `ingest --again` is simpler."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "ids", nargs="*", type=_image_id, metavar="ID", help="as in the address of a picture's page"
+        )
+        parser.add_argument("--older-than", type=_days, metavar="DAYS", help="what was deleted so many days ago")
+        parser.add_argument("--all", action="store_true", help="everything that was ever deleted")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        ids, age = options["ids"], options["older_than"]
+        if bool(ids) + (age is not None) + options["all"] != 1:
+            raise CommandError("Say what to forget: ids of pictures, --older-than DAYS, or --all.")
+        tombstones = Tombstone.objects.all()
+        if ids:
+            tombstones = tombstones.filter(pk__in=ids)
+        elif age is not None:
+            tombstones = tombstones.filter(created__lte=timezone.now() - age)
+        forgotten, _ = tombstones.delete()
+        self.stdout.write(f"{forgotten:,} deletions forgotten, {Tombstone.objects.count():,} remembered.")
+
+
+def _image_id(text: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is no id of a picture") from error
+
+
+def _days(text: str) -> dt.timedelta:
+    try:
+        age = dt.timedelta(days=float(text))
+    except (ValueError, OverflowError) as error:
+        raise argparse.ArgumentTypeError(f"{text} is no number of days") from error
+    if not dt.timedelta(0) <= age <= dt.timedelta(days=36_500):
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 36,500 days")
+    return age

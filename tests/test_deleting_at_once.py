@@ -1,0 +1,271 @@
+"""Nothing of a deleted picture stays or comes back, whatever else happens to it in the same moment."""
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.db import connection
+
+from search import renditions, storage
+from search.ingestion import DeletedPicture, Details, Item, Pending, Worker, add_picture, ingest, line, reconcile
+from search.ingestion import adding as adding_room
+from search.ingestion import deleting as deleting_room
+from search.models import Image, OwedDeletion, Tombstone
+from search.models.image import content_id
+from search.storage import MissingObject, StorageUnavailable
+from search.vectors import WrongVectors
+from tests.base import in_another_thread, picture_bytes
+from tests.s3_servers import Rclone, use_s3
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+RED = picture_bytes("red", size=(1800, 1200))
+RED_ID = content_id(RED)
+ITEM = Item("red", lambda: RED)
+
+
+@pytest.fixture(scope="module")
+def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rclone]:
+    server = Rclone(tmp_path_factory.mktemp("rclone"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(params=["files", "S3"])
+def any_storage(request: pytest.FixtureRequest, settings: Any) -> None:
+    if request.param == "S3":
+        server = request.getfixturevalue("rclone")
+        server.empty()
+        use_s3(settings, server)
+
+
+def left(image_id: uuid.UUID = RED_ID) -> list[str]:
+    return [key for key in storage.keys_of(image_id) if storage.exists(key)]
+
+
+def before_putting(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object], *, wanted: str = "") -> None:
+    """Have something happen, on another connection, when the next object is about to be written; then it is."""
+    put = storage.put
+
+    def put_late(key: str, data: bytes, content_type: str) -> None:
+        if wanted in key:
+            monkeypatch.setattr(storage, "put", put)
+            in_another_thread(happens).join(60)
+        put(key, data, content_type)
+
+    monkeypatch.setattr(storage, "put", put_late)
+
+
+def delete_it() -> None:
+    Image.objects.filter(pk=RED_ID).delete()
+
+
+@pytest.mark.usefixtures("any_storage")
+@pytest.mark.parametrize("width", [storage.PREVIEW, storage.DISPLAY])
+def test_a_copy_that_is_asked_for_in_the_moment_of_the_deletion_does_not_come_back(
+    monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    image = add_picture(RED, Details(), None).image
+    before_putting(monkeypatch, delete_it)
+
+    renditions.read_or_make(image, width)
+
+    assert not Image.objects.exists()
+    assert left() == []
+    assert not OwedDeletion.objects.exists()
+
+
+@pytest.mark.usefixtures("any_storage")
+def test_a_copy_that_is_made_of_a_picture_deleted_meanwhile_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = add_picture(RED, Details(), None).image
+    shrink = renditions.thumbnail
+
+    def late(*arguments: Any) -> bytes:
+        in_another_thread(delete_it).join(60)
+        return shrink(*arguments)
+
+    monkeypatch.setattr(renditions, "thumbnail", late)
+
+    with pytest.raises(MissingObject, match="has been deleted"):
+        renditions.read_or_make(image, storage.DISPLAY)
+    assert left() == []
+
+
+@pytest.fixture
+def storage_down(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Deleting fails until the function that this gives is called."""
+    delete = storage.delete
+
+    def refuse(keys: object) -> None:
+        raise StorageUnavailable("The object storage does not answer.")
+
+    monkeypatch.setattr(storage, "delete", refuse)
+    return lambda: monkeypatch.setattr(storage, "delete", delete)
+
+
+def fails(*_arguments: object, **_options: object) -> None:
+    raise StorageUnavailable("The disk is full.")
+
+
+@pytest.mark.usefixtures("any_storage")
+@pytest.mark.parametrize("way", ["upload", "ingest"])
+def test_an_original_that_somebody_tries_in_vain_to_bring_back_is_deleted_all_the_same(
+    storage_down: Callable[[], None], monkeypatch: pytest.MonkeyPatch, carol: User, way: str
+) -> None:
+    add_picture(RED, Details(), None).image.delete()
+    assert left()
+    with monkeypatch.context() as full:
+        full.setattr(storage, "put", fails)
+        with pytest.raises(StorageUnavailable):
+            _ = add_picture(RED, Details(), carol) if way == "upload" else ingest([ITEM], again=True)
+    assert OwedDeletion.objects.filter(pk=RED_ID).exists()
+    storage_down()
+
+    call_command("reconcile")
+
+    assert left() == []
+
+
+@pytest.mark.usefixtures("any_storage")
+@pytest.mark.parametrize("way", ["upload", "ingest"])
+def test_what_is_stored_of_a_deleted_picture_that_then_fails_does_not_stay(
+    monkeypatch: pytest.MonkeyPatch, carol: User, way: str
+) -> None:
+    add_picture(RED, Details(), None).image.delete()
+    assert left() == []
+
+    def embed(prepared: object) -> None:
+        assert len(left()) == 2
+        raise WrongVectors("no vector")
+
+    monkeypatch.setattr(adding_room, "embed", embed)
+    monkeypatch.setattr(line, "embed", embed)
+    if way == "upload":
+        with pytest.raises(WrongVectors):
+            add_picture(RED, Details(), carol)
+    else:
+        assert len(ingest([ITEM], again=True).failed) == 1
+
+    assert left() == []
+    assert Tombstone.objects.filter(pk=RED_ID).exists()
+
+
+@pytest.mark.usefixtures("any_storage")
+def test_a_picture_that_is_deleted_while_its_thumbnail_is_made_again_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    add_picture(RED, Details(), None)
+    storage.delete([storage.rendition_key(RED_ID, storage.THUMBNAIL)])
+    before_putting(monkeypatch, delete_it)
+
+    reconcile(lambda finding: None, mend=True)
+
+    assert left() == []
+    assert not OwedDeletion.objects.exists()
+
+
+@pytest.mark.parametrize("wanted", ["originals/", "renditions/"])
+def test_an_ingestion_that_restores_what_is_deleted_in_that_moment_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, wanted: str
+) -> None:
+    ingest([ITEM])
+    storage.delete([storage.original_key(RED_ID), storage.rendition_key(RED_ID, storage.THUMBNAIL)])
+    before_putting(monkeypatch, delete_it, wanted=wanted)
+
+    ingest([ITEM])
+
+    assert left() == []
+    assert not Image.objects.exists()
+    assert not OwedDeletion.objects.exists()
+
+
+def test_copies_of_a_picture_that_comes_back_do_not_delete_it_from_under_each_other() -> None:
+    add_picture(RED, Details(), None).image.delete()
+
+    report = ingest([Item(str(number), lambda: RED) for number in range(5)], again=True)
+
+    assert (report.added, report.known) == (1, 4)
+    assert len(left()) == 2
+
+
+def test_a_storage_that_hangs_when_a_run_is_broken_off_leaves_the_deletion_owed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    add_picture(RED, Details(), None).image.delete()
+    known = picture_bytes("blue")
+    ingest([Item("known", lambda: known)])
+    storing, hangs, put = threading.Event(), threading.Event(), storage.put
+    monkeypatch.setattr(line, "_LAST_WORDS", 0.01)
+
+    def put_late(key: str, data: bytes, content_type: str) -> None:
+        storing.set()
+        hangs.wait(30)
+        put(key, data, content_type)
+
+    def source() -> Iterator[Item]:
+        yield ITEM
+        storing.wait(30)
+        yield Item("known", lambda: known)
+
+    def breaks(report: Any) -> None:
+        if report.known:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(storage, "put", put_late)
+    with pytest.raises(KeyboardInterrupt):
+        ingest(source(), again=True, progress=breaks)
+    hangs.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("ingest-"):
+            thread.join(30)
+
+    assert OwedDeletion.objects.filter(pk=RED_ID).exists()
+    call_command("reconcile")
+    assert left() == []
+
+
+@pytest.mark.usefixtures("any_storage")
+def test_whatever_happens_at_once_rows_and_objects_agree_in_the_end(carol: User) -> None:
+    rounds, errors = 4, []
+    row = Image(id=RED_ID, width=1800, height=1200, byte_size=len(RED), original_location="")
+    ways: list[Callable[[], object]] = [
+        lambda: add_picture(RED, Details(), carol),
+        lambda: add_picture(RED, Details(), None),
+        lambda: ingest([ITEM], again=True),
+        lambda: ingest([ITEM], enqueue=True),
+        lambda: renditions.read_or_make(row, 1600),
+        lambda: Worker(Pending()).work(),
+        lambda: reconcile(lambda finding: None, mend=True),
+        delete_it,
+        delete_it,
+    ]
+    together = threading.Barrier(len(ways))
+
+    def run(way: Callable[[], object]) -> None:
+        for _ in range(rounds):
+            together.wait(60)
+            try:
+                with suppress(DeletedPicture, MissingObject, Image.DoesNotExist):
+                    way()
+            except BaseException as error:
+                errors.append(error)
+
+    threads = [in_another_thread(lambda way=way: run(way)) for way in ways]
+    for thread in threads:
+        thread.join(120)
+
+    assert errors == []
+    deleting_room.settle_deletions()
+    assert bool(Image.objects.exists()) == (storage.original_key(RED_ID) in left())
+    delete_it()
+    assert left() == []
+    assert not OwedDeletion.objects.exists()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+        assert cursor.fetchone() == (0,)

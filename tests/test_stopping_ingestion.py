@@ -1,0 +1,102 @@
+"""Ctrl-C while ingestion holds any of its locks: the handler that interrupts the main thread waits for none."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import StringIO
+from types import FrameType
+from typing import Any
+
+import pytest
+from django.core.management.base import OutputWrapper
+
+from search.ingestion.line import Line
+from search.ingestion.stopping import Stop, stopping_in_order
+from search.management.embedding import stopped_by_signals
+
+
+@contextmanager
+def no_longer_than(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError in the main thread, also where it waits for a lock."""
+
+    def give_up(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError("It hangs.")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    line = Line([], [], dry=True, enqueue=True)
+    yield line
+    line.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_room_is_made_for_another_picture_stops_the_line(line: Line, number: int) -> None:
+    # The main thread is in `Line.finish`, as it is most of the time over pictures that are known.
+    with no_longer_than(10), stopping_in_order(line.stop):
+        with line._room._cond, line._file_bytes._changed, line._picture_bytes._changed:
+            os.kill(os.getpid(), number)
+        assert line.is_stopping
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_heard_by_whoever_waits_for_it_and_by_those_who_ask_later(number: int) -> None:
+    out = StringIO()
+    with no_longer_than(10), stopped_by_signals(OutputWrapper(out)) as stop:
+        assert not stop.wait(0.001)
+        with stop._cond:  # what Python's own event holds while somebody waits
+            os.kill(os.getpid(), number)
+        assert stop.is_set()
+        assert stop.wait()
+        assert stop.wait(0.001)
+    assert out.getvalue() == "Stopping after the batch at hand.\n"
+
+
+def test_a_signal_that_comes_while_the_main_thread_waits_wakes_it() -> None:
+    with no_longer_than(10), stopped_by_signals(OutputWrapper(StringIO())) as stop:
+        threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT)).start()
+        assert stop.wait()
+
+
+def test_many_may_wait_and_each_is_woken() -> None:
+    stop, woken = Stop(), threading.Barrier(4)
+
+    def wait() -> None:
+        stop.wait()
+        woken.wait(10)
+
+    threads = [threading.Thread(target=wait, daemon=True) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    stop.set()
+    woken.wait(10)
+
+
+def test_a_signal_is_told_where_nobody_reads_any_more() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as gone, no_longer_than(10), stopped_by_signals(OutputWrapper(gone)) as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.is_set()
+
+
+def test_a_signal_while_the_same_file_is_written_to_is_told(tmp_path: Any) -> None:
+    with (tmp_path / "log").open("w") as log, stopped_by_signals(OutputWrapper(log)) as stop:
+        write = log.write
+        write("before ")
+        os.kill(os.getpid(), signal.SIGINT)
+        write("after")
+        assert stop.is_set()
+    assert sorted((tmp_path / "log").read_text().split("\n")) == sorted(
+        ["Stopping after the batch at hand.", "before after"]
+    )
