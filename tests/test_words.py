@@ -89,7 +89,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def few_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four candidates by words and three by meaning."""
-    monkeypatch.setattr(gathering, "BY_WORDS", 4)
+    monkeypatch.setattr(gathering, "MOST_BY_WORDS", 4)
     monkeypatch.setattr(planning, "SCAN", replace(planning.SCAN, candidates=3))
 
 
@@ -312,7 +312,7 @@ def test_words_alone_are_ordered_by_how_well_they_match_over_all_pages(few_candi
 @pytest.mark.usefixtures("measured")
 @pytest.mark.parametrize("by_words", [4, 200], ids=["more hold the word", "candidates"])
 def test_a_title_that_is_the_query_comes_first_by_default_too(by_words: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gathering, "BY_WORDS", by_words)
+    monkeypatch.setattr(gathering, "MOST_BY_WORDS", by_words)
     harbours()
     many_images(100, seed=8)
 

@@ -13,7 +13,7 @@ from django.utils.functional import cached_property
 from search.models import Image
 from search.querying import words
 from search.querying.gathering import Gathering, settled
-from search.querying.planning import SCAN, planned
+from search.querying.planning import BY_WORDS, SCAN, Plan, planned
 from search.querying.ranking import Candidate, Judge
 from search.querying.relevance import Band
 from search.querying.results import Segment
@@ -39,7 +39,7 @@ class Beyond:
         images = self._others.filter(self._reached(band))
         if band is Band.RELATED:
             images = images.exclude(self._reached(Band.STRONG))
-        return self._segment(lambda: self._by_words(images), self._count(images))
+        return self._segment(lambda: self._by_words(images), self._count(images), self._plan)
 
     def dated(self, kept: Sequence[Candidate], band: Band, order: str) -> Segment:
         """The rows in `band` and better, with those of the candidates that are `kept`, in the order of a column."""
@@ -52,13 +52,16 @@ class Beyond:
     def rest(self) -> Segment:
         """The rows that are in none of the stretches so far: the nearest first, or by their words where only these
         find rows."""
-        bands = self._reached(Band.RELATED) if self._counted else None
+        images = self._others.exclude(self._reached(Band.RELATED)) if self._counted else self._others
+        count = self._scope.total - len(self._head) - self._counted
+        if self._scope.by_words_alone:
+            return self._segment(lambda: self._by_words(images), count, self._plan)
+        return self._segment(lambda: self._gathering.by_distance(images), count)
 
-        def images() -> ImageQuerySet:
-            rest = self._others.exclude(bands) if bands else self._others
-            return self._by_words(rest) if self._scope.by_words_alone else self._gathering.by_distance(rest)
-
-        return self._segment(images, self._scope.total - len(self._head) - self._counted)
+    @property
+    def _plan(self) -> Plan:
+        """How rows are brought in the order of `_by_words`."""
+        return SCAN if self._scope.text is None else BY_WORDS
 
     @cached_property
     def _others(self) -> ImageQuerySet:
@@ -96,17 +99,17 @@ class Beyond:
         return ranked.order_by("-exactness", "-whole", "-text_rank", *images.query.order_by)
 
     def _count(self, images: ImageQuerySet) -> int:
-        with planned(SCAN):
+        with planned(BY_WORDS):
             count = images.order_by().count()
         self._counted += count
         return count
 
-    def _segment(self, images: Callable[[], ImageQuerySet], count: int) -> Segment:
+    def _segment(self, images: Callable[[], ImageQuerySet], count: int, plan: Plan = SCAN) -> Segment:
         candidates = {one.id: one for one in self._head}
         away = {f"away_{number}": one.distance for number, one in enumerate(self._aim.away)}
 
         def fetch(start: int, stop: int) -> list[Image]:
-            with planned(SCAN):
+            with planned(plan):
                 rows = list(settled(images().annotate(**away)).for_lists()[start:stop])
             held = self._held(rows)
             for image in rows:

@@ -12,13 +12,13 @@ from django.db.models import Func
 from search.models import Image
 from search.querying import words
 from search.querying.aiming import Aim
-from search.querying.planning import SCAN, Plan, plan_for, planned
+from search.querying.planning import BY_WORDS, SCAN, Plan, plan_for, planned
 from search.querying.ranking import Candidate
 from search.querying.scope import Scope
 from search.querysets import ImageQuerySet
 from search.vectors import as_text
 
-BY_WORDS = 200
+MOST_BY_WORDS = 200
 """Rows found by their words that are candidates too."""
 _SQL = """
 SELECT search_image.id, extract(epoch FROM search_image.created)::float8, {columns}
@@ -69,12 +69,13 @@ class Gathering:
         text = self.scope.text
         if text is None:
             return []
-        found = self._fetched(SCAN, BY_WORDS + 1, self.scope.images, text)
-        self.more_hold_words = len(found) > BY_WORDS
+        images = self.scope.images if self.scope.by_words_alone else words.holding(self.scope.images, text)
+        found = self._fetched(BY_WORDS, MOST_BY_WORDS + 1, images, text)
+        self.more_hold_words = len(found) > MOST_BY_WORDS
         if self.more_hold_words and nearest:
-            among = Image.objects.filter(pk__in=nearest)
-            return found[:BY_WORDS] + self._fetched(SCAN, len(nearest), among, text)
-        return found[:BY_WORDS]
+            among = words.holding(Image.objects.filter(pk__in=nearest), text)
+            return found[:MOST_BY_WORDS] + self._fetched(BY_WORDS, len(nearest), among, text)
+        return found[:MOST_BY_WORDS]
 
     @property
     def whole(self) -> Func:
@@ -86,7 +87,8 @@ class Gathering:
         return images.by_distance(self.aim.towards.distance) if self.aim.towards else images.newest()
 
     def _fetched(self, plan: Plan, most: int, images: ImageQuerySet, holding: Func | None = None) -> list[Candidate]:
-        """Return the nearest rows, of those that hold these words the best; the newest, where nothing is wanted.
+        """Return the nearest of these rows, the newest where nothing is wanted, or those that match words best, where all
+        are `holding` them.
 
         Read without the ORM, which takes as long for hundreds of rows as the walk through the index.
         """
@@ -114,7 +116,6 @@ class Gathering:
         """Return the SQL and its values. Raises EmptyResultSet where no row can be found."""
         judged: list[Any] = []
         if holding:
-            images = words.holding(images, holding)
             parts = (words.exactness(self.scope.query.box.meant), words.holds(self.whole), words.rank(holding))
             judged = [part.resolve_expression(images.query) for part in parts]
         compiler = images.query.get_compiler(connection=connection)
