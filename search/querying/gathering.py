@@ -87,8 +87,8 @@ class Gathering:
         return images.by_distance(self.aim.towards.distance) if self.aim.towards else images.newest()
 
     def _fetched(self, plan: Plan, most: int, images: ImageQuerySet, holding: Func | None = None) -> list[Candidate]:
-        """Return the nearest of these rows, the newest where nothing is wanted, or those that match words best, where all
-        are `holding` them.
+        """Return the nearest of these rows, the newest where nothing is wanted, or those that match words best, where
+        all are `holding` them.
 
         Read without the ORM, which takes as long for hundreds of rows as the walk through the index.
         """
