@@ -7,14 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.utils import timezone
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
+from search.admin.images import ImageAdmin
 from search.models import Image, ImageWords
 from search.querying import Band, Filters, Minimum, Mode, SearchQuery, Sort, aiming, find, gathering, planning
 from search.querying.box import read_box
@@ -127,6 +129,14 @@ def test_a_title_in_quotation_marks_finds_its_picture(title: str) -> None:
     for mode in (Mode.BOTH, Mode.WORDS):
         assert found_by_words(f'"{title}"') == [normalised_text(title)]
         assert find(asked(f'"{title}"', mode=mode)).found == 1
+
+
+def test_a_curator_finds_any_title_as_it_stands(rf: RequestFactory) -> None:
+    for title in TITLES:
+        an_image(title)
+    for title in map(normalised_text, TITLES):
+        found, _ = ImageAdmin(Image, admin.site).get_search_results(rf.get("/"), Image.objects.all(), title)
+        assert title in found.values_list("title", flat=True)
 
 
 SOME_TEXT = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("aB1 -_./'’،،্‍िﬁ😀漢ย́"), max_size=40)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import reduce
 from operator import add
 
-from django.db.models import Case, FloatField, Q, Value, When
+from django.db.models import Case, Count, FloatField, Q, Value, When
 from django.db.models.functions import Greatest
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 from django.utils.functional import cached_property
@@ -21,42 +21,52 @@ from search.querysets import ImageQuerySet
 
 
 class Beyond:
-    """The rows beyond `head`, in stretches: what lies in a band first, and `rest` behind it.
+    """The rows beyond `head`, in stretches: those in `bands`, the best first, and `rest` behind them.
 
     With `near`, rows lie in a band that are as near as it asks for; whether or not, those that hold the words do.
     """
 
-    def __init__(self, gathering: Gathering, head: Sequence[Candidate], *, near: bool = False) -> None:
+    def __init__(
+        self, gathering: Gathering, head: Sequence[Candidate], bands: Sequence[Band], *, near: bool = False
+    ) -> None:
         self._gathering = gathering
         self._scope, self._aim = gathering.scope, gathering.aim
         self._head = head
         self._judge = Judge(head, gathering.aim)
+        self._bands = bands
         self._near = near
-        self._counted = 0
 
     def in_band(self, band: Band) -> Segment:
         """The rows in `band` that are in no better one: those that hold the words best first, then the nearest."""
         images = self._others.filter(self._reached(band))
         if band is Band.RELATED:
             images = images.exclude(self._reached(Band.STRONG))
-        return self._segment(lambda: self._by_words(images), self._count(images), self._plan)
+        return self._segment(lambda: self._by_words(images), self._numbers[band], self._plan)
 
-    def dated(self, kept: Sequence[Candidate], band: Band, order: str) -> Segment:
-        """The rows in `band` and better, with those of the candidates that are `kept`, in the order of a column."""
-        reached = self._reached(band)
+    def dated(self, kept: Sequence[Candidate], order: str) -> Segment:
+        """The rows in the bands, with those of the candidates that are `kept`, in the order of a column."""
         ids = {one.id for one in kept}
         shown = self._gathering.by_distance(self._scope.images).exclude(pk__in={one.id for one in self._head} - ids)
-        dated = shown.filter(reached | Q(pk__in=ids)).order_by(order)
-        return self._segment(lambda: dated, len(kept) + self._count(self._others.filter(reached)))
+        dated = shown.filter(self._reached(self._bands[-1]) | Q(pk__in=ids)).order_by(order)
+        return self._segment(lambda: dated, len(kept) + sum(self._numbers.values()))
 
-    def rest(self) -> Segment:
-        """The rows that are in none of the stretches so far: the nearest first, or by their words where only these
-        find rows."""
-        images = self._others.exclude(self._reached(Band.RELATED)) if self._counted else self._others
-        count = self._scope.total - len(self._head) - self._counted
+    def rest(self, *, banded: bool) -> Segment:
+        """The rows in none of the bands, all with `banded` false: the nearest first, or by their words where only
+        these find rows."""
+        images, count = self._others, self._scope.total - len(self._head)
+        if banded:
+            images, count = images.exclude(self._reached(self._bands[-1])), count - sum(self._numbers.values())
         if self._scope.by_words_alone:
             return self._segment(lambda: self._by_words(images), count, self._plan)
         return self._segment(lambda: self._gathering.by_distance(images), count)
+
+    @cached_property
+    def _numbers(self) -> dict[Band, int]:
+        """How many rows there are in each band."""
+        reached = self._others.filter(self._reached(self._bands[-1])).order_by()
+        with planned(BY_WORDS):
+            found = reached.aggregate(all=Count("pk"), strong=Count("pk", filter=self._reached(Band.STRONG)))
+        return {Band.STRONG: found["strong"], Band.RELATED: found["all"] - found["strong"]}
 
     @property
     def _plan(self) -> Plan:
@@ -97,12 +107,6 @@ class Beyond:
         exactness = words.exactness(self._scope.query.box.meant)
         ranked = images.annotate(exactness=exactness, whole=words.holds(self._gathering.whole), text_rank=rank)
         return ranked.order_by("-exactness", "-whole", "-text_rank", *images.query.order_by)
-
-    def _count(self, images: ImageQuerySet) -> int:
-        with planned(BY_WORDS):
-            count = images.order_by().count()
-        self._counted += count
-        return count
 
     def _segment(self, images: Callable[[], ImageQuerySet], count: int, plan: Plan = SCAN) -> Segment:
         candidates = {one.id: one for one in self._head}

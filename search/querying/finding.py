@@ -131,19 +131,18 @@ class _Search:
             cut = None
         bands, threshold = cut or (_CUTS[Minimum.RELATED], math.inf)
         goes_on = self.gathering.more_hold_words or self._goes_on_beyond(head, threshold)
-        beyond = Beyond(self.gathering, head, near=self._goes_on_beyond(head, threshold))
+        beyond = Beyond(self.gathering, head, bands, near=self._goes_on_beyond(head, threshold))
         if cut is None:
-            return self._by_band(head, bands, beyond) if goes_on else [self._of(head), beyond.rest()]
+            return self._by_band(head, bands, beyond) if goes_on else [self._of(head), beyond.rest(banded=False)]
         kept = [one for one in head if one.band in bands]
         rest = [one for one in head if one.band not in bands]
         if self.query.sort in (Sort.NEWEST, Sort.OLDEST):
             if goes_on:
-                order = "created" if self.query.sort is Sort.OLDEST else "-created"
-                segments = [beyond.dated(kept, bands[-1], order)]
+                segments = [beyond.dated(kept, "created" if self.query.sort is Sort.OLDEST else "-created")]
             else:
                 kept.sort(key=lambda one: one.added, reverse=self.query.sort is Sort.NEWEST)
                 segments = [self._of(kept)]
-            return segments if self._ends_at_the_cut else [*segments, self._of(rest), beyond.rest()]
+            return segments if self._ends_at_the_cut else [*segments, self._of(rest), beyond.rest(banded=goes_on)]
         return self._by_band(head, bands, beyond) if goes_on else [self._of(kept)]
 
     def _by_band(self, head: list[Candidate], bands: Sequence[Band], beyond: Beyond) -> list[Segment]:
@@ -153,7 +152,7 @@ class _Search:
             segments += [self._of([one for one in head if one.band is band]), beyond.in_band(band)]
         if self._ends_at_the_cut:
             return segments
-        return [*segments, self._of([one for one in head if one.band not in bands]), beyond.rest()]
+        return [*segments, self._of([one for one in head if one.band not in bands]), beyond.rest(banded=True)]
 
     @property
     def _ends_at_the_cut(self) -> bool:
