@@ -343,6 +343,14 @@ def test_of_titles_with_the_same_words_the_one_as_written_comes_first() -> None:
     assert find(asked("c", mode=Mode.WORDS)).images[0].title == "C"
 
 
+def test_a_title_with_a_minus_before_a_word_comes_first_when_it_is_typed_as_it_stands() -> None:
+    for title in ("sale", "sale -50 %", "sale -60 %"):
+        an_image(title)
+
+    assert find(asked("sale -50 %", mode=Mode.WORDS)).images[0].title == "sale -50 %"
+    assert find(asked("sale -winter", mode=Mode.WORDS)).images[0].title == "sale"
+
+
 def test_rows_that_match_equally_have_one_order_on_all_pages(few_candidates: None) -> None:
     many_images(100)
     Image.objects.update(title="same", created="2026-01-01 00:00Z")

@@ -104,8 +104,8 @@ class Beyond:
         if text is None:
             return images
         rank = Case(When(words.holds(text), then=words.rank(text)), default=-1.0, output_field=FloatField())
-        exactness = words.exactness(self._scope.query.box.meant)
-        ranked = images.annotate(exactness=exactness, whole=words.holds(self._gathering.whole), text_rank=rank)
+        whole = words.holds(self._gathering.whole)
+        ranked = images.annotate(exactness=self._gathering.exactness, whole=whole, text_rank=rank)
         return ranked.order_by("-exactness", "-whole", "-text_rank", *images.query.order_by)
 
     def _segment(self, images: Callable[[], ImageQuerySet], count: int, plan: Plan = SCAN) -> Segment:

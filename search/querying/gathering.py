@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import Func
+from django.db.models import Case, Func
 
 from search.models import Image
 from search.querying import words
@@ -82,6 +82,11 @@ class Gathering:
         """What matches the words as whole ones."""
         return words.whole_words(self.scope.query.box.meant)
 
+    @property
+    def exactness(self) -> Case:
+        """How exactly the title is what was written, as it stands or without what is unwanted."""
+        return words.exactness(self.scope.query.box.meant, self.scope.query.words)
+
     def by_distance(self, images: ImageQuerySet) -> ImageQuerySet:
         """Nearest first; newest first, where nothing in particular is wanted."""
         return images.by_distance(self.aim.towards.distance) if self.aim.towards else images.newest()
@@ -116,7 +121,7 @@ class Gathering:
         """Return the SQL and its values. Raises EmptyResultSet where no row can be found."""
         judged: list[Any] = []
         if holding:
-            parts = (words.exactness(self.scope.query.box.meant), words.holds(self.whole), words.rank(holding))
+            parts = (self.exactness, words.holds(self.whole), words.rank(holding))
             judged = [part.resolve_expression(images.query) for part in parts]
         compiler = images.query.get_compiler(connection=connection)
         conditions, of_conditions = compiler.compile(images.query.where)

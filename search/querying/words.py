@@ -4,8 +4,11 @@ PostgreSQL takes the words of a query apart by the function that took apart thos
 here knows what a word is. Words know no language, and their ends are left open, so that 고양이 finds 고양이가.
 """
 
+from functools import reduce
+from operator import or_
+
 from django.contrib.postgres.search import SearchQueryField, SearchRank
-from django.db.models import BooleanField, Case, Expression, F, Func, IntegerField, Value, When
+from django.db.models import BooleanField, Case, Expression, F, Func, IntegerField, Q, Value, When
 
 from search.querysets import ImageQuerySet
 
@@ -45,12 +48,12 @@ def rank(query: Func) -> Expression:
     return SearchRank(F("words__vector"), query)
 
 
-def exactness(text: str) -> Case:
-    """Whether the title is `text`: EXACT for all of it, 1 for its words, 0 for another title."""
-    words = Func(Value(text), function="image_words_key")
+def exactness(*texts: str) -> Case:
+    """Whether the title is one of `texts`: EXACT for all of it, 1 for its words, 0 for another title."""
+    keys = [Func(Value(text), function="image_words_key") for text in texts]
     return Case(
-        When(title__iexact=text, then=Value(EXACT)),
-        When(words__title=words, then=Value(1)),
+        When(reduce(or_, [Q(title__iexact=text) for text in texts]), then=Value(EXACT)),
+        When(words__title__in=keys, then=Value(1)),
         default=Value(0),
         output_field=IntegerField(),
     )
