@@ -3,17 +3,11 @@
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
-from django.db.models.lookups import LessThanOrEqual
 from pgvector.django import CosineDistance
 
 if TYPE_CHECKING:
     from search.models.image import Image
     from search.vectors import Vector
-
-
-def within(distance: float, vector: "Vector") -> models.Q:
-    """Those at most `distance` from `vector`."""
-    return models.Q(LessThanOrEqual(CosineDistance("embedding", vector), distance))
 
 
 class ImageQuerySet(models.QuerySet["Image"]):
