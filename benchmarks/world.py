@@ -108,7 +108,7 @@ def fill_up_to(count: int, photos: Sequence[Path]) -> None:
     with connection.schema_editor() as editor:
         editor.add_index(Image, index)
     with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE search_image")
+        cursor.execute("VACUUM ANALYZE search_image, search_imagewords")
 
 
 def _placeholders(photos: Sequence[Path]) -> list[str]:

@@ -2,23 +2,12 @@
 
 from typing import TYPE_CHECKING, Self
 
-from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models.lookups import LessThanOrEqual
 from pgvector.django import CosineDistance
 
 if TYPE_CHECKING:
     from search.models.image import Image
     from search.vectors import Vector
-
-
-WORDS = models.Func("title", "tags", "description", function="image_words", output_field=SearchVectorField())
-"""Title, tags and description as a tsvector of the configuration `simple`: the expression that is indexed."""
-
-
-def within(distance: float, vector: "Vector") -> models.Q:
-    """Those at most `distance` from `vector`."""
-    return models.Q(LessThanOrEqual(CosineDistance("embedding", vector), distance))
 
 
 class ImageQuerySet(models.QuerySet["Image"]):

@@ -182,7 +182,7 @@ def many_dogs(count: int = 12) -> list[str]:
 
 def test_words_alone_are_sorted_by_date_and_cut_however_many_hold_them(monkeypatch: pytest.MonkeyPatch):
     dogs = many_dogs()
-    monkeypatch.setattr(gathering, "BY_WORDS", 4)
+    monkeypatch.setattr(gathering, "MOST_BY_WORDS", 4)
     query = SearchQuery(words="dog", mode=Mode.WORDS)
     assert titles(replace(query, sort=Sort.OLDEST)) == dogs
     assert titles(replace(query, sort=Sort.NEWEST)) == dogs[::-1]
@@ -198,7 +198,7 @@ def test_words_alone_are_sorted_by_date_and_cut_however_many_hold_them(monkeypat
 def test_rows_that_hold_the_words_are_within_every_cut(measured: None, by_words: int, monkeypatch: pytest.MonkeyPatch):
     dogs = many_dogs()
     many_images(6, seed=7)
-    monkeypatch.setattr(gathering, "BY_WORDS", by_words)
+    monkeypatch.setattr(gathering, "MOST_BY_WORDS", by_words)
     monkeypatch.setattr(planning, "SCAN", replace(planning.SCAN, candidates=3))
     query = SearchQuery(words="dog")
     assert sorted(titles(replace(query, minimum=Minimum.RELATED))) == sorted(dogs)

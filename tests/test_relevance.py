@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from search.evaluation.levels import measure, nearest_other
+from search.querying.aiming import Aim, Direction
+from search.querying.ranking import PENALTY, Judge
 from search.querying.relevance import Band, Levels, Scale, Yardstick, centre_and_spread, highest_of
 from search.vectors import Vector, Vectors
+from tests.base import a_vector
 
 SCALE = Scale(mean=0.2, spread=0.02, strong=0.3, related=0.275)
 
@@ -67,9 +70,10 @@ def test_each_band_begins_where_the_scale_says(similarity: float, band: Band):
     assert SCALE.band(similarity) is band
 
 
-def test_what_unrelated_pictures_score_is_no_excess_and_beyond_it_counts_in_spreads():
-    assert SCALE.excess(0.2) == SCALE.excess(0.275) == 0
-    assert SCALE.excess(0.315) == pytest.approx(2)
+def test_what_unrelated_pictures_score_loses_nothing_and_beyond_it_each_spread_counts():
+    (dislike,) = Judge([], Aim(None, (Direction(a_vector(1), 1.0, SCALE),))).dislikes
+    assert dislike.loss(0.2) == dislike.loss(0.275) == 0
+    assert dislike.loss(0.315) == pytest.approx(2 * PENALTY)
 
 
 def test_relevant_pictures_in_the_sample_change_little_of_what_the_unrelated_ones_score():
@@ -98,7 +102,7 @@ def test_a_sample_of_equal_pictures_has_a_scale_too():
     scale = Yardstick(same, 40, Levels(0.2, 0.4), Levels(0.9, 0.9)).scale(same[0], pictures=0)
     assert scale.spread > 0
     assert scale.band(scale.mean) is not Band.STRONG
-    assert np.isfinite([scale.mean, scale.strong, scale.related, scale.excess(1.0)]).all()
+    assert np.isfinite([scale.mean, scale.strong, scale.related]).all()
 
 
 def test_a_mixed_query_lies_between_words_and_pictures():

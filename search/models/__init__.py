@@ -8,11 +8,13 @@ from search.models.queries import QueryPicture
 from search.models.saved_searches import SavedSearch
 from search.models.selections import PictureSet
 from search.models.tokens import ApiToken
+from search.models.words import ImageWords
 
 __all__ = [
     "ApiToken",
     "Calibration",
     "Image",
+    "ImageWords",
     "Origin",
     "OwedDeletion",
     "PictureSet",

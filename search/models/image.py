@@ -18,7 +18,7 @@ from pgvector.django import HalfVectorField, HnswIndex
 
 from search.imaging.palette import PALETTE, palette_colour
 from search.models.texts import LineField, ProseField, TagsField
-from search.querysets import WORDS, ImageQuerySet
+from search.querysets import ImageQuerySet
 
 DIMENSIONS = 512
 
@@ -201,8 +201,6 @@ class Image(models.Model):
                 fields=["embedding_model", "uploader"], condition=models.Q(hidden=False), name="image_uploader"
             ),
             models.Index(fields=["created", "id"], condition=models.Q(embedding_model=""), name="image_pending"),
-            # Whole words of title, tags and description.
-            GinIndex(WORDS, name="image_words"),
             GinIndex(fields=["tags"], name="image_tags"),
         ]
         constraints: ClassVar = [

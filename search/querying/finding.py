@@ -6,31 +6,29 @@ What lies further away follows in the order of its distance, so that every row t
 
 import datetime as dt
 import math
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from django.db.models import Q
 from django.utils import timezone
 
 from search.embedding import active_model
 from search.models import Image
-from search.querying import words
 from search.querying.aiming import Aim, aim_of
+from search.querying.beyond import Beyond
 from search.querying.counting import Counts
-from search.querying.gathering import Gathering, settled
+from search.querying.gathering import Gathering
 from search.querying.heads import Head, remember_head, remembered_head
-from search.querying.planning import SCAN, plan_for, planned
+from search.querying.planning import plan_for, planned
 from search.querying.query import Minimum, SearchQuery, Sort
-from search.querying.ranking import Candidate, band_by_words, ranked
+from search.querying.ranking import Candidate, ranked
 from search.querying.relevance import Band, Scale
 from search.querying.results import PER_PAGE, ResultPage, Segment, part_of
 from search.querying.scope import Scope
-from search.querysets import ImageQuerySet, within
+from search.querysets import ImageQuerySet
 
 NEAREST = 100
 """So many of the nearest count as matches while the collection is too small to be measured."""
 
-_CUTS = {Minimum.STRONG: {Band.STRONG}, Minimum.RELATED: {Band.STRONG, Band.RELATED}}
+_CUTS = {Minimum.STRONG: (Band.STRONG,), Minimum.RELATED: (Band.STRONG, Band.RELATED)}
 
 
 def find(query: SearchQuery) -> ResultPage:
@@ -129,23 +127,38 @@ class _Search:
         if self.query.is_empty:
             return [_rows(self.scope.images.newest(), self.scope.total)]
         cut = self._cut()
-        if cut is None or not any(one.band for one in head):
-            return [self._of(head), self._beyond(head)]
-        bands, threshold = cut
-        by_date = self.query.sort in (Sort.NEWEST, Sort.OLDEST)
+        if not any(one.band for one in head):
+            cut = None
+        bands, threshold = cut or (_CUTS[Minimum.RELATED], math.inf)
+        goes_on = self.gathering.more_hold_words or self._goes_on_beyond(head, threshold)
+        beyond = Beyond(self.gathering, head, bands, near=self._goes_on_beyond(head, threshold))
+        if cut is None:
+            return self._by_band(head, bands, beyond) if goes_on else [self._of(head), beyond.rest(banded=False)]
         kept = [one for one in head if one.band in bands]
         rest = [one for one in head if one.band not in bands]
-        if self.gathering.more_hold_words or self._goes_on_beyond(head, threshold):
-            return self._cut_by_the_database(kept, rest, self._reaches(bands, threshold), by_date=by_date)
-        if by_date:
-            kept.sort(key=lambda one: one.added, reverse=self.query.sort is Sort.NEWEST)
-        return [self._of(kept)] if self._ends_at_the_cut else [self._of(kept), self._of(rest), self._beyond(head)]
+        if self.query.sort in (Sort.NEWEST, Sort.OLDEST):
+            if goes_on:
+                segments = [beyond.dated(kept, "created" if self.query.sort is Sort.OLDEST else "-created")]
+            else:
+                kept.sort(key=lambda one: one.added, reverse=self.query.sort is Sort.NEWEST)
+                segments = [self._of(kept)]
+            return segments if self._ends_at_the_cut else [*segments, self._of(rest), beyond.rest(banded=goes_on)]
+        return self._by_band(head, bands, beyond) if goes_on else [self._of(kept)]
+
+    def _by_band(self, head: list[Candidate], bands: Sequence[Band], beyond: Beyond) -> list[Segment]:
+        """Each band with all its rows, candidates first, where there are more than these."""
+        segments = []
+        for band in bands:
+            segments += [self._of([one for one in head if one.band is band]), beyond.in_band(band)]
+        if self._ends_at_the_cut:
+            return segments
+        return [*segments, self._of([one for one in head if one.band not in bands]), beyond.rest(banded=True)]
 
     @property
     def _ends_at_the_cut(self) -> bool:
         return self.query.minimum is not Minimum.ANY
 
-    def _cut(self) -> tuple[set[Band], float] | None:
+    def _cut(self) -> tuple[Sequence[Band], float] | None:
         """The bands that are shown alone, or sorted by date, and the least similarity in them; None for neither."""
         by_date = self.query.sort in (Sort.NEWEST, Sort.OLDEST)
         minimum = self.query.minimum
@@ -162,37 +175,6 @@ class _Search:
         """Whether there may be rows at least so near that are no candidates."""
         return self.scope.total > len(head) and self.gathering.reach >= similarity
 
-    def _reaches(self, bands: set[Band], similarity: float) -> Q:
-        """What rows lie within the cut that are no candidates: so near, or holding the words."""
-        reached = Q()
-        if self.aim.towards and self.scale:
-            reached |= within(1 - similarity, self.aim.towards.vector)
-        if self.scope.text is not None:
-            text = self.scope.text if Band.RELATED in bands else words.whole_words(self.query.box.meant)
-            assert text is not None
-            # By their ids: beside another condition the words' index is of no use, and all texts would be read.
-            reached |= Q(pk__in=words.holding(self.scope.images, text).values("pk"))
-        return reached
-
-    def _cut_by_the_database(
-        self, kept: list[Candidate], rest: list[Candidate], reached: Q, *, by_date: bool
-    ) -> list[Segment]:
-        """Where more rows lie within the cut than there are candidates: all of them are looked at."""
-        images = self.gathering.by_distance(self.scope.images)
-        others = images.exclude(pk__in=[one.id for one in (*kept, *rest)])
-        with planned(SCAN):
-            count = others.filter(reached).count()
-        if not by_date:  # then the results end at the cut
-            return [self._of(kept), self._ranked_rows(lambda: others.filter(reached), count)]
-        order = "created" if self.query.sort is Sort.OLDEST else "-created"
-        dropped = [one.id for one in rest]
-        dated = images.filter(reached | Q(pk__in=[one.id for one in kept])).exclude(pk__in=dropped).order_by(order)
-        segments = [self._ranked_rows(lambda: dated, len(kept) + count, kept)]
-        if not self._ends_at_the_cut:
-            beyond = self.scope.total - len(kept) - len(rest) - count
-            segments += [self._of(rest), self._ranked_rows(lambda: others.exclude(reached), beyond)]
-        return segments
-
     def _of(self, candidates: list[Candidate]) -> Segment:
         def fetch(start: int, stop: int) -> list[Image]:
             wanted = candidates[start:stop]
@@ -200,42 +182,6 @@ class _Search:
             return [_found(rows[one.id], one) for one in wanted if one.id in rows]
 
         return Segment(len(candidates), fetch)
-
-    def _beyond(self, head: list[Candidate]) -> Segment:
-        """All rows that are no candidates, by distance."""
-
-        def images() -> ImageQuerySet:
-            return self.gathering.by_distance(self.scope.images).exclude(pk__in=[one.id for one in head])
-
-        return self._ranked_rows(images, self.scope.total - len(head))
-
-    def _ranked_rows(
-        self, images: Callable[[], ImageQuerySet], count: int, known: Sequence[Candidate] = ()
-    ) -> Segment:
-        """Rows in the order that `images()` has; those of `known` are told of as the candidates that they are."""
-        candidates = {one.id: one for one in known}
-
-        def fetch(start: int, stop: int) -> list[Image]:
-            with planned(SCAN):
-                rows = list(settled(images()).for_lists()[start:stop])
-            whole = self._whole_by_id(rows)
-            for image in rows:
-                if image.id in candidates:
-                    _found(image, candidates[image.id])
-                    continue
-                band = self.scale.band(image.similarity) if self.scale and image.similarity is not None else None
-                image.by_words = image.id in whole
-                image.band = band_by_words(band, whole=whole[image.id]) if image.by_words else band
-            return rows
-
-        return Segment(count, fetch)
-
-    def _whole_by_id(self, rows: Sequence[Image]) -> dict[uuid.UUID, bool]:
-        """Return those of `rows` that hold the words, and whether as whole ones; most are candidates instead."""
-        if not self.gathering.more_hold_words or self.scope.text is None:
-            return {}
-        holding = words.holding(Image.objects.filter(pk__in=[image.id for image in rows]), self.scope.text)
-        return dict(holding.annotate(whole=self.gathering.whole).values_list("pk", "whole"))
 
 
 def _rows(images: ImageQuerySet, count: int) -> Segment:

@@ -1,23 +1,24 @@
 """The candidates of a search: the nearest rows, and those that its words find."""
 
+import uuid
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-from django.contrib.postgres.search import SearchQuery as TextQuery
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.db.models import Case, Func
 
+from search.models import Image
 from search.querying import words
 from search.querying.aiming import Aim
-from search.querying.planning import SCAN, Plan, plan_for, planned
+from search.querying.planning import BY_WORDS, SCAN, Plan, plan_for, planned
 from search.querying.ranking import Candidate
 from search.querying.scope import Scope
 from search.querysets import ImageQuerySet
 from search.vectors import as_text
 
-BY_WORDS = 200
+MOST_BY_WORDS = 200
 """Rows found by their words that are candidates too."""
 _SQL = """
 SELECT search_image.id, extract(epoch FROM search_image.created)::float8, {columns}
@@ -44,9 +45,9 @@ class Gathering:
     def candidates(self) -> list[Candidate]:
         """Return the candidates, each once, in no order that counts."""
         found = {one.id: one for one in self._nearest()}
-        for one in self._found_by_words():
+        for one in self._found_by_words(list(found)):
             known = found.setdefault(one.id, one)
-            known.text_rank, known.whole = one.text_rank, one.whole
+            known.text_rank, known.whole, known.exactness = one.text_rank, one.whole, one.exactness
         return list(found.values())
 
     def _nearest(self) -> list[Candidate]:
@@ -56,36 +57,48 @@ class Gathering:
         # Rows that hold words are found by the words' own index, however many they are.
         holds = self.scope.query.box.quoted or self.scope.by_words_alone
         plan = SCAN if holds else plan_for(self.scope.total, self.scope.counts.unfiltered)
-        found = self._fetched(plan, plan.candidates)
+        found = self._fetched(plan, plan.candidates, self.scope.images)
         if not plan.is_exact and len(found) < min(plan.candidates, self.scope.total):
             # The walk gave up before it met enough rows that pass the filter.
-            found = self._fetched(SCAN, plan.candidates)
+            found = self._fetched(SCAN, plan.candidates, self.scope.images)
         self.reach = min((one.similarity for one in found if one.similarity is not None), default=-1)
         return found
 
-    def _found_by_words(self) -> list[Candidate]:
-        if self.scope.text is None:
+    def _found_by_words(self, nearest: Sequence[uuid.UUID]) -> list[Candidate]:
+        """The rows that hold the words best; and where more do, those among the nearest that hold them too."""
+        text = self.scope.text
+        if text is None:
             return []
-        found = self._fetched(SCAN, BY_WORDS + 1, holding=self.scope.text)
-        self.more_hold_words = len(found) > BY_WORDS
-        return found[:BY_WORDS]
+        images = self.scope.images if self.scope.by_words_alone else words.holding(self.scope.images, text)
+        found = self._fetched(BY_WORDS, MOST_BY_WORDS + 1, images, text)
+        self.more_hold_words = len(found) > MOST_BY_WORDS
+        if self.more_hold_words and nearest:
+            among = words.holding(Image.objects.filter(pk__in=nearest), text)
+            return found[:MOST_BY_WORDS] + self._fetched(BY_WORDS, len(nearest), among, text)
+        return found[:MOST_BY_WORDS]
 
     @property
-    def whole(self) -> "ExpressionWrapper[Q]":
-        """Whether a row among those that hold the words does so as whole words."""
-        return ExpressionWrapper(Q(words=words.whole_words(self.scope.query.box.meant)), output_field=BooleanField())
+    def whole(self) -> Func:
+        """What matches the words as whole ones."""
+        return words.whole_words(self.scope.query.box.meant)
+
+    @property
+    def exactness(self) -> Case:
+        """How exactly the title is what was written, as it stands or without what is unwanted."""
+        return words.exactness(self.scope.query.box.meant, self.scope.query.words)
 
     def by_distance(self, images: ImageQuerySet) -> ImageQuerySet:
         """Nearest first; newest first, where nothing in particular is wanted."""
         return images.by_distance(self.aim.towards.distance) if self.aim.towards else images.newest()
 
-    def _fetched(self, plan: Plan, most: int, holding: TextQuery | None = None) -> list[Candidate]:
-        """Return the nearest rows, of those that hold these words; the newest, where nothing in particular is wanted.
+    def _fetched(self, plan: Plan, most: int, images: ImageQuerySet, holding: Func | None = None) -> list[Candidate]:
+        """Return the nearest of these rows, the newest where nothing is wanted, or those that match words best, where
+        all are `holding` them.
 
         Read without the ORM, which takes as long for hundreds of rows as the walk through the index.
         """
         try:
-            sql, values = self._query(plan, most, holding)
+            sql, values = self._query(plan, most, images, holding)
         except EmptyResultSet:
             return []
         with planned(plan), connection.cursor() as cursor:
@@ -96,41 +109,45 @@ class Gathering:
                 id=image_id,
                 added=added,
                 similarity=None if distance is None else 1 - distance,
-                text_rank=text_rank,
+                exactness=exactness,
                 whole=whole,
+                text_rank=text_rank,
                 unwanted=tuple(1 - one for one in away),
             )
-            for image_id, added, distance, text_rank, whole, *away in rows
+            for image_id, added, distance, exactness, whole, text_rank, *away in rows
         ]
 
-    def _query(self, plan: Plan, most: int, holding: TextQuery | None) -> tuple[str, list[Any]]:
+    def _query(self, plan: Plan, most: int, images: ImageQuerySet, holding: Func | None) -> tuple[str, list[Any]]:
         """Return the SQL and its values. Raises EmptyResultSet where no row can be found."""
-        images = words.holding(self.scope.images, holding) if holding else self.scope.images
+        judged: list[Any] = []
+        if holding:
+            parts = (self.exactness, words.holds(self.whole), words.rank(holding))
+            judged = [part.resolve_expression(images.query) for part in parts]
         compiler = images.query.get_compiler(connection=connection)
         conditions, of_conditions = compiler.compile(images.query.where)
         rows, of_rows = compiler.get_from_clause()
-        judged: list[tuple[str, Sequence[Any]]] = [("NULL", []), ("false", [])]
-        if holding:
-            parts = (words.rank(holding), self.whole)
-            judged = [compiler.compile(part.resolve_expression(images.query)) for part in parts]
+        texts = [compiler.compile(part) for part in judged] or [("0", ()), ("false", ()), ("NULL", ())]
         towards = {"towards": self.aim.towards.vector} if self.aim.towards else {}
         away = {f"away_{number}": one.vector for number, one in enumerate(self.aim.away)}
         distance = "embedding <=> towards" if towards else "NULL"
         order = [distance if towards else "created DESC"]
         if plan.is_exact or not towards:  # a walk has its own order; rows of one load have the same moment
             order.append("search_image.id")
+        if holding:
+            # By their places among the columns: exactness, whole, rank.
+            order = ["4 DESC", "5 DESC", "6 DESC", *order]
         sql = _SQL.format(
             columns=", ".join(
-                [distance, *(part for part, _values in judged), *(f"embedding <=> {one}" for one in away)]
+                [distance, *(part for part, _values in texts), *(f"embedding <=> {one}" for one in away)]
             ),
             rows=" ".join(rows),
             vectors=", ".join(f"%s::halfvec AS {one}" for one in [*towards, *away]),
-            conditions=conditions,
+            conditions=conditions or "true",
             order=", ".join(order),
             most=most,
         )
         vectors = [as_text(vector) for vector in [*towards.values(), *away.values()]]
-        of_columns = chain.from_iterable(values for _part, values in judged)
+        of_columns = chain.from_iterable(values for _part, values in texts)
         return sql, [*of_columns, *of_rows, *vectors, *of_conditions]
 
 

@@ -28,8 +28,8 @@ class Candidate:
     """A row that may be shown. `added` is when it came in, in Unix seconds.
 
     `similarity` is to what is wanted; None where nothing but words was asked. `text_rank` tells how well its words
-    match, None where they don't; `whole` whether they do so as whole words. `unwanted` holds its similarity to each
-    unwanted part.
+    match, None where they don't; `whole` whether they do so as whole words, `exactness` whether they are its title.
+    `unwanted` holds its similarity to each unwanted part.
     """
 
     id: uuid.UUID
@@ -37,6 +37,7 @@ class Candidate:
     similarity: float | None = None
     text_rank: float | None = None
     whole: bool = False
+    exactness: int = 0
     unwanted: tuple[float, ...] = ()
     band: Band | None = None
 
@@ -45,36 +46,63 @@ class Candidate:
         return self.text_rank is not None
 
 
-def ranked(candidates: Sequence[Candidate], aim: Aim, *, fresh_at: dt.datetime | None = None) -> list[Candidate]:
-    """Return `candidates` best first, each with its band: first by band, then by fused rank, then by similarity.
+@dataclass(frozen=True, slots=True)
+class Dislike:
+    """From which similarity to an unwanted part rows lose by it, and how much for each further unit of it."""
 
-    A result that holds all words is strong, one that holds their beginnings related at least, whatever it looks like.
+    start: float
+    slope: float
+
+    def loss(self, similarity: float) -> float:
+        return max(0.0, similarity - self.start) * self.slope
+
+
+class Judge:
+    """What a search makes of a row: how much it loses for being near to what is unwanted, and its band."""
+
+    def __init__(self, candidates: Sequence[Candidate], aim: Aim) -> None:
+        self.scale = aim.towards.scale if aim.towards else None
+        self.spread = self.scale.spread if self.scale else UNMEASURED_SPREAD
+        self.dislikes = [
+            _dislike(direction, [one.unwanted[number] for one in candidates])
+            for number, direction in enumerate(aim.away)
+        ]
+
+    def loss(self, one: Candidate) -> float:
+        """Return how many spreads of the wanted similarity it loses."""
+        return sum(dislike.loss(near) for dislike, near in zip(self.dislikes, one.unwanted, strict=True))
+
+    def decide(self, one: Candidate) -> float:
+        """Set the band of a row; return its similarity less what it loses.
+
+        One that holds all words is strong, one that holds their beginnings related at least, whatever it looks like.
+        """
+        loss = self.loss(one)
+        near = (one.similarity or 0.0) - loss * self.spread
+        one.band = self.scale.band(near) if self.scale and one.similarity is not None else None
+        if one.by_words and not loss:
+            one.band = Band.STRONG if one.whole or one.band is Band.STRONG else Band.RELATED
+        return near
+
+
+def ranked(candidates: Sequence[Candidate], aim: Aim, *, fresh_at: dt.datetime | None = None) -> list[Candidate]:
+    """Return `candidates` best first, each with its band: first by band, in it titles that are what was written, then
+    by fused rank, then by similarity.
+
     With `fresh_at`, the moment of the search, recent ones are lifted within their band.
     """
-    scale = aim.towards.scale if aim.towards else None
-    spread = scale.spread if scale else UNMEASURED_SPREAD
-    losses = _losses(candidates, aim.away)
-    worth = {}
-    for one, loss in zip(candidates, losses, strict=True):
-        near = (one.similarity or 0.0) - loss * spread
-        one.band = scale.band(near) if scale and one.similarity is not None else None
-        if one.by_words and not loss:
-            one.band = band_by_words(one.band, whole=one.whole)
-        worth[one.id] = near + _freshness(one, fresh_at) * spread
+    judge = Judge(candidates, aim)
+    worth = {one.id: judge.decide(one) + _freshness(one, fresh_at) * judge.spread for one in candidates}
     by_worth = sorted(candidates, key=lambda one: (-worth[one.id], -one.added, one.id))
     fused = _fused(by_worth) if any(one.by_words for one in candidates) else {}
-    # Sorting is stable: where neither band nor fused rank decides, the order by worth stays.
-    return sorted(by_worth, key=lambda one: (_ORDER[one.band], -fused.get(one.id, 0.0)))
-
-
-def band_by_words(band: Band | None, *, whole: bool) -> Band:
-    """Return the band of a row that holds the words, whole or their beginnings; `band` tells how it looks."""
-    return Band.STRONG if whole or band is Band.STRONG else Band.RELATED
+    # Sorting is stable: where nothing of this decides, the order by worth stays.
+    return sorted(by_worth, key=lambda one: (_ORDER[one.band], -one.exactness, -fused.get(one.id, 0.0)))
 
 
 def _fused(by_worth: Sequence[Candidate]) -> dict[uuid.UUID, float]:
     """Reciprocal rank fusion of the order by meaning and the order by words."""
-    by_words = sorted((one for one in by_worth if one.text_rank is not None), key=lambda one: -(one.text_rank or 0))
+    holding = [one for one in by_worth if one.by_words]
+    by_words = sorted(holding, key=lambda one: (-one.exactness, not one.whole, -(one.text_rank or 0.0)))
     by_meaning = [one for one in by_worth if one.similarity is not None]
     scores: dict[uuid.UUID, float] = {}
     for order in (by_meaning, by_words):
@@ -83,19 +111,12 @@ def _fused(by_worth: Sequence[Candidate]) -> dict[uuid.UUID, float]:
     return scores
 
 
-def _losses(candidates: Sequence[Candidate], away: Sequence[Direction]) -> list[float]:
-    """How many spreads each candidate loses for being near to what is unwanted."""
-    losses = [0.0] * len(candidates)
-    for number, direction in enumerate(away):
-        near = [one.unwanted[number] for one in candidates]
-        if direction.scale:
-            excesses = [direction.scale.excess(similarity) for similarity in near]
-        else:
-            # Not measured: what most candidates score stands for what unrelated pictures do.
-            usual = statistics.median(near) if near else 0.0
-            excesses = [max(0.0, (similarity - usual) / UNMEASURED_SPREAD - 1) for similarity in near]
-        losses = [loss + PENALTY * direction.weight * excess for loss, excess in zip(losses, excesses, strict=True)]
-    return losses
+def _dislike(direction: Direction, near: Sequence[float]) -> Dislike:
+    """`near` is what the candidates score: where nothing is measured, most of them stand for unrelated pictures."""
+    if direction.scale:
+        return Dislike(direction.scale.related, PENALTY * direction.weight / direction.scale.spread)
+    usual = statistics.median(near) if near else 0.0
+    return Dislike(usual + UNMEASURED_SPREAD, PENALTY * direction.weight / UNMEASURED_SPREAD)
 
 
 def _freshness(one: Candidate, now: dt.datetime | None) -> float:

@@ -48,10 +48,6 @@ class Scale:
     def band(self, similarity: float) -> Band:
         return Band.STRONG if similarity >= self.strong else Band.RELATED if similarity >= self.related else Band.WEAK
 
-    def excess(self, similarity: float) -> float:
-        """Return how many spreads `similarity` lies beyond what unrelated pictures score; 0 where it doesn't."""
-        return max(0.0, (similarity - self.related) / self.spread)
-
 
 @dataclass(frozen=True, slots=True)
 class Levels:

@@ -59,10 +59,9 @@ class Scope:
         model = active_model()
         images = Image.objects.shown() if self.query.is_empty else Image.objects.searchable(model)
         for text in self.query.box.quoted:
-            phrase = words.phrase(text)
-            images = words.holding(images, phrase) if phrase else images.none()
-        if self.by_words_alone:
-            images = words.holding(images, self.text) if self.text else images.none()
+            images = words.holding(images, words.phrase(text))
+        if self.by_words_alone and self.text:
+            images = words.holding(images, self.text)
         return images
 
     def _name(self) -> str:

@@ -1,57 +1,69 @@
 """Words that find words: full-text search over titles, tags and descriptions.
 
-The configuration is `simple`, which knows no language, and the ends of words are left open, so that 고양이 finds
-고양이가.
+PostgreSQL takes the words of a query apart by the function that took apart those of the rows (`ImageWords`): nothing
+here knows what a word is. Words know no language, and their ends are left open, so that 고양이 finds 고양이가.
 """
 
-import unicodedata
+from functools import reduce
+from operator import or_
 
-from django.contrib.postgres.search import SearchQuery as TextQuery
-from django.contrib.postgres.search import SearchRank
+from django.contrib.postgres.search import SearchQueryField, SearchRank
+from django.db.models import BooleanField, Case, Expression, F, Func, IntegerField, Q, Value, When
 
-from search.querysets import WORDS, ImageQuerySet
+from search.querysets import ImageQuerySet
 
-
-def _words(text: str) -> list[str]:
-    """Take `text` apart as PostgreSQL does: vowel signs, and accents that no letter comes with, belong to words."""
-    kept, within = [], False
-    for character in text:
-        within = character.isalnum() or character == "_" or (within and unicodedata.category(character)[0] == "M")
-        kept.append(character if within else " ")
-    return "".join(kept).split()
+EXACT = 2
+"""`exactness` of a title that is the text itself."""
 
 
-def whole_words(text: str) -> TextQuery | None:
-    """Return what matches all words of `text`, whole; None where it has none."""
-    return _all_of([f"'{word}'" for word in _words(text)], " & ")
+def whole_words(text: str) -> Func:
+    """Return what matches all words of `text`, whole: nothing, where it has none."""
+    return _query(text, open_ended=False, in_a_row=False)
 
 
-def beginnings(text: str) -> TextQuery | None:
-    """Return what matches words that begin with those of `text`, all of them; None where it has none."""
-    return _all_of([_open_ended(word) for word in _words(text)], " & ")
+def beginnings(text: str) -> Func:
+    """Return what matches words that begin with those of `text`, all of them: nothing, where it has none."""
+    return _query(text, open_ended=True, in_a_row=False)
 
 
-def phrase(text: str) -> TextQuery | None:
-    """Return what matches the words of `text` in a row, the last with an open end; None where it has none."""
-    words = _words(text)
-    return _all_of([*(f"'{word}'" for word in words[:-1]), *(_open_ended(word) for word in words[-1:])], " <-> ")
+def phrase(text: str) -> Func:
+    """Return what matches the words of `text` in a row, the last with an open end: nothing, where it has none."""
+    return _query(text, open_ended=True, in_a_row=True)
 
 
-def holding(images: ImageQuerySet, query: TextQuery) -> ImageQuerySet:
+def holds(query: Func) -> Func:
+    """Whether title, tags or description match; a phrase within one of them, or within one tag."""
+    return Func(
+        F("words__vector"), query, template="(%(expressions)s)", arg_joiner=" @@ ", output_field=BooleanField()
+    )
+
+
+def holding(images: ImageQuerySet, query: Func) -> ImageQuerySet:
     """Return those of `images` whose title, tags or description match."""
-    return images.alias(words=WORDS).filter(words=query)
+    return images.filter(holds(query))
 
 
-def rank(query: TextQuery) -> SearchRank:
-    """How well a row matches: a title counts most, then tags, then the description."""
-    return SearchRank(WORDS, query)
+def rank(query: Func) -> Expression:
+    """How well a row that matches does so: a title counts most, then tags, then the description."""
+    return SearchRank(F("words__vector"), query)
 
 
-def _open_ended(word: str) -> str:
-    # A Latin letter or two begin too many words.
-    return f"'{word}':*" if len(word) > 2 or not word.isascii() else f"'{word}'"
+def exactness(*texts: str) -> Case:
+    """Whether the title is one of `texts`: EXACT for all of it, 1 for its words, 0 for another title."""
+    keys = [Func(Value(text), function="image_words_key") for text in texts]
+    return Case(
+        When(reduce(or_, [Q(title__iexact=text) for text in texts]), then=Value(EXACT)),
+        When(words__title__in=keys, then=Value(1)),
+        default=Value(0),
+        output_field=IntegerField(),
+    )
 
 
-def _all_of(terms: list[str], operator: str) -> TextQuery | None:
-    # Every term is letters and digits in quotation marks: nothing of it can be taken for an operator.
-    return TextQuery(operator.join(terms), config="simple", search_type="raw") if terms else None
+def _query(text: str, *, open_ended: bool, in_a_row: bool) -> Func:
+    return Func(
+        Value(text),
+        Value(open_ended),
+        Value(in_a_row),
+        function="image_words_query",
+        output_field=SearchQueryField(),
+    )

@@ -1,0 +1,445 @@
+"""Words that find words: what a title is found by, in which order rows that hold the words come, and on which page."""
+
+import datetime as dt
+import unicodedata
+import uuid
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from django.test import Client, RequestFactory
+from django.utils import timezone
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.django import TestCase
+
+from search.admin.images import ImageAdmin
+from search.models import Image, ImageWords
+from search.querying import Band, Filters, Minimum, Mode, SearchQuery, Sort, aiming, find, gathering, planning
+from search.querying.box import read_box
+from search.querying.relevance import Scale
+from search.texts import normalised_text
+from tests.base import a_vector, an_image, many_images, near
+
+pytestmark = pytest.mark.django_db
+
+ASKED, UNWANTED = a_vector(1), a_vector(2)
+TITLES = [
+    "COVID-19",
+    "2024-05-01",
+    "iPhone-12",
+    "black/white",
+    "AC/DC",
+    "U.S. flag",
+    "IMG_1234.jpg",
+    "DSC_0042 (2).NEF",
+    "3.5 mm",
+    "-5 °C",
+    "1,000.50 €",
+    "New York-Paris",
+    "user@example.com",
+    "https://example.org/a-b?c=d#e",
+    "C:\\pictures\\me.jpg",
+    "O'Brien’s “café”",
+    "rock'n'roll & <b>blues</b>",
+    "C++ | C#: 50% !important:*",
+    "हिन्दी में तस्वीर",
+    "தமிழ் எழுத்து",
+    "عَرَبِيّ",
+    "كِتَاب أَحْمَد",
+    "שָׁלוֹם עוֹלָם",
+    'צה"ל',
+    "می‌خواهم",
+    "東京タワー・夜景",
+    "北京的故宫",
+    "ภาพถ่ายทะเล",
+    "고양이가 잔다",
+    "ＦＵＬＬ　ｗｉｄｔｈ １２",
+    "ﬁne ﬂowers",
+    "Straße nach İzmir",
+    "ΟΔΟΣ ΣΟΦΟΣ",
+    "co\u00adoperate",
+    "🐶",
+    "👨‍👩‍👧 at the beach ❤️",
+    "👍🏽👍",
+    "1️⃣ first",
+    "🇰🇷 Seoul",
+    "!!!",
+    "?! ... -",
+    "\\'",
+    "Lego™ №5 ½ m²",
+    "x" * 300,
+    "한" * 300,
+]
+
+
+@pytest.fixture(autouse=True)
+def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aiming, "text_vector", lambda words: UNWANTED if words == "unwanted" else ASKED)
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unrelated pictures score 0, give or take 0.1; related begins at 0.4 and strong at 0.6."""
+    scale = Scale(mean=0.0, spread=0.1, strong=0.6, related=0.4)
+    monkeypatch.setattr(aiming, "scale_of", lambda vector, pictures: scale)
+
+
+@pytest.fixture
+def few_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four candidates by words and three by meaning."""
+    monkeypatch.setattr(gathering, "MOST_BY_WORDS", 4)
+    monkeypatch.setattr(planning, "SCAN", replace(planning.SCAN, candidates=3))
+
+
+def asked(words: str, **fields: Any) -> SearchQuery:
+    return replace(SearchQuery.from_params({"q": [words]}), **fields)
+
+
+def found_by_words(words: str) -> list[str]:
+    return [image.title for image in find(asked(words)).images if image.by_words]
+
+
+def all_of(query: SearchQuery) -> list[Image]:
+    """The images of all pages."""
+    first = find(query)
+    return [image for page in range(1, first.pages + 1) for image in find(first.at_page(page)).images]
+
+
+# --- What a title is found by ---
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_a_title_typed_as_it_stands_finds_its_picture(title: str) -> None:
+    an_image(title)
+    an_image("something else, which was written of another picture")
+
+    for mode in (Mode.BOTH, Mode.WORDS):
+        best = find(asked(f'"{title}"' if title.startswith("-") else title, mode=mode)).images[0]
+        assert (best.title, best.by_words) == (normalised_text(title), True)
+
+
+@pytest.mark.parametrize("title", [title for title in TITLES if not set(title) & set('"“”„«»')])
+def test_a_title_in_quotation_marks_finds_its_picture(title: str) -> None:
+    an_image(title)
+
+    for mode in (Mode.BOTH, Mode.WORDS):
+        assert found_by_words(f'"{title}"') == [normalised_text(title)]
+        assert find(asked(f'"{title}"', mode=mode)).found == 1
+
+
+def test_a_curator_finds_any_title_as_it_stands(rf: RequestFactory) -> None:
+    for title in TITLES:
+        an_image(title)
+    for title in map(normalised_text, TITLES):
+        found, _ = ImageAdmin(Image, admin.site).get_search_results(rf.get("/"), Image.objects.all(), title)
+        assert title in found.values_list("title", flat=True)
+
+
+SOME_TEXT = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("aB1 -_./'’،،্‍िﬁ😀漢ย́"), max_size=40)
+
+
+class AnyTitle(TestCase):
+    @settings(max_examples=40, derandomize=True, deadline=None, database=None)
+    @given(st.lists(SOME_TEXT.map(normalised_text), min_size=20, max_size=20))
+    def test_any_title_holds_the_words_that_are_read_from_it(self, titles: list[str]) -> None:
+        boxes = [(title, read_box(title)) for title in titles]
+        typed = [(title, box.meant) for title, box in boxes if title and not box.unwanted]
+        quoted = [
+            (title, *box.quoted) for title, box in ((title, read_box(f'"{title}"')) for title in titles) if box.quoted
+        ]
+        assume(typed)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT title, words FROM unnest(%s::text[], %s::text[]) AS each (title, words) "
+                "WHERE NOT image_words_vector(title, '{}', '') @@ image_words_query(words, false, false) "
+                "OR NOT image_words_vector(title, '{}', '') @@ image_words_query(words, true, false) "
+                "OR NOT image_words_vector('', ARRAY['a', title], 'b') @@ image_words_query(words, true, false)",
+                [list(column) for column in zip(*typed, strict=True)],
+            )
+            missed = [row for row in cursor.fetchall() if any(is_seen(character) for character in row[0])]
+            assert missed == []
+            for title, words in (pair for pair in quoted if len(pair) == 2):
+                cursor.execute(
+                    "SELECT image_words_vector(%s, '{}', '') @@ image_words_query(%s, true, true)", [title, words]
+                )
+                assert cursor.fetchone() == (True,), title
+
+
+def is_seen(character: str) -> bool:
+    """Whether a character leaves something to be found by: not what joins others, points them, or quotes them."""
+    return unicodedata.category(character) not in {"Cf", "Mn", "Me", "Zs", "Zl", "Zp", "Pi", "Pf"} | {'"'} and not (
+        character in '"“”„«»ـ' or "\U0001f3fb" <= character <= "\U0001f3ff"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "title"),
+    [
+        ("iphone 12", "iPhone-12"),
+        ("iPhone-12", "My iPhone 12"),
+        ("1234", "IMG_1234.jpg"),
+        ("IMG_1234", "IMG_1234.jpg"),
+        ("img 123", "IMG_1234.jpg"),
+        ("covid", "COVID-19"),
+        ("york", "New York-Paris"),
+        ("3,5 mm", "3.5 mm"),
+        ("obrien o'brien", "O’Brien obrien"),
+        ("عربي", "عَرَبِيّ"),
+        ("عَرَبِيّ", "عربي"),
+        ("احمد", "أَحْمَد"),
+        ("שלום", "שָׁלוֹם"),
+        ("שָׁלוֹם", "שלום"),
+        ("هٰذا", "هذا"),
+        ("میخواهم", "می‌خواهم"),
+        ("straSSE", "Straße"),
+        ("STRASSE", "straße"),
+        ("istanbul", "İSTANBUL"),
+        ("ISPARTA", "ısparta"),
+        ("σοφοσ", "ΣΟΦΟΣ"),
+        ("МОСКВА", "Москва"),
+        ("full width 12", "ＦＵＬＬ　ｗｉｄｔｈ １２"),
+        ("fine", "ﬁne"),
+        ("cooperate", "co\u00adoperate"),
+        ("❤", "❤️ you"),
+        ("👍", "👍🏽"),
+        ("👧", "👨‍👩‍👧"),
+        ("故宫", "北京的故宫"),
+        ("タワー", "東京タワー・夜景"),
+        ("ทะเล", "ภาพถ่ายทะเล"),
+        ("lego", "Lego™"),
+        ("salt & pepper", "Salt & Pepper"),
+        ("salt pepper", "Salt & Pepper"),
+        ("고양이", "고양이가 잔다"),
+    ],
+)
+def test_words_find_titles_that_people_would_say_hold_them(words: str, title: str) -> None:
+    an_image(title)
+
+    assert found_by_words(words) == [normalised_text(title)]
+
+
+@pytest.mark.parametrize(
+    ("words", "title"),
+    [
+        ("2024-05-01", "2024-01-05"),
+        ("AC/DC", "DC and AC"),
+        ("covid-19", "covid, seen by 19 people"),
+        ("故宫", "宫里的故事"),
+        ("an", "another"),
+        ("🐶", "🐱"),
+        ("!!!", "?"),
+        ('"blue sea"', "sea, blue"),
+    ],
+)
+def test_what_is_written_together_is_found_together(words: str, title: str) -> None:
+    an_image(title)
+
+    assert found_by_words(words) == []
+
+
+def test_a_phrase_reaches_neither_from_title_to_tags_and_description_nor_from_tag_to_tag() -> None:
+    an_image("old", tags=["castle", "hill", "top"], description="view")
+
+    for phrase in ("old castle", "castle hill", "top view", "view old"):
+        assert find(asked(f'"{phrase}"')).found == 0
+    assert found_by_words("old castle-hill view") == []
+    assert found_by_words("old castle hill view") == ["old"]
+
+
+def test_words_follow_whatever_changes_a_row() -> None:
+    one, other = many_images(2)
+    Image.objects.filter(pk=one.pk).update(title="a harbour", tags=["boats"])
+    other.description = "harbours"
+    other.save()
+
+    assert {image.pk for image in find(asked("harbour", mode=Mode.WORDS)).images} == {one.pk, other.pk}
+    Image.objects.filter(pk=one.pk).update(tags=[])
+    assert found_by_words("boats") == []
+    Image.objects.filter(pk=one.pk).delete()
+    assert [words.image_id for words in ImageWords.objects.all()] == [other.pk]
+
+
+def test_rows_of_before_are_found_after_the_upgrade_and_an_upgrade_can_be_taken_back() -> None:
+    image = an_image("COVID-19")
+    loader = MigrationLoader(connection)
+    migration = loader.get_migration("search", "0010_full_text")
+    before = loader.project_state(("search", "0009_text_in_nfc"))
+    with connection.schema_editor() as editor:
+        editor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        migration.unapply(before.clone(), editor)
+        assert "search_imagewords" not in connection.introspection.table_names()
+        editor.execute("UPDATE search_image SET title = 'AC/DC'")
+        migration.apply(before.clone(), editor)
+
+    assert found_by_words("AC/DC") == ["AC/DC"]
+    Image.objects.filter(pk=image.pk).update(title="U.S. flag")
+    assert found_by_words("U.S. flag") == ["U.S. flag"]
+
+
+# --- The order ---
+
+
+def harbours(count: int = 60) -> list[str]:
+    """Rows that hold a word, each further from what is asked and found by it worse: return their titles, best first.
+
+    The first is titled so, and the furthest; then some hold it in the title, the tags and the description, and the
+    last the beginning of it alone.
+    """
+    images = many_images(count)
+    for number, image in enumerate(images):
+        image.embedding = near(ASKED, -0.5 if number == 0 else 0.3 - number / 1000, seed=number + 100)
+        image.title, image.tags, image.description = f"{number}", [], ""
+        if number == 0:
+            image.title = "Harbour"
+        elif number < 20:
+            image.title = f"{number} harbour"
+        elif number < 40:
+            image.tags = ["harbour"]
+        elif number < 50:
+            image.description = "harbour"
+        else:
+            image.title = f"{number} harbourmaster"
+    Image.objects.bulk_update(images, ["embedding", "title", "tags", "description"])
+    Image.objects.update(created=timezone.now() - dt.timedelta(days=1))
+    return [image.title for image in images]
+
+
+def test_words_alone_are_ordered_by_how_well_they_match_over_all_pages(few_candidates: None) -> None:
+    names = harbours()
+    found = [image.title for image in all_of(asked("harbour", mode=Mode.WORDS))]
+
+    assert found[0] == "Harbour"
+    assert [set(found[start:stop]) for start, stop in ((1, 20), (20, 40), (40, 50), (50, 60))] == [
+        set(names[start:stop]) for start, stop in ((1, 20), (20, 40), (40, 50), (50, 60))
+    ]
+    assert found == [image.title for image in all_of(asked("harbour", mode=Mode.WORDS))]
+
+
+@pytest.mark.usefixtures("measured")
+@pytest.mark.parametrize("by_words", [4, 200], ids=["more hold the word", "candidates"])
+def test_a_title_that_is_the_query_comes_first_by_default_too(by_words: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "MOST_BY_WORDS", by_words)
+    harbours()
+    many_images(100, seed=8)
+
+    found = all_of(asked("harbour"))
+
+    assert found[0].title == "Harbour"
+    assert len({image.id for image in found}) == len(found) == 160
+    assert [image.by_words for image in found] == [True] * 60 + [False] * 100
+    assert [image.band for image in found] == [Band.STRONG] * 50 + [Band.RELATED] * 10 + [Band.WEAK] * 100
+
+
+def test_of_titles_with_the_same_words_the_one_as_written_comes_first() -> None:
+    for title in ("C", "C#", "C++", "C (programming)"):
+        an_image(title)
+
+    assert find(asked("c++", mode=Mode.WORDS)).images[0].title == "C++"
+    assert {image.title for image in find(asked("c", mode=Mode.WORDS)).images[:3]} == {"C", "C#", "C++"}
+    assert find(asked("c", mode=Mode.WORDS)).images[0].title == "C"
+
+
+def test_a_title_with_a_minus_before_a_word_comes_first_when_it_is_typed_as_it_stands() -> None:
+    for title in ("sale", "sale -50 %", "sale -60 %"):
+        an_image(title)
+
+    assert find(asked("sale -50 %", mode=Mode.WORDS)).images[0].title == "sale -50 %"
+    assert find(asked("sale -winter", mode=Mode.WORDS)).images[0].title == "sale"
+
+
+def test_rows_that_match_equally_have_one_order_on_all_pages(few_candidates: None) -> None:
+    many_images(100)
+    Image.objects.update(title="same", created="2026-01-01 00:00Z")
+
+    for mode in (Mode.WORDS, Mode.BOTH):
+        ids = [image.id for image in all_of(asked("same", mode=mode))]
+        assert len(set(ids)) == len(ids) == 100
+
+
+# --- However many hold the words ---
+
+
+@pytest.mark.usefixtures("measured")
+def test_all_that_hold_the_words_are_shown_under_a_minimum() -> None:
+    castles = many_images(399)
+    for number, image in enumerate(castles):
+        image.embedding = near(ASKED, 0.3 - number / 2000, seed=number + 100)
+    Image.objects.bulk_update(castles, ["embedding"])
+    Image.objects.update(title="old castle")
+    many_images(60, seed=6)
+
+    for minimum in (Minimum.STRONG, Minimum.RELATED):
+        for query in ("old castle", '"old castle"'):
+            found = all_of(asked(query, minimum=minimum))
+            assert len({image.id for image in found}) == len(found) == 399
+            assert {(image.by_words, image.band) for image in found} == {(True, Band.STRONG)}
+    by_default = all_of(asked("old castle"))
+    assert [image.by_words for image in by_default] == [True] * 399 + [False] * 60
+
+
+@pytest.mark.usefixtures("measured", "few_candidates")
+@pytest.mark.parametrize("sort", Sort)
+@pytest.mark.parametrize("mode", [Mode.BOTH, Mode.WORDS])
+def test_every_cut_and_order_keeps_all_that_hold_the_words(sort: Sort, mode: Mode) -> None:
+    harbours()
+    many_images(30, seed=8)
+    query = asked("harbour", sort=sort, mode=mode)
+
+    counts = {minimum: len({image.id for image in all_of(replace(query, minimum=minimum))}) for minimum in Minimum}
+
+    assert counts == {Minimum.STRONG: 50, Minimum.RELATED: 60, Minimum.ANY: 60 if mode is Mode.WORDS else 90}
+    assert {minimum: find(replace(query, minimum=minimum)).found for minimum in Minimum} == counts
+    for image in all_of(query):
+        held = "harbour" in f"{image.title} {image.tags} {image.description}".lower()
+        whole = held and "master" not in image.title
+        assert image.by_words == held
+        assert image.band == (Band.STRONG if whole else Band.RELATED if held else Band.WEAK)
+
+
+@pytest.mark.usefixtures("measured", "few_candidates")
+@pytest.mark.parametrize("sort", [Sort.SIMILARITY, Sort.OLDEST])
+def test_what_is_unwanted_is_cut_beyond_the_candidates_too(sort: Sort) -> None:
+    images = many_images(40)
+    for number, image in enumerate(images):
+        image.embedding = near(UNWANTED, 0.9 if number % 2 else -0.5, seed=number + 100)
+    Image.objects.bulk_update(images, ["embedding"])
+    Image.objects.update(description="harbour")
+    query = asked("harbour -unwanted", minimum=Minimum.STRONG, sort=sort)
+
+    assert {image.id for image in all_of(query)} == {image.id for image in images[::2]}
+    assert find(query).found == 20
+    for image in all_of(replace(query, minimum=Minimum.ANY)):
+        assert (image.band == Band.STRONG) == (int(image.title) % 2 == 0)
+
+
+@pytest.mark.usefixtures("measured", "few_candidates")
+def test_what_is_near_and_unwanted_is_cut_beyond_the_candidates_too() -> None:
+    wanted = (ASKED + UNWANTED) / 2**0.5
+    for number in range(12):
+        an_image(f"{number}", vector=near(wanted if number % 2 else ASKED, 0.95, seed=number + 100))
+
+    found = all_of(asked("red -unwanted", minimum=Minimum.STRONG, mode=Mode.MEANING))
+
+    assert {int(image.title) % 2 for image in found} == {0}
+    assert len(found) == 6
+
+
+@pytest.mark.usefixtures("measured", "few_candidates")
+def test_filters_programs_and_pages_keep_all_that_hold_the_words(client: Client) -> None:
+    harbours()
+    many_images(30, seed=8)
+    Image.objects.filter(title__contains="5").update(licence="CC0")
+
+    params = {"q": "harbour", "min": "strong", "licence": "CC0"}
+    answer = client.get("/api/search", params).json()
+    page = client.get("/search", params)
+
+    assert answer["found"] == len(answer["results"]) == len(["5 harbour", "15 harbour", "25", "35", "45"])
+    assert {(one["found_by_words"], one["band"]) for one in answer["results"]} == {(True, "strong")}
+    assert page.context["results"].found == answer["found"]
+    with_filter = asked("harbour", minimum=Minimum.STRONG, filters=Filters(licences=("CC0",)))
+    assert {uuid.UUID(one["id"]) for one in answer["results"]} == {image.id for image in all_of(with_filter)}
