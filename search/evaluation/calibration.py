@@ -1,6 +1,7 @@
 """What unrelated pictures score in this collection, measured from a bank of queries and kept in the database."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,10 +13,11 @@ from django.utils import timezone
 
 from search.embedding import active_model
 from search.evaluation.bank import bank_vectors
-from search.evaluation.levels import COPIES, different, measure, nearest_other
+from search.evaluation.levels import COPIES, SAME_PICTURE, different, measure, nearest_other
 from search.models import Calibration, Image
 from search.models.image import DIMENSIONS
-from search.querying.planning import EXACT_BELOW, planned, walk
+from search.querying.gathering import CROWD
+from search.querying.planning import EXACT_BELOW, SCAN, planned, walk
 from search.querying.relevance import Levels, look_again
 from search.vectors import Vector, Vectors
 
@@ -56,12 +58,13 @@ def calibrate() -> CalibrationReport:
         return CalibrationReport(model, size)
     bank = different(bank_vectors())
     scores = _scores_of_all if size < EXACT_BELOW else _scores_by_the_index
-    best = np.array([found[0] for found in scores(bank, sample, 1)], dtype=np.float32)
-    neighbours = np.array(
-        # The picture itself comes first.
-        [nearest_other(found[1:]) for found in scores(sample[:NEIGHBOURS], sample, COPIES + 2)],
-        dtype=np.float32,
-    )
+    best = np.array([found[0] for found in scores(bank, sample, 1) if len(found)], dtype=np.float32)
+    # The picture itself comes first. What has nothing but copies around it says nothing of other pictures.
+    around = [found[1:] for found in scores(sample[:NEIGHBOURS], sample, COPIES + 2) if len(found) > 1]
+    others = [found for found in around if found.min() < SAME_PICTURE] or around
+    if not len(best) or not others:  # deleted meanwhile
+        return CalibrationReport(model, size)
+    neighbours = np.array([nearest_other(found) for found in others], dtype=np.float32)
     measured = measure(sample[:SAMPLE], size, bank, best, neighbours)
     _keep(
         Calibration(
@@ -139,8 +142,13 @@ def _scores_of_all(queries: Vectors, collection: Vectors, count: int) -> Iterato
 def _scores_by_the_index(queries: Vectors, sample: Vectors, count: int) -> Iterator[Vector]:
     """Yield the same, from a collection too large to hold. The sample is not needed."""
     searchable = Image.objects.searchable(active_model())
-    plan = walk(count, searchable.count())
+    size = searchable.count()
     for query in queries:
-        with planned(plan):
-            nearest = list(searchable.nearest_to(query).only("pk")[:count])
-        yield np.array([image.similarity for image in nearest], dtype=np.float32)
+        nearest = searchable.nearest_to(query).values_list("distance", flat=True)[:count]
+        for plan in (walk(count, size), SCAN):
+            with planned(plan):
+                distances = sorted(nearest.all())
+            # A walk that comes among hundreds of copies, or many deleted rows, gives up before it has enough.
+            if len(distances) == count and max(Counter(distances).values()) <= CROWD:
+                break
+        yield 1 - np.array(distances, dtype=np.float32)

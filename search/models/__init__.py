@@ -1,5 +1,6 @@
 """The tables, one concept a file."""
 
+from search.models.arrivals import Arrival
 from search.models.calibration import Calibration
 from search.models.curation import OwedDeletion, Report
 from search.models.image import Image
@@ -11,6 +12,7 @@ from search.models.tokens import ApiToken
 
 __all__ = [
     "ApiToken",
+    "Arrival",
     "Calibration",
     "Image",
     "Origin",
