@@ -144,10 +144,10 @@ def _scores_by_the_index(queries: Vectors, sample: Vectors, count: int) -> Itera
     searchable = Image.objects.searchable(active_model())
     size = searchable.count()
     for query in queries:
-        nearest = searchable.nearest_to(query).values_list("distance", flat=True)[:count]
+        nearest = searchable.nearest_to(query).only("pk")[:count]
         for plan in (walk(count, size), SCAN):
             with planned(plan):
-                distances = sorted(nearest.all())
+                distances = sorted(image.distance or 0.0 for image in nearest.all())
             # A walk that comes among hundreds of copies, or many deleted rows, gives up before it has enough.
             if len(distances) == count and max(Counter(distances).values()) <= CROWD:
                 break

@@ -1,7 +1,7 @@
 """In what order pictures became visible: what saved searches, feeds and pages go by. The database writes all of it.
 
-A moment can't tell: a transaction that began before somebody looked, and ends afterwards, brings rows with earlier ones.
-Numbers are given at the very end of each transaction, by one at a time: who sees a number sees all smaller ones.
+A moment can't tell: a transaction that began before somebody looked, and ends afterwards, brings rows with an earlier
+one. Numbers are given at the very end of each transaction, by one at a time: who sees a number sees all smaller ones.
 """
 
 import datetime as dt

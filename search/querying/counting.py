@@ -25,7 +25,7 @@ READ_REMEMBERED_FROM = 2_000
 REMEMBERED = 600
 """Seconds for which such numbers are kept."""
 ROUGHLY = 60
-"""Seconds for which pictures that arrived since don't count among the values of the most frequent tags and the like."""
+"""Seconds for which pictures that arrived since may not count among the most frequent tags, licences and uploaders."""
 MOST_VALUES = 15
 """Tags, licences and uploaders that are offered, the most frequent first."""
 
@@ -124,7 +124,7 @@ class Counts:
             .values_list(*_FEW_VALUED.values())
             .annotate(count=Count("*"), arrived=moment[0], changed=moment[1])
         )
-        state, combinations = self._at, Counter()
+        state, combinations = self._at, _Combinations()
         for *values, count, arrived, changed in found:
             state = State(arrived, changed)
             combinations[tuple(values)] = count

@@ -23,7 +23,7 @@ from search.vectors import as_text
 BY_WORDS = 200
 """Rows found by their words that are candidates too."""
 ALIKE = 3
-"""Of rows that are equally near, copies of one picture, so many are candidates. All others follow after the candidates,
+"""Of rows that are equally near, copies of one picture, so many are candidates. The others follow behind all of them,
 or three thousand of them would be all that one sees."""
 CROWD = 10
 """So many copies share one place in the index (pgvector's HNSW_HEAPTIDS); more of them crowd their neighbours out."""
