@@ -6,7 +6,7 @@ from django.db import models
 from pgvector.django import CosineDistance
 
 if TYPE_CHECKING:
-    from search.models.image import Image
+    from search.models.image import Image  # noqa: F401 - what the class below holds
     from search.vectors import Vector
 
 
@@ -34,10 +34,6 @@ class ImageQuerySet(models.QuerySet["Image"]):
         """Nearest first, each with its `distance`, an expression of one row."""
         # Sort on the distance itself: 1 - distance can't use the index.
         return self.annotate(distance=distance).order_by("distance")
-
-    def similar_to(self, image: "Image") -> Self:
-        """Nearest to `image` first, without the image itself."""
-        return self.exclude(pk=image.pk).nearest_to(image.embedding)
 
     def for_lists(self) -> Self:
         """Without the columns that no list of pictures shows: a vector takes longer to parse than to find."""

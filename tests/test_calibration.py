@@ -18,7 +18,7 @@ from search.embedding.identity import forget_identities
 from search.evaluation import background, calibrate, calibrate_if_due, calibrate_soon_if_due, calibration, is_due
 from search.evaluation.bank import bank_vectors, queries
 from search.models import Calibration, Image
-from search.querying import relevance
+from search.querying import planning, relevance
 from search.querying.planning import Plan
 from search.querying.relevance import scale_of
 from search.vectors import Vector, Vectors
@@ -94,6 +94,31 @@ def test_a_collection_that_became_tiny_is_measured_no_longer():
     assert calibrate_if_due() is True
     assert scale_of(a_vector(1), pictures=0) is None
     assert calibrate_if_due() is False
+
+
+def test_a_walk_that_brings_one_row_is_no_reason_to_fail(monkeypatch):
+    fill(60)
+    fill(40, first=60, vector=a_vector(1))
+    calibrate()
+    exact = Calibration.objects.get()
+    monkeypatch.setattr(calibration, "EXACT_BELOW", 50)
+    short = planning.Plan(
+        "SET LOCAL enable_sort = off; SET LOCAL hnsw.ef_search = 1; SET LOCAL hnsw.iterative_scan = off"
+    )
+    monkeypatch.setattr(calibration, "walk", lambda count, rows: short)
+    calibrate()
+    measured = Calibration.objects.get()
+    assert measured.words_match == pytest.approx(exact.words_match, abs=0.01)
+    assert measured.pictures_match == pytest.approx(exact.pictures_match, abs=0.01)
+
+
+def test_copies_say_nothing_of_what_other_pictures_score():
+    fill(60)
+    calibrate()
+    before = Calibration.objects.get().pictures_match
+    fill(40, first=60, vector=a_vector(1))
+    calibrate()
+    assert Calibration.objects.get().pictures_match == pytest.approx(before, abs=0.1)
 
 
 def test_hidden_pictures_and_those_of_another_model_do_not_count():

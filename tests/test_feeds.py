@@ -88,7 +88,7 @@ def test_an_entry_shows_the_picture_and_who_made_it(client: Client, saved: Saved
     assert summary.get("type") == "html"
     assert f'src="http://testserver/images/{image.id}/400.webp"' in summary.text
     assert "Ada &lt;x&gt;" in summary.text
-    assert parse_datetime(text(entry, "published")) == image.created
+    assert parse_datetime(text(entry, "published")) == image.arrival.moment
 
 
 def test_what_no_xml_may_hold_is_left_out(client: Client, saved: SavedSearch):
@@ -127,6 +127,26 @@ def test_readers_that_have_it_are_told_so(client: Client, saved: SavedSearch):
     assert client.get(address(saved), headers={"if-modified-since": response["Last-Modified"]}).status_code == 304
     image.hide()
     assert client.get(address(saved), headers=by_tag).status_code == 200
+
+
+def test_readers_that_go_by_the_time_alone_learn_of_every_change(client: Client, saved: SavedSearch):
+    """Within one second, too."""
+    images = [a_star(title) for title in ("first", "second", "third")]
+    dates = []
+    for change in (
+        lambda: None,
+        images[2].hide,
+        images[1].delete,
+        lambda: Image.objects.filter(pk=images[0].pk).update(title="another"),
+        lambda: SavedSearch.objects.update(name="another name"),
+        lambda: Image.objects.filter(pk=images[2].pk).update(hidden=False),
+    ):
+        change()
+        response = client.get(address(saved), headers={"if-modified-since": dates[-1]} if dates else {})
+        assert response.status_code == 200
+        dates.append(response["Last-Modified"])
+        assert client.get(address(saved), headers={"if-modified-since": dates[-1]}).status_code == 304
+    assert len(set(dates)) == len(dates)
 
 
 def test_it_needs_no_login_and_opens_no_session(client: Client, saved: SavedSearch):
@@ -171,8 +191,29 @@ def test_a_search_that_can_not_be_run_any_more_is_an_empty_feed_that_says_so(cli
 def test_it_holds_fifty_entries_at_most(client: Client, saved: SavedSearch):
     for number in range(51):
         a_star(f"n{number}", 60 - number)
-    found = titles(read(client, saved))
+    feed = read(client, saved)
+    found = titles(feed)
     assert (len(found), found[0], found[-1]) == (50, "n50", "n1")
+    (further,) = [link.get("href") for link in feed.findall("a:link", ATOM) if link.get("rel") == "next"]
+    before = ET.fromstring(client.get(further).content)
+    assert titles(before) == ["n0"]
+    assert [link for link in before.findall("a:link", ATOM) if link.get("rel") == "next"] == []
+
+
+@pytest.mark.parametrize("number", ["x", "-1", "\0", "9" * 5000, "1.5", ""])
+def test_no_number_in_its_address_is_an_error(client: Client, saved: SavedSearch, number: str):
+    assert client.get(address(saved), {"to": number}).status_code == 200
+
+
+def test_what_is_shown_again_or_embedded_late_comes_to_the_front(client: Client, saved: SavedSearch):
+    hidden, pending = a_star("hidden", 60, hidden=True), a_star("pending", 50, hidden=False)
+    Image.objects.filter(pk=pending.pk).update(embedding=None, embedding_model="")
+    a_star("seen", 10)
+    assert titles(read(client, saved)) == ["seen"]
+    Image.objects.filter(pk=pending.pk).update(embedding=pending.embedding, embedding_model=pending.embedding_model)
+    assert titles(read(client, saved)) == ["pending", "seen"]
+    Image.objects.filter(pk=hidden.pk).update(hidden=False)
+    assert titles(read(client, saved)) == ["hidden", "pending", "seen"]
 
 
 def test_without_a_model_readers_are_told_to_come_again(client: Client, alice: User, no_model):

@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from search.models import Image
-from search.querying import Facet, Filters, SearchQuery, aiming, counting, find, planning
+from search.querying import Facet, Filters, SearchQuery, aiming, find, planning
 from tests.base import a_vector, an_image, many_images, near
 
 pytestmark = pytest.mark.django_db
@@ -141,12 +141,17 @@ def test_hidden_images_are_counted_nowhere():
     assert "tag" not in {facet.name for facet in find(SearchQuery(words="x")).facets}
 
 
-def test_the_counts_of_many_rows_are_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(counting, "REMEMBERED_FROM", 1)
-    an_image(format="PNG")
-    assert counts("format", SearchQuery(words="x")) == {"PNG": 1}
-    an_image(format="PNG")
-    assert counts("format", SearchQuery(words="x")) == {"PNG": 1}
+def test_what_is_chosen_is_counted_however_rare_it_is(alice: User):
+    for number in range(16):
+        for _each in range(2):
+            uploader = User.objects.get_or_create(username=f"user{number}")[0]
+            an_image(licence=f"licence {number}", uploader=uploader)
+    an_image(licence="rare", uploader=alice, tags=["a"])
+    query = SearchQuery(filters=Filters(licences=("rare", "unknown"), uploader="alice"))
+    licences, people = facet("licence", query).choices, facet("uploader", query).choices
+    assert {(one.value, one.count) for one in licences if one.chosen} == {("rare", 1), ("unknown", 0)}
+    assert [(one.value, one.count) for one in people if one.chosen] == [("alice", 1)]
+    assert find(query).found == 1
 
 
 @pytest.mark.parametrize("exact_below", [0, 10**6], ids=["index", "exact"])

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -13,10 +12,12 @@ from search.embedding import active_model
 from search.models import Image
 from search.querying import (
     PER_PAGE,
+    Filters,
     Kind,
     NoSuchQuery,
     Part,
     SearchQuery,
+    Sort,
     aiming,
     counting,
     find,
@@ -157,14 +158,38 @@ def test_a_deep_page_is_full_although_the_walk_through_the_index_would_end(asked
     assert len(find(SearchQuery(words="x", page=60)).images) == PER_PAGE
 
 
-def test_the_number_of_a_large_collection_is_remembered_for_a_while(asked: Vector, monkeypatch):
+def test_how_many_are_found_is_right_at_once_and_counted_once(asked: Vector, monkeypatch):
     monkeypatch.setattr(counting, "REMEMBERED_FROM", 1)
-    an_image()
-    assert find(SearchQuery(words="x")).found == 1
-    an_image()
-    assert find(SearchQuery(words="x")).found == 1
-    cache.clear()
-    assert find(SearchQuery(words="x")).found == 2
+    images = many_images(4, tags=lambda number: ["even"] if number % 2 == 0 else [])
+    pending = an_image("pending", vector=a_vector(2))
+    Image.objects.filter(pk=pending.pk).update(embedding=None, embedding_model="")
+    query, even = SearchQuery(words="x"), SearchQuery(words="x", filters=Filters(tags=("even",)))
+
+    def found() -> list[int]:
+        return [find(one).found for one in (query, even, SearchQuery())]
+
+    def groups_counted() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            find(query)
+        return sum("GROUP BY" in one["sql"] and "arrival" not in one["sql"] for one in captured.captured_queries)
+
+    assert found() == [4, 2, 5]
+    assert groups_counted() == 0
+    an_image("new", tags=["even"])
+    assert groups_counted() == 0
+    assert found() == [5, 3, 6]
+    Image.objects.filter(pk=pending.pk).update(embedding=a_vector(2), embedding_model=active_model())
+    assert found() == [6, 3, 6]
+    images[0].hide()
+    assert found() == [5, 2, 5]
+    Image.objects.filter(pk=images[1].pk).update(tags=["even"])
+    assert found() == [5, 3, 5]
+    images[2].delete()
+    assert found() == [4, 2, 4]
+    Image.objects.filter(pk=images[0].pk).update(hidden=False)
+    assert found() == [5, 3, 5]
+    Image.objects.filter(pk=images[3].pk).update(embedding_model="another")
+    assert found() == [4, 3, 5]
 
 
 def test_the_vector_index_serves_the_order_of_a_search():
@@ -193,6 +218,123 @@ def test_what_is_hidden_between_two_pages_is_not_on_the_second(asked: Vector):
     gone = find(first.next).images[0]
     gone.hide()
     assert gone.id not in [image.id for image in find(first.next).images]
+
+
+def all_pages(query: SearchQuery) -> list[list[uuid.UUID]]:
+    first = find(query)
+    pages = [find(first.at_page(page)) for page in range(2, first.pages + 1)]
+    return [[image.id for image in page.images] for page in (first, *pages)]
+
+
+@pytest.mark.parametrize("query", [SearchQuery(), SearchQuery(words="x")], ids=["newest", "words"])
+@pytest.mark.parametrize("kept", [True, False], ids=["same process", "another"])
+def test_pages_stay_as_they_are_while_pictures_come_and_are_embedded(asked: Vector, query: SearchQuery, kept: bool):
+    many_images(60)
+    waiting = list(Image.objects.order_by("id")[:10])
+    Image.objects.filter(pk__in=[image.pk for image in waiting]).update(embedding=None, embedding_model="")
+    first = find(query)
+    before = [[image.id for image in find(first.at_page(page)).images] for page in (2, 3)]
+    # All within the same second, and the same transaction.
+    for image in waiting:
+        Image.objects.filter(pk=image.pk).update(embedding=asked, embedding_model=active_model())
+    for number in range(10):
+        an_image("new", vector=near(asked, 0.9, seed=number + 100))
+    if not kept:
+        forget_heads()
+    after = [find(first.at_page(page)) for page in (2, 3)]
+    assert [[image.id for image in page.images] for page in after] == before
+    assert {page.found for page in after} == {first.found}
+    assert find(query).found == 70
+
+
+def test_addresses_of_older_versions_say_since_when_in_seconds(asked: Vector):
+    many_images(30)
+    Image.objects.update(created="2026-01-01 00:00Z")
+    an_image("new", created="2026-01-03 00:00Z")
+    second = SearchQuery(words="x", page=2, seen=1767312000)  # the second of January
+    page = find(second)
+    assert (page.found, len(page.images)) == (30, 6)
+    assert page.previous == SearchQuery(words="x")
+    assert page.at_page(3).seen == second.seen
+
+
+def test_what_is_hidden_meanwhile_leaves_no_row_out_and_is_not_counted(asked: Vector):
+    many_images(3 * PER_PAGE)
+    first = find(SearchQuery(words="x"))
+    before = all_pages(SearchQuery(words="x"))
+    for image in first.images[:10]:
+        image.hide()
+    later = [find(first.at_page(page)) for page in (2, 3)]
+    assert [[image.id for image in page.images] for page in later] == before[1:]
+    assert [page.found for page in later] == [62, 62]
+    assert later[0].pages == 3
+    assert sum(map(len, all_pages(SearchQuery(words="x")))) == 62
+
+
+def test_no_page_is_left_empty_at_the_end(asked: Vector):
+    many_images(2 * PER_PAGE + 5)
+    first = find(SearchQuery(words="x"))
+    for image in find(first.at_page(3)).images:
+        image.hide()
+    second = find(first.at_page(2))
+    assert (second.found, second.pages, second.next) == (48, 2, None)
+    assert find(SearchQuery(words="x")).pages == 2
+
+
+@pytest.mark.parametrize("deleted", [False, True], ids=["all", "after deletions"])
+@pytest.mark.parametrize("exact_below", [0, 10**6], ids=["index", "exact"])
+def test_hundreds_of_copies_hide_nothing(asked: Vector, deleted: bool, exact_below: int, monkeypatch):
+    monkeypatch.setattr(planning, "EXACT_BELOW", exact_below)
+    images = many_images(1_000)
+    for start, similarity in ((0, 0.95), (300, 0.5)):
+        ids = [image.pk for image in images[start : start + 300]]
+        Image.objects.filter(pk__in=ids).update(embedding=near(asked, similarity, seed=start))
+    if deleted:
+        Image.objects.filter(pk__in=[image.pk for image in images[::3]]).delete()
+    vectors = dict(Image.objects.values_list("pk", "embedding"))
+    nearness = {pk: float(np.asarray(vector, dtype=np.float32) @ asked) for pk, vector in vectors.items()}
+    copies = [{image.pk for image in images[start : start + 300]} & set(vectors) for start in (0, 300)]
+    others = sorted(set(vectors) - copies[0] - copies[1], key=lambda pk: -nearness[pk])
+
+    first = find(SearchQuery(words="x"))
+    page = [image.id for image in first.images]
+    assert set(page[:3]) <= copies[0]
+    assert set(page[3:6]) <= copies[1]
+    assert page[6:] == others[: PER_PAGE - 6]
+    assert first.copies_from == 11
+    assert {image.id for image in find(first.at_page(12)).images} <= copies[0]
+    pages = all_pages(SearchQuery(words="x"))
+    assert sorted(image_id for ids in pages for image_id in ids) == sorted(vectors)
+    assert {len(ids) for ids in pages[:-1]} == {PER_PAGE}
+
+    like = Image.objects.get(pk=min(copies[0]))
+    similar = similar_images(like, 12)
+    assert [image.id in copies[0] for image in similar] == [True] * 3 + [False] * 9
+    assert len(similar_images(like, 900)) == min(900, len(vectors) - 1)
+
+
+def test_where_all_are_copies_similar_ones_are_not_short():
+    images = many_images(30)
+    Image.objects.update(embedding=a_vector(3))
+    assert len(similar_images(Image.objects.get(pk=images[0].pk), 12)) == 12
+
+
+@pytest.mark.parametrize("words", ["", "-night", "x"], ids=["filters alone", "unwanted alone", "not measured"])
+def test_an_order_by_date_is_kept_where_nothing_is_measured(asked: Vector, words: str):
+    days = {image.id: number for number, image in enumerate(many_images(30))}
+    for image_id, number in days.items():
+        Image.objects.filter(pk=image_id).update(created=f"2026-01-{(number * 7) % 30 + 1:02} 00:00Z")
+    moments = dict(Image.objects.values_list("pk", "created"))
+    for sort, reverse in ((Sort.NEWEST, True), (Sort.OLDEST, False)):
+        query = SearchQuery(words=words, filters=Filters(formats=("JPEG",)), sort=sort)
+        found = [image_id for page in all_pages(query) for image_id in page]
+        assert len(found) == 30
+        by_date = sorted(found, key=lambda one: moments[one], reverse=reverse)
+        if words == "-night":  # what is like the unwanted comes last, and is in order among itself
+            assert found[0] in by_date[:10]
+            assert found != by_date[::-1]
+        else:
+            assert found == by_date
 
 
 def test_heads_are_forgotten_when_too_many_are_kept(asked: Vector, monkeypatch: pytest.MonkeyPatch):

@@ -23,7 +23,7 @@ from search.ingestion.claims import claim
 from search.models import Image, Report
 from search.models.image import content_id
 from search.querying import SearchQuery, find
-from search.querying.newcomers import new_matches
+from search.querying.newcomers import Window, new_matches
 from search.vectors import Vectors, WrongVectors
 from tests.admin_pages import IMAGES, titles
 from tests.base import a_vector, an_image, pending_image, picture_bytes, write_picture
@@ -148,23 +148,15 @@ def test_a_search_finds_them_only_afterwards() -> None:
     assert [found.pk for found in find(query).images] == [image.pk]
 
 
-def test_they_count_as_added_when_they_begin_to_be_found() -> None:
-    enqueued = pending_image().created
-
-    embed()
-
-    assert Image.objects.get().created > enqueued
-
-
 def test_a_saved_search_announces_what_was_enqueued_before_its_owner_looked_and_embedded_after() -> None:
     pending_image(title="Lighthouse")
-    looked = an_image().created
     lighthouses = SearchQuery.from_params({"q": ["lighthouse"], "mode": ["words"]})
-    assert new_matches(lighthouses, looked, 10) == []
+    looked = Window.since(0)
+    assert new_matches(lighthouses, looked, 10).images == []
 
     embed()
 
-    assert [image.title for image in new_matches(lighthouses, looked, 10)] == ["Lighthouse"]
+    assert [image.title for image in new_matches(lighthouses, Window.since(looked.to), 10).images] == ["Lighthouse"]
 
 
 def test_a_new_vector_does_not_make_an_old_picture_new() -> None:
@@ -465,12 +457,12 @@ def test_a_picture_that_waits_is_completed_by_an_upload_of_the_same_file() -> No
 def test_a_picture_that_waits_is_completed_by_an_ingestion_of_the_same_file(tmp_path: Path) -> None:
     path = write_picture(tmp_path / "red.jpg", "red", size=(640, 480))
     call_command("ingest", str(path), "--enqueue", stdout=StringIO())
-    enqueued = Image.objects.get(embedding=None).created
+    looked = Window.since(0)
 
     call_command("ingest", str(path), stdout=StringIO())
 
     assert waiting() == 0
-    assert Image.objects.get().created > enqueued
+    assert len(new_matches(SearchQuery(), Window.since(looked.to), 10).images) == 1
     assert Image.objects.get().embedding @ vector_of("red") > 0.999
 
 

@@ -286,9 +286,19 @@ def test_a_collection_without_words_gets_general_examples():
 
 def test_examples_cost_a_query_once(django_assert_num_queries):
     an_image("Harbour", tags=["sea", "boat"])
-    with django_assert_num_queries(1):
+    # And how far the collection is, which takes two statements within a transaction.
+    with django_assert_num_queries(1 + 2 * 2):
         example_queries("en")
         example_queries("ko")
+
+
+def test_what_is_hidden_is_no_example_any_more():
+    image = an_image("Harbour at night")
+    for title in ("Sea", "Boat", "Pier"):
+        an_image(title)
+    assert "Harbour at night" in example_queries("en", 9)
+    image.hide()
+    assert set(example_queries("en", 9)) == {"Sea", "Boat", "Pier"}
 
 
 # A picture beside other parts

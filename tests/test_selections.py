@@ -246,6 +246,10 @@ class TestWhatIsRefused:
         assert response.status_code == 400
         assert "at most 500" in response.text
 
+    def test_the_same_picture_counts_once(self, client: Client, address: str):
+        response = client.post(address, {"id": [stored_image().id] * 501})
+        assert response.status_code in {200, 302}
+
     def test_far_too_many(self, client: Client, address: str):
         assert client.post(address, {"id": ["x"] * 5_000}).status_code == 413
 

@@ -75,11 +75,17 @@ FILTERS = [
 ORDER = [
     choice("mode", "Search by meaning, by the words of titles, descriptions and tags, or by both.", Mode),
     choice("min", "Leave out what matches less than this.", Minimum),
-    choice("sort", "`newest` and `oldest` order the strong and related results.", Sort),
+    choice(
+        "sort",
+        "`newest` and `oldest` order the strong and related results by date, or the nearest 100 where nothing is "
+        "measured yet, or all where nothing in particular is wanted; the others follow.",
+        Sort,
+    ),
     one("page", "Pages begin with 1.", {"type": "integer", "minimum": 1, "default": 1}),
     one(
         "seen",
-        "Unix seconds: images added later are left out, so that pages neither repeat nor skip any. Stands in `next`.",
+        "How far the collection was when the first page was asked for: what arrived later is left out, so that pages "
+        "neither repeat nor skip any. Stands in `next`. Links of older versions hold Unix seconds.",
         {"type": "integer", "minimum": 0},
     ),
 ]

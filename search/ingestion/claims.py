@@ -97,16 +97,14 @@ def _free_when_lost() -> None:
 def give_vectors(vectors: Mapping[uuid.UUID, Vector], backend: str) -> None:
     """Write vectors of the active model, made by `backend`, in one statement.
 
-    A pending row counts as added now, when it begins to be found: nobody who looks for what came after a moment, as
-    saved searches do, misses it, and nobody who pages through older results has them shifted.
+    A pending row begins to be found now, which the database notes (`search.models.arrivals`); it was added before.
     """
     # In one order everywhere, since this may also run without a claim.
     ids = sorted(vectors)
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE search_image AS image SET embedding = given.vector::halfvec, embedding_model = %s,"
-            " embedding_backend = %s,"
-            " created = CASE WHEN image.embedding_model = '' THEN statement_timestamp() ELSE image.created END"
+            " embedding_backend = %s"
             " FROM unnest(%s::uuid[], %s::text[]) AS given (id, vector) WHERE image.id = given.id",
             [active_model(), backend, ids, [HalfVector(vectors[image_id]).to_text() for image_id in ids]],
         )

@@ -112,9 +112,7 @@ class Staging:
             )
             cursor.execute(
                 sql.SQL(
-                    # What waited for its vector counts as added when it begins to be found, as in `give_vectors`.
-                    "UPDATE {images} there SET {changes}, created = CASE WHEN there.embedding_model = '' "
-                    "THEN statement_timestamp() ELSE there.created END FROM {staging} staged "
+                    "UPDATE {images} there SET {changes} FROM {staging} staged "
                     "WHERE there.id = staged.id AND there.id = ANY(%s)"
                 ).format(images=_IMAGES, staging=_STAGING, changes=changes),
                 [stale],

@@ -16,7 +16,7 @@ _DELETED_BEFORE = """
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("search", "0009_text_in_nfc"),
+        ("search", "0011_arrivals"),
     ]
 
     operations = [

@@ -1,5 +1,6 @@
 """The tables, one concept a file."""
 
+from search.models.arrivals import Arrival
 from search.models.calibration import Calibration
 from search.models.curation import OwedDeletion, Report
 from search.models.image import Image
@@ -12,6 +13,7 @@ from search.models.words import ImageWords
 
 __all__ = [
     "ApiToken",
+    "Arrival",
     "Calibration",
     "Image",
     "ImageWords",

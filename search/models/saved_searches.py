@@ -5,11 +5,12 @@ import uuid
 from typing import ClassVar
 
 from django.conf import settings
-from django.db import models
-from django.db.models.functions import MD5, Now
+from django.db import models, transaction
+from django.db.models.functions import MD5, Greatest, Now
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from search.models.arrivals import Arrival
 from search.models.queries import QueryPicture
 from search.models.texts import LineField
 
@@ -33,6 +34,11 @@ class SavedSearch(models.Model):
     token = models.UUIDField(_("token"), default=uuid.uuid4, unique=True, editable=False)
     created = models.DateTimeField(_("created"), db_default=Now(), editable=False)
     last_seen = models.DateTimeField(_("last seen"), db_default=Now(), editable=False)
+    # The number of the last arrival that its owner was told of; where none is noted, the last one at `last_seen`.
+    told_to = models.BigIntegerField(null=True, editable=False)
+    # What its feed held last, and since when, in whole seconds: each change has a second of its own.
+    feed_digest = models.CharField(max_length=64, blank=True, db_default="", editable=False)
+    feed_modified = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("saved search")
@@ -50,6 +56,34 @@ class SavedSearch(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("saved-search", args=[self.pk])
 
-    def note_seen(self, when: dt.datetime) -> None:
-        """Its owner has seen what there was at `when`."""
-        type(self).objects.filter(pk=self.pk, last_seen__lt=when).update(last_seen=when)
+    @property
+    def told(self) -> int:
+        """The number of the last arrival that its owner was told of."""
+        return Arrival.number_at(self.last_seen) if self.told_to is None else self.told_to
+
+    def note_seen(self, when: dt.datetime, number: int) -> None:
+        """Its owner has seen at `when` what had arrived up to `number`."""
+        further = models.Q(told_to=None) | models.Q(told_to__lte=number)
+        type(self).objects.filter(further, pk=self.pk).update(
+            last_seen=Greatest("last_seen", models.Value(when)), told_to=number
+        )
+
+    def note_feed(self, digest: str, entries: dt.datetime) -> dt.datetime:
+        """Note what its feed holds now; return since when.
+
+        That is the moment of the newest of its `entries`, and after each change a later second than before, so that
+        who asks by it alone also learns of what was taken out.
+        """
+        if self.feed_digest == digest and self.feed_modified:
+            return self.feed_modified
+        with transaction.atomic():
+            now = type(self).objects.select_for_update(no_key=True).filter(pk=self.pk).first()
+            if now is None:  # deleted this very moment
+                return entries
+            if now.feed_digest == digest and now.feed_modified:
+                return now.feed_modified
+            modified = entries
+            if now.feed_modified:
+                modified = max(entries, now.feed_modified.replace(microsecond=0) + dt.timedelta(seconds=1))
+            type(self).objects.filter(pk=self.pk).update(feed_digest=digest, feed_modified=modified)
+        return modified

@@ -23,11 +23,18 @@ from search.querysets import ImageQuerySet
 class Beyond:
     """The rows beyond `head`, in stretches: those in `bands`, the best first, and `rest` behind them.
 
-    With `near`, rows lie in a band that are as near as it asks for; whether or not, those that hold the words do.
+    With `near`, rows lie in a band that are as near as it asks for; whether or not, those that hold the words do. Of
+    `head`, so many are `gone`: hidden or deleted since the first page.
     """
 
     def __init__(
-        self, gathering: Gathering, head: Sequence[Candidate], bands: Sequence[Band], *, near: bool = False
+        self,
+        gathering: Gathering,
+        head: Sequence[Candidate],
+        bands: Sequence[Band],
+        *,
+        near: bool = False,
+        gone: int = 0,
     ) -> None:
         self._gathering = gathering
         self._scope, self._aim = gathering.scope, gathering.aim
@@ -35,6 +42,7 @@ class Beyond:
         self._judge = Judge(head, gathering.aim)
         self._bands = bands
         self._near = near
+        self._count = gathering.scope.total + gone - len(head)
 
     def in_band(self, band: Band) -> Segment:
         """The rows in `band` that are in no better one: those that hold the words best first, then the nearest."""
@@ -53,7 +61,7 @@ class Beyond:
     def rest(self, *, banded: bool) -> Segment:
         """The rows in none of the bands, all with `banded` false: the nearest first, or by their words where only
         these find rows."""
-        images, count = self._others, self._scope.total - len(self._head)
+        images, count = self._others, self._count
         if banded:
             images, count = images.exclude(self._reached(self._bands[-1])), count - sum(self._numbers.values())
         if self._scope.by_words_alone:

@@ -1,22 +1,31 @@
-"""How many images each filter would leave: one small table is counted, and folded for every filter."""
+"""How many images each filter would leave: one small table is counted, and folded for every filter.
+
+Counting takes a third of a second for a million images, so what was counted is remembered, together with how far the
+collection was (`search.models.arrivals`). What arrived since is counted and added; after any other change all is
+counted anew. So the numbers are right at once, and a search while pictures come in counts only these.
+"""
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from django.core.cache import cache
-from django.db.models import Count, F, Func, TextField
+from django.db.models import BigIntegerField, Count, F, Func, Max, TextField
+from django.db.models.expressions import RawSQL
 from django.utils.functional import cached_property
 
+from search.models.arrivals import ARRIVED_SQL, CHANGED_SQL, State
 from search.querying.filters import Filters
 from search.querysets import ImageQuerySet
 
 REMEMBERED_FROM = 20_000
 READ_REMEMBERED_FROM = 2_000
 """Counting so many rows in an index, or reading so many from the table, takes longer than finding 24 of them."""
-REMEMBERED = 60
-"""Seconds for which such numbers are given out again."""
+REMEMBERED = 600
+"""Seconds for which such numbers are kept."""
+ROUGHLY = 60
+"""Seconds for which pictures that arrived since may not count among the most frequent tags, licences and uploaders."""
 MOST_VALUES = 15
 """Tags, licences and uploaders that are offered, the most frequent first."""
 
@@ -29,32 +38,34 @@ _FEW_VALUED = {
 }
 """Fields of Filters whose columns stand in the index `image_facets`, and those columns."""
 
+_Combinations = Counter[tuple[Any, ...]]
+
 
 class Counts:
     """Of the images that pass all filters on columns with many values: how many there are of each combination of the
     few-valued ones."""
 
-    def __init__(self, images: ImageQuerySet, filters: Filters, name: str) -> None:
-        """`images` are those that the search may find at all, and `name` tells them from those of other searches."""
+    def __init__(self, images: ImageQuerySet, filters: Filters, name: str, at: State, arrival: str) -> None:
+        """`images` are those that the search may find at all, and `name` tells them from those of other searches.
+
+        They are counted as far as `at` goes, by the number of Arrival that is called `arrival`.
+        """
         self._filters = filters
         self._name = name
         self._images = images
-        others = filters.without(*_FEW_VALUED)
-        self._combinations: list[tuple[tuple[Any, ...], int]] = _remembered(
-            self._key("combinations", others),
-            self._count,
-            _rows_in,
-            REMEMBERED_FROM if others.is_empty else READ_REMEMBERED_FROM,
-        )
+        self._at = at
+        self._arrival = f"arrival__{arrival}"
+        self._others = filters.without(*_FEW_VALUED)
+        self._combinations = self._counted()
 
     @cached_property
     def total(self) -> int:
         """How many images pass all filters."""
-        return sum(self._folded(None).values())
+        return self._folded(None).total()
 
     @cached_property
     def unfiltered(self) -> int:
-        """How many images there are, whatever is filtered."""
+        """About how many images there are, whatever is filtered."""
         if self._filters.is_empty:
             return self.total
         return _remembered(self._key("all", Filters()), self._images.order_by().count, int, REMEMBERED_FROM)
@@ -76,18 +87,63 @@ class Counts:
             found = rows.annotate(value=value).values_list("value").annotate(count=Count("*"))
             return list(found.order_by("-count", "value")[:MOST_VALUES])
 
-        return _remembered(self._key(column, others), count, lambda _found: self.total, READ_REMEMBERED_FROM)
+        return _remembered(
+            self._key(column, others, changes=True), count, lambda _found: self.total, READ_REMEMBERED_FROM
+        )
 
-    def _count(self) -> list[tuple[tuple[Any, ...], int]]:
-        rows = self._filters.without(*_FEW_VALUED).apply(self._images).order_by()
+    def leaving(self, column: str, field: str, values: Sequence[str]) -> Counter[Any]:
+        """How many images each of these values of a column with many values leaves."""
+        others = self._filters.without(field)
+
+        def count() -> Counter[Any]:
+            rows = others.apply(self._images).order_by().filter(**{f"{column}__in": values})
+            return Counter(dict(rows.values_list(column).annotate(count=Count("*"))))
+
+        key = self._key(f"{column}\n{sorted(values)}", others, changes=True)
+        return _remembered(key, count, Counter.total, READ_REMEMBERED_FROM)
+
+    def _counted(self) -> _Combinations:
+        key = self._key("combinations", self._others)
+        remembered: tuple[State, _Combinations] | None = cache.get(key)
+        is_known = remembered is not None and remembered[0].changed == self._at.changed
+        state, found = remembered if remembered and is_known else self._count()
+        if state.arrived < self._at.arrived:
+            found = found + self._between(state.arrived, self._at.arrived)
+            state = State(self._at.arrived, state.changed)
+            is_known = False
+        least = REMEMBERED_FROM if self._others.is_empty else READ_REMEMBERED_FROM
+        if not is_known and found.total() >= least:
+            cache.set(key, (state, found), REMEMBERED)
+        return found if state.arrived == self._at.arrived else found - self._between(self._at.arrived, state.arrived)
+
+    def _count(self) -> tuple[State, _Combinations]:
+        """Count all; return how far the collection was in that very moment, too."""
+        moment = [Max(RawSQL(sql, [], BigIntegerField())) for sql in (ARRIVED_SQL, CHANGED_SQL)]  # noqa: S611 - constants
+        found = (
+            self._rows()
+            .values_list(*_FEW_VALUED.values())
+            .annotate(count=Count("*"), arrived=moment[0], changed=moment[1])
+        )
+        state, combinations = self._at, _Combinations()
+        for *values, count, arrived, changed in found:
+            state = State(arrived, changed)
+            combinations[tuple(values)] = count
+        return state, combinations
+
+    def _between(self, after: int, to: int) -> _Combinations:
+        """Count those that arrived after one number, up to another."""
+        rows = self._rows().filter(**{f"{self._arrival}__gt": after, f"{self._arrival}__lte": to})
         found = rows.values_list(*_FEW_VALUED.values()).annotate(count=Count("*"))
-        return [(tuple(values), count) for *values, count in found]
+        return Counter({tuple(values): count for *values, count in found})
+
+    def _rows(self) -> ImageQuerySet:
+        return self._others.apply(self._images).order_by()
 
     def _folded(self, field: str | None) -> "Counter[Any]":
         allowed = [self._allowed(name) if name != field else None for name in _FEW_VALUED]
         place = list(_FEW_VALUED).index(field) if field else None
         counts: Counter[Any] = Counter()
-        for values, count in self._combinations:
+        for values, count in self._combinations.items():
             if all(choice is None or value in choice for value, choice in zip(values, allowed, strict=True)):
                 counts[None if place is None else values[place]] += count
         return counts
@@ -98,13 +154,9 @@ class Counts:
             return None if chosen is None else (chosen,)
         return chosen or None
 
-    def _key(self, what: str, filters: Filters) -> str:
-        asked = f"{what}\n{self._name}\n{filters.to_params()}"
+    def _key(self, what: str, filters: Filters, *, changes: bool = False) -> str:
+        asked = f"{what}\n{self._name}\n{filters.to_params()}\n{self._at.changed if changes else ''}"
         return f"facets:{hashlib.sha256(asked.encode()).hexdigest()}"
-
-
-def _rows_in(combinations: list[tuple[tuple[Any, ...], int]]) -> int:
-    return sum(count for _values, count in combinations)
 
 
 _Found = TypeVar("_Found")
@@ -115,5 +167,5 @@ def _remembered(key: str, count: Callable[[], _Found], rows: Callable[[_Found], 
     if found is None:
         found = count()
         if rows(found) >= least:
-            cache.set(key, found, REMEMBERED)
+            cache.set(key, found, ROUGHLY)
     return found

@@ -10,6 +10,7 @@ from django.core.cache import cache
 from search import demo
 from search.embedding import is_demo_model
 from search.models import Image
+from search.models.arrivals import state
 
 _GENERAL = {
     "en": ["a dog in the snow", "sunset over the sea", "somebody laughing", "a red car", "breakfast with coffee"],
@@ -48,7 +49,9 @@ def _general(language: str) -> list[str]:
 
 def _held() -> dict[str, list[str]]:
     """The most frequent tags and short titles of the newest images, by language."""
-    remembered: dict[str, list[str]] | None = cache.get("examples")
+    # What is hidden, deleted or called otherwise now is no example any more.
+    key = f"examples:{state().changed}"
+    remembered: dict[str, list[str]] | None = cache.get(key)
     if remembered is not None:
         return remembered
     counts: Counter[str] = Counter()
@@ -59,5 +62,5 @@ def _held() -> dict[str, list[str]]:
     words = [word for word, _count in counts.most_common()]
     held = {language: [word for word in words if script.fullmatch(word)][:40] for language, script in _SCRIPTS.items()}
     if words:
-        cache.set("examples", held, REMEMBERED)
+        cache.set(key, held, REMEMBERED)
     return held

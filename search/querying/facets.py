@@ -53,7 +53,7 @@ def facets_of(query: SearchQuery, counts: Counts) -> list[Facet]:
 
     described = counts.of("described")
     tags = _frequent(counts.most_frequent("tags", "tags"), filters.tags, counts.total)
-    licences = _frequent(counts.most_frequent("licence", "licences"), filters.licences, 0)
+    licences = _licences(counts, filters.licences)
     facets = [
         _facet(query, "tag", _("Tags"), "tags", tags),
         _facet(query, "colour", _("Colour"), "colours", named("colours", palette_labels())),
@@ -134,9 +134,20 @@ def _named(counts: "Counter[Any]", labels: Mapping[str, Any], chosen: tuple[str,
 
 def _frequent(found: list[tuple[str, int]], chosen: tuple[str, ...], count: int) -> _Found:
     """The most frequent values, after those that are chosen but rarer, which leave `count` images."""
-    known = {value for value, _count in found}
-    rare = [(value, value, count) for value in chosen if value not in known]
+    rare = [(value, value, count) for value in _rarer(chosen, found)]
     return [*rare, *((value, value, number) for value, number in found)]
+
+
+def _rarer(chosen: Iterable[str], found: list[tuple[str, int]]) -> list[str]:
+    known = {value for value, _count in found}
+    return [value for value in chosen if value not in known]
+
+
+def _licences(counts: Counts, chosen: tuple[str, ...]) -> _Found:
+    found = counts.most_frequent("licence", "licences")
+    rare = _rarer(chosen, found)
+    leaving: Counter[Any] = counts.leaving("licence", "licences", rare) if rare else Counter()
+    return [(value, value, number) for value, number in [*((value, leaving[value]) for value in rare), *found]]
 
 
 def _people(counts: Counts, chosen: str) -> _Found:
@@ -144,4 +155,7 @@ def _people(counts: Counts, chosen: str) -> _Found:
     user = get_user_model()
     names = dict(user.objects.filter(pk__in=found).values_list("pk", user.USERNAME_FIELD)) if found else {}
     people = [(names[key], number) for key, number in found.items() if key in names]
-    return _frequent(people, (chosen,) if chosen else (), 0)
+    if rare := _rarer([chosen] if chosen else [], people):
+        leaving = counts.leaving(f"uploader__{user.USERNAME_FIELD}", "uploader", rare)
+        people = [*((name, leaving[name]) for name in rare), *people]
+    return [(name, name, number) for name, number in people]

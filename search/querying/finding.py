@@ -4,24 +4,22 @@ The nearest rows, with those that words find, are the candidates: they are weigh
 What lies further away follows in the order of its distance, so that every row that may be found stands on one page.
 """
 
-import datetime as dt
 import math
+import uuid
 from collections.abc import Sequence
 
-from django.utils import timezone
+import numpy as np
 
 from search.embedding import active_model
 from search.models import Image
-from search.querying.aiming import Aim, aim_of
+from search.querying.aiming import Aim, Direction, aim_of
 from search.querying.beyond import Beyond
-from search.querying.counting import Counts
-from search.querying.gathering import Gathering
+from search.querying.gathering import Gathering, by_date
 from search.querying.heads import Head, remember_head, remembered_head
-from search.querying.planning import plan_for, planned
 from search.querying.query import Minimum, SearchQuery, Sort
 from search.querying.ranking import Candidate, ranked
 from search.querying.relevance import Band, Scale
-from search.querying.results import PER_PAGE, ResultPage, Segment, part_of
+from search.querying.results import PER_PAGE, ResultPage, Segment, part_of, places_in
 from search.querying.scope import Scope
 from search.querysets import ImageQuerySet
 
@@ -40,110 +38,116 @@ def find(query: SearchQuery) -> ResultPage:
     return _Search(query).page()
 
 
-def find_newer(query: SearchQuery, after: dt.datetime, limit: int) -> list[Image]:
-    """Return the newest `limit` of the images added after `after` that match, newest first: related ones, or strong
-    ones where `query` asks for those; where nothing is measured, those among the NEAREST; all for an empty query.
-
-    Raises what `find` raises.
-    """
-    if query.minimum is Minimum.ANY:
-        query = query.replace(minimum=Minimum.RELATED)
-    return _Search(query.replace(sort=Sort.NEWEST), after).newest(limit)
+def best_candidates(query: SearchQuery) -> list[Candidate]:
+    """Return the NEAREST best matches, however good they are. Raises what `find` raises."""
+    return _Search(query.replace(sort=Sort.SIMILARITY, minimum=Minimum.ANY)).head()[:NEAREST]
 
 
 def similar_images(image: Image, count: int) -> list[Image]:
     """Return the `count` images nearest to `image`, without itself; none when another model made its vector."""
     if image.embedding_model != active_model():
         return []
-    searchable = Image.objects.for_lists().searchable(active_model())
-    there = Counts(searchable, SearchQuery().filters, active_model()).total
-    with planned(plan_for(there, there)):
-        return sorted(searchable.similar_to(image)[:count], key=lambda one: one.distance or 0)
+    vector = np.asarray(image.embedding, dtype=np.float32)
+    search = _Search(SearchQuery().more_like(image.id), Aim(Direction(vector, 1.0, None), ()))
+    head = search.gathering.candidates()
+    return part_of(search.by_similarity(head), 0, count)
 
 
 class _Search:
     """One search under way: its rows in order."""
 
-    def __init__(self, query: SearchQuery, after: dt.datetime | None = None) -> None:
-        """With `after`, among the rows that were added after it."""
+    def __init__(self, query: SearchQuery, aim: Aim | None = None) -> None:
+        """With `aim`, for what the query's parts mean."""
         self.query = query
-        self.now = timezone.now()
-        self.scope = Scope(query, after)
-        wanted = [part for part in query.wanted if not (self.scope.by_words_alone and part.name == "q")]
-        self.aim: Aim = aim_of(wanted, query.unwanted)
+        self.scope = Scope(query)
+        self.aim = aim or aim_of(self.scope.wanted, query.unwanted)
         self.gathering = Gathering(self.scope, self.aim)
+        # Candidates of the first page that are hidden or deleted since: they keep their places, or rows behind them
+        # would move into pages that were read.
+        self.gone: frozenset[uuid.UUID] = frozenset()
 
     @property
     def scale(self) -> Scale | None:
         return self.aim.towards.scale if self.aim.towards else None
 
     def page(self) -> ResultPage:
-        head = [] if self.query.is_empty else self._head()
+        head = [] if self.query.is_empty else self.head()
         segments = self._segments(head)
         start = (self.query.page - 1) * PER_PAGE
-        strong = sum(one.band is Band.STRONG for one in head)
+        strong = sum(one.band is Band.STRONG and one.id not in self.gone for one in head)
         strong_from = self.scale.strong if self.scale else math.inf
         return ResultPage(
             query=self.query,
             images=part_of(segments, start, start + PER_PAGE),
-            found=sum(segment.count for segment in segments),
+            found=sum(segment.count - segment.gone for segment in segments),
+            places=places_in(segments),
             counts=self.scope.counts,
             scale=self.scale,
             strong=strong,
             strong_is_least=self.gathering.more_hold_words or self._goes_on_beyond(head, strong_from),
-            asked_at=self._asked_at,
+            asked_at=self.scope.asked_at,
+            copies_from=self._copies_from(segments),
         )
 
-    def newest(self, limit: int) -> list[Image]:
-        """Return the newest matches, for a query that is sorted by them."""
-        if self.query.is_empty or self.scale or self.scope.by_words_alone:
-            head = [] if self.query.is_empty else self._head()
-            return part_of(self._segments(head), 0, limit)
-        after = self.scope.after
-        assert after
-        near = [one for one in _Search(self.query)._head()[:NEAREST] if one.added > after.timestamp()]
-        return self._of(sorted(near, key=lambda one: one.added, reverse=True)).fetch(0, limit)
+    def _copies_from(self, segments: Sequence[Segment]) -> int | None:
+        """The page on which copies follow that are no candidates."""
+        if not self.gathering.has_copies or self._is_by_date:
+            return None
+        return segments[0].count // PER_PAGE + 1
 
-    def _head(self) -> list[Candidate]:
+    def head(self) -> list[Candidate]:
         """The candidates, best first."""
         if known := remembered_head(self.query):
             self.gathering.reach, self.gathering.more_hold_words = known.reach, known.more_hold_words
+            ids = [one.id for one in known.candidates]
+            self.gone = frozenset(ids).difference(self.scope.images.filter(pk__in=ids).values_list("pk", flat=True))
             return list(known.candidates)
-        # As fresh as they were on the first page, or a later visit to the next one would find another order.
-        now = self.now if self.query.seen is None else self.scope.seen_at
-        fresh_at = now if self.query.sort is Sort.FRESH else None
-        head = ranked(self.gathering.candidates(), self.aim, fresh_at=fresh_at)
-        if self.scope.after is None and len(head) > PER_PAGE:
-            seen = self.query.seen or self._asked_at
-            remember_head(self.query, seen, Head(head, self.gathering.reach, self.gathering.more_hold_words))
+        head = self._ranked(self.gathering.candidates())
+        if len(head) > PER_PAGE:
+            known = Head(head, self.gathering.reach, self.gathering.more_hold_words)
+            remember_head(self.query, self.scope.asked_at, known)
         return head
 
+    def _ranked(self, candidates: list[Candidate]) -> list[Candidate]:
+        if self.query.sort is Sort.FRESH:
+            return ranked(candidates, self.aim, fresh_at=self.scope.fresh_at)
+        if self.query.sort is not Sort.OLDEST or self.aim.towards:
+            return ranked(candidates, self.aim)
+        # By date alone, and the later ones come first where nothing else decides.
+        for one in candidates:
+            one.added = -one.added
+        head = ranked(candidates, self.aim)
+        for one in candidates:
+            one.added = -one.added
+        return head
+
+    def by_similarity(self, head: list[Candidate]) -> list[Segment]:
+        """The nearest first, and then all others."""
+        nearest = sorted(head, key=lambda one: (-(one.similarity or 0), one.id))
+        return [self._of(nearest), Beyond(self.gathering, head, ()).rest(banded=False)]
+
     @property
-    def _asked_at(self) -> int:
-        """The end of the second in which this search is asked: the next one is asked for with it."""
-        return math.ceil(self.now.timestamp())
+    def _places(self) -> int:
+        """How many rows there are, with the places of those that are gone."""
+        return self.scope.total + len(self.gone)
 
     def _segments(self, head: list[Candidate]) -> list[Segment]:
         if self.query.is_empty:
-            return [_rows(self.scope.images.newest(), self.scope.total)]
+            return [_rows(by_date(self.scope.images, self.query), self.scope.total)]
         cut = self._cut()
-        if not any(one.band for one in head):
+        if not self._is_by_date and not any(one.band for one in head):
             cut = None
         bands, threshold = cut or (_CUTS[Minimum.RELATED], math.inf)
-        goes_on = self.gathering.more_hold_words or self._goes_on_beyond(head, threshold)
-        beyond = Beyond(self.gathering, head, bands, near=self._goes_on_beyond(head, threshold))
+        near = self._goes_on_beyond(head, threshold)
+        goes_on = self.gathering.more_hold_words or near
+        if self._is_by_date:
+            return self._dated(head, bands, near=near, goes_on=goes_on)
+        beyond = Beyond(self.gathering, head, bands, near=near, gone=len(self.gone))
+        if goes_on:
+            return self._by_band(head, bands, beyond)
         if cut is None:
-            return self._by_band(head, bands, beyond) if goes_on else [self._of(head), beyond.rest(banded=False)]
-        kept = [one for one in head if one.band in bands]
-        rest = [one for one in head if one.band not in bands]
-        if self.query.sort in (Sort.NEWEST, Sort.OLDEST):
-            if goes_on:
-                segments = [beyond.dated(kept, "created" if self.query.sort is Sort.OLDEST else "-created")]
-            else:
-                kept.sort(key=lambda one: one.added, reverse=self.query.sort is Sort.NEWEST)
-                segments = [self._of(kept)]
-            return segments if self._ends_at_the_cut else [*segments, self._of(rest), beyond.rest(banded=goes_on)]
-        return self._by_band(head, bands, beyond) if goes_on else [self._of(kept)]
+            return [self._of(head), beyond.rest(banded=False)]
+        return [self._of([one for one in head if one.band in bands])]
 
     def _by_band(self, head: list[Candidate], bands: Sequence[Band], beyond: Beyond) -> list[Segment]:
         """Each band with all its rows, candidates first, where there are more than these."""
@@ -154,16 +158,38 @@ class _Search:
             return segments
         return [*segments, self._of([one for one in head if one.band not in bands]), beyond.rest(banded=True)]
 
+    def _dated(self, head: list[Candidate], bands: Sequence[Band], *, near: bool, goes_on: bool) -> list[Segment]:
+        """What lies in the bands by date, and behind it all others."""
+        gone = len(self.gone)
+        if goes_on:  # the database puts in order what is there
+            head, gone = [one for one in head if one.id not in self.gone], 0
+        # Where nothing is measured, the nearest count as matches, as for saved searches.
+        nearest = {one.id for one in head[:NEAREST]} if self.aim.towards and not self.scale else set()
+        kept = [one for one in head if one.band in bands or one.id in nearest]
+        rest = [one for one in head if one.band not in bands and one.id not in nearest]
+        beyond = Beyond(self.gathering, head, bands, near=near, gone=gone)
+        if goes_on:
+            dated = beyond.dated(kept, "created" if self.query.sort is Sort.OLDEST else "-created")
+        else:
+            kept.sort(key=lambda one: one.added, reverse=self.query.sort is Sort.NEWEST)
+            dated = self._of(kept)
+        if self._ends_at_the_cut and not nearest and any(one.band for one in head):
+            return [dated]
+        return [dated, self._of(rest), beyond.rest(banded=goes_on)]
+
+    @property
+    def _is_by_date(self) -> bool:
+        return self.query.sort in (Sort.NEWEST, Sort.OLDEST)
+
     @property
     def _ends_at_the_cut(self) -> bool:
         return self.query.minimum is not Minimum.ANY
 
     def _cut(self) -> tuple[Sequence[Band], float] | None:
         """The bands that are shown alone, or sorted by date, and the least similarity in them; None for neither."""
-        by_date = self.query.sort in (Sort.NEWEST, Sort.OLDEST)
         minimum = self.query.minimum
         if minimum is Minimum.ANY:
-            if not by_date:
+            if not self._is_by_date:
                 return None
             minimum = Minimum.RELATED
         threshold = math.inf if not self.scale else self.scale.strong
@@ -173,7 +199,7 @@ class _Search:
 
     def _goes_on_beyond(self, head: Sequence[Candidate], similarity: float) -> bool:
         """Whether there may be rows at least so near that are no candidates."""
-        return self.scope.total > len(head) and self.gathering.reach >= similarity
+        return self._places > len(head) and self.gathering.reach >= similarity
 
     def _of(self, candidates: list[Candidate]) -> Segment:
         def fetch(start: int, stop: int) -> list[Image]:
@@ -181,7 +207,9 @@ class _Search:
             rows = Image.objects.for_lists().shown().in_bulk([one.id for one in wanted])
             return [_found(rows[one.id], one) for one in wanted if one.id in rows]
 
-        return Segment(len(candidates), fetch)
+        gone = [one.id in self.gone for one in candidates]
+        at_its_end = gone[::-1].index(False) if False in gone else len(gone)
+        return Segment(len(candidates), fetch, sum(gone), at_its_end)
 
 
 def _rows(images: ImageQuerySet, count: int) -> Segment:

@@ -1,7 +1,9 @@
 """The candidates of a search: the nearest rows, and those that its words find."""
 
 import uuid
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -13,6 +15,7 @@ from search.models import Image
 from search.querying import words
 from search.querying.aiming import Aim
 from search.querying.planning import BY_WORDS, SCAN, Plan, plan_for, planned
+from search.querying.query import SearchQuery, Sort
 from search.querying.ranking import Candidate
 from search.querying.scope import Scope
 from search.querysets import ImageQuerySet
@@ -20,6 +23,12 @@ from search.vectors import as_text
 
 MOST_BY_WORDS = 200
 """Rows found by their words that are candidates too."""
+ALIKE = 3
+"""Of rows that are equally near, copies of one picture, so many are candidates. The others follow behind all of them,
+or three thousand of them would be all that one sees."""
+CROWD = 10
+"""So many copies share one place in the index (pgvector's HNSW_HEAPTIDS); more of them crowd their neighbours out."""
+_ALL = 2**31 - 1
 _SQL = """
 SELECT search_image.id, extract(epoch FROM search_image.created)::float8, {columns}
 FROM {rows} CROSS JOIN (SELECT {vectors}) AS asked
@@ -33,7 +42,7 @@ class Gathering:
     """Candidates as they are brought from the database.
 
     `reach` is the least similarity of the nearest ones; `more_hold_words` tells whether more rows hold the words than
-    became candidates.
+    became candidates, and `has_copies` whether copies of the nearest were left out.
     """
 
     def __init__(self, scope: Scope, aim: Aim) -> None:
@@ -41,6 +50,7 @@ class Gathering:
         self.aim = aim
         self.reach = -1.0
         self.more_hold_words = False
+        self.has_copies = False
 
     def candidates(self) -> list[Candidate]:
         """Return the candidates, each once, in no order that counts."""
@@ -58,11 +68,35 @@ class Gathering:
         holds = self.scope.query.box.quoted or self.scope.by_words_alone
         plan = SCAN if holds else plan_for(self.scope.total, self.scope.counts.unfiltered)
         found = self._fetched(plan, plan.candidates, self.scope.images)
-        if not plan.is_exact and len(found) < min(plan.candidates, self.scope.total):
-            # The walk gave up before it met enough rows that pass the filter.
-            found = self._fetched(SCAN, plan.candidates, self.scope.images)
-        self.reach = min((one.similarity for one in found if one.similarity is not None), default=-1)
-        return found
+        if not plan.is_exact and not _is_whole(found, min(plan.candidates, self.scope.total)):
+            plan = replace(SCAN, candidates=plan.candidates)
+            found = self._fetched(plan, plan.candidates, self.scope.images)
+        kept = _without_copies(found)
+        if len(kept) < len(found) == plan.candidates:
+            # There are more of them, and other rows behind them.
+            kept = self._nearest_without_copies(plan.candidates)
+        # Copies that are no candidates may be nearer than the last of these.
+        candidates = {one.id for one in kept}
+        left_out = [one for one in found if one.id not in candidates]
+        self.has_copies = bool(left_out)
+        self.reach = max(_similarities(left_out), default=min(_similarities(kept), default=-1.0))
+        return kept
+
+    def _nearest_without_copies(self, most: int) -> list[Candidate]:
+        """Return the nearest rows, at most ALIKE of those that are equally near: copies of one picture."""
+        try:
+            sql, values = self._query(SCAN, _ALL, self.scope.images, None)
+        except EmptyResultSet:
+            return []
+        columns = ["id", "added", "distance", "exactness", "whole", "text_rank"]
+        columns += [f"away_{number}" for number in range(len(self.aim.away))]
+        named = ", ".join(columns)
+        return self._read(
+            SCAN,
+            f"SELECT {named} FROM (SELECT *, row_number() OVER (PARTITION BY distance ORDER BY id) AS place"  # noqa: S608
+            f" FROM ({sql}) AS found ({named})) AS told WHERE place <= {ALIKE} ORDER BY distance, id LIMIT {most}",
+            values,
+        )
 
     def _found_by_words(self, nearest: Sequence[uuid.UUID]) -> list[Candidate]:
         """The rows that hold the words best; and where more do, those among the nearest that hold them too."""
@@ -88,8 +122,8 @@ class Gathering:
         return words.exactness(self.scope.query.box.meant, self.scope.query.words)
 
     def by_distance(self, images: ImageQuerySet) -> ImageQuerySet:
-        """Nearest first; newest first, where nothing in particular is wanted."""
-        return images.by_distance(self.aim.towards.distance) if self.aim.towards else images.newest()
+        """Nearest first; by date, where nothing in particular is wanted."""
+        return images.by_distance(self.aim.towards.distance) if self.aim.towards else by_date(images, self.scope.query)
 
     def _fetched(self, plan: Plan, most: int, images: ImageQuerySet, holding: Func | None = None) -> list[Candidate]:
         """Return the nearest of these rows, the newest where nothing is wanted, or those that match words best, where
@@ -101,6 +135,9 @@ class Gathering:
             sql, values = self._query(plan, most, images, holding)
         except EmptyResultSet:
             return []
+        return self._read(plan, sql, values)
+
+    def _read(self, plan: Plan, sql: str, values: list[Any]) -> list[Candidate]:
         with planned(plan), connection.cursor() as cursor:
             cursor.execute(sql, values)
             rows = cursor.fetchall()
@@ -130,7 +167,8 @@ class Gathering:
         towards = {"towards": self.aim.towards.vector} if self.aim.towards else {}
         away = {f"away_{number}": one.vector for number, one in enumerate(self.aim.away)}
         distance = "embedding <=> towards" if towards else "NULL"
-        order = [distance if towards else "created DESC"]
+        by_date = "created" if self.scope.query.sort is Sort.OLDEST else "created DESC"
+        order = [distance if towards else by_date]
         if plan.is_exact or not towards:  # a walk has its own order; rows of one load have the same moment
             order.append("search_image.id")
         if holding:
@@ -149,6 +187,37 @@ class Gathering:
         vectors = [as_text(vector) for vector in [*towards.values(), *away.values()]]
         of_columns = chain.from_iterable(values for _part, values in texts)
         return sql, [*of_columns, *of_rows, *vectors, *of_conditions]
+
+
+def _is_whole(found: Sequence[Candidate], enough: int) -> bool:
+    """Whether a walk has brought what it must: enough rows, and no crowd of equally near ones.
+
+    It gives up early where a filter or deletions leave few. Copies of one picture are neighbours to nobody but each
+    other in the graph: a walk that comes among hundreds of them does not find out.
+    """
+    return len(found) >= enough and len(found) - len(_without_copies(found, CROWD)) == 0
+
+
+def _without_copies(found: Sequence[Candidate], alike: int = ALIKE) -> list[Candidate]:
+    """Return those of `found`, in order, without more than `alike` that are equally near."""
+    met: Counter[float] = Counter()
+    kept = []
+    for one in found:
+        if one.similarity is not None:
+            met[one.similarity] += 1
+            if met[one.similarity] > alike:
+                continue
+        kept.append(one)
+    return kept
+
+
+def _similarities(candidates: Sequence[Candidate]) -> list[float]:
+    return [one.similarity for one in candidates if one.similarity is not None]
+
+
+def by_date(images: ImageQuerySet, query: SearchQuery) -> ImageQuerySet:
+    """Return `images` newest first, or oldest first where `query` asks for that."""
+    return images.order_by("created", "id") if query.sort is Sort.OLDEST else images.newest()
 
 
 def settled(images: ImageQuerySet) -> ImageQuerySet:

@@ -1,7 +1,7 @@
 """The candidates of searches that somebody pages through, ranked: the next page need not gather them anew.
 
-They are as they were when the first page was asked for. That is what later pages show in any case: what was added
-since stays out of them, and rows that are hidden or deleted since are left out when their page is read.
+They are as they were when the first page was asked for. That is what later pages show in any case: what arrived
+since stays out of them, and rows that are hidden or deleted since leave their places empty.
 """
 
 import threading
@@ -34,7 +34,7 @@ _lock = threading.Lock()
 
 
 def remember_head(query: SearchQuery, seen: int, head: Head) -> None:
-    """Keep the head of the search whose first page was asked for at `seen`, in Unix seconds."""
+    """Keep the head of the search whose further pages are asked for with `seen`."""
     with _lock:
         _heads[_key(query, seen)] = time.monotonic(), head
         if len(_heads) > MOST:

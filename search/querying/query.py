@@ -47,7 +47,9 @@ class Minimum(StrEnum):
 
 
 class Sort(StrEnum):
-    """`newest` and `oldest` order the strong and related results; `fresh` lifts recent pictures gently."""
+    """`newest` and `oldest` order the strong and related results, or all where nothing in particular is wanted.
+
+    `fresh` lifts recent pictures gently."""
 
     SIMILARITY = "similarity"
     NEWEST = "newest"

@@ -81,8 +81,13 @@ class Judge:
         near = (one.similarity or 0.0) - loss * self.spread
         one.band = self.scale.band(near) if self.scale and one.similarity is not None else None
         if one.by_words and not loss:
-            one.band = Band.STRONG if one.whole or one.band is Band.STRONG else Band.RELATED
+            one.band = band_by_words(one.band, whole=one.whole)
         return near
+
+
+def band_by_words(band: Band | None, *, whole: bool) -> Band:
+    """Return the band of a row that holds the words, whole or their beginnings; `band` tells how it looks."""
+    return Band.STRONG if whole or band is Band.STRONG else Band.RELATED
 
 
 def ranked(candidates: Sequence[Candidate], aim: Aim, *, fresh_at: dt.datetime | None = None) -> list[Candidate]:

@@ -21,7 +21,9 @@ class ResultPage:
 
     Each image has its `similarity` to what is wanted, the `band` that this similarity lies in, and `by_words`, whether
     its title, tags or description hold what was written. `strong` counts the strong matches; where `strong_is_least`,
-    there may be more. `scale` is None while the collection is too small for bands to mean anything.
+    there may be more. `scale` is None while the collection is too small for bands to mean anything. `places` are more
+    than were `found` where some are gone since the first page: nobody moves up, or rows would be missed. From the page
+    `copies_from` on follow copies of pictures that stand before.
     """
 
     query: SearchQuery
@@ -32,10 +34,13 @@ class ResultPage:
     strong: int = 0
     strong_is_least: bool = False
     asked_at: int = 0
+    places: int | None = None
+    copies_from: int | None = None
 
     @cached_property
     def pages(self) -> int:
-        return max(1, -(-self.found // PER_PAGE))
+        places = self.found if self.places is None else self.places
+        return max(1, -(-places // PER_PAGE))
 
     @property
     def next(self) -> SearchQuery | None:
@@ -59,7 +64,7 @@ class ResultPage:
 
         The first page is always that of today.
         """
-        return replace(self.query, page=page, seen=(self.query.seen or self.asked_at) if page > 1 else None)
+        return replace(self.query, page=page, seen=self.asked_at if page > 1 else None)
 
     @cached_property
     def sections(self) -> list[tuple[Band | None, list[Image]]]:
@@ -79,10 +84,25 @@ class ResultPage:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of the results: how many they are, and what stands from one place to another."""
+    """A stretch of the results: how many places it has, and what stands from one to another.
+
+    Some of the places are empty, their rows `gone`; `gone_at_its_end` of them with no other behind them.
+    """
 
     count: int
     fetch: Callable[[int, int], list[Image]]
+    gone: int = 0
+    gone_at_its_end: int = 0
+
+
+def places_in(segments: Sequence[Segment]) -> int:
+    """How many places there are, up to the last that is not empty."""
+    places = sum(segment.count for segment in segments)
+    for segment in reversed(segments):
+        places -= segment.gone_at_its_end
+        if segment.gone_at_its_end < segment.count:
+            break
+    return places
 
 
 def part_of(segments: Sequence[Segment], start: int, stop: int) -> list[Image]:

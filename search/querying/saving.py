@@ -8,6 +8,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from search.models import QueryPicture, SavedSearch
+from search.models.arrivals import state
 from search.models.saved_searches import LONGEST_NAME, LONGEST_QUERY
 from search.querying.errors import BadQuery, NoSuchQuery
 from search.querying.parts import Kind
@@ -51,7 +52,9 @@ def save_search(user: "User", query: SearchQuery, name: str = "") -> tuple[Saved
             % {"limit": MOST_SAVED}
         )
     pictures = _pictures(query)
-    saved = SavedSearch.objects.create(user=user, query=address, name=clean_name(name) or _name_of(query))
+    saved = SavedSearch.objects.create(
+        user=user, query=address, name=clean_name(name) or _name_of(query), told_to=state().arrived
+    )
     saved.pictures.set(pictures)
     return saved, True
 

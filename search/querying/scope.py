@@ -2,34 +2,49 @@
 
 import datetime as dt
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.functional import cached_property
 
 from search.embedding import active_model
-from search.models import Image
+from search.models import Arrival, Image
+from search.models.arrivals import OLDEST_MOMENT, State, state
 from search.querying import words
 from search.querying.aiming import images_in
 from search.querying.counting import Counts
+from search.querying.parts import Part
 from search.querying.query import Mode, SearchQuery
 from search.querysets import ImageQuerySet
 
 
 class Scope:
-    """The rows that `query` may find; with `after`, those of them that were added after it.
+    """The rows that `query` may find, as far as the collection was when its first page was asked for.
 
     `text` matches the words that rows are found by, None where they aren't; with `by_words_alone` by nothing else.
     """
 
-    def __init__(self, query: SearchQuery, after: dt.datetime | None = None) -> None:
+    def __init__(self, query: SearchQuery, to: int | None = None) -> None:
+        """With `to`, as far as the collection was when this had arrived."""
         self.query = query
-        self.after = after
+        self._to = to
         meant = query.box.meant
         self.text = words.beginnings(meant) if meant and query.mode is not Mode.MEANING else None
         self.by_words_alone = bool(meant) and query.mode is Mode.WORDS
 
     @cached_property
+    def at(self) -> State:
+        """How far the collection is, without what arrived after the first page."""
+        now = state()
+        seen = self.query.seen
+        return now if seen is None or seen >= OLDEST_MOMENT else State(min(seen, now.arrived), now.changed)
+
+    @property
+    def wanted(self) -> list[Part]:
+        """The parts to be near to."""
+        return [part for part in self.query.wanted if not (self.by_words_alone and part.name == "q")]
+
+    @cached_property
     def counts(self) -> Counts:
-        return Counts(self._eligible(), self.query.filters, self._name())
+        return Counts(self._eligible(), self.query.filters, self._name(), self.at, self._arrival)
 
     @cached_property
     def images(self) -> ImageQuerySet:
@@ -38,21 +53,36 @@ class Scope:
     @cached_property
     def total(self) -> int:
         """How many rows there are: those that pass the filters, without what came later or was pointed at."""
-        if self.after is not None:
-            return self.images.count()
         outside = Q()
-        if self.query.seen is not None:
-            outside |= Q(created__gt=self.seen_at)
+        if self._moment:
+            outside |= Q(created__gt=self._moment)
         if pointed_at := images_in(self.query):
             outside |= Q(pk__in=pointed_at)
         if not outside:
             return self.counts.total
-        return self.counts.total - self.query.filters.apply(self._eligible()).filter(outside).count()
+        there = self._arrived(self.query.filters.apply(self._eligible()))
+        return self.counts.total - there.filter(outside).count()
 
     @property
-    def seen_at(self) -> dt.datetime:
-        """When somebody began to page through these results."""
-        return dt.datetime.fromtimestamp(self.query.seen or 0, dt.UTC)
+    def asked_at(self) -> int:
+        """What addresses of further pages say of how far the collection was on the first."""
+        return self.query.seen if self._moment and self.query.seen else self.at.arrived
+
+    @cached_property
+    def fresh_at(self) -> dt.datetime:
+        """The moment of the last arrival: at every later visit, pages are as fresh as they were then."""
+        return self._moment or Arrival.moment_of(self.at.arrived)
+
+    @property
+    def _moment(self) -> dt.datetime | None:
+        """When somebody began to page through these results, where an address of an older version says so."""
+        seen = self.query.seen
+        return dt.datetime.fromtimestamp(seen, dt.UTC) if seen is not None and seen >= OLDEST_MOMENT else None
+
+    @property
+    def _arrival(self) -> str:
+        """By which number rows arrive: pending ones are among all pictures, and no search finds them."""
+        return "shown" if self.query.is_empty else "searchable"
 
     def _eligible(self) -> ImageQuerySet:
         """All rows that the search may find, whatever is filtered."""
@@ -69,10 +99,15 @@ class Scope:
         alone = self.query.box.meant if self.by_words_alone else ""
         return f"{'shown' if self.query.is_empty else active_model()}\n{self.query.box.quoted}\n{alone}"
 
+    def _arrived(self, images: ImageQuerySet) -> ImageQuerySet:
+        """Without what arrived since the first page, be it in this very moment: pages would repeat and skip rows."""
+        last = self.at.arrived if self._to is None else self._to
+        later = Arrival.objects.filter(**{"image": OuterRef("pk"), f"{self._arrival}__gt": last})
+        return images.exclude(Exists(later))
+
     def _visible(self, images: ImageQuerySet) -> ImageQuerySet:
-        if self.query.seen is not None:
-            images = images.filter(created__lte=self.seen_at)
-        if self.after is not None:
-            images = images.filter(created__gt=self.after)
+        images = self._arrived(images)
+        if self._moment:
+            images = images.filter(created__lte=self._moment)
         pointed_at = images_in(self.query)
         return images.exclude(pk__in=pointed_at) if pointed_at else images

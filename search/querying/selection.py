@@ -30,15 +30,15 @@ class Selection:
         given = params.getlist("id")
         if not given:
             raise BadSelection(_("Choose at least one picture."))
-        if len(given) > MOST:
-            raise BadSelection(
-                _("You chose %(number)s pictures; at most %(limit)s can be taken at once.")
-                % {"number": f"{len(given):,}", "limit": f"{MOST:,}"}
-            )
         try:
             ids = list(dict.fromkeys(uuid.UUID(value) for value in given))
         except ValueError:
             raise BadSelection(_("One of the pictures is named wrongly. Go back and choose them again.")) from None
+        if len(ids) > MOST:
+            raise BadSelection(
+                _("You chose %(number)s pictures; at most %(limit)s can be taken at once.")
+                % {"number": f"{len(ids):,}", "limit": f"{MOST:,}"}
+            )
         similarities = {image_id: _similarity(params.get(f"similarity-{image_id}", "")) for image_id in ids}
         return cls(ids, {image_id: value for image_id, value in similarities.items() if value is not None})
 

@@ -39,7 +39,7 @@ def page_url(results: ResultPage, page: int) -> str:
 @register.simple_tag
 def page_numbers(results: ResultPage) -> list[int | None]:
     """Return the first, the last and the pages around this one, with None for those between."""
-    pages = Paginator(range(results.found), PER_PAGE)
+    pages = Paginator(range(results.pages * PER_PAGE), PER_PAGE)
     numbers = pages.get_elided_page_range(min(results.query.page, results.pages), on_each_side=1, on_ends=1)
     # What stands for the pages between is translated, so it can be told by its type only.
     return [number if isinstance(number, int) else None for number in numbers]

@@ -1,8 +1,10 @@
 """A saved search as an Atom feed, for feed readers: they know its address, and no password."""
 
 import datetime as dt
+import hashlib
 import re
 import uuid
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -18,36 +20,48 @@ from django.views.decorators.http import conditional_page
 from search import storage
 from search.models import Image, SavedSearch
 from search.querying import BadQuery
-from search.querying.newcomers import new_matches
+from search.querying.newcomers import News, Window, new_matches
 from search.querying.saving import read_query
 from search.templatetags.pictures import search_url
 from search.views.methods import require_safe
 
 ENTRIES = 50
-_BEGINNING = dt.datetime.fromtimestamp(0, dt.UTC)
+_NONE = News([], None)
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 class _AtomFeed(Atom1Feed):
     def latest_post_date(self) -> dt.datetime:
-        # Django's is the present moment for a feed without entries, which would be a new feed each second.
-        dates = [item["updateddate"] for item in self.items]
-        latest: dt.datetime = max(dates, default=self.feed["created"])
-        return latest
+        modified: dt.datetime = self.feed["modified"]
+        return modified
+
+    def add_root_elements(self, handler: Any) -> None:
+        super().add_root_elements(handler)
+        if self.feed["next"]:  # RFC 5005, section 3
+            handler.addQuickElement("link", "", {"rel": "next", "href": self.feed["next"]})
 
 
 @require_safe
 @cache_control(private=True, max_age=300)
 @conditional_page
 def feed(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
-    """The newest matches first; without entries where there are none, or where the search can't be run any more."""
+    """The last matches to arrive first; without entries where there are none, or the search can't be run any more.
+
+    A link leads to those before them, however many pictures came at once.
+    """
     saved = get_object_or_404(SavedSearch, token=token, user__is_active=True)
-    problem, images, page = "", [], reverse("search")
+    problem, news, page = "", _NONE, reverse("search")
+    to = request.GET.get("to", "")
     try:
         query = read_query(saved.query)
-        page, images = search_url(query), new_matches(query, _BEGINNING, ENTRIES)
+        page = search_url(query)
+        window = Window.since(0)
+        if to.isascii() and to.isdecimal():
+            window = Window(0, min(int(to[:20]), window.to))
+        news = new_matches(query, window, ENTRIES)
     except BadQuery as error:
         problem = str(error)
+    further = f"{request.build_absolute_uri(request.path)}?to={news.rest.to}" if news.rest else ""
     atom = _AtomFeed(
         title=_in_xml(saved.name),
         link=request.build_absolute_uri(page),
@@ -57,13 +71,27 @@ def feed(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
         feed_url=request.build_absolute_uri(request.path),
         feed_guid=saved.token.urn,
         language=get_language(),
-        created=saved.created,
+        modified=_modified(saved, news, problem, is_whole=not to),
+        next=further,
     )
-    for image in images:
+    for image in news.images:
         _add(atom, image, request)
     response = HttpResponse(atom.writeString("utf-8"), content_type=atom.content_type)
     response["Last-Modified"] = http_date(atom.latest_post_date().timestamp())
     return response
+
+
+def _modified(saved: SavedSearch, news: News, problem: str, *, is_whole: bool) -> dt.datetime:
+    """Return when the feed changed last: since entries also go, by more than what is in it now."""
+    entries = max((image.updated for image in news.images), default=saved.created)
+    if not is_whole:
+        return entries
+    told = [
+        (image.id, image.title, image.author, image.licence, image.tags, image.updated, image.arrival.moment)
+        for image in news.images
+    ]
+    digest = hashlib.sha256(repr((saved.name, bool(problem), told)).encode()).hexdigest()
+    return saved.note_feed(digest, entries)
 
 
 def _add(atom: Atom1Feed, image: Image, request: HttpRequest) -> None:
@@ -77,7 +105,7 @@ def _add(atom: Atom1Feed, image: Image, request: HttpRequest) -> None:
         description=_in_xml(render_to_string("search/_partials/feed_entry.html", content)),
         unique_id=image.id.urn,
         author_name=_in_xml(image.author) or None,
-        pubdate=image.created,
+        pubdate=image.arrival.moment,
         updateddate=image.updated,
         categories=[_in_xml(tag) for tag in image.tags],
     )

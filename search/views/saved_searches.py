@@ -1,7 +1,7 @@
 """The searches that somebody keeps: what is new in each, their names, and the feed of each."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -15,29 +15,32 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from search.embedding import ModelUnavailable
-from search.models import SavedSearch
+from search.models import Arrival, SavedSearch
 from search.querying import BadQuery, NoSuchQuery
-from search.querying.newcomers import new_matches
+from search.querying.newcomers import Window, count_new, new_matches
 from search.querying.saving import clean_name, read_query, save_search
 from search.templatetags.pictures import search_url
 from search.views.errors import error_page
 from search.views.methods import require_http_methods, require_POST, require_safe
 
 MOST_NEW = 100
-"""So many new pictures are counted and shown; more are "100 or more"."""
+"""So many new pictures are counted, and shown on a page; more are "100 or more"."""
+COUNTED_AMONG = 4_000
+"""So many of what arrived are looked at for each search of the list: fifty of them cost a second at most."""
+_LATEST = 2**63 - 1
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A saved search in the list; `new` is None where it can't be told, and `problem` says why."""
+    """A saved search in the list; `new` is None where it can't be told, and `problem` says why.
+
+    `has_more` where so much arrived that not all of it was looked at, or more matches than are counted.
+    """
 
     saved: SavedSearch
     new: int | None = None
     problem: str = ""
-
-    @property
-    def has_more(self) -> bool:
-        return self.new == MOST_NEW
+    has_more: bool = False
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -70,13 +73,18 @@ def save(request: HttpRequest) -> HttpResponse:
 def saved_searches(request: HttpRequest) -> HttpResponse:
     """All of them, with how many pictures are new in each."""
     assert request.user.is_authenticated
-    searches = [_listed(saved) for saved in SavedSearch.objects.filter(user=request.user)]
+    saved_by_user = list(SavedSearch.objects.filter(user=request.user))
+    recent = Window.since(0).newest(COUNTED_AMONG) if saved_by_user else Window(0, 0)
+    searches = [_listed(saved, recent) for saved in saved_by_user]
     return render(request, "search/saved_searches.html", {"searches": searches})
 
 
-def _listed(saved: SavedSearch) -> Listed:
+def _listed(saved: SavedSearch, recent: Window) -> Listed:
     try:
-        return Listed(saved, len(new_matches(read_query(saved.query), saved.last_seen, MOST_NEW)))
+        told = saved.told
+        window = replace(recent, after=max(told, recent.after))
+        new = count_new(read_query(saved.query), window, MOST_NEW)
+        return Listed(saved, new, has_more=new == MOST_NEW or told < recent.after)
     except BadQuery as problem:
         return Listed(saved, problem=str(problem))
     except ModelUnavailable:
@@ -87,21 +95,31 @@ def _listed(saved: SavedSearch) -> Listed:
 @require_safe
 @never_cache
 def saved_search(request: HttpRequest, search_id: int) -> HttpResponse:
-    """What is new in one of them. The address says since when, so that the page can be loaded again."""
+    """What is new in one of them. The address says since when, so that the page can be loaded again.
+
+    It names the last arrival that its owner was told of, and the moment for people; addresses of older versions name
+    the moment alone. Further pages are of what arrived up to a number, so that what comes meanwhile moves nothing.
+    """
     saved = _own(request, search_id)
     since, now = _moment(request.GET.get("since", "")), timezone.now()
     if since is None:
-        since_then = saved.last_seen.astimezone(dt.UTC).isoformat()
-        return HttpResponseRedirect(f"{saved.get_absolute_url()}?{urlencode({'since': since_then})}")
+        params = {"after": saved.told, "since": saved.last_seen.astimezone(dt.UTC).isoformat()}
+        return HttpResponseRedirect(f"{saved.get_absolute_url()}?{urlencode(params)}")
+    after, to = _number(request.GET.get("after", "")), _number(request.GET.get("to", ""))
+    window = Window.since(Arrival.number_at(since) if after is None else after)
+    if to is not None:
+        window = replace(window, to=min(to, window.to))
     context: dict[str, object] = {"saved": saved, "since": since}
     try:
         query = read_query(saved.query)
-        context |= {"query": query, "images": new_matches(query, since, MOST_NEW), "most": MOST_NEW}
+        news = new_matches(query, window, MOST_NEW)
+        further = news.rest and {"after": window.after, "to": news.rest.to, "since": request.GET["since"]}
+        context |= {"query": query, "images": news.images, "further": further and urlencode(further)}
     except BadQuery as problem:
         context |= {"problem": str(problem)}
     response = render(request, "search/saved_search.html", context)
     if request.method == "GET" and "images" in context:
-        saved.note_seen(now)
+        saved.note_seen(now, window.to)
     return response
 
 
@@ -130,6 +148,12 @@ def _own(request: HttpRequest, search_id: int) -> SavedSearch:
     """Return a saved search of this person. Raises Http404, for those of others too."""
     assert request.user.is_authenticated
     return get_object_or_404(SavedSearch, user=request.user, pk=search_id)
+
+
+def _number(text: str) -> int | None:
+    """Return the number that an address names, None for none."""
+    text = text.strip()
+    return min(int(text[:20]), _LATEST) if text.isascii() and text.isdecimal() else None
 
 
 def _moment(text: str) -> dt.datetime | None:
