@@ -18,7 +18,7 @@ from search.embedding.identity import forget_identities
 from search.evaluation import background, calibrate, calibrate_if_due, calibrate_soon_if_due, calibration, is_due
 from search.evaluation.bank import bank_vectors, queries
 from search.models import Calibration, Image
-from search.querying import planning, relevance
+from search.querying import relevance
 from search.querying.planning import Plan
 from search.querying.relevance import scale_of
 from search.vectors import Vector, Vectors
@@ -102,10 +102,7 @@ def test_a_walk_that_brings_one_row_is_no_reason_to_fail(monkeypatch):
     calibrate()
     exact = Calibration.objects.get()
     monkeypatch.setattr(calibration, "EXACT_BELOW", 50)
-    short = planning.Plan(
-        "SET LOCAL enable_sort = off; SET LOCAL hnsw.ef_search = 1; SET LOCAL hnsw.iterative_scan = off"
-    )
-    monkeypatch.setattr(calibration, "walk", lambda count, rows: short)
+    monkeypatch.setattr(calibration, "plan_for", lambda matching, rows: GIVES_UP)
     calibrate()
     measured = Calibration.objects.get()
     assert measured.words_match == pytest.approx(exact.words_match, abs=0.01)
