@@ -31,6 +31,8 @@ _REASONS = {
     "InvalidObjectState": "It lies in an archive of the object storage, from which it must be restored first.",
 }
 _NOT_THERE = {"NoSuchBucket", "NoSuchKey", "404"}
+_NOT_TO_BE_SEEN = {403, 404}
+"""Who may not list a bucket is told 403 of what isn't in it."""
 _NO_KEYS = "It was asked without keys, since none are set; buckets whose reader pays want `requester_pays` too."
 
 
@@ -131,8 +133,10 @@ def version_of(location: str) -> str | None:
     bucket, key = split(location)
     try:
         version: str = client(bucket).head_object(Bucket=bucket, Key=key, **request_options(bucket))["ETag"]
-    except ClientError:
-        return None
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] in _NOT_TO_BE_SEEN:
+            return None
+        raise
     return version
 
 

@@ -8,15 +8,17 @@ const OF_OURS = [
 // Reads it all at once: after the event nothing of it can be read any more. Where there are words, they are what is
 // meant: Word and Excel put a picture of what was copied beside them.
 export function readGiven(data) {
-  const page = new DOMParser().parseFromString(data.getData("text/html"), "text/html");
-  for (const unseen of page.querySelectorAll("style, script, title")) unseen.remove();
-  const sources = [...page.images].map((picture) => picture.getAttribute("src") || firstOf(picture.srcset));
+  // Not as a page of its own, whose styles our security policy would complain of.
+  const page = document.createElement("template");
+  page.innerHTML = data.getData("text/html");
+  for (const unseen of page.content.querySelectorAll("style, script, title")) unseen.remove();
+  const sources = [...page.content.querySelectorAll("img")].map((picture) => picture.getAttribute("src") || firstOf(picture.srcset));
   const links = data.getData("text/uri-list").split(/\r?\n/);
   const addresses = [...sources, ...links].map((one) => one.trim()).filter((one) => /^[a-z][a-z0-9+.-]*:/i.test(one));
   const folders = entriesOf(data).filter((entry) => entry.isDirectory);
   const files = [...data.files].filter((file) => !folders.some((folder) => folder.name === file.name));
   const plain = data.getData("text/plain").trim();
-  const words = plain ? !names(plain, [...files, ...folders], addresses) && plain : page.body.textContent.trim();
+  const words = plain ? !names(plain, [...files, ...folders], addresses) && plain : page.content.textContent.trim();
   return { files, folders, addresses, hasText: plain !== "", words: words || "" };
 }
 
