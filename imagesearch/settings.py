@@ -25,6 +25,7 @@ from imagesearch.environment import (
     local_secret_key,
     postgres_url,
     read_env_file,
+    region_name,
     text,
     time_zone,
     web_address,
@@ -214,7 +215,7 @@ check_keys({name: text(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCES
 # For pictures in other buckets too, whose originals may stay there.
 S3_CONNECTION = {
     "endpoint_url": S3_ENDPOINT_URL or None,
-    "region_name": text("AWS_S3_REGION_NAME") or None,
+    "region_name": region_name("AWS_S3_REGION_NAME") or None,
     "access_key": text("AWS_ACCESS_KEY_ID") or None,
     "secret_key": text("AWS_SECRET_ACCESS_KEY") or None,
     "security_token": text("AWS_SESSION_TOKEN") or None,
