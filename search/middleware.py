@@ -113,7 +113,11 @@ class BodyLimits:
         if getattr(body, "is_in_chunks", False):
             body.limit_to(most, uploads.TooLarge(most))  # its length is not told before its end
         elif length > most:
-            raise uploads.TooLarge(most, picture=length if name in uploads.ONE_PICTURE else None)
+            from search.views.errors import bad_request  # noqa: PLC0415 - which builds on this module
+
+            # Not raised: with DEBUG on, as at home, Django would show where in the code that was.
+            picture = length if name in uploads.ONE_PICTURE else None
+            return bad_request(request, uploads.TooLarge(most, picture=picture))
         if not uploads.fits_the_disk(min(length, most)):
             return unavailable_page(request, uploads.DiskFull())
         request.upload_handlers = [uploads.LimitedUploadHandler(request, uploads.files_taken(name))]

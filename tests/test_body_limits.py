@@ -75,6 +75,17 @@ def test_a_program_is_told_so_as_a_problem(client: Client, path: str) -> None:
     assert "This file has 50 MB; the limit is 20." in answer.content.decode()
 
 
+@pytest.mark.parametrize("path", ["/search/picture", "/api/search/picture"])
+def test_at_home_too_it_is_told_in_words(client: Client, settings: Any, path: str) -> None:
+    settings.DEBUG = True  # as where nothing is configured
+
+    answer = announce(client, path, 50_000_000)
+
+    assert answer.status_code == 413
+    assert "This file has 50 MB; the limit is 20." in answer.content.decode()
+    assert "Traceback" not in answer.content.decode()
+
+
 def test_a_form_of_many_pictures_may_be_as_large_as_its_setting(client: Client, alice: Any, settings: Any) -> None:
     settings.UPLOAD_MAX_REQUEST_MB = 30
     client.force_login(alice)
