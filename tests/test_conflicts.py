@@ -284,6 +284,20 @@ def test_a_new_password_changes_nothing_else_of_an_account(alice: User) -> None:
     assert User.objects.get(pk=alice.pk).check_password("another new secret")
 
 
+def test_a_password_that_could_not_be_changed_is_not_said_to_be(
+    client: Client, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.force_login(alice)
+    client.raise_request_exception = False
+    words = {"new_password1": "a long new secret", "new_password2": "a long new secret"}
+    with monkeypatch.context() as away:
+        away.setattr(ChangePasswordForm, "save", lambda _form: raise_with_code("57P01"))
+        answer = client.post(reverse("change-password"), {"old_password": "alice's secret", **words})
+
+    assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert said(client.get("/")) == ""
+
+
 # Two curators
 
 
