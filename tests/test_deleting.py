@@ -9,7 +9,6 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from search import storage
@@ -19,7 +18,7 @@ from search.models import Image, OwedDeletion, Report
 from search.models.image import content_id
 from search.storage import MissingObject, StorageUnavailable
 from tests.admin_pages import act, said
-from tests.base import many_images, picture_bytes, stored_image
+from tests.base import picture_bytes, stored_image
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -346,13 +345,3 @@ def test_work_that_fails_is_logged_and_done_again_when_it_is_asked_for_again(cap
 
     assert len(done) == 2
     assert [record.exc_info is not None for record in caplog.records] == [True, True]
-
-
-def test_to_owe_a_deletion_takes_one_statement_while_the_pictures_are_locked() -> None:
-    many_images(5)
-
-    with CaptureQueriesContext(connection) as queries, transaction.atomic():
-        Image.objects.all().delete()
-
-    assert len([query for query in queries if "oweddeletion" in query["sql"]]) == 5
-    assert not [query for query in queries if "SAVEPOINT" in query["sql"]]

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 @receiver(post_delete, sender=Image, dispatch_uid="owe-deletion-of-objects")
 def owe_deletion(instance: Image, **kwargs: Any) -> None:
-    OwedDeletion.objects.bulk_create([OwedDeletion(pk=instance.pk)], ignore_conflicts=True)
+    OwedDeletion.objects.get_or_create(pk=instance.pk)
     # Once for all that a transaction deletes: where the storage hangs, each time would wait for it anew.
     if not any(waiting[1] == _settling.soon for waiting in connection.run_on_commit):
         transaction.on_commit(_settling.soon)
