@@ -35,7 +35,11 @@ def read_env_file(path: Path, *, over_blank: bool = False) -> None:
     """
     if not path.is_file():
         return
-    for number, line in enumerate(path.read_text("utf-8", errors="replace").splitlines(), start=1):
+    try:
+        lines = path.read_text("utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{path} can't be read: {error.strerror}.") from error
+    for number, line in enumerate(lines, start=1):
         variable = _VARIABLE.match(line)
         if line and not line.startswith("#") and not variable:
             raise ImproperlyConfigured(f"Line {number} of {path}: write NAME=value, without spaces around the name.")
@@ -51,6 +55,14 @@ def wrong(name: str, value: str, mend: str) -> ImproperlyConfigured:
 def text(name: str, default: str = "") -> str:
     # Not Env.str: it takes a secret that begins with a dollar for the name of another variable.
     return os.environ.get(name, default).strip()
+
+
+def folder(name: str, default: Path) -> Path:
+    """A folder, which need not be there."""
+    value = text(name)
+    if value.startswith("~"):  # which a shell makes a home folder of, and a `.env` file a folder of that name
+        raise wrong(name, value, "write the whole path, such as /home/alice/pictures.")
+    return Path(value or default).resolve()
 
 
 def flag(name: str, *, default: bool) -> bool:

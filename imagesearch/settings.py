@@ -20,6 +20,7 @@ from imagesearch.environment import (
     bucket_name,
     choice,
     flag,
+    folder,
     host_names,
     listening_names,
     local_secret_key,
@@ -38,7 +39,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 read_env_file(BASE_DIR / ".env")
 
 # Everything that a running system writes, unless a database and a bucket are configured.
-DATA_DIR = Path(text("DATA_DIR") or BASE_DIR / "var").resolve()
+DATA_DIR = folder("DATA_DIR", BASE_DIR / "var")
 # `make demo` notes here which models its pictures were embedded with.
 read_env_file(DATA_DIR / "demo.env", over_blank=True)
 

@@ -101,6 +101,7 @@ def test_what_is_not_set_or_blank_is_the_default(monkeypatch: pytest.MonkeyPatch
         (environment.host_names, {"default": []}, "https://pictures.example.org", "without https://"),
         (environment.host_names, {"default": []}, "pictures.example.org:8000", "without https:// and port"),
         (environment.host_names, {"default": []}, "pictures.example.org/", "alone"),
+        (environment.folder, {"default": Path("/var")}, "~/pictures", "write the whole path"),
         (environment.host_names, {"default": []}, "*.example.org", "write .example.org"),
         (environment.web_origins, {}, "https://me@pictures.example.org", "alone"),
         (environment.web_origins, {}, "https://pictures.example.org?a=b", "alone"),
@@ -322,6 +323,11 @@ def test_a_blank_variable_wins_over_a_file_unless_it_shall_not(
 
     assert os.environ["BLANK"] == wins
     assert os.environ["SET_OUTSIDE"] == "from the environment"
+
+
+def test_a_file_that_can_not_be_read_is_told() -> None:
+    with pytest.raises(ImproperlyConfigured, match="/proc/self/mem can't be read: Input/output error"):
+        environment.read_env_file(Path("/proc/self/mem"))
 
 
 def test_no_file_is_no_error(tmp_path: Path) -> None:
