@@ -4,7 +4,7 @@ Nothing of it asks a server: that is `/readyz`.
 """
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -21,8 +21,9 @@ def check_storage(*, bucket: str, folder: str, endpoint: str, public: str, throu
     if public and through_site:
         mend = "with PICTURES_THROUGH_SITE=on nobody is sent there: remove one of the two."
         raise wrong("S3_PUBLIC_BASE_URL", public, mend)
-    if public and folder and not f"{urlsplit(public).path}/".endswith(f"/{folder}/"):
-        mend = f"pictures lie in the folder {folder} (AWS_LOCATION): write {public}/{folder}, or remove AWS_LOCATION."
+    if public and folder and not f"{unquote(urlsplit(public).path)}/".endswith(f"/{folder}/"):
+        whole = f"{public}/{quote(folder)}"
+        mend = f"pictures lie in the folder {folder} (AWS_LOCATION): write {whole}, or remove AWS_LOCATION."
         raise wrong("S3_PUBLIC_BASE_URL", public, mend)
     if bucket and urlsplit(endpoint).path.rstrip("/").endswith(f"/{bucket}"):
         mend = f"the bucket stands in AWS_STORAGE_BUCKET_NAME alone: write {endpoint.removesuffix(f'/{bucket}')}."

@@ -119,6 +119,8 @@ def _check(name: str, value: str) -> None:
         raise WrongDatabaseUrl(f"{told} is no parameter of a connection to PostgreSQL.")
     if lower != name and lower != "disable_server_side_cursors":
         raise WrongDatabaseUrl(f"Write {name} in small letters.")
+    if "\0" in value:
+        raise WrongDatabaseUrl(f"{name} has a character %00, which nothing in PostgreSQL may have.")
     if name in _NUMBERS and not re.fullmatch(r"-?\d{1,9}", value, flags=re.ASCII):
         raise WrongDatabaseUrl(f"{name} is a whole number.")
     if name in _CHOICES and value not in _CHOICES[name]:

@@ -38,7 +38,11 @@ def read_env_file(path: Path, *, over_blank: bool = False) -> None:
     """
     if not path.is_file():
         return
-    for number, line in enumerate(path.read_text("utf-8", errors="replace").splitlines(), start=1):
+    try:
+        lines = path.read_text("utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{path} can't be read: {error.strerror}.") from error
+    for number, line in enumerate(lines, start=1):
         variable = _VARIABLE.match(line)
         if line and not line.startswith("#") and not variable:
             raise ImproperlyConfigured(f"Line {number} of {path}: write NAME=value, without spaces around the name.")
@@ -54,6 +58,14 @@ def wrong(name: str, value: str, mend: str) -> ImproperlyConfigured:
 def text(name: str, default: str = "") -> str:
     # Not Env.str: it takes a secret that begins with a dollar for the name of another variable.
     return os.environ.get(name, default).strip()
+
+
+def folder(name: str, default: Path) -> Path:
+    """A folder, which need not be there."""
+    value = text(name)
+    if value.startswith("~"):  # which a shell makes a home folder of, and a `.env` file a folder of that name
+        raise wrong(name, value, "write the whole path, such as /home/alice/pictures.")
+    return Path(value or default).resolve()
 
 
 def flag(name: str, *, default: bool) -> bool:
@@ -86,18 +98,33 @@ def web_address(name: str) -> str:
     value = text(name)
     if not value:
         return ""
-    try:
-        parts = urlsplit(value)
-        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-        valid = valid and not (parts.query or parts.fragment)  # what is added to it would end up behind them
-        has_password = "@" in parts.netloc
-    except ValueError:
-        valid = has_password = False
-    if has_password:  # which is not repeated
+    if "@" in value.partition("://")[2].partition("/")[0]:  # a password, which is not repeated
         raise ImproperlyConfigured(f"{name} has a name or a password in it: remove what is before @.")
-    if not valid:
+    if not is_web_address(value):
         raise wrong(name, value, "write a whole address such as https://pictures.example.org.")
     return value.rstrip("/")
+
+
+def is_web_address(value: str) -> bool:
+    """Whether this is an http or https URL of a server, to which the rest of a path can be added."""
+    try:
+        parts = urlsplit(value)
+        is_server = bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and is_server and not (parts.query or parts.fragment)
+
+
+def is_region(value: str) -> bool:
+    """Whether botocore takes this for a region's name: any other it refuses at the first picture."""
+    return bool(re.fullmatch(r"(?!\d+$)(?!-)[A-Za-z0-9-]{1,63}(?<!-)", value))
+
+
+def region_name(name: str) -> str:
+    value = text(name)
+    if value and not is_region(value):
+        raise wrong(name, value, "write a region's name such as eu-central-1.")
+    return value
 
 
 def bucket_name(name: str) -> str:
@@ -125,7 +152,7 @@ def web_origins(name: str, *, wildcards: bool = False) -> list[str]:
             below = ", or https://*.example.org for all below" if wildcards else ""
             raise wrong(name, origin, f"write each origin out, such as https://pictures.example.org{below}.")
         # Browsers send an origin without a slash at its end, and Django compares whole strings.
-        if not re.fullmatch(r"https?://[^/\s]+", origin):
+        if not re.fullmatch(r"https?://[^/?#@\s]+", origin):
             raise wrong(name, origin, "write scheme and host of each origin alone: https://pictures.example.org.")
     return origins
 
@@ -134,6 +161,8 @@ def host_names(name: str, default: Sequence[str]) -> list[str]:
     """Hosts as a browser asks for them, without scheme, port or path: Django never finds any other equal."""
     hosts = [_in_brackets(host) for host in names(name, default)]
     for host in hosts:
+        if "*" in host and host != "*":
+            raise wrong(name, host, "write .example.org for all names below example.org, or * for any host at all.")
         if not _HOST.fullmatch(host):
             raise wrong(name, host, "write each host alone, without https:// and port, such as pictures.example.org.")
     return hosts

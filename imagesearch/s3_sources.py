@@ -3,9 +3,8 @@
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
-from imagesearch.environment import wrong
+from imagesearch.environment import is_region, is_web_address, wrong
 
 STYLES = ("auto", "path", "virtual")
 _EXAMPLE = '{"bucket": {"endpoint": "https://s3.example.org", "anonymous": true}}'
@@ -15,17 +14,12 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value)
 
 
-def _is_address(value: Any) -> bool:
-    try:
-        parts = urlsplit(value if isinstance(value, str) else "")
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
 _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "endpoint": (_is_address, "a whole address such as https://s3.example.org"),
-    "region": (_is_text, "a name such as eu-central-1"),
+    "endpoint": (
+        lambda value: _is_text(value) and is_web_address(value),
+        "a whole address such as https://s3.example.org",
+    ),
+    "region": (lambda value: _is_text(value) and is_region(value), "a name such as eu-central-1"),
     "access_key": (_is_text, "a text"),
     "secret_key": (_is_text, "a text"),
     "session_token": (_is_text, "a text"),

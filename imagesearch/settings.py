@@ -22,11 +22,13 @@ from imagesearch.environment import (
     check_secret_key,
     choice,
     flag,
+    folder,
     host_names,
     listening_names,
     local_secret_key,
     postgres_url,
     read_env_file,
+    region_name,
     text,
     time_zone,
     web_address,
@@ -39,7 +41,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 read_env_file(BASE_DIR / ".env")
 
 # Everything that a running system writes, unless a database and a bucket are configured.
-DATA_DIR = Path(text("DATA_DIR") or BASE_DIR / "var").resolve()
+DATA_DIR = folder("DATA_DIR", BASE_DIR / "var")
 # `make demo` notes here which models its pictures were embedded with.
 read_env_file(DATA_DIR / "demo.env", over_blank=True)
 
@@ -219,7 +221,7 @@ check_keys({name: text(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCES
 # For pictures in other buckets too, whose originals may stay there.
 S3_CONNECTION = {
     "endpoint_url": S3_ENDPOINT_URL or None,
-    "region_name": text("AWS_S3_REGION_NAME") or None,
+    "region_name": region_name("AWS_S3_REGION_NAME") or None,
     "access_key": text("AWS_ACCESS_KEY_ID") or None,
     "secret_key": text("AWS_SECRET_ACCESS_KEY") or None,
     "security_token": text("AWS_SESSION_TOKEN") or None,

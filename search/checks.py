@@ -190,11 +190,15 @@ def pgvector_is_recent(
     """Without iterative index scans searches come back short."""
     if not databases or "default" not in databases:
         return []
-    with connections["default"].cursor() as cursor:
-        cursor.execute(
-            "SELECT coalesce(installed_version, default_version) FROM pg_available_extensions WHERE name = 'vector'"
-        )
-        row = cursor.fetchone()
+    try:
+        with connections["default"].cursor() as cursor:
+            cursor.execute(
+                "SELECT coalesce(installed_version, default_version)"
+                " FROM pg_available_extensions WHERE name = 'vector'"
+            )
+            row = cursor.fetchone()
+    except DatabaseError as error:  # which the other checks leave to this one
+        return [Error(f"The database can't be asked: {error}", hint="Look at DATABASE_URL.", id="search.E012")]
     if row is None:
         return [
             Error(

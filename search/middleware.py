@@ -108,15 +108,18 @@ class BodyLimits:
         if name == uploads.MANY_PICTURES and settings.UPLOAD_LOGIN_REQUIRED and not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
         most = uploads.most_bytes(name)
-        too_large = uploads.TooLarge(length, most, of_picture=name in uploads.ONE_PICTURE)
-        body = request.META.get("wsgi.input")
-        if body is not None and getattr(body, "is_in_chunks", False):
-            body.limit_to(most, too_large)
+        body: Any = request.META.get("wsgi.input")
+        if getattr(body, "is_in_chunks", False):
+            body.limit_to(most, uploads.TooLarge(most))  # its length is not told before its end
         elif length > most:
-            raise too_large
+            from search.views.errors import bad_request  # noqa: PLC0415 - which builds on this module
+
+            # Not raised: with DEBUG on, as at home, Django would show where in the code that was.
+            picture = length if name in uploads.ONE_PICTURE else None
+            return bad_request(request, uploads.TooLarge(most, picture=picture))
         if not uploads.fits_the_disk(min(length, most)):
             return unavailable_page(request, uploads.DiskFull())
-        request.upload_handlers = [uploads.LimitedUploadHandler(request, most_files=uploads.most_files(name))]
+        request.upload_handlers = [uploads.LimitedUploadHandler(request, uploads.files_taken(name))]
         return None
 
 

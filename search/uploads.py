@@ -4,9 +4,11 @@ limit."""
 import errno
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import PurePath
+from types import MappingProxyType
 from typing import Any
 
 from django.conf import settings
@@ -19,6 +21,8 @@ MANY_PICTURES = "upload"
 """The address that takes several pictures in one form."""
 ONE_PICTURE = {"search-by-picture", "api:add-image", "api:search-picture"}
 """Addresses that take a single one. All others take none."""
+_ONE = MappingProxyType({"picture": 1})
+"""How many files such an address takes in which field of its form."""
 _SPARE = 64 * 1024
 """Bytes for the heads of a form's parts."""
 _KEPT_FREE = 100_000_000
@@ -34,11 +38,11 @@ class DiskFull(Exception):
 
 
 class TooLarge(RequestDataTooBig):
-    """A body of `found` bytes, where its address takes `limit` at most; `of_picture`: it is that of one picture."""
+    """A body with more than the `limit` of its address; `picture`: the bytes of the one picture in it, where told."""
 
-    def __init__(self, found: int, limit: int, *, of_picture: bool) -> None:
-        super().__init__(f"The body has {found:,} bytes; the limit is {limit:,}.")
-        self.found, self.limit, self.of_picture = found, limit, of_picture
+    def __init__(self, limit: int, *, picture: int | None = None) -> None:
+        super().__init__(f"The body has more than {limit:,} bytes.")
+        self.limit, self.picture = limit, picture
 
 
 def fits_the_disk(length: int) -> bool:
@@ -58,14 +62,14 @@ def most_bytes(name: str) -> int:
     return without_files + int(settings.UPLOAD_MAX_MB * 1_000_000 if name in ONE_PICTURE else 0)
 
 
-def most_files(name: str) -> int:
+def files_taken(name: str) -> Mapping[str, int]:
     if name == MANY_PICTURES:
-        return int(settings.UPLOAD_MAX_FILES)
-    return 1 if name in ONE_PICTURE else 0
+        return {"pictures": int(settings.UPLOAD_MAX_FILES)}
+    return _ONE if name in ONE_PICTURE else {}
 
 
 class LimitedUploadHandler(TemporaryFileUploadHandler):
-    """Writes files to disk up to UPLOAD_MAX_MB, and `most_files` of them; the rest is counted and dropped.
+    """Writes files to disk up to UPLOAD_MAX_MB, as many of a field as are `taken`; the rest is counted and dropped.
 
     Each file tells its true `size`, so that it is refused with a figure while the others in the same form are taken.
     Raises DiskFull.
@@ -73,9 +77,9 @@ class LimitedUploadHandler(TemporaryFileUploadHandler):
 
     file: TemporaryUploadedFile
 
-    def __init__(self, request: HttpRequest | None = None, *, most_files: int = 1) -> None:
+    def __init__(self, request: HttpRequest | None = None, taken: Mapping[str, int] = _ONE) -> None:
         super().__init__(request)
-        self._files_left = most_files
+        self._left = Counter(taken)
 
     def new_file(self, field_name: str, file_name: str, *args: Any, **kwargs: Any) -> None:
         path = PurePath(file_name)
@@ -83,8 +87,8 @@ class LimitedUploadHandler(TemporaryFileUploadHandler):
             # Django makes the ending part of a name on disk, where 255 bytes are the most.
             super().new_file(field_name, path.stem + path.suffix[:16], *args, **kwargs)
         self.received = 0
-        self._room = settings.UPLOAD_MAX_MB * 1_000_000 if self._files_left > 0 else 0
-        self._files_left -= 1
+        self._room = settings.UPLOAD_MAX_MB * 1_000_000 if self._left[field_name] > 0 else 0
+        self._left[field_name] -= 1
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         self.received += len(raw_data)

@@ -4,15 +4,17 @@ import errno
 import os
 import shutil
 import tempfile
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
 
+from imagesearch.wsgi import application
 from search import uploads
 from search.models import Image, QueryPicture
 from tests.base import picture_file
@@ -73,6 +75,17 @@ def test_a_program_is_told_so_as_a_problem(client: Client, path: str) -> None:
     assert "This file has 50 MB; the limit is 20." in answer.content.decode()
 
 
+@pytest.mark.parametrize("path", ["/search/picture", "/api/search/picture"])
+def test_at_home_too_it_is_told_in_words(client: Client, settings: Any, path: str) -> None:
+    settings.DEBUG = True  # as where nothing is configured
+
+    answer = announce(client, path, 50_000_000)
+
+    assert answer.status_code == 413
+    assert "This file has 50 MB; the limit is 20." in answer.content.decode()
+    assert "Traceback" not in answer.content.decode()
+
+
 def test_a_form_of_many_pictures_may_be_as_large_as_its_setting(client: Client, alice: Any, settings: Any) -> None:
     settings.UPLOAD_MAX_REQUEST_MB = 30
     client.force_login(alice)
@@ -98,6 +111,37 @@ def test_files_that_nobody_asked_for_are_not_written(client: Client, written: li
     assert answer.status_code == 302
     assert QueryPicture.objects.count() == 1
     assert sum(written) == files[0].size
+
+
+@pytest.mark.parametrize("path", ["/search/picture", "/api/search/picture"])
+def test_a_file_that_nobody_asked_for_takes_no_picture_s_place(client: Client, written: list[int], path: str) -> None:
+    other, picture = picture_file("other.png", format="PNG"), picture_file()
+
+    answer = client.post(path, {"other": other, "picture": picture})
+
+    assert answer.status_code in {201, 302}
+    assert sum(written) == picture.size
+
+
+@pytest.mark.parametrize("path", ["/search/picture", "/api/search/picture"])
+def test_of_a_body_in_chunks_no_size_is_made_up(settings: Any, path: str) -> None:
+    settings.UPLOAD_MAX_MB = 1
+    head = b'--between\r\nContent-Disposition: form-data; name="picture"; filename="a.jpg"\r\n\r\n'
+    environ = RequestFactory().post(path, content_type=MULTIPART).environ
+    del environ["CONTENT_LENGTH"]
+    environ |= {
+        "wsgi.input": BytesIO(head + bytes(5_000_000)),
+        "wsgi.input_terminated": True,
+        "HTTP_TRANSFER_ENCODING": "chunked",
+        "HTTP_COOKIE": f"csrftoken={'a' * 32}",
+    }
+    told: list[str] = []
+
+    answer = b"".join(application(environ, lambda status, headers: told.append(status)))
+
+    assert told == ["413 Request Entity Too Large"]
+    assert b"What was sent is too large." in answer
+    assert b"This file has" not in answer
 
 
 def test_more_pictures_than_one_form_may_have_are_told_and_not_written(

@@ -245,6 +245,15 @@ def test_a_server_without_pgvector_stops_the_start() -> None:
     assert "pgvector" in str(error.hint)
 
 
+@pytest.mark.usefixtures("database_down")
+def test_a_database_that_does_not_answer_is_told_once_and_without_a_traceback() -> None:
+    [error] = [each for each in checks.run_checks(databases=["default"]) if str(each.id).startswith("search.")]
+
+    assert error.id == "search.E012"
+    assert str(error.msg).startswith("The database can't be asked: ")
+    assert error.hint == "Look at DATABASE_URL."
+
+
 @pytest.mark.parametrize("databases", [None, [], ["another"]])
 def test_the_database_is_asked_only_when_it_is_checked(databases: list[str] | None) -> None:
     # Without the mark that opens the database to a test, any query fails.

@@ -19,6 +19,7 @@ from django.urls import reverse
 
 from search import conflicts
 from search.admin.accounts import SetPasswordForm
+from search.admin.images import ImageAdmin
 from search.conflicts import retried
 from search.embedding import active_model
 from search.forms import ChangePasswordForm
@@ -182,10 +183,6 @@ def test_no_form_of_the_admin_writes_more_than_was_changed_in_it(admin_client: C
     assert set(admin.site._registry) == set(asked), "say here what the form of a new model writes"
     assert not [one for one in admin.site._registry.values() if one.inlines], "these write whole rows"
     for model, (row, sent, expected) in asked.items():
-        if model is User:
-            joined = alice.date_joined
-            shown = {"date_joined_0": f"{joined:%Y-%m-%d}", "date_joined_1": f"{joined:%H:%M:%S}"}
-            sent.update(shown | {f"initial-{name}": value for name, value in shown.items()})
         with CaptureQueriesContext(connection) as queries:
             answer = admin_client.post(change_page(row), sent)
         assert answer.status_code == HTTPStatus.FOUND, answer.context["adminform"].form.errors
@@ -210,6 +207,68 @@ def test_what_somebody_else_has_changed_since_the_page_was_opened_stays() -> Non
     assert (image.description, image.hidden) == ("Better words", False)
 
 
+def test_an_account_that_was_closed_since_its_page_was_opened_stays_closed(admin_client: Client, alice: User) -> None:
+    curators = Group.objects.create(name="curators")
+    curators.permissions.set(Permission.objects.filter(codename__in=["view_image", "change_image"]))
+    alice.groups.add(curators)
+    opened = {row: admin_client.get(change_page(row)).content.decode() for row in (alice, curators)}
+    sent: dict[Any, dict[str, Any]] = {
+        alice: {"username": "alice", "email": "a@example.org", "is_active": "on", "groups": [curators.pk]},
+        curators: {"name": "the curators", "permissions": [each.pk for each in curators.permissions.all()]},
+    }
+    for row, shown in sent.items():
+        there = set(re.findall(r'name="(initial-\w+)"', opened[row]))
+        assert {f"initial-{name}" for name in shown} <= there
+        # As the page had them: nobody had written an e-mail, and no permission was given but by the group.
+        before = {"email": "", "name": "curators", "is_active": "True", "user_permissions": [""]}
+        shown.update({f"initial-{name}": value for name, value in {**shown, **before}.items()})
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+    alice.groups.clear()
+    granted = Permission.objects.get(codename="view_report")
+    alice.user_permissions.add(granted)
+    curators.permissions.clear()
+
+    for row, shown in sent.items():
+        assert admin_client.post(change_page(row), shown).status_code == HTTPStatus.FOUND
+
+    alice.refresh_from_db()
+    curators.refresh_from_db()
+    assert (alice.email, alice.is_active, [*alice.groups.all()]) == ("a@example.org", False, [])
+    assert [*alice.user_permissions.all()] == [granted]
+    assert (curators.name, [*curators.permissions.all()]) == ("the curators", [])
+
+
+def test_groups_that_were_chosen_survive_a_form_with_a_mistake(admin_client: Client, alice: User) -> None:
+    curators = Group.objects.create(name="curators")
+    sent = {"username": "", "is_active": "on", "groups": [curators.pk], "initial-groups": [""]}
+
+    page = admin_client.post(change_page(alice), sent).content.decode()
+    [before] = re.findall(r'<input[^>]* name="initial-groups"[^>]*>', page)
+    admin_client.post(change_page(alice), {**sent, "username": "alice"})
+
+    assert 'value=""' in before or "value" not in before
+    assert [*alice.groups.all()] == [curators]
+
+
+def test_what_is_not_saved_in_the_end_is_not_said_to_be_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    carol = as_curator("carol")
+    eve = User.objects.create_user("eve")
+    image = an_image("One")
+    save = ImageAdmin.save_model
+
+    def save_just_before_eve_goes(self: Any, *args: Any) -> None:
+        save(self, *args)
+        in_another_thread(lambda: User.objects.filter(pk=eve.pk).delete()).join()
+
+    monkeypatch.setattr(ImageAdmin, "save_model", save_just_before_eve_goes)
+    answer = carol.post(change_page(image), {"title": "Two", "uploader": str(eve.pk)}, follow=True)
+
+    image.refresh_from_db()
+    assert image.title == "One"
+    assert answer.context["adminform"].form.errors.keys() == {"uploader"}
+    assert said(answer) == ""
+
+
 def test_a_new_password_changes_nothing_else_of_an_account(alice: User) -> None:
     words = {"new_password1": "a long new secret", "new_password2": "a long new secret"}
     own = ChangePasswordForm(alice, {"old_password": "alice's secret", **words})
@@ -223,6 +282,20 @@ def test_a_new_password_changes_nothing_else_of_an_account(alice: User) -> None:
         form.save()
         assert not User.objects.get(pk=alice.pk).is_active
     assert User.objects.get(pk=alice.pk).check_password("another new secret")
+
+
+def test_a_password_that_could_not_be_changed_is_not_said_to_be(
+    client: Client, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.force_login(alice)
+    client.raise_request_exception = False
+    words = {"new_password1": "a long new secret", "new_password2": "a long new secret"}
+    with monkeypatch.context() as away:
+        away.setattr(ChangePasswordForm, "save", lambda _form: raise_with_code("57P01"))
+        answer = client.post(reverse("change-password"), {"old_password": "alice's secret", **words})
+
+    assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert said(client.get("/")) == ""
 
 
 # Two curators

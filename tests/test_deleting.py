@@ -315,13 +315,16 @@ def test_of_files_that_are_gone_nothing_is_told(as_carol: Client) -> None:
     assert not OwedDeletion.objects.exists()
 
 
-def test_what_is_asked_for_while_it_is_done_is_done_after_that() -> None:
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_is_asked_for_while_it_is_done_is_done_after_that(fails: bool) -> None:
     begun, goes_on, done = threading.Event(), threading.Event(), []
 
     def work() -> None:
         done.append(None)
         begun.set()
         goes_on.wait(30)
+        if fails:
+            raise ZeroDivisionError
 
     errand = background.Background(work, "an errand")
     first = a_thread(errand.soon)

@@ -101,6 +101,12 @@ def test_what_is_not_set_or_blank_is_the_default(monkeypatch: pytest.MonkeyPatch
         (environment.host_names, {"default": []}, "https://pictures.example.org", "without https://"),
         (environment.host_names, {"default": []}, "pictures.example.org:8000", "without https:// and port"),
         (environment.host_names, {"default": []}, "pictures.example.org/", "alone"),
+        (environment.folder, {"default": Path("/var")}, "~/pictures", "write the whole path"),
+        (environment.host_names, {"default": []}, "*.example.org", "write .example.org"),
+        (environment.web_origins, {}, "https://me@pictures.example.org", "alone"),
+        (environment.web_origins, {}, "https://pictures.example.org?a=b", "alone"),
+        (environment.region_name, {}, "eu central 1", "such as eu-central-1"),
+        (environment.region_name, {}, "s3.eu-central-1.amazonaws.com", "such as eu-central-1"),
         (environment.choice, {"choices": ["en", "ko"], "default": "en"}, "de", "en, ko"),
         (environment.time_zone, {"default": "UTC"}, "Berlin", "Europe/Berlin"),
         (environment.time_zone, {"default": "UTC"}, "../../etc/passwd", "Europe/Berlin"),
@@ -149,6 +155,12 @@ SECRET = "the-secret-of-the-source"
         ('["bucket"]', "write JSON such as"),
         ('{"bucket": "https://s3.example.org"}', "write JSON such as"),
         ('{"bucket": {"endpoint": "s3.example.org"}}', "endpoint of bucket must be a whole address"),
+        (f'{{"bucket": {{"endpoint": "https://me:{SECRET}@s3.example.org"}}}}', "endpoint of bucket must be a whole"),
+        (
+            '{"bucket": {"endpoint": "https://s3.example.org?region=here"}}',
+            "endpoint of bucket must be a whole address",
+        ),
+        ('{"bucket": {"region": "eu central 1"}}', "region of bucket must be a name such as eu-central-1"),
         ('{"bucket": {"endpoint_url": "https://s3.example.org"}}', "may be: endpoint, region,"),
         ('{"bucket": {"anonymous": "yes"}}', "anonymous of bucket must be true or false"),
         ('{"bucket": {"addressing_style": "host"}}', "must be one of: auto, path, virtual"),
@@ -233,6 +245,7 @@ def test_each_way_to_write_a_database_url_is_read(value: str, part: str, read: o
         ("connect_timeout=soon", "connect_timeout is a whole number"),
         ("options=-c%20a%3Db&options=-c%20c%3Dd", "options twice"),
         ("port=0", "A port is a number"),
+        ("application_name=a%00b", "application_name has a character %00"),
     ],
 )
 def test_a_parameter_that_can_not_be_honoured_is_refused_by_name(parameters: str, told: str) -> None:
@@ -312,6 +325,11 @@ def test_a_blank_variable_wins_over_a_file_unless_it_shall_not(
     assert os.environ["SET_OUTSIDE"] == "from the environment"
 
 
+def test_a_file_that_can_not_be_read_is_told() -> None:
+    with pytest.raises(ImproperlyConfigured, match="/proc/self/mem can't be read: Input/output error"):
+        environment.read_env_file(Path("/proc/self/mem"))
+
+
 def test_no_file_is_no_error(tmp_path: Path) -> None:
     environment.read_env_file(tmp_path / ".env")
 
@@ -354,6 +372,10 @@ NONE_OF_THEM = dict.fromkeys(
             "write https://cdn.example.org/my-folder/folder, or",
         ),
         (
+            {**BUCKET, **CDN, "AWS_LOCATION": "내 사진"},
+            "write https://cdn.example.org/%EB%82%B4%20%EC%82%AC%EC%A7%84, or",
+        ),
+        (
             {**BUCKET, **CDN, "PICTURES_THROUGH_SITE": "on"},
             "S3_PUBLIC_BASE_URL is 'https://cdn.example.org': with PICTURES_THROUGH_SITE=on .* remove one of the two",
         ),
@@ -389,6 +411,8 @@ def test_settings_that_contradict_each_other_stop_the_start(
     [
         {**BUCKET, **CDN},
         {**BUCKET, "AWS_LOCATION": "/a/folder/", "S3_PUBLIC_BASE_URL": "https://cdn.example.org/pictures/a/folder/"},
+        {**BUCKET, "AWS_LOCATION": "내 사진", "S3_PUBLIC_BASE_URL": "https://cdn.example.org/%EB%82%B4%20사진"},
+        {**BUCKET, "AWS_S3_REGION_NAME": "eu-central-1"},
         {**BUCKET, "AWS_S3_ENDPOINT_URL": "https://project.example.org/storage/v1/s3"},
         {**BUCKET, "PICTURES_THROUGH_SITE": "on"},
         {"AWS_STORAGE_BUCKET_NAME": "arn:aws:s3:eu-central-1:123456789012:accesspoint/pictures"},
@@ -400,7 +424,7 @@ def test_settings_that_fit_each_other_are_taken(tmp_path: Path, variables: dict[
     made = configured(DATA_DIR=str(tmp_path), **{**UNREACHABLE, **NONE_OF_THEM, **variables})
 
     if "AWS_LOCATION" in variables:
-        assert made["STORAGES"]["default"]["OPTIONS"]["location"] == "a/folder"
+        assert made["STORAGES"]["default"]["OPTIONS"]["location"] == variables["AWS_LOCATION"].strip("/")
 
 
 def test_check_tells_what_contradicts_in_one_line(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from search.admin.forms import AccountForm, GroupForm
 from search.admin.lists import Sturdy
 from search.conflicts import locked
 from search.forms import PasswordAlone
@@ -32,7 +33,10 @@ class SetPasswordForm(PasswordAlone, _PasswordForm):
 
 @admin.register(User)
 class CuratedUserAdmin(Sturdy, _UserAdmin):
+    form = AccountForm
     change_password_form = SetPasswordForm
+    # Facts, and noted while somebody else has the page open.
+    readonly_fields = ("last_login", "date_joined")
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         def work() -> HttpResponse:
@@ -51,4 +55,4 @@ class CuratedUserAdmin(Sturdy, _UserAdmin):
 
 @admin.register(Group)
 class CuratedGroupAdmin(Sturdy, GroupAdmin):
-    pass
+    form = GroupForm

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib.admin.helpers import ActionForm
 from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget, AutocompleteSelect
+from django.contrib.auth.forms import UserChangeForm
+from django.contrib.auth.models import Group, User
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -15,9 +17,12 @@ from search.models import Image
 from search.texts import normalised_text
 
 if TYPE_CHECKING:
+    _Form = forms.ModelForm[Any]
     _ImageModelForm = forms.ModelForm[Image]
+    _GroupModelForm = forms.ModelForm[Group]
+    _UserChangeForm = UserChangeForm[User]
 else:
-    _ImageModelForm = forms.ModelForm
+    _Form, _ImageModelForm, _GroupModelForm, _UserChangeForm = object, forms.ModelForm, forms.ModelForm, UserChangeForm
 
 MOST_TAGS = 50
 LONGEST_TAG = 60
@@ -55,7 +60,38 @@ class UserSelect(AutocompleteSelect):
         return super().optgroups(name, [key for key in value if key == "" or key.isdecimal()], attrs)
 
 
-class ImageForm(_ImageModelForm):
+class _HiddenChoices(forms.MultipleHiddenInput):
+    """What was chosen of many, so that none of them is said too."""
+
+    def format_value(self, value: Any) -> Any:
+        return super().format_value(value) or [""]
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        return [value for value in super().value_from_datadict(data, files, name) or [] if value]
+
+
+class WithWhatWasShown(_Form):
+    """What the page showed comes back with the form: a field that somebody else has changed since, and this person
+    has not, stays as it is."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name, field in self.fields.items():
+            if isinstance(field, forms.ModelMultipleChoiceField):
+                field.hidden_widget = _HiddenChoices
+            is_there = not self.is_bound or self.add_initial_prefix(name) in self.data
+            field.show_hidden_initial = is_there and not field.disabled
+
+
+class AccountForm(WithWhatWasShown, _UserChangeForm):
+    """An account, its groups and permissions."""
+
+
+class GroupForm(WithWhatWasShown, _GroupModelForm):
+    """A group and its permissions."""
+
+
+class ImageForm(WithWhatWasShown, _ImageModelForm):
     """What people say of a picture; the rest its content decides."""
 
     tags = TagsField(
@@ -74,10 +110,6 @@ class ImageForm(_ImageModelForm):
         # None of them is there for those who may only look.
         for name in {"title", "description", "tags", "author", "licence"} & set(self.fields):
             self.fields[name].widget.attrs.update(IN_ITS_OWN_DIRECTION)
-        # What the page showed comes back with the form: a field that somebody else has changed since, and this person
-        # has not, stays as it is.
-        for name, field in self.fields.items():
-            field.show_hidden_initial = not self.is_bound or self.add_initial_prefix(name) in self.data
 
 
 class TagActionForm(ActionForm):

@@ -44,7 +44,7 @@ class Shared(_ModelAdmin):
         if request.method != "POST":  # it changes nothing, and would be led back to itself
             return work()
         try:
-            return retried(work)
+            return _retried(request, work)
         except OperationalError as error:
             if not is_conflict(error):
                 raise
@@ -63,7 +63,7 @@ class Shared(_ModelAdmin):
             return answer
 
         try:
-            return retried(work)
+            return _retried(request, work)
         except OperationalError as error:
             if not is_conflict(error) or connection.in_atomic_block:
                 raise
@@ -107,6 +107,13 @@ class Shared(_ModelAdmin):
             noted = [name for name, field in fields.items() if getattr(field, "auto_now", False)]
             obj.save(update_fields=[*changed, *noted])
 
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """The same for what is chosen of many."""
+        for field in form.instance._meta.many_to_many if change else ():
+            if field.name not in form.changed_data:
+                form.cleaned_data.pop(field.name, None)
+        super().save_related(request, form, formsets, change)
+
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         with transaction.atomic():
             self.lock_to_delete([obj.pk])
@@ -120,6 +127,22 @@ class Shared(_ModelAdmin):
     def lock_to_delete(self, keys: Sequence[Any]) -> None:
         """Lock rows that are about to be deleted, and what goes or changes with them, in the order of all."""
         locked(self.model._base_manager.filter(pk__in=keys).only("pk"))
+
+
+def _retried(request: HttpRequest, work: Callable[[], HttpResponse]) -> HttpResponse:
+    """Return what `work` answers. What a try has told the person before it failed, as at its commit, is not said."""
+    told: Any = messages.get_messages(request)
+    before = len(told._queued_messages)
+
+    def once() -> HttpResponse:
+        del told._queued_messages[before:]
+        return work()
+
+    try:
+        return retried(once)
+    except Exception:
+        del told._queued_messages[before:]
+        raise
 
 
 def _refusing(form: Any) -> Any:

@@ -5,7 +5,7 @@ import threading
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from search.embedding import ModelUnavailable, active_model, status
+from search.embedding import active_model, status
 from search.evaluation.background import in_background
 from search.evaluation.calibration import LEAST, calibrate_if_due
 from search.models import Calibration, Image
@@ -18,10 +18,7 @@ LOOK_AGAIN, LOOKS = 5.0, 120
 
 
 def is_unmeasured() -> bool:
-    """Whether there are enough pictures to measure, and no measurement with the active models. Two short queries.
-
-    Raises ModelUnavailable where the model is a folder that can't be read.
-    """
+    """Whether there are enough pictures to measure, and no measurement with the active models. Two short queries."""
     model = active_model()
     if Calibration.objects.filter(pk=model, text_model=settings.EMBEDDING_TEXT_MODEL).exists():
         return False
@@ -50,5 +47,5 @@ def is_to_be_told() -> bool:
     """The same for a page that goes on without an answer."""
     try:
         return is_unmeasured()
-    except (DatabaseError, ModelUnavailable):
+    except DatabaseError:
         return False

@@ -25,7 +25,7 @@ class Background:
         """Have the work done from its start, after what is under way; wait for that, but for WAITED_FOR at most."""
         with self._lock:
             self._is_asked_for = True
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 try:
                     thread.start()
@@ -37,15 +37,13 @@ class Background:
         thread.join(WAITED_FOR)
 
     def _run(self) -> None:
-        try:
-            while self._is_next():
+        while self._is_next():
+            try:
                 self._work()
-        except Exception:
-            logger.exception("%s", self._name)
-            with self._lock:
-                self._thread = None
-        finally:
-            connection.close()
+            except Exception:
+                logger.exception("%s", self._name)
+            finally:
+                connection.close()  # perhaps what has failed
 
     def _is_next(self) -> bool:
         with self._lock:

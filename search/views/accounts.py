@@ -89,5 +89,6 @@ class ChangePassword(PasswordChangeView):
     success_url = reverse_lazy("search")
 
     def form_valid(self, form: Any) -> HttpResponse:
+        response = super().form_valid(form)
         messages.success(self.request, _("Your password is changed."))
-        return super().form_valid(form)
+        return response

@@ -59,8 +59,8 @@ def _what_is_bad(request: HttpRequest, error: Any) -> tuple[int, Refusal]:
 
 
 def _too_large(error: TooLarge) -> Refusal:
-    if error.of_picture:
-        told = too_many_bytes(error.found, settings.UPLOAD_MAX_MB * 1_000_000)
+    if error.picture is not None:
+        told = too_many_bytes(error.picture, settings.UPLOAD_MAX_MB * 1_000_000)
         return Refusal(str(told), _("Save the picture smaller, then try again."))
     advice = _("At most %(limit)s can be sent here at once.") % {"limit": filesizeformat(error.limit)}
     return Refusal(_("What was sent is too large."), advice)

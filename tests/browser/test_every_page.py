@@ -162,3 +162,16 @@ def test_logging_out_works_from_the_menu(open_page: OpenPage, collection: list[I
     page.locator(".menu summary").click()
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_role("link", name="Log in")).to_be_visible()
+
+
+def test_a_curator_selects_all_of_a_list_and_sorts_it_on_a_phone(
+    open_page: OpenPage, collection: list[Image], as_carol
+):
+    page = open_page("/admin/search/image/", as_user=as_carol, viewport={"width": 360, "height": 700})
+    page.locator("#result_list thead").get_by_role("link", name="Title").click()
+    expect(page).to_have_url(re.compile(r"[?&]o=2"))
+
+    page.locator("#action-toggle").check()
+
+    expect(page.locator("#result_list tbody input.action-select:checked")).to_have_count(len(collection))
+    assert not page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
