@@ -16,6 +16,8 @@ from botocore.config import Config
 from django.conf import settings
 
 BUCKET = "pictures"
+UNUSED_KEY = "unused, and as long and varied as a key has to be"
+"""A `SECRET_KEY` for processes that sign nothing for long."""
 ACCESS_KEY, SECRET_KEY = "the-access-key", "the-secret-key"
 LISTED_AT_ONCE = 100
 """Objects that moto lists in one answer, of the 1,000 that S3 does."""
@@ -121,7 +123,7 @@ class Moto(S3Server):
 def configured(**environment: str) -> dict[str, Any]:
     """What imagesearch/settings.py makes of these variables."""
     others = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "S3_"))}
-    unused = {"DATABASE_URL": "postgres://nobody@localhost/none", "DEBUG": "on", "SECRET_KEY": "unused"}
+    unused = {"DATABASE_URL": "postgres://nobody@localhost/none", "DEBUG": "on", "SECRET_KEY": UNUSED_KEY}
     with mock.patch.dict(os.environ, {**others, **unused, **environment}, clear=True):
         return runpy.run_path(str(settings.BASE_DIR / "imagesearch" / "settings.py"))
 

@@ -11,6 +11,7 @@ from psycopg_pool import ConnectionPool
 from imagesearch.postgresql import base
 from imagesearch.postgresql.base import DatabaseWrapper
 from imagesearch.postgresql.limits import bound_waits, shared
+from search.querying import SearchQuery
 from search.querying.scope import Scope
 from tests.s3_servers import free_port
 
@@ -63,14 +64,15 @@ def test_broken_connections_are_all_replaced_when_one_is_found(monkeypatch: pyte
 def test_one_search_that_waits_for_a_connection_does_not_hold_up_another() -> None:
     entered = threading.Barrier(2, timeout=10)
 
-    class Images:
-        def count(self) -> int:
+    class Counts:
+        @property
+        def total(self) -> int:
             entered.wait()  # breaks when the other search does not come this far
             return 7
 
     def total_of(_number: int) -> int:
         scope = object.__new__(Scope)
-        scope.__dict__ |= {"after": 0.5, "images": Images()}
+        scope.__dict__ |= {"query": SearchQuery(), "counts": Counts()}
         return scope.total
 
     with ThreadPoolExecutor(2) as searches:

@@ -16,7 +16,7 @@ import yaml
 from django.conf import settings as project
 
 from search import demo
-from tests.s3_servers import configured
+from tests.s3_servers import UNUSED_KEY, configured
 
 DOCKERFILE = re.sub(r"\\\n\s*", "", (Path(project.BASE_DIR) / "Dockerfile").read_text("utf-8"))
 UID = 10001
@@ -52,7 +52,7 @@ def root() -> Iterator[Path]:
 
 def test_each_folder_that_the_settings_name_can_be_written(root: Path) -> None:
     named = environment()
-    made = configured(DATA_DIR="/app/var", DATABASE_URL="postgres://u:p@host/pics", SECRET_KEY="unused", DEBUG="off")
+    made = configured(DATA_DIR="/app/var", DATABASE_URL="postgres://u:p@host/pics", SECRET_KEY=UNUSED_KEY, DEBUG="off")
     folders = [made["MEDIA_ROOT"], made["MODELS_DIR"], made["DATA_DIR"] / "postgres", Path(named["HF_HOME"])]
 
     for folder in folders:
@@ -73,7 +73,7 @@ def test_the_models_are_compiled_by_that_user_and_kept(root: Path) -> None:
     named = {
         "DATA_DIR": str(root / "app" / "var"),
         "DATABASE_URL": "postgres://nobody@localhost/none",
-        "SECRET_KEY": "unused",
+        "SECRET_KEY": UNUSED_KEY,
         "DJANGO_SETTINGS_MODULE": "imagesearch.settings",
         "EMBEDDING_IMAGE_MODEL": str(demo.IMAGE_MODEL),
         "EMBEDDING_TEXT_MODEL": str(demo.TEXT_MODEL),

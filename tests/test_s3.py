@@ -308,14 +308,6 @@ def test_an_address_names_the_region_for_which_it_is_signed(region: str, setting
     assert urlsplit(address).netloc == f"{BUCKET}.s3.{region}.amazonaws.com"
 
 
-def test_a_name_that_no_bucket_can_have_is_told_by_the_storage_and_breaks_no_page(
-    settings: Any, client: Client, tmp_path: Path
-) -> None:
-    use_s3(settings, S3Server(tmp_path), AWS_STORAGE_BUCKET_NAME="pic/tures")
-
-    assert client.get("/robots.txt").status_code == 200
-
-
 # When it refuses or is down
 
 

@@ -18,7 +18,7 @@ from search.embedding import ModelUnavailable
 from search.middleware import unavailable_page
 from search.models import Image, OwedDeletion, QueryPicture
 from tests.base import an_image, picture_file, stored_image, write_picture
-from tests.s3_servers import free_port
+from tests.s3_servers import UNUSED_KEY, free_port
 
 IMAGE = f"/images/{uuid.UUID(int=7)}/"
 NO_DATABASE = "The database does not answer."
@@ -156,7 +156,7 @@ def test_a_server_whose_database_is_down_from_the_start_answers_within_seconds(t
         "DATABASE_URL": f"postgres://nobody:secret@127.0.0.1:{free_port()}/none",
         "DATA_DIR": str(tmp_path),
         "DEBUG": "off",
-        "SECRET_KEY": "unused",
+        "SECRET_KEY": UNUSED_KEY,
         "DJANGO_SETTINGS_MODULE": "imagesearch.settings",
     }
     environment |= dict.fromkeys(("AWS_STORAGE_BUCKET_NAME", "ALLOWED_HOSTS", "HTTPS", "LANGUAGE_CODE"), "")

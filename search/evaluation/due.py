@@ -2,13 +2,13 @@
 
 import threading
 
-from django.conf import settings
 from django.db import DatabaseError, connection
 
 from search.embedding import active_model, status
 from search.evaluation.background import in_background
 from search.evaluation.calibration import LEAST, calibrate_if_due
-from search.models import Calibration, Image
+from search.models import Image
+from search.querying.relevance import measurements
 
 UNMEASURED = "Which matches are strong has not been measured with these models: no result is called strong or weak."
 MEASURE = "manage.py calibrate"
@@ -19,10 +19,9 @@ LOOK_AGAIN, LOOKS = 5.0, 120
 
 def is_unmeasured() -> bool:
     """Whether there are enough pictures to measure, and no measurement with the active models. Two short queries."""
-    model = active_model()
-    if Calibration.objects.filter(pk=model, text_model=settings.EMBEDDING_TEXT_MODEL).exists():
+    if measurements().exists():
         return False
-    return len(Image.objects.searchable(model).order_by().values_list("pk")[:LEAST]) >= LEAST
+    return len(Image.objects.searchable(active_model()).order_by().values_list("pk")[:LEAST]) >= LEAST
 
 
 def measure_soon_if_never() -> None:

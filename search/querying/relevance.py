@@ -14,6 +14,7 @@ from statistics import NormalDist
 import numpy as np
 from django.conf import settings
 from django.core.cache import cache
+from django.db.models import QuerySet
 
 from search.embedding import active_model, text_model
 from search.models import Calibration
@@ -107,9 +108,7 @@ def scale_of(vector: Vector, *, pictures: float) -> Scale | None:
     model, key = active_model(), _cache_key()
     measured: datetime | str | None = cache.get(key)
     if measured is None:
-        # Earlier versions noted the setting itself.
-        rows = Calibration.objects.filter(model=model, text_model__in=[text_model(), settings.EMBEDDING_TEXT_MODEL])
-        measured = rows.values_list("measured", flat=True).first() or "never"
+        measured = measurements().values_list("measured", flat=True).first() or "never"
         cache.set(key, measured, LOOKED_AFTER)
     if isinstance(measured, str):
         return None
@@ -118,6 +117,12 @@ def scale_of(vector: Vector, *, pictures: float) -> Scale | None:
         look_again()
         return None
     return yardstick.scale(vector, pictures=pictures)
+
+
+def measurements() -> "QuerySet[Calibration]":
+    """Return the calibration of the active models, if there is one. Earlier versions noted the setting itself."""
+    words_by = [text_model(), settings.EMBEDDING_TEXT_MODEL]
+    return Calibration.objects.filter(model=active_model(), text_model__in=words_by)
 
 
 def look_again() -> None:
