@@ -209,6 +209,18 @@ def test_rows_that_hold_the_words_are_within_every_cut(measured: None, by_words:
     assert {image.band for image in page.images[:10]} == {Band.STRONG}
 
 
+@pytest.mark.parametrize("by_words", [4, 200], ids=["all rows", "candidates"])
+def test_an_order_by_date_leaves_out_what_a_minimum_leaves_out(by_words: int, monkeypatch: pytest.MonkeyPatch):
+    dogs = many_dogs()
+    many_images(6, seed=7)
+    monkeypatch.setattr(gathering, "MOST_BY_WORDS", by_words)
+    for minimum, kept in ((Minimum.RELATED, dogs), (Minimum.STRONG, dogs[:10])):
+        query = SearchQuery(words="dog", minimum=minimum)  # nothing is measured
+        assert sorted(titles(query)) == sorted(kept)
+        assert titles(replace(query, sort=Sort.OLDEST)) == kept
+        assert find(replace(query, sort=Sort.OLDEST)).found == len(kept)
+
+
 def test_quoted_words_must_be_there_one_after_the_other():
     an_image("dark blue sea", vector=near(RED, 0.1))
     an_image("blue, and dark", vector=near(RED, 0.9))

@@ -1,5 +1,6 @@
 """From a query to a page of results."""
 
+import datetime as dt
 import uuid
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from search.embedding import active_model
 from search.models import Image
@@ -14,6 +16,7 @@ from search.querying import (
     PER_PAGE,
     Filters,
     Kind,
+    Minimum,
     NoSuchQuery,
     Part,
     SearchQuery,
@@ -21,11 +24,14 @@ from search.querying import (
     aiming,
     counting,
     find,
+    finding,
+    gathering,
     heads,
     planning,
     similar_images,
 )
 from search.querying.heads import forget_heads
+from search.querying.relevance import Scale
 from search.vectors import Vector
 from tests.base import a_vector, an_image, many_images, near
 
@@ -281,6 +287,36 @@ def test_no_page_is_left_empty_at_the_end(asked: Vector):
     assert find(SearchQuery(words="x")).pages == 2
 
 
+def test_what_no_longer_passes_a_filter_is_neither_shown_nor_counted(asked: Vector):
+    many_images(PER_PAGE + 6)
+    Image.objects.update(licence="CC0")
+    first = find(SearchQuery(words="x", filters=Filters(licences=("CC0",))))
+    assert first.next
+    changed = find(first.next).images[-1]
+    Image.objects.filter(pk=changed.pk).update(licence="")
+    second = find(first.next)
+    assert changed.id not in [image.id for image in second.images]
+    assert (second.found, len(second.images)) == (PER_PAGE + 5, 5)
+
+
+def test_by_date_nothing_moves_up_among_the_nearest_when_one_of_them_is_hidden(asked: Vector, monkeypatch):
+    monkeypatch.setattr(finding, "NEAREST", 30)
+    monkeypatch.setattr(gathering, "MOST_BY_WORDS", 4)
+    images = many_images(60)
+    for number, image in enumerate(images):
+        image.embedding = near(asked, 0.9 - number / 100, seed=number + 100)
+        image.created = timezone.now() - dt.timedelta(days=60 - number)
+    Image.objects.bulk_update(images, ["embedding", "created"])
+    Image.objects.filter(pk__in=[image.pk for image in images[40:46]]).update(description="harbour")
+
+    query = SearchQuery(words="harbour", sort=Sort.NEWEST)
+    before = all_pages(query)
+    first = find(query)
+    Image.objects.get(pk=before[1][0]).hide()
+    after = [[image.id for image in find(first.at_page(page)).images] for page in (2, 3)]
+    assert {one for page in after for one in page} == {one for page in before[1:] for one in page} - {before[1][0]}
+
+
 @pytest.mark.parametrize("deleted", [False, True], ids=["all", "after deletions"])
 @pytest.mark.parametrize("exact_below", [0, 10**6], ids=["index", "exact"])
 def test_hundreds_of_copies_hide_nothing(asked: Vector, deleted: bool, exact_below: int, monkeypatch):
@@ -311,6 +347,21 @@ def test_hundreds_of_copies_hide_nothing(asked: Vector, deleted: bool, exact_bel
     similar = similar_images(like, 12)
     assert [image.id in copies[0] for image in similar] == [True] * 3 + [False] * 9
     assert len(similar_images(like, 900)) == min(900, len(vectors) - 1)
+
+
+def test_no_page_of_copies_is_told_of_that_is_not_there(asked: Vector, monkeypatch: pytest.MonkeyPatch):
+    scale = Scale(mean=0.0, spread=0.1, strong=0.6, related=0.4)
+    monkeypatch.setattr(aiming, "scale_of", lambda vector, *, pictures: scale)
+    images = many_images(300)
+    for number, image in enumerate(images):
+        image.embedding = near(asked, 0.9 if number < PER_PAGE else 0.5, seed=number + 10 if number < PER_PAGE else 99)
+    Image.objects.bulk_update(images, ["embedding"])
+    assert find(SearchQuery(words="x")).copies_from == 2
+    strong = find(SearchQuery(words="x", minimum=Minimum.STRONG))
+    assert (strong.found, strong.pages, strong.copies_from) == (PER_PAGE, 1, None)
+    assert find(SearchQuery(words="x", minimum=Minimum.RELATED)).copies_from == 2
+    Image.objects.filter(pk__in=[image.pk for image in images[:20]]).delete()
+    assert find(SearchQuery(words="x", minimum=Minimum.RELATED)).copies_from is None
 
 
 def test_where_all_are_copies_similar_ones_are_not_short():

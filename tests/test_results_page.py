@@ -242,6 +242,8 @@ def test_ways_out_ask_for_less_and_find_something(images: list[str], measured: N
     assert (way.label, way.query.words, way.found) == ("Without the quotation marks", "nowhere", 5)
     (way,) = ways_out(query.replace(words='"nowhere" -"blue car"'))
     assert way.query.words == 'nowhere -"blue car"'
+    (way,) = ways_out(query.replace(words='"sale -50 nowhere"'))
+    assert (way.query.words, way.query.box.unwanted) == ("sale 50 nowhere", ())
 
 
 def test_nothing_by_words_alone_leads_to_what_pictures_show(client: Client, images: list[str]):

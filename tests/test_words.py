@@ -345,7 +345,7 @@ def test_of_titles_with_the_same_words_the_one_as_written_comes_first() -> None:
 
 def test_a_title_with_a_minus_before_a_word_comes_first_when_it_is_typed_as_it_stands() -> None:
     for title in ("sale", "sale -50 %", "sale -60 %"):
-        an_image(title)
+        an_image(title, seed=7)  # at random, one may look like what is unwanted
 
     assert find(asked("sale -50 %", mode=Mode.WORDS)).images[0].title == "sale -50 %"
     assert find(asked("sale -winter", mode=Mode.WORDS)).images[0].title == "sale"

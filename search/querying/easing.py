@@ -1,5 +1,6 @@
 """Ways out of a search that finds nothing: each asks for one thing less."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -65,5 +66,7 @@ def _easier(query: SearchQuery) -> Iterator[tuple[str, SearchQuery]]:
 
 
 def _unquoted(box: Box) -> str:
-    """Return what stands in the box, the quoted words without their marks; what is unwanted stays so."""
-    return " ".join([box.meant, *(f'-"{words}"' for words in box.unwanted)])
+    """Return what stands in the box, the quoted words without their marks; what is unwanted stays so, and nothing else
+    becomes it: a minus within the marks is a sign."""
+    meant = re.sub(r"(?<!\S)-(?=\w)", "", box.meant)
+    return " ".join([meant, *(f'-"{words}"' for words in box.unwanted)])

@@ -90,10 +90,10 @@ class _Search:
         )
 
     def _copies_from(self, segments: Sequence[Segment]) -> int | None:
-        """The page on which copies follow that are no candidates."""
-        if not self.gathering.has_copies or self._is_by_date:
+        """The page, beyond the first, from which copies follow that are no candidates; None where there is none."""
+        if not self.gathering.has_copies or self._is_by_date or not any(segment.count for segment in segments[1:]):
             return None
-        return segments[0].count // PER_PAGE + 1
+        return segments[0].count // PER_PAGE + 1 if segments[0].count >= PER_PAGE else None
 
     def head(self) -> list[Candidate]:
         """The candidates, best first."""
@@ -160,22 +160,20 @@ class _Search:
 
     def _dated(self, head: list[Candidate], bands: Sequence[Band], *, near: bool, goes_on: bool) -> list[Segment]:
         """What lies in the bands by date, and behind it all others."""
-        gone = len(self.gone)
-        if goes_on:  # the database puts in order what is there
-            head, gone = [one for one in head if one.id not in self.gone], 0
+        ends = self._ends_at_the_cut and any(one.band for one in head)
         # Where nothing is measured, the nearest count as matches, as for saved searches.
-        nearest = {one.id for one in head[:NEAREST]} if self.aim.towards and not self.scale else set()
+        unmeasured = bool(self.aim.towards) and not self.scale and not ends
+        nearest = {one.id for one in head[:NEAREST]} if unmeasured else set()
         kept = [one for one in head if one.band in bands or one.id in nearest]
         rest = [one for one in head if one.band not in bands and one.id not in nearest]
-        beyond = Beyond(self.gathering, head, bands, near=near, gone=gone)
-        if goes_on:
-            dated = beyond.dated(kept, "created" if self.query.sort is Sort.OLDEST else "-created")
+        beyond = Beyond(self.gathering, head, bands, near=near, gone=len(self.gone))
+        if goes_on:  # the database puts in order what is there
+            there = [one for one in kept if one.id not in self.gone]
+            dated = beyond.dated(there, "created" if self.query.sort is Sort.OLDEST else "-created")
         else:
             kept.sort(key=lambda one: one.added, reverse=self.query.sort is Sort.NEWEST)
             dated = self._of(kept)
-        if self._ends_at_the_cut and not nearest and any(one.band for one in head):
-            return [dated]
-        return [dated, self._of(rest), beyond.rest(banded=goes_on)]
+        return [dated] if ends else [dated, self._of(rest), beyond.rest(banded=goes_on)]
 
     @property
     def _is_by_date(self) -> bool:
@@ -203,7 +201,7 @@ class _Search:
 
     def _of(self, candidates: list[Candidate]) -> Segment:
         def fetch(start: int, stop: int) -> list[Image]:
-            wanted = candidates[start:stop]
+            wanted = [one for one in candidates[start:stop] if one.id not in self.gone]
             rows = Image.objects.for_lists().shown().in_bulk([one.id for one in wanted])
             return [_found(rows[one.id], one) for one in wanted if one.id in rows]
 
