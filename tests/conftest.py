@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,6 +48,14 @@ def _compiled_models() -> set[Path]:
     return _compiled()
 
 
+def wait_for_models() -> None:
+    """Wait for models that a test has had loaded in the background, which reads the settings: the next one's, if it is
+    slow."""
+    for thread in threading.enumerate():
+        if thread.name == "model-loading":
+            thread.join(60)
+
+
 @pytest.fixture(autouse=True)
 def _own_world(
     settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _compiled_models: set[Path]
@@ -74,6 +83,7 @@ def _own_world(
     cache.clear()
     forget_heads()
     yield
+    wait_for_models()
     cache.clear()
     # What a test compiles of another model takes the place of these, for all tests that follow.
     assert _compiled() == _compiled_models, "The compiled models of all tests have changed."
@@ -142,4 +152,5 @@ def no_model(settings, tmp_path: Path) -> Iterator[Path]:
     settings.EMBEDDING_IMAGE_MODEL = settings.EMBEDDING_TEXT_MODEL = str(folder)
     forget_models()
     yield folder
+    wait_for_models()
     forget_models()

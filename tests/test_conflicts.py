@@ -24,10 +24,11 @@ from search.conflicts import retried
 from search.embedding import active_model
 from search.forms import ChangePasswordForm
 from search.ingestion.claims import Pending, Stale, claim, give_vectors
+from search.ingestion.rows import staging
 from search.models import Image, Report
 from search.views import images, reports
 from tests.admin_pages import IMAGES, REPORTS, act, said
-from tests.base import a_vector, an_image, in_another_thread, picture_file
+from tests.base import a_vector, an_image, an_unsaved_image, in_another_thread, picture_file
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -82,6 +83,29 @@ def wait_until_somebody_waits() -> None:
             cursor.execute("SELECT pg_stat_clear_snapshot()")
             patience.wait(0.01)
     raise AssertionError("nobody waits")
+
+
+# A curator, and an ingestion that copies originals which stayed elsewhere
+
+
+@pytest.mark.parametrize("is_stale", [True, False])
+def test_an_ingestion_locks_the_rows_that_it_changes_in_the_order_of_their_ids(is_stale: bool) -> None:
+    low, high = sorted((an_image(original_location=f"s3://shelf/{number}") for number in "12"), key=lambda one: one.pk)
+    if is_stale:
+        Image.objects.filter(pk=high.pk).update(embedding=None, embedding_model="")
+    again = [an_unsaved_image(id=one.pk, embedding_backend="", original_location="") for one in (high, low)]
+
+    def ingest() -> None:
+        with staging() as rows:
+            rows.write(again)
+
+    with meanwhile(ingest), transaction.atomic():
+        # What a curator holds who has begun with the lowest.
+        assert list(Image.objects.select_for_update().filter(pk=low.pk)) == [low]
+        wait_until_somebody_waits()
+        assert list(Image.objects.select_for_update(nowait=True).filter(pk=high.pk)) == [high]
+
+    assert list(Image.objects.values_list("original_location", "embedding_model")) == [("", active_model())] * 2
 
 
 # A curator, and a worker that computes vectors

@@ -84,7 +84,9 @@ class World:
         """Do it and wait until the process has ended."""
         process = self.begin(user, **variables)
         facts = self.facts(process)
-        assert process.communicate(timeout=60)[1] == ""
+        said = process.communicate(timeout=60)[1].splitlines()
+        # On a busy machine a start may take so long that it tells of it.
+        assert [line for line in said if not line.startswith("Waiting for the embedded PostgreSQL")] == []
         assert process.returncode == 0
         return facts
 

@@ -127,6 +127,13 @@ def test_all_places_of_a_picture_that_lies_in_several_are_remembered() -> None:
 
 
 @pytest.mark.django_db
+def test_a_dry_run_counts_copies_as_known_wherever_they_come(small_batches: None) -> None:
+    shelf, copies = Shelf(20), Shelf(20, version="2")
+    told = [ingest([*shelf, *copies], dry_run=True), ingest([*shelf, *copies])]
+    assert [(report.added, report.known) for report in told] == [(20, 20), (20, 20)]
+
+
+@pytest.mark.django_db
 def test_a_dry_run_remembers_nothing() -> None:
     assert ingest(Shelf(3), dry_run=True).added == 3
     assert not Origin.objects.exists()

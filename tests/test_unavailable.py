@@ -254,6 +254,17 @@ def test_without_the_storage_lists_are_there_and_pictures_answer_503(as_alice: C
     assert Image.objects.count() == 1
 
 
+@pytest.mark.usefixtures("database_down")
+@pytest.mark.parametrize(
+    "command", ["calibrate", "embed_pending", "forget_deletions", "index_health", "ingest", "reconcile", "reembed"]
+)
+def test_a_command_without_a_database_tells_so_in_a_line(command: str, tmp_path: Path) -> None:
+    arguments = {"ingest": [str(write_picture(tmp_path / "red.png", format="PNG"))], "forget_deletions": ["--all"]}
+
+    with pytest.raises(CommandError, match=r"(?s)^The database failed: .*\nWhat was written stays; run the same"):
+        call_command(command, *arguments.get(command, []), stdout=StringIO(), stderr=StringIO())
+
+
 # Without tables
 
 

@@ -323,6 +323,22 @@ def test_a_storage_or_database_that_is_away_for_a_while_is_waited_for(
     assert Image.objects.count() == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_away_when_matches_are_measured_does_not_end_it(
+    tmp_path: Path, running: Callable[..., tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+):
+    aged(write_picture(tmp_path / "in" / "a.jpg"))
+
+    def away(*streams: object) -> None:
+        monkeypatch.setattr(watching, "calibrate_after", lambda *streams: None)
+        raise OperationalError("It is away.\n")
+
+    monkeypatch.setattr(watching, "calibrate_after", away)
+    out, complaints = running(lambda: aged(write_picture(tmp_path / "in" / "b.jpg", "blue")))
+    assert complaints == "It is away. Trying again.\n"
+    assert out.splitlines()[1:] == 2 * ["1 added, 0 already here, 0 failed."]
+
+
 @pytest.mark.django_db
 def test_a_model_that_is_missing_ends_it(tmp_path: Path, running: Callable[..., tuple[str, str]], no_model: Path):
     aged(write_picture(tmp_path / "in" / "a.jpg"))

@@ -53,8 +53,10 @@ class _Run:
         self.read: list[Passage] = []
         self.whole: list[Passage] = []
         self.done: list[Passage] = []
-        # What is new, from the look at its bytes to its row.
+        # What is new, from the look at its bytes to its row; and what would be, where nothing is kept: hashes, since
+        # there may be millions.
         self.fresh: dict[uuid.UUID, Passage] = {}
+        self.would_be_there: set[int] = set()
         # Whose deletion is held off.
         self.held: set[Passage] = set()
 
@@ -175,7 +177,7 @@ class _Run:
             assert passage.image_id
             passage.known = rows.get(passage.image_id)
             twin = self.fresh.get(passage.image_id)
-            if passage.known:
+            if passage.known or hash(passage.image_id) in self.would_be_there:
                 seen_again.append(passage)
             elif passage.image_id in deleted and not self.again:
                 passed_over.append(passage)
@@ -238,6 +240,7 @@ class _Run:
             added = len(new)
         else:
             added, deleted = len(done), set()
+            self.would_be_there.update(hash(passage.image_id) for passage in done)
         left_out = sum(1 + len(passage.again) for passage in done if passage.image_id in deleted)
         self.report.added += added
         self.report.deleted += left_out

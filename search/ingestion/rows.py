@@ -23,6 +23,8 @@ _FIELDS: "list[Field[Any, Any]]" = [
     field for field in Image._meta.concrete_fields if not field.generated and field.name not in {"created", "updated"}
 ]
 _COLUMNS = sql.SQL(", ").join([sql.Identifier(field.attname) for field in _FIELDS])
+_LACKS_VECTOR = sql.SQL("there.embedding_model <> staged.embedding_model AND staged.embedding IS NOT NULL")
+_COMES_HOME = sql.SQL("staged.original_location = '' AND there.original_location <> ''")
 _OF_THE_VECTOR = ("embedding", "embedding_model", "embedding_backend")
 
 
@@ -87,6 +89,7 @@ class Staging:
             )
             new = {row[0] for row in cursor.fetchall()}
             if len(new) < len(images):
+                self._lock_what_changes(cursor)
                 new |= self._give_vectors(cursor)
                 self._take_home(cursor)
             cursor.execute(sql.SQL("TRUNCATE {}").format(_STAGING))
@@ -96,36 +99,35 @@ class Staging:
         value = field.pre_save(image, add=True)
         return HalfVector(value) if field.name == "embedding" and value is not None else value
 
-    def _give_vectors(self, cursor: Any) -> set[uuid.UUID]:
-        """Give the rows that were there without a vector of this model the one that is staged."""
+    def _lock_what_changes(self, cursor: Any) -> None:
+        """Lock the rows that were there and are about to be changed, in the order of their ids."""
         cursor.execute(
             sql.SQL(
-                "SELECT there.id FROM {images} there JOIN {staging} staged USING (id) "
-                "WHERE there.embedding_model <> staged.embedding_model AND staged.embedding IS NOT NULL "
-                "ORDER BY id FOR UPDATE OF there"
-            ).format(images=_IMAGES, staging=_STAGING)
+                "SELECT FROM {images} there JOIN {staging} staged USING (id) WHERE ({lacks_vector}) OR ({comes_home}) "
+                "ORDER BY id FOR NO KEY UPDATE OF there"
+            ).format(images=_IMAGES, staging=_STAGING, lacks_vector=_LACKS_VECTOR, comes_home=_COMES_HOME)
         )
-        stale = [row[0] for row in cursor.fetchall()]
-        if stale:
-            changes = sql.SQL(", ").join(
-                [sql.SQL("{0} = staged.{0}").format(sql.Identifier(column)) for column in _OF_THE_VECTOR]
-            )
-            cursor.execute(
-                sql.SQL(
-                    "UPDATE {images} there SET {changes} FROM {staging} staged "
-                    "WHERE there.id = staged.id AND there.id = ANY(%s)"
-                ).format(images=_IMAGES, staging=_STAGING, changes=changes),
-                [stale],
-            )
-        return set(stale)
+
+    def _give_vectors(self, cursor: Any) -> set[uuid.UUID]:
+        """Give the rows that were there without a vector of this model the one that is staged."""
+        changes = sql.SQL(", ").join(
+            [sql.SQL("{0} = staged.{0}").format(sql.Identifier(column)) for column in _OF_THE_VECTOR]
+        )
+        cursor.execute(
+            sql.SQL(
+                "UPDATE {images} there SET {changes} FROM {staging} staged "
+                "WHERE there.id = staged.id AND {lacks_vector} RETURNING there.id"
+            ).format(images=_IMAGES, staging=_STAGING, changes=changes, lacks_vector=_LACKS_VECTOR)
+        )
+        return {row[0] for row in cursor.fetchall()}
 
     def _take_home(self, cursor: Any) -> None:
         """Note of rows that were there, and whose originals stayed elsewhere, which of these were stored with us."""
         cursor.execute(
             sql.SQL(
                 "UPDATE {images} there SET original_location = '' FROM {staging} staged "
-                "WHERE there.id = staged.id AND staged.original_location = '' AND there.original_location <> ''"
-            ).format(images=_IMAGES, staging=_STAGING)
+                "WHERE there.id = staged.id AND {comes_home}"
+            ).format(images=_IMAGES, staging=_STAGING, comes_home=_COMES_HOME)
         )
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from django.core.management.base import CommandError, OutputWrapper
 
 from search.embedding import ModelUnavailable
-from search.ingestion import LOST_DATABASE, Report
+from search.ingestion import Report
 from search.ingestion.stopping import Stop, stopping_in_order
 from search.storage import StorageUnavailable
 
@@ -39,17 +39,13 @@ def _write_at_once(out: OutputWrapper, line: str) -> None:
 
 @contextmanager
 def failures_told() -> Iterator[None]:
-    """Raise CommandError for a model, a storage or a database that is not there."""
+    """Raise CommandError for a model or a storage that is not there, and for Ctrl-C."""
     try:
         yield
     except (ModelUnavailable, StorageUnavailable) as error:
         raise CommandError(str(error)) from error
     except KeyboardInterrupt:
         raise CommandError("Stopped. What was written stays; run the same command again to go on.") from None
-    except LOST_DATABASE as error:
-        raise CommandError(
-            f"The database does not answer: {error}\nWhat was written stays; run the same command again to go on."
-        ) from error
 
 
 def summarise(report: Report, out: OutputWrapper, complaints: OutputWrapper, done: str) -> None:

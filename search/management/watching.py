@@ -56,18 +56,17 @@ def watch(
                 try:
                     said = metadata()
                     report = ingest(watched_source(whole, said.details), tags=tags, enqueue=enqueue, again=again)
-                except ModelUnavailable as error:
-                    raise CommandError(str(error)) from error
-                except (CommandError, *_OUTAGES) as error:
-                    connection.close()
-                    complaints.write(f"{str(error).strip()} Trying again.")
-                else:
                     _settle(watched, report)
                     _tell_news(report, said, out, complaints)
                     if report.stopped:
                         return
                     if report.added and not enqueue:
                         calibrate_after(out, complaints)
+                except ModelUnavailable as error:
+                    raise CommandError(str(error)) from error
+                except (CommandError, *_OUTAGES) as error:
+                    connection.close()
+                    complaints.write(f"{str(error).strip()} Trying again.")
             stop.wait(pause)
 
 

@@ -4,20 +4,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from django.core.management.base import CommandError
 
 from search.embedding import ModelUnavailable
-from search.ingestion import (
-    LOST_DATABASE,
-    Choices,
-    Metadata,
-    MetadataError,
-    Rules,
-    ingest,
-    open_source,
-    read_metadata,
-)
+from search.ingestion import Choices, Metadata, MetadataError, Rules, ingest, open_source, read_metadata
 from search.ingestion.metadata import clean_tags
 from search.ingestion.sources.choices import WIDTH
 from search.management.base import CollectionCommand
@@ -150,11 +140,6 @@ class Command(CollectionCommand):
                 )
         except (ModelUnavailable, StorageUnavailable) as error:
             raise CommandError(f"{error}\n{GO_ON}") from error
-        except (
-            psycopg.OperationalError,
-            *LOST_DATABASE,
-        ) as error:  # the first where COPY, which goes by Django, fails
-            raise CommandError(f"The database failed: {str(error).strip()}\n{GO_ON}") from error
         except KeyboardInterrupt:
             raise CommandError(f"Stopped. {GO_ON}") from None
         report.failed += source.problems
