@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?=
 # A file of tests stays in one process, which makes what its tests share once; the slowest, the browser's, come first.
 SHARED_OUT := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# Asked for its least share in one step, slipcover forgets what the processes of the tests have covered.
+COVERED := var/coverage.json
 # Linters read the settings, which would start the embedded database.
 WITHOUT_DATABASE := DATABASE_URL=postgres://nobody@localhost/none DEBUG=on SECRET_KEY=unused
 
@@ -27,7 +29,8 @@ run: $(VENV)/.installed ## the development server, on the same data (PORT=8001, 
 	@$(BIN)/python manage.py runserver $(if $(findstring :,$(HOST)),[$(patsubst [%],%,$(HOST))],$(HOST)):$(PORT)
 
 test: $(VENV)/.installed-dev ## all tests, with coverage, one process a core
-	$(BIN)/python -m pytest $(SHARED_OUT) --cov=search --cov-report=term -q
+	$(BIN)/python -m slipcover --json --out $(COVERED) -m pytest $(SHARED_OUT) -q
+	$(BIN)/python -m slipcover --merge $(COVERED) --out $(COVERED) --fail-under 90
 
 check: $(VENV)/.installed-dev ## one file of tests, within seconds (FILE=tests/test_x.py); its database stays for the next time
 	$(BIN)/python -m pytest --reuse-db -q $(or $(FILE),$(error Say which: make check FILE=tests/test_vectors.py))
