@@ -328,3 +328,12 @@ def test_words_alone_that_find_nothing_are_told_without_a_model(client: Client, 
     an_image("a red star")
     page = client.get("/search", {"q": "hexagon", "mode": "words"})
     assert page.status_code == 200
+
+
+def test_the_order_by_words_alone_is_not_called_nearest_first(client: Client):
+    an_image("a red star over a hill")
+    an_image("a star")
+    pages = [client.get("/search", {"q": "red star", "mode": mode}).text for mode in ("words", "")]
+    assert "Best match first" in pages[0]
+    assert "earest first" not in pages[0]
+    assert "Nearest first" in pages[1]
