@@ -109,15 +109,6 @@ def test_a_walk_that_brings_one_row_is_no_reason_to_fail(monkeypatch):
     assert measured.pictures_match == pytest.approx(exact.pictures_match, abs=0.01)
 
 
-def test_copies_say_nothing_of_what_other_pictures_score():
-    fill(60)
-    calibrate()
-    before = Calibration.objects.get().pictures_match
-    fill(40, first=60, vector=a_vector(1))
-    calibrate()
-    assert Calibration.objects.get().pictures_match == pytest.approx(before, abs=0.1)
-
-
 def test_hidden_pictures_and_those_of_another_model_do_not_count():
     fill(40)
     Image.objects.filter(id__lt="00000000-0000-8000-8000-000000000006").update(hidden=True)

@@ -109,17 +109,13 @@ class _Search:
         return head
 
     def _ranked(self, candidates: list[Candidate]) -> list[Candidate]:
-        if self.query.sort is Sort.FRESH:
-            return ranked(candidates, self.aim, fresh_at=self.scope.fresh_at)
-        if self.query.sort is not Sort.OLDEST or self.aim.towards:
-            return ranked(candidates, self.aim)
-        # By date alone, and the later ones come first where nothing else decides.
-        for one in candidates:
-            one.added = -one.added
-        head = ranked(candidates, self.aim)
-        for one in candidates:
-            one.added = -one.added
-        return head
+        by_date_alone = not self.aim.towards
+        return ranked(
+            candidates,
+            self.aim,
+            fresh_at=self.scope.fresh_at if self.query.sort is Sort.FRESH else None,
+            oldest_first=by_date_alone and self.query.sort is Sort.OLDEST,
+        )
 
     def by_similarity(self, head: list[Candidate]) -> list[Segment]:
         """The nearest first, and then all others."""

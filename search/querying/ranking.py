@@ -90,15 +90,18 @@ def band_by_words(band: Band | None, *, whole: bool) -> Band:
     return Band.STRONG if whole or band is Band.STRONG else Band.RELATED
 
 
-def ranked(candidates: Sequence[Candidate], aim: Aim, *, fresh_at: dt.datetime | None = None) -> list[Candidate]:
+def ranked(
+    candidates: Sequence[Candidate], aim: Aim, *, fresh_at: dt.datetime | None = None, oldest_first: bool = False
+) -> list[Candidate]:
     """Return `candidates` best first, each with its band: first by band, in it titles that are what was written, then
-    by fused rank, then by similarity.
+    by fused rank, then by similarity, and where nothing of this decides, the last added first, or the `oldest_first`.
 
     With `fresh_at`, the moment of the search, recent ones are lifted within their band.
     """
     judge = Judge(candidates, aim)
     worth = {one.id: judge.decide(one) + _freshness(one, fresh_at) * judge.spread for one in candidates}
-    by_worth = sorted(candidates, key=lambda one: (-worth[one.id], -one.added, one.id))
+    by_date = 1 if oldest_first else -1
+    by_worth = sorted(candidates, key=lambda one: (-worth[one.id], by_date * one.added, one.id))
     fused = _fused(by_worth) if any(one.by_words for one in candidates) else {}
     # Sorting is stable: where nothing of this decides, the order by worth stays.
     return sorted(by_worth, key=lambda one: (_ORDER[one.band], -one.exactness, -fused.get(one.id, 0.0)))
