@@ -18,10 +18,15 @@ try:
     bind = listening_address("HOST", whole_number("PORT", default=8000, least=1, most=65535))
     # A search is mostly Python, of which a process runs one thread at a time; the processes share the model for words.
     workers = whole_number("WEB_CONCURRENCY", default=min(core_count(), 4), least=1, most=256)
+    # Of one process; each takes next to nothing while it does nothing.
+    worker_connections = whole_number("CLIENT_CONNECTIONS", default=1000, least=20, most=100_000)
 except ImproperlyConfigured as error:
     sys.exit(f"Configuration error: {error}")
 worker_class = Worker
-threads = 8
+# For searches; the others are in imagesearch.serving. More make each search slower, and hardly more of them.
+threads = 6
+# A connection costs no thread, and one that is closed just when a proxy uses it again costs a 502.
+keepalive = 15
 # A stop takes a second, or this long for requests under way.
 graceful_timeout = KILLED_AFTER
 # Settings are read once, by the parent, which thereby keeps the embedded database until the last worker has ended.

@@ -13,11 +13,28 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import BadRequest, RequestDataTooBig
 
+from search.uploads import DiskFull
+
 FORM_MB = 16
 """What a form may hold besides its files."""
 LINGER = 10
 """Seconds for which the rest of a body is read that nobody wanted."""
 _PIECE = 64 * 1024
+DRAINS = "imagesearch.drains"
+"""In the environment of a request whose server reads by itself what nobody wanted of the body."""
+
+
+class BodyWanted(BaseException):
+    """Raised to the server, through everything, by a body that it is to read before the request is answered."""
+
+
+class NotYet:
+    """Stands for a body whose request is looked at first: to be answered by its headers alone, if it can be."""
+
+    def read(self, _size: int = -1, /) -> bytes:
+        raise BodyWanted
+
+    readline = read
 
 
 class Body:
@@ -25,6 +42,7 @@ class Body:
 
     def __init__(self, environ: dict[str, Any]) -> None:
         self._stream = environ["wsgi.input"]
+        self._is_drained_for_us = DRAINS in environ
         self._socket = environ.get("gunicorn.socket")
         told = environ.get("CONTENT_LENGTH") or ""
         # As the server does, which says so; others leave chunks as they are, and so must we.
@@ -39,11 +57,14 @@ class Body:
             environ["CONTENT_LENGTH"] = str(self._left)
         self.is_unread = self._left > 0
         """Whether there may be more of it that can be read."""
+        self.most = self._left
+        """Bytes that are taken of it at most."""
         environ["wsgi.input"] = self
 
     def limit_to(self, most: int, too_long: Exception) -> None:
         """Raise `too_long` after `most` bytes of one in chunks."""
-        self._left, self._too_long = min(self._left, most), too_long
+        self.most = self._left = min(self._left, most)
+        self._too_long = too_long
 
     def read(self, size: int = -1, /) -> bytes:
         """Return `size` bytes, or what is left. Raises BadRequest and RequestDataTooBig."""
@@ -69,9 +90,15 @@ class Body:
     def _tried(self, read: Callable[[int], bytes], size: int) -> bytes:
         try:
             return read(size)
+        except DiskFull:
+            raise
         except Exception as error:  # the server's own, for chunks that are none, and those of the connection
             self._left, self.is_unread = 0, False
             raise BadRequest(f"The body can't be read: {error!r}") from error
+
+    @property
+    def is_to_be_discarded(self) -> bool:
+        return self.is_unread and not self._is_drained_for_us
 
     def discard(self) -> None:
         """Read what is left of it for some seconds: to close a connection on a client that is sending tears it off,

@@ -1,8 +1,6 @@
 """Requests whose address, or what is sent with it, is too long to be read: gunicorn's worker says so in our words."""
 
 import logging
-import socket
-import time
 from contextlib import suppress
 from typing import Any
 
@@ -17,7 +15,6 @@ logger = logging.getLogger(__name__)
 
 TOO_LONG = (LimitRequestLine, LimitRequestHeaders)
 _KEPT = 200
-_MOST_READ, _LONGEST = 8 << 20, 2.0
 _read_line = message.Request.read_line
 
 
@@ -30,12 +27,11 @@ def _read_line_or_keep_its_beginning(self: Any, unreader: Any, buffer: Any, limi
         raise
 
 
-def answer(client: socket.socket, address: Any, error: BaseException) -> None:
+def answer(client: Any, address: Any, error: BaseException) -> None:
     """Answer a request that can't be read because of `error`, which is one of TOO_LONG."""
     logger.warning("Too long a request from %s: %s", address and address[0], error)
     with suppress(OSError):
         client.sendall(refusal(error))
-        _read_on(client)
 
 
 def refusal(error: BaseException) -> bytes:
@@ -61,18 +57,6 @@ def _written(answer: HttpResponse, *, with_body: bool) -> bytes:
     answer["Connection"] = "close"
     head = f"HTTP/1.1 {answer.status_code} {answer.reason_phrase}\r\n".encode() + answer.serialize_headers()
     return head + b"\r\n\r\n" + (answer.content if with_body else b"")
-
-
-def _read_on(client: socket.socket) -> None:
-    """Read what is still being sent: closing before would have the system throw our answer away on its way."""
-    client.shutdown(socket.SHUT_WR)
-    until, read = time.monotonic() + _LONGEST, 0
-    while read < _MOST_READ and (left := until - time.monotonic()) > 0:
-        client.settimeout(left)
-        data = client.recv(1 << 16)
-        if not data:
-            break
-        read += len(data)
 
 
 message.Request.read_line = _read_line_or_keep_its_beginning

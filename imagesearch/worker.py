@@ -8,26 +8,29 @@ import atexit
 import logging
 import os
 import signal
-import socket
 import sys
 import threading
 import time
-from contextlib import suppress
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gunicorn.workers import gthread
+from gunicorn.workers import base
 
-from imagesearch import too_long
+from imagesearch import serving, too_long
+
+if TYPE_CHECKING:
+    from imagesearch.serving.front import Front
 
 UNDER_WAY = 6
-"""Seconds that requests under way have when the server stops; gunicorn looks each second."""
+"""Seconds that requests under way have when the server stops."""
 KILLED_AFTER = 9
 """Seconds after which gunicorn kills a worker that is still there."""
 _LINGER = 1.0
 """Seconds for a request that is just being sent, over a connection that was kept open or has been opened ahead."""
 _CLOSING = 1.0
 """Seconds for closing all that must be closed."""
+_SWITCH = 0.001
+"""Seconds for which a thread runs that others wait for."""
 _STOPS = {signal.SIGTERM, signal.SIGQUIT}
 
 
@@ -39,14 +42,19 @@ def hold_signals() -> None:
 os.register_at_fork(after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS))
 
 
-class Worker(gthread.ThreadWorker):  # type: ignore[misc]
-    """Stops in the same order whichever way it is told to, and not later for connections that nobody uses."""
+class Worker(base.Worker):  # type: ignore[misc]
+    """Serves by `Front`, and stops in the same order whichever way it is told to."""
+
+    front: "Front"
+    alive: bool
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        if cfg.is_ssl:
+            sys.exit("Configuration error: this server speaks no TLS by itself. Put a proxy in front that does.")
 
     def init_process(self) -> None:
-        gthread.STOP_KEEPALIVE_LINGER = _LINGER
         self.cfg.set("graceful_timeout", UNDER_WAY)  # of this process, not of gunicorn's own
-        self._stopping_at = 0.0
-        self._new: set[Any] = set()
         super().init_process()
 
     def init_signals(self) -> None:
@@ -55,54 +63,50 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         signal.signal(signal.SIGINT, lambda _number, _frame: None)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self.alive:
-            self._stopping_at = time.monotonic()
-        super().handle_exit(sig, frame)
-
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
         """Stop as by SIGTERM; when it is stopping already, somebody is in a hurry."""
         if not self.alive:
             leave(0)
         self.handle_exit(sig, frame)
 
-    def set_accept_enabled(self, enabled: bool) -> None:
-        super().set_accept_enabled(enabled)
-        if not self.alive:
-            # Who has connected already is served; left in the queue, they would be cut off at the end.
-            # Called again for one that stopped while it started, whose listeners are closed by then.
-            for listener in [one for one in self.sockets if one.sock]:
-                before = -1
-                while before != self.nr_conns:
-                    before = self.nr_conns
-                    self.accept(listener)
-                listener.close()
-
-    def enqueue_req(self, conn: Any) -> None:
-        if not conn.initialized:
-            self._new.add(conn)
-        super().enqueue_req(conn)
-
-    def finish_request(self, conn: Any, fs: Any) -> None:
-        self._new.discard(conn)
-        super().finish_request(conn, fs)
-
-    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         if isinstance(exc, too_long.TOO_LONG):
             too_long.answer(client, addr, exc)
         else:
             super().handle_error(req, client, addr, exc)
 
-    def murder_pending(self) -> None:
-        """Called each second at least. Browsers open connections ahead, and threads wait for what comes."""
-        super().murder_pending()
-        if self.alive or time.monotonic() < self._stopping_at + _LINGER:
-            return
-        for conn in [*self.pending_conns, *self._new]:
-            conn.timeout = 0.0
-            if not conn.initialized and not conn.wait_for_data(0):
-                with suppress(OSError):
-                    conn.sock.shutdown(socket.SHUT_RD)
+    def is_ending(self) -> bool:
+        """Count a request; return whether its connection takes no other one."""
+        self.nr += 1
+        if self.nr >= self.max_requests and self.alive:
+            self.log.info("Autorestarting worker after current request.")
+            self.alive = False
+        return not self.alive or not self.cfg.keepalive
+
+    def run(self) -> None:
+        from imagesearch.serving.front import Front  # noqa: PLC0415 - gunicorn reads this module before the settings
+
+        sys.setswitchinterval(_SWITCH)
+        self.front = Front(self)
+        serving.started(self.front)
+        self.front.listen(self.sockets)
+        while self.alive:
+            self.notify()
+            self.front.turn()
+            if self.ppid != os.getppid():
+                self.log.info("Parent changed, shutting down: %s", self)
+                break
+        self._end()
+
+    def _end(self) -> None:
+        """Answer what is under way, and what is just being sent over a connection that has been opened ahead."""
+        front, stopped = self.front, time.monotonic()
+        front.stop_listening()
+        while front.connections and time.monotonic() < stopped + self.cfg.graceful_timeout:
+            front.hurry(stopped + _LINGER, idle_only=True)
+            self.notify()
+            front.turn()
+        front.close()
 
 
 def leave_worker(worker: Any) -> None:

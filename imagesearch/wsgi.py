@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.conf import settings
+from django.core.signals import request_finished
 from django.core.wsgi import get_wsgi_application
 
-from imagesearch.bodies import Answer, Body
+from imagesearch.bodies import Answer, Body, BodyWanted
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imagesearch.settings")
 
@@ -20,8 +21,13 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     environ["CONTENT_TYPE"] = re.sub(r";\s*charset\*?=[^;]*", "", environ.get("CONTENT_TYPE", ""), flags=re.IGNORECASE)
     environ["PATH_INFO"] = below_base_path(environ.get("PATH_INFO", ""))
     body = Body(environ)
-    answer: Iterable[bytes] = _django(environ, start_response)
-    return Answer(answer, body) if body.is_unread else answer
+    try:
+        answer: Iterable[bytes] = _django(environ, start_response)
+    except BodyWanted:
+        # Django gives its connections back by the end of an answer, and there is none yet.
+        request_finished.send(sender=_django.__class__)
+        raise
+    return Answer(answer, body) if body.is_to_be_discarded else answer
 
 
 def below_base_path(path: str) -> str:

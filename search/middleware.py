@@ -16,6 +16,7 @@ from search import storage, upgrades, uploads
 from search.api.problems import Problem, is_for_programs
 from search.conflicts import is_conflict, is_overtaken
 from search.embedding import Busy, Loading, ModelUnavailable
+from search.refusals import refusal
 from search.storage import StorageUnavailable
 from search.views import health
 
@@ -124,7 +125,8 @@ class BodyLimits:
 
 
 class Unavailable:
-    """Answers 503, with a page that needs none of them, when a part is not there or was left out of an upgrade."""
+    """Answers 503, with a page that needs none of them, when a part is not there or was left out of an upgrade, and to
+    whom the server has no time for."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -133,6 +135,8 @@ class Unavailable:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
+        if refused := refusal(request):
+            return refused
         try:
             upgrades.require_migrated()
             if not is_for_programs(request):

@@ -50,6 +50,17 @@ def fits_the_disk(length: int) -> bool:
     return length <= _SPARE or shutil.disk_usage(_folder()).free >= length + _KEPT_FREE
 
 
+@contextmanager
+def told_when_full() -> Iterator[None]:
+    """Raise DiskFull for what finds no room on a disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _DISK_FULL:
+            raise DiskFull from error
+        raise
+
+
 def _folder() -> str:
     return str(settings.FILE_UPLOAD_TEMP_DIR or tempfile.gettempdir())
 
@@ -106,9 +117,8 @@ class LimitedUploadHandler(TemporaryFileUploadHandler):
     @contextmanager
     def _told_when_full(self) -> Iterator[None]:
         try:
-            yield
-        except OSError as error:
-            if error.errno in _DISK_FULL:
-                self.upload_interrupted()  # which removes the file
-                raise DiskFull from error
+            with told_when_full():
+                yield
+        except DiskFull:
+            self.upload_interrupted()  # which removes the file
             raise

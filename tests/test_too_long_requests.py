@@ -1,44 +1,34 @@
 """What is too long for the server to be read as a request is refused in words, and in what programs read."""
 
 import json
-import socket
-import threading
 from unittest.mock import Mock
 
 import pytest
 from gunicorn.config import Config
-from gunicorn.http import get_parser
+from gunicorn.http.parser import RequestParser
 
 from imagesearch.worker import Worker
 
 
+class Client:
+    """Keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.received = b""
+
+    def sendall(self, data: bytes) -> None:
+        self.received += data
+
+
 def answer_to(request: bytes) -> tuple[int, str, str]:
     """The status, the headers and the body of what a worker answers to bytes that it can't read as a request."""
-    server, client = socket.socketpair()
-    with server, client:
-        client.settimeout(20)
-        sender = threading.Thread(target=client.sendall, args=[request])
-        sender.start()
-        worker = Worker.__new__(Worker)
-        worker.log = Mock()
-        config = Config()
-        config.set("limit_request_line", 4000)
-        with pytest.raises(Exception) as raised:
-            next(get_parser(config, server, None))
-
-        def refuse() -> None:
-            worker.handle_error(None, server, ("127.0.0.1", 1), raised.value)
-            server.close()  # as gunicorn does
-
-        reader = threading.Thread(target=refuse)
-        reader.start()
-        received = b""
-        while data := client.recv(65536):
-            received += data
-        sender.join()
-        client.close()
-        reader.join()
-    head, _, body = received.partition(b"\r\n\r\n")
+    worker, client, config = Worker.__new__(Worker), Client(), Config()
+    worker.log = Mock()
+    config.set("limit_request_line", 4000)
+    with pytest.raises(Exception) as raised:
+        next(RequestParser(config, iter([request]), None))
+    worker.handle_error(None, client, ("127.0.0.1", 1), raised.value)
+    head, _, body = client.received.partition(b"\r\n\r\n")
     return int(head.split()[1]), head.decode(), body.decode()
 
 

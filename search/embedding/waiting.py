@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from search.embedding.errors import Busy
 
-MOST_WAITING = 6
-"""While a model is loaded, of the eight threads of a web worker: pages that need no model still find one. Those that
+MOST_WAITING = 4
+"""While a model is loaded, of the six threads of a web worker: pages that need no model still find one. Those that
 wait for others' encodings, of milliseconds each, are as many as there are threads."""
 PATIENCE = 10.0
 """Seconds."""

@@ -1,0 +1,119 @@
+"""One request and its answer, made by threads: each of them goes as far as there is room for what is to be sent."""
+
+import contextvars
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.db import close_old_connections
+from gunicorn.http import wsgi
+
+from imagesearch.bodies import DRAINS, BodyWanted, NotYet
+from imagesearch.serving.outbox import IN_MEMORY, Outbox
+from imagesearch.serving.received import Nothing, Received
+
+_PIECE = 64 * 1024
+FIRST_LOOK = "imagesearch.first_look"
+"""In the environment of a request whose body has not been read, and that is asked again with it if it is wanted."""
+
+
+class Exchange:
+    """Calls the application. `step` and `abandon` are for one thread at a time, which may be another one each time."""
+
+    def __init__(self, worker: Any, request: Any, outbox: Outbox, client: Any, server: Any) -> None:
+        self._worker, self._request, self._outbox, self._client, self._server = worker, request, outbox, client, server
+        self._context = contextvars.Context()
+        self._environ: dict[str, Any] = {}
+        self._answer: Any = None
+        self._response: Any = None
+        self._pieces: Iterator[bytes] = iter(())
+        self._began = datetime.now()  # noqa: DTZ005 - as gunicorn's own log has it
+        self.wanted: int | None = None
+        """Bytes of a body that the application wants to read, and has not."""
+        self.is_over = False
+        self.can_go_on = False
+        """Whether the connection can take another request."""
+        self.has_failed = False
+        """Whether the answer broke off half-way."""
+
+    def step(self, body: Received | Nothing | None = None, *, is_last: bool = False) -> None:
+        """Make the answer, or as much of it as is sent without waiting. The first time with the request's `body`, None
+        when that has not been read. `is_last`: the connection is closed afterwards.
+        """
+        self._context.run(self._step, body, is_last)
+
+    def abandon(self) -> None:
+        """Close what is left of an answer that nobody takes any more."""
+        self._context.run(self._end)
+
+    def _step(self, body: Received | Nothing | None, is_last: bool) -> None:
+        try:
+            if self._response is None:
+                self._start(body, is_last)
+            self._go_on()
+        except BodyWanted:
+            self.wanted = self._environ["wsgi.input"].most
+            self._response = None
+        except OSError:
+            self._fail()  # of the client, which has gone
+        except Exception as error:
+            if self._response and self._response.headers_sent:
+                self._worker.log.exception("Error handling request")
+                self._fail()
+            else:
+                self._end()
+                self.is_over = True
+                self._worker.handle_error(self._request, self._outbox, self._client, error)
+        finally:
+            # Another thread may go on with it.
+            close_old_connections()
+        self._outbox.push()
+
+    def _start(self, body: Received | Nothing | None, is_last: bool) -> None:
+        worker = self._worker
+        worker.cfg.pre_request(worker, self._request)
+        response, environ = wsgi.create(self._request, self._outbox, self._client, self._server, worker.cfg)
+        environ |= {"wsgi.multithread": True, "wsgi.input": body or NotYet(), DRAINS: True}
+        if body is None:
+            environ[FIRST_LOOK] = True
+        self._environ, self._response = environ, response
+        if is_last or worker.is_ending():
+            response.force_close()
+        self._answer = worker.wsgi(environ, response.start_response)
+        if isinstance(self._answer, environ["wsgi.file_wrapper"]):
+            self._answer.blksize = _PIECE
+            if response.sendfile(self._answer):
+                return
+        self._pieces = iter(self._answer)
+
+    def _go_on(self) -> None:
+        # With a length that is told, what is made is made already; else more is made as it goes.
+        may_pause = self._response.response_length is None
+        for piece in self._pieces:
+            self._response.write(piece)
+            if may_pause and self._outbox.waiting > IN_MEMORY and not self._outbox.push():
+                return
+        self._response.close()
+        self.can_go_on = not self._response.should_close()
+        self._end()
+        self.is_over = True
+
+    def _fail(self) -> None:
+        self._end()
+        self.is_over = self.has_failed = True
+
+    def _end(self) -> None:
+        """Close the answer, and note it."""
+        answer, self._answer = self._answer, None
+        if self._response is None:
+            return
+        worker = self._worker
+        took = datetime.now() - self._began  # noqa: DTZ005
+        if self._response.status is not None:
+            worker.log.access(self._response, self._request, self._environ, took)
+        try:
+            if hasattr(answer, "close"):
+                answer.close()
+            worker.cfg.post_request(worker, self._request, self._environ, self._response)
+        except Exception:
+            worker.log.exception("Error at the end of a request")

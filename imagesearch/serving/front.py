@@ -1,0 +1,291 @@
+"""The loop of a worker: it accepts connections, reads requests and sends answers, as many as there are, in one thread,
+and hands whole requests to the threads of their lane."""
+
+import errno
+import ipaddress
+import logging
+import selectors
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any
+
+from django.conf import settings
+from gunicorn.workers.gthread import PollableMethodQueue
+
+from imagesearch.serving import refusals
+from imagesearch.serving.connection import Connection, State
+from imagesearch.serving.lanes import Job, Lane
+from imagesearch.serving.pace import Pace
+from imagesearch.serving.room import room_for
+
+logger = logging.getLogger(__name__)
+
+_ACCEPTED = 8
+"""Connections that are accepted in a row: other processes may have more time for the next ones."""
+_TICK, _FINE_TICK = 0.25, 0.05
+"""Seconds between looks at who is overdue, the finer while somebody waits for a thread."""
+_YOUNG = 2.0
+"""Seconds in which no connection is given up for another one."""
+_UNSENT = 128 * 1024
+"""Bytes that the system takes of an answer before they can be sent: else what a client has taken can't be told."""
+_NO_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_TRIED_AGAIN = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED, errno.EINTR}
+
+
+class Front:
+    def __init__(self, worker: Any) -> None:
+        self.worker, self.cfg = worker, worker.cfg
+        self.folder: str | None = settings.FILE_UPLOAD_TEMP_DIR
+        # Threads, seconds in which a request is answered, requests that wait.
+        self.lanes = {
+            "alive": Lane(1, 5.0, 64, self._late),
+            "ready": Lane(1, 5.0, 16, self._late),
+            "files": Lane(2, 5.0, 512, self._late),
+            "searches": Lane(self.cfg.threads, settings.SEARCH_WITHIN_SECONDS, 512, self._late),
+            "work": Lane(3, 30.0, 64, self._late),
+        }
+        self.connections: set[Connection] = set()
+        self._heads: dict[Connection, None] = {}
+        """Those that wait for a head, the longest first."""
+        self._most, self._most_of_one = room_for(self.cfg.worker_connections)
+        self._by_network: Counter[str] = Counter()
+        self.cut_off = self.kept = 0
+        self._most_kept = settings.UPLOADS_KEPT_MB * 1_000_000 // max(1, self.cfg.workers)
+        self._poller = selectors.DefaultSelector()
+        self._calls = PollableMethodQueue()
+        self._calls.init()
+        self._poller.register(self._calls.fileno(), selectors.EVENT_READ, None)
+        self._listeners: list[Any] = []
+        self._no_room_until = 0.0
+        self._next_look = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a connection may stay for another request."""
+        return bool(self.worker.alive and self.cfg.keepalive)
+
+    def status(self) -> dict[str, Any]:
+        """Counts of this process, for who watches it: connections, clients that were too slow, and each lane's."""
+        lanes = {name: lane.status() for name, lane in self.lanes.items()}
+        return {
+            "connections": len(self.connections),
+            "cut_off": self.cut_off,
+            "kept_bytes": self.kept,
+            "lanes": lanes,
+        }
+
+    # Paces, as settings say
+
+    def pace(self) -> Pace:
+        return Pace(time.monotonic(), settings.CLIENT_STALL_SECONDS, settings.CLIENT_LEAST_KB * 1000)
+
+    def pace_of_heads(self) -> Pace:
+        return Pace(time.monotonic(), settings.CLIENT_HEAD_SECONDS, settings.CLIENT_LEAST_KB * 1000)
+
+    def pace_between(self) -> Pace:
+        return Pace(time.monotonic(), self.cfg.keepalive if self.worker.alive else 1.0, float("inf"))
+
+    # The loop
+
+    def listen(self, listeners: Iterable[Any]) -> None:
+        for listener in listeners:
+            listener.setblocking(False)
+            if hasattr(socket, "TCP_NOTSENT_LOWAT") and listener.sock.family != socket.AF_UNIX:
+                with suppress(OSError):
+                    listener.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
+            self._poller.register(listener, selectors.EVENT_READ, listener)
+            self._listeners.append(listener)
+
+    def stop_listening(self) -> None:
+        """Let in who has connected already, and nobody else."""
+        for listener in self._listeners:
+            with suppress(KeyError):
+                self._poller.unregister(listener)
+            while self._accept(listener, beyond=True):
+                pass
+            listener.close()
+        self._listeners.clear()
+
+    def later(self, call: Callable[..., None], *args: Any) -> None:
+        """Have the loop call it. For threads."""
+        self._calls.defer(call, *args)
+
+    def turn(self) -> None:
+        """Wait for what happens, a quarter of a second at most, and do what there is to do."""
+        waits = any(lane.has_waiting for lane in self.lanes.values())
+        try:
+            events = self._poller.select(_FINE_TICK if waits else _TICK)
+        except InterruptedError:
+            return
+        listeners = []
+        for key, mask in events:
+            if key.data is None:
+                self._calls.run_callbacks(None)
+            elif isinstance(key.data, Connection):
+                self._tell(key.data, mask)
+            else:
+                listeners.append(key.data)
+        for listener in listeners:
+            self._accept_some(listener)
+        self._look()
+
+    def _tell(self, connection: Connection, mask: int) -> None:
+        try:
+            connection.on_event(bool(mask & selectors.EVENT_READ), bool(mask & selectors.EVENT_WRITE))
+        except Exception:
+            logger.exception("A connection is given up")
+            connection.close()
+
+    def _look(self) -> None:
+        """See who is overdue."""
+        for lane in self.lanes.values():
+            for job in lane.expired():
+                job.refuse()
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + _TICK
+        for connection in [one for one in self.connections if one.deadline < now]:
+            connection.overdue()
+        if self.kept > self._most_kept:
+            self._give_up_a_keeper(now)
+
+    def _late(self, job: Job) -> None:
+        self.later(job.refuse)
+
+    # Connections
+
+    def _accept_some(self, listener: Any) -> None:
+        if time.monotonic() < self._no_room_until:
+            return
+        for _ in range(_ACCEPTED):
+            if not self._accept(listener) or self.lanes["searches"].is_full:
+                return
+
+    def _accept(self, listener: Any, *, beyond: bool = False) -> bool:
+        """Accept a connection; False when there is none. `beyond`: even if there are too many."""
+        try:
+            sock, client = listener.accept()
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                self._no_room_until = time.monotonic() + 0.1
+                self._give_up_the_idlest()
+            elif error.errno not in _TRIED_AGAIN:
+                raise
+            return False
+        if not beyond and not self._make_room(client):
+            self._refuse(sock)
+            return True
+        connection = Connection(self, sock, client, listener.getsockname())
+        self.connections.add(connection)
+        self._by_network[network_of(client)] += 1
+        self.entered(connection)
+        try:
+            # Mostly the request is there already.
+            connection.read()
+        except Exception:
+            logger.exception("A connection is given up")
+            connection.close()
+        return True
+
+    def _make_room(self, client: Any) -> bool:
+        """Give up a connection that does nothing, where this is one too many. False where none does."""
+        network = network_of(client)
+        if network and self._by_network[network] >= self._most_of_one and not self._give_up_the_idlest(network):
+            return False
+        return len(self.connections) < self._most or self._give_up_the_idlest()
+
+    def _give_up_the_idlest(self, network: str = "") -> bool:
+        for connection in self._heads:
+            if not network or network_of(connection.client) == network:
+                connection.close()
+                return True
+        oldest = min(
+            (one for one in self.connections if one.state is State.LINGERING),
+            key=lambda one: one.since,
+            default=None,
+        )
+        if oldest and not network:
+            oldest.close()
+        return bool(oldest and not network)
+
+    def _refuse(self, sock: socket.socket) -> None:
+        with suppress(OSError), sock:
+            sock.send(refusals.answer("busy", None, close=True), socket.MSG_DONTWAIT)
+            sock.shutdown(socket.SHUT_WR)
+
+    def _give_up_a_keeper(self, now: float) -> None:
+        """Of those that fill the temporary folder, the slowest goes."""
+        keepers = [one for one in self.connections if one.kept and now - one.since > _YOUNG]
+        if keepers:
+            slowest = min(keepers, key=lambda one: one.moved / (now - one.since))
+            logger.warning("More is kept of what is sent here than there is room for: the slowest client is cut off.")
+            slowest.overdue()
+
+    # What connections tell
+
+    def keep(self, count: int) -> None:
+        """Note bytes in temporary files; those that are given back are less than nothing."""
+        self.kept += count
+
+    def entered(self, connection: Connection) -> None:
+        self._heads.pop(connection, None)
+        if connection.state is State.HEAD:
+            self._heads[connection] = None
+
+    def wait_for(self, connection: Connection, *, reads: bool, writes: bool) -> None:
+        wanted = selectors.EVENT_READ * reads | selectors.EVENT_WRITE * writes
+        if connection.state is State.CLOSED or wanted == connection.events:
+            return
+        if not wanted:
+            self._poller.unregister(connection.socket)
+        elif connection.events:
+            self._poller.modify(connection.socket, wanted, connection)
+        else:
+            self._poller.register(connection.socket, wanted, connection)
+        connection.events = wanted
+
+    def forget(self, connection: Connection) -> None:
+        if connection.events:
+            with suppress(KeyError, ValueError, OSError):
+                self._poller.unregister(connection.socket)
+            connection.events = 0
+        self._heads.pop(connection, None)
+        self.connections.discard(connection)
+        network = network_of(connection.client)
+        self._by_network[network] -= 1
+        if self._by_network[network] <= 0:
+            del self._by_network[network]
+
+    # Stopping
+
+    def hurry(self, deadline: float, *, idle_only: bool) -> None:
+        for connection in list(self.connections):
+            if connection.is_idle or not idle_only:
+                connection.hurry(deadline)
+
+    def close(self) -> None:
+        for connection in list(self.connections):
+            connection.close()
+        self._poller.close()
+        self._calls.close()
+
+
+def network_of(client: Any) -> str:
+    """Return what a client's connections are counted by: its address, of IPv6 the network's 64 bits.
+
+    "" for those that are not: a socket of this machine, and private addresses, where proxies are.
+    """
+    if not isinstance(client, tuple):
+        return ""
+    try:
+        address = ipaddress.ip_address(client[0].partition("%")[0])
+    except ValueError:
+        return ""
+    address = getattr(address, "ipv4_mapped", None) or address
+    if not address.is_global or any(address in network for network in getattr(settings, "TRUSTED_PROXIES", ())):
+        return ""
+    return str(address) if address.version == 4 else str(ipaddress.ip_network((address, 64), strict=False))
