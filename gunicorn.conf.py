@@ -67,9 +67,11 @@ def post_worker_init(worker: Any) -> None:
     """Load in the background what is not loaded yet, so that the first search isn't the slow one."""
     from search.embedding import start_serving  # noqa: PLC0415
     from search.evaluation.due import measure_soon_if_never  # noqa: PLC0415
+    from search.ingestion.deleting import keep_settling  # noqa: PLC0415
 
     start_serving()
     measure_soon_if_never()
+    keep_settling()
 
 
 def worker_exit(server: Any, worker: Any) -> None:

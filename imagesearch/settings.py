@@ -239,12 +239,17 @@ S3_CONNECTION = {
 }
 # By bucket, where one that pictures are read from is reached in another way.
 S3_SOURCES = s3_sources("S3_SOURCES", text("S3_SOURCES"))
+# Pages wait this long for the object storage, in seconds, and for what is large as much longer as it takes; None for
+# commands, which have the time and repeat what fails.
+STORAGE_WAIT: int | None = whole_number("S3_WAIT_SECONDS", default=5, least=1, most=60)
+if Path(sys.argv[0]).name == "manage.py" and "runserver" not in sys.argv:
+    STORAGE_WAIT = None
 # For botocore's Config.
 S3_CLIENT: dict[str, Any] = {
     "signature_version": "s3v4",
-    "connect_timeout": 5,
-    "read_timeout": 20,
-    "retries": {"mode": "standard", "total_max_attempts": 3},
+    "connect_timeout": min(2, STORAGE_WAIT) if STORAGE_WAIT else 5,
+    "read_timeout": STORAGE_WAIT or 20,
+    "retries": {"mode": "standard", "total_max_attempts": 1 if STORAGE_WAIT else 3},
     "max_pool_connections": 32,
     # Servers that merely speak S3 rarely know the newer trailing checksums.
     "request_checksum_calculation": "when_required" if S3_ENDPOINT_URL else "when_supported",
@@ -264,14 +269,14 @@ def _object_storage() -> dict[str, Any]:
         "client_config": Config(**S3_CLIENT),
         "bucket_name": S3_BUCKET,
         "location": S3_FOLDER,
-        "querystring_auth": True,
-        "querystring_expire": 24 * 3600,
         "file_overwrite": True,
         "default_acl": None,
     }
-    return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+    return {"BACKEND": "search.buckets.Bucket", "OPTIONS": options}
 
 
+# For so long a presigned address of a thumbnail is valid at most, and for half of it at least.
+S3_ADDRESS_MINUTES = whole_number("S3_ADDRESS_MINUTES", default=20, least=2, most=7 * 24 * 60)
 # Where browsers fetch thumbnails and renditions, when those are public; presigned addresses otherwise.
 S3_PUBLIC_BASE_URL = web_address("S3_PUBLIC_BASE_URL")
 # For a bucket that browsers can't reach: pages then fetch thumbnails and renditions from here.

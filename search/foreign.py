@@ -5,6 +5,7 @@ How a bucket is reached says `S3_SOURCES`; where it says nothing, what is set fo
 
 import json
 import time
+from contextlib import closing
 from functools import lru_cache
 from typing import Any
 
@@ -99,6 +100,9 @@ def _client(connection: str, config: str) -> Any:
     from botocore import UNSIGNED  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
 
+    from search.s3_connections import let_connections_be_cut_off  # noqa: PLC0415
+
+    let_connections_be_cut_off()
     how, wanted = json.loads(connection), json.loads(config)
     if style := how.pop("addressing_style"):
         wanted["s3"] = {**wanted["s3"], "addressing_style": style}
@@ -144,7 +148,8 @@ def read(location: str, most_bytes: int | None = None) -> bytes:
     """Return the bytes of an object. Raises TooLarge before they are read, and what botocore raises."""
     bucket, key = split(location)
     answer = client(bucket).get_object(Bucket=bucket, Key=key, **request_options(bucket))
-    with answer["Body"] as body:
+    # Not `with` alone, which would hand on urllib3's own: that doesn't look whether all came, and has its own errors.
+    with closing(answer["Body"]) as body:
         if most_bytes is not None and answer["ContentLength"] > most_bytes:
             raise TooLarge(answer["ContentLength"])
         data: bytes = body.read()
@@ -156,7 +161,7 @@ def head(location: str, count: int) -> bytes:
     bucket, key = split(location)
     options = request_options(bucket)
     answer = client(bucket).get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{count - 1}", **options)
-    with answer["Body"] as body:
+    with closing(answer["Body"]) as body:
         data: bytes = body.read(count)
     return data
 

@@ -192,6 +192,7 @@ def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | N
         advice, part = _("Nothing was added. Try again later, and tell the people who run this site."), "disk"
     elif isinstance(error, StorageUnavailable):
         problem, advice, part = _("The place where the pictures are kept does not answer."), "", "storage"
+        retry = RETRY_SOON  # what hangs is tried again every other second
     elif isinstance(error, (OperationalError, InterfaceError)):
         # By a lock over a whole table, say, as while it is migrated.
         is_busy = is_conflict(error)

@@ -1,5 +1,6 @@
 """Smaller copies of an image: made once, kept in the storage, and where browsers find them."""
 
+import logging
 import uuid
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -11,6 +12,8 @@ from search import storage
 from search.imaging import read_picture, thumbnail
 from search.ingestion.deleting import stored_with_row
 from search.models import Image
+
+logger = logging.getLogger(__name__)
 
 
 def read_or_make(image: Image, longest: int) -> bytes:
@@ -35,12 +38,23 @@ def read_or_make(image: Image, longest: int) -> bytes:
 
 
 def thumbnail_urls(images: Iterable[Image]) -> dict[str, str]:
-    """Return the addresses of the thumbnails by the image's id. Each is there already, so the storage may serve it."""
-    ids = [image.id for image in images]
-    if storage.serves_itself():
-        return {str(image_id): url for image_id, url in storage.rendition_urls(ids, storage.THUMBNAIL).items()}
+    """Return the addresses of the thumbnails by the image's id. Each is there already, so the storage may serve it.
+
+    Those of hidden images are ours, where it is looked who asks: whoever has one of the storage's needs nothing else.
+    So are all of them where none can be signed just now.
+    """
+    images = list(images)
     address = addresses("rendition", storage.THUMBNAIL)
-    return {str(image_id): address(image_id) for image_id in ids}
+    ours = {str(image.id): address(image.id) for image in images}
+    shown = [image.id for image in images if not image.hidden]
+    if not shown or not storage.serves_itself():
+        return ours
+    try:
+        theirs = storage.rendition_urls(shown, storage.THUMBNAIL)
+    except storage.StorageUnavailable as error:
+        logger.error("No addresses of thumbnails: %s", error)
+        return ours
+    return ours | {str(image_id): url for image_id, url in theirs.items()}
 
 
 def addresses(name: str, *rest: object) -> Callable[[uuid.UUID], str]:

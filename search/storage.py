@@ -1,25 +1,25 @@
 """Objects and their keys. Keys are made from the image's id, never from a user's file name."""
 
-import json
+import datetime as dt
 import os
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
-from django.core.cache import cache
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, default_storage
 
 from search import foreign
 from search.models.image import content_id
+from search.patience import Gate, NoAnswer, gate
 
 if TYPE_CHECKING:
+    from search.buckets import Bucket
     from search.models import Image
 
 THUMBNAIL = 400
@@ -29,9 +29,6 @@ PREVIEW = 800
 DISPLAY = 1600
 """Longest side in pixels of what an image page shows; made when it is first asked for."""
 WIDTHS = (THUMBNAIL, PREVIEW, DISPLAY)
-
-_URL_REMEMBERED = 12 * 3600
-"""Seconds for which a presigned address, valid for a day, is given out again, so that browsers keep the picture."""
 
 
 class StorageUnavailable(Exception):
@@ -120,22 +117,19 @@ def translated() -> Iterator[None]:
                 raise MissingObject(str(error)) from error
             raise StorageUnavailable(f"The object storage refuses: {error}") from error
         if isinstance(error, NoCredentialsError):
-            _forget_connection()
+            _bucket().forget_keys()
         # Some of botocore's are OSErrors too.
-        if isinstance(error, (BotoCoreError, RetriesExceededError)):
+        if isinstance(error, (BotoCoreError, RetriesExceededError, NoAnswer)):
             raise StorageUnavailable(f"The object storage does not answer: {error}") from error
         if isinstance(error, OSError):
             raise StorageUnavailable(f"Pictures can't be written or read: {error}") from error
         raise
 
 
-def _forget_connection() -> None:
-    """Have the next request look for keys again. A connection that was made without, as on a machine that is just
-    starting and is not told its role yet, would never have any."""
-    objects: Any = default_storage
-    if not are_files():
-        vars(objects._connections).clear()
-        objects._bucket = None  # one for all threads
+def _bucket() -> "Bucket":
+    """Return where objects are kept that are no files."""
+    bucket: Any = default_storage
+    return bucket  # type: ignore[no-any-return]
 
 
 @contextmanager
@@ -157,17 +151,21 @@ def _translated_elsewhere(location: str) -> Iterator[None]:
 
 def put(key: str, data: bytes, content_type: str) -> None:
     """Store `data`, over what the key held. Raises StorageUnavailable."""
-    content = ContentFile(data)
-    setattr(content, "content_type", content_type)  # noqa: B010 - where django-storages looks for it
     with translated():
-        default_storage.save(key, content)
+        if are_files():
+            default_storage.save(key, ContentFile(data))
+        else:
+            _bucket().put_object(key, data, content_type)
 
 
-def read(key: str) -> bytes:
-    """Return the bytes of an object. Raises MissingObject and StorageUnavailable."""
-    with translated(), default_storage.open(key) as file:
-        data: bytes = file.read()
-        return data
+def read(key: str, size: int = 0) -> bytes:
+    """Return the bytes of an object, of which there are about `size`. Raises MissingObject and StorageUnavailable."""
+    with translated():
+        if not are_files():
+            return _bucket().read_object(key, size)
+        with default_storage.open(key) as file:
+            data: bytes = file.read()
+            return data
 
 
 def read_original(image: "Image") -> bytes:
@@ -177,11 +175,13 @@ def read_original(image: "Image") -> bytes:
     which UnreachableOriginal says that it is about this one alone.
     """
     if not image.original_location:
-        return read(original_key(image.id))
+        return read(original_key(image.id), image.byte_size)
     changed = MissingObject(f"{image.original_location} has changed since it was added.")
     try:
         with _translated_elsewhere(image.original_location):
-            data = foreign.read(image.original_location, image.byte_size)
+            data = _gate_to(image.original_location).call(
+                lambda: foreign.read(image.original_location, image.byte_size), size=image.byte_size
+            )
     except foreign.TooLarge:
         raise changed from None
     if content_id(data) != image.id:
@@ -192,14 +192,19 @@ def read_original(image: "Image") -> bytes:
 def version_in_place(location: str) -> str | None:
     """Return the ETag of an original that stays elsewhere; None where it is gone. Raises UnreachableOriginal."""
     with _translated_elsewhere(location):
-        return foreign.version_of(location)
+        return _gate_to(location).call(lambda: foreign.version_of(location))
+
+
+def _gate_to(location: str) -> Gate:
+    """Return the gate to the bucket of a location. Others' keep nobody from asking ours."""
+    return gate(f"bucket {foreign.split(location)[0]}")
 
 
 def size_of(key: str) -> int | None:
     """Return how many bytes an object has; None where there is none. Raises StorageUnavailable."""
     try:
         with translated():
-            return int(default_storage.size(key))
+            return int(default_storage.size(key)) if are_files() else _bucket().size_of_object(key)
     except MissingObject:
         return None
 
@@ -211,27 +216,28 @@ def are_files() -> bool:
 
 def exists(key: str) -> bool:
     """Whether there is an object with this key. Raises StorageUnavailable."""
-    with translated():
-        return bool(default_storage.exists(key))
+    return size_of(key) is not None
 
 
 def delete(keys: Iterable[str]) -> None:
     """Delete objects; one that is not there is no error. Raises StorageUnavailable."""
     for key in keys:
         with translated():
-            default_storage.delete(key)
+            if are_files():
+                default_storage.delete(key)
+            else:
+                _bucket().delete_object(key)
 
 
 def check() -> None:
     """Ask for the folder or the bucket itself. Raises StorageUnavailable when it is not there."""
-    objects: Any = default_storage
     try:
         with translated():
             if are_files():
                 Path(settings.MEDIA_ROOT).mkdir(parents=True, exist_ok=True)
                 os.listdir(settings.MEDIA_ROOT)
             else:
-                objects.connection.meta.client.head_bucket(Bucket=objects.bucket_name)
+                _bucket().look()
     except MissingObject as error:
         raise StorageUnavailable(f"The place where the pictures are kept is not there: {error}") from error
 
@@ -247,51 +253,28 @@ def origins() -> list[str]:
     """Return what a policy for pages must name so that browsers load what `rendition_urls` returns."""
     if not serves_itself():
         return []
-    parts = urlsplit(settings.S3_PUBLIC_BASE_URL or _unsigned_address())
+    parts = urlsplit(settings.S3_PUBLIC_BASE_URL or _bucket().origin())
     if parts.netloc.endswith(".amazonaws.com"):  # which leads on to the region of the bucket, where we know another
         return ["https://*.amazonaws.com"]
     return [f"{parts.scheme}://{parts.netloc}"] if parts.netloc else []
 
 
-def _unsigned_address() -> str:
-    region, config = settings.S3_CONNECTION["region_name"], json.dumps(settings.S3_CLIENT, sort_keys=True)
-    return _address_in(settings.S3_BUCKET, settings.S3_ENDPOINT_URL, region, config)
-
-
-@lru_cache(maxsize=8)
-def _address_in(bucket: str, endpoint: str, region: str | None, config: str) -> str:
-    """Return an address in our bucket as boto3 writes it, which may name the bucket in the host; "" for no bucket."""
-    import boto3  # noqa: PLC0415
-    from botocore import UNSIGNED  # noqa: PLC0415
-    from botocore.config import Config  # noqa: PLC0415
-    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
-
-    unsigned = Config(**{**json.loads(config), "signature_version": UNSIGNED})
-    session = boto3.session.Session()
-    try:
-        client = session.client("s3", region_name=region, endpoint_url=endpoint or None, config=unsigned)
-        address: str = client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "any"})
-    except BotoCoreError:  # a name that no bucket can have: whatever reads or writes will tell
-        return ""
-    return address
-
-
 def rendition_urls(image_ids: Iterable[uuid.UUID], longest: int) -> dict[uuid.UUID, str]:
-    """Return where browsers fetch these renditions, for a storage that serves itself."""
+    """Return where browsers fetch these renditions, for a storage that serves itself; `end_of` tells until when.
+
+    Raises StorageUnavailable where there are no keys to sign with.
+    """
     keys = {image_id: rendition_key(image_id, longest) for image_id in image_ids}
     if settings.S3_PUBLIC_BASE_URL:
         return {image_id: f"{settings.S3_PUBLIC_BASE_URL}/{key}" for image_id, key in keys.items()}
-    remembered = cache.get_many([f"url:{key}" for key in keys.values()])
-    urls, fresh = {}, {}
-    for image_id, key in keys.items():
-        url = remembered.get(f"url:{key}")
-        if url is None:
-            with translated():
-                url = fresh[f"url:{key}"] = default_storage.url(key)
-        urls[image_id] = url
-    if fresh:
-        # Credentials that are not ours, such as a machine's role, end within the hour, and the addresses with them.
-        options = settings.STORAGES["default"].get("OPTIONS", {})
-        own = options.get("access_key") and not options.get("security_token")
-        cache.set_many(fresh, _URL_REMEMBERED if own else 300)
-    return urls
+    with translated():
+        return dict(zip(keys, _bucket().signed_addresses(list(keys.values())), strict=True))
+
+
+def end_of(address: str) -> dt.datetime | None:
+    """Return when an address ends that `rendition_urls` has returned; None for one that doesn't, such as our own."""
+    said = parse_qs(urlsplit(address).query)
+    if "X-Amz-Date" not in said:
+        return None
+    signed = dt.datetime.strptime(said["X-Amz-Date"][0], "%Y%m%dT%H%M%SZ").replace(tzinfo=dt.UTC)
+    return signed + dt.timedelta(seconds=int(said["X-Amz-Expires"][0]))

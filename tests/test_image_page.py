@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from PIL import Image as PILImage
 
-from search import storage
+from search import renditions, storage
 from search.ingestion import Details, add_picture
 from search.models import Image
 from search.views.images import visible_image
@@ -82,6 +82,28 @@ def test_a_rendition_is_made_when_first_asked_for_and_kept(client: Client):
 
 def test_only_the_sizes_that_pages_use_are_made(client: Client):
     assert client.get(f"/images/{stored_image().id}/399.webp").status_code == 404
+
+
+def test_a_rendition_that_a_browser_has_is_not_read_again(client: Client, monkeypatch: pytest.MonkeyPatch):
+    image = stored_image()
+    first = client.get(f"/images/{image.id}/400.webp")
+    monkeypatch.setattr(renditions, "read_or_make", None)
+
+    again = client.get(f"/images/{image.id}/400.webp", headers={"if-none-match": first.headers["ETag"]})
+
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["Cache-Control"] == first.headers["Cache-Control"] == "private, max-age=86400"
+
+
+def test_a_hidden_picture_is_asked_for_each_time_by_who_may_see_it(client: Client, as_carol: Client):
+    image = stored_image(hidden=True)
+    answer = as_carol.get(f"/images/{image.id}/400.webp")
+
+    assert answer.headers["Cache-Control"] == "private, no-cache"
+    assert (
+        client.get(f"/images/{image.id}/400.webp", headers={"if-none-match": answer.headers["ETag"]}).status_code
+        == 404
+    )
 
 
 def test_a_rendition_whose_original_is_gone_is_not_found(client: Client):

@@ -1,7 +1,9 @@
 """Pictures in an object storage that speaks S3: two real servers, with their failures."""
 
+import datetime as dt
 import socketserver
 import threading
+import time
 import urllib.error
 import urllib.request
 import uuid
@@ -12,18 +14,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from django.core.cache import cache
+from django.conf import settings as settings_module
 from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.test import Client
-from storages.backends.s3 import S3Storage
 
-from search import foreign, storage
+from search import buckets, foreign, storage
 from search.ingestion import Details, add_picture
 from search.models import Image, OwedDeletion
 from search.renditions import thumbnail_urls
 from search.storage import MissingObject, StorageUnavailable
-from tests.base import picture_bytes, picture_file, stored_image
+from tests.base import an_image, picture_bytes, picture_file, stored_image
 from tests.s3_servers import ACCESS_KEY, BUCKET, SECRET_KEY, Moto, Rclone, S3Server, free_port, use_s3
 
 KEY = "originals/ab/something"
@@ -165,28 +166,90 @@ def test_lists_show_thumbnails_at_addresses_that_any_browser_can_fetch(server: S
     assert body == server.content(storage.rendition_key(image.id, storage.THUMBNAIL))
 
 
-@pytest.mark.django_db
-def test_an_address_is_given_out_again_so_that_browsers_keep_the_picture(
+def signed_by_another_process(image_id: uuid.UUID) -> str:
+    """The address of a thumbnail as a worker makes it that has just started."""
+    buckets._signed.cache_clear()
+    buckets.address_before.cache_clear()
+    another = buckets.Bucket(**settings_module.STORAGES["default"]["OPTIONS"])
+    return another.signed_addresses([storage.rendition_key(image_id, storage.THUMBNAIL)])[0]
+
+
+def test_all_processes_give_out_one_address_for_minutes_so_that_browsers_keep_the_picture(
     server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    signed: list[str] = []
-    sign = S3Storage.url
+    image_id = uuid.uuid4()
+    key = storage.rendition_key(image_id, storage.THUMBNAIL)
+    storage.put(key, b"of a thumbnail", "image/webp")
+    window = 10 * 60
+    start = time.time() // window * window
+    monkeypatch.setattr(buckets.time, "time", lambda: start + 1)
 
-    def noted(self: S3Storage, name: str, *args: Any, **options: Any) -> str:
-        signed.append(name)
-        address: str = sign(self, name, *args, **options)
-        return f"{address}#{len(signed)}"
+    first = signed_by_another_process(image_id)
 
-    monkeypatch.setattr(S3Storage, "url", noted)
-    one, other = uuid.uuid4(), uuid.uuid4()
+    assert storage.rendition_urls([image_id], storage.THUMBNAIL) == {image_id: first}
+    monkeypatch.setattr(buckets.time, "time", lambda: start + window - 1)
+    assert signed_by_another_process(image_id) == first
+    assert fetched(first) == (200, "image/webp", b"of a thumbnail")
+    monkeypatch.setattr(buckets.time, "time", lambda: start + window)
+    assert signed_by_another_process(image_id) != first
 
-    first = storage.rendition_urls([one], 400)
-    both = storage.rendition_urls([one, other], 400)
 
-    assert both[one] == first[one]
-    assert signed == [storage.rendition_key(one, 400), storage.rendition_key(other, 400)]
-    cache.clear()
-    assert storage.rendition_urls([one], 400) != first
+def test_an_address_ends_within_the_minutes_that_are_set(
+    rclone: Rclone, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_id, now = uuid.uuid4(), time.time()
+    storage.put(storage.rendition_key(image_id, storage.THUMBNAIL), b"of a thumbnail", "image/webp")
+    settings.S3_ADDRESS_MINUTES = 2
+
+    (address,) = storage.rendition_urls([image_id], storage.THUMBNAIL).values()
+    ends = storage.end_of(address)
+
+    assert ends
+    assert 60 - 1 <= ends.timestamp() - now <= 120
+    assert "X-Amz-Expires=120" in address
+    assert "max-age%3D120" in address
+    monkeypatch.setattr(buckets.time, "time", lambda: now - 120)
+    (earlier,) = storage.rendition_urls([image_id], storage.THUMBNAIL).values()
+    assert [fetched(one)[0] for one in (address, earlier)] == [200, 400]
+
+
+@pytest.mark.usefixtures("rclone")
+@pytest.mark.django_db
+def test_nobody_gets_an_address_of_the_storage_for_a_hidden_picture(client: Client, as_carol: Client) -> None:
+    hidden, shown = an_image("a barn", hidden=True), an_image("a barn")
+
+    urls = thumbnail_urls([hidden, shown])
+
+    assert urls[str(hidden.id)] == f"/images/{hidden.id}/400.webp"
+    assert "X-Amz-Signature" in urls[str(shown.id)]
+    for page in ("/admin/search/image/", f"/images/{hidden.id}/", "/search?q=a+barn"):
+        assert f"renditions/400/{hidden.id.hex[:2]}/{hidden.id}" not in as_carol.get(page).content.decode()
+    assert client.get(f"/images/{hidden.id}/400.webp").status_code == 404
+
+
+@pytest.mark.usefixtures("rclone")
+@pytest.mark.django_db
+def test_the_api_tells_when_the_address_of_a_thumbnail_ends(as_carol: Client) -> None:
+    an_image("a barn")
+    hidden = an_image("a barn", hidden=True)
+
+    (result,) = as_carol.get("/api/search?q=a+barn").json()["results"]
+
+    seconds = (dt.datetime.fromisoformat(result["thumbnails_end"]) - dt.datetime.now(dt.UTC)).total_seconds()
+    assert 10 * 60 - 5 <= seconds <= 20 * 60
+    assert as_carol.get(f"/api/images/{hidden.id}").json()["thumbnails_end"] is None
+
+
+@pytest.mark.usefixtures("no_keys")
+@pytest.mark.django_db
+def test_lists_are_there_without_keys_to_sign_with(rclone: Rclone, settings: Any, client: Client) -> None:
+    use_s3(settings, rclone, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    image = an_image("a barn")
+
+    page = client.get("/")
+
+    assert page.status_code == 200
+    assert f'src="/images/{image.id}/400.webp"' in page.content.decode()
 
 
 @pytest.mark.django_db

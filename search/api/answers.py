@@ -82,6 +82,7 @@ def _told_in_lists(request: HttpRequest, image: Image, small: str) -> Mapping[st
         "url": request.build_absolute_uri(reverse("api:image", args=[image.id])),
         "page": request.build_absolute_uri(image.get_absolute_url()),
         "thumbnails": {str(longest): request.build_absolute_uri(url) for longest, url in urls.items()},
+        "thumbnails_end": storage.end_of(small),
     }
 
 

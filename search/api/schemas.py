@@ -49,7 +49,11 @@ class ImageOut(Schema):
     url: str = Field(description="The address of this image in the API.")
     page: str = Field(description="The page for people.")
     thumbnails: dict[str, str] = Field(
-        description="Addresses of WebP copies by their longest side in pixels. They may end within the hour."
+        description="Addresses of WebP copies by their longest side in pixels. Keep none beyond `thumbnails_end`."
+    )
+    thumbnails_end: dt.datetime | None = Field(
+        description="When addresses in `thumbnails` end: ask for the image again by then, or take `400.webp` below its"
+        " `page`, which doesn't end. `null`: none of them does."
     )
 
 

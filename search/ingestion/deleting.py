@@ -6,6 +6,7 @@ and who lets go of the lock without a row having come deletes the objects. That 
 """
 
 import logging
+import threading
 import uuid
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,6 +22,9 @@ from search.ingestion.background import Background
 from search.models import Image, OwedDeletion, Tombstone
 
 logger = logging.getLogger(__name__)
+
+LOOK_AGAIN = 60.0
+"""Seconds between two looks of a server for deletions that are owed."""
 
 
 @receiver(post_delete, sender=Image, dispatch_uid="owe-deletion-of-objects")
@@ -47,6 +51,25 @@ def _settle_or_log(among: Collection[uuid.UUID] | None = None) -> None:
 
 
 _settling = Background(_settle_or_log, "deletions")
+
+
+def keep_settling(every: float = LOOK_AGAIN) -> threading.Event:
+    """Settle, in the background until the event that is returned is set, what a storage did not let go of that was
+    away for a while, whoever deleted it."""
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.wait(every):
+            try:
+                if OwedDeletion.objects.exists():
+                    _settle_or_log()
+            except Error as error:
+                logger.warning("Whether objects of deleted pictures are left could not be looked up: %s", error)
+            finally:
+                connection.close()
+
+    threading.Thread(target=look, name="owed-deletions", daemon=True).start()
+    return stop
 
 
 def settle_deletions(among: Collection[uuid.UUID] | None = None) -> int:

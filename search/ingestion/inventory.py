@@ -130,7 +130,7 @@ def _folders_of_keys(folder: str) -> list[str]:
 
 def _client() -> Any:
     bucket: Any = default_storage
-    return bucket.connection.meta.client
+    return bucket.client
 
 
 def _location() -> str:

@@ -5,7 +5,7 @@ import uuid
 from django.core.files.base import ContentFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
-from django.utils.cache import patch_cache_control
+from django.utils.cache import get_conditional_response, patch_cache_control
 from django.utils.translation import gettext as _
 
 from search import renditions, storage
@@ -56,13 +56,19 @@ def image_page(request: HttpRequest, image: Image, *, status: int = 200, **conte
 def rendition(request: HttpRequest, image_id: uuid.UUID, longest: int) -> HttpResponseBase:
     """A WebP copy without metadata, made when it is first asked for."""
     image = visible_image(request, image_id)
-    try:
-        data = renditions.read_or_make(image, longest)
-    except (storage.MissingObject, UnreadableImage) as error:
-        return no_file(request, error)
-    response: HttpResponseBase = HttpResponse(data, content_type="image/webp")
     # The content of an image never changes, but it may be hidden or deleted.
-    patch_cache_control(response, private=True, max_age=24 * 3600)
+    etag = f'"{image.id.hex}-{longest}"'
+    response = get_conditional_response(request, etag=etag)
+    if response is None:
+        try:
+            response = HttpResponse(renditions.read_or_make(image, longest), content_type="image/webp")
+        except (storage.MissingObject, UnreadableImage) as error:
+            return no_file(request, error)
+    response["ETag"] = etag
+    if image.hidden:
+        patch_cache_control(response, private=True, no_cache=True)
+    else:
+        patch_cache_control(response, private=True, max_age=24 * 3600)
     return response
 
 

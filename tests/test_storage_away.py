@@ -1,0 +1,265 @@
+"""The object storage hangs, trickles, breaks off, refuses: pages that need it say so soon, and others don't notice."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from search import patience, storage
+from search.ingestion import Details, add_picture
+from search.ingestion.deleting import keep_settling
+from search.models import Image, OwedDeletion
+from search.patience import Gate, NoAnswer
+from search.storage import StorageUnavailable
+from tests.base import picture_bytes, picture_file
+from tests.proxies import Behaviour, Proxy
+from tests.s3_servers import Rclone, use_s3
+
+KEY = "renditions/400/ab/something"
+AWAY = [one for one in Behaviour if one is not Behaviour.PASSES]
+SLOW = [Behaviour.HANGS_AT_CONNECT, Behaviour.HANGS_AFTER_CONNECT, Behaviour.HANGS_IN_BODY, Behaviour.TRICKLES]
+
+
+@pytest.fixture(scope="module")
+def running_rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rclone]:
+    server = Rclone(tmp_path_factory.mktemp("rclone"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def proxy(running_rclone: Rclone, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """The product with its objects in a server behind a proxy, and with little patience."""
+    proxy = Proxy(running_rclone.port)
+    use_s3(settings, running_rclone, AWS_S3_ENDPOINT_URL=proxy.url)
+    storage.put(KEY, b"a thumbnail" * 100, "image/webp")
+    settings.STORAGE_WAIT = 0.3
+    monkeypatch.setattr(patience, "SLOW", 0.2)
+    monkeypatch.setattr(patience, "FULL_FOR", 0.2)
+    monkeypatch.setattr(patience, "TRIED_EVERY", 0.1)
+    monkeypatch.setattr(patience, "TRIED_FOR", 0.3)
+    yield proxy
+    proxy.close()
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    start = time.monotonic()
+    work()
+    return time.monotonic() - start
+
+
+def test_an_object_comes_through_the_proxy(proxy: Proxy) -> None:
+    assert storage.read(KEY) == b"a thumbnail" * 100
+
+
+@pytest.mark.parametrize("how", AWAY)
+def test_reading_fails_within_its_time_however_the_storage_is_away(proxy: Proxy, how: Behaviour) -> None:
+    def read() -> None:
+        with pytest.raises(StorageUnavailable):
+            storage.read(KEY)
+
+    with proxy.behaving(how):
+        assert seconds_of(read) < 1
+
+
+@pytest.mark.parametrize("how", SLOW)
+def test_while_it_hangs_others_fail_at_once_and_soon_after_its_return_it_is_used_again(
+    proxy: Proxy, how: Behaviour
+) -> None:
+    def fail_at_once() -> None:
+        with pytest.raises(StorageUnavailable, match="a moment ago"):
+            storage.read(KEY)
+
+    with proxy.behaving(how):
+        with pytest.raises(StorageUnavailable):
+            storage.read(KEY)
+        assert seconds_of(fail_at_once) < 0.1
+
+    assert seconds_of(lambda: until_it_answers(lambda: storage.read(KEY))) < 2
+
+
+def until_it_answers(ask: Callable[[], object]) -> None:
+    for _ in range(500):
+        try:
+            ask()
+        except StorageUnavailable:
+            time.sleep(0.01)
+        else:
+            return
+    raise AssertionError("It is not used again.")
+
+
+def test_what_trickles_is_cut_off_and_leaves_no_thread_behind(proxy: Proxy) -> None:
+    before = {thread.ident for thread in storage_threads()}
+    with proxy.behaving(Behaviour.TRICKLES), pytest.raises(StorageUnavailable):
+        storage.read(KEY)
+
+    # The proxy goes on to trickle on that connection: a thread that reads it would be there for minutes.
+    for thread in storage_threads():
+        if thread.ident not in before:
+            thread.join(2)
+            assert not thread.is_alive()
+
+
+def storage_threads() -> list[Any]:
+
+    return [thread for thread in threading.enumerate() if thread.name == "storage"]
+
+
+def test_a_connection_that_was_closed_while_nobody_used_it_is_no_failure(proxy: Proxy) -> None:
+    storage.read(KEY)
+    proxy.behave(Behaviour.REFUSES)
+    proxy.behave(Behaviour.PASSES)
+
+    assert storage.read(KEY) == b"a thumbnail" * 100
+
+
+def test_a_name_that_nobody_knows_is_told_within_its_time(
+    proxy: Proxy, running_rclone: Rclone, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_s3(settings, running_rclone, AWS_S3_ENDPOINT_URL="http://storage.invalid:9000")
+    settings.STORAGE_WAIT = 0.3
+    monkeypatch.setattr("socket.getaddrinfo", lambda *args, **options: time.sleep(2))  # a resolver that hangs
+
+    def read() -> None:
+        with pytest.raises(StorageUnavailable):
+            storage.read(KEY)
+
+    assert seconds_of(read) < 1
+
+
+def test_a_server_without_tls_at_an_address_with_it_makes_the_storage_unavailable(
+    proxy: Proxy, running_rclone: Rclone, settings: Any
+) -> None:
+    use_s3(settings, running_rclone, AWS_S3_ENDPOINT_URL=proxy.url.replace("http:", "https:"))
+
+    with pytest.raises(StorageUnavailable):
+        storage.read(KEY)
+
+
+# The gate
+
+
+def test_few_wait_for_a_storage_that_hangs_and_the_others_fail_at_once(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.STORAGE_WAIT = 1
+    monkeypatch.setattr(patience, "FULL_FOR", 0.1)
+    gate = Gate()
+
+    def ask(number: int) -> float:
+        start = time.monotonic()
+        with pytest.raises(NoAnswer):
+            gate.call(lambda: time.sleep(3))
+        return time.monotonic() - start
+
+    with ThreadPoolExecutor(16) as pool:
+        took = sorted(pool.map(ask, range(16)))
+
+    assert len([one for one in took if one > 0.9]) == patience.MOST_AT_ONCE
+    assert took[11] < 0.5
+
+
+def test_sixteen_who_ask_at_once_all_get_what_comes_quickly(settings: Any) -> None:
+    settings.STORAGE_WAIT = 1
+    gate = Gate()
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda number: gate.call(lambda: time.sleep(0.02) or number), range(64)))
+
+    assert answers == list(range(64))
+
+
+def test_large_objects_leave_a_place_for_small_ones(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.STORAGE_WAIT = 1
+    monkeypatch.setattr(patience, "FULL_FOR", 0.1)
+    gate = Gate()
+    with ThreadPoolExecutor(4) as pool:
+        slow = [pool.submit(gate.call, lambda: time.sleep(0.5), size=2_000_000) for _ in range(4)]
+        time.sleep(0.15)
+
+        assert gate.call(lambda: "a thumbnail") == "a thumbnail"
+
+        assert sum(one.exception() is None for one in slow) == patience.MOST_AT_ONCE - 1
+
+
+def test_one_place_that_hangs_keeps_nobody_from_another(settings: Any) -> None:
+    settings.STORAGE_WAIT = 0.05
+    with pytest.raises(NoAnswer):
+        patience.gate("one that hangs").call(lambda: time.sleep(1))
+
+    assert patience.gate("another").call(lambda: "an answer") == "an answer"
+
+
+def test_a_large_object_may_take_as_long_as_its_size(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.STORAGE_WAIT = 0.05
+    monkeypatch.setattr(patience, "LEAST_RATE", 10_000_000)
+
+    assert Gate().call(lambda: time.sleep(0.2) or "all of it", size=5_000_000) == "all of it"
+
+
+def test_commands_wait_longer_than_pages(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.STORAGE_WAIT = None
+    gate = Gate()
+    assert gate.call(lambda: time.sleep(0.2) or "an answer") == "an answer"
+
+    monkeypatch.setattr(patience, "COMMANDS_WAIT", 0.05)
+    for _ in range(2):  # each tries for itself
+        with pytest.raises(NoAnswer, match="within"):
+            gate.call(lambda: time.sleep(0.5))
+
+
+# The doors
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("how", AWAY)
+def test_pages_without_objects_are_there_and_what_needs_one_answers_503_soon(
+    proxy: Proxy, as_carol: Client, how: Behaviour
+) -> None:
+    image = add_picture(picture_bytes("red", size=(900, 600)), Details(), None).image
+    with proxy.behaving(how):
+        for path in ("/", "/search?q=red", f"/search?like={image.id}", f"/images/{image.id}/", "/admin/search/image/"):
+            start = time.monotonic()
+            assert as_carol.get(path).status_code == 200, path
+            assert time.monotonic() - start < 3
+        for path in (f"/images/{image.id}/1600.webp", f"/images/{image.id}/400.webp", f"/images/{image.id}/download"):
+            start = time.monotonic()
+            answer = as_carol.get(path)
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5"), path
+            assert time.monotonic() - start < 2
+        ready = as_carol.get("/readyz")
+        assert ready.status_code == 503 or how in {Behaviour.HANGS_IN_BODY, Behaviour.CUTS}  # which has no body
+        upload = as_carol.post("/upload/", {"pictures": [picture_file(colour="blue")]})
+        assert upload.status_code == 503 or how in {Behaviour.HANGS_IN_BODY, Behaviour.CUTS}
+        zipped = as_carol.post("/selection/download", {"id": str(image.id)})
+        assert zipped.status_code == 503
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_deletion_that_the_storage_hangs_in_is_owed_and_done_after_its_return(
+    proxy: Proxy, running_rclone: Rclone
+) -> None:
+    image = add_picture(picture_bytes("red"), Details(), None).image
+    original = storage.original_key(image.id)
+    with proxy.behaving(Behaviour.HANGS_AFTER_CONNECT):
+        start = time.monotonic()
+        image.delete()
+        assert time.monotonic() - start < 2
+        assert OwedDeletion.objects.exists()
+
+    stop = keep_settling(every=0.02)  # as every web process does, each minute
+    for _ in range(500):
+        if not OwedDeletion.objects.exists():
+            break
+        time.sleep(0.01)
+    stop.set()
+
+    assert not OwedDeletion.objects.exists()
+    assert original not in running_rclone.stored()
+    assert not Image.objects.exists()
