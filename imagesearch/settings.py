@@ -190,7 +190,14 @@ DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 # Of one process, whose threads wait for each other where there are fewer than they need.
 DATABASE_POOL_SIZE = whole_number("DATABASE_POOL_SIZE", default=8, least=1, most=100)
 _options = DATABASES["default"].setdefault("OPTIONS", {})
-_options.setdefault("connect_timeout", 5)
+# A command has the time, and may be left with one of few connections; longer than a person waits for a page helps
+# nobody.
+_is_command = Path(sys.argv[0]).name == "manage.py" and "runserver" not in sys.argv
+_options.setdefault("connect_timeout", 10 if _is_command else 3)
+# A network that swallows everything, or a machine that has gone without a word, would be waited for for hours.
+for _name, _seconds in {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}.items():
+    _options.setdefault(_name, _seconds)
+_options.setdefault("tcp_user_timeout", 60_000 if _is_command else 15_000)
 _options["options"] = joined_options(
     # Without iterative scans page 3 of the results is empty and a filter loses rows; strict order keeps
     # "nearest first" true. ef_search 200 is the recall that the first pages need at 30,000 rows and more.
@@ -198,16 +205,11 @@ _options["options"] = joined_options(
     "-c hnsw.iterative_scan=strict_order -c hnsw.ef_search=200 -c jit=off",
     _options.get("options"),
 )
-# Waiting longer for a connection than a person waits for a page helps nobody; a command has the time, and may be left
-# with one of few. An attempt to connect is given up as soon as nobody waits for it any more: the pool would double its
-# pauses meanwhile, and be back long after the database is.
-_patience = 60 if Path(sys.argv[0]).name == "manage.py" and "runserver" not in sys.argv else 5
-_patience = max(_patience, int(_options["connect_timeout"]))
 _options["pool"] = {
     "min_size": 1,
     "max_size": DATABASE_POOL_SIZE,
-    "timeout": _patience,
-    "reconnect_timeout": _patience,
+    "timeout": 60 if _is_command else 5,
+    "patience": 60 if _is_command else 0,
     "max_idle": 60,
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -1,16 +1,21 @@
 """Few connections are shared, and a restart of the database costs nobody more than a moment."""
 
+import socket
 import threading
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 
 import psycopg
 import pytest
 from django.db import OperationalError, connection
-from psycopg_pool import ConnectionPool
 
-from imagesearch.postgresql import base
+from imagesearch.postgresql import breaker, pool
 from imagesearch.postgresql.base import DatabaseWrapper
+from imagesearch.postgresql.breaker import DatabaseAway
 from imagesearch.postgresql.limits import bound_waits, shared
+from imagesearch.postgresql.pool import Pool
 from search.querying import SearchQuery
 from search.querying.scope import Scope
 from tests.s3_servers import free_port
@@ -40,25 +45,165 @@ def test_a_server_waits_for_no_lock_for_ever_unless_it_is_told_to(monkeypatch: p
         bound_waits()
         other = connection.copy()
         with other.cursor() as cursor:
-            cursor.execute("SHOW lock_timeout")
-            assert cursor.fetchone() == (waits,)
+            cursor.execute("SELECT current_setting('lock_timeout'), current_setting('statement_timeout')")
+            assert cursor.fetchone() == (waits, "1min")
         other.close()
 
 
-@pytest.mark.django_db
-def test_broken_connections_are_all_replaced_when_one_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    parameters = connection.get_connection_params() | {"dbname": "postgres", "autocommit": True}
-    with ConnectionPool(kwargs=parameters, min_size=6, max_size=6, timeout=5, open=False) as pool:
-        pool.wait()
-        monkeypatch.setattr(pool, "_check", base._check)
-        with psycopg.connect(**parameters) as killer:
-            for one in list(pool._pool):
-                killer.execute("SELECT pg_terminate_backend(%s)", [one.info.backend_pid])
+class Door:
+    """A way to the tests' PostgreSQL over TCP that can be shut, and can swallow everything."""
 
-        for _ in range(8):
-            with pool.connection() as given:
-                assert given.execute("SELECT 1").fetchone() == (1,)
-        assert not pool.get_stats().get("requests_errors")
+    def __init__(self) -> None:
+        self.port = free_port()
+        self._swallows = False
+        self._sockets: list[socket.socket] = []
+        self.open()
+
+    def open(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self._accept, args=[self._listener], daemon=True).start()
+
+    def shut(self) -> None:
+        """As a server that has stopped."""
+        for one in (self._listener, *self._sockets):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        self._sockets.clear()
+
+    def swallow(self) -> None:
+        """As a server that hangs, or a network that drops everything."""
+        self._swallows = True
+
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                near, _address = listener.accept()
+                far = socket.socket(socket.AF_UNIX)
+                far.connect(f"{connection.settings_dict['HOST']}/.s.PGSQL.5432")
+                self._sockets += [near, far]
+                for one, other in ((near, far), (far, near)):
+                    threading.Thread(target=self._pass_on, args=[one, other], daemon=True).start()
+
+    def _pass_on(self, one: socket.socket, other: socket.socket) -> None:
+        with suppress(OSError):
+            while data := one.recv(65536):
+                if not self._swallows:
+                    other.sendall(data)
+            other.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def door() -> Iterator[Door]:
+    door = Door()
+    yield door
+    door.shut()
+
+
+@pytest.fixture
+def pool_of(
+    door: Door, db: None, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Callable[[float], Pool]:
+    """Makes pools through the door, for people or, with patience, for commands."""
+    monkeypatch.setattr(breaker, "EVERY", 0.05)
+    monkeypatch.setattr(pool, "SILENCE", 0.3)
+    where = connection.get_connection_params() | {"dbname": "postgres", "host": "127.0.0.1", "port": door.port}
+
+    def made(patience: float) -> Pool:
+        one = Pool(
+            patience=patience, kwargs=where | {"autocommit": True}, min_size=1, max_size=4, timeout=20, open=True
+        )
+        request.addfinalizer(lambda: one.close(0.1))
+        return one
+
+    return made
+
+
+def answers(one: Pool) -> bool:
+    with one.connection() as given:
+        return bool(given.execute("SELECT 1").fetchone() == (1,))
+
+
+def until(happened: Callable[[], object]) -> None:
+    for _ in range(400):
+        if happened():
+            return
+        time.sleep(0.01)
+    pytest.fail("It did not happen.")
+
+
+def test_who_asks_for_a_database_that_is_away_is_told_at_once_and_it_is_back_as_soon_as_it_answers(
+    door: Door, pool_of: Callable[[float], Pool]
+) -> None:
+    one = pool_of(0)
+    assert answers(one)
+    door.shut()
+    asked = time.monotonic()
+
+    def told(_number: int) -> bool:
+        try:
+            return not answers(one)
+        except psycopg.OperationalError:
+            return True
+
+    with ThreadPoolExecutor(16) as people:
+        assert all(people.map(told, range(64)))
+    assert time.monotonic() - asked < 5  # each would wait for 20 s
+    assert one.breaker.is_away
+
+    door.open()
+    until(lambda: not one.breaker.is_away)
+    assert answers(one)
+
+
+def test_a_database_that_hangs_holds_nobody_and_one_that_is_slow_is_waited_for(
+    door: Door, pool_of: Callable[[float], Pool]
+) -> None:
+    one = pool_of(0)
+    with one.connection() as given:
+        assert given.execute("SELECT 7 FROM pg_sleep(0.8)").fetchone() == (7,)
+        door.swallow()
+        with pytest.raises(DatabaseAway):
+            given.execute("SELECT 1")
+    asked = time.monotonic()
+    for _ in range(20):
+        with pytest.raises(DatabaseAway):
+            answers(one)
+    assert time.monotonic() - asked < 1
+
+
+def test_a_command_waits_for_a_database_that_it_has_had(door: Door, pool_of: Callable[[float], Pool]) -> None:
+    one = pool_of(20)
+    assert answers(one)
+    door.shut()
+    until(lambda: one.breaker.is_away or not one.check())
+    with ThreadPoolExecutor(1) as later:
+        answered = later.submit(answers, one)
+        door.open()
+        assert answered.result()
+
+
+def test_a_database_that_has_no_more_connections_to_give_is_not_away() -> None:
+    at_work = breaker.Breaker(lambda: None)
+    began = time.monotonic()
+    at_work.heard()
+    at_work.failed(psycopg.OperationalError("too many clients already"), began)
+
+    assert not at_work.is_away
+    at_work.require(0)
+
+
+def test_broken_connections_are_all_replaced_when_one_is_found(pool_of: Callable[[float], Pool]) -> None:
+    one = pool_of(0)
+    with ExitStack() as all_at_once:
+        taken = [all_at_once.enter_context(one.connection()) for _ in range(4)]
+        pids = [given.info.backend_pid for given in taken]
+    with psycopg.connect(**connection.get_connection_params() | {"autocommit": True}) as killer:
+        for pid in pids:
+            killer.execute("SELECT pg_terminate_backend(%s)", [pid])
+
+    assert all(answers(one) for _ in range(8))
+    assert not one.get_stats().get("requests_errors")
 
 
 def test_one_search_that_waits_for_a_connection_does_not_hold_up_another() -> None:
@@ -82,7 +227,10 @@ def test_one_search_that_waits_for_a_connection_does_not_hold_up_another() -> No
 @pytest.mark.django_db
 def test_where_no_server_answers_that_is_told_at_once_and_not_when_the_patience_of_the_pool_ends() -> None:
     nowhere = {**connection.settings_dict, "HOST": "127.0.0.1", "PORT": str(free_port())}
-    nowhere |= {"CONN_MAX_AGE": 0, "OPTIONS": {**nowhere["OPTIONS"], "pool": {"min_size": 1, "timeout": 60}}}
+    nowhere |= {
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": {**nowhere["OPTIONS"], "pool": {"min_size": 1, "timeout": 60, "patience": 60}},
+    }
     wrapper = DatabaseWrapper(nowhere, alias="nowhere")
 
     with pytest.raises(OperationalError, match="refused"):

@@ -1,48 +1,25 @@
-from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 
-import psycopg
+from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
-from psycopg import pq
-from psycopg.conninfo import make_conninfo
-from psycopg_pool import ConnectionPool
+
+from imagesearch.postgresql.pool import Pool
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
+    """Django's, with a pool of ours in place of the one that it would make."""
+
+    _connection_pools: dict[str, Pool]
+    _configure_connection: Any
+
     @property
-    def pool(self) -> "ConnectionPool[Any] | None":
-        pool: ConnectionPool[Any] | None = super().pool
-        if pool is not None:
-            # Django leaves no way to name another one.
-            pool._check = _check
-        return pool
-
-    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        if self.pool and self.pool.closed:  # nothing has asked for a connection yet
-            _require_server(conn_params)
-        return super().get_new_connection(conn_params)
-
-
-def _require_server(parameters: dict[str, Any]) -> None:
-    """Raise OperationalError at once where no server answers.
-
-    A pool waits for one as long as for a connection that somebody gives back, which in a command is a minute.
-    """
-    known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
-    where = make_conninfo("", **{name: value for name, value in parameters.items() if name in known})
-    if pq.PGconn.ping(where.encode()) == pq.Ping.NO_RESPONSE:
-        psycopg.connect(where, autocommit=True).close()
-
-
-def _check(connection: "psycopg.Connection[Any]") -> None:
-    """Raise an error for one that is broken, and have the others that lie in the pool replaced where they are too.
-
-    Whoever waits is given one after the other until one works, with growing pauses: after a restart of the database
-    that took longer than anybody waits.
-    """
-    try:
-        ConnectionPool.check_connection(connection)
-    except Exception:
-        with suppress(psycopg.Error):
-            cast("ConnectionPool[Any]", connection._pool).check()
-        raise
+    def pool(self) -> Pool | None:
+        options = self.settings_dict["OPTIONS"].get("pool")
+        if self.alias == NO_DB_ALIAS or not options:
+            return None
+        if self.alias not in self._connection_pools:
+            kwargs = {**self.get_connection_params(), "autocommit": True}
+            made = Pool(kwargs=kwargs, open=False, configure=self._configure_connection, **options)
+            # Of threads that come at once, the first one's is taken: none is open yet.
+            self._connection_pools.setdefault(self.alias, made)
+        return self._connection_pools[self.alias]

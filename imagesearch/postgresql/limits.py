@@ -11,6 +11,8 @@ logger = logging.getLogger(__name__)
 
 LONGEST_WAIT = "10s"
 """Of a server's statement for a lock that somebody else holds."""
+LONGEST_STATEMENT = "60s"
+"""Of a server's statement: what takes longer holds a thread for nobody."""
 
 # Role and database may have limits of their own; -1 is none. They hold for no superuser.
 _LIMIT = """
@@ -36,12 +38,15 @@ def shared(limit: int, processes: int, size: int) -> tuple[int, int]:
 
 
 def bound_waits() -> None:
-    """Have the processes of a server, which are not started yet, wait for no lock longer than a person waits.
+    """Have the processes of a server, which are not started yet, wait for no lock longer than a person waits, and for
+    no statement that has no end.
 
     Commands wait as long as it takes. What DATABASE_URL says of it counts.
     """
     options = connections["default"].settings_dict["OPTIONS"]
-    options["options"] = joined_options(f"-c lock_timeout={LONGEST_WAIT}", options.get("options"))
+    options["options"] = joined_options(
+        f"-c lock_timeout={LONGEST_WAIT} -c statement_timeout={LONGEST_STATEMENT}", options.get("options")
+    )
 
 
 def share_connections(processes: int) -> int:

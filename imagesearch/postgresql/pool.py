@@ -1,0 +1,135 @@
+"""A pool of connections that tells at once that the database is away, and is back as soon as the database is."""
+
+import time
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import pq
+from psycopg.abc import PQGen
+from psycopg.conninfo import make_conninfo
+from psycopg.errors import _WaitTimeout
+from psycopg_pool import ConnectionPool
+
+from imagesearch.postgresql.breaker import Breaker, DatabaseAway
+
+SILENCE = 2.0
+"""Seconds without an answer to a query after which the database is asked beside it whether it is there."""
+_ASKED_FOR = 3
+"""Seconds within which it must answer that."""
+_RETRIED_FOR = 1.0
+"""Seconds after which the pool gives an attempt to connect up: it would double its pauses, and the breaker doesn't."""
+
+RV = TypeVar("RV")
+
+
+class Connection(psycopg.Connection[Any]):
+    """One that tells its pool's breaker what was answered, and with `is_impatient` does not wait for ever for a
+    database that hangs."""
+
+    breaker: Breaker | None = None
+    is_impatient = False
+    deadline: float | None = None
+    """When to give up whatever is waited for, in monotonic seconds."""
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        if self.deadline is not None:
+            return super().wait(gen, interval, max(0.0, self.deadline - time.monotonic()))
+        if self.breaker is None:
+            return super().wait(gen, interval, timeout)
+        while True:
+            try:
+                answer = super().wait(gen, interval, SILENCE if self.is_impatient and timeout is None else timeout)
+            except _WaitTimeout:
+                if timeout is not None:
+                    raise
+                try:
+                    self.breaker.ask()
+                except DatabaseAway:
+                    self.pgconn.finish()
+                    raise
+            else:
+                self.breaker.heard()
+                return answer
+
+
+class Pool(ConnectionPool[Connection]):
+    """With `patience`, as commands have it, who asks for a connection waits so many seconds for a database that has
+    been there and is away. Raises DatabaseAway, at once where nobody has patience."""
+
+    def __init__(self, *, patience: float, **options: Any) -> None:
+        self._patience = patience
+        self.breaker = Breaker(self._attempt, self._fail_waiting)
+        super().__init__(
+            connection_class=Connection,
+            check=self._replace_broken,
+            reconnect_timeout=_RETRIED_FOR,
+            reconnect_failed=lambda _pool: self._try_again(),
+            **options,
+        )
+
+    def _attempt(self) -> None:
+        deadline = time.monotonic() + _ASKED_FOR
+        parameters = {**self._resolve_kwargs(), "connect_timeout": _ASKED_FOR, "autocommit": True}
+        with Connection.connect(self._resolve_conninfo(), **parameters) as connection:
+            connection.deadline = deadline
+            connection.execute("SELECT 1")
+
+    def _connect(self, timeout: float | None = None) -> Connection:
+        began = time.monotonic()
+        try:
+            connection = super()._connect(timeout)
+        except psycopg.OperationalError as error:
+            self.breaker.failed(error, began)
+            raise
+        connection.breaker, connection.is_impatient = self.breaker, not self._patience
+        self.breaker.heard()
+        return connection
+
+    def _getconn_unchecked(self, timeout: float) -> Connection:
+        ends = time.monotonic() + timeout
+        while True:
+            patience = min(self._patience, ends - time.monotonic()) if self._may_come_back() else 0.0
+            self.breaker.require(patience)
+            try:
+                return super()._getconn_unchecked(ends - time.monotonic())
+            except DatabaseAway:
+                if not patience:
+                    raise
+
+    def _may_come_back(self) -> bool:
+        """Whether a database that is away is worth waiting for: where nobody listens from the start, its address is
+        more likely wrong."""
+        if not self._patience or not self.breaker.is_away or self.breaker.has_answered:
+            return True
+        known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
+        told = {name: value for name, value in self._resolve_kwargs().items() if name in known}
+        where = make_conninfo(self._resolve_conninfo(), **told)
+        return pq.PGconn.ping(where.encode()) != pq.Ping.NO_RESPONSE
+
+    def _fail_waiting(self) -> None:
+        with self._lock:
+            waiting = list(self._waiting)
+            self._waiting.clear()
+        for one in waiting:
+            one.fail(self.breaker.error())
+
+    def _try_again(self) -> None:
+        """An attempt to connect was given up: begin another one where somebody waits for it."""
+        with self._lock:
+            if self._waiting:
+                self._maybe_grow_pool()
+
+    def _replace_broken(self, connection: Connection) -> None:
+        """Raise an error for one that is broken, and have the others that lie in the pool replaced where they are too.
+
+        Whoever waits is given one after the other until one works, with growing pauses: after a restart of the
+        database that took longer than anybody waits.
+        """
+        try:
+            self.check_connection(connection)
+        except Exception:
+            if not self.breaker.is_away:
+                with suppress(psycopg.Error):
+                    self.check()
+            raise
