@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from gunicorn.http import message
 
 from imagesearch.environment import listening_address, whole_number
+from imagesearch.logs import GunicornLogger
 from imagesearch.machine import core_count
 from imagesearch.worker import KILLED_AFTER, Worker, hold_signals, leave_worker
 
@@ -21,6 +22,7 @@ try:
 except ImproperlyConfigured as error:
     sys.exit(f"Configuration error: {error}")
 worker_class = Worker
+logger_class = GunicornLogger
 threads = 8
 # A stop takes a second, or this long for requests under way.
 graceful_timeout = KILLED_AFTER
@@ -41,6 +43,7 @@ def when_ready(server: Any) -> None:
     """Load once, in the parent, what the workers need: they share its memory, and no first search waits for it."""
     from imagesearch.postgresql.limits import bound_waits, share_connections  # noqa: PLC0415
     from search.embedding import load_before_forking  # noqa: PLC0415
+    from search.monitoring import processes  # noqa: PLC0415
     from search.pages import load_pages  # noqa: PLC0415
 
     def meanwhile() -> None:
@@ -48,13 +51,17 @@ def when_ready(server: Any) -> None:
         load_pages()
         server.num_workers = share_connections(server.num_workers)
 
+    processes.share()
     load_before_forking(meanwhile=meanwhile)
 
 
 def pre_fork(server: Any, worker: Any) -> None:
     """Look for garbage from now on, but not in what the processes share: that would copy its pages for each."""
+    from search.monitoring import processes  # noqa: PLC0415
+
     gc.freeze()
     gc.enable()
+    processes.give_slot(worker)
     hold_signals()
 
 
@@ -62,10 +69,23 @@ def post_worker_init(worker: Any) -> None:
     """Load in the background what is not loaded yet, so that the first search isn't the slow one."""
     from search.embedding import start_serving  # noqa: PLC0415
     from search.evaluation.due import measure_soon_if_never  # noqa: PLC0415
+    from search.monitoring import processes  # noqa: PLC0415
 
+    processes.take_slot(worker)
     start_serving()
     measure_soon_if_never()
 
 
 def worker_exit(server: Any, worker: Any) -> None:
     leave_worker(worker)
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    from search.monitoring import processes  # noqa: PLC0415
+
+    processes.free_slot(worker)
+
+
+def on_exit(server: Any) -> None:
+    if processes := sys.modules.get("search.monitoring.processes"):  # not where the start failed
+        processes.leave()
