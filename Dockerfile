@@ -9,9 +9,9 @@ WORKDIR /app
 # For a machine that has one, name the index of a CUDA build instead:
 #   docker build --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130 -t imagesearch .
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-COPY requirements.txt ./
+COPY requirements.txt requirements.lock ./
 RUN pip install "$(grep '^torch==' requirements.txt)" --index-url "$TORCH_INDEX"
-RUN pip install --requirement requirements.txt
+RUN pip install --no-deps --require-hashes --requirement requirements.lock && pip check
 
 COPY . .
 

@@ -4,6 +4,17 @@ PORT ?= 8000
 HOST ?= 127.0.0.1
 VENV := .venv
 BIN := $(VENV)/bin
+# The tools of `make lock`, `make sbom` and `make audit`.
+SUPPLY := .venv-supply
+# For all Pythons and systems that there are files for. What torch brings for GPUs comes with torch, or not at all. A new
+# lock begins with the old one; UPGRADE=yes takes the newest of what requirements*.txt leave open.
+UPGRADE ?=
+CUDA := cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti nvidia-cuda-nvrtc nvidia-cuda-runtime \
+	nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 \
+	nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx triton
+COMPILE = $(SUPPLY)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --no-annotate --no-header --no-config $(addprefix --no-emit-package ,torch $(CUDA)) \
+	$(if $(UPGRADE),--upgrade)
 # Where torch comes from; on a machine without a GPU the CPU build is a tenth of the size:
 #   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
@@ -14,7 +25,7 @@ COVERED := var/coverage.json
 # Linters read the settings, which would start the embedded database.
 WITHOUT_DATABASE := DATABASE_URL=postgres://nobody@localhost/none DEBUG=on SECRET_KEY=unused
 
-.PHONY: help demo run test check lint format bench bench-full messages clean
+.PHONY: help demo run test check lint format bench bench-full messages lock licences sbom audit clean
 .DEFAULT_GOAL := help
 
 help: ## list what can be made
@@ -56,22 +67,44 @@ messages: $(VENV)/.installed-dev ## collect and compile the translations (needs 
 	$(BIN)/python manage.py makemessages -l ko -i .venv -i var -e html,txt,py,jinja --no-location --no-obsolete
 	$(BIN)/python manage.py compilemessages -l ko
 
-clean: ## remove the virtual environment and everything under var/: the database and the pictures too
-	rm -rf $(VENV) var
+lock: $(SUPPLY)/.installed ## pin all that is installed, with hashes: after a change of requirements*.txt (UPGRADE=yes)
+	$(COMPILE) requirements.txt --output-file requirements.lock
+	$(COMPILE) requirements-dev.txt --constraint requirements.lock --output-file requirements-dev.lock
+
+licences: $(VENV)/.installed ## the licences of what is installed, in docs/licences.md: after `make lock`
+	$(BIN)/python -m supply.licences > docs/licences.md
+
+sbom: $(VENV)/.installed $(SUPPLY)/.installed ## what is installed here, as CycloneDX says it: sbom.cdx.json
+	$(SUPPLY)/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible -o sbom.cdx.json
+
+audit: $(VENV)/.installed $(SUPPLY)/.installed ## whether anything is known against what is locked, where pip-audit can ask
+	@$(BIN)/python -m supply.audit $(SUPPLY)/bin/pip-audit
+
+clean: ## remove the virtual environments and everything under var/: the database and the pictures too
+	rm -rf $(VENV) $(SUPPLY) var
+
+# What is installed is what the lock says, and its files have the hashes that it has; nothing is resolved anew.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LOCKED := $(PIP) --no-deps --require-hashes
 
 # torch first and alone: see requirements.txt.
-$(VENV)/.installed: requirements.txt
+$(VENV)/.installed: requirements.txt requirements.lock
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON=path if it has another name."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $$(grep '^torch==' requirements.txt) \
-		$(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PIP) $$(grep '^torch==' requirements.txt) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+	$(LOCKED) -r requirements.lock
+	$(BIN)/python -m pip check
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
+	$(LOCKED) -r requirements-dev.lock
 	@touch $@
 
 $(VENV)/.installed-bench: $(VENV)/.installed-dev requirements-bench.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	$(PIP) -r requirements-bench.txt
+	@touch $@
+
+$(SUPPLY)/.installed: requirements-supply.txt
+	$(PYTHON) -m venv $(SUPPLY)
+	$(SUPPLY)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-supply.txt
 	@touch $@

@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from gunicorn.http import message
 
 from imagesearch.environment import listening_address, whole_number
+from imagesearch.logs import GunicornLogger
 from imagesearch.machine import core_count
 from imagesearch.worker import KILLED_AFTER, Worker, hold_signals, leave_worker
 
@@ -23,6 +24,7 @@ try:
 except ImproperlyConfigured as error:
     sys.exit(f"Configuration error: {error}")
 worker_class = Worker
+logger_class = GunicornLogger
 # For searches; the others are in imagesearch.serving. More make each search slower, and hardly more of them.
 threads = 6
 # A connection costs no thread, and one that is closed just when a proxy uses it again costs a 502.
@@ -46,6 +48,7 @@ def when_ready(server: Any) -> None:
     """Load once, in the parent, what the workers need: they share its memory, and no first search waits for it."""
     from imagesearch.postgresql.limits import bound_waits, share_connections  # noqa: PLC0415
     from search.embedding import load_before_forking  # noqa: PLC0415
+    from search.monitoring import processes  # noqa: PLC0415
     from search.pages import load_pages  # noqa: PLC0415
 
     def meanwhile() -> None:
@@ -53,13 +56,17 @@ def when_ready(server: Any) -> None:
         load_pages()
         server.num_workers = share_connections(server.num_workers)
 
+    processes.share()
     load_before_forking(meanwhile=meanwhile)
 
 
 def pre_fork(server: Any, worker: Any) -> None:
     """Look for garbage from now on, but not in what the processes share: that would copy its pages for each."""
+    from search.monitoring import processes  # noqa: PLC0415
+
     gc.freeze()
     gc.enable()
+    processes.give_slot(worker)
     hold_signals()
 
 
@@ -68,7 +75,9 @@ def post_worker_init(worker: Any) -> None:
     from search.embedding import start_serving  # noqa: PLC0415
     from search.evaluation.due import measure_soon_if_never  # noqa: PLC0415
     from search.ingestion.deleting import keep_settling  # noqa: PLC0415
+    from search.monitoring import processes  # noqa: PLC0415
 
+    processes.take_slot(worker)
     start_serving()
     measure_soon_if_never()
     keep_settling()
@@ -76,3 +85,14 @@ def post_worker_init(worker: Any) -> None:
 
 def worker_exit(server: Any, worker: Any) -> None:
     leave_worker(worker)
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    from search.monitoring import processes  # noqa: PLC0415
+
+    processes.free_slot(worker)
+
+
+def on_exit(server: Any) -> None:
+    if processes := sys.modules.get("search.monitoring.processes"):  # not where the start failed
+        processes.leave()

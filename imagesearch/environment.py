@@ -60,6 +60,16 @@ def text(name: str, default: str = "") -> str:
     return os.environ.get(name, default).strip()
 
 
+def secret(name: str) -> str:
+    """A token by which somebody is known, or nothing. It is not repeated in the error."""
+    value = text(name)
+    if value and not re.fullmatch(f"[!-~]{{{SHORTEST_KEY},}}", value):
+        raise ImproperlyConfigured(
+            f"{name} must have {SHORTEST_KEY} plain characters or more, without spaces: {HOW_TO_MAKE_ONE}."
+        )
+    return value
+
+
 def folder(name: str, default: Path) -> Path:
     """A folder, which need not be there."""
     value = text(name)

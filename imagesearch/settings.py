@@ -29,12 +29,14 @@ from imagesearch.environment import (
     postgres_url,
     read_env_file,
     region_name,
+    secret,
     text,
     time_zone,
     web_address,
     web_origins,
     whole_number,
 )
+from imagesearch.logs import log_what_nobody_catches
 from imagesearch.s3_sources import STYLES, s3_sources
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -74,8 +76,8 @@ X_FRAME_OPTIONS = "DENY"
 
 # Below this path of another site, whose proxy may keep it in what it passes on or cut it off.
 OUR_PATHS = (
-    "account", "accounts", "admin", "api", "favicon.ico", "feeds", "healthz", "images", "language", "readyz",
-    "robots.txt", "saved", "search", "selection", "sets", "static", "upload",
+    "account", "accounts", "admin", "api", "favicon.ico", "feeds", "healthz", "images", "language", "metrics",
+    "readyz", "robots.txt", "saved", "search", "selection", "sets", "static", "upload",
 )  # fmt: skip
 BASE_PATH = base_path("BASE_PATH", OUR_PATHS)
 FORCE_SCRIPT_NAME = BASE_PATH or None
@@ -112,6 +114,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "search.monitoring.requests.Requests",
     "search.middleware.HeadLikeGet",
     "search.middleware.HealthChecks",
     "django.middleware.security.SecurityMiddleware",
@@ -349,11 +352,34 @@ FORMAT_MODULE_PATH = "imagesearch.formats"
 TIME_ZONE = time_zone("TIME_ZONE", default="UTC")
 USE_TZ = True
 
+# --- Watching ---------------------------------------------------------------------------------------------------
+
+# Who brings it may read /metrics; without it there is no such page, and nothing is counted.
+METRICS_TOKEN = secret("METRICS_TOKEN")
+
+LOG_FORMAT = choice("LOG_FORMAT", ["text", "json"], default="text")
+LOG_LEVEL = choice("LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR"], default="INFO")
+# A line for each request: for programs that read the log, by default.
+ACCESS_LOG = flag("ACCESS_LOG", default=LOG_FORMAT == "json")
+# Whether X-Request-ID is what our own proxy says; strangers who reach us directly could name any.
+REQUEST_ID_FROM_PROXY = flag("REQUEST_ID_FROM_PROXY", default=False)
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {"search": {"level": "INFO"}},
+    "formatters": {"ours": {"()": f"imagesearch.logs.{'Json' if LOG_FORMAT == 'json' else 'Lines'}"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "ours"}},
+    # What libraries tell of themselves below a warning is for those who write them.
+    "root": {"handlers": ["console"], "level": "ERROR" if LOG_LEVEL == "ERROR" else "WARNING"},
+    "loggers": {
+        "search": {"level": LOG_LEVEL},
+        "imagesearch": {"level": LOG_LEVEL},
+        # Django's own handlers would tell it in another form, and twice.
+        "django": {"handlers": [], "level": "NOTSET"},
+        # Each 404 is a line already.
+        "django.request": {"level": "ERROR" if ACCESS_LOG else "NOTSET"},
+        "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
+    },
 }
+if LOG_FORMAT == "json":
+    log_what_nobody_catches()

@@ -16,6 +16,8 @@ from search import storage, upgrades, uploads
 from search.api.problems import Problem, is_for_programs
 from search.conflicts import is_conflict, is_overtaken
 from search.embedding import Busy, Loading, ModelUnavailable
+from search.monitoring import recording, scraping
+from search.monitoring.requests import path_of
 from search.refusals import refusal
 from search.storage import StorageUnavailable
 from search.views import health
@@ -28,11 +30,16 @@ _SAFE = {"GET", "HEAD", "OPTIONS"}
 
 
 class HealthChecks:
-    """Answers a load balancer before anything asks who it is: it calls by address and over plain http."""
+    """Answers a load balancer, and who reads the metrics, before anything asks who it is: they call by address and
+    over plain http."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
-        self.checks = {"/healthz": health.healthz, "/readyz": health.readyz}
+        self.checks = {
+            "/healthz": health.healthz,
+            "/readyz": health.readyz,
+            "/metrics": scraping.metrics_or(get_response),
+        }
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.checks.get(request.path_info, self.get_response)(request)
@@ -162,7 +169,7 @@ def _overtaken_page(request: HttpRequest, error: Exception) -> HttpResponse | No
     else:
         return None
     # Of what was overtaken it must be seen whether it was us who left out to look.
-    logger.warning("409 for %s: %s", request.path, error, exc_info=error if code == "overtaken" else None)
+    logger.warning("409 for %s: %s", path_of(request), error, exc_info=error if code == "overtaken" else None)
     if is_for_programs(request):
         return Problem(409, problem, advice, code, headers=RETRY_SOON).to_response()
     page = render(None, "error.html", {"problem": problem, "advice": advice}, status=409)
@@ -202,7 +209,8 @@ def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | N
         problem, advice, part = _("This site is being updated."), str(left_out), left_out.part
     else:
         return None
-    logger.error("503 for %s: %s", request.path, error)
+    logger.error("503 for %s: %s", path_of(request), error)
+    recording.unavailable(part)
     if is_for_programs(request):
         return Problem(503, problem, advice, f"no_{part}", headers=retry).to_response()
     context = {"problem": problem, "advice": advice, "is_bare": part == upgrades.NotCollected.part}

@@ -16,6 +16,7 @@ from django.core.files.storage import FileSystemStorage, default_storage
 
 from search import foreign
 from search.models.image import content_id
+from search.monitoring import recording
 from search.patience import Gate, NoAnswer, gate
 
 if TYPE_CHECKING:
@@ -103,6 +104,16 @@ def keys_of(image_id: uuid.UUID) -> list[str]:
 @contextmanager
 def translated() -> Iterator[None]:
     try:
+        with _translated():
+            yield
+    except StorageUnavailable:
+        recording.storage_failed("own")
+        raise
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
         yield
     except FileNotFoundError as error:
         raise MissingObject(str(error)) from error
@@ -138,9 +149,10 @@ def _translated_elsewhere(location: str) -> Iterator[None]:
     from botocore.exceptions import ClientError  # noqa: PLC0415 - see above
 
     try:
-        with translated():
+        with _translated():
             yield
     except StorageUnavailable as error:
+        recording.storage_failed("elsewhere")
         cause = error.__cause__
         assert isinstance(cause, Exception)
         reason = foreign.reason_of(cause, foreign.split(location)[0])

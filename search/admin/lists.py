@@ -131,7 +131,8 @@ class Sturdy(Shared, _ModelAdmin):
                 return super().get_changelist_instance(request)
         except (DataError, ValueError, OverflowError, IncorrectLookupParameters) as error:
             # Filters come as people type them into the address, and some fail only when the query is made.
-            logger.info("Not a list: %s", request.get_full_path()[:500], exc_info=error)
+            # Not what was asked for: a search is nobody's business.
+            logger.info("Not a list: %s by %s", request.path, sorted(request.GET)[:20], exc_info=error)
             return None
 
     def _list_of_nothing(self, request: HttpRequest) -> ChangeList:

@@ -11,6 +11,7 @@ from ninja.errors import AuthenticationError, ValidationError
 from search.api.problems import Problem
 from search.imaging import Reason, UnreadableImage
 from search.middleware import unavailable_page
+from search.monitoring.requests import path_of
 from search.querying import BadQuery, NoSuchQuery
 from search.views import errors
 
@@ -35,7 +36,7 @@ def answer(request: HttpRequest, error: Exception) -> HttpResponse:
     down = unavailable_page(request, error)
     if down:
         return down
-    logger.error("500 for %s", request.path, exc_info=error)
+    logger.error("500 for %s", path_of(request), exc_info=error)
     return errors.server_error(request)
 
 

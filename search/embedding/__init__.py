@@ -7,6 +7,7 @@ from search.embedding.errors import Busy, Loading, ModelUnavailable
 from search.embedding.identity import active_model, is_demo_model, text_model
 from search.embedding.loading import (
     Status,
+    backends,
     download_models,
     forget_models,
     load_before_forking,
@@ -36,6 +37,7 @@ __all__ = [
     "Status",
     "TextEncoder",
     "active_model",
+    "backends",
     "compile_pictures",
     "compile_texts",
     "download_models",

@@ -9,6 +9,7 @@ from django.core.cache import cache
 from search.embedding.errors import ModelUnavailable
 from search.embedding.identity import active_model, text_model
 from search.embedding.loading import text_encoder
+from search.monitoring import recording
 from search.texts import normalised_text
 from search.vectors import Vector, WrongVectors
 
@@ -23,10 +24,12 @@ def text_vector(text: str) -> Vector:
     text = normalised_text(text)
     key = _cache_key(text)
     remembered = cache.get(key)
+    recording.looked_up("query vectors", found=remembered is not None)
     if remembered is not None:
         return np.frombuffer(remembered, dtype=np.float32)
     try:
-        vector: Vector = text_encoder().encode_texts([text])[0]
+        with recording.encoding("words"):
+            vector: Vector = text_encoder().encode_texts([text])[0]
     except WrongVectors as error:  # of a model that has no vector for words it has never met, say
         raise ModelUnavailable(f"{settings.EMBEDDING_TEXT_MODEL} has no vector for these words. {error}") from error
     cache.set(key, vector.tobytes())

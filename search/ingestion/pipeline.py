@@ -24,6 +24,7 @@ from search.ingestion.line import BATCH, Event, Line, ListEnds, Passage, State
 from search.ingestion.report import Progress, Report
 from search.ingestion.restoring import Known, known_rows, note_moved
 from search.ingestion.rows import Staging, known, staging
+from search.ingestion.runs import noted
 from search.ingestion.statistics import refresh_statistics
 from search.ingestion.stopping import stopping_in_order
 from search.storage import StorageUnavailable, are_files
@@ -294,6 +295,8 @@ def ingest(
     Raises ModelUnavailable and StorageUnavailable; run again, it goes on where it stopped.
     """
     with ExitStack() as stack:
+        if not dry_run:
+            progress = stack.enter_context(noted(progress))
         rows = None if dry_run else stack.enter_context(staging())
         run = _Run(Line(source, tags, dry=dry_run, enqueue=enqueue), rows, progress, enqueue=enqueue, again=again)
         stack.callback(run.break_off)

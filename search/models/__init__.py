@@ -4,7 +4,7 @@ from search.models.arrivals import Arrival
 from search.models.calibration import Calibration
 from search.models.curation import OwedDeletion, Report
 from search.models.image import Image
-from search.models.ingestion import Origin, Tombstone
+from search.models.ingestion import IngestRun, Origin, Tombstone
 from search.models.queries import QueryPicture
 from search.models.saved_searches import SavedSearch
 from search.models.selections import PictureSet
@@ -17,6 +17,7 @@ __all__ = [
     "Calibration",
     "Image",
     "ImageWords",
+    "IngestRun",
     "Origin",
     "OwedDeletion",
     "PictureSet",

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.embedding import active_model
+from search.monitoring import recording
 from search.querying.query import SearchQuery
 from search.querying.ranking import Candidate
 
@@ -47,7 +48,9 @@ def remembered_head(query: SearchQuery) -> Head | None:
         return None
     with _lock:
         made, head = _heads.get(_key(query, query.seen), (0.0, None))
-    return head if time.monotonic() - made < REMEMBERED else None
+    is_kept = head is not None and time.monotonic() - made < REMEMBERED
+    recording.looked_up("candidates", found=is_kept)
+    return head if is_kept else None
 
 
 def forget_heads() -> None:

@@ -12,6 +12,7 @@ from search.embedding import Picture, active_model, picture_encoder
 from search.imaging import read_picture, thumbnail
 from search.models import Image, QueryPicture
 from search.models.image import content_id
+from search.monitoring import recording
 from search.querying.errors import NoSuchQuery
 from search.vectors import Vector
 
@@ -31,11 +32,13 @@ def remember_picture(data: bytes, picture: Picture, *, part_of: Image | None = N
     QueryPicture.forget_old()
     token = content_id(settings.SECRET_KEY.encode() + data)
     kept = QueryPicture.kept().filter(pk=token, embedding_model=active_model())
-    if kept.update(created=timezone.now()):
+    is_known = bool(kept.update(created=timezone.now()))
+    recording.looked_up("query pictures", found=is_known)
+    if is_known:
         return token
     fresh = QueryPicture(
         id=token,
-        embedding=picture_encoder().encode_pictures([picture])[0],
+        embedding=_encoded(picture),
         embedding_model=active_model(),
         rendition=thumbnail(picture, LONGEST),
         image=part_of,
@@ -61,7 +64,13 @@ def picture_vector(token: uuid.UUID) -> Vector:
     if kept.embedding_model != active_model():
         # The model has changed since: the rendition that was kept is what can be embedded anew.
         picture = read_picture(bytes(kept.rendition), max_pixels=LONGEST * LONGEST).picture
-        kept.embedding = picture_encoder().encode_pictures([picture])[0]
+        kept.embedding = _encoded(picture)
         # Not save(): it fails where the picture was forgotten meanwhile.
         QueryPicture.objects.filter(pk=token).update(embedding=kept.embedding, embedding_model=active_model())
     return np.asarray(kept.embedding, dtype=np.float32)
+
+
+def _encoded(picture: Picture) -> Vector:
+    with recording.encoding("pictures"):
+        vector: Vector = picture_encoder().encode_pictures([picture])[0]
+    return vector

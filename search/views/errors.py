@@ -14,6 +14,7 @@ from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
+from imagesearch.logs import current_request
 from search.api.problems import Problem, is_for_programs
 from search.imaging.errors import too_many_bytes
 from search.middleware import unavailable_page
@@ -97,6 +98,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """Whatever escaped the views: a part that is down gives 503 here too, as when a session can't be read."""
     error = sys.exc_info()[1]
     down = unavailable_page(request, error) if isinstance(error, Exception) else None
-    return down or error_page(
-        request, 500, _("Something went wrong on our side."), _("It has been noted. Try again in a moment.")
-    )
+    if down:
+        return down
+    advice = _("It has been noted. Try again in a moment.")
+    if number := current_request.get():
+        told = _("If you tell the people who run this site, name this request: %(number)s") % {"number": number}
+        advice = f"{advice} {told}"
+    return error_page(request, 500, _("Something went wrong on our side."), advice)

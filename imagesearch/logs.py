@@ -1,0 +1,112 @@
+"""Logs as lines for people or as JSON for programs; in either, nobody can make a line of their own.
+
+What people search for is nobody's business: the query of an address does not come into a log.
+"""
+
+import json
+import logging
+import os
+import re
+import sys
+import threading
+from contextlib import suppress
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from gunicorn import glogging
+
+from imagesearch.environment import read_env_file, text
+
+current_request: ContextVar[str] = ContextVar("current_request", default="")
+"""The number of the request that is answered, in the thread that answers it."""
+
+_WITH_ADDRESSES = ("gunicorn.", "django.server", "django.request")
+"""Loggers that write down addresses as they were asked for."""
+_QUERY = re.compile(r"(/[^\s?'\"]*)\?[^\s'\"]*")
+_CONTROL = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 160)) if number != ord("\n")}
+_CONTROL |= {ord("\t"): "    ", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+
+
+def _said(record: logging.LogRecord) -> str:
+    said = record.getMessage()
+    return _QUERY.sub(r"\1", said) if record.name.startswith(_WITH_ADDRESSES) else said
+
+
+def _request(record: logging.LogRecord) -> str:
+    """Return the number of the request that it was written for, "" for none."""
+    # Django writes a line of its own when all is answered.
+    return current_request.get() or str(getattr(getattr(record, "request", None), "number", ""))
+
+
+def _moment(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Lines(logging.Formatter):
+    """A line for people. What follows it, such as a traceback, is indented."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        number = _request(record)
+        said = f"{_moment(record)} {record.levelname} {record.name}: {_said(record)}" + (number and f" [{number}]")
+        if record.exc_info:
+            said += "\n" + self.formatException(record.exc_info)
+        if record.stack_info:
+            said += "\n" + self.formatStack(record.stack_info)
+        return said.translate(_CONTROL).replace("\n", "\n    ")
+
+
+class Json(logging.Formatter):
+    """An object a line, in ASCII: no sign that any reader takes for the end of a line comes out of it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        told: dict[str, Any] = {
+            "time": _moment(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": _said(record),
+            "process": record.process,
+        }
+        if number := _request(record):
+            told["request_id"] = number
+        told |= getattr(record, "access", {})
+        if record.exc_info:
+            told["exception"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            told["stack"] = self.formatStack(record.stack_info)
+        return json.dumps(told, default=str)
+
+
+def formatter() -> logging.Formatter:
+    return Json() if text("LOG_FORMAT") == "json" else Lines()
+
+
+def log_what_nobody_catches() -> None:
+    """Have errors that end a thread or the process, and warnings, written as all else is: for LOG_FORMAT=json."""
+    logging.captureWarnings(True)
+
+    def tell(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
+        logging.getLogger("search").critical("Not caught", exc_info=(kind, error, where))
+
+    def tell_of_thread(args: threading.ExceptHookArgs) -> None:
+        if args.exc_value and not issubclass(args.exc_type, SystemExit):
+            tell(args.exc_type, args.exc_value, args.exc_traceback)
+
+    sys.excepthook = tell
+    threading.excepthook = tell_of_thread
+
+
+class GunicornLogger(glogging.Logger):  # type: ignore[misc]
+    """gunicorn's own lines, in the form of the others."""
+
+    def setup(self, cfg: Any) -> None:
+        # The settings, which read this file and tell what is wrong with it, are read later.
+        with suppress(ImproperlyConfigured):
+            read_env_file(Path(__file__).resolve().parent.parent / ".env")
+        os.environ.setdefault("LOG_FORMAT", "text")
+        super().setup(cfg)
+        for handler in [*self.error_log.handlers, *self.access_log.handlers]:
+            handler.setFormatter(formatter())

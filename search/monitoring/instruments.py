@@ -1,0 +1,85 @@
+"""The metrics that processes keep. Labels are names of views, parts and kinds: bounded, and nobody's words.
+
+Imported when METRICS_TOKEN is set, and by a server not before `processes.share` has said where the processes share
+them.
+"""
+
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+
+disable_created_metrics()  # type: ignore[no-untyped-call] # when each series began: twice as many of them, of use to nobody here
+
+OWN = CollectorRegistry()
+"""What this process counts. Where several share a folder, they are read from there instead."""
+
+_OF_ALL: Literal["livesum"] = "livesum"
+"""A gauge of processes that live, added up."""
+
+REQUESTS = Counter("imagesearch_requests", "Requests answered.", ["view", "method", "status"], registry=OWN)
+DURATION = Histogram(
+    "imagesearch_request_duration_seconds",
+    "Time until an answer begins.",
+    ["view"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    registry=OWN,
+)
+IN_PROGRESS = Gauge(
+    "imagesearch_requests_in_progress", "Requests that are worked on now.", multiprocess_mode=_OF_ALL, registry=OWN
+)
+REFUSED = Counter(
+    "imagesearch_requests_refused", "Requests answered by the server before any view.", ["reason"], registry=OWN
+)
+UNAVAILABLE = Counter("imagesearch_unavailable", "Answers 503, by the part that was missing.", ["part"], registry=OWN)
+CACHE = Counter(
+    "imagesearch_cache_lookups", "Look-ups of what is remembered of searches.", ["what", "result"], registry=OWN
+)
+ENCODING = Histogram(
+    "imagesearch_encoding_seconds",
+    "Time to encode a query, with the wait for the model.",
+    ["kind"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+    registry=OWN,
+)
+ENCODING_NOW = Gauge(
+    "imagesearch_encoding_in_progress",
+    "Queries being encoded or waiting for it; each process encodes one of a kind at a time.",
+    ["kind"],
+    multiprocess_mode=_OF_ALL,
+    registry=OWN,
+)
+STORAGE_FAILURES = Counter(
+    "imagesearch_storage_failures",
+    "Requests that the object storage refused or did not answer.",
+    ["where"],
+    registry=OWN,
+)
+
+# Noted by each process every few seconds: see `processes`.
+PROCESSES = Gauge("imagesearch_processes", "Web processes.", multiprocess_mode=_OF_ALL, registry=OWN)
+MODELS = Gauge(
+    "imagesearch_models_loaded",
+    "Web processes that have loaded the model, compiled for this processor or not.",
+    ["kind", "compiled"],
+    multiprocess_mode=_OF_ALL,
+    registry=OWN,
+)
+POOL_SIZE = Gauge(
+    "imagesearch_database_pool_connections", "Connections open.", multiprocess_mode=_OF_ALL, registry=OWN
+)
+POOL_FREE = Gauge(
+    "imagesearch_database_pool_free", "Open connections that nobody uses.", multiprocess_mode=_OF_ALL, registry=OWN
+)
+POOL_MOST = Gauge(
+    "imagesearch_database_pool_limit", "Connections that may be open.", multiprocess_mode=_OF_ALL, registry=OWN
+)
+POOL_WAITING = Gauge(
+    "imagesearch_database_pool_waiting", "Threads that wait for a connection.", multiprocess_mode=_OF_ALL, registry=OWN
+)
+MEMORY = Gauge(
+    "imagesearch_memory_bytes",
+    "Memory of the web processes, pages that they share counted once.",
+    multiprocess_mode=_OF_ALL,
+    registry=OWN,
+)
+CPU = Counter("imagesearch_cpu_seconds", "Processor time of the web processes.", registry=OWN)

@@ -1,0 +1,323 @@
+"""What Prometheus reads at /metrics, and who may."""
+
+import os
+import re
+import subprocess
+import sys
+import uuid
+from typing import Any
+
+import pytest
+from django.conf import settings as project
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
+from django.test import Client
+from prometheus_client.parser import text_string_to_metric_families
+
+from imagesearch.environment import secret
+from search.ingestion import ingest
+from search.ingestion.items import Item
+from search.models import Image, IngestRun, OwedDeletion
+from search.monitoring import figures
+from tests.base import an_image, pending_image, picture_bytes, picture_file
+
+pytestmark = pytest.mark.django_db
+
+TOKEN = "a-token-of-32-characters-or-more-12"
+
+
+@pytest.fixture(autouse=True)
+def _with_metrics(settings: Any) -> None:
+    settings.METRICS_TOKEN = TOKEN
+    figures.forget()
+
+
+def scrape(client: Client | None = None, token: str = TOKEN) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Return the value of each series, by its name and labels."""
+    figures.forget()
+    answer = (client or Client()).get("/metrics", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(answer.content.decode())
+        for sample in family.samples
+    }
+
+
+def value(found: dict[Any, float], name: str, **labels: str) -> float:
+    return found.get((name, frozenset(labels.items())), 0.0)
+
+
+def difference(before: dict[Any, float], after: dict[Any, float], name: str, **labels: str) -> float:
+    return value(after, name, **labels) - value(before, name, **labels)
+
+
+# Who may read them
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "Bearer", "Bearer ", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x"]
+)
+def test_who_has_no_token_finds_no_such_page(client, header):
+    answer = client.get("/metrics", headers={"Authorization": header} if header is not None else {})
+    assert answer.status_code == 404
+    assert b"imagesearch_" not in answer.content
+
+
+def test_nobody_reads_them_where_no_token_is_set(client, settings):
+    settings.METRICS_TOKEN = ""
+    for header in ("Bearer ", "Bearer", "Bearer  "):
+        assert client.get("/metrics", headers={"Authorization": header}).status_code == 404
+
+
+def test_whoever_has_it_comes_by_any_name_and_over_plain_http(client, settings):
+    settings.SECURE_SSL_REDIRECT = True
+    answer = client.get("/metrics", headers={"Authorization": f"bearer {TOKEN}", "Host": "10.0.0.7:8000"})
+    assert answer.status_code == 200
+    assert "no-store" in answer.headers["Cache-Control"]
+
+
+def test_they_are_only_read(client):
+    assert client.post("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 405
+
+
+def test_a_token_that_can_be_guessed_stops_the_start_without_being_repeated(monkeypatch):
+    for token in ("short", "with spaces in it and long enough for it"):
+        monkeypatch.setenv("METRICS_TOKEN", token)
+        with pytest.raises(ImproperlyConfigured, match="METRICS_TOKEN must have 32") as refusal:
+            secret("METRICS_TOKEN")
+        assert token not in str(refusal.value)
+
+
+# Requests
+
+
+def test_requests_are_counted_by_view_method_and_status(client):
+    before = scrape()
+    client.get("/search?q=a+red+circle")
+    client.get(f"/images/{uuid.uuid4()}/")
+    client.post("/search/picture", {"picture": picture_file()})
+    after = scrape()
+    total = "imagesearch_requests_total"
+    assert difference(before, after, total, view="results", method="GET", status="200") == 1
+    assert difference(before, after, total, view="image", method="GET", status="404") == 1
+    assert difference(before, after, total, view="search-by-picture", method="POST", status="302") == 1
+    assert difference(before, after, "imagesearch_request_duration_seconds_count", view="results") == 1
+    assert value(after, "imagesearch_requests_in_progress") == 1  # the one that asks
+
+
+def test_nothing_that_a_stranger_makes_up_becomes_a_label(client):
+    made_up = "zzz-never-seen"
+    for path in (
+        f"/{made_up}",
+        f"/search?q={made_up}",
+        f"/api/{made_up}",
+        f"/static/{made_up}.css",
+        f"/admin/{made_up}/",
+    ):
+        client.generic(made_up, path)
+        client.get(path)
+    client.get(f"/images/{uuid.uuid4()}/")
+    found = scrape()
+    assert made_up.lower() not in str(found).lower()
+    assert not re.search(r"[0-9a-f]{8}-[0-9a-f]{4}", str(found))
+    assert value(found, "imagesearch_requests_total", view="none", method="OTHER", status="404") >= 1
+
+
+def test_an_error_of_ours_is_counted_and_leaves_nothing_in_progress(client, monkeypatch):
+    client.raise_request_exception = False
+    monkeypatch.setattr("search.views.searching.find", lambda query: 1 / 0)
+    before = scrape()
+    client.get("/search?q=circle")
+    after = scrape()
+    assert difference(before, after, "imagesearch_requests_total", view="results", method="GET", status="500") == 1
+    assert value(after, "imagesearch_requests_in_progress") == 1
+
+
+def test_what_is_missing_is_counted_by_its_part(client, no_model):
+    before = scrape()
+    assert client.get("/search?q=circle").status_code == 503
+    after = scrape()
+    assert difference(before, after, "imagesearch_unavailable_total", part="model") == 1
+
+
+def test_encodings_and_what_is_remembered_are_counted(client):
+    before = scrape()
+    for _ in range(3):
+        client.get("/search?q=three+green+stars")
+    for _ in range(2):
+        client.post("/search/picture", {"picture": picture_file()})
+    after = scrape()
+    lookups = "imagesearch_cache_lookups_total"
+    assert difference(before, after, "imagesearch_encoding_seconds_count", kind="words") == 1
+    assert difference(before, after, "imagesearch_encoding_seconds_count", kind="pictures") == 1
+    assert difference(before, after, lookups, what="query vectors", result="miss") == 1
+    assert difference(before, after, lookups, what="query vectors", result="hit") == 2
+    assert difference(before, after, lookups, what="query pictures", result="hit") == 1
+    assert value(after, "imagesearch_models_loaded", kind="words", compiled="yes") == 1
+
+
+def test_failures_of_the_storage_are_counted(client, settings):
+    before = scrape()
+    settings.MEDIA_ROOT.parent.mkdir(exist_ok=True)
+    settings.MEDIA_ROOT.write_text("not a folder")
+    assert client.get("/readyz").status_code == 503
+    assert difference(before, scrape(), "imagesearch_storage_failures_total", where="own") == 1
+
+
+# The collection
+
+
+def test_the_collection_is_told_as_the_database_knows_it():
+    an_image()
+    an_image(hidden=True)
+    an_image(embedding_model="another/model")
+    pending_image()
+    OwedDeletion.objects.create(image_id=uuid.uuid4())
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE search_image")
+    found = scrape()
+    told = {name: value(found, f"imagesearch_{name}") for name in (
+        "pictures_hidden", "pictures_pending", "pictures_of_other_models", "owed_deletions", "index_present",
+        "index_valid", "index_being_built", "database_up",
+    )}  # fmt: skip
+    assert told == {
+        "pictures_hidden": 1, "pictures_pending": 1, "pictures_of_other_models": 1, "owed_deletions": 1,
+        "index_present": 1, "index_valid": 1, "index_being_built": 0, "database_up": 1,
+    }  # fmt: skip
+    assert value(found, "imagesearch_index_bytes") > 0
+    assert value(found, "imagesearch_database_bytes") > value(found, "imagesearch_table_bytes") > 0
+
+
+def test_an_index_that_is_missing_is_told():
+    with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX image_embedding_hnsw")
+    assert value(scrape(), "imagesearch_index_present") == 0
+
+
+def test_the_database_is_asked_once_for_many_readers(client, django_assert_num_queries):
+    scrape(client)
+    with django_assert_num_queries(0):
+        client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_the_database_the_rest_is_told(database_down):
+    found = scrape()
+    assert value(found, "imagesearch_database_up") == 0
+    assert value(found, "imagesearch_processes") == 1
+    assert ("imagesearch_pictures_pending", frozenset()) not in found
+
+
+# Ingestion
+
+
+def an_item(name: str, data: bytes) -> Item:
+    return Item(name, lambda: data, size=len(data))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_of_ingestion_is_told_when_it_has_ended():
+    ingest([an_item("red.jpg", picture_bytes("red")), an_item("none.jpg", b"no picture")])
+    found = scrape()
+    pictures = "imagesearch_ingest_last_run_pictures"
+    assert value(found, pictures, result="added") == value(found, pictures, result="failed") == 1
+    assert value(found, "imagesearch_ingest_last_run_state", state="done") == 1
+    assert value(found, "imagesearch_ingest_last_done_seconds") > 1e9
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_that_is_under_way_is_told_from_one_that_was_killed(monkeypatch):
+    monkeypatch.setattr("search.ingestion.runs.NOTED_EVERY", 0)
+    seen: list[dict[Any, float]] = []
+    ingest([an_item("red.jpg", picture_bytes("red"))], progress=lambda report: seen.append(scrape()))
+    assert [value(found, "imagesearch_ingest_last_run_state", state="running") for found in seen] == [1] * len(seen)
+    IngestRun.objects.update(outcome="", ended=None, backend=1)
+    assert value(scrape(), "imagesearch_ingest_last_run_state", state="killed") == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_that_fails_is_told_as_failed(no_model):
+    with pytest.raises(Exception, match="model"):
+        ingest([an_item("red.jpg", picture_bytes("red"))])
+    assert value(scrape(), "imagesearch_ingest_last_run_state", state="failed") == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_dry_run_is_no_run_and_old_ones_are_forgotten(monkeypatch):
+    monkeypatch.setattr(IngestRun, "KEPT", 2)
+    for _ in range(4):
+        ingest([an_item("red.jpg", picture_bytes("red"))])
+    ingest([an_item("red.jpg", picture_bytes("red"))], dry_run=True)
+    assert IngestRun.objects.count() == 2
+    assert Image.objects.count() == 1
+
+
+# Several processes
+
+SHARED = """
+import os, sys, types, django; django.setup()
+from search.monitoring import processes, recording
+processes.share()
+print(processes.folder())
+
+def worker(requests):
+    one = types.SimpleNamespace()
+    processes.give_slot(one)
+    pid = os.fork()
+    if not pid:
+        processes.take_slot(one)
+        recording.request_began()
+        for _ in range(requests):
+            recording.request_began()
+            recording.request_ended("search", "GET", 200, 0.01)
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return one
+
+def told():
+    from prometheus_client import CollectorRegistry, multiprocess
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)
+    labels = {"view": "search", "method": "GET", "status": "200"}
+    total = registry.get_sample_value("imagesearch_requests_total", labels)
+    return total, registry.get_sample_value("imagesearch_requests_in_progress")
+
+first, second = worker(3), worker(4)
+print(*told())
+processes.free_slot(first)
+print(*told())
+third = worker(5)
+processes.free_slot(second); processes.free_slot(third)
+print(*told(), len(os.listdir(processes.folder())) <= 8)
+if sys.argv[1:] == ["leaves"]:
+    processes.leave()
+"""
+
+WITHOUT_DATABASE = {
+    "DJANGO_SETTINGS_MODULE": "imagesearch.settings",
+    "DATABASE_URL": "postgres://nobody@localhost/none",
+    "DEBUG": "on",
+    "SECRET_KEY": "unused",
+}
+
+
+def test_processes_share_what_they_count_and_leave_no_more_files_than_there_were_processes_at_once(tmp_path):
+    def run(*arguments: str) -> list[str]:
+        told = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", SHARED, *arguments],
+            cwd=project.BASE_DIR,
+            env={**os.environ, **WITHOUT_DATABASE, "METRICS_TOKEN": TOKEN, "TMPDIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return told.stdout.splitlines()
+
+    folder, *told = run()
+    # Each that ended had a request in progress; whoever takes over its slot goes on with its counters.
+    assert told == ["7.0 2.0", "7.0 1.0", "12.0 0.0 True"]
+    assert [str(one) for one in tmp_path.iterdir()] == [folder]
+    run("leaves")
+    assert list(tmp_path.iterdir()) == [], "The folder of the one that was killed is gone, and that of the last."

@@ -1,0 +1,136 @@
+"""What is installed is locked, with hashes, and under licences that a program under MIT's may be built on."""
+
+import re
+from importlib.metadata import PackageNotFoundError, requires
+from pathlib import Path
+
+import pytest
+from django.conf import settings as project
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from supply import NOT_LOCKED, audit, licences, locked, wanted
+
+BASE: Path = project.BASE_DIR
+LISTS = ["requirements", "requirements-dev"]
+
+
+def reachable(roots: list[Requirement]) -> set[str]:
+    """The packages that these bring here, by what is installed."""
+    found: set[str] = set()
+    seen: set[tuple[str, str]] = set()
+    left = list(roots)
+    while left:
+        requirement = left.pop()
+        name = canonicalize_name(requirement.name)
+        if name.startswith(NOT_LOCKED) and name != "torch":
+            continue
+        found.add(name)
+        for extra in ("", *requirement.extras):
+            if (name, extra) not in seen:
+                seen.add((name, extra))
+                brought = [Requirement(line) for line in requires(name) or ()]
+                left += [one for one in brought if not one.marker or one.marker.evaluate({"extra": extra})]
+    return found
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_the_lock_has_what_the_list_wants_and_what_that_brings_and_nothing_else(name):
+    roots = list(wanted(BASE / f"{name}.txt"))
+    lock = {one.name: one for one in locked(BASE / f"{name}.lock") if one.is_for_here}
+    for one in roots:
+        if one.name != "torch":
+            assert one.specifier.contains(lock[canonicalize_name(one.name)].version), f"{one}: run `make lock`"
+    try:
+        brought = reachable(roots) - {"torch"}
+    except PackageNotFoundError as error:
+        pytest.fail(f"{error} is not installed: run `make lock`, then `make lint`.")
+    assert set(lock) == brought, "run `make lock`"
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_each_line_of_a_lock_is_a_package_with_hashes_and_names_no_index(name):
+    text = (BASE / f"{name}.lock").read_text()
+    assert "://" not in text
+    assert not re.search(r"^\s*-(?!-hash)", text, re.MULTILINE)
+    for one in locked(BASE / f"{name}.lock"):
+        assert all(re.fullmatch("sha256:[0-9a-f]{64}", one_hash) for one_hash in one.hashes), one.name
+        # Else a machine without a GPU would be given 3 GB for one.
+        assert not one.name.startswith(NOT_LOCKED)
+
+
+def test_what_runs_is_the_same_where_it_is_developed():
+    for_developers = {(one.name, one.version): one for one in locked(BASE / "requirements-dev.lock")}
+    for one in locked(BASE / "requirements.lock"):
+        assert for_developers[one.name, one.version].hashes == one.hashes
+
+
+def test_a_line_without_hashes_or_version_is_no_lock(tmp_path):
+    for line in ("django==5.2.19", "django>=5 --hash=sha256:00", "django --hash=sha256:00"):
+        (tmp_path / "x.lock").write_text(line)
+        with pytest.raises(ValueError, match="django"):
+            locked(tmp_path / "x.lock")
+
+
+@pytest.mark.parametrize("file", ["Makefile", "Dockerfile"])
+def test_what_is_installed_is_checked_against_the_hashes(file):
+    told = (BASE / file).read_text().replace("--requirement", "-r").replace("$(LOCKED)", "--no-deps --require-hashes")
+    assert re.search(r"--no-deps --require-hashes -r requirements\.lock", told)
+    assert "-r requirements.txt" not in told
+
+
+# Licences
+
+
+def test_all_that_the_product_runs_on_is_under_a_licence_that_is_allowed():
+    refused = {
+        name: licence for name, (_, licence) in licences.installed().items() if not licences.is_allowed(name, licence)
+    }
+    assert not refused
+
+
+def test_the_page_of_licences_is_up_to_date():
+    assert (BASE / "docs" / "licences.md").read_text() == licences.page(licences.installed()), "run `make licences`"
+
+
+@pytest.mark.parametrize(
+    ("name", "licence", "allowed"),
+    [
+        ("a", "MIT", True),
+        ("a", "Apache-2.0 AND (MIT)", True),
+        ("a", "GPL-3.0-only OR MIT", True),
+        ("a", "GPL-3.0-only AND MIT", False),
+        ("a", "LGPL-3.0-only", False),
+        ("psycopg", "LGPL-3.0-only", True),
+        ("psycopg", "GPL-3.0-only", False),
+        ("a", "", False),
+        ("a", "Proprietary", False),
+    ],
+)
+def test_which_licences_are_allowed(name, licence, allowed):
+    assert licences.is_allowed(name, licence) is allowed
+
+
+# What is known against them
+
+
+def test_an_audit_that_learned_nothing_does_not_say_that_all_is_well():
+    nothing = {"dependencies": [{"name": "a", "skip_reason": "not found"}, {"name": "b", "skip_reason": "not found"}]}
+    some = {"dependencies": [{"name": "a", "version": "1", "vulns": []}, {"name": "b", "skip_reason": "not found"}]}
+    for report in (nothing, some):
+        status, said = audit.judged(report)
+        assert status == 3
+        assert "service of advisories" in said[0]
+
+
+def test_an_audit_tells_what_is_known():
+    known = {"id": "PYSEC-1", "fix_versions": ["1.1"], "aliases": [], "description": "bad"}
+    status, said = audit.judged({"dependencies": [{"name": "a", "version": "1.0", "vulns": [known]}]})
+    assert (status, said) == (1, ["a 1.0: PYSEC-1, fixed in 1.1."])
+    assert audit.judged({"dependencies": [{"name": "a", "version": "1.1", "vulns": []}]})[0] == 0
+
+
+def test_torch_is_audited_too():
+    asked = audit.asked().splitlines()
+    assert any(line.startswith("torch==") for line in asked)
+    assert any(line.startswith("django==") for line in asked)
