@@ -1,20 +1,29 @@
 """The frame of the admin: its name, what comes first, and how many reports are waiting."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.contenttypes.views import shortcut
 from django.core.exceptions import ValidationError
 from django.db import DataError
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import URLPattern, URLResolver, path, reverse_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from search.accounts import second_factor
 from search.evaluation import due
-from search.models import Report
+from search.models import Report, SignUp
 
 OURS = "search"
+_QUEUES: dict[Any, Callable[[], QuerySet[Any]]] = {
+    Report: lambda: Report.objects.filter(resolved=None),
+    SignUp: SignUp.waiting,
+}
+"""What waits for somebody who decides, by its list."""
 
 
 def view_on_site(request: HttpRequest, content_type_id: str, object_id: str) -> HttpResponse:
@@ -41,6 +50,25 @@ class CurationSite(admin.AdminSite):
         )
         return [way_to_page, *super().get_urls()]
 
+    def has_permission(self, request: HttpRequest) -> bool:
+        return super().has_permission(request) and not second_factor.is_missing(request.user)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """The login of the pages: one count of what is tried, and one way to ask for a second proof."""
+        from search.views import accounts, errors  # noqa: PLC0415 - for who comes to a page, not for each command
+
+        if not request.user.is_authenticated:
+            return accounts.LogIn.as_view(next_page="admin:index")(request)
+        if self.has_permission(request):
+            return redirect("admin:index")
+        if second_factor.is_missing(request.user):
+            return redirect("second-factor")
+        return errors.forbidden(request)
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """That of the pages, which counts how often the old one is wrong."""
+        return redirect("change-password")
+
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """The overview, with what only the people who run the site can put right."""
         context = {"is_unmeasured": due.is_to_be_told(), "measure": due.MEASURE}
@@ -52,8 +80,8 @@ class CurationSite(admin.AdminSite):
         apps.sort(key=lambda app: app["app_label"] != OURS)
         for app in apps:
             for model in app["models"]:
-                if model["model"] is Report:
-                    model["waiting"] = Report.objects.filter(resolved=None).count()
+                if model["model"] in _QUEUES:
+                    model["waiting"] = _QUEUES[model["model"]]().count()
                     if model["waiting"]:
                         model["name"] = gettext("%(name)s (%(count)s waiting)") % {
                             "name": model["name"],

@@ -37,6 +37,9 @@ from imagesearch.environment import (
     whole_number,
 )
 from imagesearch.logs import log_what_nobody_catches
+from imagesearch.mail import mail_settings, sender
+from imagesearch.rates import networks, rates
+from imagesearch.reach import LOOPBACK, sign_up, strangers_come
 from imagesearch.s3_sources import STYLES, s3_sources
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -74,6 +77,10 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"] if HTTPS else []
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 X_FRAME_OPTIONS = "DENY"
 
+# Whose word counts on where a request came from (X-Forwarded-For): a proxy on this machine, where there is one by what
+# else is set. A Unix socket is one in any case.
+TRUSTED_PROXIES = networks("TRUSTED_PROXIES", LOOPBACK if HTTPS else ())
+
 # Below this path of another site, whose proxy may keep it in what it passes on or cut it off.
 OUR_PATHS = (
     "account", "accounts", "admin", "api", "favicon.ico", "feeds", "healthz", "images", "language", "metrics",
@@ -87,6 +94,8 @@ if BASE_PATH:
     _cookies = BASE_PATH.replace("/", "_")
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"sessionid{_cookies}", f"csrftoken{_cookies}"
     LANGUAGE_COOKIE_NAME = f"django_language{_cookies}"
+# Who has logged in from a browser is known by it, while others guess the same name.
+DEVICE_COOKIE_NAME = "device" + BASE_PATH.replace("/", "_")
 SESSION_ENGINE = "search.sessions"
 CSRF_FAILURE_VIEW = "search.views.errors.csrf_failed"
 
@@ -100,6 +109,10 @@ CORS_EXPOSE_HEADERS = ["Location", "Retry-After", "WWW-Authenticate"]
 # --- Application ------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
+    # Before ours, which takes their lists out of the admin.
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "search",
     "imagesearch.apps.CurationConfig",
     "django.contrib.auth",
@@ -125,6 +138,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "search.middleware.MethodNotAllowed",
+    "search.limits.middleware.Counted",
     "search.middleware.BodyLimits",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -161,6 +175,12 @@ TEMPLATES = [
     },
 ]
 
+# PBKDF2 takes a core for as long as a search takes: bounded, and behind searches.
+PASSWORD_HASHERS = [
+    "search.hashing.PBKDF2",
+    *(f"django.contrib.auth.hashers.{name}PasswordHasher" for name in ("PBKDF2SHA1", "BCryptSHA256", "Scrypt")),
+]
+AUTHENTICATION_BACKENDS = ["search.accounts.backend.CountedBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -171,6 +191,11 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "login"
+PASSWORD_RESET_TIMEOUT = 3600
+# Codes of authenticator apps; what is tried is counted by LIMIT_CODES.
+OTP_TOTP_ISSUER = "Picture search"
+OTP_TOTP_THROTTLE_FACTOR = OTP_STATIC_THROTTLE_FACTOR = 0
+REQUIRE_SECOND_FACTOR = flag("REQUIRE_SECOND_FACTOR", default=False)
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "search"
 
 # --- Clients ----------------------------------------------------------------------------------------------------
@@ -324,11 +349,51 @@ DATA_UPLOAD_MAX_NUMBER_FILES = UPLOAD_MAX_FILES + 100
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 3_000
 FILE_UPLOAD_HANDLERS = ["search.uploads.LimitedUploadHandler"]
 UPLOAD_LOGIN_REQUIRED = flag("UPLOAD_LOGIN_REQUIRED", default=True)
-SIGN_UP_OPEN = flag("SIGN_UP_OPEN", default=True)
+# Whether strangers may make themselves an account: "on", "approval" (a curator decides) or "off".
+SIGN_UP = sign_up("SIGN_UP_OPEN", default="off" if strangers_come(ALLOWED_HOSTS, DEBUG, HTTPS) else "on")
 # Who may have this machine fetch a picture from the web to search by it: nobody, those who are logged in, everybody.
 SEARCH_BY_ADDRESS = choice(
     "SEARCH_BY_ADDRESS", ["off", "members", "on"], default="members" if UPLOAD_LOGIN_REQUIRED else "on"
 )
+
+# --- Limits -----------------------------------------------------------------------------------------------------
+
+# How often who may do what: an account, or an address where nobody is logged in. search/limits says of what.
+_LIMITS = {
+    "LOGINS": "5/minute, 30/hour",
+    "LOGINS_BY_ADDRESS": "20/minute, 100/hour",
+    "LOGINS_BY_NAME": "20/minute",
+    "CODES": "5/minute, 20/hour",
+    "TOKENS": "20/minute",
+    "SIGN_UPS": "10/hour, 30/day",
+    "PASSWORDS": "10/hour",
+    "REPORTS": "10/minute, 50/day",
+    "SETS": "20/minute, 200/day",
+    "SAVED_SEARCHES": "30/minute",
+    "QUERY_PICTURES": "30/minute, 500/day",
+    "UPLOADS": "300/minute, 10000/day",
+    "SEARCHES": "300/minute",
+    "ZIPS": "10/minute, 100/day",
+    "DOWNLOADS": "120/minute, 3000/day",
+}
+LIMITS = {name: rates(f"LIMIT_{name}", default) for name, default in _LIMITS.items()}
+if not flag("LIMITS", default=True):
+    LIMITS = dict.fromkeys(_LIMITS, ())
+# Rows that strangers make: pictures that were searched by, the oldest of which go.
+QUERY_PICTURES_KEPT = whole_number("QUERY_PICTURES_KEPT", default=20_000, least=100, most=10_000_000)
+
+# --- Mail -------------------------------------------------------------------------------------------------------
+
+# Without it nothing is sent, and no page offers it.
+_mail = mail_settings("EMAIL_URL")
+SENDS_MAIL = bool(_mail)
+EMAIL_BACKEND = _mail.get("EMAIL_BACKEND", "django.core.mail.backends.dummy.EmailBackend")
+EMAIL_HOST, EMAIL_PORT = _mail.get("EMAIL_HOST", ""), _mail.get("EMAIL_PORT", 25)
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.get("EMAIL_HOST_USER", ""), _mail.get("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.get("EMAIL_USE_TLS", False), _mail.get("EMAIL_USE_SSL", False)
+EMAIL_FILE_PATH = _mail.get("EMAIL_FILE_PATH") or None
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = sender("EMAIL_FROM", _mail)
 
 # --- Models -----------------------------------------------------------------------------------------------------
 

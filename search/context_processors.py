@@ -12,7 +12,8 @@ from search.fetching import may_search_by_address
 def site(request: HttpRequest) -> dict[str, Any]:
     return {
         "demo_model": is_demo_model(),
-        "sign_up_open": settings.SIGN_UP_OPEN,
+        "sign_up_open": settings.SIGN_UP != "off",
+        "sends_mail": settings.SENDS_MAIL,
         "may_upload": request.user.is_authenticated or not settings.UPLOAD_LOGIN_REQUIRED
         if hasattr(request, "user")
         else False,

@@ -6,9 +6,11 @@ from django import forms
 from django.conf import settings
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from search.accounts.backend import is_own_password
 from search.imaging import EXTENSIONS, FORMATS, too_many_bytes
 from search.ingestion.metadata import clean_tags
 from search.models import ApiToken, Image, Report
@@ -155,10 +157,28 @@ class PasswordAlone:
 
 
 class ChangePasswordForm(PasswordAlone, PasswordChangeForm):
-    """A new password for oneself."""
+    """A new password for oneself. The old one is counted like one at the login."""
+
+    def __init__(self, *args: Any, request: HttpRequest, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.request = request
+
+    def clean_old_password(self) -> str:
+        old: str = self.cleaned_data["old_password"]
+        if not is_own_password(self.request, self.user, old):
+            raise forms.ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
+        return old
 
 
 class LoginForm(AuthenticationForm):
     """Log in for this visit, or for two weeks."""
 
     remember = forms.BooleanField(label=gettext_lazy("Remember me on this device"), required=False)
+
+    def get_invalid_login_error(self) -> forms.ValidationError:
+        """Who waits to be let in is told no more than others, who need not know of it."""
+        error = super().get_invalid_login_error()
+        if settings.SIGN_UP != "approval":
+            return error
+        waiting = _("If you have signed up: a curator may not have let you in yet.")
+        return forms.ValidationError([error, waiting])

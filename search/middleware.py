@@ -16,6 +16,9 @@ from search import storage, upgrades, uploads
 from search.api.problems import Problem, is_for_programs
 from search.conflicts import is_conflict, is_overtaken
 from search.embedding import Busy, Loading, ModelUnavailable
+from search.hashing import Crowded
+from search.limits import TooMany
+from search.limits.words import advice_of, problem_of
 from search.monitoring import recording, scraping
 from search.monitoring.requests import path_of
 from search.refusals import refusal
@@ -177,12 +180,35 @@ def _overtaken_page(request: HttpRequest, error: Exception) -> HttpResponse | No
     return page
 
 
+def _too_many_page(request: HttpRequest, error: Exception) -> HttpResponse | None:
+    """Return the page for what was done too often (429) or by too many at once (503), or the same for programs; None
+    for another error. What is counted is logged there."""
+    if isinstance(error, TooMany):
+        status, problem, advice, code = 429, problem_of(error), advice_of(error), "too_many"
+        retry = {"Retry-After": str(error.seconds)}
+    elif isinstance(error, Crowded):
+        status, problem, code = 503, _("Many people are logging in at this moment."), "no_time"
+        advice, retry = _("Try again in a few seconds."), RETRY_SOON
+    else:
+        return None
+    response: HttpResponse
+    if is_for_programs(request):
+        response = Problem(status, problem, advice, code, headers=retry).to_response()
+    else:
+        response = render(None, "error.html", {"problem": problem, "advice": advice}, status=status)
+        response["Retry-After"] = retry["Retry-After"]
+    # Django would write a line for each, of which there may be thousands.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
+
+
 def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | None:
-    """Return the page that says which part is missing (503) or who came between (409), or the same for programs.
+    """Return the page that says which part is missing (503), who came between (409) or what was too much (429), or the
+    same for programs.
 
     None for another error.
     """
-    if page := _overtaken_page(request, error):
+    if page := _too_many_page(request, error) or _overtaken_page(request, error):
         return page
     retry = RETRY
     if isinstance(error, Loading):

@@ -79,6 +79,10 @@ def _own_world(
     settings.ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
     settings.LANGUAGE_CODE = "en"
     settings.CALIBRATE_AFTER_UPLOADS = False
+    # Those who test one switch it on.
+    settings.LIMITS = {}
+    settings.TRUSTED_PROXIES = ()
+    settings.SIGN_UP, settings.SENDS_MAIL, settings.REQUIRE_SECOND_FACTOR = "on", False, False
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     cache.clear()
     forget_heads()

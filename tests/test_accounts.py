@@ -33,7 +33,7 @@ def test_a_name_that_is_taken_is_told(client: Client, alice: User):
 
 
 def test_sign_up_may_be_closed(client: Client, settings):
-    settings.SIGN_UP_OPEN = False
+    settings.SIGN_UP = "off"
     assert client.get("/accounts/sign-up/").status_code == 404
     assert sign_up(client).status_code == 404
     assert "/accounts/sign-up/" not in client.get("/accounts/login/").text

@@ -192,7 +192,7 @@ def test_a_picture_whose_file_is_gone_is_told_as_such(client: Client):
 
 
 def test_where_nobody_may_sign_up_the_page_says_so(client: Client, settings):
-    settings.SIGN_UP_OPEN = False
+    settings.SIGN_UP = "off"
     answer = client.get("/accounts/sign-up/")
     assert answer.status_code == 404
     assert "New accounts can't be made here." in told(answer)

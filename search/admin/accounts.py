@@ -11,6 +11,8 @@ from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from search.admin.forms import AccountForm, GroupForm
 from search.admin.lists import Sturdy
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 else:
     _UserAdmin, _PasswordForm = UserAdmin, AdminPasswordChangeForm
 
-admin.site.unregister([User, Group])
+# Keys and codes are nobody's to read; `manage.py remove_second_factor` removes them.
+admin.site.unregister([User, Group, TOTPDevice, StaticDevice])
 
 
 class SetPasswordForm(PasswordAlone, _PasswordForm):

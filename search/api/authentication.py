@@ -8,6 +8,7 @@ from ninja.security import HttpBearer
 from ninja.security.apikey import APIKeyCookie
 
 from search.api.problems import Problem
+from search.limits import address_of, count
 from search.models import ApiToken
 from search.views.forgery import refused_because, why_refused
 
@@ -20,6 +21,8 @@ class Token(HttpBearer):
     def authenticate(self, request: HttpRequest, token: str) -> User:
         known = ApiToken.of_secret(token.strip())
         if known is None:
+            # Right ones are never counted: others behind the same address may have them.
+            count({"TOKENS": address_of(request)})
             raise Problem(
                 401,
                 _("This token is not valid."),

@@ -26,7 +26,7 @@ class ProblemDetails(Schema):
 
 def problems(*statuses: int) -> dict[int, type[ProblemDetails]]:
     """Return what an operation answers when it fails: with these statuses, and with those that any may have."""
-    return dict.fromkeys(sorted({400, 401, *statuses, 500, 503}), ProblemDetails)
+    return dict.fromkeys(sorted({400, 401, *statuses, 429, 500, 503}), ProblemDetails)
 
 
 class ImageOut(Schema):

@@ -11,6 +11,7 @@ from search.api.receiving import read_file, refuse_other_bodies, refuse_wrong_fi
 from search.api.schemas import QueryPictureOut, SearchAnswer, problems
 from search.forms import PictureForm
 from search.ingestion.adding import read_for_model
+from search.limits.searches import count_search
 from search.querying import Kind, Part, SearchQuery, find, remember_picture
 
 router = Router(tags=["search"], auth=[Token(), Session(), anybody])
@@ -29,7 +30,9 @@ def search(request: HttpRequest) -> SearchAnswer:
 
     Best matches first, 24 a page. No filter and no band drops an image silently: `found` is exact.
     """
-    return search_answer(request, find(SearchQuery.from_params(request.GET)))
+    query = SearchQuery.from_params(request.GET)
+    count_search(request, query.texts)
+    return search_answer(request, find(query))
 
 
 @router.post(

@@ -21,7 +21,7 @@ from search.embedding.loading import (
 )
 from search.embedding.protocol import Picture, PictureEncoder, TextEncoder
 from search.embedding.reporting import encoding
-from search.embedding.texts import MAX_TEXT_LENGTH, text_vector
+from search.embedding.texts import MAX_TEXT_LENGTH, is_remembered, text_vector
 
 # Where this package is at hand, OpenVINO 2026.4 tells its maker of each `import` and each conversion, and can't be
 # imported by a user without a home. Ours tells nobody; nothing above has imported it.
@@ -44,6 +44,7 @@ __all__ = [
     "encoding",
     "forget_models",
     "is_demo_model",
+    "is_remembered",
     "load_before_forking",
     "models_at_hand",
     "picture_encoder",

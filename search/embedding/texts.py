@@ -36,6 +36,11 @@ def text_vector(text: str) -> Vector:
     return vector
 
 
+def is_remembered(text: str) -> bool:
+    """Whether the vector of `text` is known without encoding it."""
+    return cache.has_key(_cache_key(normalised_text(text)))
+
+
 def _cache_key(text: str) -> str:
     named = f"{active_model()}\n{text_model()}\n{text}"
     return f"text-vector:{hashlib.sha256(named.encode()).hexdigest()}"

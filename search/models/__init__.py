@@ -5,9 +5,11 @@ from search.models.calibration import Calibration
 from search.models.curation import OwedDeletion, Report
 from search.models.image import Image
 from search.models.ingestion import IngestRun, Origin, Tombstone
+from search.models.limits import Tally
 from search.models.queries import QueryPicture
 from search.models.saved_searches import SavedSearch
 from search.models.selections import PictureSet
+from search.models.sign_ups import SignUp
 from search.models.tokens import ApiToken
 from search.models.words import ImageWords
 
@@ -24,5 +26,7 @@ __all__ = [
     "QueryPicture",
     "Report",
     "SavedSearch",
+    "SignUp",
+    "Tally",
     "Tombstone",
 ]

@@ -13,6 +13,9 @@ from search.conflicts import locked
 from search.models.image import Image
 from search.models.texts import ProseField
 
+MOST_PENDING = 20
+"""Reports of one picture that nobody has looked at: one more would tell the curators nothing."""
+
 
 class Report(models.Model):
     """Somebody says that a picture should not be here. Pending until a curator resolves it."""
@@ -67,6 +70,11 @@ class Report(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_reason_display()}: {self.image}"
+
+    def file(self) -> None:
+        """Save this new report, unless its picture is in the queue many times already."""
+        if type(self).objects.filter(image=self.image_id, resolved=None)[:MOST_PENDING].count() < MOST_PENDING:
+            self.save(force_insert=True)
 
     def resolve(self, resolver: models.Model, *, hide: bool = False) -> None:
         """Close this report; with `hide`, take the picture out of sight and close all that was said of it."""

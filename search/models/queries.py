@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -48,7 +49,11 @@ class QueryPicture(models.Model):
 
     @classmethod
     def forget_old(cls) -> None:
-        cls.objects.filter(~cls._is_saved(), created__lte=timezone.now() - KEPT).delete()
+        """Forget what is too old, and of more than may be kept the oldest."""
+        newest = cls.objects.order_by("-created").values_list("created", flat=True)
+        too_many = list(newest[settings.QUERY_PICTURES_KEPT : settings.QUERY_PICTURES_KEPT + 1])
+        until = max([timezone.now() - KEPT, *too_many])
+        cls.objects.filter(~cls._is_saved(), created__lte=until).delete()
 
     @classmethod
     def _is_saved(cls) -> models.Exists:

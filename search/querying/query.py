@@ -118,6 +118,11 @@ class SearchQuery:
         return words + tuple(part for part in self.parts if not part.wanted)
 
     @property
+    def texts(self) -> list[str]:
+        """The words that are wanted or not, as models are asked for them."""
+        return [str(part.value) for part in (*self.wanted, *self.unwanted) if part.kind is Kind.WORDS]
+
+    @property
     def is_empty(self) -> bool:
         """Whether nothing is asked, but perhaps filtered."""
         return not (self.words or self.parts)

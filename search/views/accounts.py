@@ -4,21 +4,28 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import login
+from django.contrib.auth import get_user_model, login
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.forms import UserCreationForm
+from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView, PasswordChangeView
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
+from search.accounts import second_factor
+from search.accounts.backend import counted_try
+from search.accounts.devices import remember_device
+from search.accounts.forms import CodeForm, EmailForm, SignUpForm
 from search.conflicts import is_overtaken
 from search.forms import ChangePasswordForm, LoginForm
-from search.models import SavedSearch
+from search.limits import count
+from search.models import SavedSearch, SignUp
+from search.models.sign_ups import MOST_WAITING
 from search.views.errors import error_page
 from search.views.methods import require_http_methods, require_safe
 
@@ -26,25 +33,38 @@ from search.views.methods import require_http_methods, require_safe
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_up(request: HttpRequest) -> HttpResponse:
-    if not settings.SIGN_UP_OPEN:
+    if settings.SIGN_UP == "off":
         advice = _("Ask the people who run this site for one, or log in with the one you have.")
         return error_page(request, 404, _("New accounts can't be made here."), advice)
     if request.user.is_authenticated:
         return redirect("search")
-    form: UserCreationForm[Any] = UserCreationForm(request.POST if request.method == "POST" else None)
-    if form.is_valid() and (user := _made(form)):
-        login(request, user)
+    must_wait = settings.SIGN_UP == "approval"
+    if must_wait and SignUp.waiting().count() >= MOST_WAITING:
+        advice = _("Come again in a few days, when the curators have decided about them.")
+        return error_page(request, 503, _("So many people wait for an account that no more are taken."), advice)
+    form = SignUpForm(request.POST if request.method == "POST" else None)
+    if form.is_valid() and (user := _made(form, must_wait=must_wait)):
+        if must_wait:
+            return render(request, "registration/waiting.html", {"is_told": settings.SENDS_MAIL and user.email})
+        login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
         messages.success(request, _("Welcome! You can add pictures now."))
-        return HttpResponseRedirect(_next_page(request) or reverse("search"))
-    status = 400 if form.errors else 200
-    return render(request, "registration/sign_up.html", {"form": form, "next": _next_page(request)}, status=status)
+        response = HttpResponseRedirect(_next_page(request) or reverse("search"))
+        remember_device(request, response, user.get_username())
+        return response
+    context = {"form": form, "next": _next_page(request), "must_wait": must_wait}
+    return render(request, "registration/sign_up.html", context, status=400 if form.errors else 200)
 
 
-def _made(form: "UserCreationForm[Any]") -> Any:
+def _made(form: SignUpForm, *, must_wait: bool) -> User | None:
     """Return the new account; None where somebody was quicker to take the name, which the form then says."""
     try:
         with transaction.atomic():
-            return form.save()
+            user = form.save(commit=False)
+            user.is_active = not must_wait
+            user.save()
+            if must_wait:
+                SignUp.objects.create(user=user, language=get_language() or settings.LANGUAGE_CODE)
+            return user
     except IntegrityError as error:
         if not is_overtaken(error):
             raise
@@ -60,6 +80,8 @@ def _next_page(request: HttpRequest) -> str:
 
 
 class LogIn(LoginView):
+    """For the pages and for the admin alike, so that what is tried at the one counts for the other."""
+
     form_class = LoginForm
     redirect_authenticated_user = True
 
@@ -68,10 +90,48 @@ class LogIn(LoginView):
         return "" if page.partition("?")[0] == self.request.path else page
 
     def form_valid(self, form: Any) -> HttpResponse:
-        response = super().form_valid(form)
-        # 0: the session ends with the browser; None: SESSION_COOKIE_AGE, two weeks.
-        self.request.session.set_expiry(None if form.cleaned_data["remember"] else 0)
-        return response
+        user, remember = form.get_user(), form.cleaned_data["remember"]
+        if not second_factor.has_one(user):
+            return logged_in(self.request, user, self.get_success_url(), remember=remember)
+        # A session of its own: what a stranger has put into this one is not that person's.
+        self.request.session.flush()
+        second_factor.wait_for_code(self.request.session, user, remember=remember)
+        return redirect(f"{reverse('enter-code')}?{urlencode({'next': self.get_success_url()})}")
+
+
+def logged_in(request: HttpRequest, user: User, page: str, *, remember: bool) -> HttpResponse:
+    login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
+    # 0: the session ends with the browser; None: SESSION_COOKIE_AGE, two weeks.
+    request.session.set_expiry(None if remember else 0)
+    if second_factor.is_missing(user):
+        messages.warning(request, _("Curators need a second proof at the login here. Set it up to curate."))
+        page = reverse("second-factor")
+    response = HttpResponseRedirect(page)
+    remember_device(request, response, user.get_username())
+    return response
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def enter_code(request: HttpRequest) -> HttpResponse:
+    """The second page of the login, for who has set up a second proof."""
+    page = _next_page(request) or reverse("search")
+    waiting = second_factor.who_waits(request.session)
+    if waiting is None:
+        return redirect(page if request.user.is_authenticated else f"{reverse('login')}?{urlencode({'next': page})}")
+    user, noted = waiting
+    form = CodeForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        # Of who is here already the password is known: it is by the account alone that codes are counted for long.
+        counted = count({"CODES": f"user {user.pk}"})
+        with counted_try(request, user.get_username()) as tried:
+            if second_factor.is_right(user, form.cleaned_data["code"]):
+                tried.succeeded()
+                counted.give_back()
+                second_factor.stop_waiting(request.session)
+                return logged_in(request, user, page, remember=noted["remember"])
+        form.add_error("code", _("This code is wrong, or was used before. An app shows a new one each half minute."))
+    return render(request, "registration/code.html", {"form": form, "next": page}, status=400 if form.errors else 200)
 
 
 @login_required
@@ -79,14 +139,37 @@ class LogIn(LoginView):
 def account(request: HttpRequest) -> HttpResponse:
     """What belongs to this person, and the ways to change it."""
     assert request.user.is_authenticated
-    return render(
-        request, "registration/account.html", {"saved": SavedSearch.objects.filter(user=request.user).count()}
-    )
+    context = {
+        "saved": SavedSearch.objects.filter(user=request.user).count(),
+        "sends_mail": settings.SENDS_MAIL,
+        "has_second_factor": second_factor.has_one(request.user),
+    }
+    return render(request, "registration/account.html", context)
+
+
+@sensitive_post_parameters()
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def email(request: HttpRequest) -> HttpResponse:
+    """The address to which a new password can be sent: whoever sets it could have the account, and must know it."""
+    assert request.user.is_authenticated
+    if not settings.SENDS_MAIL:
+        return error_page(request, 404, _("This site sends no mail."), _("So it needs no address of yours."))
+    data = request.POST if request.method == "POST" else None
+    form = EmailForm(request, data, initial={"email": request.user.email})
+    if form.is_valid():
+        get_user_model().objects.filter(pk=request.user.pk).update(email=form.cleaned_data["email"])
+        messages.success(request, _("Your e-mail address is changed."))
+        return redirect("account")
+    return render(request, "registration/email.html", {"form": form}, status=400 if form.errors else 200)
 
 
 class ChangePassword(PasswordChangeView):
     form_class = ChangePasswordForm
     success_url = reverse_lazy("search")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "request": self.request}
 
     def form_valid(self, form: Any) -> HttpResponse:
         response = super().form_valid(form)

@@ -24,7 +24,7 @@ def report(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
     report.image = image
     report.reporter = request.user if request.user.is_authenticated else None
     try:
-        report.save()
+        report.file()
     except IntegrityError:  # the picture, or the account, was deleted this very moment
         raise Http404 from None
     messages.success(request, _("Thank you. A curator will look at this picture."))

@@ -17,6 +17,7 @@ from search.fetching import RefusedAddress, fetch_picture, may_search_by_address
 from search.forms import PictureForm, check_size
 from search.imaging import Reason, UnreadableImage
 from search.ingestion.adding import read_for_model
+from search.limits.searches import count_search
 from search.models import QueryPicture
 from search.querying import BadQuery, Kind, NoSuchQuery, Part, SearchQuery, example_queries, find, remember_picture
 from search.views.methods import require_http_methods, require_safe
@@ -30,6 +31,7 @@ def search(request: HttpRequest) -> HttpResponse:
     """`/` and `/search?q=`: the box, and the results nearest first. htmx asks for the next results alone."""
     try:
         query = SearchQuery.from_params(request.GET)
+        count_search(request, query.texts)
         results = find(query)
     except BadQuery as problem:
         return search_page(request, status=404 if isinstance(problem, NoSuchQuery) else 400, problem=str(problem))

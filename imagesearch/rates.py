@@ -1,0 +1,51 @@
+"""How often something may be done: `10/minute, 100/day`, as an operator writes it."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from imagesearch.environment import names, text, wrong
+
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 24 * 3600}
+_RATE = re.compile(r"([0-9]{1,9}) ?/ ?(?:([0-9]{1,4}) )?(second|minute|hour|day)s?")
+_OFF = {"0", "off"}
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """`amount` times in `seconds`."""
+
+    amount: int
+    seconds: int
+
+
+Rates = tuple[Rate, ...]
+
+
+def rates(name: str, default: str) -> Rates:
+    """Return the limits that a variable names, all of which hold; none where it says 0."""
+    value = text(name, default) or default
+    if value in _OFF:
+        return ()
+    return tuple(_rate(name, value, part.strip()) for part in value.split(","))
+
+
+def _rate(name: str, value: str, part: str) -> Rate:
+    match = _RATE.fullmatch(part)
+    if not match or not int(match[1]) or match[2] == "0":
+        raise wrong(name, value, "write limits such as `10/minute, 100/day` or `5/15 minutes`, or 0 for none.")
+    return Rate(int(match[1]), int(match[2] or 1) * _SECONDS[match[3]])
+
+
+def networks(name: str, default: tuple[str, ...] = ()) -> tuple[Network, ...]:
+    """Return the addresses and networks that a variable lists; `none` is none."""
+    found = []
+    for value in [] if text(name) == "none" else names(name, default):
+        try:
+            found.append(ipaddress.ip_network(value))
+        except ValueError as error:
+            mend = f"write addresses or networks such as 10.0.0.2 or 172.16.0.0/12, or none. ({error})"
+            raise wrong(name, value, mend) from None
+    return tuple(found)

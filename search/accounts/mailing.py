@@ -1,0 +1,53 @@
+"""Mails to one person, sent meanwhile: a server that hangs holds nobody up, and how long it takes tells nothing."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+from django.core.mail import send_mail
+from django.db import connection
+from django.template.loader import render_to_string
+from django.urls import get_script_prefix, set_script_prefix
+from django.utils import translation
+
+logger = logging.getLogger(__name__)
+
+_MOST = 200
+"""Mails that wait, in one process."""
+_room = threading.BoundedSemaphore(_MOST)
+
+
+def later(work: Callable[[], object]) -> None:
+    """Do `work` in the thread for mail, in the language and below the path of this one. What it raises is logged."""
+    if not _room.acquire(blocking=False):
+        logger.error("A mail is not sent: %s others wait.", _MOST)
+        return
+    language, prefix = translation.get_language(), get_script_prefix()
+
+    def run() -> None:
+        try:
+            set_script_prefix(prefix)
+            with translation.override(language):
+                work()
+        except Exception:
+            logger.exception("A mail could not be sent")
+        finally:
+            connection.close()
+            _room.release()
+
+    _thread(os.getpid()).submit(run)
+
+
+@cache
+def _thread(_process: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, "mail")
+
+
+def send(template: str, to: str, language: str, **context: object) -> None:
+    """Send a mail, whose first line is its subject, in `language`."""
+    with translation.override(language):
+        subject, _line, body = render_to_string(f"mail/{template}.txt", context).strip().partition("\n")
+    later(lambda: send_mail(subject, body.strip() + "\n", None, [to]))

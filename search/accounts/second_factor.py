@@ -1,0 +1,140 @@
+"""A second proof at the login: a code of an authenticator app (TOTP, RFC 6238), or one that was written down."""
+
+import hashlib
+import secrets
+import time
+import unicodedata
+from base64 import b32encode
+from typing import Any
+
+import segno
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import transaction
+from django.utils.crypto import constant_time_compare
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
+from django_otp.util import random_hex
+
+RECOVERY_CODES = 10
+LONGEST_CODE = 40
+_WAITING = "waiting_for_code"
+_PATIENCE = 600
+"""Seconds between the password and the code."""
+
+
+class WrongCode(Exception):
+    """The code is not one of this moment, or was used before."""
+
+
+def has_one(user: Any) -> bool:
+    return bool(TOTPDevice.objects.filter(user=user, confirmed=True).exists())
+
+
+def is_missing(user: Any) -> bool:
+    """Whether this person has to set one up before they curate."""
+    return bool(settings.REQUIRE_SECOND_FACTOR and user.is_staff and not has_one(user))
+
+
+# Setting it up
+
+
+def new_key() -> str:
+    return str(random_hex(20))
+
+
+def written_key(key: str) -> str:
+    """The key as it is typed into an app that can't see the picture."""
+    text = b32encode(bytes.fromhex(key)).decode()
+    return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
+
+
+def qr_code(user: User, key: str) -> str:
+    """Return a picture of the key as a `data:` address, which apps read."""
+    address = TOTPDevice(user=user, key=key).config_url
+    return str(segno.make(address, error="m", micro=False).svg_data_uri(scale=5, border=4, light="#fff", dark="#000"))
+
+
+@transaction.atomic
+def set_up(user: User, key: str, code: str) -> list[str]:
+    """Ask for codes of `key` from now on; return new recovery codes. Raises WrongCode."""
+    _lock(user)
+    remove(user)
+    device = TOTPDevice(user=user, name="app", key=key, confirmed=True)
+    if not device.verify_token(_typed(code)):
+        raise WrongCode
+    return new_recovery_codes(user)
+
+
+@transaction.atomic
+def new_recovery_codes(user: User) -> list[str]:
+    """Return ten codes that work once each. Those from before work no more; only digests are kept."""
+    StaticDevice.objects.filter(user=user).delete()
+    device = StaticDevice.objects.create(user=user, name="recovery")
+    codes = [b32encode(secrets.token_bytes(10)).decode().lower() for _ in range(RECOVERY_CODES)]
+    for code in codes:
+        device.token_set.create(token=_digest(code))
+    return ["-".join(code[start : start + 4] for start in range(0, 16, 4)) for code in codes]
+
+
+def recovery_codes_left(user: User) -> int:
+    return sum(device.token_set.count() for device in StaticDevice.objects.filter(user=user))
+
+
+@transaction.atomic
+def remove(user: User) -> bool:
+    """Return whether there was one."""
+    StaticDevice.objects.filter(user=user).delete()
+    return bool(TOTPDevice.objects.filter(user=user).delete()[0])
+
+
+# Asking for it
+
+
+@transaction.atomic
+def is_right(user: User, code: str) -> bool:
+    """Whether a code is right, which is used up by that. Two who send the same one are looked at one by one."""
+    text = _typed(code)
+    if text.isdecimal():
+        devices: Any = TOTPDevice.objects.filter(user=user, confirmed=True)
+    else:
+        devices, text = StaticDevice.objects.filter(user=user), _digest(text)
+    return any(device.verify_token(text) for device in devices.select_for_update())
+
+
+def wait_for_code(session: SessionBase, user: User, **noted: Any) -> None:
+    """Note that somebody has given the right password of `user`, and nothing more yet."""
+    proof = user.get_session_auth_hash()
+    session[_WAITING] = {"user": user.pk, "password": proof, "until": time.time() + _PATIENCE, **noted}
+    session.set_expiry(_PATIENCE)
+
+
+def who_waits(session: SessionBase) -> tuple[User, dict[str, Any]] | None:
+    """Return who has yet to give a code, with what was noted; None for nobody, or where that was too long ago."""
+    noted = session.get(_WAITING)
+    if not noted or noted["until"] < time.time():
+        return None
+    user = get_user_model().objects.filter(pk=noted["user"], is_active=True).first()
+    if user is None or not constant_time_compare(noted["password"], user.get_session_auth_hash()):
+        return None
+    return user, noted
+
+
+def stop_waiting(session: SessionBase) -> None:
+    session.pop(_WAITING, None)
+
+
+def _lock(user: User) -> None:
+    get_user_model().objects.select_for_update().get(pk=user.pk)
+
+
+def _typed(code: str) -> str:
+    """A code without the spaces and hyphens by which people read it."""
+    return "".join(unicodedata.normalize("NFKC", code).replace("-", " ").split()).lower()
+
+
+def _digest(code: str) -> str:
+    """Random codes of 80 bits need no slow hash."""
+    return hashlib.sha256(code.encode("utf-8", "replace")).hexdigest()[:16]

@@ -1,0 +1,86 @@
+"""The queue of those who have signed up, where curators decide who is let in."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, DELETION, LogEntry
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy, ngettext
+
+from search.accounts.mailing import send
+from search.admin import pictures
+from search.admin.lists import BoundedPaginator, Sturdy
+from search.models import SignUp
+
+
+@admin.register(SignUp)
+class SignUpAdmin(Sturdy):
+    paginator = BoundedPaginator
+    list_per_page = 50
+    show_full_result_count = False
+    list_display = ("name", "email", "signed_up")
+    list_display_links = None
+    search_fields = ("user__username", "user__email")
+    actions = ("approve_selected", "refuse_selected")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SignUp]:
+        return super().get_queryset(request).filter(user__is_active=False).select_related("user")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """People sign up by themselves."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refusing deletes the account as well."""
+        return False
+
+    @admin.action(permissions=["change"], description=gettext_lazy("Let the selected people in"))
+    def approve_selected(self, request: HttpRequest, queryset: QuerySet[SignUp]) -> None:
+        approved = self._decide(request, queryset, SignUp.approve, CHANGE)
+        text = ngettext("%(count)s account is open now.", "%(count)s accounts are open now.", len(approved))
+        self.message_user(request, text % {"count": len(approved)}, messages.SUCCESS)
+        self._tell("approved", approved, request.build_absolute_uri(reverse("login")))
+
+    @admin.action(permissions=["change"], description=gettext_lazy("Refuse the selected people"))
+    def refuse_selected(self, request: HttpRequest, queryset: QuerySet[SignUp]) -> None:
+        refused = self._decide(request, queryset, SignUp.refuse, DELETION)
+        text = ngettext("%(count)s sign-up is refused.", "%(count)s sign-ups are refused.", len(refused))
+        self.message_user(request, text % {"count": len(refused)}, messages.SUCCESS)
+        self._tell("refused", refused, request.build_absolute_uri(reverse("search")))
+
+    def _decide(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[SignUp],
+        decide: Callable[[list[int]], list[SignUp]],
+        flag: int,
+    ) -> list[SignUp]:
+        """Decide, and note it in the history of the accounts, whatever becomes of them."""
+        with transaction.atomic():
+            decided = decide(list(queryset.values_list("pk", flat=True)))
+            if decided:
+                users: list[User] = [one.user for one in decided]
+                LogEntry.objects.log_actions(request.user.pk, users, flag, "sign-up")  # type: ignore[arg-type]
+        return decided
+
+    def _tell(self, template: str, people: list[SignUp], address: str) -> None:
+        for one in people:
+            if one.user.email:
+                send(template, one.user.email, one.language, name=one.user.get_username(), address=address)
+
+    @admin.display(description=gettext_lazy("username"), ordering="user__username")
+    def name(self, sign_up: SignUp) -> str:
+        return sign_up.user.get_username()
+
+    @admin.display(description=gettext_lazy("e-mail address"), ordering="user__email")
+    def email(self, sign_up: SignUp) -> str:
+        return sign_up.user.email
+
+    @admin.display(description=gettext_lazy("created"), ordering="created")
+    def signed_up(self, sign_up: SignUp) -> str:
+        return pictures.moment(sign_up.created)

@@ -1,0 +1,68 @@
+"""Where a request comes from: the socket's address, or what proxies that are trusted say of it."""
+
+import ipaddress
+
+from django.conf import settings
+from django.http import HttpRequest
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+UNKNOWN = "unknown"
+"""The other end of a Unix socket, whose proxy does not say for whom it asks."""
+
+
+def who_asks(request: HttpRequest) -> str:
+    """Return what the requests of one person have in common: the account, or the address where there is none."""
+    user = getattr(request, "user", None)
+    if user is not None and user.is_authenticated:
+        return f"user {user.pk}"
+    return f"address {address_of(request)}"
+
+
+def address_of(request: HttpRequest) -> str:
+    """Return the address that counts: an IPv4 address, or the /64 of an IPv6 one, which is what one customer has.
+
+    Of `X-Forwarded-For` the last hop that no trusted proxy is: what stands before it, anybody could have written.
+    """
+    peer = request.META.get("REMOTE_ADDR", "")
+    address = _parsed(peer)
+    if peer and not _is_trusted(address):
+        return _counted(address)
+    for hop in reversed(request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")):
+        before = _parsed(hop)
+        if before is None:
+            break  # no proxy of ours would write it
+        address = before
+        if not _is_trusted(address):
+            break
+    return _counted(address)
+
+
+def is_telling(address: str) -> bool:
+    """Whether an address is that of one visitor, and not of this machine or of a proxy that doesn't say."""
+    parsed = _parsed(address)
+    return parsed is not None and not parsed.is_loopback
+
+
+def _is_trusted(address: Address | None) -> bool:
+    return address is not None and any(address in network for network in settings.TRUSTED_PROXIES)
+
+
+def _parsed(hop: str) -> Address | None:
+    """Read an address as proxies write it, with or without a port."""
+    hop = hop.strip()
+    if hop.startswith("["):
+        hop = hop[1:].partition("]")[0]
+    elif hop.count(":") == 1:
+        hop = hop.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(hop.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _counted(address: Address | None) -> str:
+    if isinstance(address, ipaddress.IPv6Address) and not address.is_loopback:
+        return str(ipaddress.ip_network((address, 64), strict=False).network_address)
+    return str(address or UNKNOWN)

@@ -1,0 +1,41 @@
+"""Rows that strangers have made and nobody needs any more are deleted by whoever comes by."""
+
+import threading
+import time
+
+from django.contrib.sessions.models import Session
+from django.db import connection
+from django.utils import timezone
+
+EVERY = 300.0
+"""Seconds, in each process."""
+_AT_ONCE = 5_000
+"""Rows, so that nobody waits for many; the next time goes on."""
+
+_SWEEP = """
+    DELETE FROM search_tally WHERE id IN (
+        SELECT id FROM search_tally WHERE until <= statement_timestamp() LIMIT %s FOR UPDATE SKIP LOCKED
+    )
+"""
+_lock = threading.Lock()
+_swept = time.monotonic()
+
+
+def sweep_now_and_then() -> None:
+    global _swept  # noqa: PLW0603 - of the process
+    with _lock:
+        if time.monotonic() < _swept + EVERY:
+            return
+        _swept = time.monotonic()
+    sweep()
+
+
+def sweep() -> None:
+    """Delete counts that are over, sessions that have expired, and sign-ups that nobody has decided about."""
+    from search.models import SignUp  # noqa: PLC0415 - which accounts build on
+
+    with connection.cursor() as cursor:
+        cursor.execute(_SWEEP, [_AT_ONCE])
+    over = Session.objects.filter(expire_date__lt=timezone.now()).values("pk")[:_AT_ONCE]
+    Session.objects.filter(pk__in=over).delete()
+    SignUp.forget_old()

@@ -1,0 +1,43 @@
+"""What a person is told who has done something too often."""
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy, ngettext
+
+from search.limits.counting import TooMany
+
+_LOGINS = gettext_lazy("There were too many wrong attempts to log in.")
+_PROBLEMS: dict[str, Any] = {
+    "LOGINS": _LOGINS,
+    "LOGINS_BY_ADDRESS": _LOGINS,
+    "LOGINS_BY_NAME": _LOGINS,
+    "CODES": gettext_lazy("There were too many wrong codes."),
+    "TOKENS": gettext_lazy("Too many tokens that are not valid came from your address."),
+    "SIGN_UPS": gettext_lazy("Too many accounts were asked for from your address."),
+    "PASSWORDS": gettext_lazy("A new password was asked for too often."),
+    "REPORTS": gettext_lazy("You have sent many reports in a short time."),
+    "SETS": gettext_lazy("You have shared many selections in a short time."),
+    "SAVED_SEARCHES": gettext_lazy("You have saved many searches in a short time."),
+    "QUERY_PICTURES": gettext_lazy("You have searched by many pictures in a short time."),
+    "UPLOADS": gettext_lazy("You have added many pictures in a short time."),
+    "SEARCHES": gettext_lazy("Many searches came from your address in a short time."),
+    "ZIPS": gettext_lazy("You have downloaded many selections in a short time."),
+    "DOWNLOADS": gettext_lazy("You have downloaded many pictures in a short time."),
+}
+
+
+def problem_of(error: TooMany) -> str:
+    return str(_PROBLEMS[error.kind])
+
+
+def advice_of(error: TooMany) -> str:
+    """When to come again, in the unit that says it shortly; never sooner than it is possible."""
+    seconds = error.seconds
+    minutes, hours = -(-seconds // 60), -(-seconds // 3600)
+    if seconds <= 90:
+        told, count = ngettext("Try again in %(count)s second.", "Try again in %(count)s seconds.", seconds), seconds
+    elif minutes <= 90:
+        told, count = ngettext("Try again in %(count)s minute.", "Try again in %(count)s minutes.", minutes), minutes
+    else:
+        told, count = ngettext("Try again in %(count)s hour.", "Try again in %(count)s hours.", hours), hours
+    return told % {"count": count}

@@ -1,0 +1,30 @@
+"""`manage.py remove_second_factor`: let somebody in who has lost the device with their codes."""
+
+import argparse
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import CommandError
+
+from search.accounts import second_factor
+from search.management.base import CollectionCommand
+
+
+class Command(CollectionCommand):
+    help = (
+        "Remove the second proof of an account: its password is enough to log in from then on, until the person sets "
+        "up another one. Be sure that it is that person who asks."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("name", help="of the account")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        name = options["name"]
+        user = get_user_model().objects.filter(username=name).first()
+        if user is None:
+            raise CommandError(f"There is no account “{name}”.")
+        was_there = second_factor.remove(user)
+        self.stdout.write(
+            f"{name} logs in with the password alone now." if was_there else f"{name} has no second proof."
+        )
