@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("search", "0012_tombstones"),
+        ("search", "0013_limits_and_sign_ups"),
     ]
 
     operations = [
