@@ -19,6 +19,9 @@ class Client:
     def sendall(self, data: bytes) -> None:
         self.received += data
 
+    def gettimeout(self) -> float:
+        return 0.0
+
 
 def answer_to(request: bytes) -> tuple[int, str, str]:
     """The status, the headers and the body of what a worker answers to bytes that it can't read as a request."""

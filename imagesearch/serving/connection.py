@@ -20,7 +20,7 @@ from imagesearch.serving.exchange import Exchange
 from imagesearch.serving.lanes import Job, lane_of
 from imagesearch.serving.outbox import IN_MEMORY, Outbox
 from imagesearch.serving.pace import Pace
-from imagesearch.serving.received import SMALL, CutShort, Framing, Nothing, Received, framing
+from imagesearch.serving.received import SMALL, CutShort, Ended, Framing, Nothing, Received, framing
 from imagesearch.wsgi import below_base_path
 from search.uploads import DiskFull
 
@@ -228,16 +228,19 @@ class Connection:
         try:
             self._buffer += self._framing.feed(data, self._body.write)
         except (ParseError, DiskFull) as error:
-            # Who reads it says so in words.
-            self._body.error = error
-            self._framing = CutShort()
-            self._run(self._body)
+            self._cut_short(error)
             return
         if self._framing.is_complete:
             self._run(self._body)
         elif self._body and self._body.size >= self._most:
             # Of one in chunks, whose length is known at its end.
             self._run(self._body if self._is_wanted else None)
+
+    def _cut_short(self, error: Exception) -> None:
+        """Have told in words what is wrong with the body, by who reads it."""
+        assert self._body
+        self._body.error, self._framing = error, CutShort()
+        self._run(self._body)
 
     def _drain(self, data: bytes) -> None:
         """Read on what nobody wanted."""
@@ -253,9 +256,8 @@ class Connection:
     def _on_end(self) -> None:
         """The client sends nothing more."""
         if self.state is State.BODY and self._body:
-            # Cut short: it is told so, if it listens.
-            self._framing = CutShort()
-            self._run(self._body)
+            # It is told so, if it listens.
+            self._cut_short(Ended("The connection ended before the body did."))
         elif self.state is State.SENDING and self.outbox.waiting:
             self._drains = self._can_go_on = False
             self._wait()

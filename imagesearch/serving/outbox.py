@@ -81,8 +81,9 @@ class Outbox:
     def shutdown(self, _how: int) -> None:
         """Left to who has the connection."""
 
-    def settimeout(self, _seconds: float | None) -> None:
+    def gettimeout(self) -> float:
         """Nothing here waits."""
+        return 0.0
 
     # What the server calls
 

@@ -47,15 +47,17 @@ class Received:
             self._file.seek(0)
 
     def read(self, size: int = -1, /) -> bytes:
-        return self._or_error(self._file.read(size), size)
-
-    def readline(self, size: int = -1, /) -> bytes:
-        return self._or_error(self._file.readline(size), size)
-
-    def _or_error(self, data: bytes, size: int) -> bytes:
-        if self.error and size and not data:
+        data = self._file.read(size)
+        # Short of what was asked for, it must not pass for the whole.
+        if self.error and (size < 0 or len(data) < size):
             raise self.error
         return data
+
+    def readline(self, size: int = -1, /) -> bytes:
+        line = self._file.readline(size)
+        if self.error and not line.endswith(b"\n") and len(line) != size:
+            raise self.error
+        return line
 
     def close(self) -> None:
         self._keep(-self.on_disk)
@@ -111,6 +113,10 @@ class InChunks:
         self._take = take
         self._parser.feed(data)
         return bytes(self._parser.remaining())
+
+
+class Ended(Exception):
+    """The client sends no more of a body that is not complete."""
 
 
 class CutShort:

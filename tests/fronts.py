@@ -1,0 +1,197 @@
+"""The loop of a web worker in a thread of the test's process, before an application of the test's own."""
+
+import hashlib
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from gunicorn.config import Config
+from gunicorn.workers.base import Worker as GunicornWorker
+
+from imagesearch.bodies import Body
+from imagesearch.serving import connection, front, lanes
+
+PIECE = b"0123456789abcdef" * 4096
+PIECES = 64
+SOON = 20.0
+"""Seconds after which a test gives up, on the busiest machine."""
+
+
+class Clock:
+    """Stands for the module `time`, and can be moved on."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+@dataclass
+class App:
+    """What is served: /hold waits for `release`, /echo tells what it was sent, /large and /stream are megabytes."""
+
+    release: threading.Event = field(default_factory=threading.Event)
+    held: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    calls: list[str] = field(default_factory=list)
+    made: int = 0
+    closed: threading.Event = field(default_factory=threading.Event)
+
+    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Any:
+        path = environ["PATH_INFO"]
+        self.calls.append(path)
+        body = Body(environ)
+        status, answer = "200 OK", b"ok"
+        if path.startswith("/hold"):
+            self.held.release()
+            self.release.wait(SOON)
+        elif path == "/echo":
+            data = environ["wsgi.input"].read()
+            answer = f"{len(data)} {hashlib.sha256(data).hexdigest()}".encode()
+        elif path == "/refuse":
+            status = "413 Content Too Large"
+        elif path == "/stream":
+            start(status, [])
+            return self._pieces()
+        elif path == "/large":
+            answer = PIECE * PIECES
+        start(status, [("Content-Length", str(len(answer))), ("X-Body", str(body.most))])
+        return [answer]
+
+    def _pieces(self) -> Iterator[bytes]:
+        try:
+            for _ in range(PIECES):
+                self.made += 1
+                yield PIECE
+        finally:
+            self.closed.set()
+
+
+class Worker:
+    """What the loop asks of gunicorn's worker."""
+
+    def __init__(self, app: App, cfg: Config) -> None:
+        self.cfg, self.wsgi, self.log, self.alive, self.nr = cfg, app, Mock(), True, 0
+
+    def is_ending(self) -> bool:
+        return False
+
+    def handle_error(self, *args: Any) -> None:
+        GunicornWorker.handle_error(self, *args)  # type: ignore[arg-type]
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.sock = socket.create_server(("127.0.0.1", 0))
+        self.accept, self.getsockname, self.fileno = self.sock.accept, self.sock.getsockname, self.sock.fileno
+        self.setblocking, self.close = self.sock.setblocking, self.sock.close
+
+
+class Served:
+    """A front that is served until it is closed."""
+
+    def __init__(self, clock: Clock, threads: int, connections: int) -> None:
+        cfg = Config()
+        for name, value in {"threads": threads, "worker_connections": connections, "keepalive": 15}.items():
+            cfg.set(name, value)
+        self.app, self.clock = App(), clock
+        self.front = front.Front(Worker(self.app, cfg))
+        listener = Listener()
+        self.port: int = listener.getsockname()[1]
+        self.front.listen([listener])
+        self._ends = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while not self._ends.is_set():
+            self.front.turn()
+
+    def connect(self, first: bytes = b"", *, receives: int = 0) -> socket.socket:
+        made = socket.socket()
+        if receives:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receives)
+        made.settimeout(SOON)
+        made.connect(("127.0.0.1", self.port))
+        made.sendall(first)
+        return made
+
+    def ask(self, request: bytes) -> "Answer":
+        with closing(self.connect(request)) as made:
+            return read(made)
+
+    def until(self, condition: Callable[[], object]) -> None:
+        end = time.monotonic() + SOON
+        while not condition():
+            assert time.monotonic() < end, "It does not come to pass."
+            time.sleep(0.002)
+
+    def close(self) -> None:
+        self.app.release.set()
+        self._ends.set()
+        self._thread.join(SOON)
+        self.front.stop_listening()
+        self.front.close()
+
+
+@dataclass
+class Answer:
+    status: int
+    head: str
+    body: bytes
+
+
+def read(made: socket.socket) -> Answer:
+    """Read one answer with a length, in chunks, or up to the end of the connection. None is status 0."""
+    seen = b""
+    while b"\r\n\r\n" not in seen:
+        before = len(seen)
+        seen = made.recv(65536, socket.MSG_PEEK)
+        if len(seen) == before:
+            return Answer(0, seen.decode(), b"")
+    head = _exactly(made, seen.index(b"\r\n\r\n") + 4)
+    length = re.search(rb"Content-Length: (\d+)", head)
+    body = _exactly(made, int(length[1])) if length else b""
+    while b"chunked" in head and not body.endswith(b"\r\n0\r\n\r\n"):
+        body += made.recv(65536)
+    return Answer(int(head.split()[1]), head.decode(), body)
+
+
+def _exactly(made: socket.socket, count: int) -> bytes:
+    data = bytearray()
+    while len(data) < count:
+        data += made.recv(count - len(data)) or b"?"
+    return bytes(data)
+
+
+def get(path: str, *headers: str, method: str = "GET", body: bytes = b"") -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", *headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    for module in (front, connection, lanes):
+        monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def serve(clock: Clock) -> Iterator[Callable[..., Served]]:
+    made: list[Served] = []
+
+    def serve(threads: int = 2, connections: int = 100) -> Served:
+        made.append(Served(clock, threads, connections))
+        return made[-1]
+
+    yield serve
+    for one in made:
+        one.close()

@@ -1,0 +1,282 @@
+"""Clients that are slow or silent, by accident or not, hold nobody else up, and are not waited for without end."""
+
+import hashlib
+from collections.abc import Callable
+from contextlib import closing
+
+import pytest
+
+from imagesearch.serving import front as fronts
+from imagesearch.serving.pace import Pace
+from tests.fronts import PIECE, PIECES, Clock, Served, clock, get, read, serve  # noqa: F401 - fixtures
+
+CHUNKS = "Transfer-Encoding: chunked"
+
+
+def chunked(data: bytes, size: int = 7000) -> bytes:
+    pieces = [data[start : start + size] for start in range(0, len(data), size)]
+    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in [*pieces, b""])
+
+
+def told(data: bytes) -> bytes:
+    return f"{len(data)} {hashlib.sha256(data).hexdigest()}".encode()
+
+
+def came(site: Served) -> int:
+    """Bytes that have come of what is being read."""
+    return sum(one.moved for one in site.front.connections)
+
+
+@pytest.fixture
+def site(serve: Callable[..., Served]) -> Served:  # noqa: F811
+    return serve()
+
+
+# Heads
+
+
+def test_a_head_that_does_not_come_to_its_end_is_answered_408(site: Served) -> None:
+    with closing(site.connect(b"GET /search?q=red HTTP/1.1\r\nHost: loc")) as slow:
+        site.until(lambda: any(not one.is_idle for one in site.front.connections))
+        site.clock.ahead += 11
+
+        answer = read(slow)
+
+    assert answer.status == 408
+    assert "Connection: close" in answer.head
+    assert "came too slowly" in answer.body.decode()
+    assert site.app.calls == []
+
+
+def test_who_says_nothing_is_left_without_a_word(site: Served) -> None:
+    with closing(site.connect()) as silent:
+        site.until(lambda: bool(site.front.connections))
+        site.clock.ahead += 11
+
+        assert silent.recv(10) == b""
+
+
+def test_a_byte_now_and_then_is_no_reason_to_wait_longer(site: Served) -> None:
+    with closing(site.connect(b"GET / HTTP/1.1\r\nX: ")) as slow:
+        for sent in range(10):
+            site.until(lambda now=19 + sent: came(site) >= now)
+            site.clock.ahead += 0.9
+            slow.sendall(b"a")
+        site.clock.ahead += 2.1
+
+        assert read(slow).status == 408
+
+
+def test_a_large_head_over_a_bad_line_gets_through(site: Served) -> None:
+    request = get("/search", *(f"X-{number}: {'a' * 5000}" for number in range(20)))
+    with closing(site.connect()) as slow:
+        for start in range(0, len(request), 20_000):
+            slow.sendall(request[start : start + 20_000])
+            site.until(lambda now=start + 20_000: site.app.calls or came(site) >= now)
+            site.clock.ahead += 2.4
+
+        assert read(slow).status == 200
+
+
+# Bodies
+
+
+@pytest.mark.parametrize("framed", ["Content-Length: 500000", CHUNKS])
+def test_a_body_that_stalls_is_answered_408(site: Served, framed: str) -> None:
+    first = b"10000\r\n" + bytes(1000) if framed == CHUNKS else bytes(1000)
+    with closing(site.connect(get("/echo", framed, method="POST", body=first))) as slow:
+        site.until(lambda: any(one.state.name == "BODY" for one in site.front.connections))
+        site.clock.ahead += 21
+
+        assert read(slow).status == 408
+
+
+def test_a_picture_from_an_honest_phone_gets_through(site: Served) -> None:
+    body = PIECE * 300  # 20 MB, at 30 kB a second
+    with closing(site.connect(get("/echo", f"Content-Length: {len(body)}", method="POST"))) as phone:
+        for start in range(0, len(body), 600_000):
+            phone.sendall(body[start : start + 600_000])
+            site.until(lambda now=start + 600_000: len(site.app.calls) == 2 or came(site) >= now)
+            site.clock.ahead += 19.5
+        answer = read(phone)
+
+    assert answer.body == told(body)
+
+
+def test_what_comes_slower_than_the_least_rate_runs_out_of_time() -> None:
+    pace = Pace(0.0, patience=20, rate=8000)
+    for second in range(1, 19):
+        pace.moved(second, 1000)
+    assert pace.deadline == pytest.approx(20 + 18 / 8)
+
+    pace.moved(20, 10_000_000)
+    assert pace.deadline == 40
+
+
+def test_a_slow_body_takes_no_thread(serve: Callable[..., Served]) -> None:  # noqa: F811
+    site = serve(threads=1)
+    slow = [site.connect(get("/echo", "Content-Length: 900000", method="POST", body=bytes(10))) for _ in range(50)]
+    site.until(lambda: sum(one.state.name == "BODY" for one in site.front.connections) == 50)
+
+    assert site.ask(get("/search")).status == 200
+    assert site.ask(get("/echo", "Content-Length: 3", method="POST", body=b"abc")).body == told(b"abc")
+    for one in slow:
+        one.close()
+
+
+def test_a_body_that_nobody_wants_is_refused_by_its_head(site: Served) -> None:
+    request = get("/refuse", "Content-Length: 90000000", "Expect: 100-continue", method="POST")
+
+    answer = site.ask(request)
+
+    assert answer.status == 413
+    assert "Connection: close" in answer.head
+    assert site.front.kept == 0
+
+
+def test_who_asks_first_is_told_to_go_on_when_the_body_is_wanted(site: Served) -> None:
+    body = PIECE * 4
+    with closing(
+        site.connect(get("/echo", f"Content-Length: {len(body)}", "Expect: 100-continue", method="POST"))
+    ) as polite:
+        assert polite.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        polite.sendall(body)
+
+        assert read(polite).body == told(body)
+    assert site.app.calls == ["/echo", "/echo"]
+    site.until(lambda: site.front.kept == 0)
+
+
+@pytest.mark.parametrize("size", [0, 1, 60_000, 70_000, 400_000])
+@pytest.mark.parametrize("in_chunks", [True, False])
+def test_what_follows_a_body_is_the_next_request(site: Served, size: int, in_chunks: bool, settings) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+    body = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    head, sent = (CHUNKS, chunked(body)) if in_chunks else (f"Content-Length: {size}", body)
+    with closing(site.connect(get("/echo", head, method="POST", body=sent) + get("/search"))) as made:
+        assert read(made).body == told(body)
+        assert read(made).body == b"ok"
+
+
+def test_what_nobody_read_of_a_body_is_read_before_the_next_request(site: Served) -> None:
+    with closing(site.connect(get("/refuse", "Content-Length: 300000", method="POST"))) as made:
+        assert read(made).status == 413
+        made.sendall(bytes(300_000) + get("/search"))
+
+        assert read(made).body == b"ok"
+
+
+@pytest.mark.parametrize("sent", [b"zz\r\nabc\r\n0\r\n\r\n", b"3\r\nabcdef\r\n0\r\n\r\n", b"ffff\r\nabc"])
+def test_a_body_that_breaks_off_is_left_to_who_reads_it(site: Served, sent: bytes) -> None:
+    with closing(site.connect(get("/echo", CHUNKS, method="POST", body=sent))) as made:
+        made.shutdown(1)
+
+        assert read(made).status == 500  # of this application: the product's own says 400
+        assert made.recv(1) == b""
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("Content-Length: 3", CHUNKS),
+        ("Content-Length: 3", "Content-Length: 4"),
+        ("Content-Length: +3",),
+        ("Transfer-Encoding: chunked, chunked",),
+        ("Transfer-Encoding: xchunked",),
+        ("Content-Length : 3",),
+    ],
+)
+def test_a_body_whose_end_two_servers_could_see_in_two_places_is_refused(
+    site: Served, headers: tuple[str, ...]
+) -> None:
+    with closing(site.connect(get("/echo", *headers, method="POST", body=b"0\r\n\r\n" + get("/admin/")))) as made:
+        assert read(made).status in {400, 501}
+        assert made.recv(1) == b""
+    assert site.app.calls == []
+
+
+# Answers
+
+
+def test_who_takes_an_answer_slowly_holds_no_thread(serve: Callable[..., Served]) -> None:  # noqa: F811
+    site = serve(threads=1)
+    slow = [site.connect(get(path), receives=4096) for path in ("/large", "/stream") * 5]
+    site.until(lambda: len(site.app.calls) == 10)
+
+    assert site.ask(get("/search")).status == 200
+    assert site.app.made < 5 * PIECES
+    for one in slow:
+        answer = read(one)
+        body = answer.body.replace(b"\r\n", b"") if "chunked" in answer.head else answer.body
+        assert len(body) >= len(PIECE) * PIECES
+        one.close()
+    site.until(lambda: site.front.kept == 0)
+
+
+def test_a_stream_is_made_as_it_is_taken_and_by_any_thread(site: Served) -> None:
+    answer = site.ask(get("/stream"))
+
+    assert answer.body == b"".join(b"%X\r\n%b\r\n" % (len(PIECE), PIECE) for _ in range(PIECES)) + b"0\r\n\r\n"
+
+
+def test_who_does_not_take_an_answer_is_cut_off_and_it_is_closed(site: Served) -> None:
+    with closing(site.connect(get("/stream"), receives=4096)):
+        site.until(lambda: any(one.deadline < float("inf") and one.requests for one in site.front.connections))
+        site.clock.ahead += 21
+
+        assert site.app.closed.wait(20)
+    site.until(lambda: not site.front.connections)
+
+
+# Connections
+
+
+def test_an_idle_connection_makes_room_for_a_new_one(serve: Callable[..., Served]) -> None:  # noqa: F811
+    site = serve(connections=30)
+    idle = [site.connect() for _ in range(30)]
+    site.until(lambda: len(site.front.connections) == 30)
+
+    assert site.ask(get("/search")).status == 200
+    assert idle[0].recv(1) == b""
+    for one in idle:
+        one.close()
+
+
+def test_one_address_can_not_take_all_connections(
+    serve: Callable[..., Served],  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fronts, "network_of", lambda _client: "192.0.2.7")
+    site = serve(connections=80)
+
+    idle = [site.connect() for _ in range(40)]
+    site.until(lambda: len(site.front.connections) == 20)
+
+    assert site.ask(get("/search")).status == 200
+    for one in idle:
+        one.close()
+
+
+def test_connections_are_counted_by_address_where_no_proxy_can_be() -> None:
+    assert fronts.network_of(("8.8.8.8", 1)) == "8.8.8.8"
+    assert fronts.network_of(("::ffff:8.8.8.8", 1, 0, 0)) == "8.8.8.8"
+    assert fronts.network_of(("2001:4860:1:2:3:4:5:6", 1, 0, 0)) == "2001:4860:1:2::/64"
+    assert [fronts.network_of(one) for one in (("127.0.0.1", 1), ("10.1.2.3", 1), "", ("fe80::1%eth0", 1))] == [""] * 4
+
+
+def test_a_connection_is_kept_for_the_next_request_and_not_forever(site: Served) -> None:
+    with closing(site.connect(get("/search"))) as made:
+        assert read(made).status == 200
+        made.sendall(get("/search", method="HEAD"))
+        head = made.recv(65536)
+        assert b"Content-Length: 2" in head
+        assert head.endswith(b"\r\n\r\n")
+        site.until(lambda: all(one.is_idle for one in site.front.connections))
+        site.clock.ahead += 16
+
+        assert made.recv(1) == b""
+
+
+def test_nonsense_is_answered_400(site: Served) -> None:
+    assert site.ask(b"\x16\x03\x01 nonsense\r\n\r\n").status == 400
+    assert site.ask(b"GET / HTTP/1.1\nHost: localhost\n\n").status == 400
