@@ -111,8 +111,8 @@ def filled(pictures: int = 800) -> Iterator[Path]:
 
 
 @contextmanager
-def served(data: Path, **more: str) -> Iterator[Site]:
-    """Serve it until the block ends, ready from the start. Settings by keyword."""
+def served(data: Path, ready: str = "/readyz", **more: str) -> Iterator[Site]:
+    """Serve it until the block ends, from when all processes answer `ready` with 200. Settings by keyword."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -127,7 +127,7 @@ def served(data: Path, **more: str) -> Iterator[Site]:
         )
     site = Site(process, port, data, log)
     try:
-        site.wait()
+        site.wait(ready)
         yield site
     finally:
         process.terminate()

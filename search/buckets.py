@@ -23,14 +23,16 @@ from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import (
     BotoCoreError,
     ConnectionClosedError,
+    ConnectTimeoutError,
     IncompleteReadError,
     NoCredentialsError,
+    ReadTimeoutError,
     ResponseStreamingError,
 )
 from django.conf import settings
 from storages.backends.s3 import S3Storage
 
-from search.patience import gate
+from search.patience import TimedOut, gate
 from search.s3_connections import let_connections_be_cut_off
 
 T = TypeVar("T")
@@ -110,7 +112,13 @@ class Bucket(S3Storage):  # type: ignore[misc]
                     pass
             return ask()
 
-        return gate(self._place).call(ask_again, size=size)
+        try:
+            return gate(self._place).call(ask_again, size=size)
+        except (TimedOut, ConnectTimeoutError, ReadTimeoutError):
+            # Connections that were kept open may lead nowhere now, and each would take its time to tell.
+            with self._making:
+                self._client = None
+            raise
 
     def signed_addresses(self, keys: list[str]) -> list[str]:
         """Return where browsers read objects, for a while. Asks no server but, where there are no keys of ours, the

@@ -23,6 +23,7 @@ from search.monitoring import recording, scraping
 from search.monitoring.requests import path_of
 from search.refusals import refusal
 from search.storage import StorageUnavailable
+from search.vectors import WrongVectors
 from search.views import health
 
 logger = logging.getLogger(__name__)
@@ -217,7 +218,7 @@ def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | N
     elif isinstance(error, Busy):
         problem, advice = _("Many people are searching at this moment."), _("Try again in a few seconds.")
         part, retry = "time", RETRY_SOON
-    elif isinstance(error, ModelUnavailable):
+    elif isinstance(error, (ModelUnavailable, WrongVectors)):
         problem, advice = _("Searching and adding pictures is not possible just now: a model is missing."), str(error)
         part = "model"
     elif isinstance(error, uploads.DiskFull):

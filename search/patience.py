@@ -22,8 +22,8 @@ MOST_AT_ONCE = 4
 """Calls to one place under way in a process that answers requests, of its eight threads: searches find the others."""
 LARGE = 1_000_000
 """Bytes from which a call may take long where all is well. One of the calls at once is none of these."""
-FULL_FOR = 1.0
-"""Seconds that one more call waits for its turn; none where nothing has come to its end for as long."""
+TURN, STILL = 1.0, 0.5
+"""Seconds that one more call waits for its turn, and after which it doesn't where none of those at once has ended."""
 SLOW = 1.0
 """Seconds after which a failure is no quick one: others that ask are spared the same."""
 TRIED_EVERY, TRIED_FOR = 1.5, 2.0
@@ -38,6 +38,10 @@ T = TypeVar("T")
 
 class NoAnswer(Exception):
     """A storage has not answered in time, or not a moment ago, or too many are asking it."""
+
+
+class TimedOut(NoAnswer):
+    """It was asked, and has not answered in time."""
 
 
 class Call(Generic[T]):
@@ -64,11 +68,11 @@ class Call(Generic[T]):
             call.cut_off()
 
     def outcome(self, seconds: float) -> T:
-        """Do the work; return what it returns and raise what it raises. Raises NoAnswer after so many seconds."""
+        """Do the work; return what it returns and raise what it raises. Raises TimedOut after so many seconds."""
         threading.Thread(target=self._run, name="storage", daemon=True).start()
         if not self._done.wait(seconds):
             self.cut_off()
-            raise NoAnswer(f"no answer within {seconds:.2g} s")
+            raise TimedOut(f"no answer within {seconds:.2g} s")
         if self._error is not None:
             raise self._error
         outcome: Any = self._outcome
@@ -144,9 +148,9 @@ class Gate:
 
     def _has_turn(self, most: int) -> bool:
         """Wait for one's turn, as long as calls come to their ends."""
-        deadline = time.monotonic() + FULL_FOR
+        deadline = time.monotonic() + TURN
         while self._under_way >= most:
-            left = min(deadline, self._moved + FULL_FOR) - time.monotonic()
+            left = min(deadline, self._moved + STILL) - time.monotonic()
             if left <= 0 or self._silence:
                 return False
             self._changed.wait(left)

@@ -20,8 +20,14 @@ def unit_vectors(raw: npt.ArrayLike, *, count: int, dimensions: int) -> Vectors:
 
     Raises WrongVectors for another shape, a NaN, an infinity or a vector without a direction.
     """
+    try:
+        given = np.asarray(raw)
+    except ValueError as error:  # rows of several lengths, say
+        raise WrongVectors(f"The model gave what is no array: {error}") from error
+    if given.dtype.kind not in "fiu":
+        raise WrongVectors(f"The model gave vectors of {given.dtype}, which are no real numbers.")
     # Doubles, in which no length of numbers from a model overflows.
-    vectors = np.asarray(raw, dtype=np.float64)
+    vectors = given.astype(np.float64)
     if vectors.shape != (count, dimensions):
         raise WrongVectors(f"The model gave vectors of shape {vectors.shape}, not {(count, dimensions)}.")
     if not np.isfinite(vectors).all():

@@ -23,6 +23,7 @@ _CANNED = {
     Behaviour.SLOW_DOWN: ("503 Slow Down", "SlowDown"),
     Behaviour.WRONG_CLOCK: ("403 Forbidden", "RequestTimeTooSkewed"),
 }
+_IN_A_BODY = {Behaviour.HANGS_IN_BODY, Behaviour.CUTS}
 _EVERY = 0.2
 _OF_THE_BODY = 10
 
@@ -140,6 +141,8 @@ class _Connection:
     def pass_requests_on(self) -> None:
         while data := self.client.recv(65536):
             self.behaviour, self.answered = self.proxy.behaviour, b""
+            if self.behaviour in _IN_A_BODY and not data.startswith(b"GET"):
+                self.behaviour = Behaviour.PASSES  # the answer has none
             if self.behaviour in _CANNED:
                 status, code = _CANNED[self.behaviour]
                 body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{code}</Message></Error>"
@@ -164,7 +167,7 @@ class _Connection:
                 self.client.sendall(bytes([byte]))
                 if self.proxy.wait(_EVERY):
                     return
-        elif self.behaviour in {Behaviour.HANGS_IN_BODY, Behaviour.CUTS}:
+        elif self.behaviour in _IN_A_BODY:
             self.answered += data
             end = self.answered.find(b"\r\n\r\n") + 4 + _OF_THE_BODY
             self.client.sendall(self.answered[:end])

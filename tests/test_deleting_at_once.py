@@ -140,12 +140,12 @@ def test_what_is_stored_of_a_deleted_picture_that_then_fails_does_not_stay(
     add_picture(RED, Details(), None).image.delete()
     assert left() == []
 
-    def embed(prepared: object) -> None:
+    def fail(*prepared: object) -> None:
         assert len(left()) == 2
         raise WrongVectors("no vector")
 
-    monkeypatch.setattr(adding_room, "embed", embed)
-    monkeypatch.setattr(line, "embed", embed)
+    monkeypatch.setattr(adding_room, "staging", fail)
+    monkeypatch.setattr(line, "embed", fail)
     if way == "upload":
         with pytest.raises(WrongVectors):
             add_picture(RED, Details(), carol)

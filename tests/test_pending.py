@@ -402,11 +402,11 @@ def test_watching_it_waits_for_a_storage_that_is_away(settings: Any, monkeypatch
     stop, away = threading.Event(), [True, True]
     read = storage.read
 
-    def reading(key: str) -> bytes:
+    def reading(key: str, size: int = 0) -> bytes:
         if away:
             away.pop()
             raise storage.StorageUnavailable("The object storage does not answer.")
-        return read(key)
+        return read(key, size)
 
     monkeypatch.setattr(storage, "read", reading)
     worker = Worker(Pending(), stop=stop)

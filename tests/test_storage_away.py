@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.core.files.storage import default_storage
 from django.test import Client
 
 from search import patience, storage
@@ -40,7 +41,7 @@ def proxy(running_rclone: Rclone, settings: Any, monkeypatch: pytest.MonkeyPatch
     storage.put(KEY, b"a thumbnail" * 100, "image/webp")
     settings.STORAGE_WAIT = 0.3
     monkeypatch.setattr(patience, "SLOW", 0.2)
-    monkeypatch.setattr(patience, "FULL_FOR", 0.2)
+    monkeypatch.setattr(patience, "STILL", 0.2)
     monkeypatch.setattr(patience, "TRIED_EVERY", 0.1)
     monkeypatch.setattr(patience, "TRIED_FOR", 0.3)
     yield proxy
@@ -142,6 +143,15 @@ def test_a_server_without_tls_at_an_address_with_it_makes_the_storage_unavailabl
         storage.read(KEY)
 
 
+def test_connections_that_were_kept_open_are_not_asked_again_after_one_of_them_hung(proxy: Proxy) -> None:
+    storage.read(KEY)
+    with proxy.behaving(Behaviour.HANGS_AFTER_CONNECT), pytest.raises(StorageUnavailable):
+        storage.read(KEY)
+    bucket: Any = default_storage
+
+    assert bucket._client is None
+
+
 # The gate
 
 
@@ -149,7 +159,7 @@ def test_few_wait_for_a_storage_that_hangs_and_the_others_fail_at_once(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.STORAGE_WAIT = 1
-    monkeypatch.setattr(patience, "FULL_FOR", 0.1)
+    monkeypatch.setattr(patience, "STILL", 0.1)
     gate = Gate()
 
     def ask(number: int) -> float:
@@ -177,7 +187,7 @@ def test_sixteen_who_ask_at_once_all_get_what_comes_quickly(settings: Any) -> No
 
 def test_large_objects_leave_a_place_for_small_ones(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.STORAGE_WAIT = 1
-    monkeypatch.setattr(patience, "FULL_FOR", 0.1)
+    monkeypatch.setattr(patience, "STILL", 0.1)
     gate = Gate()
     with ThreadPoolExecutor(4) as pool:
         slow = [pool.submit(gate.call, lambda: time.sleep(0.5), size=2_000_000) for _ in range(4)]

@@ -129,11 +129,17 @@ class ModelFilter(_Filter):
         waiting = Image.objects.pending().order_by().values("pk")[: MOST_COUNTED + 1].count()
         count = f"{MOST_COUNTED:,}+" if waiting > MOST_COUNTED else f"{waiting:,}"
         pending = [("none", gettext("None yet (%(count)s)") % {"count": count})] if waiting else []
+        if Image.objects.pending().exclude(embedding_failure="").exists():
+            pending.append(("failed", gettext("None: it failed")))
         return [(active, gettext("%(model)s (active)") % {"model": active}), *others, *pending]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
         value = self.value()
-        return queryset if value is None else queryset.filter(embedding_model="" if value == "none" else value)
+        if value is None:
+            return queryset
+        if value == "failed":
+            return queryset.filter(embedding_model="").exclude(embedding_failure="")
+        return queryset.filter(embedding_model="" if value == "none" else value)
 
 
 def _models() -> list[str]:

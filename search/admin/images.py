@@ -209,6 +209,8 @@ class ImageAdmin(Sturdy):
 
     @admin.display(description=gettext_lazy("model"))
     def model_name(self, image: Image) -> SafeString:
+        if image.embedding_failure:
+            return format_html('<em title="{}">{}</em>', image.embedding_failure, _("its vector failed"))
         if image.is_pending:
             return format_html("<em>{}</em>", _("waits for its vector"))
         short = image.embedding_model.rstrip("/").rpartition("/")[2]
@@ -217,6 +219,9 @@ class ImageAdmin(Sturdy):
     @admin.display(description=gettext_lazy("model"))
     def vector_by(self, image: Image) -> str:
         """The model that made the vector, and what computed it."""
+        if image.embedding_failure:
+            told = _("Failed (%(reason)s). It is tried again whenever manage.py embed_pending or reembed runs.")
+            return told % {"reason": image.embedding_failure.rstrip(".")}
         if image.is_pending:
             return _("None yet: the picture waits for its vector, which manage.py embed_pending computes.")
         return " · ".join(filter(None, [image.embedding_model, image.embedding_backend]))

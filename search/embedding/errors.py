@@ -1,3 +1,6 @@
+from search.vectors import WrongVectors
+
+
 class ModelUnavailable(Exception):
     """A model can't be used now. The message is for the operator: what happened, and what to do."""
 
@@ -14,3 +17,7 @@ class Loading(Busy):
 
     def __init__(self) -> None:
         ModelUnavailable.__init__(self, "The model is being loaded.")
+
+
+class EncodingFailed(WrongVectors):
+    """A model raised an error instead of giving vectors. The message is for the operator."""

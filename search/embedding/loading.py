@@ -14,16 +14,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from enum import StrEnum
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django.conf import settings
 
-from search.embedding import hardware
+from search.embedding import hardware, waiting
 from search.embedding.compiling import compiled_pictures, compiled_texts, is_decided
-from search.embedding.errors import Busy, Loading, ModelUnavailable
+from search.embedding.door import Door, PictureDoor, TextDoor
+from search.embedding.errors import Loading, ModelUnavailable
 from search.embedding.identity import forget_identities, is_folder, revision
 from search.embedding.protocol import PictureEncoder, TextEncoder
-from search.embedding.waiting import MOST_WAITING, Turn, bound_waiting
+from search.embedding.waiting import MOST_WAITING, Turn, bound_waiting, is_bounded
 from search.models.image import DIMENSIONS
 
 if TYPE_CHECKING:
@@ -57,8 +58,14 @@ class Status(StrEnum):
 class _Once(Generic[Encoder]):
     """An encoder that is loaded at its first use. Threads that ask meanwhile wait for the one that loads it."""
 
-    def __init__(self, load: Callable[[], Encoder]) -> None:
-        self._load = load
+    def __init__(
+        self, load: Callable[[], Encoder], behind: Callable[[Encoder], Encoder] = lambda loaded: loaded
+    ) -> None:
+        """`behind` puts what is loaded behind its door."""
+        self._load, self._behind = load, behind
+        self._starting = threading.Lock()
+        self._loader: threading.Thread | None = None
+        self._places = threading.BoundedSemaphore(MOST_WAITING)
         self._turn = Turn(MOST_WAITING)
         self._encoder: Encoder | None = None
         self._failure = ""
@@ -67,22 +74,49 @@ class _Once(Generic[Encoder]):
     def get(self) -> Encoder:
         if self._encoder is not None:
             return self._encoder
-        try:
-            with self._turn.taken():
-                if self._encoder is None:
-                    self._try()
-                assert self._encoder is not None
-                return self._encoder
-        except Busy:
-            raise Loading from None
+        if is_bounded():
+            return self._get_soon()
+        with self._turn.taken():
+            if self._encoder is None:
+                self._try()
+            assert self._encoder is not None
+            return self._encoder
 
-    def _try(self) -> None:
+    def _get_soon(self) -> Encoder:
+        """Have it loaded by a thread of its own, and wait for that no longer than people do."""
+        self._raise_if_failed_lately()
+        with self._starting:
+            if self._loader is None or not self._loader.is_alive():
+                self._loader = threading.Thread(target=self._load_alone, name="model-loading", daemon=True)
+                self._loader.start()
+            loader = self._loader
+        if not self._places.acquire(blocking=False):
+            raise Loading
+        try:
+            loader.join(waiting.PATIENCE)
+        finally:
+            self._places.release()
+        encoder = self._encoder
+        if encoder is not None:
+            return encoder
+        self._raise_if_failed_lately()
+        raise Loading
+
+    def _load_alone(self) -> None:
+        with suppress(ModelUnavailable), self._turn.taken():  # kept, and logged where it happened
+            if self._encoder is None:
+                self._try()
+
+    def _raise_if_failed_lately(self) -> None:
         if self._failure and time.monotonic() - self._failed_at < RETRY_AFTER:
             # A new exception each time: one that is kept would hold on to every request that it went through.
             raise ModelUnavailable(self._failure)
+
+    def _try(self) -> None:
+        self._raise_if_failed_lately()
         failed_before = bool(self._failure)
         try:
-            self._encoder, self._failure = self._load(), ""
+            self._encoder, self._failure = self._behind(self._load()), ""
         except ModelUnavailable as error:
             self._failure, self._failed_at = str(error), time.monotonic()
             logger.error("%s", error)
@@ -109,7 +143,7 @@ class _Once(Generic[Encoder]):
     def set(self, encoder: Encoder | None) -> None:
         """Use another encoder from now on; None: load at the next use what the settings name by then."""
         with self._turn.taken():
-            self._encoder, self._failure = encoder, ""
+            self._encoder, self._failure = encoder and self._behind(encoder), ""
 
 
 def _load_pictures() -> PictureEncoder:
@@ -147,8 +181,8 @@ def torch_texts() -> "SentenceTexts":
     return _opened(name, lambda: SentenceTexts(model))
 
 
-_pictures = _Once(_load_pictures)
-_texts = _Once(_load_texts)
+_pictures: _Once[PictureEncoder] = _Once(_load_pictures, lambda it: PictureDoor(it, settings.EMBEDDING_IMAGE_MODEL))
+_texts: _Once[TextEncoder] = _Once(_load_texts, lambda it: TextDoor(it, settings.EMBEDDING_TEXT_MODEL))
 _compiling = threading.Lock()
 _compiling_failures: list[str] = []
 _stopping = threading.Event()
@@ -200,11 +234,14 @@ def text_encoder() -> TextEncoder:
 
 
 def status() -> dict[str, str]:
-    """Tell of each model whether it is ready, loading, waiting to be asked for, or why it failed."""
-    return {
-        name: once.failure if once.status is Status.FAILED else once.status
-        for name, once in (("pictures", _pictures), ("words", _texts))
-    }
+    """Tell of each model whether it is ready, loading, waiting to be asked for, stuck, or why it failed."""
+    return {"pictures": _status_of(_pictures), "words": _status_of(_texts)}
+
+
+def _status_of(once: _Once[Any]) -> str:
+    if isinstance(once.loaded, Door) and (seconds := once.loaded.stuck_for):
+        return f"stuck: at one encoding for {seconds:.0f} s"
+    return once.failure if once.status is Status.FAILED else once.status
 
 
 def backends() -> dict[str, str]:

@@ -21,6 +21,11 @@ def bound_waiting() -> None:
     _bounded.set()
 
 
+def is_bounded() -> bool:
+    """Whether nobody waits for longer than people do."""
+    return _bounded.is_set()
+
+
 class Turn:
     """A lock that one thread has at a time. Where waiting is bounded, nobody waits for it longer than PATIENCE, nor
     when `most_waiting` do so already."""

@@ -98,6 +98,7 @@ def _prepared(data: bytes, details: Details, image_id: uuid.UUID, uploader: "Use
     image = Image(
         id=image_id,
         embedding_backend="",
+        embedding_failure="",
         uploader=uploader,
         original_location=location,
         format=read.format,
@@ -118,7 +119,7 @@ def _prepared(data: bytes, details: Details, image_id: uuid.UUID, uploader: "Use
 
 
 def embed(prepared: Sequence[Prepared]) -> None:
-    """Give rows that are to be written their vectors. Raises ModelUnavailable."""
+    """Give rows that are to be written their vectors. Raises ModelUnavailable and WrongVectors."""
     encoder = picture_encoder()
     vectors = encoder.encode_pictures([one.picture for one in prepared])
     for one, vector in zip(prepared, vectors, strict=True):
@@ -131,7 +132,7 @@ def add_picture(data: bytes, details: Details, uploader: "User | None") -> Added
 
     The same bytes again change nothing, but bring back what is missing of the original and the thumbnail. What was
     deleted is added again for curators alone.
-    Raises UnreadableImage, DeletedPicture, StorageUnavailable and ModelUnavailable.
+    Raises UnreadableImage, DeletedPicture, StorageUnavailable, ModelUnavailable and WrongVectors.
     """
     image_id = content_id(data)
     if known([image_id]):
@@ -143,13 +144,13 @@ def add_picture(data: bytes, details: Details, uploader: "User | None") -> Added
     again = _is_curator(uploader)
     if not again and deleted_before([image_id]):
         raise DeletedPicture
-    picture_encoder()  # without a model nothing is stored
+    picture_encoder()  # which is wanted first: a picture takes long to decode
     prepared = prepare(data, details, image_id=image_id, uploader=uploader)
+    embed([prepared])  # before anything is stored: it may fail
     is_new = not Image.objects.filter(pk=image_id).exists()
     with objects_held([image_id]):
         owe(deleted_before([image_id]))  # should it not arrive, nothing of it stays
         prepared.store()
-        embed([prepared])
         with staging() as rows:
             if rows.write([prepared.image], again=again).deleted:
                 raise DeletedPicture

@@ -104,7 +104,7 @@ def give_vectors(vectors: Mapping[uuid.UUID, Vector], backend: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE search_image AS image SET embedding = given.vector::halfvec, embedding_model = %s,"
-            " embedding_backend = %s"
+            " embedding_backend = %s, embedding_failure = ''"
             " FROM unnest(%s::uuid[], %s::text[]) AS given (id, vector) WHERE image.id = given.id",
             [active_model(), backend, ids, [HalfVector(vectors[image_id]).to_text() for image_id in ids]],
         )

@@ -56,6 +56,7 @@ class Passage:
     picture_bytes: int = 0
     image: Image | None = None
     failure: str = ""
+    is_stored: bool = False
     again: list[Item] = field(default_factory=list)
 
 
@@ -225,6 +226,7 @@ class Line:
 
     def _store(self, passage: Passage) -> None:
         assert passage.prepared
+        passage.is_stored = True
         passage.prepared.store()
         passage.prepared = replace(passage.prepared, original=b"", thumbnail=b"")
         self._forget_file(passage)

@@ -102,13 +102,18 @@ class _Run:
             case State.DONE:
                 self.done.append(event)
             case State.FAILED:
-                # Copies of it fail as it does.
-                self.report.failed += [(item.name, event.failure) for item in (event.item, *event.again)]
-                if event.image_id is None:
-                    self.report.unread.add(event.item.name)
+                self._note_failure(event)
                 self._finish([event])
             case State.DROPPED:
                 self._finish([event])
+
+    def _note_failure(self, passage: Passage) -> None:
+        # Copies of it fail as it does.
+        self.report.failed += [(item.name, passage.failure) for item in (passage.item, *passage.again)]
+        if passage.image_id is None:
+            self.report.unread.add(passage.item.name)
+        elif passage.is_stored and self.rows:
+            owe([passage.image_id])  # of what the model has no vector for, nothing stays
 
     def _pass_on(self, *, is_idle: bool) -> None:
         if self.listed and (is_idle or len(self.listed) >= LOOK_UP):

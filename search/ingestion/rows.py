@@ -25,7 +25,7 @@ _FIELDS: "list[Field[Any, Any]]" = [
 _COLUMNS = sql.SQL(", ").join([sql.Identifier(field.attname) for field in _FIELDS])
 _LACKS_VECTOR = sql.SQL("there.embedding_model <> staged.embedding_model AND staged.embedding IS NOT NULL")
 _COMES_HOME = sql.SQL("staged.original_location = '' AND there.original_location <> ''")
-_OF_THE_VECTOR = ("embedding", "embedding_model", "embedding_backend")
+_OF_THE_VECTOR = ("embedding", "embedding_model", "embedding_backend", "embedding_failure")
 
 
 class Written(NamedTuple):

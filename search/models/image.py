@@ -59,6 +59,9 @@ def content_id(data: bytes) -> uuid.UUID:
     return uuid.UUID(int=number)
 
 
+MOST_OF_A_REASON = 500
+
+
 class Image(models.Model):
     """One picture. Its id is made from the uploaded bytes: the same file is the same row."""
 
@@ -95,6 +98,10 @@ class Image(models.Model):
     embedding_model = models.CharField(_("model"), max_length=300, blank=True, editable=False)
     # What computed the vector, such as "torch float32". Vectors of all that agree with float32 may mix in a search.
     embedding_backend = models.CharField(_("computed by"), max_length=60, blank=True, db_default="", editable=False)
+    # Why there is no vector of the active model, where it was tried: for the operator, in English.
+    embedding_failure = models.CharField(
+        _("failed because"), max_length=MOST_OF_A_REASON, blank=True, db_default="", editable=False
+    )
 
     title = LineField(_("title"), max_length=300, blank=True)
     description = ProseField(_("description"), max_length=5000, blank=True)
@@ -247,6 +254,11 @@ class Image(models.Model):
     def name(self) -> str:
         """What to call the picture where a title is wanted: its title, or a neutral word."""
         return self.title or str(_("Untitled picture"))
+
+    def note_failure(self, reason: str) -> None:
+        """Write down why no vector could be made. Rows that say so already are left alone: some have an index."""
+        rows = type(self).objects.filter(pk=self.pk).exclude(embedding_failure=reason[:MOST_OF_A_REASON])
+        rows.update(embedding_failure=reason[:MOST_OF_A_REASON])
 
     @property
     def is_pending(self) -> bool:
