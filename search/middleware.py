@@ -16,6 +16,7 @@ from search import storage, upgrades, uploads
 from search.api.problems import Problem, is_for_programs
 from search.conflicts import is_conflict, is_overtaken
 from search.embedding import Busy, Loading, ModelUnavailable
+from search.room import no_room
 from search.storage import StorageUnavailable
 from search.views import health
 
@@ -183,7 +184,7 @@ def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | N
     elif isinstance(error, ModelUnavailable):
         problem, advice = _("Searching and adding pictures is not possible just now: a model is missing."), str(error)
         part = "model"
-    elif isinstance(error, uploads.DiskFull):
+    elif request.method not in _SAFE and no_room(error):
         problem = _("There is no room here just now for what you send.")
         advice, part = _("Nothing was added. Try again later, and tell the people who run this site."), "disk"
     elif isinstance(error, StorageUnavailable):

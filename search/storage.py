@@ -18,6 +18,7 @@ from django.core.files.storage import FileSystemStorage, default_storage
 
 from search import foreign
 from search.models.image import content_id
+from search.room import DISK_FULL, NoRoom, is_bucket_full, media_full
 
 if TYPE_CHECKING:
     from search.models import Image
@@ -36,6 +37,10 @@ _URL_REMEMBERED = 12 * 3600
 
 class StorageUnavailable(Exception):
     """The object storage does not answer, or refuses. The message is for the operator."""
+
+
+class StorageFull(StorageUnavailable, NoRoom):
+    """The object storage has no room for what is to be stored."""
 
 
 class UnreachableOriginal(StorageUnavailable):
@@ -118,12 +123,16 @@ def translated() -> Iterator[None]:
             code = error.response.get("Error", {}).get("Code", "")
             if code in {"404", "NoSuchKey"}:
                 raise MissingObject(str(error)) from error
+            if is_bucket_full(code, error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")):
+                raise StorageFull(f"The bucket {settings.S3_BUCKET} takes no more: {error}") from error
             raise StorageUnavailable(f"The object storage refuses: {error}") from error
         if isinstance(error, NoCredentialsError):
             _forget_connection()
         # Some of botocore's are OSErrors too.
         if isinstance(error, (BotoCoreError, RetriesExceededError)):
             raise StorageUnavailable(f"The object storage does not answer: {error}") from error
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            raise StorageFull(media_full(error)) from error
         if isinstance(error, OSError):
             raise StorageUnavailable(f"Pictures can't be written or read: {error}") from error
         raise
@@ -159,8 +168,15 @@ def put(key: str, data: bytes, content_type: str) -> None:
     """Store `data`, over what the key held. Raises StorageUnavailable."""
     content = ContentFile(data)
     setattr(content, "content_type", content_type)  # noqa: B010 - where django-storages looks for it
-    with translated():
-        default_storage.save(key, content)
+    try:
+        with translated():
+            default_storage.save(key, content)
+    except StorageFull as error:
+        raise StorageFull(f"{error} The next file takes {_told(len(data))}.") from error.__cause__
+
+
+def _told(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size / 1e3:,.1f} kB"
 
 
 def read(key: str) -> bytes:
