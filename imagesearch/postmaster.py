@@ -1,5 +1,6 @@
 """Which server runs over a data folder: what `postmaster.pid` says of it, and whether that can still be true."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,27 @@ def remove_left_number(folder: Path, info_class: Any) -> None:
 
 
 def is_postgres(process: Any) -> bool:
+    """Whether a process is a PostgreSQL that lives: one that nobody has buried yet still has its name and number."""
     try:
-        return bool(process.is_running() and process.name().startswith("postgres"))
+        is_dead = process.status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
+        return bool(not is_dead and process.is_running() and process.name().startswith("postgres"))
     except psutil.Error:
+        return False
+
+
+def wait_for_orphans(folder: Path, seconds: float) -> None:
+    """Wait until the processes over `folder` have ended whose server was killed: none starts beside them."""
+    ends = time.monotonic() + seconds
+    while (folder / "postmaster.pid").exists() and _orphans(folder) and time.monotonic() < ends:
+        time.sleep(0.1)
+
+
+def _orphans(folder: Path) -> bool:
+    return any(is_postgres(process) and _is_in(process, folder) for process in psutil.process_iter())
+
+
+def _is_in(process: Any, folder: Path) -> bool:
+    try:
+        return Path(process.cwd()).samefile(folder)
+    except (psutil.Error, OSError):
         return False

@@ -22,6 +22,7 @@ from search.limits.words import advice_of, problem_of
 from search.monitoring import recording, scraping
 from search.monitoring.requests import path_of
 from search.refusals import refusal
+from search.room import no_room
 from search.storage import StorageUnavailable
 from search.vectors import WrongVectors
 from search.views import health
@@ -221,7 +222,7 @@ def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | N
     elif isinstance(error, (ModelUnavailable, WrongVectors)):
         problem, advice = _("Searching and adding pictures is not possible just now: a model is missing."), str(error)
         part = "model"
-    elif isinstance(error, uploads.DiskFull):
+    elif request.method not in _SAFE and no_room(error):
         problem = _("There is no room here just now for what you send.")
         advice, part = _("Nothing was added. Try again later, and tell the people who run this site."), "disk"
     elif isinstance(error, StorageUnavailable):

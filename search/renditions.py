@@ -32,7 +32,12 @@ def read_or_make(image: Image, longest: int) -> bytes:
     # No more than is shown is decoded: a page of results asks for two dozen at once.
     read = read_picture(original, max_pixels=pixels, at_least=max(1, -(-longest * shorter // longer)))
     data = thumbnail(read.picture, longest)
-    if not stored_with_row(image.id, key, data, "image/webp"):
+    try:
+        is_there = stored_with_row(image.id, key, data, "image/webp")
+    except storage.StorageFull as error:  # it is made again for the next one who asks
+        logger.warning("A smaller copy is not kept: %s", error)
+        return data
+    if not is_there:
         raise storage.MissingObject(f"{image.id} has been deleted.")
     return data
 

@@ -18,6 +18,7 @@ from search import foreign
 from search.models.image import content_id
 from search.monitoring import recording
 from search.patience import Gate, NoAnswer, gate
+from search.room import DISK_FULL, NoRoom, is_bucket_full, media_full
 
 if TYPE_CHECKING:
     from search.buckets import Bucket
@@ -34,6 +35,10 @@ WIDTHS = (THUMBNAIL, PREVIEW, DISPLAY)
 
 class StorageUnavailable(Exception):
     """The object storage does not answer, or refuses. The message is for the operator."""
+
+
+class StorageFull(StorageUnavailable, NoRoom):
+    """The object storage has no room for what is to be stored."""
 
 
 class UnreachableOriginal(StorageUnavailable):
@@ -126,12 +131,16 @@ def _translated() -> Iterator[None]:
             code = error.response.get("Error", {}).get("Code", "")
             if code in {"404", "NoSuchKey"}:
                 raise MissingObject(str(error)) from error
+            if is_bucket_full(code, error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")):
+                raise StorageFull(f"The bucket {settings.S3_BUCKET} takes no more: {error}") from error
             raise StorageUnavailable(f"The object storage refuses: {error}") from error
         if isinstance(error, NoCredentialsError):
             _bucket().forget_keys()
         # Some of botocore's are OSErrors too.
         if isinstance(error, (BotoCoreError, RetriesExceededError, NoAnswer)):
             raise StorageUnavailable(f"The object storage does not answer: {error}") from error
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            raise StorageFull(media_full(error)) from error
         if isinstance(error, OSError):
             raise StorageUnavailable(f"Pictures can't be written or read: {error}") from error
         raise
@@ -163,11 +172,18 @@ def _translated_elsewhere(location: str) -> Iterator[None]:
 
 def put(key: str, data: bytes, content_type: str) -> None:
     """Store `data`, over what the key held. Raises StorageUnavailable."""
-    with translated():
-        if are_files():
-            default_storage.save(key, ContentFile(data))
-        else:
-            _bucket().put_object(key, data, content_type)
+    try:
+        with translated():
+            if are_files():
+                default_storage.save(key, ContentFile(data))
+            else:
+                _bucket().put_object(key, data, content_type)
+    except StorageFull as error:
+        raise StorageFull(f"{error} The next file takes {_told(len(data))}.") from error.__cause__
+
+
+def _told(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size / 1e3:,.1f} kB"
 
 
 def read(key: str, size: int = 0) -> bytes:

@@ -1,7 +1,6 @@
 """What a request may carry: more is refused by its headers, before a byte is kept, and files are written up to their
 limit."""
 
-import errno
 import shutil
 import tempfile
 from collections import Counter
@@ -17,6 +16,8 @@ from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.http import HttpRequest
 
+from search.room import DISK_FULL, NoRoom
+
 MANY_PICTURES = "upload"
 """The address that takes several pictures in one form."""
 ONE_PICTURE = {"search-by-picture", "api:add-image", "api:search-picture"}
@@ -27,10 +28,9 @@ _SPARE = 64 * 1024
 """Bytes for the heads of a form's parts."""
 _KEPT_FREE = 100_000_000
 """Bytes of the temporary folder that no upload may take."""
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
-class DiskFull(Exception):
+class DiskFull(NoRoom):
     """There is no room in the temporary folder for what is uploaded."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ def told_when_full() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _DISK_FULL:
+        if error.errno in DISK_FULL:
             raise DiskFull from error
         raise
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -182,6 +183,26 @@ def test_a_kill_of_everything_loses_nothing_that_was_committed(world: World) -> 
     assert world.run("bob")["there"] == ["alice"]
 
 
+def test_a_server_that_was_killed_is_started_again_by_whoever_uses_it(world: World) -> None:
+    process = world.begin("alice")
+    killed = world.facts(process)["postmaster"]
+    psutil.Process(killed).kill()
+    for _ in range(600):
+        with suppress(OSError, IndexError, psutil.Error):
+            number = int(world.pid_file.read_text().splitlines()[0])
+            if number != killed and postmaster.is_postgres(psutil.Process(number)):
+                break
+        time.sleep(0.05)
+
+    other = world.begin("bob")
+    seen = world.facts(other)
+    assert seen["there"] == ["alice"]
+    assert seen["postmaster"] == number
+    for one in (process, other):
+        one.communicate(timeout=60)
+    assert has_ended(number)
+
+
 def test_data_of_another_version_are_told_and_moved_by_a_command_that_keeps_the_old_ones(world: World) -> None:
     assert world.run("alice", PGSERVER_POSTGRES_VERSION="16")["version"] < 170_000
     folder = world.pid_file.parent
@@ -249,8 +270,11 @@ def test_data_that_others_may_read_since_a_copy_are_closed_to_them(tmp_path: Pat
 class AProcess:
     """A process that works in `folder`, which None keeps secret; with `name` it may be a server."""
 
-    def __init__(self, folder: Path | None, name: str = "postgres") -> None:
-        self.folder, self.its_name = folder, name
+    def __init__(self, folder: Path | None, name: str = "postgres", status: str = psutil.STATUS_SLEEPING) -> None:
+        self.folder, self.its_name, self.its_status = folder, name, status
+
+    def status(self) -> str:
+        return self.its_status
 
     def cwd(self) -> str:
         if self.folder is None:
@@ -303,6 +327,24 @@ def test_a_number_that_another_process_has_by_now_is_removed(tmp_path: Path, nam
     postmaster.remove_left_number(folder, noted)
 
     assert not (folder / "postmaster.pid").exists()
+
+
+def test_a_server_that_is_dead_and_not_buried_does_not_run(tmp_path: Path) -> None:
+    assert postmaster.is_postgres(AProcess(tmp_path))
+    assert not postmaster.is_postgres(AProcess(tmp_path, status=psutil.STATUS_ZOMBIE))
+
+
+def test_a_start_waits_for_the_processes_of_a_server_that_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [AProcess(tmp_path), AProcess(tmp_path)]
+    monkeypatch.setattr(psutil, "process_iter", lambda: [left.pop()] if left else [])
+    postmaster.wait_for_orphans(tmp_path, 60)
+    assert len(left) == 2  # none was killed: nothing says that one ran
+
+    (tmp_path / "postmaster.pid").write_text("1\n")
+    postmaster.wait_for_orphans(tmp_path, 60)
+    assert not left
 
 
 @pytest.mark.parametrize("tells", [True, False])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.db import Error
 from django.utils.translation import gettext as _
 
 from search import storage
@@ -20,12 +21,13 @@ from search.imaging import (
     reduced,
     thumbnail,
 )
-from search.ingestion.deleting import deleted_before, objects_held, owe
+from search.ingestion.deleting import deleted_before, objects_held, owe, remove_orphans
 from search.ingestion.items import Details
 from search.ingestion.restoring import known_rows, note_moved, restore
 from search.ingestion.rows import known, staging
 from search.models import Image
 from search.models.image import content_id
+from search.room import no_room
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -148,12 +150,17 @@ def add_picture(data: bytes, details: Details, uploader: "User | None") -> Added
     prepared = prepare(data, details, image_id=image_id, uploader=uploader)
     embed([prepared])  # before anything is stored: it may fail
     is_new = not Image.objects.filter(pk=image_id).exists()
-    with objects_held([image_id]):
-        owe(deleted_before([image_id]))  # should it not arrive, nothing of it stays
-        prepared.store()
-        with staging() as rows:
-            if rows.write([prepared.image], again=again).deleted:
-                raise DeletedPicture
+    try:
+        with objects_held([image_id]):
+            owe(deleted_before([image_id]))  # should it not arrive, nothing of it stays
+            prepared.store()
+            with staging() as rows:
+                if rows.write([prepared.image], again=again).deleted:
+                    raise DeletedPicture
+    except (storage.StorageUnavailable, Error) as error:
+        if no_room(error):
+            remove_orphans([image_id])
+        raise
     return Added(Image.objects.get(pk=image_id), is_new=is_new)
 
 

@@ -109,6 +109,13 @@ def delete_orphan(image_id: uuid.UUID) -> bool:
         return True
 
 
+def remove_orphans(image_ids: Collection[uuid.UUID]) -> None:
+    """Delete what was stored of pictures whose rows could not be written, or leave it to `manage.py reconcile`."""
+    with suppress(Error, storage.StorageUnavailable):
+        for image_id in image_ids:
+            delete_orphan(image_id)
+
+
 def hold_off(image_ids: Sequence[uuid.UUID]) -> None:
     """Hold off deletions of these pictures' objects until `let_go`, once for each time. Waits for one under way."""
     with connection.cursor() as cursor:

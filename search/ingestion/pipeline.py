@@ -15,8 +15,10 @@ import uuid
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
 
+from django.db import Error
+
 from search.embedding import ModelUnavailable, picture_encoder
-from search.ingestion.deleting import deleted_before, hold_off, let_go, owe, settle_what_was_held
+from search.ingestion.deleting import deleted_before, hold_off, let_go, owe, remove_orphans, settle_what_was_held
 from search.ingestion.index_building import IndexDuringLoad
 from search.ingestion.items import Item
 from search.ingestion.ledger import met_and_deleted, met_before, origin_of, record
@@ -27,6 +29,7 @@ from search.ingestion.rows import Staging, known, staging
 from search.ingestion.runs import noted
 from search.ingestion.statistics import refresh_statistics
 from search.ingestion.stopping import stopping_in_order
+from search.room import no_room
 from search.storage import StorageUnavailable, are_files
 
 LOOK_UP = 4 * BATCH
@@ -48,6 +51,7 @@ class _Run:
         self.index = IndexDuringLoad(self._tell)
         self.under_way = 0
         self.list_has_ended = False
+        self.has_no_room = False
         self.left_to_ask_for = ASKED_FOR
         # What waits for its batch to fill.
         self.listed: list[Passage] = []
@@ -275,6 +279,8 @@ class _Run:
         have_ended = self.line.close()
         if have_ended:
             self._let_go(self.held.copy())
+            if self.has_no_room:
+                remove_orphans(self.fresh.keys())
         else:  # one of them may store something yet: what is owed then, the next deletion settles
             let_go([passage.image_id for passage in self.held if passage.image_id])
         if self.rows:
@@ -308,8 +314,9 @@ def ingest(
         try:
             with stopping_in_order(run.line.stop):
                 run.direct()
-        except (ModelUnavailable, StorageUnavailable):
-            if run.done:
+        except (ModelUnavailable, StorageUnavailable, Error) as error:
+            run.has_no_room = bool(no_room(error))
+            if run.done and not isinstance(error, Error):
                 run.write()
             raise
         run.build_index()

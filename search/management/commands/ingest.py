@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from search.embedding import ModelUnavailable
-from search.ingestion import Choices, Metadata, MetadataError, Rules, ingest, open_source, read_metadata
+from search.ingestion import Choices, Metadata, MetadataError, Report, Rules, ingest, open_source, read_metadata
 from search.ingestion.metadata import clean_tags
 from search.ingestion.sources.choices import WIDTH
 from search.management.base import CollectionCommand
@@ -86,6 +86,9 @@ class Command(CollectionCommand):
         )
         parser.add_argument("--dry-run", action="store_true", help="look at everything, keep nothing")
 
+    _added_before = 0
+    """Pictures added until an outage after which the same is done again."""
+
     def handle(self, *args: Any, **options: Any) -> None:
         self._refuse_what_makes_no_sense(options)
         if options["watch"]:
@@ -128,8 +131,15 @@ class Command(CollectionCommand):
             private_addresses=options["allow_private_addresses"],
         )
         source = open_source(options["paths"], choices, every=options["every"], limit=options["limit"])
+        so_far = Report()
         try:
-            with progress_of(lambda: source.total, self.stdout) as progress:
+            with progress_of(lambda: source.total, self.stdout) as show:
+
+                def progress(report: Report) -> None:
+                    nonlocal so_far
+                    so_far = report
+                    show(report)
+
                 report = ingest(
                     source,
                     tags=clean_tags(options["tag"]),
@@ -139,9 +149,15 @@ class Command(CollectionCommand):
                     progress=progress,
                 )
         except (ModelUnavailable, StorageUnavailable) as error:
+            self._added_before += so_far.added
             raise CommandError(f"{error}\n{GO_ON}") from error
         except KeyboardInterrupt:
             raise CommandError(f"Stopped. {GO_ON}") from None
+        except Exception:
+            self._added_before += so_far.added
+            raise
+        if not options["dry_run"]:
+            report.added, report.known = report.added + self._added_before, report.known - self._added_before
         report.failed += source.problems
         if not (report.stopped or options["limit"]):  # or what was not met may follow
             report.failed += [(name, "Named in the metadata, but not there.") for name in metadata.missing]

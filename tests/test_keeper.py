@@ -1,0 +1,90 @@
+"""The embedded PostgreSQL that was killed is started again, and one that was stopped is left alone."""
+
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from imagesearch import keeper
+from imagesearch.keeper import Keeper, stopped_in_order
+
+
+class Machine:
+    """One where a server may run, and what its keeper says."""
+
+    def __init__(self) -> None:
+        self.runs, self.in_order, self.starts, self.failures = True, False, 0, 0
+        self.said: list[str] = []
+        self.keeper = Keeper(
+            is_there=lambda: self.runs,
+            was_stopped_in_order=lambda: self.in_order,
+            start=self.start,
+            tell=self.said.append,
+        )
+
+    def start(self) -> None:
+        self.starts += 1
+        if self.failures:
+            self.failures -= 1
+            raise ImproperlyConfigured("The disk is full: free some space.")
+        self.runs = True
+
+
+@pytest.fixture
+def machine() -> Machine:
+    return Machine()
+
+
+def test_a_server_that_was_killed_is_started_again_and_that_is_told(machine: Machine) -> None:
+    machine.keeper.look()
+    assert not machine.starts
+
+    machine.runs = False
+    machine.keeper.look()
+    machine.keeper.look()
+
+    assert machine.starts == 1
+    [told] = machine.said
+    assert "was killed, and runs again" in told
+
+
+def test_one_that_does_not_start_is_tried_with_growing_pauses_and_told_why(machine: Machine) -> None:
+    machine.runs, machine.failures = False, 9
+    pauses = []
+    for _ in range(9):
+        machine.keeper.look()
+        pauses.append(machine.keeper._pause)
+
+    assert pauses == [2, 4, 8, 16, 32, *[keeper.LONGEST_PAUSE] * 4]
+    assert machine.said[0] == "The disk is full: free some space.\nTrying again in 2 s."
+    machine.keeper.look()
+    assert machine.runs
+    assert machine.keeper._pause == keeper.LOOK_EVERY
+
+
+def test_one_that_an_operator_stops_is_left_so_until_somebody_starts_it(machine: Machine) -> None:
+    machine.runs, machine.in_order = False, True
+    for _ in range(3):
+        machine.keeper.look()
+    assert not machine.starts
+    [told] = machine.said
+    assert "stopped in order" in told
+
+    machine.runs = True  # by a command
+    machine.keeper.look()
+    machine.runs = machine.in_order = False
+    machine.keeper.look()
+    assert machine.starts == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "in_order"), [("shut down", True), ("in production", False), ("in crash recovery", False)]
+)
+def test_how_a_server_ended_is_read_from_its_data(tmp_path: Path, state: str, in_order: bool) -> None:
+    program = tmp_path / "pg_controldata"
+    program.write_text(f"#!/bin/sh\necho 'pg_control version number: 1800'\necho 'Database cluster state: {state}'\n")
+    program.chmod(0o755)
+    assert stopped_in_order(program, tmp_path) is in_order
+
+    (tmp_path / "postmaster.pid").write_text("1\n")
+    assert not stopped_in_order(program, tmp_path)
