@@ -118,7 +118,7 @@ def test_commands_write_in_the_form_that_is_set_and_end_with_it(form):
     script = (
         "import django; django.setup(); import logging, threading, warnings\n"
         "logging.getLogger('search.x').info('two\\nlines'); logging.getLogger('imagesearch').info('ours')\n"
-        "logging.getLogger('boto3').info('chatter'); logging.getLogger('django.request').warning('once')\n"
+        "logging.getLogger('boto3').info('chatter'); logging.getLogger('django.security').warning('once')\n"
         "one = threading.Thread(target=lambda: 1 / 0); one.start(); one.join()\n"
         "raise RuntimeError('the end')"
     )

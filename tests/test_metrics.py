@@ -1,5 +1,6 @@
 """What Prometheus reads at /metrics, and who may."""
 
+import json
 import os
 import re
 import subprocess
@@ -8,6 +9,7 @@ import uuid
 from typing import Any
 
 import pytest
+import yaml
 from django.conf import settings as project
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
@@ -166,6 +168,19 @@ def test_failures_of_the_storage_are_counted(client, settings):
     assert difference(before, scrape(), "imagesearch_storage_failures_total", where="own") == 1
 
 
+def test_what_the_server_says_of_itself_is_told(monkeypatch):
+    said = {"connections": 7, "kept_bytes": 100, "cut_off": 2,
+            "lanes": {"search": {"active": 3, "waiting": 4, "done": 9, "refused": 5}}}  # fmt: skip
+    before = scrape()
+    monkeypatch.setattr("search.monitoring.processes._server_status", lambda: said)
+    scrape()
+    after = scrape()
+    assert value(after, "imagesearch_server_connections") == 7
+    assert value(after, "imagesearch_server_waiting", lane="search") == 4
+    assert difference(before, after, "imagesearch_requests_refused_total", reason="busy: search") == 5
+    assert difference(before, after, "imagesearch_requests_refused_total", reason="too slow") == 2
+
+
 # The collection
 
 
@@ -321,3 +336,49 @@ def test_processes_share_what_they_count_and_leave_no_more_files_than_there_were
     assert [str(one) for one in tmp_path.iterdir()] == [folder]
     run("leaves")
     assert list(tmp_path.iterdir()) == [], "The folder of the one that was killed is gone, and that of the last."
+
+
+# What is written about them
+
+DOCS = project.BASE_DIR / "docs"
+
+
+def names_told() -> set[str]:
+    """All names of series that there may be, of histograms too."""
+    from search.monitoring import instruments
+
+    described = {
+        f"{family.name}{suffix}"
+        for family in instruments.OWN.collect()
+        for suffix in {"counter": ("_total",), "histogram": ("", "_bucket", "_sum", "_count")}.get(family.type, ("",))
+    }
+    IngestRun.objects.create(backend=1, outcome="done", ended="2026-11-29T00:00Z")
+    return described | {name for name, _labels in scrape() if name.startswith("imagesearch_")}
+
+
+def names_in(text: str) -> set[str]:
+    return set(re.findall(r"imagesearch_[a-z_]*[a-z]", text))
+
+
+@pytest.mark.parametrize("file", ["dashboard.json", "alerts.yml"])
+def test_every_metric_of_the_examples_is_there(file):
+    named = names_in((DOCS / "monitoring" / file).read_text())
+    assert len(named) > 5
+    assert named <= names_told()
+
+
+def test_the_page_names_every_metric_and_no_other():
+    text = (DOCS / "monitoring.md").read_text()
+    families = {re.sub("_(bucket|sum|count)$", "", name) if "seconds_" in name else name for name in names_told()}
+    assert names_in(text) == families
+
+
+def test_the_examples_are_what_prometheus_and_grafana_read():
+    dashboard = json.loads((DOCS / "monitoring" / "dashboard.json").read_text())
+    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"]) > 10
+    for rule in yaml.safe_load((DOCS / "monitoring" / "alerts.yml").read_text())["groups"][0]["rules"]:
+        assert rule["expr"].count("(") == rule["expr"].count(")")
+        assert rule["labels"]["severity"] in {"page", "ticket"}
+        assert rule["annotations"]["summary"]
+    scrape_config = yaml.safe_load((DOCS / "monitoring" / "prometheus.yml").read_text())["scrape_configs"][0]
+    assert scrape_config["metrics_path"] == "/metrics"

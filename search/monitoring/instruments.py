@@ -28,7 +28,10 @@ IN_PROGRESS = Gauge(
     "imagesearch_requests_in_progress", "Requests that are worked on now.", multiprocess_mode=_OF_ALL, registry=OWN
 )
 REFUSED = Counter(
-    "imagesearch_requests_refused", "Requests answered by the server before any view.", ["reason"], registry=OWN
+    "imagesearch_requests_refused",
+    "Requests that the server refused before any view: clients too slow, lanes too busy.",
+    ["reason"],
+    registry=OWN,
 )
 UNAVAILABLE = Counter("imagesearch_unavailable", "Answers 503, by the part that was missing.", ["part"], registry=OWN)
 CACHE = Counter(
@@ -61,6 +64,25 @@ MODELS = Gauge(
     "imagesearch_models_loaded",
     "Web processes that have loaded the model, compiled for this processor or not.",
     ["kind", "compiled"],
+    multiprocess_mode=_OF_ALL,
+    registry=OWN,
+)
+SERVER_CONNECTIONS = Gauge(
+    "imagesearch_server_connections", "Connections of clients.", multiprocess_mode=_OF_ALL, registry=OWN
+)
+SERVER_KEPT = Gauge(
+    "imagesearch_server_kept_bytes",
+    "Bodies and answers in temporary files, on their way.",
+    multiprocess_mode=_OF_ALL,
+    registry=OWN,
+)
+SERVER_ACTIVE = Gauge(
+    "imagesearch_server_active", "Requests being answered.", ["lane"], multiprocess_mode=_OF_ALL, registry=OWN
+)
+SERVER_WAITING = Gauge(
+    "imagesearch_server_waiting",
+    "Requests that wait for a thread.",
+    ["lane"],
     multiprocess_mode=_OF_ALL,
     registry=OWN,
 )

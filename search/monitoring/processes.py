@@ -12,6 +12,8 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ _slot = "parent"
 _held: list[int] = []
 """Locked as long as the server lives, which tells its folder from those that were left behind."""
 _cpu_noted = 0.0
+_counted: dict[str, int] = {}
 _noting = threading.Lock()
 
 
@@ -112,6 +115,7 @@ def note() -> None:
     with _noting:
         on.PROCESSES.set(1)
         _note_pool(on)
+        _note_server(on, _server_status())
         loaded = {"words": "", "pictures": "", **embedding.backends()}
         for kind, backend in loaded.items():
             for compiled in (True, False):
@@ -129,6 +133,30 @@ def _note_pool(on: Any) -> None:
         on.POOL_FREE.set(stats.get("pool_available", 0))
         on.POOL_MOST.set(stats.get("pool_max", 0))
         on.POOL_WAITING.set(stats.get("requests_waiting", 0))
+
+
+def _server_status() -> dict[str, Any]:
+    """Return what the server says of this process, where it is one that says something."""
+    if find_spec("imagesearch.serving") is None:
+        return {}
+    status: dict[str, Any] = import_module("imagesearch.serving").status()
+    return status
+
+
+def _note_server(on: Any, status: dict[str, Any]) -> None:
+    on.SERVER_CONNECTIONS.set(status.get("connections", 0))
+    on.SERVER_KEPT.set(status.get("kept_bytes", 0))
+    _count_to(on.REFUSED.labels("too slow"), "too slow", status.get("cut_off", 0))
+    for lane, does in status.get("lanes", {}).items():
+        on.SERVER_ACTIVE.labels(lane).set(does["active"])
+        on.SERVER_WAITING.labels(lane).set(does["waiting"])
+        _count_to(on.REFUSED.labels(f"busy: {lane}"), lane, does["refused"])
+
+
+def _count_to(counter: Any, name: str, total: int) -> None:
+    """Add to a counter what has come since it was noted last, of a number that grows while the process lives."""
+    counter.inc(max(0, total - _counted.get(name, 0)))
+    _counted[name] = total
 
 
 def _note_cpu(on: Any) -> None:

@@ -30,12 +30,6 @@ def request_ended(view: str, method: str, status: int, seconds: float) -> None:
         on.DURATION.labels(view).observe(seconds)
 
 
-def refused_by_the_server(reason: str) -> None:
-    """A request was answered before it reached a view: the server was too busy, or could not read it."""
-    if on := _on():
-        on.REFUSED.labels(reason).inc()
-
-
 def unavailable(part: str) -> None:
     """A request was answered 503 for want of `part`."""
     if on := _on():
