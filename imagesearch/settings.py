@@ -35,6 +35,7 @@ from imagesearch.environment import (
     web_origins,
     whole_number,
 )
+from imagesearch.machine import memory_bytes
 from imagesearch.s3_sources import STYLES, s3_sources
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -190,7 +191,8 @@ _options["options"] = joined_options(
 # Waiting longer for a connection than a person waits for a page helps nobody; a command has the time, and may be left
 # with one of few. An attempt to connect is given up as soon as nobody waits for it any more: the pool would double its
 # pauses meanwhile, and be back long after the database is.
-_patience = 60 if Path(sys.argv[0]).name == "manage.py" and "runserver" not in sys.argv else 5
+IS_COMMAND = Path(sys.argv[0]).name == "manage.py" and "runserver" not in sys.argv
+_patience = 60 if IS_COMMAND else 5
 _patience = max(_patience, int(_options["connect_timeout"]))
 _options["pool"] = {
     "min_size": 1,
@@ -294,6 +296,18 @@ UPLOAD_MAX_MB = whole_number("UPLOAD_MAX_MB", default=20, least=1, most=500)
 UPLOAD_MAX_MEGAPIXELS = whole_number("UPLOAD_MAX_MEGAPIXELS", default=100, least=1, most=1000)
 # For `ingest`: files of cameras and scanners are larger than what is sent through a browser.
 INGEST_MAX_MB = whole_number("INGEST_MAX_MB", default=1000, least=1, most=4000)
+# Memory that decoding pictures takes: for the site, all its processes together, and for all commands.
+DECODE_MAX_MB = whole_number("DECODE_MAX_MB", default=300, least=100, most=100_000)
+INGEST_DECODE_MAX_MB = whole_number(
+    "INGEST_DECODE_MAX_MB",
+    default=max(DECODE_MAX_MB, min(4000, memory_bytes() // 2_000_000)),
+    least=100,
+    most=1_000_000,
+)
+# The module that decoder processes run; tests have others.
+DECODER = "search.imaging.child"
+# Of a picture that is only searched by.
+SEARCH_MAX_MEGAPIXELS = whole_number("SEARCH_MAX_MEGAPIXELS", default=50, least=1, most=1000)
 UPLOAD_MAX_FILES = whole_number("UPLOAD_MAX_FILES", default=50, least=1, most=1000)
 # Of a whole form with its pictures; the page sends them one by one, except where scripts are off.
 UPLOAD_MAX_REQUEST_MB = whole_number("UPLOAD_MAX_REQUEST_MB", default=200, least=1, most=50_000)

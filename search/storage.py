@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -85,6 +85,13 @@ class LocalStorage(FileSystemStorage):
         return name
 
 
+class _Open(File):  # type: ignore[type-arg]
+    """An open file that stays open: s3transfer closes what it has sent."""
+
+    def close(self) -> None:
+        pass
+
+
 def original_key(image_id: uuid.UUID) -> str:
     """The bytes as they were uploaded. Private: only scrubbed copies of them are served.
 
@@ -155,9 +162,9 @@ def _translated_elsewhere(location: str) -> Iterator[None]:
         raise UnreachableOriginal(location, str(error), is_silent=True) from error
 
 
-def put(key: str, data: bytes, content_type: str) -> None:
+def put(key: str, data: bytes | IO[bytes], content_type: str) -> None:
     """Store `data`, over what the key held. Raises StorageUnavailable."""
-    content = ContentFile(data)
+    content = ContentFile(data) if isinstance(data, bytes) else _Open(data)
     setattr(content, "content_type", content_type)  # noqa: B010 - where django-storages looks for it
     with translated():
         default_storage.save(key, content)

@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
 
+from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable, picture_encoder
 from search.ingestion.deleting import deleted_before, hold_off, let_go, owe, settle_what_was_held
 from search.ingestion.index_building import IndexDuringLoad
@@ -291,7 +292,7 @@ def ingest(
     needed: objects and rows are made, and the rows wait for their vectors. Ctrl-C or SIGTERM ends it when the pictures
     at hand are written. The source is iterated in another thread, and the items read in several.
 
-    Raises ModelUnavailable and StorageUnavailable; run again, it goes on where it stopped.
+    Raises ModelUnavailable, StorageUnavailable and NoDecoder; run again, it goes on where it stopped.
     """
     with ExitStack() as stack:
         rows = None if dry_run else stack.enter_context(staging())
@@ -300,7 +301,7 @@ def ingest(
         try:
             with stopping_in_order(run.line.stop):
                 run.direct()
-        except (ModelUnavailable, StorageUnavailable):
+        except (ModelUnavailable, StorageUnavailable, NoDecoder):
             if run.done:
                 run.write()
             raise
