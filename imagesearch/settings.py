@@ -37,6 +37,7 @@ from imagesearch.environment import (
     whole_number,
 )
 from imagesearch.logs import log_what_nobody_catches
+from imagesearch.machine import memory_bytes
 from imagesearch.mail import mail_settings, sender
 from imagesearch.rates import networks, rates
 from imagesearch.reach import LOOPBACK, sign_up, strangers_come
@@ -220,12 +221,12 @@ DATABASE_POOL_SIZE = whole_number("DATABASE_POOL_SIZE", default=8, least=1, most
 _options = DATABASES["default"].setdefault("OPTIONS", {})
 # A command has the time, and may be left with one of few connections; longer than a person waits for a page helps
 # nobody.
-_is_command = Path(sys.argv[0]).name == "manage.py" and "runserver" not in sys.argv
-_options.setdefault("connect_timeout", 10 if _is_command else 3)
+IS_COMMAND = Path(sys.argv[0]).name == "manage.py" and "runserver" not in sys.argv
+_options.setdefault("connect_timeout", 10 if IS_COMMAND else 3)
 # A network that swallows everything, or a machine that has gone without a word, would be waited for for hours.
 for _name, _seconds in {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}.items():
     _options.setdefault(_name, _seconds)
-_options.setdefault("tcp_user_timeout", 60_000 if _is_command else 15_000)
+_options.setdefault("tcp_user_timeout", 60_000 if IS_COMMAND else 15_000)
 _options["options"] = joined_options(
     # Without iterative scans page 3 of the results is empty and a filter loses rows; strict order keeps
     # "nearest first" true. ef_search 200 is the recall that the first pages need at 30,000 rows and more.
@@ -236,8 +237,8 @@ _options["options"] = joined_options(
 _options["pool"] = {
     "min_size": 1,
     "max_size": DATABASE_POOL_SIZE,
-    "timeout": 60 if _is_command else 5,
-    "patience": 60 if _is_command else 0,
+    "timeout": 60 if IS_COMMAND else 5,
+    "patience": 60 if IS_COMMAND else 0,
     "max_idle": 60,
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -340,6 +341,18 @@ UPLOAD_MAX_MB = whole_number("UPLOAD_MAX_MB", default=20, least=1, most=500)
 UPLOAD_MAX_MEGAPIXELS = whole_number("UPLOAD_MAX_MEGAPIXELS", default=100, least=1, most=1000)
 # For `ingest`: files of cameras and scanners are larger than what is sent through a browser.
 INGEST_MAX_MB = whole_number("INGEST_MAX_MB", default=1000, least=1, most=4000)
+# Memory that decoding pictures takes: for the site, all its processes together, and for all commands.
+DECODE_MAX_MB = whole_number("DECODE_MAX_MB", default=300, least=100, most=100_000)
+INGEST_DECODE_MAX_MB = whole_number(
+    "INGEST_DECODE_MAX_MB",
+    default=max(DECODE_MAX_MB, min(4000, memory_bytes() // 2_000_000)),
+    least=100,
+    most=1_000_000,
+)
+# The module that decoder processes run; tests have others.
+DECODER = "search.imaging.child"
+# Of a picture that is only searched by.
+SEARCH_MAX_MEGAPIXELS = whole_number("SEARCH_MAX_MEGAPIXELS", default=50, least=1, most=1000)
 UPLOAD_MAX_FILES = whole_number("UPLOAD_MAX_FILES", default=50, least=1, most=1000)
 # Of a whole form with its pictures; the page sends them one by one, except where scripts are off.
 UPLOAD_MAX_REQUEST_MB = whole_number("UPLOAD_MAX_REQUEST_MB", default=200, least=1, most=50_000)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import lru_cache
 from io import BytesIO
-from typing import Any, NamedTuple, TypeVar
+from typing import IO, Any, NamedTuple, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
@@ -30,6 +30,7 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 from django.conf import settings
+from django.core.files.base import File
 from storages.backends.s3 import S3Storage
 
 from search.patience import TimedOut, gate
@@ -41,6 +42,13 @@ _IN_ONE = 64_000_000
 """Bytes up to which an object is sent in one request; larger ones in parts, several at once."""
 _CUT_SHORT = (ConnectionClosedError, IncompleteReadError, ResponseStreamingError)
 """What breaks off, as a connection does that a server has closed while nobody used it."""
+
+
+class _Open(File):  # type: ignore[type-arg]
+    """An open file that stays open: s3transfer closes what it has sent."""
+
+    def close(self) -> None:
+        pass
 
 
 class Bucket(S3Storage):  # type: ignore[misc]
@@ -79,16 +87,20 @@ class Bucket(S3Storage):  # type: ignore[misc]
 
         return self._asked(read, size)
 
-    def put_object(self, key: str, data: bytes, content_type: str) -> None:
+    def put_object(self, key: str, data: bytes | IO[bytes], size: int, content_type: str) -> None:
+        """Store `data`, `size` bytes; a file stays open."""
+
         def put() -> None:
+            named = self._named(key)
             # Not the bytes themselves: of these botocore would send all within the time to connect.
-            body, named = BytesIO(data), self._named(key)
-            if len(data) <= _IN_ONE:
+            body = BytesIO(data) if isinstance(data, bytes) else _Open(data)
+            body.seek(0)
+            if size <= _IN_ONE:
                 self.client.put_object(**named, Body=body, ContentType=content_type)
             else:
                 self.client.upload_fileobj(body, *named.values(), ExtraArgs={"ContentType": content_type})
 
-        self._asked(put, len(data))
+        self._asked(put, size)
 
     def size_of_object(self, key: str) -> int:
         return int(self._asked(lambda: self.client.head_object(**self._named(key))["ContentLength"]))

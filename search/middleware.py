@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from search import storage, upgrades, uploads
+from search import decoding, storage, upgrades, uploads
 from search.api.problems import Problem, is_for_programs
 from search.conflicts import is_conflict, is_overtaken
 from search.embedding import Busy, Loading, ModelUnavailable
@@ -204,6 +204,19 @@ def _too_many_page(request: HttpRequest, error: Exception) -> HttpResponse | Non
     return response
 
 
+def _not_yet(error: Exception) -> tuple[str, str, str, dict[str, str]]:
+    """Problem, advice, the part that is missing, and when to try again."""
+    if isinstance(error, decoding.NoDecoder):
+        return _("Pictures can't be opened just now."), "", "decoder", RETRY
+    if isinstance(error, Loading):
+        problem = _("The search is starting.")
+    elif isinstance(error, decoding.Busy):
+        problem = _("Many people are sending pictures at this moment.")
+    else:
+        problem = _("Many people are searching at this moment.")
+    return problem, _("Try again in a few seconds."), "time", RETRY_SOON
+
+
 def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | None:
     """Return the page that says which part is missing (503), who came between (409) or what was too much (429), or the
     same for programs.
@@ -213,12 +226,8 @@ def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | N
     if page := _too_many_page(request, error) or _overtaken_page(request, error):
         return page
     retry = RETRY
-    if isinstance(error, Loading):
-        problem, advice = _("The search is starting."), _("Try again in a few seconds.")
-        part, retry = "time", RETRY_SOON
-    elif isinstance(error, Busy):
-        problem, advice = _("Many people are searching at this moment."), _("Try again in a few seconds.")
-        part, retry = "time", RETRY_SOON
+    if isinstance(error, (Busy, decoding.Busy, decoding.NoDecoder)):
+        problem, advice, part, retry = _not_yet(error)
     elif isinstance(error, (ModelUnavailable, WrongVectors)):
         problem, advice = _("Searching and adding pictures is not possible just now: a model is missing."), str(error)
         part = "model"

@@ -8,8 +8,7 @@ from functools import cache
 from django.conf import settings
 from django.urls import get_script_prefix, reverse
 
-from search import storage
-from search.imaging import read_picture, thumbnail
+from search import decoding, storage
 from search.ingestion.deleting import stored_with_row
 from search.models import Image
 
@@ -19,8 +18,8 @@ logger = logging.getLogger(__name__)
 def read_or_make(image: Image, longest: int) -> bytes:
     """Return a rendition, `longest` pixels at most on its longest side; the first to ask has it made.
 
-    Raises MissingObject when the original is gone, or the image is deleted meanwhile, StorageUnavailable, and
-    UnreadableImage.
+    Raises MissingObject when the original is gone, or the image is deleted meanwhile, StorageUnavailable,
+    UnreadableImage and decoding.Busy.
     """
     key = storage.rendition_key(image.id, longest)
     try:
@@ -29,9 +28,15 @@ def read_or_make(image: Image, longest: int) -> bytes:
         original = storage.read_original(image)
     pixels = max(settings.UPLOAD_MAX_MEGAPIXELS * 1_000_000, image.width * image.height)
     shorter, longer = sorted((image.width, image.height))
-    # No more than is shown is decoded: a page of results asks for two dozen at once.
-    read = read_picture(original, max_pixels=pixels, at_least=max(1, -(-longest * shorter // longer)))
-    data = thumbnail(read.picture, longest)
+    data = decoding.small_copy(
+        original,
+        max_pixels=pixels,
+        # No more than is shown is decoded: a page of results asks for two dozen at once.
+        at_least=max(1, -(-longest * shorter // longer)),
+        longer_at_least=1,
+        longest=longest,
+        of_collection=True,
+    )
     try:
         is_there = stored_with_row(image.id, key, data, "image/webp")
     except storage.StorageFull as error:  # it is made again for the next one who asks

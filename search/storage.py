@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
@@ -170,16 +170,17 @@ def _translated_elsewhere(location: str) -> Iterator[None]:
         raise UnreachableOriginal(location, str(error), is_silent=True) from error
 
 
-def put(key: str, data: bytes, content_type: str) -> None:
+def put(key: str, data: bytes | IO[bytes], content_type: str) -> None:
     """Store `data`, over what the key held. Raises StorageUnavailable."""
+    size = len(data) if isinstance(data, bytes) else data.seek(0, os.SEEK_END)
     try:
         with translated():
             if are_files():
-                default_storage.save(key, ContentFile(data))
+                default_storage.save(key, ContentFile(data) if isinstance(data, bytes) else File(data))
             else:
-                _bucket().put_object(key, data, content_type)
+                _bucket().put_object(key, data, size, content_type)
     except StorageFull as error:
-        raise StorageFull(f"{error} The next file takes {_told(len(data))}.") from error.__cause__
+        raise StorageFull(f"{error} The next file takes {_told(size)}.") from error.__cause__
 
 
 def _told(size: int) -> str:

@@ -13,9 +13,9 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 
-from search import embedding, storage
+from search import decoding, embedding, storage
 from search.imaging import read_picture
-from search.ingestion import adding, files_source, ingest, pipeline
+from search.ingestion import files_source, ingest, pipeline
 from search.ingestion.sources import files
 from search.models import Image, OwedDeletion
 from search.models.image import content_id
@@ -64,7 +64,7 @@ def test_a_folder_of_pictures_can_be_searched_afterwards(photos: Path):
 def test_known_pictures_are_skipped_without_decoding(photos: Path, monkeypatch: pytest.MonkeyPatch):
     run(photos)
     before = state()
-    monkeypatch.setattr(adding, "read_picture", None)
+    monkeypatch.setattr(decoding, "prepared_picture", None)
     monkeypatch.setattr(pipeline, "picture_encoder", None)
     assert run(photos)[0] == "0 added, 5 already here, 0 failed.\n"
     assert state() == before

@@ -34,6 +34,7 @@ from search.embedding import (
 )
 from search.embedding.agreement import agreement
 from search.embedding.samples import drawing
+from search.imaging import cut_out
 from tests.s3_servers import free_port
 
 RED = PILImage.new("RGB", (64, 48), "red")
@@ -480,7 +481,8 @@ def test_cut_pictures_have_the_vectors_that_the_library_gives_to_whole_ones(
     monkeypatch.setattr(encoders, "least_seconds", lambda ways, budget: {"float32": 2.0, "bfloat16": 1.0})
     encoder = demo_pictures()
     drawings = [drawing(seed) for seed in range(200, 240)]
-    cut = [encoder.fitted(picture) for picture in drawings]
+    assert encoder.window
+    cut = [cut_out(picture, *encoder.window) for picture in drawings]
 
     # The library is needed no more: neither to prepare pictures nor to encode them.
     exact = encoder.exactly(drawings)
@@ -504,7 +506,7 @@ def test_the_library_does_it_all_where_cutting_ahead_gives_other_vectors(
         encoder = demo_pictures()
     picture = drawing(1)
 
-    assert encoder.fitted(picture) is picture
+    assert encoder.window is None
     assert float((encoder.encode_pictures([picture]) * encoder.exactly([picture])).sum()) > 0.999
     assert "encoding cut pictures is not used: mean cosine" in caplog.text
 
@@ -514,7 +516,7 @@ def test_the_library_prepares_pictures_for_a_model_that_is_no_clip() -> None:
 
     encoder = SentencePictures(Disagreeing([1.0, 0.0]))  # type: ignore[arg-type]
 
-    assert encoder.fitted(RED) is RED
+    assert encoder.window is None
 
 
 # Names

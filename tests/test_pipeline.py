@@ -5,9 +5,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import PIL.ImageFile
 import pytest
 from django.db import connection
 
@@ -322,14 +320,9 @@ def _no_memory(*arguments: object, **options: object) -> bytes:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(
-    ("where", "name"), [(adding, "read_picture"), (adding, "thumbnail"), (PIL.ImageFile.ImageFile, "load")]
-)
-def test_a_picture_for_which_the_memory_does_not_suffice_fails_alone(
-    monkeypatch: pytest.MonkeyPatch, where: Any, name: str
-) -> None:
+def test_a_picture_for_which_the_memory_does_not_suffice_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     shelf = Shelf(5)
-    once, work = [True], getattr(where, name)
+    once, work = [True], adding.prepare
 
     def fails_once(*arguments: object, **options: object) -> object:
         if once:
@@ -337,7 +330,7 @@ def test_a_picture_for_which_the_memory_does_not_suffice_fails_alone(
             raise MemoryError
         return work(*arguments, **options)
 
-    monkeypatch.setattr(where, name, fails_once)
+    monkeypatch.setattr(line, "prepare", fails_once)
 
     report = ingest(shelf)
 

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 from PIL import Image as PILImage
 
-from search import embedding
+from search import decoding, embedding
 from search.imaging import read_picture
 from search.ingestion import Details, add_picture
 from search.models import QueryPicture
@@ -99,7 +99,7 @@ def test_a_picture_that_is_forgotten_while_it_is_embedded_anew_is_still_searched
         QueryPicture.objects.all().delete()
         return read_picture(*args, **options)
 
-    monkeypatch.setattr(pictures, "read_picture", forgotten_meanwhile)
+    monkeypatch.setattr(decoding, "read_picture", forgotten_meanwhile)
     assert client.get(address).status_code == 200
 
 
@@ -124,7 +124,7 @@ def test_a_copy_scaled_to_half_finds_its_original_first(client: Client):
         (b"no picture at all", "not a picture"),
         (b"8BPS" + bytes(100), "Photoshop"),
         (picture_bytes(size=(640, 480))[:700], "cut short"),
-        (pixel_bomb(), "400 megapixels; the limit is 100"),
+        (pixel_bomb(), "400 megapixels; the limit is 50"),
     ],
     ids=["empty", "text", "format", "truncated", "bomb"],
 )

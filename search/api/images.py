@@ -14,7 +14,7 @@ from search.api.authentication import Session, Token, anybody, may_upload
 from search.api.errors import wrong_fields
 from search.api.parameters import Json, form
 from search.api.problems import Problem
-from search.api.receiving import read_file, refuse_other_bodies, refuse_wrong_fields
+from search.api.receiving import checked_file, refuse_other_bodies, refuse_wrong_fields
 from search.api.schemas import ImageDetails, problems
 from search.evaluation import calibrate_soon_if_due
 from search.forms import UploadForm
@@ -79,7 +79,7 @@ def add_image(request: HttpRequest, response: HttpResponse) -> Status[ImageDetai
     details = Details(**{name: sent.cleaned_data[name] for name in _DETAILS})
     uploader = request.user if request.user.is_authenticated else None
     try:
-        added = add_picture(read_file(sent.cleaned_data["pictures"][0]), details, uploader)
+        added = add_picture(checked_file(sent.cleaned_data["pictures"][0]), details, uploader)
     except DeletedPicture as problem:
         raise Problem(409, _("This picture can't be added."), str(problem), "deleted") from None
     if added.is_new:

@@ -1,6 +1,6 @@
 """One picture that a program sends in a form."""
 
-from typing import Any
+from typing import IO, Any
 
 from django.core.files.uploadedfile import UploadedFile
 from django.forms import BaseForm
@@ -35,8 +35,7 @@ def refuse_wrong_fields(form: BaseForm, *, also_called: str = "picture") -> None
         )
 
 
-def read_file(file: "UploadedFile[Any]") -> bytes:
-    """Return the bytes of a file. Raises UnreadableImage for one over the limit."""
+def checked_file(file: "UploadedFile[Any]") -> IO[bytes]:
+    """Return the file, still to be read. Raises UnreadableImage for one over the limit."""
     check_size(file)
-    data: bytes = file.read()
-    return data
+    return file

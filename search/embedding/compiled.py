@@ -124,14 +124,16 @@ class CompiledPictures(_Compiled):
         picture = PIL.Image.merge("RGB", [ramp, ramp.rotate(90), ramp.rotate(180)])
         return self.encode_pictures([picture])
 
-    def fitted(self, picture: Picture) -> Picture:
+    @property
+    def window(self) -> tuple[int, int, int] | None:
         assert self.about.window
-        return self.about.window.cut(picture)
+        return self.about.window.sizes
 
     def encode_pictures(self, pictures: Sequence[Picture]) -> Vectors:
         batches = [np.zeros((0, DIMENSIONS), dtype=np.float32)]
+        assert self.about.window
         for start in range(0, len(pictures), BATCH):
-            pixels = stacked([self.fitted(picture) for picture in pictures[start : start + BATCH]])
+            pixels = stacked([self.about.window.cut(picture) for picture in pictures[start : start + BATCH]])
             batches.append(self._computed({"pixels": pixels}))
         return unit_vectors(np.concatenate(batches), count=len(pictures), dimensions=DIMENSIONS)
 

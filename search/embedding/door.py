@@ -156,8 +156,9 @@ class Door(Generic[Encoder]):
 
 
 class PictureDoor(Door[PictureEncoder]):
-    def fitted(self, picture: Picture) -> Picture:
-        return self.encoder.fitted(picture)
+    @property
+    def window(self) -> tuple[int, int, int] | None:
+        return self.encoder.window
 
     def encode_pictures(self, pictures: Sequence[Picture]) -> Vectors:
         return self._encoded(lambda: self.encoder.encode_pictures(pictures), len(pictures))

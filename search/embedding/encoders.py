@@ -155,8 +155,9 @@ class SentencePictures(_Encoder):
             self._direct = None
             self._use_bfloat16_if_it_agrees(samples, exact)
 
-    def fitted(self, picture: Picture) -> Picture:
-        return self._direct[1].cut(picture) if self._direct else picture
+    @property
+    def window(self) -> tuple[int, int, int] | None:
+        return self._direct[1].sizes if self._direct else None
 
     def encode_pictures(self, pictures: Sequence[Picture]) -> Vectors:
         return self._encoded(pictures, half=self.half)

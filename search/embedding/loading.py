@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django.conf import settings
 
+from search import decoding
 from search.embedding import hardware, waiting
 from search.embedding.compiling import compiled_pictures, compiled_texts, is_decided
 from search.embedding.door import Door, PictureDoor, TextDoor
@@ -298,6 +299,7 @@ def start_serving() -> None:
     """Prepare a worker of a server: nobody waits for long, and the first search isn't the slow one."""
     hardware.take_one_thread_each()
     bound_waiting()
+    decoding.bound_waiting()
     warm_up()
 
 

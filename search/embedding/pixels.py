@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import PIL.Image
 
 from search.embedding.protocol import Picture
+from search.imaging import cut_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +23,12 @@ class Window:
 
     def cut(self, picture: Picture) -> Picture:
         """Return what the model sees of `picture`, upright and RGB. Cut once more, it stays as it is."""
-        width, height = picture.size
-        short = min(width, height)
-        if short != self.shortest:
-            # Rounded down, as the image processors of transformers do.
-            width, height = (max(1, int(self.shortest * length / short)) for length in (width, height))
-            picture = picture.resize((width, height), PIL.Image.Resampling(self.resample))
-        left, top = (width - self.side) // 2, (height - self.side) // 2
-        # Beyond the edges of a picture that is smaller than the square, this adds black, as the processors do.
-        return picture.crop((left, top, left + self.side, top + self.side))
+        return cut_out(picture, *self.sizes)
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """What `cut_out` takes, wherever it does that."""
+        return self.shortest, self.side, self.resample
 
 
 def stacked(pictures: Sequence[Picture]) -> npt.NDArray[np.uint8]:

@@ -15,8 +15,10 @@ class PictureEncoder(Protocol):
     def backend(self) -> str:
         """What computes the vectors, such as "torch float32": each row records it."""
 
-    def fitted(self, picture: Picture) -> Picture:
-        """Return `picture` as small as the model sees it, or as it is: any thread may do so ahead of encoding."""
+    @property
+    def window(self) -> tuple[int, int, int] | None:
+        """How `search.imaging.cut_out` makes a picture what the model sees of it, ahead of encoding; None where the
+        encoder does that itself."""
 
     def encode_pictures(self, pictures: Sequence[Picture]) -> Vectors:
         """Return unit vectors, float32, shape (len(pictures), 512), in the order given.

@@ -4,12 +4,12 @@ import random
 
 from django.db import DatabaseError
 
-from search import storage
+from search import decoding, storage
 from search.demo.captions import LANGUAGES, example_queries
 from search.demo.drawing import draw
 from search.demo.scenes import random_scene
 from search.embedding.protocol import Picture
-from search.imaging import UnreadableImage, read_picture
+from search.imaging import UnreadableImage
 from search.models import Image
 from search.query_bank import queries
 
@@ -44,7 +44,7 @@ def _of_the_collection(count: int) -> list[Picture]:
     for image_id in ids:
         try:
             data = storage.read(storage.rendition_key(image_id, storage.THUMBNAIL))
-            pictures.append(read_picture(data, max_pixels=10**7).picture)
+            pictures.append(decoding.read_picture(data, max_pixels=10**7).picture)
         except (storage.MissingObject, UnreadableImage):
             continue
         except storage.StorageUnavailable:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from search import decoding
 from search.demo.captions import LANGUAGES, caption
 from search.demo.drawing import draw
 from search.demo.figures import half_size_jpeg
@@ -22,7 +23,6 @@ from search.demo.scenes import Statement, pairs, random_scene
 from search.embedding import Picture, picture_encoder, text_encoder
 from search.evaluation.bank import bank_vectors
 from search.evaluation.levels import different, measure, nearest_other
-from search.imaging import read_picture
 from search.querying.relevance import Yardstick
 from search.vectors import Vectors
 
@@ -133,9 +133,8 @@ def photo_world(folder: Path) -> LabelledWorld:
     """
     with (folder / "index.tsv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
-    pictures = [
-        read_picture((folder / row["path"]).read_bytes(), max_pixels=10**8, at_least=448).picture for row in rows
-    ]
+    files = ((folder / row["path"]).read_bytes() for row in rows)
+    pictures = [decoding.read_picture(data, max_pixels=10**8, at_least=448).picture for data in files]
     names = [column for column in rows[0] if column.startswith("label_")]
     named = {name: [number for number, row in enumerate(rows) if row[name]] for name in names}
     texts = {name.removeprefix("label_"): [rows[number][name] for number in named[name]] for name in names}

@@ -1,7 +1,15 @@
 """Untrusted bytes -> an upright RGB picture, or UnreadableImage; and the small pictures made from it."""
 
-from search.imaging.derived import dominant_colour, placeholder, reduced, thumbnail
-from search.imaging.errors import Reason, UnreadableImage, memory_guarded, too_many_bytes
+from search.imaging.derived import (
+    ROUNDING,
+    cut_out,
+    dominant_colour,
+    placeholder,
+    reduced,
+    thumbnail,
+    touched_pixels,
+)
+from search.imaging.errors import Reason, UnreadableImage, memory_guarded, too_many_bytes, too_much_memory
 from search.imaging.formats import EXTENSIONS, FORMATS, RAW_EXTENSIONS, Format, recognised
 from search.imaging.palette import PALETTE, palette_colour
 from search.imaging.raw import embedded_jpeg
@@ -12,10 +20,12 @@ __all__ = [
     "FORMATS",
     "PALETTE",
     "RAW_EXTENSIONS",
+    "ROUNDING",
     "Format",
     "ReadPicture",
     "Reason",
     "UnreadableImage",
+    "cut_out",
     "dominant_colour",
     "embedded_jpeg",
     "memory_guarded",
@@ -26,4 +36,6 @@ __all__ = [
     "reduced",
     "thumbnail",
     "too_many_bytes",
+    "too_much_memory",
+    "touched_pixels",
 ]

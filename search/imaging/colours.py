@@ -106,6 +106,8 @@ def _converted(picture: Image.Image, profile: bytes) -> Image.Image:
             return picture
         target = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
         converted = ImageCms.profileToProfile(picture, source, target, outputMode="RGB")
+    except MemoryError:
+        raise
     except Exception:  # a broken profile must not cost the picture, whatever lcms makes of it
         return picture
     return picture if converted is None else converted

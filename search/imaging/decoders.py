@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import Path
 
 import PIL
-from PIL import Image, ImageFile
+from PIL import AvifImagePlugin, Image, ImageFile
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
@@ -121,6 +121,17 @@ _DECODERS: dict[str, type[ImageFile.ImageFile]] = {
     "BMP": BmpImageFile,
     "JP2": Jpeg2KImageFile,
 }
+
+
+def ready_decoders() -> None:
+    """Load all decoders now, and have each do with one thread: pictures are decoded as many at once as there are
+    cores, and each further thread takes memory of its own."""
+    from pillow_heif import options  # noqa: PLC0415
+
+    _heif_decoder()
+    _mute_libtiff()
+    options.DECODE_THREADS = 1
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
 
 def _heif_decoder() -> type[ImageFile.ImageFile]:

@@ -1,5 +1,6 @@
-"""What is shown in place of the full picture: thumbnail, blurry stand-in, dominant colour."""
+"""What is shown in place of the full picture: thumbnail, blurry stand-in, dominant colour; and parts of it."""
 
+import math
 from base64 import b64encode
 from io import BytesIO
 
@@ -44,6 +45,41 @@ def dominant_colour(picture: Image.Image) -> str:
     first = 3 * counts.index(max(counts))
     red, green, blue = (reduced.getpalette() or [])[first : first + 3]
     return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def cut_out(picture: Image.Image, shortest: int, side: int, resample: int) -> Image.Image:
+    """Return the middle square of `side` pixels of the picture, whose shorter side is scaled to `shortest` before.
+
+    Cut once more, it stays as it is.
+    """
+    width, height = picture.size
+    short = min(width, height)
+    if short != shortest:
+        # Rounded down, as the image processors of transformers do.
+        width, height = (max(1, int(shortest * length / short)) for length in (width, height))
+        picture = picture.resize((width, height), Image.Resampling(resample))
+    left, top = (width - side) // 2, (height - side) // 2
+    # Beyond the edges of a picture that is smaller than the square, this adds black, as the processors do.
+    return picture.crop((left, top, left + side, top + side))
+
+
+def touched_pixels(
+    size: tuple[int, int], left: float, top: float, width: float, height: float
+) -> tuple[int, int, int, int]:
+    """Return left, top, right and bottom of a rectangle, given in fractions of a picture of this size.
+
+    Every pixel that it touches belongs to it.
+    """
+    return (
+        math.floor(left * size[0] + ROUNDING),
+        math.floor(top * size[1] + ROUNDING),
+        min(size[0], math.ceil((left + width) * size[0] - ROUNDING)),
+        min(size[1], math.ceil((top + height) * size[1] - ROUNDING)),
+    )
+
+
+ROUNDING = 1e-6
+"""By how much fractions may be off."""
 
 
 def _shrunk(picture: Image.Image, longest: int) -> Image.Image:

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
-from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
+
+def _(message: str) -> str:
+    """Mark a text for translation, which is looked up when it is asked for: decoders do without Django."""
+    return message
 
 
 class Reason(StrEnum):
@@ -22,9 +24,12 @@ class Reason(StrEnum):
     NO_MEMORY = "no_memory"
     UNSUPPORTED = "unsupported"
     NO_FULL_SIZE = "no_full_size"
+    TOO_MUCH_MEMORY = "too_much_memory"
+    TOO_SLOW = "too_slow"
+    BROKE_OFF = "broke_off"
 
 
-_MESSAGES: dict[Reason, Promise] = {
+_MESSAGES: dict[Reason, str] = {
     Reason.EMPTY: _("This file is empty."),
     Reason.NOT_A_PICTURE: _("This file is not a picture."),
     Reason.WRONG_FORMAT: _(
@@ -38,6 +43,12 @@ _MESSAGES: dict[Reason, Promise] = {
     Reason.NO_MEMORY: _("There is not enough memory for this picture."),
     Reason.UNSUPPORTED: _("This picture is stored in a rare way that can't be read. Save it as JPEG or PNG."),
     Reason.NO_FULL_SIZE: _("This RAW file holds no full-size picture. Export it as JPEG or TIFF."),
+    Reason.TOO_MUCH_MEMORY: _(
+        "Opening this picture takes %(found)s MB of memory; the limit is %(limit)s. Save it as JPEG, or with fewer "
+        "pixels."
+    ),
+    Reason.TOO_SLOW: _("This picture takes too long to open. Save it as JPEG, or with fewer pixels."),
+    Reason.BROKE_OFF: _("This picture can't be read: its decoder broke off. Save it anew, as JPEG or PNG."),
 }
 
 
@@ -53,7 +64,17 @@ class UnreadableImage(Exception):
         self.figures = figures
 
     def __str__(self) -> str:
-        return str(_MESSAGES[self.code]) % self.figures
+        from django.utils.translation import gettext  # noqa: PLC0415 - not in decoders
+
+        return gettext(_MESSAGES[self.code]) % self.figures
+
+
+class NeedsMemory(Exception):
+    """A picture takes more memory than its decoder was given: `needed` bytes. Raised before it takes any of it."""
+
+    def __init__(self, needed: int) -> None:
+        super().__init__(f"{needed:,} bytes")
+        self.needed = needed
 
 
 @contextmanager
@@ -73,6 +94,11 @@ def too_many_pixels(width: int, height: int, limit: int) -> UnreadableImage:
 def too_many_bytes(found: int, limit: int) -> UnreadableImage:
     """The refusal of a file of at least `found` bytes where `limit` bytes are allowed."""
     return UnreadableImage(Reason.TOO_MANY_BYTES, found=_millions_up(found), limit=f"{limit / 1e6:,.10g}")
+
+
+def too_much_memory(found: int, limit: int) -> UnreadableImage:
+    """The refusal of a picture that takes `found` bytes of memory where `limit` bytes are allowed."""
+    return UnreadableImage(Reason.TOO_MUCH_MEMORY, found=f"{math.ceil(found / 1e6):,}", limit=f"{limit / 1e6:,.0f}")
 
 
 def _millions_up(count: int) -> str:

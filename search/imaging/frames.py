@@ -36,6 +36,8 @@ def first_shown(
             shown = draw()
             if not is_plain(shown):
                 return shown
+    except MemoryError:
+        raise
     except Exception:  # noqa: S110 - the end, or a broken frame: the first one is a picture all the same
         pass
     return picture

@@ -2,10 +2,8 @@
 
 import math
 import re
-import threading
 import warnings
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from io import SEEK_END
 from pathlib import Path
@@ -15,19 +13,13 @@ from PIL import Image, ImageFile
 
 from search.imaging.colours import to_srgb
 from search.imaging.decoders import Source, decode_smaller, mended, opened, orientation_of, prepared
-from search.imaging.errors import Reason, UnreadableImage, too_many_bytes, too_many_pixels
+from search.imaging.errors import NeedsMemory, Reason, UnreadableImage, too_many_bytes, too_many_pixels
 from search.imaging.exif import UPRIGHT
 from search.imaging.formats import is_cut_short, recognised
 from search.imaging.frames import first_shown
+from search.imaging.needs import bytes_for_canvas, bytes_for_whole, bytes_needed
 from search.imaging.raw import embedded_jpeg
 from search.imaging.scans import ended, refuse_endless_scans
-
-LARGE = 24_000_000
-"""Pixels from which only a few pictures are decoded at once: one of 100 megapixels takes up to 800 MB meanwhile."""
-_LARGE_AT_ONCE = threading.BoundedSemaphore(2)
-_LARGE_JPEG_2000 = LARGE // 4
-_ONE_AT_ONCE = threading.Lock()
-"""OpenJPEG takes 18 bytes a pixel, 1.2 GB for 63 megapixels, where it can't decode them smaller."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +44,7 @@ def read_picture(
     max_bytes: int | None = None,
     at_least: int | None = None,
     longer_at_least: int = 1,
+    memory: int | None = None,
 ) -> ReadPicture:
     """Decode `source`, which is trusted in nothing.
 
@@ -60,13 +53,17 @@ def read_picture(
     size, which is much quicker; a JPEG 2000 likewise.
 
     Raises UnreadableImage for anything that is wrong with the file, before decoding where it has more than
-    `max_pixels` pixels or `max_bytes` bytes. An OSError in reading the source itself rises as it is.
+    `max_pixels` pixels or `max_bytes` bytes; NeedsMemory, before decoding, where it would take more than `memory`
+    bytes. An OSError in reading the source itself rises as it is.
     """
     data = _contents(source, max_bytes)
     name = recognised(data)
     _mute_decoders()
+    least = (at_least, longer_at_least) if at_least else None
     try:
-        return _decoded(data, name, max_pixels, (at_least, longer_at_least) if at_least else None)
+        return _decoded(data, name, _Bounds(max_pixels, least, memory))
+    except NeedsMemory:
+        raise
     except UnreadableImage as error:
         if error.code in (Reason.DAMAGED, Reason.NO_FULL_SIZE) and name in _POINTING and is_cut_short(data, name):
             raise UnreadableImage(Reason.TRUNCATED) from error
@@ -105,40 +102,56 @@ def _contents(source: bytes | IO[bytes] | Path, max_bytes: int | None) -> bytes:
     return data
 
 
-def _decoded(data: bytes, format: str, max_pixels: int, least: tuple[int, int] | None) -> ReadPicture:
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """What a picture may have and take, and what must stay of it: its shorter and longer side at least."""
+
+    max_pixels: int
+    least: tuple[int, int] | None
+    memory: int | None
+
+    def allow(self, needed: int) -> None:
+        """Raise NeedsMemory where that is more than there may be."""
+        if self.memory is not None and needed > self.memory:
+            raise NeedsMemory(needed)
+
+
+def _decoded(data: bytes, format: str, bounds: _Bounds) -> ReadPicture:
     if format == "RAW":
         jpeg = embedded_jpeg(data)
         source = Source("JPEG", data[jpeg.start : jpeg.end], orientation=jpeg.orientation)
     else:
-        source = prepared(data, format, max_pixels)
+        source = prepared(data, format, bounds.max_pixels)
+    bounds.allow(bytes_for_canvas(source))
     try:
-        return replace(_drawn(source, max_pixels, least), format=format)
+        return replace(_drawn(source, bounds), format=format)
     except OSError as error:
         if source.format != "JPEG" or "truncated" not in str(error):
             raise
-        whole = ended(source.data, lambda file: _turn(file, source))
-        return replace(_drawn(replace(source, data=whole), max_pixels, least), format=format)
+        whole = ended(source.data, lambda file: bounds.allow(bytes_for_whole(file, source)))
+        return replace(_drawn(replace(source, data=whole), bounds), format=format)
 
 
-def _drawn(source: Source, max_pixels: int, least: tuple[int, int] | None) -> ReadPicture:
+def _drawn(source: Source, bounds: _Bounds) -> ReadPicture:
+    max_pixels, least = bounds.max_pixels, bounds.least
     with opened(source) as file:
         width, height = _allowed_size(file, max_pixels)
         if source.format == "JPEG":
             refuse_endless_scans(source.data, start=file.fp.tell() if file.fp else 0)
         if least:
             decode_smaller(file, source, _least_side(file.size, least))
-        with _turn(file, source):
-            draw = _drawing(file, source, max_pixels)
-            picture = first_shown(file, source.data, draw, max_pixels) if source.format in _MOVING else draw()
-            if source.format not in ("JPEG", "JP2"):
-                # libheif may find that the header was wrong; a later frame may reach beyond those before it.
-                width, height = picture.size
-            picture = _reduced(picture, least)
-            # After the pixels, because the EXIF block of a PNG may stand behind them.
-            orientation = orientation_of(file, source)
-            if orientation in UPRIGHT:
-                picture = picture.transpose(UPRIGHT[orientation])
-            picture = _bare(picture)
+        bounds.allow(bytes_needed(file, source, (width, height), is_whole=not least))
+        draw = _drawing(file, source, max_pixels)
+        picture = first_shown(file, source.data, draw, max_pixels) if source.format in _MOVING else draw()
+        if source.format not in ("JPEG", "JP2"):
+            # libheif may find that the header was wrong; a later frame may reach beyond those before it.
+            width, height = picture.size
+        picture = _reduced(picture, least)
+        # After the pixels, because the EXIF block of a PNG may stand behind them.
+        orientation = orientation_of(file, source)
+        if orientation in UPRIGHT:
+            picture = picture.transpose(UPRIGHT[orientation])
+        picture = _bare(picture)
     if orientation >= 5:
         width, height = height, width
     return ReadPicture(picture, width, height, source.format)
@@ -156,16 +169,6 @@ def _drawing(file: ImageFile.ImageFile, source: Source, max_pixels: int) -> Call
         return to_srgb(mended(file, source))
 
     return draw
-
-
-def _turn(file: ImageFile.ImageFile, source: Source) -> AbstractContextManager[object]:
-    """Wait for one's turn where a picture is large."""
-    pixels = file.width * file.height
-    if source.format == "JP2":
-        # Its decoder has the smaller size only after decoding.
-        halvings = file.reduce if isinstance(file.reduce, int) else 0
-        return _ONE_AT_ONCE if pixels >> 2 * halvings > _LARGE_JPEG_2000 else nullcontext()
-    return _LARGE_AT_ONCE if pixels > LARGE else nullcontext()
 
 
 def _least_side(size: tuple[int, int], least: tuple[int, int]) -> int:

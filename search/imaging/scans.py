@@ -7,14 +7,13 @@ short as 139 bytes, and each goes over the whole picture: at 100 megapixels, a m
 import re
 import zlib
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from io import BytesIO
 
 from PIL.JpegImagePlugin import JpegImageFile
 
 from search.imaging.errors import Reason, UnreadableImage
 
-Turn = Callable[[JpegImageFile], AbstractContextManager[object]]
+Allow = Callable[[JpegImageFile], None]
 _MOST = 100
 _SOS, _EOI = 0xDA, 0xD9
 _MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
@@ -34,16 +33,16 @@ def refuse_endless_scans(data: bytes, start: int) -> None:
         position = match.end() + length
 
 
-def ended(data: bytes, turn: Turn) -> bytes:
+def ended(data: bytes, allow: Allow) -> bytes:
     """Return a JPEG that lacks its end mark with one. Raises UnreadableImage where samples are missing too.
 
     The decoder doesn't tell whether it had all it needed, and draws grey where not. So the picture is decoded with
-    other samples behind the last: where they change nothing, none is missing. `turn` is held meanwhile.
+    other samples behind the last: where they change nothing, none is missing. `allow` is asked before, and may raise.
     """
     whole = data + b"\xff\xd9"
     # Any marker in the last scan ends it, and what follows it is not looked at.
     stopped = _MARKER.search(data, data.rfind(b"\xff\xda") + 2)
-    if stopped or _checksum(whole, turn) != _checksum(data + _OTHER + b"\xff\xd9", turn):
+    if stopped or _checksum(whole, allow) != _checksum(data + _OTHER + b"\xff\xd9", allow):
         raise UnreadableImage(Reason.TRUNCATED)
     return whole
 
@@ -53,8 +52,9 @@ _OTHER = bytes((7 * number * number + 3 * number) % 251 for number in range(4096
 _ROWS = 512
 
 
-def _checksum(data: bytes, turn: Turn) -> int:
-    with JpegImageFile(BytesIO(data)) as file, turn(file):
+def _checksum(data: bytes, allow: Allow) -> int:
+    with JpegImageFile(BytesIO(data)) as file:
+        allow(file)
         file.load()
         checksum = 0
         for top in range(0, file.height, _ROWS):

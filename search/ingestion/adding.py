@@ -2,25 +2,17 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import Error
 from django.utils.translation import gettext as _
 
-from search import storage
+from search import decoding, storage
+from search.decoding import Source, size_of
 from search.embedding import Picture, active_model, picture_encoder
-from search.imaging import (
-    FORMATS,
-    ReadPicture,
-    dominant_colour,
-    memory_guarded,
-    placeholder,
-    read_picture,
-    reduced,
-    thumbnail,
-)
+from search.imaging import FORMATS, ReadPicture
 from search.ingestion.deleting import deleted_before, objects_held, owe, remove_orphans
 from search.ingestion.items import Details
 from search.ingestion.restoring import known_rows, note_moved, restore
@@ -40,12 +32,13 @@ MODEL_SIDE = 224
 class Prepared:
     """A picture whose row lacks the vector only, and the objects that are to be stored before it.
 
-    `picture` is what the model is to see; `original` is empty where the original stays elsewhere.
+    `picture` is what the model is to see, None where that is left to others; `original` is empty where the original
+    stays elsewhere.
     """
 
     image: Image
-    picture: Picture = field(repr=False)
-    original: bytes = field(repr=False)
+    picture: Picture | None = field(repr=False)
+    original: Source = field(repr=False)
     thumbnail: bytes = field(repr=False)
 
     def store(self) -> None:
@@ -71,44 +64,70 @@ class Added:
     is_new: bool
 
 
-def read_for_model(data: bytes) -> ReadPicture:
-    """Decode `data` as far as the model and the thumbnail need it. Raises UnreadableImage.
+def read_for_model(
+    source: Source,
+    *,
+    megapixels: int | None = None,
+    window: Sequence[int] | None = None,
+    of_collection: bool = False,
+) -> ReadPicture:
+    """Decode a file as far as the model and the thumbnail need it, cut where the model's `window` is known.
+
+    It may have UPLOAD_MAX_MEGAPIXELS, or as many as are given. Raises UnreadableImage, and decoding.Busy.
 
     Vectors of such pictures and of whole ones have a cosine of 0.99998, and neighbours that agree by 0.99: `ViT-B/32`,
     photos of 1600x1200 pixels.
     """
-    read = read_picture(
-        data,
-        max_pixels=settings.UPLOAD_MAX_MEGAPIXELS * 1_000_000,
-        at_least=MODEL_SIDE,
-        longer_at_least=storage.THUMBNAIL,
+    return decoding.picture_for_model(
+        source,
+        max_pixels=(megapixels or settings.UPLOAD_MAX_MEGAPIXELS) * 1_000_000,
+        side=MODEL_SIDE,
+        longest=storage.THUMBNAIL,
+        window=window,
+        of_collection=of_collection,
     )
-    with memory_guarded():
-        return replace(read, picture=reduced(read.picture, storage.THUMBNAIL, shorter=MODEL_SIDE))
+
+
+def read_to_search(source: Source) -> ReadPicture:
+    """Decode a file that is only searched by. Raises UnreadableImage, and decoding.Busy."""
+    return read_for_model(source, megapixels=min(settings.UPLOAD_MAX_MEGAPIXELS, settings.SEARCH_MAX_MEGAPIXELS))
 
 
 def prepare(
-    data: bytes, details: Details, *, image_id: uuid.UUID, uploader: "User | None" = None, location: str = ""
+    source: Source,
+    details: Details,
+    *,
+    image_id: uuid.UUID,
+    uploader: "User | None" = None,
+    location: str = "",
+    window: Sequence[int] | None = None,
+    with_picture: bool = True,
 ) -> Prepared:
-    """Decode a picture and fill in its row; with a `location` the original stays there. Raises UnreadableImage."""
-    with memory_guarded():
-        return _prepared(data, details, image_id, uploader, location)
+    """Decode a picture and fill in its row; with a `location` the original stays there.
 
-
-def _prepared(data: bytes, details: Details, image_id: uuid.UUID, uploader: "User | None", location: str) -> Prepared:
-    read = read_for_model(data)
+    What the model is to see is cut where its `window` is known, and left out where it is not wanted. Raises
+    UnreadableImage, and decoding.Busy.
+    """
+    found = decoding.prepared_picture(
+        source,
+        max_pixels=settings.UPLOAD_MAX_MEGAPIXELS * 1_000_000,
+        side=MODEL_SIDE,
+        longest=storage.THUMBNAIL,
+        window=window,
+        with_picture=with_picture,
+    )
     image = Image(
         id=image_id,
         embedding_backend="",
         embedding_failure="",
         uploader=uploader,
         original_location=location,
-        format=read.format,
-        width=read.width,
-        height=read.height,
-        byte_size=len(data),
-        dominant_colour=dominant_colour(read.picture),
-        placeholder=placeholder(read.picture),
+        format=found.format,
+        width=found.width,
+        height=found.height,
+        byte_size=size_of(source),
+        dominant_colour=found.dominant_colour,
+        placeholder=found.placeholder,
         title=details.title,
         description=details.description,
         tags=list(details.tags),
@@ -116,38 +135,37 @@ def _prepared(data: bytes, details: Details, image_id: uuid.UUID, uploader: "Use
         licence=details.licence,
         source_link=details.source_link,
     )
-    small = thumbnail(read.picture, storage.THUMBNAIL)
-    return Prepared(image, read.picture, b"" if location else data, small)
+    return Prepared(image, found.picture, b"" if location else source, found.thumbnail)
 
 
 def embed(prepared: Sequence[Prepared]) -> None:
     """Give rows that are to be written their vectors. Raises ModelUnavailable and WrongVectors."""
     encoder = picture_encoder()
-    vectors = encoder.encode_pictures([one.picture for one in prepared])
+    vectors = encoder.encode_pictures([one.picture for one in prepared if one.picture])
     for one, vector in zip(prepared, vectors, strict=True):
         one.image.embedding, one.image.embedding_model = vector, active_model()
         one.image.embedding_backend = encoder.backend
 
 
-def add_picture(data: bytes, details: Details, uploader: "User | None") -> Added:
+def add_picture(source: Source, details: Details, uploader: "User | None") -> Added:
     """Add one uploaded picture; it is found by the next search.
 
     The same bytes again change nothing, but bring back what is missing of the original and the thumbnail. What was
     deleted is added again for curators alone.
-    Raises UnreadableImage, DeletedPicture, StorageUnavailable, ModelUnavailable and WrongVectors.
+    Raises UnreadableImage, DeletedPicture, decoding.Busy, StorageUnavailable, ModelUnavailable and WrongVectors.
     """
-    image_id = content_id(data)
+    image_id = content_id(source)
     if known([image_id]):
         with objects_held([image_id]):
-            _restore(image_id, data)
+            _restore(image_id, source)
             there = Image.objects.filter(pk=image_id).first()
         if there:
             return Added(there, is_new=False)
     again = _is_curator(uploader)
     if not again and deleted_before([image_id]):
         raise DeletedPicture
-    picture_encoder()  # which is wanted first: a picture takes long to decode
-    prepared = prepare(data, details, image_id=image_id, uploader=uploader)
+    window = picture_encoder().window  # which is wanted first: a picture takes long to decode
+    prepared = prepare(source, details, image_id=image_id, uploader=uploader, window=window)
     embed([prepared])  # before anything is stored: it may fail
     is_new = not Image.objects.filter(pk=image_id).exists()
     try:
@@ -171,8 +189,8 @@ def _is_curator(user: "User | None") -> bool:
     return user.has_perm("search.change_image") or user.has_perm("search.delete_image")
 
 
-def _restore(image_id: uuid.UUID, data: bytes) -> None:
+def _restore(image_id: uuid.UUID, source: Source) -> None:
     for row in known_rows([image_id]).values():
-        restored = restore(row, data)
+        restored = restore(row, source)
         if restored.moved is not None:
             note_moved(row, restored.moved)

@@ -203,18 +203,18 @@ class Line:
         if self.is_stopping:
             return self._ends(passage, State.DROPPED)
         assert passage.image_id
+        is_to_be_seen = not (self._dry or self._enqueue)
         passage.prepared = prepare(
             passage.data,
             self._details(passage.item),
             image_id=passage.image_id,
             location=passage.item.original_location,
+            # Cut by the many processes that decode, and not in the one that encodes.
+            window=picture_encoder().window if is_to_be_seen else None,
+            with_picture=is_to_be_seen,
         )
         if self._dry:
             return self._ends(passage, State.DONE)
-        if not self._enqueue:
-            # Here, where many threads are, and not in the one that encodes.
-            fitted = picture_encoder().fitted(passage.prepared.picture)
-            passage.prepared = replace(passage.prepared, picture=fitted)
         needed = _picture_bytes(passage.prepared)
         self._picture_bytes.take(needed)
         passage.picture_bytes = needed
@@ -266,4 +266,6 @@ class Line:
 
 
 def _picture_bytes(prepared: Prepared) -> int:
+    if prepared.picture is None:
+        return 0
     return 4 * prepared.picture.width * prepared.picture.height  # Pillow keeps RGB in four bytes

@@ -17,6 +17,7 @@ from contextlib import ExitStack
 
 from django.db import Error
 
+from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable, picture_encoder
 from search.ingestion.deleting import deleted_before, hold_off, let_go, owe, remove_orphans, settle_what_was_held
 from search.ingestion.index_building import IndexDuringLoad
@@ -303,7 +304,7 @@ def ingest(
     needed: objects and rows are made, and the rows wait for their vectors. Ctrl-C or SIGTERM ends it when the pictures
     at hand are written. The source is iterated in another thread, and the items read in several.
 
-    Raises ModelUnavailable and StorageUnavailable; run again, it goes on where it stopped.
+    Raises ModelUnavailable, StorageUnavailable and NoDecoder; run again, it goes on where it stopped.
     """
     with ExitStack() as stack:
         if not dry_run:
@@ -314,7 +315,7 @@ def ingest(
         try:
             with stopping_in_order(run.line.stop):
                 run.direct()
-        except (ModelUnavailable, StorageUnavailable, Error) as error:
+        except (ModelUnavailable, StorageUnavailable, NoDecoder, Error) as error:
             run.has_no_room = bool(no_room(error))
             if run.done and not isinstance(error, Error):
                 run.write()

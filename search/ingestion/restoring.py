@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 
-from search import storage
-from search.imaging import FORMATS, memory_guarded, read_picture, thumbnail
+from search import decoding, storage
+from search.decoding import Source, size_of
+from search.imaging import FORMATS
 from search.models import Image, Origin
 from search.models.ingestion import origin_id
 
@@ -59,12 +60,12 @@ def is_whole(known: Known, location: str) -> bool:
     return bool(storage.size_of(storage.original_key(known.image_id)))
 
 
-def restore(known: Known, data: bytes, location: str = "") -> Restored:
+def restore(known: Known, data: Source, location: str = "") -> Restored:
     """Store what is missing of a picture whose bytes are `data`, met at `location` or else to be copied.
 
     An original that is with us stays so; one that is not is copied, or noted at `location` where it is gone from
     where it was. The caller holds deletions off, and writes down what has `moved`.
-    Raises StorageUnavailable and UnreadableImage.
+    Raises StorageUnavailable, UnreadableImage and decoding.Busy.
     """
     small = storage.rendition_key(known.image_id, storage.THUMBNAIL)
     lacks_thumbnail = not storage.size_of(small)
@@ -73,7 +74,7 @@ def restore(known: Known, data: bytes, location: str = "") -> Restored:
     if known.original_location:
         is_right, was_lost = _stays(known, location), False
     else:
-        is_right = storage.size_of(storage.original_key(known.image_id)) == len(data)
+        is_right = storage.size_of(storage.original_key(known.image_id)) == size_of(data)
         was_lost = not is_right
     if is_right:
         return Restored(lacks_thumbnail)
@@ -101,9 +102,14 @@ def _is_still_there(known: Known) -> bool:
     return version is not None and origin_id(known.original_location, version) in known.origins
 
 
-def _thumbnail(known: Known, data: bytes) -> bytes:
+def _thumbnail(known: Known, data: Source) -> bytes:
     # What is in the collection was allowed once.
     most = max(settings.UPLOAD_MAX_MEGAPIXELS * 1_000_000, known.pixels)
-    read = read_picture(data, max_pixels=most, at_least=1, longer_at_least=storage.THUMBNAIL)
-    with memory_guarded():
-        return thumbnail(read.picture, storage.THUMBNAIL)
+    return decoding.small_copy(
+        data,
+        max_pixels=most,
+        at_least=1,
+        longer_at_least=storage.THUMBNAIL,
+        longest=storage.THUMBNAIL,
+        of_collection=True,
+    )

@@ -12,6 +12,7 @@ from django.db import InterfaceError, InternalError, OperationalError, connectio
 
 from imagesearch.machine import core_count
 from search import foreign, storage
+from search.decoding import NoDecoder
 from search.embedding import Picture, picture_encoder
 from search.imaging import UnreadableImage, memory_guarded
 from search.ingestion.adding import read_for_model
@@ -43,7 +44,7 @@ FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 LOST_DATABASE = (OperationalError, InterfaceError, InternalError)
 """What a connection raises that broke: the last one where the database ended the transaction of a claim."""
 
-_OUTAGES = (storage.StorageUnavailable, *LOST_DATABASE)
+_OUTAGES = (storage.StorageUnavailable, NoDecoder, *LOST_DATABASE)
 
 
 class _Reach:
@@ -116,7 +117,8 @@ class Worker:
         Much that waits is written without the index of the vectors, which is then built at the end by whoever holds
         its lock: one of all the processes, or whichever ends next where that one was killed or told to stop.
 
-        Raises ModelUnavailable, StorageUnavailable and what is in LOST_DATABASE; what it had claimed is then free.
+        Raises ModelUnavailable, StorageUnavailable, NoDecoder and what is in LOST_DATABASE; what it had claimed is
+        then free.
         """
         before = self.report.added
         # Its lock belongs to the connection of this thread, which all others leave alone.
@@ -242,7 +244,9 @@ class Worker:
         def read(image: Image) -> Picture | str:
             try:
                 with memory_guarded():
-                    return picture_encoder().fitted(read_for_model(self._reach.read(image)).picture)
+                    window = picture_encoder().window
+                    data = self._reach.read(image)
+                    return read_for_model(data, window=window, of_collection=True).picture
             except (UnreadableImage, storage.MissingObject) as error:
                 return str(error)
             except storage.UnreachableOriginal as error:

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 
 from django.core.management.base import CommandError, OutputWrapper
 
+from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable
 from search.ingestion import Report
 from search.ingestion.stopping import Stop, stopping_in_order
@@ -42,7 +43,7 @@ def failures_told() -> Iterator[None]:
     """Raise CommandError for a model or a storage that is not there, and for Ctrl-C."""
     try:
         yield
-    except (ModelUnavailable, StorageUnavailable) as error:
+    except (ModelUnavailable, StorageUnavailable, NoDecoder) as error:
         raise CommandError(str(error)) from error
     except KeyboardInterrupt:
         raise CommandError("Stopped. What was written stays; run the same command again to go on.") from None

@@ -8,6 +8,7 @@ import psycopg
 from django.core.management.base import CommandError, OutputWrapper
 from django.db import connection
 
+from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable
 from search.ingestion import LOST_DATABASE, FolderWatch, Metadata, Report, Rules, ingest, watched_source
 from search.ingestion.sources.names import not_read
@@ -16,7 +17,7 @@ from search.management.embedding import stopped_by_signals
 from search.management.telling import tell
 from search.storage import StorageUnavailable
 
-_OUTAGES = (StorageUnavailable, psycopg.OperationalError, *LOST_DATABASE)
+_OUTAGES = (StorageUnavailable, NoDecoder, psycopg.OperationalError, *LOST_DATABASE)
 LOOK_EVERY = 5.0
 """Seconds between two looks, at least."""
 _REST = 10

@@ -4,7 +4,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Collection
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
@@ -48,12 +48,20 @@ class PaletteField(models.CharField):  # type: ignore[type-arg]
         return name
 
 
-def content_id(data: bytes) -> uuid.UUID:
-    """Return the id of the image whose uploaded bytes are `data`.
+def content_id(*parts: bytes | IO[bytes]) -> uuid.UUID:
+    """Return the id of the image whose uploaded bytes these are, one part after the other; files are read by pieces.
 
     The first 122 bits of the SHA-256, marked as a UUID of version 8 (RFC 9562, section 5.8: "custom").
     """
-    number = int.from_bytes(hashlib.sha256(data).digest()[:16])
+    found = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, bytes):
+            found.update(part)
+        else:
+            part.seek(0)
+            while piece := part.read(1 << 18):
+                found.update(piece)
+    number = int.from_bytes(found.digest()[:16])
     number = number & ~(0xF << 76) | 0x8 << 76
     number = number & ~(0x3 << 62) | 0x2 << 62
     return uuid.UUID(int=number)

@@ -8,8 +8,10 @@ from django.db import IntegrityError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from search import decoding
+from search.decoding import Source
 from search.embedding import Picture, active_model, picture_encoder
-from search.imaging import read_picture, thumbnail
+from search.imaging import thumbnail
 from search.models import Image, QueryPicture
 from search.models.image import content_id
 from search.monitoring import recording
@@ -20,7 +22,7 @@ LONGEST = 448
 """Longest side in pixels of what is kept: twice what the models see."""
 
 
-def remember_picture(data: bytes, picture: Picture, *, part_of: Image | None = None) -> uuid.UUID:
+def remember_picture(source: Source, picture: Picture, *, part_of: Image | None = None) -> uuid.UUID:
     """Embed and keep a picture; return the token that `?picture=` takes. Raises ModelUnavailable.
 
     What was cut out of an image is kept no longer than the image is shown. Raises NoSuchQuery where that was deleted
@@ -30,7 +32,7 @@ def remember_picture(data: bytes, picture: Picture, *, part_of: Image | None = N
     and the address of an image, hidden ones too, does not lead to the copy that somebody searched by.
     """
     QueryPicture.forget_old()
-    token = content_id(settings.SECRET_KEY.encode() + data)
+    token = content_id(settings.SECRET_KEY.encode(), source)
     kept = QueryPicture.kept().filter(pk=token, embedding_model=active_model())
     is_known = bool(kept.update(created=timezone.now()))
     recording.looked_up("query pictures", found=is_known)
@@ -63,7 +65,7 @@ def picture_vector(token: uuid.UUID) -> Vector:
         raise NoSuchQuery(_("The picture of this search is not kept any more. Show it again to search by it."))
     if kept.embedding_model != active_model():
         # The model has changed since: the rendition that was kept is what can be embedded anew.
-        picture = read_picture(bytes(kept.rendition), max_pixels=LONGEST * LONGEST).picture
+        picture = decoding.read_picture(bytes(kept.rendition), max_pixels=LONGEST * LONGEST).picture
         kept.embedding = _encoded(picture)
         # Not save(): it fails where the picture was forgotten meanwhile.
         QueryPicture.objects.filter(pk=token).update(embedding=kept.embedding, embedding_model=active_model())

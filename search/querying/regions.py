@@ -6,15 +6,14 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from search import storage
+from search import decoding, storage
 from search.embedding import Picture
-from search.imaging import read_picture
+from search.imaging import ROUNDING, touched_pixels
 from search.models import Image
 from search.querying.pictures import LONGEST, remember_picture
 
 LEAST_SIDE = 16
 """Pixels of the image that a region has at least each way: of fewer, no model sees what they show."""
-_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +31,12 @@ class Region:
         return (
             min(self.left, self.top) >= 0
             and min(self.width, self.height) > 0
-            and max(self.left + self.width, self.top + self.height) <= 1 + _ROUNDING
+            and max(self.left + self.width, self.top + self.height) <= 1 + ROUNDING
         )
 
     def pixels_of(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Return left, top, right and bottom in a picture of this size; every pixel that is touched belongs to it."""
-        return (
-            math.floor(self.left * width + _ROUNDING),
-            math.floor(self.top * height + _ROUNDING),
-            min(width, math.ceil((self.left + self.width) * width - _ROUNDING)),
-            min(height, math.ceil((self.top + self.height) * height - _ROUNDING)),
-        )
+        return touched_pixels((width, height), self.left, self.top, self.width, self.height)
 
     def is_large_enough(self, width: int, height: int) -> bool:
         left, top, right, bottom = self.pixels_of(width, height)
@@ -63,9 +57,10 @@ def remember_region(image: Image, region: Region) -> uuid.UUID:
 def _cut_out(image: Image, region: Region) -> Picture:
     """Return the region from the original, decoded no larger than the model can use."""
     shorter_side = min(region.width * image.width, region.height * image.height)
-    picture = read_picture(
+    return decoding.read_picture(
         storage.read_original(image),
         max_pixels=max(settings.UPLOAD_MAX_MEGAPIXELS * 1_000_000, image.width * image.height),
         at_least=math.ceil(LONGEST * min(image.width, image.height) / shorter_side),
+        region=(region.left, region.top, region.width, region.height),
+        of_collection=True,
     ).picture
-    return picture.crop(region.pixels_of(*picture.size))

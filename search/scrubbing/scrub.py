@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from io import BytesIO
 
-from search.imaging import FORMATS, embedded_jpeg, read_picture
+from search.decoding import drawn_anew
+from search.imaging import FORMATS, embedded_jpeg
 from search.scrubbing import gif, jpeg, png, webp
 from search.scrubbing.container import Malformed
 
-_MAX_JPEG_SIDE = 65_500
 #: Pillow's own ceiling. What was let in at upload must stay downloadable after the limit for uploads is lowered.
 _MAX_PIXELS = 178_956_970
 
@@ -58,11 +57,5 @@ def _camera_jpeg(data: bytes, max_pixels: int) -> Scrubbed:
 
 
 def _drawn_anew(data: bytes, *, lossless: bool, max_pixels: int) -> Scrubbed:
-    picture = read_picture(data, max_pixels=max_pixels).picture
-    output = BytesIO()
-    if lossless or max(picture.size) > _MAX_JPEG_SIDE:
-        picture.save(output, "PNG", optimize=False)
-        return Scrubbed(output.getvalue(), *FORMATS["PNG"])
-    # No chroma subsampling: at this quality it is the loss that one sees.
-    picture.save(output, "JPEG", quality=95, subsampling="4:4:4")
-    return Scrubbed(output.getvalue(), *FORMATS["JPEG"])
+    drawn, kind = drawn_anew(data, lossless=lossless, max_pixels=max_pixels)
+    return Scrubbed(drawn, *FORMATS[kind])

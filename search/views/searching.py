@@ -13,10 +13,11 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 
+from search.decoding import Source
 from search.fetching import RefusedAddress, fetch_picture, may_search_by_address
 from search.forms import PictureForm, check_size
 from search.imaging import Reason, UnreadableImage
-from search.ingestion.adding import read_for_model
+from search.ingestion.adding import read_to_search
 from search.limits.searches import count_search
 from search.models import QueryPicture
 from search.querying import BadQuery, Kind, NoSuchQuery, Part, SearchQuery, example_queries, find, remember_picture
@@ -62,12 +63,12 @@ def search_by_picture(request: HttpRequest) -> HttpResponse:
         return search_page(request, status=400, problem=form.errors["picture"][0])
     file = form.cleaned_data["picture"]
 
-    def read() -> bytes:
+    def checked() -> Source:
         check_size(file)
-        data: bytes = file.read()
-        return data
+        source: Source = file
+        return source
 
-    return _search_also_by(request, read)
+    return _search_also_by(request, checked)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -82,13 +83,13 @@ def search_by_address(request: HttpRequest) -> HttpResponse:
     return _search_also_by(request, lambda: fetch_picture(request.POST.get("url", "")))
 
 
-def _search_also_by(request: HttpRequest, read: Callable[[], bytes]) -> HttpResponse:
-    """Lead to the search that the form was sent from, and by the picture that `read` returns besides."""
+def _search_also_by(request: HttpRequest, source_of: Callable[[], Source]) -> HttpResponse:
+    """Lead to the search that the form was sent from, and by the picture that `source_of` returns besides."""
     present = SearchQuery()
     try:
         present = SearchQuery.from_params(request.POST)
-        data = read()
-        token = remember_picture(data, read_for_model(data).picture)
+        source = source_of()
+        token = remember_picture(source, read_to_search(source).picture)
         query = present.with_part(Part(Kind.PICTURE, token))
     except (BadQuery, RefusedAddress, UnreadableImage) as problem:
         return search_page(request, status=_status(request, problem), problem=str(problem), query=present)

@@ -67,7 +67,7 @@ def _add(file: "UploadedFile[Any]", details: Details, user: "User | None") -> Ou
     name = file.name or ""
     try:
         check_size(file)
-        return Outcome(name, added=add_picture(file.read(), details, user))
+        return Outcome(name, added=add_picture(file, details, user))
     except UnreadableImage as problem:
         return Outcome(name, refused=str(problem), too_large=problem.code is Reason.TOO_MANY_BYTES)
     except DeletedPicture as problem:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable
 from search.ingestion import Choices, Metadata, MetadataError, Report, Rules, ingest, open_source, read_metadata
 from search.ingestion.metadata import clean_tags
@@ -148,7 +149,7 @@ class Command(CollectionCommand):
                     again=options["again"],
                     progress=progress,
                 )
-        except (ModelUnavailable, StorageUnavailable) as error:
+        except (ModelUnavailable, StorageUnavailable, NoDecoder) as error:
             self._added_before += so_far.added
             raise CommandError(f"{error}\n{GO_ON}") from error
         except KeyboardInterrupt:

@@ -1,0 +1,32 @@
+"""The room through which all bytes that show a picture go: decoder processes look at them, never the one that asks.
+
+A library that decodes pictures may be broken off, hang or take all memory over a file that a stranger made. So this is
+done by processes that can do nothing else (search.imaging.child): what goes wrong there costs that file alone.
+"""
+
+from search.decoding.errors import Busy, NoDecoder
+from search.decoding.pictures import (
+    Prepared,
+    drawn_anew,
+    picture_for_model,
+    prepared_picture,
+    read_picture,
+    small_copy,
+)
+from search.decoding.processes import Source, size_of
+from search.decoding.running import bound_waiting, decode
+
+__all__ = [
+    "Busy",
+    "NoDecoder",
+    "Prepared",
+    "Source",
+    "bound_waiting",
+    "decode",
+    "drawn_anew",
+    "picture_for_model",
+    "prepared_picture",
+    "read_picture",
+    "size_of",
+    "small_copy",
+]

@@ -1,0 +1,115 @@
+"""What others have made of a file, in a decoder process, within the memory that this kind of process may take."""
+
+import hashlib
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TypeAlias
+
+from django.conf import settings
+
+from search.decoding.pool import pool
+from search.decoding.processes import BASE, Answer, Job, Source, size_of
+from search.decoding.turns import memory, turns
+from search.imaging import Reason, UnreadableImage, too_much_memory
+
+SECONDS, SECONDS_OF_COMMANDS = 30, 120
+"""That one picture may take. The slowest that is let in takes a few on a slow machine."""
+PATIENCE = 8.0
+"""Seconds that a person waits until it is the turn of their picture."""
+MOST_WAITING = 4
+"""Of the eight threads of a web worker: pages that decode nothing still find one."""
+_FIRST = 24 << 20
+"""Bytes with which a decoder is first tried: enough for most photos, which are JPEGs."""
+
+_bounded = threading.Event()
+
+
+def bound_waiting() -> None:
+    """From now on nobody in this process waits longer than people do. Commands wait as long as it takes."""
+    _bounded.set()
+
+
+def decode(task: str, source: Source, *, of_collection: bool = False, **options: object) -> Answer:
+    """Have a task of search.imaging.tasks done for a file.
+
+    It is waited for one's turn before anything is read of the file. What the picture takes is told by its header: more
+    than there may be is refused. One of the collection, which was let in by a command, may take as much as that gives,
+    with nothing else beside it.
+
+    Raises UnreadableImage, also for a file that its decoder does not survive, Busy and NoDecoder.
+    """
+    guilty.refuse(source)
+    most = memory() - BASE
+    if of_collection:
+        most = max(most, 1_000_000 * int(settings.INGEST_DECODE_MAX_MB) - BASE)
+    room = _FIRST + 2 * size_of(source)
+    while True:
+        answer = _tried(task, source, options, min(room, most))
+        if not answer.needs:
+            return answer
+        if answer.needs > most:
+            raise too_much_memory(answer.needs + BASE, most + BASE)
+        if answer.needs <= room:
+            raise UnreadableImage(Reason.BROKE_OFF)
+        room = answer.needs
+
+
+def _tried(task: str, source: Source, options: dict[str, object], room: int) -> Answer:
+    seconds = SECONDS_OF_COMMANDS if settings.IS_COMMAND else SECONDS
+    patience, waiting = (PATIENCE, MOST_WAITING) if _bounded.is_set() else (None, None)
+    with turns().taken(BASE + room, patience=patience, most_waiting=waiting), pool().borrowed() as decoder:
+        try:
+            return decoder.work(Job(task, options, room, seconds, math.ceil(seconds)), source)
+        except UnreadableImage as refused:
+            if refused.code in (Reason.TOO_SLOW, Reason.BROKE_OFF):
+                guilty.add(source, refused.code)
+            raise
+
+
+_Key: TypeAlias = tuple[int, bytes]
+
+
+class _Guilty:
+    """Files that took their decoder with them, by size and hash: shown again and again they would cost a process, or
+    all of its time, each time."""
+
+    _MOST = 200
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[_Key, Reason] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def add(self, source: Source, reason: Reason) -> None:
+        key = size_of(source), _digest(source)
+        with self._lock:
+            self._known[key] = reason
+            while len(self._known) > self._MOST:
+                self._known.popitem(last=False)
+
+    def refuse(self, source: Source) -> None:
+        """Raise UnreadableImage for one of them."""
+        size = size_of(source)
+        with self._lock:
+            is_suspect = any(known == size for known, _ in self._known)
+        if is_suspect and (reason := self._known.get((size, _digest(source)))):
+            raise UnreadableImage(reason)
+
+    def forget(self) -> None:
+        with self._lock:
+            self._known.clear()
+
+
+def _digest(source: Source) -> bytes:
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).digest()
+    source.seek(0)
+    read: Callable[[int], bytes] = source.read
+    found = hashlib.sha256()
+    while piece := read(1 << 18):
+        found.update(piece)
+    return found.digest()
+
+
+guilty = _Guilty()
