@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("search", "0012_tombstones"),
+        ("search", "0014_ingest_runs"),
     ]
 
     operations = [
