@@ -16,7 +16,7 @@ from search import storage, upgrades, uploads
 from search.api.problems import Problem, is_for_programs
 from search.conflicts import is_conflict, is_overtaken
 from search.embedding import Busy, Loading, ModelUnavailable
-from search.refusals import refusal
+from search.refusals import REFUSED, refusal
 from search.storage import StorageUnavailable
 from search.views import health
 
@@ -135,8 +135,8 @@ class Unavailable:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
-        if refused := refusal(request):
-            return refused
+        if why := request.META.get(REFUSED):
+            return unavailable_page(request, uploads.DiskFull()) if why == "full" else refusal(request, why)
         try:
             upgrades.require_migrated()
             if not is_for_programs(request):

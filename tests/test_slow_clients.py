@@ -8,6 +8,7 @@ import pytest
 
 from imagesearch.serving import front as fronts
 from imagesearch.serving.pace import Pace
+from search import uploads
 from tests.fronts import PIECE, PIECES, Clock, Served, clock, get, read, serve  # noqa: F401 - fixtures
 
 CHUNKS = "Transfer-Encoding: chunked"
@@ -167,12 +168,53 @@ def test_what_nobody_read_of_a_body_is_read_before_the_next_request(site: Served
 
 
 @pytest.mark.parametrize("sent", [b"zz\r\nabc\r\n0\r\n\r\n", b"3\r\nabcdef\r\n0\r\n\r\n", b"ffff\r\nabc"])
-def test_a_body_that_breaks_off_is_left_to_who_reads_it(site: Served, sent: bytes) -> None:
-    with closing(site.connect(get("/echo", CHUNKS, method="POST", body=sent))) as made:
+@pytest.mark.parametrize("before", [0, 200_000])
+def test_a_body_that_breaks_off_is_not_taken_for_whole(site: Served, before: int, sent: bytes, settings) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+    body = chunked(bytes(before))[:-5] + sent
+    with closing(site.connect(get("/echo", CHUNKS, "Accept-Language: ko", method="POST", body=body))) as made:
         made.shutdown(1)
 
-        assert read(made).status == 500  # of this application: the product's own says 400
+        answer = read(made)
         assert made.recv(1) == b""
+    assert answer.status == 400
+    assert '<html lang="ko"' in answer.body.decode()
+
+
+def test_a_picture_without_its_lower_half_is_not_taken_for_whole(site: Served) -> None:
+    with closing(site.connect(get("/echo", "Content-Length: 300000", method="POST", body=bytes(200_000)))) as made:
+        made.shutdown(1)
+
+        assert read(made).status == 400
+    site.until(lambda: site.front.kept == 0)
+
+
+def test_a_full_temporary_folder_is_told(site: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "fits_the_disk", lambda _length: False)
+
+    answer = site.ask(get("/echo", "Content-Length: 300000", method="POST", body=bytes(300_000)))
+
+    assert answer.status == 503
+    assert "There is no room here just now for what you send." in answer.body.decode()
+    assert site.front.kept == 0
+
+
+def test_of_those_that_fill_the_folder_the_slowest_goes(site: Served) -> None:
+    size = 1_000_000
+    slow = site.connect(get("/echo", f"Content-Length: {size}", method="POST", body=bytes(200_000)))
+    site.until(lambda: site.front.kept >= 200_000 - 65536)
+    site.clock.ahead += 5
+    quick = site.connect(get("/echo", f"Content-Length: {size}", method="POST", body=bytes(800_000)))
+    site.until(lambda: site.front.kept >= 900_000)
+    site.clock.ahead += 3
+
+    site.front._most_kept = 800_000
+
+    assert read(slow).status == 408
+    quick.sendall(bytes(200_000))
+    assert read(quick).body == told(bytes(size))
+    slow.close()
+    quick.close()
 
 
 @pytest.mark.parametrize(

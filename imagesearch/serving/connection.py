@@ -20,7 +20,7 @@ from imagesearch.serving.exchange import Exchange
 from imagesearch.serving.lanes import Job, lane_of
 from imagesearch.serving.outbox import IN_MEMORY, Outbox
 from imagesearch.serving.pace import Pace
-from imagesearch.serving.received import SMALL, CutShort, Ended, Framing, Nothing, Received, framing
+from imagesearch.serving.received import SMALL, Framing, Nothing, Received, framing
 from imagesearch.wsgi import below_base_path
 from search.uploads import DiskFull
 
@@ -144,8 +144,7 @@ class Connection:
         if self.state is State.HEAD and self._buffer:
             self.refuse("slow")
         elif self.state is State.BODY:
-            self._framing = None
-            self.refuse("slow")
+            self._refuse_body("slow")
         else:
             if self.state in {State.BUSY, State.SENDING}:
                 self._reset()
@@ -227,20 +226,17 @@ class Connection:
         assert self._body
         try:
             self._buffer += self._framing.feed(data, self._body.write)
-        except (ParseError, DiskFull) as error:
-            self._cut_short(error)
+        except ParseError:
+            self._refuse_body("cut")
+            return
+        except DiskFull:
+            self._refuse_body("full")
             return
         if self._framing.is_complete:
             self._run(self._body)
         elif self._body and self._body.size >= self._most:
             # Of one in chunks, whose length is known at its end.
             self._run(self._body if self._is_wanted else None)
-
-    def _cut_short(self, error: Exception) -> None:
-        """Have told in words what is wrong with the body, by who reads it."""
-        assert self._body
-        self._body.error, self._framing = error, CutShort()
-        self._run(self._body)
 
     def _drain(self, data: bytes) -> None:
         """Read on what nobody wanted."""
@@ -257,7 +253,7 @@ class Connection:
         """The client sends nothing more."""
         if self.state is State.BODY and self._body:
             # It is told so, if it listens.
-            self._cut_short(Ended("The connection ended before the body did."))
+            self._refuse_body("cut")
         elif self.state is State.SENDING and self.outbox.waiting:
             self._drains = self._can_go_on = False
             self._wait()
@@ -270,12 +266,13 @@ class Connection:
         """Have a thread answer, with the body or, for None, by the head alone, if it can be."""
         request = self._request
         self._enter(State.BUSY)
-        is_last = self._wants_100 or isinstance(self._framing, CutShort)
-        if isinstance(body, Received):
-            try:
+        is_last = self._wants_100
+        try:
+            if isinstance(body, Received):
                 body.rewind()
-            except DiskFull as error:
-                body.error = error
+        except DiskFull:
+            self._refuse_body("full")
+            return
         exchange = Exchange(self.front.worker, request, self.outbox, self.client, self.server)
         self._lane = self.front.lanes[lane_of(request.method, below_base_path(request.path))]
         self._exchange = exchange
@@ -373,10 +370,15 @@ class Connection:
             self._start(exchange.step, self._lane.resume)
         self._wait()
 
-    def refuse(self, why: str) -> None:
+    def _refuse_body(self, why: str) -> None:
+        """Refuse what can't be read to its end."""
+        self._framing = None
+        self.refuse(why, is_last=True)
+
+    def refuse(self, why: str, *, is_last: bool = False) -> None:
         """Answer at once, without a thread."""
         is_read = self._request is not None and (self._framing is None or self._framing.is_complete)
-        self._can_go_on = is_read and why == "busy" and self.front.is_open and not self._request.should_close()
+        self._can_go_on = not is_last and is_read and self.front.is_open and not self._request.should_close()
         with suppress(OSError):
             self.outbox.sendall(refusals.answer(why, self._request, close=not self._can_go_on))
         self._exchange = None
