@@ -79,6 +79,20 @@ def test_a_large_head_over_a_bad_line_gets_through(site: Served) -> None:
         assert read(slow).status == 200
 
 
+def test_unfinished_heads_take_no_more_memory_than_there_is_for_them(
+    site: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fronts, "_HEADS", 210_000)
+    large = get("/search", *(f"X-{number}: {'a' * 5000}" for number in range(20)))
+    slow = [site.connect(large[:-10]) for _ in range(2)]
+    site.until(lambda: came(site) >= 2 * len(large) - 20)
+
+    assert read(site.connect(large[:-10])).status == 503
+    assert site.ask(get("/search")).status == 200
+    slow[0].sendall(large[-10:])
+    assert read(slow[0]).status == 200
+
+
 # Bodies
 
 
@@ -97,7 +111,7 @@ def test_a_picture_from_an_honest_phone_gets_through(site: Served) -> None:
     with closing(site.connect(get("/echo", f"Content-Length: {len(body)}", method="POST"))) as phone:
         for start in range(0, len(body), 600_000):
             phone.sendall(body[start : start + 600_000])
-            site.until(lambda now=start + 600_000: len(site.app.calls) == 2 or came(site) >= now)
+            site.until(lambda now=start + 600_000: len(site.app.calls) == 2 or site.front.kept >= now)
             site.clock.ahead += 19.5
         answer = read(phone)
 
@@ -148,7 +162,7 @@ def test_who_asks_first_is_told_to_go_on_when_the_body_is_wanted(site: Served) -
     site.until(lambda: site.front.kept == 0)
 
 
-@pytest.mark.parametrize("size", [0, 1, 60_000, 70_000, 400_000])
+@pytest.mark.parametrize("size", [0, 1, 16_384, 16_385, 90_000, 400_000])
 @pytest.mark.parametrize("in_chunks", [True, False])
 def test_what_follows_a_body_is_the_next_request(site: Served, size: int, in_chunks: bool, settings) -> None:
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000

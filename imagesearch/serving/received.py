@@ -10,9 +10,9 @@ from gunicorn.http.body import ChunkedReader, LengthReader
 
 from search import uploads
 
-SMALL = 64 * 1024
+SMALL = 16 * 1024
 """Bytes of a body that are taken before anybody is asked whether it is wanted."""
-_IN_MEMORY = 2 * SMALL
+_IN_MEMORY = 80 * 1024
 _BETWEEN_LOOKS = 4_000_000
 """Bytes that are written before the folder's room is looked at again."""
 _HEAD = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"

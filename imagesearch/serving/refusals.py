@@ -19,7 +19,7 @@ _made: dict[tuple[str, str, bool], tuple[str, bytes]] = {}
 
 
 def answer(why: str, request: Any, *, close: bool) -> bytes:
-    """Return a whole answer to gunicorn's `request`, or to one of which nothing is known; `why` is one of four words."""
+    """Return a whole answer to gunicorn's `request`, or to one of which nothing is known."""
     head, body = _kept(why, _language(request), is_for_programs=_path(request).startswith("/api/"))
     connection = "close" if close else "keep-alive"
     start = f"HTTP/1.1 {head}Date: {http_date()}\r\nConnection: {connection}\r\n\r\n".encode("latin-1")
