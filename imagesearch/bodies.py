@@ -13,8 +13,6 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import BadRequest, RequestDataTooBig
 
-from search.uploads import DiskFull
-
 FORM_MB = 16
 """What a form may hold besides its files."""
 LINGER = 10
@@ -90,8 +88,6 @@ class Body:
     def _tried(self, read: Callable[[int], bytes], size: int) -> bytes:
         try:
             return read(size)
-        except DiskFull:
-            raise
         except Exception as error:  # the server's own, for chunks that are none, and those of the connection
             self._left, self.is_unread = 0, False
             raise BadRequest(f"The body can't be read: {error!r}") from error

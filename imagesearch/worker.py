@@ -103,7 +103,7 @@ class Worker(base.Worker):  # type: ignore[misc]
         front, stopped = self.front, time.monotonic()
         front.stop_listening()
         while front.connections and time.monotonic() < stopped + self.cfg.graceful_timeout:
-            front.hurry(stopped + _LINGER, idle_only=True)
+            front.hurry(stopped + _LINGER)
             self.notify()
             front.turn()
         front.close()

@@ -21,7 +21,7 @@ from search.limits import TooMany
 from search.limits.words import advice_of, problem_of
 from search.monitoring import recording, scraping
 from search.monitoring.requests import path_of
-from search.refusals import refusal
+from search.refusals import REFUSED, refusal
 from search.room import no_room
 from search.storage import StorageUnavailable
 from search.vectors import WrongVectors
@@ -147,8 +147,8 @@ class Unavailable:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
-        if refused := refusal(request):
-            return refused
+        if why := request.META.get(REFUSED):
+            return unavailable_page(request, uploads.DiskFull()) if why == "full" else refusal(request, why)
         try:
             upgrades.require_migrated()
             if not is_for_programs(request):

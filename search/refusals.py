@@ -11,14 +11,13 @@ REFUSED = "imagesearch.refused"
 _RETRY_AFTER = {"Retry-After": "5"}
 
 
-def refusal(request: HttpRequest) -> HttpResponse | None:
-    """Return the answer to a request that its server refuses; None to any other."""
-    why = request.META.get(REFUSED)
-    if not why:
-        return None
+def refusal(request: HttpRequest, why: str) -> HttpResponse:
     if why == "slow":
         problem = _("What your browser sent came too slowly, and was not waited for any longer.")
         return _answer(request, 408, problem, _("Try again where the connection is better."), "too_slow")
+    if why == "cut":
+        problem = _("What was sent arrived damaged or cut off.")
+        return _answer(request, 400, problem, _("Go back and send it once more."), "")
     problem = _("More people are here at this moment than can be answered.")
     return _answer(request, 503, problem, _("Try again in a few seconds."), "no_time", _RETRY_AFTER)
 

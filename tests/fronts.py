@@ -16,7 +16,7 @@ from gunicorn.config import Config
 from gunicorn.workers.base import Worker as GunicornWorker
 
 from imagesearch.bodies import Body
-from imagesearch.serving import connection, front, lanes
+from imagesearch.serving import connection, front, lanes, link
 
 PIECE = b"0123456789abcdef" * 4096
 PIECES = 64
@@ -179,7 +179,7 @@ def get(path: str, *headers: str, method: str = "GET", body: bytes = b"") -> byt
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    for module in (front, connection, lanes):
+    for module in (front, connection, lanes, link):
         monkeypatch.setattr(module, "time", clock)
     return clock
 

@@ -8,6 +8,7 @@ import pytest
 
 from imagesearch.serving import front as fronts
 from imagesearch.serving.pace import Pace
+from search import uploads
 from tests.fronts import PIECE, PIECES, Clock, Served, clock, get, read, serve  # noqa: F401 - fixtures
 
 CHUNKS = "Transfer-Encoding: chunked"
@@ -78,6 +79,20 @@ def test_a_large_head_over_a_bad_line_gets_through(site: Served) -> None:
         assert read(slow).status == 200
 
 
+def test_unfinished_heads_take_no_more_memory_than_there_is_for_them(
+    site: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fronts, "_HEADS", 210_000)
+    large = get("/search", *(f"X-{number}: {'a' * 5000}" for number in range(20)))
+    slow = [site.connect(large[:-10]) for _ in range(2)]
+    site.until(lambda: came(site) >= 2 * len(large) - 20)
+
+    assert read(site.connect(large[:-10])).status == 503
+    assert site.ask(get("/search")).status == 200
+    slow[0].sendall(large[-10:])
+    assert read(slow[0]).status == 200
+
+
 # Bodies
 
 
@@ -96,7 +111,7 @@ def test_a_picture_from_an_honest_phone_gets_through(site: Served) -> None:
     with closing(site.connect(get("/echo", f"Content-Length: {len(body)}", method="POST"))) as phone:
         for start in range(0, len(body), 600_000):
             phone.sendall(body[start : start + 600_000])
-            site.until(lambda now=start + 600_000: len(site.app.calls) == 2 or came(site) >= now)
+            site.until(lambda now=start + 600_000: len(site.app.calls) == 2 or site.front.kept >= now)
             site.clock.ahead += 19.5
         answer = read(phone)
 
@@ -147,7 +162,7 @@ def test_who_asks_first_is_told_to_go_on_when_the_body_is_wanted(site: Served) -
     site.until(lambda: site.front.kept == 0)
 
 
-@pytest.mark.parametrize("size", [0, 1, 60_000, 70_000, 400_000])
+@pytest.mark.parametrize("size", [0, 1, 16_384, 16_385, 90_000, 400_000])
 @pytest.mark.parametrize("in_chunks", [True, False])
 def test_what_follows_a_body_is_the_next_request(site: Served, size: int, in_chunks: bool, settings) -> None:
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
@@ -167,12 +182,53 @@ def test_what_nobody_read_of_a_body_is_read_before_the_next_request(site: Served
 
 
 @pytest.mark.parametrize("sent", [b"zz\r\nabc\r\n0\r\n\r\n", b"3\r\nabcdef\r\n0\r\n\r\n", b"ffff\r\nabc"])
-def test_a_body_that_breaks_off_is_left_to_who_reads_it(site: Served, sent: bytes) -> None:
-    with closing(site.connect(get("/echo", CHUNKS, method="POST", body=sent))) as made:
+@pytest.mark.parametrize("before", [0, 200_000])
+def test_a_body_that_breaks_off_is_not_taken_for_whole(site: Served, before: int, sent: bytes, settings) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+    body = chunked(bytes(before))[:-5] + sent
+    with closing(site.connect(get("/echo", CHUNKS, "Accept-Language: ko", method="POST", body=body))) as made:
         made.shutdown(1)
 
-        assert read(made).status == 500  # of this application: the product's own says 400
+        answer = read(made)
         assert made.recv(1) == b""
+    assert answer.status == 400
+    assert '<html lang="ko"' in answer.body.decode()
+
+
+def test_a_picture_without_its_lower_half_is_not_taken_for_whole(site: Served) -> None:
+    with closing(site.connect(get("/echo", "Content-Length: 300000", method="POST", body=bytes(200_000)))) as made:
+        made.shutdown(1)
+
+        assert read(made).status == 400
+    site.until(lambda: site.front.kept == 0)
+
+
+def test_a_full_temporary_folder_is_told(site: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "fits_the_disk", lambda _length: False)
+
+    answer = site.ask(get("/echo", "Content-Length: 300000", method="POST", body=bytes(300_000)))
+
+    assert answer.status == 503
+    assert "There is no room here just now for what you send." in answer.body.decode()
+    assert site.front.kept == 0
+
+
+def test_of_those_that_fill_the_folder_the_slowest_goes(site: Served) -> None:
+    size = 1_000_000
+    slow = site.connect(get("/echo", f"Content-Length: {size}", method="POST", body=bytes(200_000)))
+    site.until(lambda: site.front.kept >= 200_000 - 65536)
+    site.clock.ahead += 5
+    quick = site.connect(get("/echo", f"Content-Length: {size}", method="POST", body=bytes(800_000)))
+    site.until(lambda: site.front.kept >= 900_000)
+    site.clock.ahead += 3
+
+    site.front._most_kept = 800_000
+
+    assert read(slow).status == 408
+    quick.sendall(bytes(200_000))
+    assert read(quick).body == told(bytes(size))
+    slow.close()
+    quick.close()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import ipaddress
 import logging
 import selectors
 import socket
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -16,8 +17,9 @@ from django.conf import settings
 from gunicorn.workers.gthread import PollableMethodQueue
 
 from imagesearch.serving import refusals
-from imagesearch.serving.connection import Connection, State
+from imagesearch.serving.connection import Connection
 from imagesearch.serving.lanes import Job, Lane
+from imagesearch.serving.link import Link, State
 from imagesearch.serving.pace import Pace
 from imagesearch.serving.room import room_for
 
@@ -31,6 +33,8 @@ _YOUNG = 2.0
 """Seconds in which no connection is given up for another one."""
 _UNSENT = 128 * 1024
 """Bytes that the system takes of an answer before they can be sent: else what a client has taken can't be told."""
+_HEADS = 32_000_000
+"""Bytes of memory that unfinished heads may take, where one of them is large."""
 _NO_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _TRIED_AGAIN = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED, errno.EINTR}
 
@@ -53,7 +57,10 @@ class Front:
         self._most, self._most_of_one = room_for(self.cfg.worker_connections)
         self._by_network: Counter[str] = Counter()
         self.cut_off = self.kept = 0
-        self._most_kept = settings.UPLOADS_KEPT_MB * 1_000_000 // max(1, self.cfg.workers)
+        self._keeping = threading.Lock()
+        # One that is allowed has room in any case.
+        kept_mb = max(settings.UPLOADS_KEPT_MB // max(1, self.cfg.workers), 2 * settings.UPLOAD_MAX_REQUEST_MB)
+        self._most_kept = kept_mb * 1_000_000
         self._poller = selectors.DefaultSelector()
         self._calls = PollableMethodQueue()
         self._calls.init()
@@ -111,7 +118,7 @@ class Front:
 
     def later(self, call: Callable[..., None], *args: Any) -> None:
         """Have the loop call it. For threads."""
-        self._calls.defer(call, *args)
+        self._calls.defer(self._safely, call, *args)
 
     def turn(self) -> None:
         """Wait for what happens, a quarter of a second at most, and do what there is to do."""
@@ -125,31 +132,35 @@ class Front:
             if key.data is None:
                 self._calls.run_callbacks(None)
             elif isinstance(key.data, Connection):
-                self._tell(key.data, mask)
+                reads, writes = mask & selectors.EVENT_READ, mask & selectors.EVENT_WRITE
+                self._safely(key.data.on_event, bool(reads), bool(writes))
             else:
                 listeners.append(key.data)
         for listener in listeners:
             self._accept_some(listener)
         self._look()
 
-    def _tell(self, connection: Connection, mask: int) -> None:
+    def _safely(self, call: Callable[..., Any], *args: Any) -> None:
+        """Call what belongs to one connection, whose fault must not end all others."""
         try:
-            connection.on_event(bool(mask & selectors.EVENT_READ), bool(mask & selectors.EVENT_WRITE))
+            call(*args)
         except Exception:
             logger.exception("A connection is given up")
-            connection.close()
+            connection = getattr(call, "__self__", None)
+            if isinstance(connection, Connection):
+                connection.close()
 
     def _look(self) -> None:
         """See who is overdue."""
         for lane in self.lanes.values():
             for job in lane.expired():
-                job.refuse()
+                self._safely(job.refuse)
         now = time.monotonic()
         if now < self._next_look:
             return
         self._next_look = now + _TICK
         for connection in [one for one in self.connections if one.deadline < now]:
-            connection.overdue()
+            self._safely(connection.overdue)
         if self.kept > self._most_kept:
             self._give_up_a_keeper(now)
 
@@ -183,12 +194,8 @@ class Front:
         self.connections.add(connection)
         self._by_network[network_of(client)] += 1
         self.entered(connection)
-        try:
-            # Mostly the request is there already.
-            connection.read()
-        except Exception:
-            logger.exception("A connection is given up")
-            connection.close()
+        # Mostly the request is there already.
+        self._safely(connection.read)
         return True
 
     def _make_room(self, client: Any) -> bool:
@@ -223,20 +230,25 @@ class Front:
         if keepers:
             slowest = min(keepers, key=lambda one: one.moved / (now - one.since))
             logger.warning("More is kept of what is sent here than there is room for: the slowest client is cut off.")
-            slowest.overdue()
+            self._safely(slowest.overdue)
 
     # What connections tell
 
     def keep(self, count: int) -> None:
         """Note bytes in temporary files; those that are given back are less than nothing."""
-        self.kept += count
+        with self._keeping:
+            self.kept += count
 
-    def entered(self, connection: Connection) -> None:
+    def has_room_for_heads(self) -> bool:
+        return sum(one.buffered for one in self._heads) < _HEADS
+
+    def entered(self, connection: Link) -> None:
+        assert isinstance(connection, Connection)
         self._heads.pop(connection, None)
         if connection.state is State.HEAD:
             self._heads[connection] = None
 
-    def wait_for(self, connection: Connection, *, reads: bool, writes: bool) -> None:
+    def wait_for(self, connection: Link, *, reads: bool, writes: bool) -> None:
         wanted = selectors.EVENT_READ * reads | selectors.EVENT_WRITE * writes
         if connection.state is State.CLOSED or wanted == connection.events:
             return
@@ -248,11 +260,12 @@ class Front:
             self._poller.register(connection.socket, wanted, connection)
         connection.events = wanted
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: Link) -> None:
         if connection.events:
             with suppress(KeyError, ValueError, OSError):
                 self._poller.unregister(connection.socket)
             connection.events = 0
+        assert isinstance(connection, Connection)
         self._heads.pop(connection, None)
         self.connections.discard(connection)
         network = network_of(connection.client)
@@ -262,9 +275,9 @@ class Front:
 
     # Stopping
 
-    def hurry(self, deadline: float, *, idle_only: bool) -> None:
+    def hurry(self, deadline: float) -> None:
         for connection in list(self.connections):
-            if connection.is_idle or not idle_only:
+            if connection.is_idle or connection.state is State.LINGERING:
                 connection.hurry(deadline)
 
     def close(self) -> None:

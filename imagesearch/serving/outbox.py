@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import IO, Any
 
 _PIECE = 64 * 1024
-IN_MEMORY = 256 * 1024
+IN_MEMORY = 128 * 1024
 """Bytes for one connection."""
 _AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0) | getattr(socket, "MSG_NOSIGNAL", 0)
 
@@ -43,6 +43,8 @@ class Outbox:
         self.waiting = 0
         """Bytes that are not sent yet."""
         self.sent = 0
+        self.kept = 0
+        """Bytes in the temporary file."""
         self.is_broken = False
         """Whether the client has gone: nothing is kept from then on."""
 
@@ -155,6 +157,7 @@ class Outbox:
             self._spilled.write(memoryview(piece)[self._offset :])
             kept.append(_File(self._spilled.fileno(), end, written, ours=False))
             self._keep(written)
+            self.kept += written
             end, self._offset = end + written, 0
         self._spilled.flush()
         self._pieces, self._in_memory = kept, 0
@@ -162,9 +165,9 @@ class Outbox:
     def _shrink(self) -> None:
         """Give back the room of what is sent, when that is all."""
         if self._spilled and not any(isinstance(piece, _File) and not piece.ours for piece in self._pieces):
-            self._keep(-self._spilled.seek(0, os.SEEK_END))
+            self._keep(-self.kept)
             self._spilled.close()
-            self._spilled = None
+            self._spilled, self.kept = None, 0
 
     def _drop(self) -> None:
         self.is_broken = True

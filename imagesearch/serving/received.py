@@ -10,9 +10,9 @@ from gunicorn.http.body import ChunkedReader, LengthReader
 
 from search import uploads
 
-SMALL = 64 * 1024
+SMALL = 16 * 1024
 """Bytes of a body that are taken before anybody is asked whether it is wanted."""
-_IN_MEMORY = 2 * SMALL
+_IN_MEMORY = 80 * 1024
 _BETWEEN_LOOKS = 4_000_000
 """Bytes that are written before the folder's room is looked at again."""
 _HEAD = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -25,8 +25,6 @@ class Received:
         self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=folder)  # noqa: SIM115 - closed by close
         self._keep, self._looked_at = keep, 0
         self.size = self.on_disk = 0
-        self.error: Exception | None = None
-        """Why there is no more of it: raised where it breaks off."""
 
     def write(self, data: bytes) -> None:
         """Raises DiskFull."""
@@ -47,17 +45,10 @@ class Received:
             self._file.seek(0)
 
     def read(self, size: int = -1, /) -> bytes:
-        data = self._file.read(size)
-        # Short of what was asked for, it must not pass for the whole.
-        if self.error and (size < 0 or len(data) < size):
-            raise self.error
-        return data
+        return self._file.read(size)
 
     def readline(self, size: int = -1, /) -> bytes:
-        line = self._file.readline(size)
-        if self.error and not line.endswith(b"\n") and len(line) != size:
-            raise self.error
-        return line
+        return self._file.readline(size)
 
     def close(self) -> None:
         self._keep(-self.on_disk)
@@ -115,20 +106,7 @@ class InChunks:
         return bytes(self._parser.remaining())
 
 
-class Ended(Exception):
-    """The client sends no more of a body that is not complete."""
-
-
-class CutShort:
-    """Of a body that breaks off: nothing that follows is a request."""
-
-    is_chunked, is_complete, length = False, False, None
-
-    def feed(self, _data: bytes, _take: Callable[[bytes], None]) -> bytes:
-        return b""
-
-
-Framing = WithLength | InChunks | CutShort
+Framing = WithLength | InChunks
 
 
 def framing(request: Any) -> Framing | None:

@@ -14,12 +14,12 @@ from search.refusals import REFUSED
 
 logger = logging.getLogger(__name__)
 
-_PLAIN = {"slow": "408 Request Timeout"}
+_PLAIN = {"slow": "408 Request Timeout", "cut": "400 Bad Request"}
 _made: dict[tuple[str, str, bool], tuple[str, bytes]] = {}
 
 
 def answer(why: str, request: Any, *, close: bool) -> bytes:
-    """Return a whole answer to gunicorn's `request`, or to one of which nothing is known; `why` is one of REFUSALS."""
+    """Return a whole answer to gunicorn's `request`, or to one of which nothing is known."""
     head, body = _kept(why, _language(request), is_for_programs=_path(request).startswith("/api/"))
     connection = "close" if close else "keep-alive"
     start = f"HTTP/1.1 {head}Date: {http_date()}\r\nConnection: {connection}\r\n\r\n".encode("latin-1")

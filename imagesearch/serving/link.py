@@ -1,0 +1,162 @@
+"""A socket in the loop: what comes and goes over it never waits, and who is too slow is told of."""
+
+import socket
+import struct
+import time
+from contextlib import suppress
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from imagesearch.serving.outbox import Outbox
+from imagesearch.serving.pace import Pace
+
+if TYPE_CHECKING:
+    from imagesearch.serving.front import Front
+
+LINGER, LINGER_UNREAD = 2.0, 10.0
+"""Seconds for which what still comes is read after the last answer: to close on a client that is sending tears the
+connection off, and the answer is lost with it. The longer for a body that nobody read."""
+NEVER = float("inf")
+_AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0)
+_PIECE = 64 * 1024
+
+
+class State(Enum):
+    HEAD = "waits for a head, or for the rest of it"
+    BODY = "waits for the rest of a body"
+    BUSY = "a thread answers, or will, or what it has made is being sent"
+    SENDING = "the answer is made, and not all of it is sent, or not all of the body is read"
+    LINGERING = "nothing more is answered"
+    CLOSED = "closed"
+
+
+_READING = {State.HEAD, State.BODY, State.LINGERING}
+
+
+class Link:
+    def __init__(self, front: "Front", sock: socket.socket, client: Any) -> None:
+        self.front, self.socket, self.client = front, sock, client
+        self.outbox = Outbox(sock, front.keep, front.folder)
+        self.state = State.HEAD
+        self.events = 0
+        """Of the poller, that are waited for."""
+        self.since = time.monotonic()
+        """When this state began."""
+        self.moved = 0
+        """Bytes that came or went since then."""
+        self.pace: Pace | None = front.pace_of_heads()
+        self.is_stepping = False
+        """Whether a thread is at it, or will be."""
+        self.drains = False
+        """Whether the rest of a body is read that nobody wanted."""
+
+    # What is made of it
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is known of what it is for."""
+        raise NotImplementedError
+
+    def arrived(self, data: bytes) -> None:
+        raise NotImplementedError
+
+    def ended(self) -> None:
+        """The client sends nothing more."""
+        raise NotImplementedError
+
+    def pushed(self, is_sent: bool) -> None:
+        """More of an answer was sent, or all of it."""
+        raise NotImplementedError
+
+    def let_go(self) -> None:
+        """After its end, give back what was kept for it: no thread is at it any more."""
+        raise NotImplementedError
+
+    # What the loop tells
+
+    @property
+    def deadline(self) -> float:
+        return self.pace.deadline if self.pace else NEVER
+
+    def hurry(self, deadline: float) -> None:
+        """Let the client take no longer than to that moment."""
+        if self.pace:
+            self.pace.deadline = min(self.pace.deadline, deadline)
+
+    def on_event(self, is_readable: bool, is_writable: bool) -> None:
+        if is_writable and self.outbox.waiting:
+            self._push()
+        if is_readable and (self.state in _READING or self.drains):
+            self.read()
+
+    def read(self) -> None:
+        try:
+            data = self.socket.recv(_PIECE, _AT_ONCE)
+        except BlockingIOError:
+            self.wait()
+            return
+        except OSError:
+            self.close()
+            return
+        if not data:
+            self.ended()
+            return
+        self.moved += len(data)
+        if self.is_idle:
+            self.pace = self.front.pace_of_heads()
+        elif self.pace:
+            self.pace.moved(time.monotonic(), len(data))
+        self.arrived(data)
+        self.wait()
+
+    def _push(self) -> None:
+        before = self.outbox.sent
+        is_sent = self.outbox.push()
+        count = self.outbox.sent - before
+        self.moved += count
+        if self.pace:
+            self.pace.moved(time.monotonic(), count)
+        if self.outbox.is_broken:
+            self.close()
+        else:
+            self.pushed(is_sent)
+        self.wait()
+
+    # What it waits for, and its end
+
+    def enter(self, state: State, pace: Pace | None = None) -> None:
+        self.state, self.pace = state, pace
+        self.since, self.moved = time.monotonic(), 0
+        self.front.entered(self)
+
+    def wait(self) -> None:
+        """Have the loop tell what is waited for."""
+        is_to_be_sent = self.state is State.SENDING or (self.state is State.BUSY and not self.is_stepping)
+        reads = self.state in _READING or self.drains
+        self.front.wait_for(self, reads=reads, writes=is_to_be_sent and self.outbox.waiting > 0)
+
+    def linger(self, seconds: float) -> None:
+        """Send the end, and read on for a while."""
+        self.enter(State.LINGERING, Pace(time.monotonic(), seconds, NEVER))
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.close()
+            return
+        self.wait()
+
+    def reset(self) -> None:
+        """Have the system forget what it holds for a client that doesn't take it."""
+        with suppress(OSError):
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def close(self) -> None:
+        if self.state is State.CLOSED:
+            return
+        self.front.forget(self)
+        self.enter(State.CLOSED)
+        self.outbox.close()
+        with suppress(OSError):
+            self.socket.close()
+        if not self.is_stepping:
+            self.let_go()
