@@ -40,7 +40,7 @@ PROXIES = networks("NOT_SET", ("10.0.0.0/8", "127.0.0.1", "fd00::/8"))
 )
 def test_a_limit_reads_as_it_is_written(monkeypatch: pytest.MonkeyPatch, written: str, meant: Any):
     monkeypatch.setenv(KEY, written)
-    assert rates(KEY, "7/hour") == meant
+    assert rates(KEY, default="7/hour") == meant
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_limit_reads_as_it_is_written(monkeypatch: pytest.MonkeyPatch, written
 def test_a_limit_that_is_none_stops_the_start(monkeypatch: pytest.MonkeyPatch, written: str):
     monkeypatch.setenv(KEY, written)
     with pytest.raises(ImproperlyConfigured, match=rf"{KEY} is .*write limits such as"):
-        rates(KEY, "7/hour")
+        rates(KEY, default="7/hour")
 
 
 @pytest.mark.parametrize("written", ["proxy.example.org", "10.0.0.1/8", "10.0.0.300"])

@@ -200,7 +200,7 @@ def test_where_it_is_required_curators_set_it_up_first(carol: User, settings):
     assert log_in(client, "/admin/login/", next="/admin/")["Location"] == PAGE
     assert client.get("/admin/", follow=True).redirect_chain[-1][0] == PAGE
     assert client.post("/admin/search/image/", {}).status_code == 302
-    key = client.session.get("second_factor_key") or client.get(PAGE) and client.session["second_factor_key"]
+    key = client.session.get("second_factor_key") or (client.get(PAGE) and client.session["second_factor_key"])
     client.post(PAGE, {"code": now_shown(key), "password": SECRET})
     assert client.get("/admin/").status_code == 200
 
