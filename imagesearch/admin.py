@@ -54,7 +54,7 @@ class CurationSite(admin.AdminSite):
         return super().has_permission(request) and not second_factor.is_missing(request.user)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """The login of the pages: one count of what is tried, and one way to ask for a second proof."""
+        """The login of the pages: one count of what is tried, and one way to ask for a second factor."""
         from search.views import accounts, errors  # noqa: PLC0415 - for who comes to a page, not for each command
 
         if not request.user.is_authenticated:

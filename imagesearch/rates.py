@@ -24,7 +24,7 @@ class Rate:
 Rates = tuple[Rate, ...]
 
 
-def rates(name: str, default: str) -> Rates:
+def rates(name: str, *, default: str) -> Rates:
     """Return the limits that a variable names, all of which hold; none where it says 0."""
     value = text(name, default) or default
     if value in _OFF:

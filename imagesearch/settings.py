@@ -372,26 +372,25 @@ SEARCH_BY_ADDRESS = choice(
 # --- Limits -----------------------------------------------------------------------------------------------------
 
 # How often who may do what: an account, or an address where nobody is logged in. search/limits says of what.
-_LIMITS = {
-    "LOGINS": "5/minute, 30/hour",
-    "LOGINS_BY_ADDRESS": "20/minute, 100/hour",
-    "LOGINS_BY_NAME": "20/minute",
-    "CODES": "5/minute, 20/hour",
-    "TOKENS": "20/minute",
-    "SIGN_UPS": "10/hour, 30/day",
-    "PASSWORDS": "10/hour",
-    "REPORTS": "10/minute, 50/day",
-    "SETS": "20/minute, 200/day",
-    "SAVED_SEARCHES": "30/minute",
-    "QUERY_PICTURES": "30/minute, 500/day",
-    "UPLOADS": "300/minute, 10000/day",
-    "SEARCHES": "300/minute",
-    "ZIPS": "10/minute, 100/day",
-    "DOWNLOADS": "120/minute, 3000/day",
+LIMITS = {
+    "LOGINS": rates("LIMIT_LOGINS", default="5/minute, 30/hour"),
+    "LOGINS_BY_ADDRESS": rates("LIMIT_LOGINS_BY_ADDRESS", default="20/minute, 100/hour"),
+    "LOGINS_BY_NAME": rates("LIMIT_LOGINS_BY_NAME", default="20/minute"),
+    "CODES": rates("LIMIT_CODES", default="5/minute, 20/hour"),
+    "TOKENS": rates("LIMIT_TOKENS", default="20/minute"),
+    "SIGN_UPS": rates("LIMIT_SIGN_UPS", default="10/hour, 30/day"),
+    "PASSWORDS": rates("LIMIT_PASSWORDS", default="10/hour"),
+    "REPORTS": rates("LIMIT_REPORTS", default="10/minute, 50/day"),
+    "SETS": rates("LIMIT_SETS", default="20/minute, 200/day"),
+    "SAVED_SEARCHES": rates("LIMIT_SAVED_SEARCHES", default="30/minute"),
+    "QUERY_PICTURES": rates("LIMIT_QUERY_PICTURES", default="30/minute, 500/day"),
+    "UPLOADS": rates("LIMIT_UPLOADS", default="300/minute, 10000/day"),
+    "SEARCHES": rates("LIMIT_SEARCHES", default="300/minute"),
+    "ZIPS": rates("LIMIT_ZIPS", default="10/minute, 100/day"),
+    "DOWNLOADS": rates("LIMIT_DOWNLOADS", default="120/minute, 3000/day"),
 }
-LIMITS = {name: rates(f"LIMIT_{name}", default) for name, default in _LIMITS.items()}
 if not flag("LIMITS", default=True):
-    LIMITS = dict.fromkeys(_LIMITS, ())
+    LIMITS = dict.fromkeys(LIMITS, ())
 # Rows that strangers make: pictures that were searched by, the oldest of which go.
 QUERY_PICTURES_KEPT = whole_number("QUERY_PICTURES_KEPT", default=20_000, least=100, most=10_000_000)
 

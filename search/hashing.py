@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
 from functools import cache
 from typing import Any
@@ -40,13 +40,20 @@ def in_turn(work: Callable[[], str]) -> str:
     """Return what `work` returns, done in the thread for hashing. Raises Crowded."""
     if not _room.acquire(blocking=False):
         raise Crowded
-    future: Future[str] = _thread(os.getpid()).submit(work)
-    # Whoever gives up does not free the place of what is still under way.
-    future.add_done_callback(lambda _done: _room.release())
+
+    def run() -> str:
+        try:
+            return work()
+        finally:
+            _room.release()
+
+    future = _thread(os.getpid()).submit(run)
     try:
         return future.result(PATIENCE)
     except TooLate:
-        future.cancel()
+        # What is under way keeps its place until it ends.
+        if future.cancel():
+            _room.release()
         raise Crowded from None
 
 

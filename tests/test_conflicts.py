@@ -13,7 +13,7 @@ from django.contrib import admin
 from django.contrib.auth.forms import BaseUserCreationForm
 from django.contrib.auth.models import Group, Permission, User
 from django.db import DatabaseError, OperationalError, connection, transaction
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -25,7 +25,7 @@ from search.embedding import active_model
 from search.forms import ChangePasswordForm
 from search.ingestion.claims import Pending, Stale, claim, give_vectors
 from search.ingestion.rows import staging
-from search.models import Image, Report
+from search.models import Image, Report, SignUp
 from search.views import images, reports
 from tests.admin_pages import IMAGES, REPORTS, act, said
 from tests.base import a_vector, an_image, an_unsaved_image, in_another_thread, picture_file
@@ -198,10 +198,12 @@ def columns_written(queries: CaptureQueriesContext, table: str) -> set[str]:
 
 def test_no_form_of_the_admin_writes_more_than_was_changed_in_it(admin_client: Client, alice: User) -> None:
     image = an_image("One", description="A house")
+    eve = User.objects.create_user("eve", is_active=False)
     asked: dict[type[Any], tuple[Any, dict[str, Any], set[str]]] = {
         Image: (image, {"title": "Two", "description": "A house"}, {"title", "updated"}),
         Report: (Report.objects.create(image=image, reason="other"), {"reason": "violent"}, set()),
         User: (alice, {"username": "alice", "email": "alice@example.org", "is_active": "on"}, {"email"}),
+        SignUp: (SignUp.objects.create(user=eve), {"user": alice.pk}, set()),
         Group: (Group.objects.create(name="curators"), {"name": "the curators"}, {"name"}),
     }
     assert set(admin.site._registry) == set(asked), "say here what the form of a new model writes"
@@ -295,7 +297,8 @@ def test_what_is_not_saved_in_the_end_is_not_said_to_be_saved(monkeypatch: pytes
 
 def test_a_new_password_changes_nothing_else_of_an_account(alice: User) -> None:
     words = {"new_password1": "a long new secret", "new_password2": "a long new secret"}
-    own = ChangePasswordForm(alice, {"old_password": "alice's secret", **words})
+    request = RequestFactory().post("/")
+    own = ChangePasswordForm(alice, {"old_password": "alice's secret", **words}, request=request)
     by_curator = SetPasswordForm(
         User.objects.get(pk=alice.pk), {"password1": "another new secret", "password2": "another new secret"}
     )

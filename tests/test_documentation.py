@@ -16,6 +16,8 @@ from search.models.queries import KEPT
 
 ROOT = Path(__file__).resolve().parent.parent
 READMES = ["README.md", "README.ko.md"]
+READERS = {f"imagesearch.{name}" for name in ("environment", "mail", "rates", "reach")}
+"""Where what reads a variable is defined."""
 NOT_OURS = {"HF_HOME", "PYTHONUNBUFFERED"}
 
 
@@ -27,7 +29,7 @@ def settings_read() -> dict[str, ast.Call]:
     """The calls in settings.py that read a variable, by the variable's name."""
     tree = ast.parse(written("imagesearch/settings.py"))
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    readers = {alias.name for one in imports if one.module == "imagesearch.environment" for alias in one.names}
+    readers = {alias.name for one in imports if one.module in READERS for alias in one.names}
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
     return {
         call.args[0].value: call

@@ -1,4 +1,4 @@
-"""A second proof at the login: a code of an authenticator app (TOTP, RFC 6238), or one that was written down."""
+"""A two-factor login: a code of an authenticator app (TOTP, RFC 6238), or one that was written down."""
 
 import hashlib
 import secrets

@@ -26,6 +26,7 @@ class SignUpAdmin(Sturdy):
     list_display = ("name", "email", "signed_up")
     list_display_links = None
     search_fields = ("user__username", "user__email")
+    fields = readonly_fields = list_display
     actions = ("approve_selected", "refuse_selected")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SignUp]:

@@ -104,7 +104,7 @@ def logged_in(request: HttpRequest, user: User, page: str, *, remember: bool) ->
     # 0: the session ends with the browser; None: SESSION_COOKIE_AGE, two weeks.
     request.session.set_expiry(None if remember else 0)
     if second_factor.is_missing(user):
-        messages.warning(request, _("Curators need a second proof at the login here. Set it up to curate."))
+        messages.warning(request, _("Curators need two-factor login here. Set it up to curate."))
         page = reverse("second-factor")
     response = HttpResponseRedirect(page)
     remember_device(request, response, user.get_username())
@@ -114,7 +114,7 @@ def logged_in(request: HttpRequest, user: User, page: str, *, remember: bool) ->
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def enter_code(request: HttpRequest) -> HttpResponse:
-    """The second page of the login, for who has set up a second proof."""
+    """The second page of the login, for who has set up a second factor."""
     page = _next_page(request) or reverse("search")
     waiting = second_factor.who_waits(request.session)
     if waiting is None:

@@ -1,4 +1,4 @@
-"""The page where people set up, renew and remove their second proof at the login."""
+"""The page where people set up, renew and remove their two-factor login."""
 
 from django.conf import settings
 from django.contrib import messages
@@ -61,7 +61,7 @@ def _change(request: HttpRequest) -> HttpResponse:
     form = OwnPasswordForm(request, request.POST if request.method == "POST" else None)
     if form.is_valid() and request.POST.get("what") == "remove":
         second_factor.remove(user)
-        messages.success(request, _("The second proof is removed. Your password is enough to log in."))
+        messages.success(request, _("Two-factor login is off. Your password is enough to log in."))
         return redirect("account")
     if form.is_valid():
         return _with_codes(request, second_factor.new_recovery_codes(user))

@@ -12,7 +12,7 @@ from search.management.base import CollectionCommand
 
 class Command(CollectionCommand):
     help = (
-        "Remove the second proof of an account: its password is enough to log in from then on, until the person sets "
+        "Switch it off of an account: its password is enough to log in from then on, until the person sets "
         "up another one. Be sure that it is that person who asks."
     )
 
@@ -26,5 +26,5 @@ class Command(CollectionCommand):
             raise CommandError(f"There is no account “{name}”.")
         was_there = second_factor.remove(user)
         self.stdout.write(
-            f"{name} logs in with the password alone now." if was_there else f"{name} has no second proof."
+            f"{name} logs in with the password alone now." if was_there else f"{name} has no two-factor login."
         )

@@ -1,0 +1,76 @@
+"""Passwords are hashed one at a time in each process, and few wait for it."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher, check_password, make_password
+from django.test import Client
+
+from search import hashing
+
+OURS = ["search.hashing.PBKDF2"]
+
+
+@pytest.fixture
+def held(settings) -> Iterator[Callable[[], list[str]]]:
+    """The thread for hashing is busy, and as many wait for it as may; call it to let them go on."""
+    settings.PASSWORD_HASHERS = OURS
+    go_on, done = threading.Event(), []
+
+    def wait() -> None:
+        done.append(hashing.in_turn(lambda: str(go_on.wait(60))))
+
+    others = [threading.Thread(target=wait) for _ in range(hashing.AT_ONCE)]
+
+    def let_go() -> list[str]:
+        go_on.set()
+        for other in others:
+            other.join()
+        return done
+
+    for other in others:
+        other.start()
+    while hashing._room._value:
+        time.sleep(0.001)
+    yield let_go
+    let_go()
+
+
+def test_what_django_has_hashed_is_known_and_the_other_way_round(settings):
+    settings.PASSWORD_HASHERS = OURS
+    theirs = PBKDF2PasswordHasher().encode("a secret", "salt", iterations=10)
+    assert check_password("a secret", theirs)
+    assert not check_password("another", theirs)
+    assert make_password("a secret").startswith("pbkdf2_sha256$")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has the priority of its process")
+def test_hashing_steps_back_behind_searches():
+    nice = hashing.in_turn(lambda: str(os.getpriority(os.PRIO_PROCESS, threading.get_native_id())))
+    assert int(nice) >= hashing._NICE
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) < hashing._NICE
+
+
+def test_one_more_than_may_wait_is_told_to_come_again(held, client: Client, db):
+    answer = client.post("/accounts/login/", {"username": "alice", "password": "alice's secret"})
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert "Many people are logging in at this moment." in answer.text
+
+
+def test_those_who_wait_get_their_turn_and_leave_room(held):
+    assert held() == ["True"] * hashing.AT_ONCE
+    assert [hashing.in_turn(lambda: "done") for _ in range(9)] == ["done"] * 9
+
+
+def test_whoever_waits_too_long_is_told_so_and_leaves_room(monkeypatch: pytest.MonkeyPatch):
+    go_on = threading.Event()
+    monkeypatch.setattr(hashing, "PATIENCE", 0.01)
+    with pytest.raises(hashing.Crowded):
+        hashing.in_turn(lambda: str(go_on.wait(60)))
+    go_on.set()
+    monkeypatch.setattr(hashing, "PATIENCE", 60.0)
+    assert [hashing.in_turn(lambda: "done") for _ in range(hashing.AT_ONCE + 1)] == ["done"] * (hashing.AT_ONCE + 1)
