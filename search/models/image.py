@@ -53,7 +53,12 @@ def content_id(data: bytes) -> uuid.UUID:
 
     The first 122 bits of the SHA-256, marked as a UUID of version 8 (RFC 9562, section 5.8: "custom").
     """
-    number = int.from_bytes(hashlib.sha256(data).digest()[:16])
+    return id_of_hash(hashlib.sha256(data).digest())
+
+
+def id_of_hash(digest: bytes) -> uuid.UUID:
+    """Return the id of the image whose uploaded bytes have this SHA-256."""
+    number = int.from_bytes(digest[:16])
     number = number & ~(0xF << 76) | 0x8 << 76
     number = number & ~(0x3 << 62) | 0x2 << 62
     return uuid.UUID(int=number)
