@@ -75,7 +75,7 @@ def described() -> dict[str, Any]:
     }
     originals = {one: storage.read(storage.original_key(uuid.UUID(one))) for one in pictures}
     thumbnails = {one: storage.read(storage.rendition_key(uuid.UUID(one), storage.THUMBNAIL)) for one in pictures}
-    found = [str(image.id) for image in find(SearchQuery.from_params({"q": "red"})).images]
+    found = [str(image.id) for image in find(SearchQuery.from_params({"q": ["red"]})).images]
     people = list(User.objects.values_list("username", "password"))
     return {
         "pictures": pictures,
