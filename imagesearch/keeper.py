@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-LOOK_EVERY = 1.0
+LOOK_EVERY = 0.5
 """Seconds between two looks."""
 LONGEST_PAUSE = 60.0
 """Seconds between two starts that fail, at most."""

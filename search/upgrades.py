@@ -5,7 +5,7 @@ database beneath a running server is noticed all the same.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -106,14 +106,18 @@ def left_out(error: Exception) -> NotUpgraded | None:
 
 def differences() -> tuple[list[str], list[str]]:
     """Return the migrations that the database lacks, and those that it has and this version does not know."""
-    ours, replaced, apps = _on_disk()
+    ours, replaced, _apps = _on_disk()
     applied = set(MigrationRecorder(connection).applied_migrations())
     # A squashed one counts as applied when all that it replaces are.
     applied |= {name for name, olds in replaced.items() if applied.issuperset(olds)}
+    return [".".join(name) for name in sorted(ours - applied)], unknown_among(applied)
+
+
+def unknown_among(applied: Collection[tuple[str, str]]) -> list[str]:
+    """Return those of these migrations that this version does not know."""
+    ours, replaced, apps = _on_disk()
     known = ours.union(*replaced.values())
-    pending = sorted(ours - applied)
-    unknown = sorted(name for name in applied - known if name[0] in apps)
-    return [".".join(name) for name in pending], [".".join(name) for name in unknown]
+    return [".".join(name) for name in sorted(set(applied) - known) if name[0] in apps]
 
 
 @cache

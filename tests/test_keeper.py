@@ -55,8 +55,8 @@ def test_one_that_does_not_start_is_tried_with_growing_pauses_and_told_why(machi
         machine.keeper.look()
         pauses.append(machine.keeper._pause)
 
-    assert pauses == [2, 4, 8, 16, 32, *[keeper.LONGEST_PAUSE] * 4]
-    assert machine.said[0] == "The disk is full: free some space.\nTrying again in 2 s."
+    assert pauses == [1, 2, 4, 8, 16, 32, *[keeper.LONGEST_PAUSE] * 3]
+    assert machine.said[0] == "The disk is full: free some space.\nTrying again in 1 s."
     machine.keeper.look()
     assert machine.runs
     assert machine.keeper._pause == keeper.LOOK_EVERY

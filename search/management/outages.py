@@ -12,7 +12,7 @@ from django.db.backends.signals import connection_created
 
 from search.conflicts import is_conflict
 from search.ingestion import LOST_DATABASE
-from search.room import FULL_FOR, no_room
+from search.room import FULL_FOR, NoRoom, no_room
 
 AWAY_FOR = 60.0
 """Seconds for which a database that has gone away is waited for."""
@@ -25,7 +25,7 @@ TRIES = 5
 
 GO_ON = "What was written stays; run the same command again to go on."
 
-_FAILURES = (CommandError, OSError, psycopg.OperationalError, *LOST_DATABASE)
+_FAILURES = (CommandError, NoRoom, OSError, psycopg.OperationalError, *LOST_DATABASE)
 _DATABASE = (psycopg.OperationalError, *LOST_DATABASE)
 
 Result = TypeVar("Result")

@@ -61,7 +61,12 @@ def content_id(*parts: bytes | IO[bytes]) -> uuid.UUID:
             part.seek(0)
             while piece := part.read(1 << 18):
                 found.update(piece)
-    number = int.from_bytes(found.digest()[:16])
+    return id_of_hash(found.digest())
+
+
+def id_of_hash(digest: bytes) -> uuid.UUID:
+    """Return the id of the image whose uploaded bytes have this SHA-256."""
+    number = int.from_bytes(digest[:16])
     number = number & ~(0xF << 76) | 0x8 << 76
     number = number & ~(0x3 << 62) | 0x2 << 62
     return uuid.UUID(int=number)

@@ -1,0 +1,155 @@
+"""The lists of backups: which objects they have, shard by shard, so that one of 256 is in memory."""
+
+import gzip
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from itertools import groupby
+from types import TracebackType
+from typing import IO, NamedTuple, Self
+
+from search.backup.manifest import BackupError, Manifest, manifests, read_manifest
+from search.backup.targets import IN_MEMORY, Target
+from search.ingestion.inventory import ORIGINALS, SHARDS, THUMBNAILS
+
+OBJECTS = "objects/"
+"""Where a backup has them, under their own keys."""
+_UNFINISHED = "unfinished/"
+"""The lists of the shards of a backup that is being made, for one that goes on where it was killed."""
+
+
+class Listed(NamedTuple):
+    """An object of a backup: its key in our storage, its bytes, and their SHA-256; "" for an original, whose key is
+    made from that."""
+
+    key: str
+    size: int
+    sha256: str
+
+    @property
+    def line(self) -> bytes:
+        return f"{self.key}\t{self.size}\t{self.sha256}\n".encode("ascii")
+
+
+class ListWriter:
+    """Writes a list into a file, in the order of the shards."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._zip = gzip.GzipFile(fileobj=file, mode="wb", mtime=0)
+        self.count = self.bytes = 0
+
+    def add(self, one: Listed) -> None:
+        self._zip.write(one.line)
+        self.count, self.bytes = self.count + 1, self.bytes + one.size
+
+    def close(self) -> None:
+        self._zip.close()
+
+
+def listed(file: IO[bytes]) -> Iterator[tuple[str, list[Listed]]]:
+    """Yield each shard with its objects. Raises BackupError for a list that is cut off or damaged."""
+    try:
+        with gzip.GzipFile(fileobj=file, mode="rb") as lines:
+            for shard, ones in groupby(map(_read, lines), lambda one: _shard_of(one.key)):
+                yield shard, list(ones)
+    except (OSError, EOFError, ValueError) as error:
+        raise BackupError(f"A list of objects is damaged: {error}") from error
+
+
+def _read(line: bytes) -> Listed:
+    key, size, sha256 = line.decode("ascii").rstrip("\n").split("\t")
+    return Listed(key, int(size), sha256)
+
+
+def _shard_of(key: str) -> str:
+    return key.rpartition("/")[2][:2]
+
+
+class Lists:
+    """Lists of several backups, read side by side. Shards are asked for in their order."""
+
+    def __init__(self, target: Target, these: Iterable[Manifest]) -> None:
+        self._stack = ExitStack()
+        self._lists: list[Iterator[tuple[str, list[Listed]]]] = []
+        self._next: list[tuple[str, list[Listed]] | None] = []
+        for manifest in these:
+            file = self._stack.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115
+            target.read_into(manifest.list, file)
+            file.seek(0)
+            self._lists.append(listed(file))
+            self._next.append(next(self._lists[-1], None))
+
+    def of_shard(self, shard: str) -> dict[str, Listed]:
+        """Return the objects of a shard; of those that several lists have, as the last says."""
+        found: dict[str, Listed] = {}
+        for number, ones in enumerate(self._lists):
+            while (at := self._next[number]) and at[0] <= shard:
+                if at[0] == shard:
+                    found |= {one.key: one for one in at[1]}
+                self._next[number] = next(ones, None)
+        return found
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+class Known:
+    """What is known of objects that a backup has already: from the latest one, and from one that was not finished."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+
+    def __enter__(self) -> Self:
+        there = manifests(self._target)
+        try:
+            self._latest = Lists(self._target, [read_manifest(self._target, there[-1])] if there else [])
+        except (BackupError, FileNotFoundError):  # it is damaged, and all of it is looked at again
+            self._latest = Lists(self._target, [])
+        self._unfinished = self._target.sizes(_UNFINISHED)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._latest.close()
+
+    def of_shard(self, shard: str) -> dict[str, Listed]:
+        found = self._latest.of_shard(shard)
+        if f"{_UNFINISHED}{shard}" in self._unfinished:
+            with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
+                self._target.read_into(f"{_UNFINISHED}{shard}", file)
+                file.seek(0)
+                found |= {one.key: one for one in map(_read, file)}
+        return found
+
+    def note(self, shard: str, listed: Iterable[Listed]) -> None:
+        """Write down what a shard has, for whoever goes on."""
+        with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
+            file.writelines(one.line for one in listed)
+            file.seek(0)
+            self._target.write_from(f"{_UNFINISHED}{shard}", file)
+
+    def forget(self) -> None:
+        """The backup is finished, and says it all."""
+        self._target.delete(self._target.sizes(_UNFINISHED))
+
+
+def remove_unnamed(target: Target, keep: int | None) -> None:
+    """Remove dumps and lists without a manifest; with `keep`, all but so many of the latest backups before, and the
+    objects that none of these names."""
+    there = manifests(target)
+    gone = there[: -max(1, keep)] if keep is not None else []
+    target.delete(Manifest(made).key for made in gone)
+    left = [made for made in there if made not in gone]
+    named = {name for made in left for name in (Manifest(made).dump, Manifest(made).list)}
+    target.delete(key for folder in ("database/", "lists/") for key in target.sizes(folder) if key not in named)
+    if not gone:
+        return
+    lists = Lists(target, [read_manifest(target, made) for made in left])
+    try:
+        for shard in SHARDS:
+            wanted = {OBJECTS + key for key in lists.of_shard(shard)}
+            for place in (ORIGINALS, THUMBNAILS):
+                target.delete(key for key in target.sizes(f"{OBJECTS}{place}{shard}/") if key not in wanted)
+    finally:
+        lists.close()

@@ -1,0 +1,76 @@
+"""`manage.py backup`: copy the whole collection elsewhere, and only what is new of it the next time."""
+
+import argparse
+import time
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from search.backup import BackupError, back_up, open_target
+from search.management.base import CollectionCommand
+from search.management.progress import LINE_EVERY
+from search.storage import StorageUnavailable
+
+NOT_IN_IT = "Settings are not in it: keep a copy of .env, and above all of SECRET_KEY, elsewhere."
+
+
+class Command(CollectionCommand):
+    help = (
+        "Copy the database, the originals and the thumbnails to a folder or to s3://bucket/prefix, which is reached "
+        "as `ingest` reaches one. The site goes on meanwhile. Made again in the same place, it copies what is new; "
+        "killed, it goes on. Exit status 1 if anything could not be had."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("target", metavar="TARGET", help="a folder, or s3://bucket/prefix; not that of the site")
+        parser.add_argument(
+            "--without-thumbnails",
+            action="store_true",
+            help="leave out what can be made again: after restoring, `reconcile --mend` does",
+        )
+        parser.add_argument(
+            "--keep",
+            type=_positive,
+            metavar="N",
+            help="keep the last N backups there, and remove earlier ones, with the objects that only those have",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        told = time.monotonic()
+
+        def progress(pictures: int, copied: int, size: int) -> None:
+            nonlocal told
+            if time.monotonic() - told >= LINE_EVERY:
+                told = time.monotonic()
+                self.stdout.write(f"{pictures:,} pictures, {copied:,} objects copied, {size / 1e6:,.0f} MB")
+
+        try:
+            manifest = back_up(
+                open_target(options["target"]),
+                thumbnails=not options["without_thumbnails"],
+                keep=options["keep"],
+                tell=self.stdout.write,
+                progress=progress,
+            )
+        except (BackupError, StorageUnavailable) as error:
+            raise CommandError(f"{error}\nRun the same command again to go on.") from error
+        except KeyboardInterrupt:
+            raise CommandError("Stopped. Run the same command again to go on.") from None
+        self.stdout.write(
+            f"Backup {manifest.made}: {sum(manifest.rows.values()):,} rows and {manifest.objects:,} objects of "
+            f"{manifest.object_bytes / 1e6:,.0f} MB, in {options['target']}. {NOT_IN_IT}"
+        )
+        if manifest.in_place:
+            self.stdout.write(f"{manifest.in_place:,} originals stay in other buckets, and are not in it.")
+        for key in manifest.missing:
+            self.stderr.write(f"{key}: missing or damaged here, and in no earlier backup there.")
+        if manifest.missing:
+            self.stderr.write("`manage.py reconcile` tells more of these.")
+            raise SystemExit(1)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("it must be 1 or more")
+    return number

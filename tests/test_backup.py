@@ -1,0 +1,360 @@
+"""A backup has all of one moment, is made again by copying what is new, and is restored wherever objects are kept."""
+
+import errno
+import re
+import uuid
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from search import storage
+from search.backup import making, programs, targets
+from search.ingestion import Details, add_picture
+from search.models import Image, ImageWords, Tombstone
+from search.querying import SearchQuery, find
+from tests.base import picture_bytes
+from tests.database import empty_tables
+from tests.s3_servers import BUCKET, Rclone, use_s3
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+COLOURS = ("red", "green", "blue", "black", "white", "yellow")
+
+
+def run(*command: str) -> tuple[str, str]:
+    """Return what a command that succeeds prints, and complains of."""
+    out, complaints = StringIO(), StringIO()
+    call_command(*command, stdout=out, stderr=complaints)
+    return out.getvalue(), complaints.getvalue()
+
+
+def failed(*command: str) -> str:
+    """Return what a command that ends with status 1 complains of."""
+    complaints = StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command(*command, stdout=StringIO(), stderr=complaints)
+    assert ended.value.code == 1
+    return complaints.getvalue()
+
+
+@pytest.fixture
+def collection(alice: User) -> list[Image]:
+    return [
+        add_picture(picture_bytes(colour), Details(title=f"A {colour} one", tags=(colour,)), alice).image
+        for colour in COLOURS
+    ]
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "backups"
+
+
+def lose_everything(settings: Any, tmp_path: Path) -> None:
+    empty_tables(None)
+    settings.MEDIA_ROOT = tmp_path / f"media-{uuid.uuid4().hex}"
+    assert not Image.objects.exists()
+
+
+def described() -> dict[str, Any]:
+    """Everything that people see of the collection."""
+    pictures = {
+        str(image.id): (
+            image.title,
+            image.tags,
+            [round(float(number), 5) for number in image.embedding],
+            image.created,
+        )
+        for image in Image.objects.all()
+    }
+    originals = {one: storage.read(storage.original_key(uuid.UUID(one))) for one in pictures}
+    thumbnails = {one: storage.read(storage.rendition_key(uuid.UUID(one), storage.THUMBNAIL)) for one in pictures}
+    found = [str(image.id) for image in find(SearchQuery.from_params({"q": ["red"]})).images]
+    people = list(User.objects.values_list("username", "password"))
+    return {
+        "pictures": pictures,
+        "originals": originals,
+        "thumbnails": thumbnails,
+        "found": found,
+        "people": people,
+        "words": ImageWords.objects.count(),
+    }
+
+
+def objects_in(target: Path) -> dict[str, bytes]:
+    root = target / "objects"
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_what_was_lost_is_as_it_was(collection: list[Image], target: Path, settings: Any, tmp_path: Path) -> None:
+    before = described()
+    out, complaints = run("backup", str(target))
+    assert f"{2 * len(COLOURS)} objects" in out
+    assert "SECRET_KEY" in out
+    assert not complaints
+    lose_everything(settings, tmp_path)
+
+    out, complaints = run("restore", str(target))
+
+    assert described() == before
+    assert not complaints
+    assert f"{2 * len(COLOURS)} of them copied" in out
+    # It goes on as a collection does.
+    assert not add_picture(picture_bytes("red"), Details(), None).is_new
+    assert add_picture(picture_bytes("purple"), Details(), None).is_new
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rclone]:
+    server = Rclone(tmp_path_factory.mktemp("s3"))
+    server.start()
+    yield server
+    server.kill()
+
+
+def test_a_backup_in_a_bucket_of_files_is_restored_into_a_bucket_and_back(
+    collection: list[Image], server: Rclone, settings: Any, tmp_path: Path, target: Path
+) -> None:
+    before = described()
+    files = settings.STORAGES
+    use_s3(settings, server, AWS_LOCATION="site")
+    settings.STORAGES, of_bucket = files, settings.STORAGES
+    run("backup", f"s3://{BUCKET}/backups/home")
+    lose_everything(settings, tmp_path)
+    settings.STORAGES = of_bucket
+
+    run("restore", f"s3://{BUCKET}/backups/home")
+
+    assert described() == before
+    assert f"site/{storage.original_key(collection[0].id)}" in server.stored()
+    run("backup", str(target))
+    settings.STORAGES = files
+    lose_everything(settings, tmp_path)
+    run("restore", str(target))
+    assert described() == before
+
+
+def test_the_next_backup_copies_what_is_new_and_one_that_was_killed_goes_on(
+    collection: list[Image], target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, written = targets._Folder.write_from, []
+
+    def killed_after_four(self: Any, key: str, file: IO[bytes]) -> None:
+        if len([one for one in written if one.startswith("objects/")]) >= 4:
+            raise KeyboardInterrupt
+        write(self, key, file)
+        written.append(key)
+
+    monkeypatch.setattr(making, "COPIERS", 1)
+    monkeypatch.setattr(targets._Folder, "write_from", killed_after_four)
+    with pytest.raises(CommandError, match="Run the same command again to go on"):
+        run("backup", str(target))
+    with pytest.raises(CommandError, match="There is no backup in"):
+        run("restore", str(target), "--check")
+
+    def noted(self: Any, key: str, file: IO[bytes]) -> None:
+        write(self, key, file)
+        written.append(key)
+
+    monkeypatch.setattr(targets._Folder, "write_from", noted)
+    run("backup", str(target))
+    originals = [key for key in written if key.startswith("objects/originals")]
+    assert len(originals) == len(set(originals)) == len(COLOURS)
+    assert [path.name for path in target.iterdir() if path.name == "unfinished" and any(path.iterdir())] == []
+    assert len(list((target / "database").iterdir())) == 1  # not the dump of the one that was killed
+
+    written.clear()
+    add_picture(picture_bytes("purple"), Details(), None)
+    run("backup", str(target))
+    assert len([key for key in written if key.startswith("objects/")]) == 2
+    run("restore", str(target), "--check")
+
+
+def test_what_is_damaged_in_a_backup_is_named_and_the_rest_restored(
+    collection: list[Image], target: Path, settings: Any, tmp_path: Path
+) -> None:
+    run("backup", str(target))
+    gone, cut, other = (target / "objects" / storage.original_key(image.id) for image in collection[:3])
+    gone.unlink()
+    cut.write_bytes(cut.read_bytes()[:-1])
+    other.write_bytes(other.read_bytes()[:-1] + b"?")
+    small = target / "objects" / storage.rendition_key(collection[3].id, storage.THUMBNAIL)
+    small.write_bytes(b"?" * small.stat().st_size)
+    lose_everything(settings, tmp_path)
+
+    told = failed("restore", str(target), "--check")
+    for path in (gone, cut, other, small):
+        assert path.relative_to(target).as_posix() in told
+    assert not Image.objects.exists()
+
+    assert failed("restore", str(target)).count("in the backup") == 4
+    assert Image.objects.count() == len(COLOURS)
+    assert storage.exists(storage.original_key(collection[3].id))
+    assert not storage.exists(storage.original_key(collection[1].id))
+
+
+@pytest.mark.parametrize("part", ["database", "lists"])
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_backup_without_its_dump_or_list_changes_nothing(
+    collection: list[Image], target: Path, part: str, gone: bool
+) -> None:
+    run("backup", str(target))
+    [path] = (target / part).iterdir()
+    path.unlink() if gone else path.write_bytes(path.read_bytes()[:-9])
+
+    with pytest.raises(CommandError, match=rf"{part}/\S+ (is missing in|in \S+ is damaged)"):
+        run("restore", str(target), "--replace")
+    assert Image.objects.count() == len(COLOURS)
+
+
+def test_a_database_that_is_not_empty_is_replaced_only_when_told_to(collection: list[Image], target: Path) -> None:
+    run("backup", str(target))
+    added = add_picture(picture_bytes("purple"), Details(), None).image
+    Image.objects.filter(pk=collection[0].pk).update(title="Another title")
+
+    with pytest.raises(CommandError, match=r"it has 7 pictures and 1 accounts.* add --replace"):
+        run("restore", str(target))
+    assert Image.objects.filter(pk=added.pk).exists()
+
+    run("restore", str(target), "--replace")
+    assert not Image.objects.filter(pk=added.pk).exists()
+    assert Image.objects.get(pk=collection[0].pk).title == "A red one"
+
+
+def test_a_dump_that_can_not_be_restored_leaves_the_database_as_it_was(
+    collection: list[Image], target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("backup", str(target))
+    from search.backup import restoring
+
+    monkeypatch.setattr(restoring, "_DROPS", restoring._DROPS + " LIMIT 1")  # tables stay, in which the rows are
+
+    with pytest.raises(CommandError, match=r"(?s)nothing in it was changed.*already exists"):
+        run("restore", str(target), "--replace")
+    assert Image.objects.count() == len(COLOURS)
+
+
+def test_pictures_that_come_and_go_meanwhile_are_whole_or_absent(
+    collection: list[Image], target: Path, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dump = making._dump
+
+    def then_somebody_works(*arguments: Any) -> int:
+        count = dump(*arguments)
+        collection[0].delete()
+        add_picture(picture_bytes("purple"), Details(), None)
+        return count
+
+    monkeypatch.setattr(making, "_dump", then_somebody_works)
+    gone = collection[0].id
+    run("backup", str(target))
+    lose_everything(settings, tmp_path)
+    run("restore", str(target))
+
+    assert set(Image.objects.values_list("pk", flat=True)) == {image.id for image in collection[1:]}
+    assert Tombstone.objects.filter(pk=gone).exists()
+    run("reconcile")
+
+
+def test_what_is_missing_here_is_named_and_had_from_an_earlier_backup(collection: list[Image], target: Path) -> None:
+    run("backup", str(target))
+    lost, never_had = (storage.original_key(image.id) for image in collection[:2])
+    storage.delete([lost])
+    run("backup", str(target))  # it has that one already
+
+    storage.delete([never_had])
+    told = failed("backup", f"{target}-elsewhere")
+    assert lost in told
+    assert never_had in told
+    assert "missing" in told
+
+
+def test_originals_that_stay_elsewhere_are_told_and_thumbnails_can_be_left_out(
+    collection: list[Image], target: Path
+) -> None:
+    Image.objects.filter(pk=collection[0].pk).update(original_location="s3://elsewhere/red.jpg")
+
+    out, _complaints = run("backup", str(target), "--without-thumbnails")
+
+    assert "1 originals stay in other buckets" in out
+    assert set(objects_in(target)) == {storage.original_key(image.id) for image in collection[1:]}
+
+
+def test_of_old_backups_so_many_are_kept_and_nothing_that_they_need_is_removed(
+    collection: list[Image], target: Path, settings: Any, tmp_path: Path
+) -> None:
+    run("backup", str(target))
+    collection[0].delete()
+    run("backup", str(target), "--keep", "2")
+    assert len(objects_in(target)) == 2 * len(COLOURS)
+
+    out, _complaints = run("backup", str(target), "--keep", "2")
+
+    assert len(objects_in(target)) == 2 * (len(COLOURS) - 1)
+    for part in ("manifests", "lists", "database"):
+        assert len(list((target / part).iterdir())) == 2
+    latest = re.search(r"Backup (\w+):", out)
+    assert latest
+    lose_everything(settings, tmp_path)
+    run("restore", str(target), "--at", latest[1])
+    with pytest.raises(CommandError, match=r"No backup in .* There are: "):
+        run("restore", str(target), "--at", "yesterday")
+
+
+def test_a_backup_of_a_newer_version_is_left_to_that(collection: list[Image], target: Path) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO django_migrations (app, name, applied) VALUES ('search', '9999_later', now())")
+        try:
+            run("backup", str(target))
+        finally:
+            cursor.execute("DELETE FROM django_migrations WHERE name = '9999_later'")
+
+    with pytest.raises(CommandError, match=r"newer version of this program, with search\.9999_later"):
+        run("restore", str(target), "--replace")
+
+
+def test_programs_that_are_older_than_the_server_are_told(
+    target: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    old = tmp_path / "pg_dump"
+    old.write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 15.4 (Debian 15.4-1)'\n")
+    old.chmod(0o755)
+    monkeypatch.setattr(programs, "_folders", lambda: [tmp_path])
+
+    with pytest.raises(CommandError, match=r"PostgreSQL \d+ or later are needed.*There is version 15 in"):
+        run("backup", str(target))
+
+
+def test_a_full_target_is_told_and_waited_for(
+    collection: list[Image], target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from search.management import outages
+
+    monkeypatch.setattr(outages, "FULL_LOOK_EVERY", 0.01)
+    write, left = targets._Folder.write_from, [1]
+
+    def full_once(self: Any, key: str, file: IO[bytes]) -> None:
+        if left:
+            left.pop()
+            with self._told():
+                raise OSError(errno.ENOSPC, "No space left on device")
+        write(self, key, file)
+
+    monkeypatch.setattr(targets._Folder, "write_from", full_once)
+
+    out, complaints = run("backup", str(target))
+
+    assert "The folder of the backup" in complaints
+    assert "Backup 2" in out
+
+
+@pytest.mark.parametrize("where", ["s3://", "ftp://backups"])
+def test_a_target_that_is_none_is_told(where: str) -> None:
+    with pytest.raises(CommandError, match="s3://bucket/prefix"):
+        run("backup", where)
