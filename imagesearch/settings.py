@@ -307,7 +307,7 @@ def _object_storage() -> dict[str, Any]:
 
 
 # For so long a presigned address of a thumbnail is valid at most, and for half of it at least.
-S3_ADDRESS_MINUTES = whole_number("S3_ADDRESS_MINUTES", default=20, least=2, most=7 * 24 * 60)
+S3_ADDRESS_MINUTES = whole_number("S3_ADDRESS_MINUTES", default=20, least=2, most=10_080)
 # Where browsers fetch thumbnails and renditions, when those are public; presigned addresses otherwise.
 S3_PUBLIC_BASE_URL = web_address("S3_PUBLIC_BASE_URL")
 # For a bucket that browsers can't reach: pages then fetch thumbnails and renditions from here.

@@ -100,7 +100,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     sent: list[int] = []
     monkeypatch.setattr(door.os, "kill", lambda process, number: sent.append(number))
     monkeypatch.setattr(door, "WAIT", 0.3)
-    monkeypatch.setattr(door, "SLOW", 0.1)
+    monkeypatch.setattr(door, "SLOW", {"words": 0.1, "pictures": 0.1})
     waiting.bound_waiting()
     yield sent
     waiting._bounded.clear()

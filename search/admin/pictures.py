@@ -29,9 +29,10 @@ def thumbnail(image: Image) -> SafeString:
     """A small picture as an <img>, for images that went through `with_thumbnails`."""
     scale = LIST_SIDE / max(image.width, image.height)
     return format_html(
-        '<img class="thumbnail" src="{}" alt="{}" title="{}" width="{}" height="{}" loading="lazy"'
+        '<img class="thumbnail" src="{}" data-ours="{}" alt="{}" title="{}" width="{}" height="{}" loading="lazy"'
         ' style="background-image: url({})">',
         image.thumbnail_url,  # type: ignore[attr-defined]
+        reverse("rendition", args=[image.id, storage.THUMBNAIL]),
         image.name,
         image.name,
         max(1, round(image.width * scale)),

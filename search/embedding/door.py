@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy.typing as npt
 
@@ -26,8 +26,10 @@ logger = logging.getLogger(__name__)
 
 WAIT = 8.0
 """Seconds that whoever asks a server waits for a vector."""
-SLOW = 3.0
-"""Seconds of one encoding after which, in a server, nobody else waits for its end."""
+SLOW = {"words": 1.0, "pictures": 3.0}
+"""Seconds of one encoding after which, in a server, nobody else waits for its end: words take some hundredths."""
+SLOW_FOR_EACH = 0.1
+"""The same for each of several that are encoded at once."""
 HOPELESS = 60.0
 """Seconds of one encoding after which the process of a server ends itself: another one is started in its place."""
 COMMANDS_WAIT = 600.0
@@ -40,8 +42,8 @@ Encoder = TypeVar("Encoder", bound=PictureEncoder | TextEncoder)
 
 
 class _Job:
-    def __init__(self, work: Callable[[], npt.ArrayLike]) -> None:
-        self.work = work
+    def __init__(self, work: Callable[[], npt.ArrayLike], slow_after: float) -> None:
+        self.work, self.slow_after = work, slow_after
         self.has_begun = self.is_done = self.is_given_up = False
         self.outcome: npt.ArrayLike = ()
         self.error: BaseException | None = None
@@ -53,8 +55,17 @@ class _Job:
             self.error = error
 
 
+class _UnderWay(NamedTuple):
+    """When an encoding began, and from when on nobody else waits for its end."""
+
+    began: float
+    slow_at: float
+
+
 class Door(Generic[Encoder]):
     """An encoder, as safe as any can be made."""
+
+    kind: ClassVar[str]
 
     def __init__(self, encoder: Encoder, name: str) -> None:
         """`name` says to the operator which model it is."""
@@ -62,7 +73,7 @@ class Door(Generic[Encoder]):
         self._name = name
         self._changed = threading.Condition()
         self._jobs: deque[_Job] = deque()
-        self._began: float | None = None
+        self._under_way: _UnderWay | None = None
         self._thread: threading.Thread | None = None
         self._process = 0
 
@@ -73,13 +84,14 @@ class Door(Generic[Encoder]):
     @property
     def stuck_for(self) -> float:
         """Seconds for which an encoding has been under way by now, if nobody would wait for it; else 0."""
-        began = self._began
-        seconds = 0.0 if began is None else time.monotonic() - began
-        return seconds if seconds >= SLOW and is_bounded() else 0.0
+        now, under_way = time.monotonic(), self._under_way
+        if under_way is None or now < under_way.slow_at or not is_bounded():
+            return 0.0
+        return now - under_way.began
 
     def _encoded(self, work: Callable[[], npt.ArrayLike], count: int) -> Vectors:
         """Return `count` unit vectors. Raises ModelUnavailable, and WrongVectors where it may lie in these inputs."""
-        job = _Job(work)
+        job = _Job(work, SLOW[self.kind] + SLOW_FOR_EACH * (count - 1))
         self._wait_for(job, WAIT if is_bounded() else COMMANDS_WAIT)
         error = job.error
         if error is None:
@@ -109,13 +121,13 @@ class Door(Generic[Encoder]):
 
     def _end_of_waiting(self, job: _Job) -> float:
         """Return until when it makes sense to wait for `job`, which may come after one that is slow."""
-        if job.has_begun or self._began is None or not is_bounded():
+        if job.has_begun or self._under_way is None or not is_bounded():
             return float("inf")
-        return self._began + SLOW
+        return self._under_way.slow_at
 
     def _have_a_thread(self) -> None:
         if self._process != os.getpid():  # none comes along into a process that is forked
-            self._process, self._began, self._thread = os.getpid(), None, None
+            self._process, self._under_way, self._thread = os.getpid(), None, None
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="encoding", daemon=True)
             self._thread.start()
@@ -130,11 +142,12 @@ class Door(Generic[Encoder]):
                 job = self._jobs.popleft()
                 if job.is_given_up:
                     continue
-                job.has_begun, self._began = True, time.monotonic()
+                began = time.monotonic()
+                job.has_begun, self._under_way = True, _UnderWay(began, began + job.slow_after)
                 self._changed.notify_all()
             job.do()
             with self._changed:
-                job.is_done, self._began = True, None
+                job.is_done, self._under_way = True, None
                 self._changed.notify_all()
             del job
 
@@ -156,6 +169,8 @@ class Door(Generic[Encoder]):
 
 
 class PictureDoor(Door[PictureEncoder]):
+    kind = "pictures"
+
     @property
     def window(self) -> tuple[int, int, int] | None:
         return self.encoder.window
@@ -165,5 +180,7 @@ class PictureDoor(Door[PictureEncoder]):
 
 
 class TextDoor(Door[TextEncoder]):
+    kind = "words"
+
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         return self._encoded(lambda: self.encoder.encode_texts(texts), len(texts))
