@@ -13,7 +13,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
 from django.core.exceptions import ValidationError
-from django.core.paginator import Paginator
+from django.core.paginator import PageNotAnInteger, Paginator
 from django.db import DataError, transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -78,7 +78,10 @@ class BoundedPaginator(_Paginator):
         return self._found > MOST_COUNTED
 
     def validate_number(self, number: float | str) -> int:
-        return max(1, min(int(number), self.num_pages))
+        try:
+            return max(1, min(int(number), self.num_pages))
+        except ValueError as error:  # histories hand on what stands in the address
+            raise PageNotAnInteger from error
 
 
 class SturdyList(ChangeList):
