@@ -19,7 +19,7 @@ from imagesearch.bodies import Body
 from imagesearch.serving import connection, front, lanes, link
 
 PIECE = b"0123456789abcdef" * 4096
-PIECES = 64
+PIECES = 24
 SOON = 20.0
 """Seconds after which a test gives up, on the busiest machine."""
 

@@ -251,6 +251,7 @@ class Connection(Link):
             self.close()
         else:
             self.enter(State.BUSY, self.front.pace())
+            self.pushed(is_sent=False)  # there may be room again
             self.wait()
 
     def _answered(self) -> None:
