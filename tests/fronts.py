@@ -60,10 +60,19 @@ class App:
         elif path == "/stream":
             start(status, [])
             return self._pieces()
+        elif path == "/break":
+            start(status, [])
+            return self._broken()
+        elif path == "/fail":
+            raise TimeoutError("Of something else than the client.")
         elif path == "/large":
             answer = PIECE * PIECES
         start(status, [("Content-Length", str(len(answer))), ("X-Body", str(body.most))])
         return [answer]
+
+    def _broken(self) -> Iterator[bytes]:
+        yield PIECE
+        raise TimeoutError("Of something else than the client.")
 
     def _pieces(self) -> Iterator[bytes]:
         try:

@@ -30,8 +30,8 @@ On this page your session will do. A token that is not valid is refused everywhe
 status does not say it all, `type` ends in a code that never changes: `bad_query`, `no_such_query`, `token_needed`,
 `token_not_valid`, `csrf`, `hidden`, `deleted`, `not_a_form`, `wrong_fields`, `no_model`, `no_storage`, `no_database`,
 `no_migration`, `no_time`, `too_slow`, `conflict`, `overtaken`, and for a picture that is refused `empty`,
-`not_a_picture`, `wrong_format`, `too_many_bytes`, `too_many_pixels`, `truncated`, `damaged`. A 503 and a `conflict` say
-in `Retry-After` when to try again.
+`not_a_picture`, `wrong_format`, `too_many_bytes`, `too_many_pixels`, `truncated`, `damaged`. A 503 and a `conflict`
+say in `Retry-After` when to try again.
 """
 
 
