@@ -105,7 +105,7 @@ def test_a_body_that_stalls_is_answered_408(site: Served, framed: str) -> None:
     first = b"10000\r\n" + bytes(1000) if framed == CHUNKS else bytes(1000)
     with closing(site.connect(get("/echo", framed, method="POST", body=first))) as slow:
         site.until(lambda: any(one.state.name == "BODY" for one in site.front.connections))
-        site.clock.ahead += 21
+        site.clock.ahead += 31
 
         assert read(slow).status == 408
 
@@ -282,7 +282,7 @@ def test_a_stream_is_made_as_it_is_taken_and_by_any_thread(site: Served) -> None
 def test_who_does_not_take_an_answer_is_cut_off_and_it_is_closed(site: Served) -> None:
     with closing(site.connect(get("/stream"), receives=4096)):
         site.until(lambda: any(one.deadline < float("inf") and one.requests for one in site.front.connections))
-        site.clock.ahead += 21
+        site.clock.ahead += 31
 
         assert site.app.closed.wait(20)
     site.until(lambda: not site.front.connections)
