@@ -203,7 +203,7 @@ LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "search"
 
 # Kilobytes a second that a client must send and take at least, and seconds for which it may stall meanwhile.
 CLIENT_LEAST_KB = whole_number("CLIENT_LEAST_KB", default=8, least=1, most=1000)
-CLIENT_STALL_SECONDS = whole_number("CLIENT_STALL_SECONDS", default=20, least=1, most=600)
+CLIENT_STALL_SECONDS = whole_number("CLIENT_STALL_SECONDS", default=30, least=1, most=600)
 CLIENT_HEAD_SECONDS = whole_number("CLIENT_HEAD_SECONDS", default=10, least=1, most=600)
 # Megabytes of bodies that are being sent, and of answers that are slowly taken, of all processes together.
 UPLOADS_KEPT_MB = whole_number("UPLOADS_KEPT_MB", default=2000, least=100, most=1_000_000)

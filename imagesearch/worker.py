@@ -47,6 +47,7 @@ class Worker(base.Worker):  # type: ignore[misc]
 
     front: "Front"
     alive: bool
+    _told_at = 0.0
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
@@ -56,6 +57,13 @@ class Worker(base.Worker):  # type: ignore[misc]
     def init_process(self) -> None:
         self.cfg.set("graceful_timeout", UNDER_WAY)  # of this process, not of gunicorn's own
         super().init_process()
+
+    def notify(self) -> None:
+        """Tell gunicorn that this process lives, once a second: each call into the system may wait for a thread."""
+        now = time.monotonic()
+        if now >= self._told_at + 1:
+            self._told_at = now
+            super().notify()
 
     def init_signals(self) -> None:
         super().init_signals()

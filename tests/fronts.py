@@ -19,7 +19,7 @@ from imagesearch.bodies import Body
 from imagesearch.serving import connection, front, lanes, link
 
 PIECE = b"0123456789abcdef" * 4096
-PIECES = 64
+PIECES = 24
 SOON = 20.0
 """Seconds after which a test gives up, on the busiest machine."""
 
@@ -60,10 +60,19 @@ class App:
         elif path == "/stream":
             start(status, [])
             return self._pieces()
+        elif path == "/break":
+            start(status, [])
+            return self._broken()
+        elif path == "/fail":
+            raise TimeoutError("Of something else than the client.")
         elif path == "/large":
             answer = PIECE * PIECES
         start(status, [("Content-Length", str(len(answer))), ("X-Body", str(body.most))])
         return [answer]
+
+    def _broken(self) -> Iterator[bytes]:
+        yield PIECE
+        raise TimeoutError("Of something else than the client.")
 
     def _pieces(self) -> Iterator[bytes]:
         try:

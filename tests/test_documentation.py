@@ -66,7 +66,7 @@ def dockerfile() -> str:
 
 def test_the_settings_are_found():
     assert {"SECRET_KEY", "DATABASE_URL", "UPLOAD_MAX_MB", "EMBEDDING_TEXT_MODEL"} <= set(settings_read())
-    assert server_variables() == {"HOST", "PORT", "WEB_CONCURRENCY"}
+    assert server_variables() == {"HOST", "PORT", "WEB_CONCURRENCY", "CLIENT_CONNECTIONS"}
 
 
 def test_the_example_has_every_setting_and_no_other():

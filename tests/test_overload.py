@@ -75,6 +75,14 @@ def test_its_connection_is_kept_for_the_next_try(busy: Served) -> None:
     assert read(waiting).status == 200
 
 
+def test_who_sends_many_at_once_is_refused_once(busy: Served) -> None:
+    (waiting,) = wait_in_line(busy, get("/search") * 500)
+    busy.clock.ahead += 2.1
+
+    assert "Connection: close" in read(waiting).head
+    assert waiting.recv(1) == b""
+
+
 def test_programs_head_and_koreans_are_told_in_their_way(busy: Served) -> None:
     program, head, korean, cookie = wait_in_line(
         busy,

@@ -1,13 +1,17 @@
 """Clients that are slow or silent, by accident or not, hold nobody else up, and are not waited for without end."""
 
 import hashlib
+import resource
 from collections.abc import Callable
 from contextlib import closing
 
 import pytest
+from gunicorn.config import Config
 
 from imagesearch.serving import front as fronts
 from imagesearch.serving.pace import Pace
+from imagesearch.serving.room import room_for
+from imagesearch.worker import Worker
 from search import uploads
 from tests.fronts import PIECE, PIECES, Clock, Served, clock, get, read, serve  # noqa: F401 - fixtures
 
@@ -101,7 +105,7 @@ def test_a_body_that_stalls_is_answered_408(site: Served, framed: str) -> None:
     first = b"10000\r\n" + bytes(1000) if framed == CHUNKS else bytes(1000)
     with closing(site.connect(get("/echo", framed, method="POST", body=first))) as slow:
         site.until(lambda: any(one.state.name == "BODY" for one in site.front.connections))
-        site.clock.ahead += 21
+        site.clock.ahead += 31
 
         assert read(slow).status == 408
 
@@ -278,7 +282,7 @@ def test_a_stream_is_made_as_it_is_taken_and_by_any_thread(site: Served) -> None
 def test_who_does_not_take_an_answer_is_cut_off_and_it_is_closed(site: Served) -> None:
     with closing(site.connect(get("/stream"), receives=4096)):
         site.until(lambda: any(one.deadline < float("inf") and one.requests for one in site.front.connections))
-        site.clock.ahead += 21
+        site.clock.ahead += 31
 
         assert site.app.closed.wait(20)
     site.until(lambda: not site.front.connections)
@@ -320,6 +324,36 @@ def test_connections_are_counted_by_address_where_no_proxy_can_be() -> None:
     assert [fronts.network_of(one) for one in (("127.0.0.1", 1), ("10.1.2.3", 1), "", ("fe80::1%eth0", 1))] == [""] * 4
 
 
+@pytest.mark.parametrize(
+    ("soft", "hard", "raised_to", "room"),
+    [
+        (256, 65_536, 3256, (1000, 250)),
+        (65_536, 65_536, None, (1000, 250)),
+        (700, 700, None, (148, 37)),
+        (100, 100, None, (20, 20)),
+        (1024, resource.RLIM_INFINITY, 3256, (1000, 250)),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, None, (1000, 250)),
+    ],
+)
+def test_there_are_no_more_connections_than_files_may_be_open(
+    monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, raised_to: int | None, room: tuple[int, int]
+) -> None:
+    limits = [soft, hard]
+    monkeypatch.setattr(resource, "getrlimit", lambda _kind: tuple(limits))
+    monkeypatch.setattr(resource, "setrlimit", lambda _kind, new: limits.__setitem__(slice(None), new))
+
+    assert room_for(1000) == room
+    assert limits[0] == (raised_to or soft)
+
+
+def test_a_certificate_for_gunicorn_stops_the_start() -> None:
+    config = Config()
+    config.set("certfile", "/some/where.pem")
+
+    with pytest.raises(SystemExit, match=r"Put a proxy in front"):
+        Worker.check_config(config, None)
+
+
 def test_a_connection_is_kept_for_the_next_request_and_not_forever(site: Served) -> None:
     with closing(site.connect(get("/search"))) as made:
         assert read(made).status == 200
@@ -336,3 +370,17 @@ def test_a_connection_is_kept_for_the_next_request_and_not_forever(site: Served)
 def test_nonsense_is_answered_400(site: Served) -> None:
     assert site.ask(b"\x16\x03\x01 nonsense\r\n\r\n").status == 400
     assert site.ask(b"GET / HTTP/1.1\nHost: localhost\n\n").status == 400
+
+
+def test_an_error_in_the_middle_of_an_answer_ends_it_and_no_thread(serve: Callable[..., Served]) -> None:  # noqa: F811
+    site = serve(threads=1)
+    for _ in range(3):
+        with closing(site.connect(get("/break"))) as made:
+            data = b""
+            while piece := made.recv(65536):
+                data += piece
+        assert data.count(PIECE) == 1
+        assert not data.endswith(b"0\r\n\r\n")
+
+    assert site.ask(get("/fail")).status == 500
+    assert site.ask(get("/search")).status == 200

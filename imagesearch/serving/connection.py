@@ -76,13 +76,14 @@ class Connection(Link):
 
     def overdue(self) -> None:
         """The client was too slow."""
-        self.front.cut_off += 1
+        if not self.is_idle and self.state is not State.LINGERING:
+            self.front.cut_off += 1
         if self.state is State.HEAD and self._buffer:
             self.refuse("slow")
         elif self.state is State.BODY:
             self._refuse_body("slow")
         else:
-            if self.state in {State.BUSY, State.SENDING}:
+            if self.outbox.waiting:
                 self.reset()
             self.close()
 
@@ -251,6 +252,7 @@ class Connection(Link):
             self.close()
         else:
             self.enter(State.BUSY, self.front.pace())
+            self.pushed(is_sent=False)  # there may be room again
             self.wait()
 
     def _answered(self) -> None:

@@ -54,16 +54,8 @@ class Exchange:
         except BodyWanted:
             self.wanted = self._environ["wsgi.input"].most
             self._response = None
-        except OSError:
-            self._fail()  # of the client, which has gone
         except Exception as error:
-            if self._response and self._response.headers_sent:
-                self._worker.log.exception("Error handling request")
-                self._fail()
-            else:
-                self._end()
-                self.is_over = True
-                self._worker.handle_error(self._request, self._outbox, self._client, error)
+            self._fail(error)
         finally:
             # Another thread may go on with it.
             close_old_connections()
@@ -98,9 +90,16 @@ class Exchange:
         self._end()
         self.is_over = True
 
-    def _fail(self) -> None:
+    def _fail(self, error: Exception) -> None:
+        has_begun = bool(self._response and self._response.headers_sent)
         self._end()
-        self.is_over = self.has_failed = True
+        self.is_over, self.has_failed = True, has_begun
+        if self._outbox.is_broken:
+            self.has_failed = True  # the client has gone
+        elif has_begun:
+            self._worker.log.error("Error in the middle of an answer", exc_info=error)
+        else:
+            self._worker.handle_error(self._request, self._outbox, self._client, error)
 
     def _end(self) -> None:
         """Close the answer, and note it."""

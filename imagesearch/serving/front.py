@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 _ACCEPTED = 8
 """Connections that are accepted in a row: other processes may have more time for the next ones."""
+_BACKLOG = 2048
+"""Connections that the system keeps at most until they are accepted."""
 _TICK, _FINE_TICK = 0.25, 0.05
 """Seconds between looks at who is overdue, the finer while somebody waits for a thread."""
 _YOUNG = 2.0
@@ -111,8 +113,9 @@ class Front:
         for listener in self._listeners:
             with suppress(KeyError):
                 self._poller.unregister(listener)
-            while self._accept(listener, beyond=True):
-                pass
+            for _ in range(_BACKLOG):
+                if not self._accept(listener, beyond=True):
+                    break
             listener.close()
         self._listeners.clear()
 

@@ -4,6 +4,7 @@ Searches must not wait behind uploads, curators' work and downloads, nor thumbna
 whether the process lives waits for nobody.
 """
 
+import logging
 import queue
 import re
 import threading
@@ -11,6 +12,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+logger = logging.getLogger(__name__)
 
 _WORK = re.compile(r"/(?:admin|upload|accounts?|selection)(?:/|$)|/images/[^/]+/download$")
 _FILES = re.compile(r"/static/|/(?:images|search/picture)/[^?]+\.webp$|/(?:favicon\.ico|robots\.txt)$")
@@ -123,7 +126,10 @@ class Lane:
             job: Job | None = self._handed.get()
             while job:
                 start = time.monotonic()
-                job.run()
+                try:
+                    job.run()
+                except Exception:
+                    logger.exception("Error in a thread")
                 job = self._next(time.monotonic() - start)
 
     def _next(self, took: float) -> Job | None:
