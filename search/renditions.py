@@ -32,7 +32,6 @@ def read_or_make(image: Image, longest: int) -> bytes:
         at_least=max(1, -(-longest * shorter // longer)),
         longer_at_least=1,
         longest=longest,
-        of_collection=True,
     )
     if not stored_with_row(image.id, key, data, "image/webp"):
         raise storage.MissingObject(f"{image.id} has been deleted.")
