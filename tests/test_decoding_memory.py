@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -18,6 +19,7 @@ from search.decoding.processes import BASE
 from search.decoding.turns import UNIT, Turns, _locked, memory, turns
 from search.imaging import Reason, UnreadableImage, read_picture
 from search.imaging.derived import cut_out
+from search.models import Image as ImageRow
 from search.models import QueryPicture
 from tests import pictures
 from tests.base import picture_bytes, picture_file
@@ -277,3 +279,24 @@ def test_a_folder_that_takes_no_locks_is_replaced(settings, tmp_path: Path, capl
 
     assert decoding.read_picture(pictures.photo(), max_pixels=ALL).width == 48
     assert "the temporary folder is" in caplog.text
+
+
+@pytest.mark.django_db
+def test_of_many_pictures_in_a_form_those_that_found_no_turn_are_named(
+    as_alice: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare, calls = decoding.prepared_picture, []
+
+    def busy_from_the_second_on(*arguments: Any, **options: Any) -> decoding.Prepared:
+        calls.append(1)
+        if len(calls) > 1:
+            raise Busy
+        return prepare(*arguments, **options)
+
+    monkeypatch.setattr(decoding, "prepared_picture", busy_from_the_second_on)
+    files = [picture_file(f"{colour}.png", picture_bytes(colour, format="PNG")) for colour in ("red", "blue")]
+    response = as_alice.post("/upload/", {"pictures": files})
+
+    assert response.status_code == 200
+    assert "Many people are sending pictures at this moment. Try again in a few seconds." in response.text
+    assert ImageRow.objects.count() == 1

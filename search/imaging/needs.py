@@ -102,7 +102,8 @@ def _drawing(file: Image.Image) -> float:
     """Bytes a pixel that `to_srgb` takes besides the picture that it is given."""
     drawn = 0.0 if file.mode == "RGB" else float(_RGB + 1)
     if file.mode in ("I", "F") or file.mode.startswith("I;16"):
-        drawn = 3 * _RGB
+        # Scaled to 8 bits by way of 32, each a copy; twice as many where one grey is see-through.
+        drawn = 9.5 * (2 if "transparency" in file.info else 1)
     elif file.has_transparency_data:
         drawn = _LAYERED
     return drawn + (_RGB if file.info.get("icc_profile") else 0)
