@@ -118,7 +118,7 @@ def decode_and_encode(paths: Sequence[Path]) -> None:
     encoding = Stage("encode", encode, threads=1, failed=failed, at_once=BATCH)
     decoding = Stage(
         "decode",
-        lambda jobs: encoding.submit(read_for_model(jobs[0].read_bytes(), window=encoder.window).picture),
+        lambda jobs: encoding.submit(read_for_model(jobs[0].read_bytes(), encoder.window)),
         threads=max(2, os.cpu_count() or 1),
         failed=failed,
     )

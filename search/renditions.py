@@ -35,7 +35,6 @@ def read_or_make(image: Image, longest: int) -> bytes:
         at_least=max(1, -(-longest * shorter // longer)),
         longer_at_least=1,
         longest=longest,
-        of_collection=True,
     )
     try:
         is_there = stored_with_row(image.id, key, data, "image/webp")

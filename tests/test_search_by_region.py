@@ -2,6 +2,7 @@
 
 import re
 from io import BytesIO
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -9,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PILImage
 
-from search import storage
+from search import decoding, storage
 from search.forms import RegionForm
-from search.imaging import thumbnail
 from search.ingestion import Details, add_picture
 from search.models import Image, QueryPicture
 from search.querying import Region
@@ -189,11 +189,13 @@ def test_a_picture_that_is_deleted_while_its_region_is_embedded_is_not_found(
 ):
     image = stored_image()
 
-    def deleted_meanwhile(picture: PILImage.Image, longest: int) -> bytes:
-        Image.objects.filter(pk=image.pk).delete()
-        return thumbnail(picture, longest)
+    show = decoding.shown_region
 
-    monkeypatch.setattr("search.querying.pictures.thumbnail", deleted_meanwhile)
+    def deleted_meanwhile(*arguments: Any, **options: Any) -> decoding.Shown:
+        Image.objects.filter(pk=image.pk).delete()
+        return show(*arguments, **options)
+
+    monkeypatch.setattr(decoding, "shown_region", deleted_meanwhile)
     assert ask(client, image, **WHOLE).status_code == 404
     assert not QueryPicture.objects.exists()
 

@@ -10,7 +10,6 @@ from search.api.parameters import SEARCH_PARAMETERS, form
 from search.api.receiving import checked_file, refuse_other_bodies, refuse_wrong_fields
 from search.api.schemas import QueryPictureOut, SearchAnswer, problems
 from search.forms import PictureForm
-from search.ingestion.adding import read_to_search
 from search.limits.searches import count_search
 from search.querying import Kind, Part, SearchQuery, find, remember_picture
 
@@ -48,8 +47,7 @@ def send_query_picture(request: HttpRequest) -> Status[QueryPictureOut]:
     refuse_other_bodies(request)
     shown = PictureForm(request.POST, request.FILES)
     refuse_wrong_fields(shown)
-    source = checked_file(shown.cleaned_data["picture"])
-    token = remember_picture(source, read_to_search(source).picture)
+    token = remember_picture(checked_file(shown.cleaned_data["picture"]))
     answer = QueryPictureOut(
         picture=token,
         search=search_url(request, SearchQuery(parts=(Part(Kind.PICTURE, token),))),

@@ -6,27 +6,37 @@ done by processes that can do nothing else (search.imaging.child): what goes wro
 
 from search.decoding.errors import Busy, NoDecoder
 from search.decoding.pictures import (
+    MODEL_SIDE,
     Prepared,
+    Shown,
+    Window,
     drawn_anew,
     picture_for_model,
     prepared_picture,
     read_picture,
+    shown_picture,
+    shown_region,
     small_copy,
 )
 from search.decoding.processes import Source, size_of
 from search.decoding.running import bound_waiting, decode
 
 __all__ = [
+    "MODEL_SIDE",
     "Busy",
     "NoDecoder",
     "Prepared",
+    "Shown",
     "Source",
+    "Window",
     "bound_waiting",
     "decode",
     "drawn_anew",
     "picture_for_model",
     "prepared_picture",
     "read_picture",
+    "shown_picture",
+    "shown_region",
     "size_of",
     "small_copy",
 ]

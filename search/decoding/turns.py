@@ -146,6 +146,10 @@ def _turns(folder: Path, size: int) -> Turns:
     return Turns(folder, size)
 
 
+# A lock of this process that another thread held would stay locked in a fork.
+os.register_at_fork(after_in_child=_turns.cache_clear)
+
+
 def _locked_once(folder: Path) -> None:
     lock = _locked(folder / "gate")
     if lock is not None:

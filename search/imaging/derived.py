@@ -57,10 +57,32 @@ def cut_out(picture: Image.Image, shortest: int, side: int, resample: int) -> Im
     if short != shortest:
         # Rounded down, as the image processors of transformers do.
         width, height = (max(1, int(shortest * length / short)) for length in (width, height))
+        if width * height > WIDEST:
+            return _middle_of_strip(picture, (width, height), side, resample)
         picture = picture.resize((width, height), Image.Resampling(resample))
     left, top = (width - side) // 2, (height - side) // 2
     # Beyond the edges of a picture that is smaller than the square, this adds black, as the processors do.
     return picture.crop((left, top, left + side, top + side))
+
+
+WIDEST = 8_000_000
+"""Pixels up to which a picture is scaled as a whole before its middle is cut out."""
+
+
+def _middle_of_strip(picture: Image.Image, size: tuple[int, int], side: int, resample: int) -> Image.Image:
+    """Scale no more of a long strip than its middle square: a line of 16,000 pixels would take 3 GB in full."""
+    box, target, offset = [0.0, 0.0, float(picture.width), float(picture.height)], list(size), [0, 0]
+    for axis in (0, 1):
+        scale = picture.size[axis] / size[axis]
+        # A filter reaches two pixels of the picture, or of what it becomes: beyond a box Pillow sees none.
+        margin = math.ceil(3 / min(scale, 1.0))
+        start = (size[axis] - side) // 2 - margin
+        if start > 0:
+            target[axis], offset[axis] = side + 2 * margin, start
+            box[axis], box[axis + 2] = start * scale, (start + target[axis]) * scale
+    part = picture.resize((target[0], target[1]), Image.Resampling(resample), box=(box[0], box[1], box[2], box[3]))
+    left, top = ((size[axis] - side) // 2 - offset[axis] for axis in (0, 1))
+    return part.crop((left, top, left + side, top + side))
 
 
 def touched_pixels(

@@ -12,6 +12,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from search.imaging import tiff
 from search.imaging.decoders import Source
+from search.imaging.derived import WIDEST
 from search.imaging.formats import webp_canvas
 from search.imaging.gif import frame_extents
 
@@ -22,6 +23,8 @@ _WEBP_DECODING = 12.5
 _JPEG_2000_SAMPLE = 5.2
 _RGB = 4
 """Bytes of a pixel: Pillow keeps RGB in four."""
+_CUT = 256
+"""About the side of the square that models see: the shorter side of a strip is scaled to it."""
 _FRAMES = 12
 """Bytes a pixel for an animation: the frame before, what is under it, and the first one."""
 
@@ -41,9 +44,11 @@ def bytes_needed(file: ImageFile.ImageFile, source: Source, size: tuple[int, int
     """
     pixels = file.width * file.height
     stored, drawn = _of_mode(file.mode), _drawing(file)
+    strip = 2 * _RGB * min(WIDEST, _CUT * _CUT * max(size) // max(1, min(size)))
     if source.format == "JPEG":
         scans = 2 * _samples(file) * size[0] * size[1]
-        return _bytes(max(scans + stored * pixels, _peak(stored, 0, 0, drawn, is_whole=is_whole) * pixels), source)
+        peak = max(scans + stored * pixels, _peak(stored, 0, 0, drawn, is_whole=is_whole) * pixels)
+        return _bytes(max(peak, stored * pixels + strip), source)
     decoding, kept = _decoding(file, source), 0.0
     if source.format == "JP2" and isinstance(file.reduce, int):
         pixels >>= 2 * file.reduce
@@ -58,7 +63,8 @@ def bytes_needed(file: ImageFile.ImageFile, source: Source, size: tuple[int, int
         kept += _WEBP_CANVASES
     elif source.format == "AVIF":
         kept += decoding
-    return _bytes(pixels * _peak(stored, decoding, kept, drawn, is_whole=is_whole), source)
+    peak = pixels * _peak(stored, decoding, kept, drawn, is_whole=is_whole)
+    return _bytes(max(peak, _RGB * pixels + strip), source)
 
 
 def bytes_for_whole(file: JpegImageFile, source: Source) -> int:
@@ -96,7 +102,8 @@ def _drawing(file: Image.Image) -> float:
     """Bytes a pixel that `to_srgb` takes besides the picture that it is given."""
     drawn = 0.0 if file.mode == "RGB" else float(_RGB + 1)
     if file.mode in ("I", "F") or file.mode.startswith("I;16"):
-        drawn = 3 * _RGB
+        # Scaled to 8 bits by way of 32, each a copy; twice as many where one grey is see-through.
+        drawn = 9.5 * (2 if "transparency" in file.info else 1)
     elif file.has_transparency_data:
         drawn = _LAYERED
     return drawn + (_RGB if file.info.get("icc_profile") else 0)

@@ -140,7 +140,8 @@ def _drawn(source: Source, bounds: _Bounds) -> ReadPicture:
             refuse_endless_scans(source.data, start=file.fp.tell() if file.fp else 0)
         if least:
             decode_smaller(file, source, _least_side(file.size, least))
-        bounds.allow(bytes_needed(file, source, (width, height), is_whole=not least))
+        stays = not least or min(file.size) < 2 * _least_side(file.size, least)
+        bounds.allow(bytes_needed(file, source, (width, height), is_whole=stays))
         draw = _drawing(file, source, max_pixels)
         picture = first_shown(file, source.data, draw, max_pixels) if source.format in _MOVING else draw()
         if source.format not in ("JPEG", "JP2"):

@@ -8,11 +8,9 @@ from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import Any, TypeAlias
 
-from PIL import Image
-
 from search.imaging.derived import cut_out, dominant_colour, placeholder, reduced, thumbnail, touched_pixels
 from search.imaging.formats import FORMATS
-from search.imaging.reading import ReadPicture, read_picture
+from search.imaging.reading import read_picture
 
 Answer: TypeAlias = tuple[dict[str, Any], list[bytes]]
 
@@ -26,45 +24,34 @@ def picture(
     max_pixels: int,
     at_least: int | None,
     longer_at_least: int,
-    window: Sequence[int] | None = None,
+    longest: int | None = None,
     region: Sequence[float] | None = None,
+    window: Sequence[int] | None = None,
+    copy: int | None = None,
+    parts: Sequence[str],
 ) -> Answer:
-    """The pixels, RGB; of a part of it where a `region` of fractions (left, top, width, height) is given."""
+    """Parts of what is made of a picture: "colours", its "copy" as WebP of `copy` pixels, and its "pixels", RGB.
+
+    Sides longer than `longest` are brought down to it, as far as `at_least` allows. All are of a part of it where a
+    `region` of fractions (left, top, width, height) is given. The pixels are those in the `window` of a model.
+    """
     read = read_picture(data, max_pixels=max_pixels, at_least=at_least, longer_at_least=longer_at_least, memory=memory)
     shown = read.picture
     if region:
         shown = shown.crop(touched_pixels(shown.size, *region))
-    return _facts(read, shown), [shown.tobytes()]
-
-
-def for_model(
-    data: bytes,
-    memory: int,
-    *,
-    max_pixels: int,
-    side: int,
-    longest: int,
-    window: Sequence[int] | None,
-    parts: Sequence[str],
-) -> Answer:
-    """What a model and the collection need of a picture, as far as `parts` names it: "pixels" or "derived"."""
-    read = read_picture(data, max_pixels=max_pixels, at_least=side, longer_at_least=longest, memory=memory)
-    shown = reduced(read.picture, longest, shorter=side)
-    facts, blobs = _facts(read, shown), []
-    if "derived" in parts:
+    if longest and at_least:
+        shown = reduced(shown, longest, shorter=at_least)
+    facts: dict[str, Any] = {"format": read.format, "width": read.width, "height": read.height}
+    blobs = []
+    if "colours" in parts:
         facts |= {"dominant_colour": dominant_colour(shown), "placeholder": placeholder(shown)}
-        blobs.append(thumbnail(shown, longest))
+    if "copy" in parts and copy:
+        blobs.append(thumbnail(shown, copy))
     if "pixels" in parts:
-        fitted = cut_out(shown, *window) if window else shown
-        facts["size"] = fitted.size
-        blobs.append(fitted.tobytes())
+        shown = cut_out(shown, *window) if window else shown
+        facts["size"] = shown.size
+        blobs.append(shown.tobytes())
     return facts, blobs
-
-
-def small(data: bytes, memory: int, *, max_pixels: int, at_least: int, longer_at_least: int, longest: int) -> Answer:
-    """A smaller copy as WebP."""
-    read = read_picture(data, max_pixels=max_pixels, at_least=at_least, longer_at_least=longer_at_least, memory=memory)
-    return _facts(read, read.picture), [thumbnail(read.picture, longest)]
 
 
 def drawn_anew(data: bytes, memory: int, *, max_pixels: int, lossless: bool) -> Answer:
@@ -81,8 +68,4 @@ def drawn_anew(data: bytes, memory: int, *, max_pixels: int, lossless: bool) -> 
     return {"format": kind}, [output.getvalue()]
 
 
-def _facts(read: ReadPicture, shown: Image.Image) -> dict[str, Any]:
-    return {"format": read.format, "width": read.width, "height": read.height, "size": shown.size}
-
-
-TASKS: dict[str, Callable[..., Answer]] = {task.__name__: task for task in (picture, for_model, small, drawn_anew)}
+TASKS: dict[str, Callable[..., Answer]] = {task.__name__: task for task in (picture, drawn_anew)}

@@ -10,9 +10,9 @@ from django.db import Error
 from django.utils.translation import gettext as _
 
 from search import decoding, storage
-from search.decoding import Source, size_of
+from search.decoding import Source, Window, size_of
 from search.embedding import Picture, active_model, picture_encoder
-from search.imaging import FORMATS, ReadPicture
+from search.imaging import FORMATS
 from search.ingestion.deleting import deleted_before, objects_held, owe, remove_orphans
 from search.ingestion.items import Details
 from search.ingestion.restoring import known_rows, note_moved, restore
@@ -23,9 +23,6 @@ from search.room import no_room
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
-
-MODEL_SIDE = 224
-"""Shortest side in pixels that is kept for the model, which sees as much or less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,33 +61,15 @@ class Added:
     is_new: bool
 
 
-def read_for_model(
-    source: Source,
-    *,
-    megapixels: int | None = None,
-    window: Sequence[int] | None = None,
-    of_collection: bool = False,
-) -> ReadPicture:
-    """Decode a file as far as the model and the thumbnail need it, cut where the model's `window` is known.
-
-    It may have UPLOAD_MAX_MEGAPIXELS, or as many as are given. Raises UnreadableImage, and decoding.Busy.
-
-    Vectors of such pictures and of whole ones have a cosine of 0.99998, and neighbours that agree by 0.99: `ViT-B/32`,
-    photos of 1600x1200 pixels.
-    """
+def read_for_model(source: Source, window: Window = None) -> Picture:
+    """Return what the model is to see of a file of the collection. Raises UnreadableImage, and decoding.Busy."""
     return decoding.picture_for_model(
         source,
-        max_pixels=(megapixels or settings.UPLOAD_MAX_MEGAPIXELS) * 1_000_000,
-        side=MODEL_SIDE,
+        max_pixels=settings.UPLOAD_MAX_MEGAPIXELS * 1_000_000,
         longest=storage.THUMBNAIL,
         window=window,
-        of_collection=of_collection,
+        of_collection=True,
     )
-
-
-def read_to_search(source: Source) -> ReadPicture:
-    """Decode a file that is only searched by. Raises UnreadableImage, and decoding.Busy."""
-    return read_for_model(source, megapixels=min(settings.UPLOAD_MAX_MEGAPIXELS, settings.SEARCH_MAX_MEGAPIXELS))
 
 
 def prepare(
@@ -100,7 +79,7 @@ def prepare(
     image_id: uuid.UUID,
     uploader: "User | None" = None,
     location: str = "",
-    window: Sequence[int] | None = None,
+    window: Window = None,
     with_picture: bool = True,
 ) -> Prepared:
     """Decode a picture and fill in its row; with a `location` the original stays there.
@@ -111,7 +90,6 @@ def prepare(
     found = decoding.prepared_picture(
         source,
         max_pixels=settings.UPLOAD_MAX_MEGAPIXELS * 1_000_000,
-        side=MODEL_SIDE,
         longest=storage.THUMBNAIL,
         window=window,
         with_picture=with_picture,

@@ -111,5 +111,4 @@ def _thumbnail(known: Known, data: Source) -> bytes:
         at_least=1,
         longer_at_least=storage.THUMBNAIL,
         longest=storage.THUMBNAIL,
-        of_collection=True,
     )

@@ -246,7 +246,7 @@ class Worker:
                 with memory_guarded():
                     window = picture_encoder().window
                     data = self._reach.read(image)
-                    return read_for_model(data, window=window, of_collection=True).picture
+                    return read_for_model(data, window)
             except (UnreadableImage, storage.MissingObject) as error:
                 return str(error)
             except storage.UnreachableOriginal as error:

@@ -1,6 +1,7 @@
 """Pictures that people search by: kept small for 30 days, so that the address of a search can be sent and paged."""
 
 import uuid
+from collections.abc import Callable
 
 import numpy as np
 from django.conf import settings
@@ -8,10 +9,9 @@ from django.db import IntegrityError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from search import decoding
-from search.decoding import Source
+from search import decoding, storage
+from search.decoding import Shown, Source
 from search.embedding import Picture, active_model, picture_encoder
-from search.imaging import thumbnail
 from search.models import Image, QueryPicture
 from search.models.image import content_id
 from search.monitoring import recording
@@ -22,14 +22,32 @@ LONGEST = 448
 """Longest side in pixels of what is kept: twice what the models see."""
 
 
-def remember_picture(source: Source, picture: Picture, *, part_of: Image | None = None) -> uuid.UUID:
-    """Embed and keep a picture; return the token that `?picture=` takes. Raises ModelUnavailable.
+def remember_picture(source: Source) -> uuid.UUID:
+    """Embed and keep a picture; return the token that `?picture=` takes.
+
+    Raises UnreadableImage, decoding.Busy and ModelUnavailable.
+    """
+
+    def shown() -> Shown:
+        return decoding.shown_picture(
+            source,
+            max_pixels=1_000_000 * min(settings.UPLOAD_MAX_MEGAPIXELS, settings.SEARCH_MAX_MEGAPIXELS),
+            longest=storage.THUMBNAIL,
+            window=picture_encoder().window,
+            copy=LONGEST,
+        )
+
+    return remember(source, shown)
+
+
+def remember(source: Source, shown: Callable[[], Shown], *, part_of: Image | None = None) -> uuid.UUID:
+    """Embed and keep what is `shown`; return the token that `?picture=` takes. Raises what `shown` raises.
 
     What was cut out of an image is kept no longer than the image is shown. Raises NoSuchQuery where that was deleted
     meanwhile.
 
-    The token is made from our secret and the file's bytes: the same file costs no second encoding while it is kept,
-    and the address of an image, hidden ones too, does not lead to the copy that somebody searched by.
+    The token is made from our secret and the file's bytes: the same file costs no second look and encoding while it is
+    kept, and the address of an image, hidden ones too, does not lead to the copy that somebody searched by.
     """
     QueryPicture.forget_old()
     token = content_id(settings.SECRET_KEY.encode(), source)
@@ -38,11 +56,12 @@ def remember_picture(source: Source, picture: Picture, *, part_of: Image | None 
     recording.looked_up("query pictures", found=is_known)
     if is_known:
         return token
+    seen = shown()
     fresh = QueryPicture(
         id=token,
-        embedding=_encoded(picture),
+        embedding=_encoded(seen.picture),
         embedding_model=active_model(),
-        rendition=thumbnail(picture, LONGEST),
+        rendition=seen.copy,
         image=part_of,
         created=timezone.now(),
     )

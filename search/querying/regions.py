@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from search import decoding, storage
-from search.embedding import Picture
+from search.decoding import Shown
+from search.embedding import picture_encoder
 from search.imaging import ROUNDING, touched_pixels
 from search.models import Image
-from search.querying.pictures import LONGEST, remember_picture
+from search.querying.pictures import LONGEST, remember
 
 LEAST_SIDE = 16
 """Pixels of the image that a region has at least each way: of fewer, no model sees what they show."""
@@ -46,21 +47,22 @@ class Region:
 def remember_region(image: Image, region: Region) -> uuid.UUID:
     """Embed and keep what lies in a region; return the token that `?picture=` takes.
 
-    Raises MissingObject, StorageUnavailable, UnreadableImage and ModelUnavailable.
+    Raises MissingObject, StorageUnavailable, UnreadableImage, decoding.Busy and ModelUnavailable.
     """
     if image.hidden:
         # A curator asks. The copy has a token of its own, or those that others got before would show it again.
-        return remember_picture(f"{image.id} {region} hidden".encode(), _cut_out(image, region))
-    return remember_picture(f"{image.id} {region}".encode(), _cut_out(image, region), part_of=image)
+        return remember(f"{image.id} {region} hidden".encode(), lambda: _cut_out(image, region))
+    return remember(f"{image.id} {region}".encode(), lambda: _cut_out(image, region), part_of=image)
 
 
-def _cut_out(image: Image, region: Region) -> Picture:
+def _cut_out(image: Image, region: Region) -> Shown:
     """Return the region from the original, decoded no larger than the model can use."""
     shorter_side = min(region.width * image.width, region.height * image.height)
-    return decoding.read_picture(
+    return decoding.shown_region(
         storage.read_original(image),
+        (region.left, region.top, region.width, region.height),
         max_pixels=max(settings.UPLOAD_MAX_MEGAPIXELS * 1_000_000, image.width * image.height),
         at_least=math.ceil(LONGEST * min(image.width, image.height) / shorter_side),
-        region=(region.left, region.top, region.width, region.height),
-        of_collection=True,
-    ).picture
+        window=picture_encoder().window,
+        copy=LONGEST,
+    )

@@ -17,7 +17,6 @@ from search.decoding import Source
 from search.fetching import RefusedAddress, fetch_picture, may_search_by_address
 from search.forms import PictureForm, check_size
 from search.imaging import Reason, UnreadableImage
-from search.ingestion.adding import read_to_search
 from search.limits.searches import count_search
 from search.models import QueryPicture
 from search.querying import BadQuery, Kind, NoSuchQuery, Part, SearchQuery, example_queries, find, remember_picture
@@ -88,8 +87,7 @@ def _search_also_by(request: HttpRequest, source_of: Callable[[], Source]) -> Ht
     present = SearchQuery()
     try:
         present = SearchQuery.from_params(request.POST)
-        source = source_of()
-        token = remember_picture(source, read_to_search(source).picture)
+        token = remember_picture(source_of())
         query = present.with_part(Part(Kind.PICTURE, token))
     except (BadQuery, RefusedAddress, UnreadableImage) as problem:
         return search_page(request, status=_status(request, problem), problem=str(problem), query=present)

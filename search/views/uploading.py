@@ -8,7 +8,9 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 
+from search.decoding import Busy
 from search.evaluation import calibrate_soon_if_due
 from search.forms import UploadForm, check_size
 from search.imaging import Reason, UnreadableImage
@@ -37,12 +39,13 @@ def upload(request: HttpRequest) -> HttpResponse:
     if settings.UPLOAD_LOGIN_REQUIRED and user is None:
         return redirect_to_login(request.get_full_path())
     form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
-    outcomes = []
+    outcomes: list[Outcome] = []
     if form.is_bound and form.is_valid():
         details = Details(
             **{name: form.cleaned_data[name] for name in ("title", "description", "source_link", "tags")}
         )
-        outcomes = [_add(file, details, user) for file in form.cleaned_data["pictures"]]
+        for file in form.cleaned_data["pictures"]:
+            outcomes.append(_add(file, details, user, is_first=not outcomes))
         if any(one.added and one.added.is_new for one in outcomes):
             calibrate_soon_if_due()
     template = "search/_partials/upload_outcomes.html" if request.htmx else "search/upload.html"  # type: ignore[attr-defined]
@@ -63,7 +66,8 @@ def _status(outcomes: list[Outcome]) -> int:
     return 400 if outcomes and all(one.refused for one in outcomes) else 200
 
 
-def _add(file: "UploadedFile[Any]", details: Details, user: "User | None") -> Outcome:
+def _add(file: "UploadedFile[Any]", details: Details, user: "User | None", *, is_first: bool) -> Outcome:
+    """Raises Busy for the first one alone: what became of those before is told in any case."""
     name = file.name or ""
     try:
         check_size(file)
@@ -72,3 +76,8 @@ def _add(file: "UploadedFile[Any]", details: Details, user: "User | None") -> Ou
         return Outcome(name, refused=str(problem), too_large=problem.code is Reason.TOO_MANY_BYTES)
     except DeletedPicture as problem:
         return Outcome(name, refused=str(problem))
+    except Busy:
+        if is_first:
+            raise
+        busy = [_("Many people are sending pictures at this moment."), _("Try again in a few seconds.")]
+        return Outcome(name, refused=" ".join(busy))

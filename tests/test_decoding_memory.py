@@ -1,0 +1,302 @@
+"""The memory that decoding takes: told by the header of a file, shared out to all processes of the machine."""
+
+import os
+import struct
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from PIL import Image
+
+from search import decoding
+from search.decoding import Busy, running
+from search.decoding.processes import BASE
+from search.decoding.turns import UNIT, Turns, _locked, memory, turns
+from search.imaging import Reason, UnreadableImage, read_picture
+from search.imaging.derived import cut_out
+from search.models import Image as ImageRow
+from search.models import QueryPicture
+from tests import pictures
+from tests.base import picture_bytes, picture_file
+
+ALL = 1_000_000_000
+
+
+@pytest.fixture
+def small_site(settings) -> int:
+    """100 MB for all decoders; what one picture may take of it is returned in bytes."""
+    settings.DECODE_MAX_MB = settings.INGEST_DECODE_MAX_MB = 100
+    return memory() - BASE
+
+
+@pytest.fixture
+def no_first_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every picture gets exactly what its header says."""
+    monkeypatch.setattr(running, "_FIRST", 0)
+
+
+def refusal(data: bytes) -> UnreadableImage:
+    with pytest.raises(UnreadableImage) as refused:
+        decoding.prepared_picture(data, max_pixels=100_000_000, longest=400, window=None, with_picture=False)
+    return refused.value
+
+
+# What a picture takes
+
+
+def noise(mode: str = "RGB", size: tuple[int, int] = (1800, 1200)) -> Image.Image:
+    grey = Image.effect_noise((size[0] // 8, size[1] // 8), 60).resize(size)
+    return grey.convert(mode) if mode != "RGBA" else Image.merge("RGBA", [grey] * 4)
+
+
+SMALLER = (900, 600)
+"""For encoders that take long."""
+LARGE = {
+    "baseline JPEG": lambda: pictures.encoded(noise(), "JPEG"),
+    "progressive JPEG": lambda: pictures.encoded(noise(), "JPEG", progressive=True, subsampling=0),
+    "JPEG in inks": lambda: pictures.encoded(noise("CMYK"), "JPEG", progressive=True),
+    "JPEG without an end": lambda: pictures.encoded(noise(), "JPEG", progressive=True)[:-2],
+    "PNG": lambda: pictures.encoded(noise(), "PNG", compress_level=1, icc_profile=pictures.swapped_profile()),
+    "PNG with layers": lambda: pictures.encoded(noise("RGBA"), "PNG", compress_level=1),
+    "PNG with a palette": lambda: pictures.encoded(noise("RGBA").quantize(32, 2), "PNG", compress_level=1),
+    "deep PNG": lambda: pictures.encoded(noise("I").point(lambda x: x * 257).convert("I;16"), "PNG", compress_level=1),
+    "WebP": lambda: pictures.encoded(noise(), "WEBP", quality=30, method=0),
+    "WebP with layers": lambda: pictures.encoded(noise("RGBA"), "WEBP", quality=30, method=0),
+    "moving GIF": lambda: film("GIF"),
+    "moving WebP": lambda: film("WEBP", quality=30, method=0),
+    "moving PNG": lambda: film("PNG", compress_level=1),
+    "AVIF": lambda: pictures.encoded(noise("RGBA", SMALLER), "AVIF", speed=10, quality=30),
+    "HEIC": lambda: pictures.encoded(noise(size=SMALLER), "HEIF", quality=30),
+    "TIFF in one piece": lambda: pictures.encoded(noise(), "TIFF", compression="tiff_lzw", tiffinfo={278: 1200}),
+    "TIFF of fractions": lambda: pictures.encoded(noise("F"), "TIFF"),
+    "BMP": lambda: pictures.encoded(noise(), "BMP"),
+    "JPEG 2000": lambda: pictures.encoded(noise(size=SMALLER), "JP2", num_resolutions=1),
+    "strip": lambda: pictures.encoded(noise(size=(48_000, 16)), "PNG", compress_level=1),
+}
+
+
+def film(format: str, **options: object) -> bytes:
+    plain = [Image.new("RGB", (1800, 1200), colour) for colour in ("black", "navy")]
+    return pictures.encoded(plain[0], format, save_all=True, append_images=[plain[1], noise()], **options)
+
+
+@pytest.mark.parametrize("kind", LARGE)
+def test_a_picture_is_read_with_the_memory_that_its_header_tells(kind: str, no_first_try: None) -> None:
+    data = LARGE[kind]()
+    here = read_picture(data, max_pixels=ALL, at_least=224, longer_at_least=400)
+    there = decoding.read_picture(data, max_pixels=ALL, at_least=224, longer_at_least=400)
+
+    assert there.picture.tobytes() == here.picture.tobytes()
+    decoding.prepared_picture(data, max_pixels=ALL, longest=400, window=(224, 224, 3), with_picture=True)
+    decoding.drawn_anew(data, max_pixels=ALL, lossless=False)
+
+
+def webp_of(width: int, height: int) -> bytes:
+    """The header of a still WebP."""
+    sides = struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
+    return b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + sides
+
+
+def test_a_picture_that_takes_too_much_is_refused_with_the_figures_before_it_is_decoded() -> None:
+    error = refusal(webp_of(9_990, 10_000))
+
+    assert error.code is Reason.TOO_MUCH_MEMORY
+    assert str(error) == (
+        "Opening this picture takes 1,748 MB of memory; the limit is 300. Save it as JPEG, or with fewer pixels."
+    )
+
+
+def test_a_command_may_take_more_than_the_site(settings) -> None:
+    settings.IS_COMMAND, settings.INGEST_DECODE_MAX_MB = True, 2_000
+
+    assert refusal(webp_of(9_990, 10_000)).code is not Reason.TOO_MUCH_MEMORY
+
+
+def test_a_large_photo_is_decoded_smaller_and_fits(small_site: int) -> None:
+    whole = pictures.encoded(Image.new("RGB", (9_000, 6_000), "teal"), "JPEG")
+
+    assert decoding.read_picture(whole, max_pixels=ALL, at_least=224).width == 9_000
+    with pytest.raises(UnreadableImage) as refused:
+        decoding.read_picture(whole, max_pixels=ALL)
+    assert refused.value.code is Reason.TOO_MUCH_MEMORY
+
+
+def test_a_picture_of_the_collection_is_opened_alone_where_it_takes_more_than_the_site_has(settings) -> None:
+    settings.DECODE_MAX_MB, settings.INGEST_DECODE_MAX_MB = 100, 1_000
+    whole = pictures.encoded(Image.new("RGBA", (3_000, 2_000), (0, 128, 128, 9)), "PNG")
+
+    assert refusal_of_a_search(whole).code is Reason.TOO_MUCH_MEMORY
+    copy = decoding.small_copy(whole, max_pixels=ALL, at_least=1, longer_at_least=800, longest=800)
+    assert read_picture(copy, max_pixels=ALL).width == 800
+
+
+def refusal_of_a_search(data: bytes) -> UnreadableImage:
+    with pytest.raises(UnreadableImage) as refused:
+        decoding.shown_picture(data, max_pixels=ALL, longest=400, window=None, copy=448)
+    return refused.value
+
+
+@pytest.mark.parametrize("size", [(30_000, 100), (16_000, 3)])
+def test_of_a_long_strip_the_middle_alone_is_scaled(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    strip = noise(size=size)
+    middle = cut_out(strip, 224, 224, Image.Resampling.BICUBIC)
+    monkeypatch.setattr("search.imaging.derived.WIDEST", ALL)
+    part = strip.crop((size[0] // 2 - 600, 0, size[0] // 2 + 600, size[1]))
+
+    assert middle.size == (224, 224)
+    assert cut_out(part, 224, 224, Image.Resampling.BICUBIC).tobytes() == middle.tobytes()
+
+
+@pytest.mark.django_db
+def test_what_is_only_searched_by_may_have_fewer_pixels(client: Client, settings) -> None:
+    settings.SEARCH_MAX_MEGAPIXELS = 1
+    shown = picture_file("a.png", picture_bytes(size=(1_001, 1_000), format="PNG"))
+
+    assert "has 1.1 megapixels; the limit is 1." in client.post("/search/picture", {"picture": shown}).text
+
+
+# Turns
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> tuple[Turns, Turns]:
+    """Three units of memory, as two processes see them."""
+    return Turns(tmp_path, 3 * UNIT), Turns(tmp_path, 3 * UNIT)
+
+
+def test_processes_share_what_there_is(shared: tuple[Turns, Turns]) -> None:
+    one, other = shared
+    with one.taken(2 * UNIT), other.taken(UNIT):
+        with pytest.raises(Busy), one.taken(1, patience=0):
+            pass
+        with pytest.raises(Busy), other.taken(1, patience=0):
+            pass
+    with other.taken(3 * UNIT, patience=0):
+        pass
+
+
+def test_what_is_larger_than_all_is_let_through_alone(shared: tuple[Turns, Turns]) -> None:
+    one, other = shared
+    with one.taken(99 * UNIT), pytest.raises(Busy), other.taken(1, patience=0):
+        pass
+
+
+def test_who_gives_up_has_kept_nothing(shared: tuple[Turns, Turns]) -> None:
+    one, other = shared
+    with one.taken(UNIT):
+        with pytest.raises(Busy), other.taken(3 * UNIT, patience=0):
+            pass
+        with one.taken(2 * UNIT, patience=0):
+            pass
+
+
+def test_a_large_picture_is_not_passed_by_small_ones(shared: tuple[Turns, Turns]) -> None:
+    one, other = shared
+    got = threading.Event()
+
+    def take_all() -> None:
+        with other.taken(3 * UNIT):
+            got.set()
+
+    with ThreadPoolExecutor(1) as thread:
+        with one.taken(UNIT):
+            large = thread.submit(take_all)
+            while other._waiting == 0 or not _is_locked(one):
+                pass
+            with pytest.raises(Busy), one.taken(UNIT, patience=0):
+                pass
+            assert not got.is_set()
+        large.result(10)
+
+
+def _is_locked(line: Turns) -> bool:
+    lock = _locked(line._gate)
+    if lock is not None:
+        os.close(lock)
+    return lock is None
+
+
+def test_no_more_wait_than_may(shared: tuple[Turns, Turns]) -> None:
+    one, _ = shared
+    one._waiting = 3
+    with pytest.raises(Busy), one.taken(1, most_waiting=2):
+        pass
+    with one.taken(1, most_waiting=3):
+        pass
+
+
+def test_many_pictures_at_once_take_turns_and_all_are_read(small_site: int) -> None:
+    data = pictures.encoded(noise(), "PNG", compress_level=1)
+
+    with ThreadPoolExecutor(8) as threads:
+        read = [threads.submit(decoding.read_picture, data, max_pixels=ALL, at_least=224) for _ in range(8)]
+        assert {one.result().width for one in read} == {1800}
+
+
+class Unread(BytesIO):
+    """A file that must not be read yet."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        raise AssertionError("read before its turn")
+
+
+@pytest.fixture
+def busy_site(monkeypatch: pytest.MonkeyPatch, small_site: int) -> Iterator[None]:
+    """All memory is taken, and nobody has patience."""
+    monkeypatch.setattr(running, "PATIENCE", 0.0)
+    monkeypatch.setattr(running._bounded, "is_set", lambda: True)
+    with turns().taken(memory()):
+        yield
+
+
+def test_a_file_is_not_opened_before_it_is_its_turn(busy_site: None) -> None:
+    with pytest.raises(Busy):
+        decoding.read_picture(Unread(pictures.photo()), max_pixels=ALL)
+
+
+@pytest.mark.django_db
+def test_people_who_would_wait_too_long_are_told_to_come_again(
+    client: Client, as_alice: Client, busy_site: None
+) -> None:
+    for sender, address, field in [(client, "/search/picture", "picture"), (as_alice, "/upload/", "pictures")]:
+        response = sender.post(address, {field: picture_file("a.jpg", picture_bytes())})
+        assert (response.status_code, response["Retry-After"]) == (503, "5")
+        assert "Many people are sending pictures at this moment." in response.text
+    answer = client.post("/api/search/picture", {"picture": picture_file("a.jpg", picture_bytes())})
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert answer["Content-Type"] == "application/problem+json"
+    assert not QueryPicture.objects.exists()
+
+
+def test_a_folder_that_takes_no_locks_is_replaced(settings, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    settings.DATA_DIR = tmp_path / "file"
+    settings.DATA_DIR.write_text("no folder")
+
+    assert decoding.read_picture(pictures.photo(), max_pixels=ALL).width == 48
+    assert "the temporary folder is" in caplog.text
+
+
+@pytest.mark.django_db
+def test_of_many_pictures_in_a_form_those_that_found_no_turn_are_named(
+    as_alice: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare, calls = decoding.prepared_picture, []
+
+    def busy_from_the_second_on(*arguments: Any, **options: Any) -> decoding.Prepared:
+        calls.append(1)
+        if len(calls) > 1:
+            raise Busy
+        return prepare(*arguments, **options)
+
+    monkeypatch.setattr(decoding, "prepared_picture", busy_from_the_second_on)
+    files = [picture_file(f"{colour}.png", picture_bytes(colour, format="PNG")) for colour in ("red", "blue")]
+    response = as_alice.post("/upload/", {"pictures": files})
+
+    assert response.status_code == 200
+    assert "Many people are sending pictures at this moment. Try again in a few seconds." in response.text
+    assert ImageRow.objects.count() == 1
