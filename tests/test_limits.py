@@ -111,6 +111,14 @@ def test_nobody_is_trusted_by_default():
     )
 
 
+def test_a_proxy_that_is_not_named_is_told_of_once(caplog: pytest.LogCaptureFixture):
+    for _ in range(3):
+        address_of(RequestFactory().get("/", REMOTE_ADDR="172.18.0.77", HTTP_X_FORWARDED_FOR="198.51.100.7"))
+    address_of(RequestFactory().get("/", REMOTE_ADDR="8.8.4.4", HTTP_X_FORWARDED_FOR="198.51.100.7"))
+    assert caplog.text.count("TRUSTED_PROXIES") == 1
+    assert "172.18.0.77" in caplog.text
+
+
 # Counts
 
 

@@ -89,6 +89,15 @@ def test_the_owner_gets_in_from_a_browser_that_is_known_whoever_guesses(alice: U
     assert guess(known, RIGHT).status_code == 302
 
 
+def test_the_owner_gets_in_from_a_known_browser_behind_the_address_of_who_guesses(alice: User):
+    known = at("198.51.100.1")
+    assert guess(known, RIGHT).status_code == 302
+    known.post("/accounts/logout/")
+    for number in range(8):
+        guess(at("198.51.100.1"), name=f"user{number}")
+    assert guess(known, RIGHT).status_code == 302
+
+
 def test_a_known_browser_guesses_no_longer_than_others(alice: User):
     known = at("198.51.100.1")
     guess(known, RIGHT)

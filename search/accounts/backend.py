@@ -1,6 +1,6 @@
 """Passwords, counted before they are checked: of a hundred tries at once no more are looked at than may be."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,7 @@ def is_own_password(request: HttpRequest, user: "User", password: str) -> bool:
 class Tried:
     """One try, which counts unless it has succeeded."""
 
-    def __init__(self, *counted: Counted) -> None:
+    def __init__(self, counted: Sequence[Counted]) -> None:
         self._counted = counted
 
     def succeeded(self) -> None:
@@ -54,18 +54,22 @@ class Tried:
 def counted_try(request: HttpRequest, name: str) -> Iterator[Tried]:
     """Count a try at the account of this name; what fails before it is decided does not count. Raises TooMany.
 
-    By name and address, and by address, for an hour; by the name alone only for a minute, and not where its owner has
-    logged in from this browser before: whoever guesses it from elsewhere must not keep them out.
+    By name and address, and by address, for an hour; by the name alone only for a minute, since others must not keep
+    its owner out. A browser from which the owner has logged in before is counted by itself, whoever guesses elsewhere
+    or behind the same address.
     """
-    address, name = address_of(request), folded(name)
-    by_address = count({"LOGINS_BY_ADDRESS": address})
-    try:
-        device = device_of(request, name)
-        by_name = count({"LOGINS": f"{name}\n{device or address}", **({} if device else {"LOGINS_BY_NAME": name})})
-    except TooMany:
-        by_address.give_back()
-        raise
-    tried = Tried(by_address, by_name)
+    name = folded(name)
+    if device := device_of(request, name):
+        counted = [count({"LOGINS": f"{name}\n{device}"})]
+    else:
+        address = address_of(request)
+        counted = [count({"LOGINS_BY_ADDRESS": address})]
+        try:
+            counted.append(count({"LOGINS": f"{name}\n{address}", "LOGINS_BY_NAME": name}))
+        except TooMany:
+            counted[0].give_back()
+            raise
+    tried = Tried(counted)
     try:
         yield tried
     except BaseException:
