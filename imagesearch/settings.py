@@ -177,7 +177,11 @@ PASSWORD_HASHERS = [
     "search.hashing.PBKDF2",
     *(f"django.contrib.auth.hashers.{name}PasswordHasher" for name in ("PBKDF2SHA1", "BCryptSHA256", "Scrypt")),
 ]
-AUTHENTICATION_BACKENDS = ["search.accounts.backend.CountedBackend"]
+# The second is of sessions that older versions have begun.
+AUTHENTICATION_BACKENDS = [
+    "search.accounts.backend.CountedBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

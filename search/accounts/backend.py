@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.backends import ModelBackend
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 from search.accounts.devices import device_of, folded
@@ -20,12 +21,17 @@ class CountedBackend(ModelBackend):
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> Any:
+        """Return the account. Raises PermissionDenied otherwise, or Django would ask its own backend next, which stays
+        among the settings for the sessions that it has begun."""
         if request is None or username is None or password is None:
-            return super().authenticate(request, username, password, **kwargs)
-        with counted_try(request, username) as tried:
             user = super().authenticate(request, username, password, **kwargs)
-            if user is not None:
-                tried.succeeded()
+        else:
+            with counted_try(request, username) as tried:
+                user = super().authenticate(request, username, password, **kwargs)
+                if user is not None:
+                    tried.succeeded()
+        if user is None:
+            raise PermissionDenied
         return user
 
 
