@@ -181,7 +181,11 @@ PASSWORD_HASHERS = [
     "search.hashing.PBKDF2",
     *(f"django.contrib.auth.hashers.{name}PasswordHasher" for name in ("PBKDF2SHA1", "BCryptSHA256", "Scrypt")),
 ]
-AUTHENTICATION_BACKENDS = ["search.accounts.backend.CountedBackend"]
+# The second is of sessions that older versions have begun.
+AUTHENTICATION_BACKENDS = [
+    "search.accounts.backend.CountedBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -384,7 +388,7 @@ LIMITS = {
     "SETS": rates("LIMIT_SETS", default="20/minute, 200/day"),
     "SAVED_SEARCHES": rates("LIMIT_SAVED_SEARCHES", default="30/minute"),
     "QUERY_PICTURES": rates("LIMIT_QUERY_PICTURES", default="30/minute, 500/day"),
-    "UPLOADS": rates("LIMIT_UPLOADS", default="300/minute, 10000/day"),
+    "UPLOADS": rates("LIMIT_UPLOADS", default="600/minute, 20000/day"),
     "SEARCHES": rates("LIMIT_SEARCHES", default="300/minute"),
     "ZIPS": rates("LIMIT_ZIPS", default="10/minute, 100/day"),
     "DOWNLOADS": rates("LIMIT_DOWNLOADS", default="120/minute, 3000/day"),

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
-AT_ONCE = 3
+AT_ONCE = 4
 """Passwords that are hashed or wait for it, in one process, of whose threads each holds one."""
 PATIENCE = 15.0
 """Seconds."""

@@ -1,7 +1,9 @@
 """What is done too often is answered by 429, with when to come again; counted for all processes, by who asks."""
 
 import datetime as dt
+import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from search.limits import TooMany, address_of, count, sweeping
 from search.limits.words import advice_of, problem_of
 from search.models import ApiToken, QueryPicture, Report, Tally
 from search.models.curation import MOST_PENDING
-from tests.base import an_image, picture_file, stored_image
+from tests.base import an_image, in_another_thread, picture_file, stored_image
 
 pytestmark = pytest.mark.django_db
 
@@ -111,6 +113,14 @@ def test_nobody_is_trusted_by_default():
     )
 
 
+def test_a_proxy_that_is_not_named_is_told_of_once(caplog: pytest.LogCaptureFixture):
+    for _ in range(3):
+        address_of(RequestFactory().get("/", REMOTE_ADDR="172.18.0.77", HTTP_X_FORWARDED_FOR="198.51.100.7"))
+    address_of(RequestFactory().get("/", REMOTE_ADDR="8.8.4.4", HTTP_X_FORWARDED_FOR="198.51.100.7"))
+    assert caplog.text.count("TRUSTED_PROXIES") == 1
+    assert "172.18.0.77" in caplog.text
+
+
 # Counts
 
 
@@ -134,6 +144,26 @@ def test_what_is_refused_does_not_count_for_longer_limits(settings):
     Tally.objects.filter(until__lt=timezone.now() + dt.timedelta(minutes=2)).update(until=timezone.now())
     (seconds,) = refused(times=2)
     assert seconds > 3000
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_at_once_no_more_pass_than_may(settings):
+    settings.LIMITS = {"SETS": (Rate(5, 60),), "ZIPS": (Rate(9, 60),)}
+    start, waits = threading.Barrier(12), []
+
+    def ask(kinds: tuple[str, ...]) -> None:
+        start.wait()
+        try:
+            count(dict.fromkeys(kinds, "a"))
+        except TooMany as error:
+            waits.append(error.seconds)
+
+    threads = [in_another_thread(partial(ask, ("SETS", "ZIPS") if n % 2 else ("ZIPS", "SETS"))) for n in range(12)]
+    for thread in threads:
+        thread.join()
+    assert len(waits) == 7
+    # What was refused has used up nothing of the other.
+    assert [len(refused("ZIPS")) for _ in range(5)] == [0, 0, 0, 0, 1]
 
 
 def test_each_is_counted_alone(settings):

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.models import User
 from django.test import Client
 
@@ -89,6 +90,15 @@ def test_the_owner_gets_in_from_a_browser_that_is_known_whoever_guesses(alice: U
     assert guess(known, RIGHT).status_code == 302
 
 
+def test_the_owner_gets_in_from_a_known_browser_behind_the_address_of_who_guesses(alice: User):
+    known = at("198.51.100.1")
+    assert guess(known, RIGHT).status_code == 302
+    known.post("/accounts/logout/")
+    for number in range(8):
+        guess(at("198.51.100.1"), name=f"user{number}")
+    assert guess(known, RIGHT).status_code == 302
+
+
 def test_a_known_browser_guesses_no_longer_than_others(alice: User):
     known = at("198.51.100.1")
     guess(known, RIGHT)
@@ -124,6 +134,22 @@ def test_who_may_not_curate_is_told_so_at_the_admin(as_alice: Client):
 def test_curators_log_in_at_the_admin(carol: User):
     answer = guess(Client(), "carol's secret", "carol", ADMIN)
     assert answer["Location"] == "/admin/"
+
+
+def test_a_session_of_an_older_version_goes_on(alice: User):
+    client = Client()
+    client.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
+    assert "alice" in client.get("/").text
+
+
+def test_a_password_is_hashed_once_a_try(alice: User, monkeypatch: pytest.MonkeyPatch):
+    hashed: list[str] = []
+    encode = MD5PasswordHasher.encode
+    monkeypatch.setattr(MD5PasswordHasher, "encode", lambda self, *args: hashed.append("") or encode(self, *args))
+    for name, password in (("alice", "wrong"), ("nobody", "wrong"), ("alice", RIGHT)):
+        hashed.clear()
+        guess(Client(), password, name)
+        assert len(hashed) == 1, name
 
 
 # What ends with a password

@@ -102,3 +102,8 @@ class SetUpForm(OwnPasswordForm, CodeForm):
     """The first code of an app, which shows that it has the key."""
 
     field_order = ("code", "password")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # On a phone, it would scroll the picture of the key away.
+        del self.fields["code"].widget.attrs["autofocus"]

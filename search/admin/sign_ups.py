@@ -26,6 +26,7 @@ class SignUpAdmin(Sturdy):
     list_display = ("name", "email", "signed_up")
     list_display_links = None
     search_fields = ("user__username", "user__email")
+    search_help_text = gettext_lazy("A part of the name or the e-mail address.")
     fields = readonly_fields = list_display
     actions = ("approve_selected", "refuse_selected")
 

@@ -1,9 +1,13 @@
 """Where a request comes from: the socket's address, or what proxies that are trusted say of it."""
 
 import ipaddress
+import logging
+from functools import lru_cache
 
 from django.conf import settings
 from django.http import HttpRequest
+
+logger = logging.getLogger(__name__)
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -26,9 +30,12 @@ def address_of(request: HttpRequest) -> str:
     """
     peer = request.META.get("REMOTE_ADDR", "")
     address = _parsed(peer)
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
     if peer and not _is_trusted(address):
+        if forwarded and address and address.is_private:
+            _tell_of_proxy(peer)
         return _counted(address)
-    for hop in reversed(request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")):
+    for hop in reversed(forwarded.split(",")):
         before = _parsed(hop)
         if before is None:
             break  # no proxy of ours would write it
@@ -42,6 +49,13 @@ def is_telling(address: str) -> bool:
     """Whether an address is that of one visitor, and not of this machine or of a proxy that doesn't say."""
     parsed = _parsed(address)
     return parsed is not None and not parsed.is_loopback
+
+
+@lru_cache(maxsize=64)
+def _tell_of_proxy(peer: str) -> None:
+    """Once for each: an operator who forgets to name it has all visitors share one count."""
+    told = "%s sends X-Forwarded-For, and is not believed. Is it your proxy? Name it in TRUSTED_PROXIES."
+    logger.warning(told, peer)
 
 
 def _is_trusted(address: Address | None) -> bool:

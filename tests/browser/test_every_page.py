@@ -27,6 +27,8 @@ def addresses(collection: list[Image], saved: SavedSearch) -> list[str]:
         "/upload/",
         "/accounts/password/",
         "/account/tokens/",
+        "/account/second-factor/",
+        "/account/email/",
         "/api/docs",
         "/account/",
         "/saved/",
@@ -37,7 +39,7 @@ def addresses(collection: list[Image], saved: SavedSearch) -> list[str]:
 
 
 def for_strangers() -> list[str]:
-    return ["/", "/accounts/login/?next=/upload/", "/accounts/sign-up/"]
+    return ["/", "/accounts/login/?next=/upload/", "/accounts/sign-up/", "/accounts/reset/", "/accounts/reset/a/b-c/"]
 
 
 def unfold(page: Page) -> None:
@@ -71,8 +73,9 @@ def test_axe_notices_what_it_should(open_page: OpenPage, collection: list[Image]
 
 
 def test_axe_finds_nothing(
-    open_page: OpenPage, collection: list[Image], saved: SavedSearch, as_alice, files: list[Path]
+    open_page: OpenPage, collection: list[Image], saved: SavedSearch, as_alice, files: list[Path], settings
 ):
+    settings.SENDS_MAIL = True
     problems: list[str] = []
     page = open_page("/", as_user=as_alice)
     for address in addresses(collection, saved):
@@ -104,8 +107,9 @@ def test_axe_finds_nothing(
 
 
 def test_nothing_is_wider_than_a_small_phone(
-    open_page: OpenPage, collection: list[Image], saved: SavedSearch, as_alice
+    open_page: OpenPage, collection: list[Image], saved: SavedSearch, as_alice, settings
 ):
+    settings.SENDS_MAIL = True
     too_wide = []
     for client, paths, language in (
         (as_alice, addresses(collection, saved), "ko-KR"),
