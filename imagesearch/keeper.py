@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 LOOK_EVERY = 0.5
 """Seconds between two looks."""
-LONGEST_PAUSE = 60.0
+LONGEST_PAUSE = 15.0
 """Seconds between two starts that fail, at most."""
 
 _LONGEST_START = 30.0

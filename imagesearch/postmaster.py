@@ -18,7 +18,7 @@ def _noted(folder: Path, info_class: Any) -> Any:
     """Return what stands in `postmaster.pid`, None where that is nothing whole."""
     try:
         return info_class.read_from_pgdata(folder)
-    except (AssertionError, ValueError):  # it is being written
+    except (AssertionError, ValueError, FileNotFoundError):  # it is being written, or removed
         return None
 
 
@@ -56,6 +56,29 @@ def remove_left_number(folder: Path, info_class: Any) -> None:
             f"together. Stop everything that uses {info.pgdata}, remove {folder}, and copy it again."
         )
     (folder / "postmaster.pid").unlink(missing_ok=True)
+
+
+def remove_left_locks(sockets: Path, folder: Path) -> None:
+    """Remove the locks of sockets that a server over `folder` has left which no more runs.
+
+    PostgreSQL takes a process that nobody has buried yet for one that runs, and in a container that may be for ever.
+    """
+    for lock in sockets.glob(".s.PGSQL.*.lock"):
+        try:
+            number, of_folder = lock.read_text().splitlines()[:2]
+            is_ours = Path(of_folder).samefile(folder)
+        except (OSError, ValueError):
+            continue
+        if is_ours and not _is_alive(int(number), folder):
+            lock.unlink(missing_ok=True)
+
+
+def _is_alive(number: int, folder: Path) -> bool:
+    try:
+        process = psutil.Process(number)
+    except psutil.Error:
+        return False
+    return is_postgres(process) and _is_in(process, folder)
 
 
 def is_postgres(process: Any) -> bool:

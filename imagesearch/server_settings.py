@@ -5,13 +5,14 @@ the folder is on. `ALTER SYSTEM` goes before them.
 """
 
 import shutil
+import sys
 from pathlib import Path
 
 from imagesearch.machine import core_count, memory_bytes
 
 _MB = 1 << 20
-_FILE = "machine.conf"
-_INCLUDE = f"include_if_exists = '{_FILE}'"
+SETTINGS_FILE = "machine.conf"
+_INCLUDE = f"include_if_exists = '{SETTINGS_FILE}'"
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - asked for its size
 
 
@@ -34,6 +35,9 @@ def server_settings(*, data: int, memory: int, cores: int, shared_memory: int | 
         # Of the log that a big load writes; more means fewer checkpoints within the load.
         "max_wal_size": _megabytes(_within(1024 * _MB, disk // 20, 4096 * _MB)),
     }
+    if sys.platform == "linux":
+        # After a kill each of a thousand files would be synced before anything else, a second or more.
+        settings["recovery_init_sync_method"] = "syncfs"
     if shared_memory is not None and shared_memory < build:
         # A container has 64 MB of /dev/shm unless more was asked for, and workers that build an index share it all.
         settings["dynamic_shared_memory_type"] = "sysv"
@@ -62,7 +66,7 @@ def _of_this_machine(data: Path) -> dict[str, str]:
 
 
 def _write(data: Path, *lines: str) -> None:
-    file = data / _FILE
+    file = data / SETTINGS_FILE
     file.write_text("\n".join(lines) + "\n", encoding="ascii")
     # PostgreSQL does not run as root, who may be writing this.
     file.chmod(0o644)

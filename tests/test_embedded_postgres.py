@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -345,6 +346,58 @@ def test_a_start_waits_for_the_processes_of_a_server_that_was_killed(
     (tmp_path / "postmaster.pid").write_text("1\n")
     postmaster.wait_for_orphans(tmp_path, 60)
     assert not left
+
+
+def test_the_lock_of_a_socket_is_removed_when_its_server_is_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tmp_path / ".s.PGSQL.5432.lock"
+    for folder, status, stays in (
+        (tmp_path, psutil.STATUS_SLEEPING, True),
+        (tmp_path, psutil.STATUS_ZOMBIE, False),
+        (tmp_path.parent, psutil.STATUS_SLEEPING, False),  # the number is another server's by now
+    ):
+        lock.write_text(f"7\n{tmp_path}\n1700000000\n5432\n{tmp_path}\n")
+        monkeypatch.setattr(psutil, "Process", lambda _number, at=(folder, status): AProcess(at[0], status=at[1]))
+        postmaster.remove_left_locks(tmp_path, tmp_path)
+        assert lock.exists() is stays
+
+
+@pytest.mark.parametrize(
+    ("path", "mode", "told"),
+    [
+        ("base/5/1", 0o000, r"base/5/1 can't be read and written by its owner\. Run: chmod -R u\+rwX "),
+        ("base/5/1", 0o400, r"base/5/1 can't be read and written"),
+        ("machine.conf", 0o000, r"does not start: could not open .*All that it said is in"),
+    ],
+)
+def test_a_folder_that_postgresql_can_not_use_is_told_in_a_line_with_what_to_run(
+    tmp_path: Path, path: str, mode: int, told: str
+) -> None:
+    file = tmp_path / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+    file.chmod(mode)
+    (tmp_path / "log").write_text("LOG:  starting\nFATAL:  could not open it\n" * 300)
+
+    said = embedded_postgres._told(tmp_path, subprocess.CalledProcessError(1, "postgres"))
+
+    assert re.search(told, said)
+    assert "\n" not in said
+
+
+def test_a_wrong_setting_and_a_full_disk_are_told_as_such(tmp_path: Path) -> None:
+    conf = tmp_path / "postgresql.conf"
+    for log, told in (
+        (
+            f'LOG:  unknown parameter "a" in file "{conf}" line 9\nFATAL:  file "{conf}" contains errors',
+            'parameter "a"',
+        ),
+        ("FATAL:  could not write: No space left on device", "the disk is full. Free some space there"),
+        ("", "it says nothing"),
+    ):
+        (tmp_path / "log").write_text(log)
+        assert told in embedded_postgres._told(tmp_path, subprocess.CalledProcessError(1, "postgres"))
 
 
 @pytest.mark.parametrize("tells", [True, False])

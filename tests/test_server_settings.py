@@ -60,11 +60,12 @@ def test_a_data_folder_of_before_gets_the_settings_once_and_what_was_configured_
 @pytest.mark.django_db
 def test_the_server_runs_with_them() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT name, setting::int FROM pg_settings WHERE sourcefile LIKE '%machine.conf'")
+        cursor.execute("SELECT name, setting FROM pg_settings WHERE sourcefile LIKE '%machine.conf'")
         settings = dict(cursor.fetchall())
 
     assert {"shared_buffers", "effective_cache_size", "maintenance_work_mem"} <= set(settings)
-    assert settings["shared_buffers"] * 8192 <= max(128 * MB, psutil.virtual_memory().total)
+    assert settings.get("recovery_init_sync_method", "syncfs") == "syncfs"
+    assert int(settings["shared_buffers"]) * 8192 <= max(128 * MB, psutil.virtual_memory().total)
 
 
 class ControlGroups:
