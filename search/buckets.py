@@ -81,7 +81,6 @@ class Bucket(S3Storage):  # type: ignore[misc]
 
     def put_object(self, key: str, data: bytes, content_type: str) -> None:
         def put() -> None:
-            # Not the bytes themselves: of these botocore would send all within the time to connect.
             body, named = BytesIO(data), self._named(key)
             if len(data) <= _IN_ONE:
                 self.client.put_object(**named, Body=body, ContentType=content_type)
