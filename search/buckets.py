@@ -40,6 +40,8 @@ T = TypeVar("T")
 
 _IN_ONE = 64_000_000
 """Bytes up to which an object is sent in one request; larger ones in parts, several at once."""
+_WITHOUT_KEYS = 10.0
+"""Seconds for which nobody looks for keys to sign with after there were none."""
 _CUT_SHORT = (ConnectionClosedError, IncompleteReadError, ResponseStreamingError)
 """What breaks off, as a connection does that a server has closed while nobody used it."""
 
@@ -59,6 +61,7 @@ class Bucket(S3Storage):  # type: ignore[misc]
         self._making, self._finding = threading.Lock(), threading.Lock()
         self._client: Any = None
         self._keys: Any = None
+        self._look_again = 0.0
         self._place = f"{self.endpoint_url or 'amazonaws.com'}/{self.bucket_name}"
 
     @property
@@ -128,8 +131,7 @@ class Bucket(S3Storage):  # type: ignore[misc]
             return gate(self._place).call(ask_again, size=size)
         except (TimedOut, ConnectTimeoutError, ReadTimeoutError):
             # Connections that were kept open may lead nowhere now, and each would take its time to tell.
-            with self._making:
-                self._client = None
+            self.client.close()
             raise
 
     def signed_addresses(self, keys: list[str]) -> list[str]:
@@ -158,7 +160,9 @@ class Bucket(S3Storage):  # type: ignore[misc]
     def _present_keys(self) -> ReadOnlyCredentials:
         if self.access_key:
             return ReadOnlyCredentials(self.access_key, self.secret_key, self.security_token)
-        found: ReadOnlyCredentials | None = gate("keys").call(self._found_keys)
+        found = None
+        if time.monotonic() >= self._look_again:
+            found = gate("keys").call(self._found_keys)
         if found is None:
             raise NoCredentialsError
         return found
@@ -169,6 +173,8 @@ class Bucket(S3Storage):  # type: ignore[misc]
                 self._keys = self._create_session().get_credentials()
             # Those of a machine's role are fetched anew some minutes before they end.
             frozen: ReadOnlyCredentials | None = self._keys and self._keys.get_frozen_credentials()
+            if frozen is None:  # it takes seconds to find that there are none, and each page asks
+                self._look_again = time.monotonic() + _WITHOUT_KEYS
             return frozen
 
     def _signing_for(self) -> "Signing":

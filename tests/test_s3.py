@@ -244,7 +244,9 @@ def test_the_api_tells_when_the_address_of_a_thumbnail_ends(as_carol: Client) ->
 
 @pytest.mark.usefixtures("no_keys")
 @pytest.mark.django_db
-def test_lists_are_there_without_keys_to_sign_with(rclone: Rclone, settings: Any, client: Client) -> None:
+def test_lists_are_there_without_keys_to_sign_with(
+    rclone: Rclone, settings: Any, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     use_s3(settings, rclone, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
     image = an_image("a barn")
 
@@ -252,6 +254,25 @@ def test_lists_are_there_without_keys_to_sign_with(rclone: Rclone, settings: Any
 
     assert page.status_code == 200
     assert f'src="/images/{image.id}/400.webp"' in page.content.decode()
+
+    monkeypatch.setattr(buckets.Bucket, "_found_keys", None)  # which would take seconds each time
+    assert client.get("/").status_code == 200
+
+
+@pytest.mark.usefixtures("no_keys")
+def test_keys_that_come_later_sign_soon(rclone: Rclone, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_s3(settings, rclone, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    with pytest.raises(StorageUnavailable, match="credentials"):
+        storage.rendition_urls([uuid.uuid4()], storage.THUMBNAIL)
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+    with pytest.raises(StorageUnavailable, match="credentials"):
+        storage.rendition_urls([uuid.uuid4()], storage.THUMBNAIL)
+
+    later = time.monotonic() + buckets._WITHOUT_KEYS
+    monkeypatch.setattr(buckets.time, "monotonic", lambda: later)
+    assert storage.rendition_urls([uuid.uuid4()], storage.THUMBNAIL)
 
 
 @pytest.mark.django_db

@@ -4,15 +4,18 @@ import re
 import uuid
 
 import pytest
+from django.conf import settings as project
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from search import querying
 from search.embedding import active_model
+from search.imaging import PALETTE
 from search.models import Image
 from search.querying import aiming
-from tests.base import a_vector, an_image, near
+from search.templatetags.tiles import shapes
+from tests.base import a_vector, an_image, near, stored_image
 
 pytestmark = pytest.mark.django_db
 
@@ -143,8 +146,31 @@ def test_pages_may_load_nothing_from_elsewhere(client: Client):
     policy = headers["Content-Security-Policy"]
     assert "default-src 'self'" in policy
     assert "style-src 'self';" in policy
+    assert "unsafe" not in policy
     assert "camera=()" in headers["Permissions-Policy"]
     assert "script-src" not in policy or "unsafe" not in policy.split("script-src")[1].split(";")[0]
+
+
+def test_no_page_says_anything_about_its_style_but_by_a_word_that_is_made_for_it(client: Client, as_carol: Client):
+    image = stored_image()
+    for path in ("/", "/search?q=red", f"/images/{image.id}/", f"/images/{image.id}/report/", "/admin/search/image/"):
+        answers = [as_carol.get(path) for _ in range(2)]
+        for answer in answers:
+            text, policy = answer.content.decode(), answer.headers["Content-Security-Policy"]
+            assert " style=" not in text
+            assert "unsafe" not in policy
+            nonces = re.findall(r'<style nonce="([^"]{20,})">', text)
+            assert text.count("<style") == len(nonces)
+            assert re.findall(r"'nonce-([^']+)'", policy) == nonces
+        first, second = (answer.headers["Content-Security-Policy"] for answer in answers)
+        assert (first == second) == ("nonce" not in first)
+
+
+def test_the_style_sheets_know_every_proportion_and_colour():
+    sheets = project.BASE_DIR / "static" / "css"
+    assert (sheets / "shapes.css").read_text() == shapes()
+    colours = re.findall(r"\.swatch-(\w+) \{\s+--swatch: (#\w+);", (sheets / "filters.css").read_text())
+    assert dict(colours) == PALETTE
 
 
 def test_an_example_is_offered_in_the_language_of_the_person(client: Client, monkeypatch: pytest.MonkeyPatch):

@@ -237,7 +237,10 @@ class ImageAdmin(Sturdy):
 
     @admin.display(description=gettext_lazy("dominant colour"))
     def swatch(self, image: Image) -> SafeString:
-        return format_html('<span class="swatch" style="background: {0}"></span> {0}', image.dominant_colour)
+        return format_html(
+            '<svg class="swatch" aria-hidden="true"><rect width="100%" height="100%" fill="{0}"/></svg> {0}',
+            image.dominant_colour,
+        )
 
     @admin.display(description=gettext_lazy("reports"), empty_value="–")
     def reports(self, image: Image) -> SafeString | None:

@@ -29,29 +29,25 @@ def thumbnail(image: Image) -> SafeString:
     """A small picture as an <img>, for images that went through `with_thumbnails`."""
     scale = LIST_SIDE / max(image.width, image.height)
     return format_html(
-        '<img class="thumbnail" src="{}" data-ours="{}" alt="{}" title="{}" width="{}" height="{}" loading="lazy"'
-        ' style="background-image: url({})">',
+        '<img class="thumbnail" src="{}" data-ours="{}" alt="{}" title="{}" width="{}" height="{}" loading="lazy">',
         image.thumbnail_url,  # type: ignore[attr-defined]
         reverse("rendition", args=[image.id, storage.THUMBNAIL]),
         image.name,
         image.name,
         max(1, round(image.width * scale)),
         max(1, round(image.height * scale)),
-        image.placeholder,
     )
 
 
 def large(image: Image) -> SafeString:
     """A picture as large as the page allows; it leads to the public page."""
     return format_html(
-        '<a href="{}"><img class="large-picture" src="{}" alt="{}" width="{}" height="{}"'
-        ' style="background-image: url({})"></a>',
+        '<a href="{}"><img class="large-picture" src="{}" alt="{}" width="{}" height="{}"></a>',
         image.get_absolute_url(),
         reverse("rendition", args=[image.id, storage.DISPLAY]),
         image.name,
         image.width,
         image.height,
-        image.placeholder,
     )
 
 

@@ -9,7 +9,6 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
-from search.imaging import PALETTE
 from search.jinja import rendered
 from search.models import Image
 from search.querying import Band, Kind, Part, ResultPage, SearchQuery, WayOut, ways_out
@@ -97,7 +96,7 @@ def chips_of(query: SearchQuery) -> list[Chip]:
 def facet_fields(results: ResultPage) -> SafeString:
     """Return the fields of all filters on values, rendered by the faster engine: they are dozens."""
     any_label = pgettext("filter", "Any")
-    return rendered("search/_partials/facets.jinja", facets=results.facets, palette=PALETTE, any_label=any_label)
+    return rendered("search/_partials/facets.jinja", facets=results.facets, any_label=any_label)
 
 
 @dataclass(frozen=True)

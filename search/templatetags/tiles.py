@@ -21,6 +21,18 @@ from search.renditions import addresses, thumbnail_urls
 register = template.Library()
 
 _NARROWEST, _WIDEST = 0.5, 2.5
+SHAPES = 200
+"""Proportions that the style sheet knows between 1:1 and 2:1: a frame of 400 pixels is at most one off."""
+
+
+def shapes() -> str:
+    """Return the style sheet of all proportions, `static/css/shapes.css`."""
+    rules = [
+        f".a{number}{{--aspect:{number / SHAPES:g}}}"
+        for number in range(round(_NARROWEST * SHAPES), round(_WIDEST * SHAPES) + 1)
+    ]
+    lines = ["".join(rules[start : start + 5]) for start in range(0, len(rules), 5)]
+    return "\n".join(["/* Width by height of frames. Made by `search.templatetags.tiles.shapes`. */", *lines, ""])
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,11 @@ class Tile:
     def frame(self) -> float:
         """Width by height of the frame. A strip gets a frame that a row can hold, with room at its sides."""
         return min(max(self.image.width / self.image.height, _NARROWEST), _WIDEST)
+
+    @property
+    def shape(self) -> str:
+        """The class that tells the style sheet the proportion of the frame: a page may say nothing about its style."""
+        return f"a{round(self.frame * SHAPES)}"
 
     @property
     def srcset(self) -> str:

@@ -129,8 +129,8 @@ function showPicture(tile) {
   picture.draggable = false;
   picture.style.setProperty("--width", picture.getAttribute("width"));
   picture.style.setProperty("--aspect", picture.getAttribute("width") / picture.getAttribute("height"));
-  const placeholder = tile.querySelector(".tile-frame").style.backgroundImage;
-  picture.style.backgroundImage = [`url("${small.currentSrc || small.src}")`, placeholder].filter(Boolean).join(", ");
+  const sources = [small.currentSrc || small.src, tile.querySelector(".placeholder image").getAttribute("href")];
+  picture.style.backgroundImage = sources.map((source) => `url("${source}")`).join(", ");
   picture.addEventListener("error", () => (picture.src = small.src), { once: true });
   picture.src = addressOf("large", tile);
   slot("picture").replaceWith(picture);
