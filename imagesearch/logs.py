@@ -5,7 +5,6 @@ What people search for is nobody's business: the query of an address does not co
 
 import json
 import logging
-import os
 import re
 import sys
 import threading
@@ -106,7 +105,6 @@ class GunicornLogger(glogging.Logger):  # type: ignore[misc]
         # The settings, which read this file and tell what is wrong with it, are read later.
         with suppress(ImproperlyConfigured):
             read_env_file(Path(__file__).resolve().parent.parent / ".env")
-        os.environ.setdefault("LOG_FORMAT", "text")
         super().setup(cfg)
         for handler in [*self.error_log.handlers, *self.access_log.handlers]:
             handler.setFormatter(formatter())

@@ -54,10 +54,12 @@ def unseen(site: Site, seconds: float, looks: float) -> None:
     told(f"their 95th percentile is {times:.1f} times the median of one alone", kept=times <= TIMES_ALONE)
 
 
-def ingesting(site: Site, seconds: float, looks: float) -> None:
+def ingesting(site: Site, seconds: float, looks: float, pictures: str) -> None:
     """Compare the same people without and with `manage.py ingest`, in turns."""
-    with tempfile.TemporaryDirectory() as folder:
-        draw_collection(Path(folder), 4_000, seed=int(time.time()))
+    with tempfile.TemporaryDirectory() as drawn:
+        folder = pictures or drawn
+        if not pictures:
+            draw_collection(Path(drawn), 4_000, seed=int(time.time()))
         without, meanwhile = Times(), Times()
         for _ in range(2):
             _add(without, together(site, 20, min(seconds, 40.0), looks=looks))
@@ -121,6 +123,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=300.0, help="that 50 people are there")
     parser.add_argument("--looks", type=float, default=5.0, help="seconds that a person looks at a page, by mean")
     parser.add_argument("--searches", type=int, default=10_000, help="after which memory is compared")
+    parser.add_argument("--pictures", default="", help="a folder to be ingested meanwhile, instead of drawn ones")
     given = parser.parse_args()
     if wrong := set(given.parts) - set(PARTS):
         parser.error(f"no part is called {', '.join(wrong)}")
@@ -131,7 +134,7 @@ def main() -> None:
         if "unseen" in parts:
             unseen(site, given.seconds, given.looks)
         if "ingesting" in parts:
-            ingesting(site, given.seconds, given.looks)
+            ingesting(site, given.seconds, given.looks, given.pictures)
         if "memory" in parts:
             memory(site, given.searches)
     sys.exit(0 if _kept else 1)

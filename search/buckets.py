@@ -95,7 +95,6 @@ class Bucket(S3Storage):  # type: ignore[misc]
 
         def put() -> None:
             named = self._named(key)
-            # Not the bytes themselves: of these botocore would send all within the time to connect.
             body = BytesIO(data) if isinstance(data, bytes) else _Open(data)
             body.seek(0)
             if size <= _IN_ONE:

@@ -55,7 +55,7 @@ Three of these need a word:
 """
 
 
-def licence_of(name: str, told: Mapping[str, Any] | Any) -> str:
+def licence_of(name: str, told: Any) -> str:
     """Return what the metadata of a package says, as SPDX writes it where it can be told; "" where it says nothing."""
     if name in EXCEPTIONS:
         return EXCEPTIONS[name]

@@ -227,6 +227,28 @@ def test_a_private_address_is_not_asked(web: Web, host: str):
     assert refusal(f"http://{host}/latest/meta-data") == NOT_PUBLIC
 
 
+def test_no_connection_is_made_to_find_out(monkeypatch: pytest.MonkeyPatch):
+    """In the world as it is, where nothing of this machine is public."""
+    names = {"localhost": "127.0.0.1", "metadata.google.internal": "169.254.169.254", "in.test": "::ffff:10.0.0.1"}
+    tried: list[object] = []
+    resolve = socket.getaddrinfo
+
+    def resolved(host: str, port: int, *args: object, **options: object) -> list[object]:
+        name = names.get(host.rstrip(".").lower(), host)
+        return resolve(name, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    monkeypatch.setattr(socket.socket, "connect", lambda self, address: tried.append(address))
+    private = [f"[{one}]" if ":" in one else one for one in PRIVATE_ONES.split()]
+    hosts = [*private, *NO_HOSTS.split(), *names, "LOCALHOST", "localhost."]
+    urls = [f"http://{host}{rest}" for host in hosts for rest in (":80/cat.jpg", "/latest/meta-data")]
+    urls += [*OTHER_KINDS.split(), "http://127.0.0.1:22/", "http://a@localhost/", "https://localhost:5432/"]
+    assert len(urls) > 150
+    for url in urls:
+        assert refusal(url), url
+    assert tried == []
+
+
 def test_refusals_do_not_tell_what_there_is_inside(web: Web):
     server = web.server({"/cat.jpg": answer(PICTURE)}, host=PRIVATE)
     web.names |= {"intranet.test": [PRIVATE], "both.test": [PUBLIC, PRIVATE], "mapped.test": [f"::ffff:{PRIVATE}"]}

@@ -181,6 +181,17 @@ def test_what_the_server_says_of_itself_is_told(monkeypatch):
     assert difference(before, after, "imagesearch_requests_refused_total", reason="too slow") == 2
 
 
+def test_what_cannot_be_counted_hinders_no_request(client, monkeypatch):
+    def no_room(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    from search.monitoring import instruments
+
+    monkeypatch.setattr(instruments.REQUESTS, "labels", no_room)
+    monkeypatch.setattr(instruments.ENCODING, "labels", no_room)
+    assert client.get("/search?q=four+yellow+rings").status_code == 200
+
+
 # The collection
 
 
@@ -215,6 +226,14 @@ def test_the_database_is_asked_once_for_many_readers(client, django_assert_num_q
     scrape(client)
     with django_assert_num_queries(0):
         client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+
+
+def test_a_database_that_is_too_busy_to_count_is_not_away(monkeypatch):
+    monkeypatch.setattr(figures, "_LAST_RUN", "SELECT pg_sleep(9)")
+    monkeypatch.setattr(figures, "_PATIENCE", "50ms")
+    found = scrape()
+    assert value(found, "imagesearch_database_up") == 1
+    assert ("imagesearch_pictures", frozenset()) not in found
 
 
 @pytest.mark.django_db(transaction=True)
@@ -274,6 +293,7 @@ def test_a_dry_run_is_no_run_and_old_ones_are_forgotten(monkeypatch):
 SHARED = """
 import os, sys, types, django; django.setup()
 from search.monitoring import processes, recording
+processes.PLACES = (os.environ["TMPDIR"],)
 processes.share()
 print(processes.folder())
 

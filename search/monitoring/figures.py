@@ -15,6 +15,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+from psycopg.errors import QueryCanceled
 
 from search.embedding import active_model
 from search.ingestion.index_building import is_under_way, vector_index
@@ -173,8 +174,9 @@ def _asked() -> _State | None:
             row["index_under_way"] = is_under_way()
             cursor.execute(_LAST_RUN)
             return row, cursor.fetchone()
-    except (OperationalError, InterfaceError):
-        return None  # told by requests that need it, and by the figure itself
-    except DatabaseError as error:  # such as one that is not migrated
+    except (DatabaseError, InterfaceError) as error:
+        if isinstance(error, (OperationalError, InterfaceError)) and not isinstance(error.__cause__, QueryCanceled):
+            return None  # told by requests that need it, and by the figure itself
+        # It is not migrated, say, or too busy.
         logger.warning("The database can't tell of the collection: %s", error)
         return {}, None

@@ -4,9 +4,8 @@ A process has a number, its slot, which the next one takes over when it has ende
 named by process ids, files would become more with each process that ever lived.
 """
 
-import fcntl
+import logging
 import os
-import resource
 import shutil
 import tempfile
 import threading
@@ -22,6 +21,11 @@ from django.db import connections
 
 from search import embedding
 
+logger = logging.getLogger(__name__)
+
+PLACES = ("/dev/shm", tempfile.gettempdir())  # noqa: S108 - a folder of its own is made there
+"""In memory where there is such a place, and not beside what strangers send: who writes to a file of which the disk
+has no more room, as these are written to, is ended by the system."""
 EVERY = 5.0
 """Seconds after which a process notes anew how it does."""
 _PREFIX = "imagesearch-metrics-"
@@ -42,8 +46,11 @@ def share() -> None:
     """Prepare, in the parent and before any process is started, a folder for what the processes count."""
     if not settings.METRICS_TOKEN:
         return
-    _remove_left_behind()
-    folder = tempfile.mkdtemp(prefix=_PREFIX)
+    import fcntl  # noqa: PLC0415 - which only servers have that start processes
+
+    place = next(one for one in PLACES if os.access(one, os.W_OK))
+    _remove_left_behind(place)
+    folder = tempfile.mkdtemp(prefix=_PREFIX, dir=place)
     _held.append(os.open(folder, os.O_RDONLY))
     fcntl.flock(_held[-1], fcntl.LOCK_EX)
     os.environ[_FOLDER] = folder
@@ -53,9 +60,11 @@ def share() -> None:
     from search.monitoring import instruments  # noqa: F401, PLC0415 - once, for all
 
 
-def _remove_left_behind() -> None:
+def _remove_left_behind(place: str) -> None:
     """Remove the folders of servers that were killed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    import fcntl  # noqa: PLC0415 - see above
+
+    for folder in Path(place).glob(f"{_PREFIX}*"):
         with suppress(OSError):  # somebody else's, or in use
             number = os.open(folder, os.O_RDONLY)
             try:
@@ -104,7 +113,10 @@ def leave() -> None:
 
 def _note_for_ever() -> None:
     while True:
-        note()
+        try:
+            note()
+        except Exception:  # whatever it is, the next time it may do
+            logger.warning("What this process does can't be noted", exc_info=True)
         time.sleep(EVERY)
 
 
@@ -161,8 +173,7 @@ def _count_to(counter: Any, name: str, total: int) -> None:
 
 def _note_cpu(on: Any) -> None:
     global _cpu_noted  # noqa: PLW0603 - of this process
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    now = used.ru_utime + used.ru_stime
+    now = time.process_time()
     on.CPU.inc(max(0.0, now - _cpu_noted))
     _cpu_noted = now
 

@@ -1,11 +1,18 @@
-"""What is counted while it happens. Any room may call these; they do nothing unless METRICS_TOKEN is set."""
+"""What is counted while it happens. Any room may call these; they do nothing unless METRICS_TOKEN is set, and what
+can't be counted hinders nothing."""
 
+import functools
+import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
+from typing import ParamSpec
 
 from django.conf import settings
+
+logger = logging.getLogger(__name__)
+_Given = ParamSpec("_Given")
 
 
 def _on() -> ModuleType | None:
@@ -17,11 +24,24 @@ def _on() -> ModuleType | None:
     return instruments
 
 
+def _harmless(count: Callable[_Given, None]) -> Callable[_Given, None]:
+    @functools.wraps(count)
+    def counted(*args: _Given.args, **kwargs: _Given.kwargs) -> None:
+        try:
+            count(*args, **kwargs)
+        except Exception:  # such as no room for another series
+            logger.warning("Not counted", exc_info=True)
+
+    return counted
+
+
+@_harmless
 def request_began() -> None:
     if on := _on():
         on.IN_PROGRESS.inc()
 
 
+@_harmless
 def request_ended(view: str, method: str, status: int, seconds: float) -> None:
     """`view` is the name of a view and `method` one of HTTP's own: nothing that a stranger can make up."""
     if on := _on():
@@ -30,12 +50,14 @@ def request_ended(view: str, method: str, status: int, seconds: float) -> None:
         on.DURATION.labels(view).observe(seconds)
 
 
+@_harmless
 def unavailable(part: str) -> None:
     """A request was answered 503 for want of `part`."""
     if on := _on():
         on.UNAVAILABLE.labels(part).inc()
 
 
+@_harmless
 def looked_up(what: str, *, found: bool) -> None:
     """Something that is remembered was asked for: a query's vector, the candidates of a search."""
     if on := _on():
@@ -45,16 +67,28 @@ def looked_up(what: str, *, found: bool) -> None:
 @contextmanager
 def encoding(kind: str) -> Iterator[None]:
     """A query is encoded, or waits for its turn to be; `kind` is "words" or "pictures"."""
-    on = _on()
-    if not on:
-        yield
-        return
     began = time.perf_counter()
-    with on.ENCODING_NOW.labels(kind).track_inprogress():
+    _encoding_began(kind)
+    try:
         yield
-    on.ENCODING.labels(kind).observe(time.perf_counter() - began)
+    finally:
+        _encoding_ended(kind, time.perf_counter() - began)
 
 
+@_harmless
+def _encoding_began(kind: str) -> None:
+    if on := _on():
+        on.ENCODING_NOW.labels(kind).inc()
+
+
+@_harmless
+def _encoding_ended(kind: str, seconds: float) -> None:
+    if on := _on():
+        on.ENCODING_NOW.labels(kind).dec()
+        on.ENCODING.labels(kind).observe(seconds)
+
+
+@_harmless
 def storage_failed(where: str) -> None:
     """The object storage refused or did not answer; `where` is "own" or "elsewhere"."""
     if on := _on():
