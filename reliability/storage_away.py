@@ -243,10 +243,12 @@ def images_and_feed(trial_site: Site) -> tuple[list[str], str]:
         ids += [one.decode() for one in found]
         page += 1
     person.log_in()
-    person.send("/saved/save", q="red", name="red")
+    person.send("/saved/save", query="q=red", name="red")
     _, body = person.ask("/saved/")
-    feed = re.search(rb"/feeds/[0-9a-f-]{36}[^\"]*", body)
-    return list(dict.fromkeys(ids)), feed.group().decode() if feed else "/robots.txt"
+    feed = re.search(rb"/feeds/[0-9a-f-]{36}\.atom", body)
+    if not feed:
+        raise RuntimeError("No search could be saved.")
+    return list(dict.fromkeys(ids)), feed.group().decode()
 
 
 def main() -> None:

@@ -129,10 +129,6 @@ class Gate:
             self._leave(began, is_try=is_try, answers=is_quick)
         return outcome
 
-    @property
-    def is_silent(self) -> bool:
-        return self._silence is not None
-
     def _enter(self, most: int) -> bool:
         """Return whether this call tries a place that didn't answer. Raises NoAnswer."""
         with self._changed:

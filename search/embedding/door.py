@@ -44,7 +44,7 @@ Encoder = TypeVar("Encoder", bound=PictureEncoder | TextEncoder)
 class _Job:
     def __init__(self, work: Callable[[], npt.ArrayLike], slow_after: float) -> None:
         self.work, self.slow_after = work, slow_after
-        self.has_begun = self.is_done = self.is_given_up = False
+        self.has_begun = self.is_done = False
         self.outcome: npt.ArrayLike = ()
         self.error: BaseException | None = None
 
@@ -112,8 +112,8 @@ class Door(Generic[Encoder]):
             while not job.is_done:
                 left = min(deadline, self._end_of_waiting(job)) - time.monotonic()
                 if left <= 0:
-                    job.is_given_up = True
                     if not job.has_begun:
+                        self._jobs.remove(job)
                         raise Busy
                     self._watch_over(job)
                     raise ModelUnavailable(f"{self._name} has not answered for {patience:.2g} seconds.")
@@ -140,8 +140,6 @@ class Door(Generic[Encoder]):
                         self._thread = None
                         return
                 job = self._jobs.popleft()
-                if job.is_given_up:
-                    continue
                 began = time.monotonic()
                 job.has_begun, self._under_way = True, _UnderWay(began, began + job.slow_after)
                 self._changed.notify_all()
