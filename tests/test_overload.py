@@ -218,3 +218,9 @@ def test_what_was_begun_goes_before_what_is_new() -> None:
 
     assert ended.wait(SOON)
     assert done == ["begun", "new"]
+
+
+def test_an_address_keeps_its_threads_however_it_is_written(busy: Served) -> None:
+    assert busy.ask(get("/%68ealthz")).status == 200
+    assert busy.ask(get("http://localhost/healthz")).status == 200
+    busy.until(lambda: busy.front.lanes["alive"].status()["done"] == 2)

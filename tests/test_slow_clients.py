@@ -1,5 +1,6 @@
 """Clients that are slow or silent, by accident or not, hold nobody else up, and are not waited for without end."""
 
+import errno
 import hashlib
 import resource
 from collections.abc import Callable
@@ -300,6 +301,24 @@ def test_an_idle_connection_makes_room_for_a_new_one(serve: Callable[..., Served
     assert idle[0].recv(1) == b""
     for one in idle:
         one.close()
+
+
+def test_where_no_file_can_be_opened_who_does_nothing_makes_room(site: Served) -> None:
+    (listener,) = site.front._listeners
+    accept, failures = listener.accept, []
+
+    def accept_or_fail() -> object:
+        if failures:
+            raise failures.pop()
+        return accept()
+
+    listener.accept = accept_or_fail
+    with closing(site.connect()) as first, closing(site.connect()) as second:
+        site.until(lambda: len(site.front.connections) == 2)
+        failures += [OSError(errno.EMFILE, "Too many open files")] * 2
+
+        assert site.ask(get("/search")).status == 200
+        assert (first.recv(1), second.recv(1)) == (b"", b"")
 
 
 def test_one_address_can_not_take_all_connections(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from gunicorn.asgi.parser import ParseError
 
@@ -113,9 +114,10 @@ class Connection(Link):
         self.is_stepping = True
 
         def answer() -> None:
-            with suppress(OSError):
+            try:
                 self.front.worker.handle_error(None, self.outbox, self.client, error)
-            self.front.later(self._answered)
+            finally:
+                self.front.later(self._answered)
 
         if not self.front.lanes["files"].submit(Job(answer, self.close)):
             self.close()
@@ -204,7 +206,7 @@ class Connection(Link):
             self._refuse_body("full")
             return
         exchange = Exchange(self.front.worker, request, self.outbox, self.client, self.server)
-        self._lane = self.front.lanes[lane_of(request.method, below_base_path(request.path))]
+        self._lane = self.front.lanes[lane_of(request.method, below_base_path(unquote(request.path)))]
         self._exchange = exchange
         self._start(lambda: exchange.step(body, is_last=is_last), self._lane.submit)
 

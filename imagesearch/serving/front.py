@@ -68,7 +68,8 @@ class Front:
         self._calls.init()
         self._poller.register(self._calls.fileno(), selectors.EVENT_READ, None)
         self._listeners: list[Any] = []
-        self._no_room_until = 0.0
+        self._paused: list[Any] = []
+        """Of the listeners, those that are left alone until there is room again."""
         self._next_look = 0.0
 
     @property
@@ -111,13 +112,14 @@ class Front:
     def stop_listening(self) -> None:
         """Let in who has connected already, and nobody else."""
         for listener in self._listeners:
-            with suppress(KeyError):
+            if listener not in self._paused:
                 self._poller.unregister(listener)
             for _ in range(_BACKLOG):
                 if not self._accept(listener, beyond=True):
                     break
             listener.close()
         self._listeners.clear()
+        self._paused.clear()
 
     def later(self, call: Callable[..., None], *args: Any) -> None:
         """Have the loop call it. For threads."""
@@ -162,6 +164,9 @@ class Front:
         if now < self._next_look:
             return
         self._next_look = now + _TICK
+        for listener in self._paused:
+            self._poller.register(listener, selectors.EVENT_READ, listener)
+        self._paused.clear()
         for connection in [one for one in self.connections if one.deadline < now]:
             self._safely(connection.overdue)
         if self.kept > self._most_kept:
@@ -173,8 +178,6 @@ class Front:
     # Connections
 
     def _accept_some(self, listener: Any) -> None:
-        if time.monotonic() < self._no_room_until:
-            return
         for _ in range(_ACCEPTED):
             if not self._accept(listener) or self.lanes["searches"].is_full:
                 return
@@ -185,8 +188,10 @@ class Front:
             sock, client = listener.accept()
         except OSError as error:
             if error.errno in _NO_ROOM:
-                self._no_room_until = time.monotonic() + 0.1
                 self._give_up_the_idlest()
+                if not beyond:
+                    self._poller.unregister(listener)
+                    self._paused.append(listener)
             elif error.errno not in _TRIED_AGAIN:
                 raise
             return False
