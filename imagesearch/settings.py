@@ -346,7 +346,7 @@ UPLOAD_MAX_MEGAPIXELS = whole_number("UPLOAD_MAX_MEGAPIXELS", default=100, least
 # For `ingest`: files of cameras and scanners are larger than what is sent through a browser.
 INGEST_MAX_MB = whole_number("INGEST_MAX_MB", default=1000, least=1, most=4000)
 # Memory that decoding pictures takes: for the site, all its processes together, and for all commands.
-DECODE_MAX_MB = whole_number("DECODE_MAX_MB", default=300, least=100, most=100_000)
+DECODE_MAX_MB = whole_number("DECODE_MAX_MB", default=256, least=100, most=100_000)
 INGEST_DECODE_MAX_MB = whole_number(
     "INGEST_DECODE_MAX_MB",
     default=max(DECODE_MAX_MB, min(4000, memory_bytes() // 2_000_000)),

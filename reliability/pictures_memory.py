@@ -1,4 +1,4 @@
-"""What pictures that strangers send take of the machine: `python -m reliability.pictures_memory`.
+"""What pictures that strangers send take of the machine: `python -m reliability.pictures_memory [KIND ...]`.
 
 Legal pictures that take much memory to open are sent many at once, to be searched by, and the memory of the site is
 looked at meanwhile: the proportional set size (PSS) of all its processes, decoders included, above that of a site that
@@ -144,15 +144,17 @@ def at_once(site: Site, watch: Watch, data: bytes, count: int) -> tuple[int, Cou
 def main() -> None:
     register_heif_opener()
     wrong = []
-    with filled(200) as data, served(data, WEB_CONCURRENCY="2") as site:
+    with filled(200) as data, served(data, WEB_CONCURRENCY="4") as site:
         watch = Watch(site.process.pid)
         small = _file(_photo(640, 480), "JPEG")
-        for _ in range(12):  # every process loads its model
+        for _ in range(24):  # every process loads its model
             at_once(site, watch, small, 4)
         time.sleep(20)  # decoders end
         idle = watch.now()
         print(f"Idle: {idle / 1e6:,.0f} MB. Above it, at most, with 4 and 16 of them at once:")
         for name, make in FILES.items():
+            if sys.argv[1:] and not any(name.startswith(kind) for kind in sys.argv[1:]):
+                continue
             content = make()
             told = []
             for count in (4, 16):

@@ -245,8 +245,10 @@ def test_decoders_are_used_again_and_as_many_as_work_at_once(monkeypatch: pytest
     try:
         with own.borrowed() as one, own.borrowed() as other:
             assert one is not other
+            assert len(own._all) == 2
         with own.borrowed() as again:
             assert again in (one, other)
+        assert len(own._all) == 1  # a process of the site keeps one
     finally:
         own.close()
     assert not one.is_alive

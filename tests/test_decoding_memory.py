@@ -107,7 +107,7 @@ def test_a_picture_that_takes_too_much_is_refused_with_the_figures_before_it_is_
 
     assert error.code is Reason.TOO_MUCH_MEMORY
     assert str(error) == (
-        "Opening this picture takes 1,748 MB of memory; the limit is 300. Save it as JPEG, or with fewer pixels."
+        "Opening this picture takes 1,748 MB of memory; the limit is 256. Save it as JPEG, or with fewer pixels."
     )
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 
+from django.conf import settings
+
 from imagesearch.machine import core_count
 from search.decoding.processes import Decoder
 
@@ -76,7 +78,9 @@ class Pool:
 
     def _give_back(self, decoder: Decoder) -> None:
         with self._lock:
-            if decoder in self._all and decoder.is_alive and len(self._idle) < core_count():
+            # On the site each process keeps one: of many processes, all would count.
+            most = core_count() if settings.IS_COMMAND else 1
+            if decoder in self._all and decoder.is_alive and len(self._idle) < most:
                 self._idle.append(decoder)
                 return
             self._all.discard(decoder)

@@ -116,7 +116,7 @@ def _decoding(file: ImageFile.ImageFile, source: Source) -> float:
             return _WEBP_DECODING
         case "AVIF" | "HEIF":
             # The planes, and what is made of them: a byte a sample, or two.
-            return len(file.getbands()) + _planes(source.data) + _has_alpha(file) + 1
+            return len(file.getbands()) + _planes(source.data) + _has_alpha(file) + (source.format == "AVIF")
         case "JP2":
             return _JPEG_2000_SAMPLE * len(file.getbands())
         case "TIFF":
