@@ -189,6 +189,7 @@ def test_what_is_damaged_in_a_backup_is_named_and_the_rest_restored(
     lose_everything(settings, tmp_path)
 
     told = failed("restore", str(target), "--check")
+    assert Path(settings.MEDIA_ROOT).exists() is False
     for path in (gone, cut, other, small):
         assert path.relative_to(target).as_posix() in told
     assert not Image.objects.exists()
@@ -352,6 +353,11 @@ def test_a_full_target_is_told_and_waited_for(
 
     assert "The folder of the backup" in complaints
     assert "Backup 2" in out
+
+
+def test_a_backup_is_not_made_among_the_pictures_of_the_site(settings: Any) -> None:
+    with pytest.raises(CommandError, match="choose another folder"):
+        run("backup", f"{settings.MEDIA_ROOT}/backups")
 
 
 @pytest.mark.parametrize("where", ["s3://", "ftp://backups"])

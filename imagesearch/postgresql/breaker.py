@@ -61,7 +61,8 @@ class Breaker:
             if not self._is_trying:
                 self._is_trying = True
                 threading.Thread(target=self._try, name="database-attempts", daemon=True).start()
-        logger.warning("The database does not answer, and is tried each second: %s", self._away)
+        if self.has_answered:  # else whoever asks first tells it
+            logger.warning("The database does not answer, and is tried each second: %s", self._away)
         self._opened()
 
     def error(self) -> DatabaseAway:

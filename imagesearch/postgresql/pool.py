@@ -1,5 +1,6 @@
 """A pool of connections that tells at once that the database is away, and is back as soon as the database is."""
 
+import logging
 import time
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -21,6 +22,9 @@ _RETRIED_FOR = 1.0
 """Seconds after which the pool gives an attempt to connect up: it would double its pauses, and the breaker doesn't."""
 
 RV = TypeVar("RV")
+
+# It tells of each connection and each attempt, and the breaker of what that means.
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
 class Connection(psycopg.Connection[Any]):

@@ -89,6 +89,8 @@ def _dump(manifest: Manifest, binaries: Path, dump: Path, ids: Path) -> int:
     # Of its own: this thread's has a lock to hold, and the snapshot lasts as long as its transaction.
     with psycopg.connect(**connection.get_connection_params()) as session:
         session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            session.execute(f"SET {limit} = 0")
         [snapshot, manifest.schema, manifest.postgresql] = _one(
             session, "SELECT pg_export_snapshot(), current_schema(), current_setting('server_version_num')::int"
         )

@@ -2,10 +2,13 @@
 
 import argparse
 import time
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandError
 
+from search import storage
 from search.backup import BackupError, back_up, open_target
 from search.management.base import CollectionCommand
 from search.management.progress import LINE_EVERY
@@ -36,6 +39,7 @@ class Command(CollectionCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        self._refuse_own_folder(options["target"])
         told = time.monotonic()
 
         def progress(pictures: int, copied: int, size: int) -> None:
@@ -67,6 +71,12 @@ class Command(CollectionCommand):
         if manifest.missing:
             self.stderr.write("`manage.py reconcile` tells more of these.")
             raise SystemExit(1)
+
+    def _refuse_own_folder(self, target: str) -> None:
+        """A backup among the objects of the site would be taken for some of them."""
+        media = Path(settings.MEDIA_ROOT).resolve()
+        if storage.are_files() and "://" not in target and Path(target).expanduser().resolve().is_relative_to(media):
+            raise CommandError(f"{target} is where the pictures of the site are: choose another folder.")
 
 
 def _positive(text: str) -> int:

@@ -64,7 +64,9 @@ class Command(BaseCommand):
             self.stderr.write(f"{key}: was missing when the backup was made.")
         rows, objects = sum(outcome.manifest.rows.values()), outcome.manifest.objects
         if is_check:
-            self.stdout.write(f"Backup {outcome.manifest.made}: {rows:,} rows, {objects:,} objects.")
+            self.stdout.write(
+                f"Backup {outcome.manifest.made}: {rows:,} rows; {outcome.copied:,} of {objects:,} objects are whole."
+            )
         else:
             self.stdout.write(
                 f"Restored {outcome.manifest.made}: {rows:,} rows; {objects:,} objects, {outcome.copied:,} of them "
