@@ -200,16 +200,18 @@ def test_the_collection_is_told_as_the_database_knows_it():
     an_image(hidden=True)
     an_image(embedding_model="another/model")
     pending_image()
+    pending_image("blue").note_failure("The model gave no numbers.")
     OwedDeletion.objects.create(image_id=uuid.uuid4())
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE search_image")
     found = scrape()
     told = {name: value(found, f"imagesearch_{name}") for name in (
-        "pictures_hidden", "pictures_pending", "pictures_of_other_models", "owed_deletions", "index_present",
+        "pictures_hidden", "pictures_pending", "pictures_failed", "pictures_of_other_models", "owed_deletions", "index_present",
         "index_valid", "index_being_built", "database_up",
     )}  # fmt: skip
     assert told == {
-        "pictures_hidden": 1, "pictures_pending": 1, "pictures_of_other_models": 1, "owed_deletions": 1,
+        "pictures_hidden": 1, "pictures_pending": 2, "pictures_failed": 1, "pictures_of_other_models": 1,
+        "owed_deletions": 1,
         "index_present": 1, "index_valid": 1, "index_being_built": 0, "database_up": 1,
     }  # fmt: skip
     assert value(found, "imagesearch_index_bytes") > 0

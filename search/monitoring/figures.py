@@ -46,6 +46,8 @@ SELECT
         ELSE greatest(0, pictures - (SELECT reltuples FROM pg_class WHERE oid = to_regclass('image_facets'))) END
         AS hidden,
     (SELECT count(*) FROM (SELECT FROM search_image WHERE embedding_model = '' {_UP_TO}) counted) AS pending,
+    (SELECT count(*) FROM (SELECT FROM search_image WHERE embedding_model = '' AND embedding_failure > '' {_UP_TO})
+        counted) AS failed,
     (SELECT count(*) FROM (SELECT FROM search_image
         WHERE NOT hidden AND embedding_model > '' AND embedding_model < %(model)s {_UP_TO}) counted)
     + (SELECT count(*) FROM (SELECT FROM search_image
@@ -74,6 +76,7 @@ _TOLD = {
     "pictures": ("imagesearch_pictures", "Pictures, hidden ones too; an estimate of the database's."),
     "hidden": ("imagesearch_pictures_hidden", f"Hidden pictures; an estimate from {SMALL:,} pictures on."),
     "pending": ("imagesearch_pictures_pending", "Pictures that wait for their vector: no search finds them."),
+    "failed": ("imagesearch_pictures_failed", "Pictures among those that wait whose vector was tried and failed."),
     "of_other_models": ("imagesearch_pictures_of_other_models", "Pictures whose vector no search looks at."),
     "reports": ("imagesearch_reports_open", "Reports that no curator has answered."),
     "owed": ("imagesearch_owed_deletions", "Deleted pictures whose objects are still there."),
