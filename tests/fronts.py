@@ -145,6 +145,7 @@ class Served:
     def close(self) -> None:
         self.app.release.set()
         self._ends.set()
+        self.front.later(lambda: None)  # it waits for something to happen
         self._thread.join(SOON)
         self.front.stop_listening()
         self.front.close()
