@@ -118,13 +118,15 @@ def enter_code(request: HttpRequest) -> HttpResponse:
     page = _next_page(request) or reverse("search")
     waiting = second_factor.who_waits(request.session)
     if waiting is None:
-        return redirect(page if request.user.is_authenticated else f"{reverse('login')}?{urlencode({'next': page})}")
+        # Not `redirect`, which looks for a view that is called as a stranger wishes.
+        there = page if request.user.is_authenticated else f"{reverse('login')}?{urlencode({'next': page})}"
+        return HttpResponseRedirect(there)
     user, noted = waiting
     form = CodeForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         # Of who is here already the password is known: it is by the account alone that codes are counted for long.
-        counted = count({"CODES": f"user {user.pk}"})
         with counted_try(request, user.get_username()) as tried:
+            counted = count({"CODES": f"user {user.pk}"})
             if second_factor.is_right(user, form.cleaned_data["code"]):
                 tried.succeeded()
                 counted.give_back()
