@@ -163,6 +163,10 @@ def test_the_code_leads_to_no_other_site(carol: User, key: str):
     assert answer["Location"] == "/"
 
 
+def test_a_next_page_that_is_no_address_of_ours_is_no_error(as_carol: Client):
+    assert as_carol.get(f"{CODE}?next=foo").status_code == 302
+
+
 def test_it_is_removed_with_the_password(as_carol: Client, carol: User, key: str):
     assert as_carol.post(PAGE, {"what": "remove", "password": "wrong"}).status_code == 400
     assert second_factor.has_one(carol)

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import math
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -67,11 +68,7 @@ def count(asked: Mapping[str, str], cost: int = 1) -> Counted:
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, [cost, list(limits), [rate.seconds for _kind, rate in limits.values()]])
         rows = cursor.fetchall()
-    over = [
-        (max(1, round(float(left) + 0.5)), limits[key][0])
-        for key, found, left in rows
-        if found > limits[key][1].amount
-    ]
+    over = [(max(1, math.ceil(left)), limits[key][0]) for key, found, left in rows if found > limits[key][1].amount]
     if over:
         counted.give_back()
         seconds, kind = max(over)

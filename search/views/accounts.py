@@ -125,8 +125,8 @@ def enter_code(request: HttpRequest) -> HttpResponse:
     form = CodeForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         # Of who is here already the password is known: it is by the account alone that codes are counted for long.
-        counted = count({"CODES": f"user {user.pk}"})
         with counted_try(request, user.get_username()) as tried:
+            counted = count({"CODES": f"user {user.pk}"})
             if second_factor.is_right(user, form.cleaned_data["code"]):
                 tried.succeeded()
                 counted.give_back()
