@@ -18,6 +18,8 @@ FORM_MB = 16
 LINGER = 10
 """Seconds for which the rest of a body is read that nobody wanted."""
 _PIECE = 64 * 1024
+LOOKED_AT = "imagesearch.looked_at"
+"""In the environment of a request that is asked again, with its body, which was wanted: what is counted of it is."""
 DRAINS = "imagesearch.drains"
 """In the environment of a request whose server reads by itself what nobody wanted of the body."""
 

@@ -15,7 +15,7 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.workers.base import Worker as GunicornWorker
 
-from imagesearch.bodies import Body
+from imagesearch.bodies import LOOKED_AT, Body
 from imagesearch.serving import connection, front, lanes, link
 
 PIECE = b"0123456789abcdef" * 4096
@@ -67,7 +67,14 @@ class App:
             raise TimeoutError("Of something else than the client.")
         elif path == "/large":
             answer = PIECE * PIECES
-        start(status, [("Content-Length", str(len(answer))), ("X-Body", str(body.most))])
+        start(
+            status,
+            [
+                ("Content-Length", str(len(answer))),
+                ("X-Body", str(body.most)),
+                ("X-Looked-At", str(LOOKED_AT in environ)),
+            ],
+        )
         return [answer]
 
     def _broken(self) -> Iterator[bytes]:

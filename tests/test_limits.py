@@ -13,6 +13,7 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from imagesearch import settings as configured
+from imagesearch.bodies import LOOKED_AT
 from imagesearch.rates import Rate, networks, rates
 from search.limits import TooMany, address_of, count, sweeping
 from search.limits.words import advice_of, problem_of
@@ -297,6 +298,15 @@ def test_pages_are_looked_at_as_often_as_one_likes(client: Client, settings):
     image = an_image()
     for address in ("/", f"/images/{image.id}/", f"/images/{image.id}/report/", "/accounts/login/", "/robots.txt"):
         assert [client.get(address).status_code for _ in range(3)] == [200] * 3
+
+
+def test_what_is_asked_again_with_its_body_is_counted_once(client: Client, settings):
+    settings.LIMITS = {"SETS": (Rate(1, 60),)}
+    assert share(client).status_code == 302
+    client.defaults[LOOKED_AT] = True
+    assert share(client).status_code == 302
+    del client.defaults[LOOKED_AT]
+    assert share(client).status_code == 429
 
 
 def test_the_people_who_curate_are_not_counted(as_carol: Client, settings):

@@ -16,11 +16,13 @@ from django.db import connection
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
+from imagesearch.bodies import BodyWanted
 from imagesearch.environment import secret
 from search.ingestion import ingest
 from search.ingestion.items import Item
 from search.models import Image, IngestRun, OwedDeletion
 from search.monitoring import figures
+from search.monitoring.requests import Requests
 from tests.base import an_image, pending_image, picture_bytes, picture_file
 
 pytestmark = pytest.mark.django_db
@@ -137,6 +139,19 @@ def test_an_error_of_ours_is_counted_and_leaves_nothing_in_progress(client, monk
     assert value(after, "imagesearch_requests_in_progress") == 1
 
 
+def test_a_request_that_is_asked_again_with_its_body_is_counted_once(rf, caplog):
+    def ask_for_the_body(request: Any) -> Any:
+        raise BodyWanted
+
+    before = scrape()
+    with pytest.raises(BodyWanted):
+        Requests(ask_for_the_body)(rf.post("/upload/"))
+    after = scrape()
+    assert difference(before, after, "imagesearch_requests_total", view="none", method="POST", status="500") == 0
+    assert difference(before, after, "imagesearch_requests_in_progress") == 0
+    assert "/upload/" not in caplog.text
+
+
 def test_what_is_missing_is_counted_by_its_part(client, no_model):
     before = scrape()
     assert client.get("/search?q=circle").status_code == 503
@@ -206,8 +221,8 @@ def test_the_collection_is_told_as_the_database_knows_it():
         cursor.execute("ANALYZE search_image")
     found = scrape()
     told = {name: value(found, f"imagesearch_{name}") for name in (
-        "pictures_hidden", "pictures_pending", "pictures_failed", "pictures_of_other_models", "owed_deletions", "index_present",
-        "index_valid", "index_being_built", "database_up",
+        "pictures_hidden", "pictures_pending", "pictures_failed", "pictures_of_other_models", "owed_deletions",
+        "index_present", "index_valid", "index_being_built", "database_up",
     )}  # fmt: skip
     assert told == {
         "pictures_hidden": 1, "pictures_pending": 2, "pictures_failed": 1, "pictures_of_other_models": 1,

@@ -167,6 +167,15 @@ def test_who_asks_first_is_told_to_go_on_when_the_body_is_wanted(site: Served) -
     site.until(lambda: site.front.kept == 0)
 
 
+@pytest.mark.parametrize(("size", "is_asked_twice"), [(100, False), (100_000, True)])
+def test_who_is_asked_again_with_a_body_knows_that_it_was_counted(
+    site: Served, size: int, is_asked_twice: bool
+) -> None:
+    answer = site.ask(get("/echo", f"Content-Length: {size}", method="POST", body=b"x" * size))
+    assert len(site.app.calls) == 1 + is_asked_twice
+    assert f"X-Looked-At: {is_asked_twice}" in answer.head
+
+
 @pytest.mark.parametrize("size", [0, 1, 16_384, 16_385, 90_000, 400_000])
 @pytest.mark.parametrize("in_chunks", [True, False])
 def test_what_follows_a_body_is_the_next_request(site: Served, size: int, in_chunks: bool, settings) -> None:

@@ -205,7 +205,9 @@ class Connection(Link):
         except DiskFull:
             self._refuse_body("full")
             return
-        exchange = Exchange(self.front.worker, request, self.outbox, self.client, self.server)
+        exchange = Exchange(
+            self.front.worker, request, self.outbox, self.client, self.server, is_second_look=self._is_wanted
+        )
         self._lane = self.front.lanes[lane_of(request.method, below_base_path(unquote(request.path)))]
         self._exchange = exchange
         self._start(lambda: exchange.step(body, is_last=is_last), self._lane.submit)

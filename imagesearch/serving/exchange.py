@@ -8,19 +8,21 @@ from typing import Any
 from django.db import close_old_connections
 from gunicorn.http import wsgi
 
-from imagesearch.bodies import DRAINS, BodyWanted, NotYet
+from imagesearch.bodies import DRAINS, LOOKED_AT, BodyWanted, NotYet
 from imagesearch.serving.outbox import IN_MEMORY, Outbox
 from imagesearch.serving.received import Nothing, Received
 
 _PIECE = 64 * 1024
-FIRST_LOOK = "imagesearch.first_look"
-"""In the environment of a request whose body has not been read, and that is asked again with it if it is wanted."""
 
 
 class Exchange:
     """Calls the application. `step` and `abandon` are for one thread at a time, which may be another one each time."""
 
-    def __init__(self, worker: Any, request: Any, outbox: Outbox, client: Any, server: Any) -> None:
+    def __init__(
+        self, worker: Any, request: Any, outbox: Outbox, client: Any, server: Any, *, is_second_look: bool = False
+    ) -> None:
+        """`is_second_look`: the application has seen the head of the request, and wanted its body."""
+        self._is_second_look = is_second_look
         self._worker, self._request, self._outbox, self._client, self._server = worker, request, outbox, client, server
         self._context = contextvars.Context()
         self._environ: dict[str, Any] = {}
@@ -66,8 +68,8 @@ class Exchange:
         worker.cfg.pre_request(worker, self._request)
         response, environ = wsgi.create(self._request, self._outbox, self._client, self._server, worker.cfg)
         environ |= {"wsgi.multithread": True, "wsgi.input": body or NotYet(), DRAINS: True}
-        if body is None:
-            environ[FIRST_LOOK] = True
+        if self._is_second_look:
+            environ[LOOKED_AT] = True
         self._environ, self._response = environ, response
         if is_last or worker.is_ending():
             response.force_close()

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
+from imagesearch.bodies import LOOKED_AT
 from search.limits.clients import who_asks
 from search.limits.counting import TooMany, count
 
@@ -44,7 +45,7 @@ class Counted:
         name = request.resolver_match.view_name if request.resolver_match else ""
         kinds = _SENT if request.method == "POST" else _ASKED_FOR
         kind = kinds.get(name)
-        if kind is None or request.user.is_staff:
+        if kind is None or LOOKED_AT in request.META or request.user.is_staff:
             return None
         try:
             count({kind: who_asks(request)})

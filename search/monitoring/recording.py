@@ -42,10 +42,13 @@ def request_began() -> None:
 
 
 @_harmless
-def request_ended(view: str, method: str, status: int, seconds: float) -> None:
-    """`view` is the name of a view and `method` one of HTTP's own: nothing that a stranger can make up."""
+def request_ended(view: str, method: str, status: int | None, seconds: float) -> None:
+    """`view` is the name of a view and `method` one of HTTP's own: nothing that a stranger can make up. The status is
+    None where the request is asked again, with its body."""
     if on := _on():
         on.IN_PROGRESS.dec()
+        if status is None:
+            return
         on.REQUESTS.labels(view, method, str(status)).inc()
         on.DURATION.labels(view).observe(seconds)
 

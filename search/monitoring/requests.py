@@ -9,6 +9,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
+from imagesearch.bodies import BodyWanted
 from imagesearch.logs import current_request
 from search.monitoring import recording
 
@@ -33,17 +34,21 @@ class Requests:
         said = current_request.set(number)
         request.number = number  # type: ignore[attr-defined]
         recording.request_began()
-        status = 500  # of what even Django lets through, as the end of the process
+        status: int | None = 500  # of what even Django lets through, as the end of the process
         try:
             response = self.get_response(request)
             status = response.status_code
             response.headers["X-Request-ID"] = number
             return response
+        except BodyWanted:
+            status = None  # it is asked again, with its body
+            raise
         finally:
             seconds = time.perf_counter() - began
             view, method = view_of(request), request.method if request.method in _METHODS else "OTHER"
             recording.request_ended(view, method, status, seconds)
-            _log(request, view, status, seconds)
+            if status is not None:
+                _log(request, view, status, seconds)
             current_request.reset(said)
 
 
