@@ -232,7 +232,7 @@ def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | N
     elif isinstance(error, (ModelUnavailable, WrongVectors)):
         problem, advice = _("Searching and adding pictures is not possible just now: a model is missing."), str(error)
         part = "model"
-    elif request.method not in _SAFE and no_room(error):
+    elif isinstance(error, uploads.DiskFull) or (request.method not in _SAFE and no_room(error)):
         problem = _("There is no room here just now for what you send.")
         advice, part = _("Nothing was added. Try again later, and tell the people who run this site."), "disk"
     elif isinstance(error, StorageUnavailable):
