@@ -72,8 +72,7 @@ class Poisoned:
 
     backend = "openvino int8 with bfloat16"
 
-    def fitted(self, picture: Any) -> Any:
-        return picture
+    window = None
 
     def encode_pictures(self, pictures: Sequence[Any]) -> Any:
         return self.work(len(pictures))

@@ -510,7 +510,7 @@ MALFORMED = [
 def test_malformed_addresses_fail_by_name_and_everything_else_is_added(
     tmp_path: Path, server: Server, kind: str, width: int, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("time.sleep", lambda seconds: pytest.fail("tried again"))
+    monkeypatch.setitem(Downloads.__init__.__kwdefaults__, "pause", lambda seconds: pytest.fail("tried again"))
     addresses = [at(server, "/red.jpg"), *MALFORMED, at(server, "/blue.jpg")]
     path = tmp_path / f"m.{kind}"
     if kind == "csv":
