@@ -241,7 +241,8 @@ _options["options"] = joined_options(
 _options["pool"] = {
     "min_size": 1,
     "max_size": DATABASE_POOL_SIZE,
-    "timeout": 60 if IS_COMMAND else 5,
+    # Whoever waits for a connection waits for its server.
+    "timeout": max(60 if IS_COMMAND else 5, int(_options["connect_timeout"])),
     "patience": 60 if IS_COMMAND else 0,
     "max_idle": 60,
 }

@@ -93,7 +93,10 @@ def test_an_ingestion_locks_the_rows_that_it_changes_in_the_order_of_their_ids(i
     low, high = sorted((an_image(original_location=f"s3://shelf/{number}") for number in "12"), key=lambda one: one.pk)
     if is_stale:
         Image.objects.filter(pk=high.pk).update(embedding=None, embedding_model="")
-    again = [an_unsaved_image(id=one.pk, embedding_backend="", original_location="") for one in (high, low)]
+    again = [
+        an_unsaved_image(id=one.pk, embedding_backend="", embedding_failure="", original_location="")
+        for one in (high, low)
+    ]
 
     def ingest() -> None:
         with staging() as rows:

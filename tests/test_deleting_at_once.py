@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection
 
-from search import renditions, storage
+from search import decoding, renditions, storage
 from search.ingestion import DeletedPicture, Details, Item, Pending, Worker, add_picture, ingest, line, reconcile
 from search.ingestion import adding as adding_room
 from search.ingestion import deleting as deleting_room
@@ -84,13 +84,13 @@ def test_a_copy_that_is_asked_for_in_the_moment_of_the_deletion_does_not_come_ba
 @pytest.mark.usefixtures("any_storage")
 def test_a_copy_that_is_made_of_a_picture_deleted_meanwhile_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     image = add_picture(RED, Details(), None).image
-    shrink = renditions.thumbnail
+    shrink = decoding.small_copy
 
-    def late(*arguments: Any) -> bytes:
+    def late(*arguments: Any, **options: Any) -> bytes:
         in_another_thread(delete_it).join(60)
-        return shrink(*arguments)
+        return shrink(*arguments, **options)
 
-    monkeypatch.setattr(renditions, "thumbnail", late)
+    monkeypatch.setattr(decoding, "small_copy", late)
 
     with pytest.raises(MissingObject, match="has been deleted"):
         renditions.read_or_make(image, storage.DISPLAY)
