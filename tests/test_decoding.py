@@ -255,6 +255,17 @@ def test_decoders_are_used_again_and_as_many_as_work_at_once(monkeypatch: pytest
     assert not other.is_alive
 
 
+def test_a_file_that_is_refused_costs_no_decoder() -> None:
+    decoding.read_picture(picture_bytes(), max_pixels=1_000_000)
+    with pool().borrowed() as before:
+        pass
+    with pytest.raises(UnreadableImage):
+        decoding.read_picture(picture_bytes()[:100], max_pixels=1_000_000)
+    with pool().borrowed() as after:
+        assert after is before
+        assert after.is_alive
+
+
 def test_a_decoder_that_waits_too_long_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     own = Pool()
     with own.borrowed() as decoder:

@@ -103,6 +103,8 @@ class Decoder:
             if answer.get("ends"):
                 self.end()
             return _checked(answer, blobs)
+        except UnreadableImage:
+            raise  # a file that is refused costs no process
         except TimeoutError:
             self.end()
             raise UnreadableImage(Reason.TOO_SLOW) from None
