@@ -19,7 +19,8 @@ COMPILE = $(SUPPLY)/bin/uv pip compile --quiet --universal --python-version 3.11
 #   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 # A file of tests stays in one process, which makes what its tests share once; the slowest, the browser's, come first.
-SHARED_OUT := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# One process more than there are cores: a third of the time is waiting, for browsers, servers and the database.
+SHARED_OUT := -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # Asked for its least share in one step, slipcover forgets what the processes of the tests have covered.
 COVERED := var/coverage.json
 # Linters read the settings, which would start the embedded database.
@@ -39,7 +40,7 @@ run: $(VENV)/.installed ## the development server, on the same data (PORT=8001, 
 	@$(BIN)/python manage.py check --database default
 	@$(BIN)/python manage.py runserver $(if $(findstring :,$(HOST)),[$(patsubst [%],%,$(HOST))],$(HOST)):$(PORT)
 
-test: $(VENV)/.installed-dev ## all tests, with coverage, one process a core
+test: $(VENV)/.installed-dev ## all tests, with coverage, in several processes
 	$(BIN)/python -m slipcover --json --out $(COVERED) -m pytest $(SHARED_OUT) -q
 	$(BIN)/python -m slipcover --merge $(COVERED) --out $(COVERED) --fail-under 90
 

@@ -18,6 +18,7 @@ from search import demo, upgrades
 from search.embedding import forget_models, loading
 from search.embedding.compiling import is_decided
 from search.ingestion import background
+from search.patience import gate
 from search.querying.heads import forget_heads
 from tests.database import empty_tables, wait_for_no_disk
 
@@ -86,6 +87,7 @@ def _own_world(
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     cache.clear()
     forget_heads()
+    gate.cache_clear()  # what one test's storage did not answer is not held against the next one's
     yield
     wait_for_models()
     cache.clear()
