@@ -24,7 +24,7 @@ SHARED_OUT := -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --maxprocesses 
 # Asked for its least share in one step, slipcover forgets what the processes of the tests have covered.
 COVERED := var/coverage.json
 # Linters read the settings, which would start the embedded database.
-WITHOUT_DATABASE := DATABASE_URL=postgres://nobody@localhost/none DEBUG=on SECRET_KEY=unused
+WITHOUT_DATABASE := DATABASE_URL=postgres://nobody@localhost/none DEBUG=on SECRET_KEY=unused LOG_LEVEL=ERROR
 
 .PHONY: help demo run test check lint format bench bench-full messages lock licences sbom audit clean
 .DEFAULT_GOAL := help

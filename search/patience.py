@@ -121,9 +121,9 @@ class Gate:
         try:
             outcome = Call(work).outcome(wait + size / LEAST_RATE)
             is_quick = True
-        except Exception:
-            # What is refused at once keeps nobody waiting.
-            is_quick = time.monotonic() - began < SLOW
+        except Exception as error:
+            # What is refused at once keeps nobody waiting, and who refuses by a 4xx has answered, however busy.
+            is_quick = time.monotonic() - began < SLOW or _is_an_answer(error)
             raise
         finally:
             self._leave(began, is_try=is_try, answers=is_quick)
@@ -164,6 +164,13 @@ class Gate:
             elif not (answers or self._silence or began < self._answered):
                 self._silence = _Silence(self._moved + TRIED_EVERY)
             self._changed.notify_all()
+
+
+def _is_an_answer(error: Exception) -> bool:
+    """Whether this is botocore's error for a request that was understood and refused."""
+    response = getattr(error, "response", None)
+    told = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) if isinstance(response, dict) else 0
+    return 400 <= int(told) < 500
 
 
 @lru_cache(maxsize=256)

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from django.core.files.storage import default_storage
 from django.test import Client
 
@@ -297,3 +298,17 @@ def test_a_deletion_that_the_storage_hangs_in_is_owed_and_done_after_its_return(
     assert not OwedDeletion.objects.exists()
     assert original not in running_rclone.stored()
     assert not Image.objects.exists()
+
+
+def test_who_refuses_slowly_has_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "SLOW", 0.0)
+
+    def refuse(status: int) -> None:
+        raise ClientError({"ResponseMetadata": {"HTTPStatusCode": status}}, "GetObject")
+
+    for status, expected in ((403, ClientError), (503, patience.NoAnswer)):
+        place = patience.gate(f"one that answers {status}")
+        with pytest.raises(ClientError):
+            place.call(lambda status=status: refuse(status))
+        with pytest.raises(expected):
+            place.call(lambda status=status: refuse(status))
