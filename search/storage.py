@@ -7,14 +7,14 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, default_storage
 
-from search import foreign
+from search import decoding, foreign
 from search.models.image import content_id
 from search.monitoring import recording
 from search.patience import Gate, NoAnswer, gate
@@ -170,9 +170,9 @@ def _translated_elsewhere(location: str) -> Iterator[None]:
         raise UnreachableOriginal(location, str(error), is_silent=True) from error
 
 
-def put(key: str, data: bytes | IO[bytes], content_type: str) -> None:
+def put(key: str, data: decoding.Source, content_type: str) -> None:
     """Store `data`, over what the key held. Raises StorageUnavailable."""
-    size = len(data) if isinstance(data, bytes) else data.seek(0, os.SEEK_END)
+    size = decoding.size_of(data)
     try:
         with translated():
             if are_files():

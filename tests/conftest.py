@@ -21,6 +21,7 @@ from search.ingestion import background
 from search.patience import gate
 from search.querying.heads import forget_heads
 from tests.database import empty_tables, wait_for_no_disk
+from tests.s3_servers import Rclone
 
 # Processes that tests start use the models as they are: none of them is there for long.
 os.environ["COMPILE_MODELS"] = "off"
@@ -160,3 +161,12 @@ def no_model(settings, tmp_path: Path) -> Iterator[Path]:
     yield folder
     wait_for_models()
     forget_models()
+
+
+@pytest.fixture(scope="module")
+def running_rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rclone]:
+    """A real S3 server, for all tests of a file."""
+    server = Rclone(tmp_path_factory.mktemp("rclone"))
+    server.start()
+    yield server
+    server.kill()

@@ -18,7 +18,7 @@ from search.ingestion.deleting import hold_off, let_go
 from search.models import Image, Origin, OwedDeletion
 from search.models.image import content_id
 from tests.base import in_another_thread, picture_bytes, write_picture
-from tests.s3_servers import BUCKET, Moto, Rclone, S3Server, use_s3
+from tests.s3_servers import BUCKET, Moto, S3Server, use_s3
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,14 +31,6 @@ def running_moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
     server = Moto(tmp_path_factory.mktemp("moto"))
     server.start()
     server.client().create_bucket(Bucket="elsewhere")
-    yield server
-    server.kill()
-
-
-@pytest.fixture(scope="module")
-def running_rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rclone]:
-    server = Rclone(tmp_path_factory.mktemp("rclone"))
-    server.start()
     yield server
     server.kill()
 

@@ -31,14 +31,6 @@ KEY = "originals/ab/something"
 
 
 @pytest.fixture(scope="module")
-def running_rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rclone]:
-    server = Rclone(tmp_path_factory.mktemp("rclone"))
-    server.start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture(scope="module")
 def running_moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
     server = Moto(tmp_path_factory.mktemp("moto"))
     server.start()

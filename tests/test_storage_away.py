@@ -26,14 +26,6 @@ AWAY = [one for one in Behaviour if one is not Behaviour.PASSES]
 SLOW = [Behaviour.HANGS_AT_CONNECT, Behaviour.HANGS_AFTER_CONNECT, Behaviour.HANGS_IN_BODY, Behaviour.TRICKLES]
 
 
-@pytest.fixture(scope="module")
-def running_rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rclone]:
-    server = Rclone(tmp_path_factory.mktemp("rclone"))
-    server.start()
-    yield server
-    server.kill()
-
-
 @pytest.fixture
 def proxy(running_rclone: Rclone, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     """The product with its objects in a server behind a proxy, and with little patience."""
