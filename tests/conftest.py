@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
@@ -15,8 +16,9 @@ from django.db import connection
 from django.test import Client, TransactionTestCase, override_settings
 
 from search import demo, upgrades
-from search.embedding import forget_models, loading
+from search.embedding import active_model, forget_models, loading
 from search.embedding.compiling import is_decided
+from search.indexing.sets import forget_sets
 from search.ingestion import background
 from search.patience import gate
 from search.querying.heads import forget_heads
@@ -88,6 +90,7 @@ def _own_world(
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     cache.clear()
     forget_heads()
+    forget_sets()
     gate.cache_clear()  # what one test's storage did not answer is not held against the next one's
     yield
     wait_for_models()
@@ -110,6 +113,15 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
     # Each thread of the server that browsers ask would make a connection for each of their hundred requests a page.
     django_settings.DATABASES["default"]["CONN_MAX_AGE"] = None
     TransactionTestCase._fixture_teardown = empty_tables
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """The table for vectors of the small model is there, as in any collection that has pictures."""
+    with override_settings(EMBEDDING_IMAGE_MODEL=str(demo.IMAGE_MODEL)):
+        model = active_model()
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("SELECT make_vector_set(%s, 512)", [model])
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from search.models.saved_searches import SavedSearch
 from search.models.selections import PictureSet
 from search.models.sign_ups import SignUp
 from search.models.tokens import ApiToken
+from search.models.vectors import ImageVector, VectorSet
 from search.models.words import ImageWords
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Arrival",
     "Calibration",
     "Image",
+    "ImageVector",
     "ImageWords",
     "IngestRun",
     "Origin",
@@ -29,4 +31,5 @@ __all__ = [
     "SignUp",
     "Tally",
     "Tombstone",
+    "VectorSet",
 ]

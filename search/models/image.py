@@ -14,7 +14,7 @@ from django.db.models.functions import Cast, Now
 from django.db.models.lookups import GreaterThan, LessThan
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
-from pgvector.django import HalfVectorField, HnswIndex
+from pgvector.django import HalfVectorField
 
 from search.imaging.palette import PALETTE, palette_colour
 from search.models.texts import LineField, ProseField, TagsField
@@ -107,7 +107,8 @@ class Image(models.Model):
     # A half-precision vector stays in the row: a float32 one of 512 dimensions is moved out of line (TOAST), and an
     # exact scan of 30,000 rows then takes 83 ms instead of 17.
     # No vector and no model: the row waits for `manage.py embed_pending`, and no search finds it.
-    embedding = HalfVectorField(_("embedding"), dimensions=DIMENSIONS, null=True, editable=False)
+    # The truth about the whole picture; searches read the copies in `search.models.vectors`.
+    embedding = HalfVectorField(_("embedding"), null=True, editable=False)
     embedding_model = models.CharField(_("model"), max_length=300, blank=True, editable=False)
     # What computed the vector, such as "torch float32". Vectors of all that agree with float32 may mix in a search.
     embedding_backend = models.CharField(_("computed by"), max_length=60, blank=True, db_default="", editable=False)
@@ -199,13 +200,6 @@ class Image(models.Model):
         verbose_name_plural = _("images")
         ordering: ClassVar = ["-created", "id"]
         indexes: ClassVar = [
-            HnswIndex(
-                name="image_embedding_hnsw",
-                fields=["embedding"],
-                m=16,
-                ef_construction=128,
-                opclasses=["halfvec_cosine_ops"],
-            ),
             models.Index(fields=["-created", "id"], name="image_newest"),
             # How many can be searched, with which filters: counted without reading the vectors. These columns have few
             # values, so each combination of them is kept once, with a list of its rows: 1 MB for 100,000 images.

@@ -1,0 +1,1 @@
+"""The search table beneath the pictures: its sets of vectors, their tables, and their indexes."""

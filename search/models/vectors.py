@@ -1,0 +1,65 @@
+"""What is searched: one row for each vector, and nothing that people edit. The database writes the pictures' own.
+
+`Image.embedding` is the truth that the vectors of whole pictures can be made from again: triggers copy it (migration
+0016). Each set of vectors, those of one model, is a table of its own beneath this one, with its own dimensions and HNSW
+index; a large set is divided once more, by a hash of the image's id.
+"""
+
+from typing import ClassVar
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models.functions import Now
+from pgvector.django import HalfVectorField
+
+from search.models.image import Image
+
+MOST_DIMENSIONS = 4_000
+"""Of vectors that pgvector indexes as `halfvec`."""
+
+
+class VectorSet(models.Model):
+    """The vectors of one model, in a table of their own. Made by the database's function `make_vector_set`.
+
+    Of each model one set is current, and searched where the model is the active one. Another one of it may be under
+    construction, divided into more partitions. What `is_kept` keeps its rows when images get vectors of another model.
+    """
+
+    id = models.SmallAutoField(primary_key=True)
+    model = models.CharField(max_length=300)
+    dimensions = models.PositiveSmallIntegerField(
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_DIMENSIONS)]
+    )
+    partitions = models.PositiveSmallIntegerField(default=1, db_default=1)
+    is_current = models.BooleanField(default=True, db_default=True)
+    is_kept = models.BooleanField(default=False, db_default=False)
+    created = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        # Rows stand for tables: what empties tables, as Django's `flush` does, is to leave these alone.
+        managed = False
+        db_table = "search_vectorset"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.model} ({self.dimensions})"
+
+
+class ImageVector(models.Model):
+    """One vector of an image: of the whole picture (`window_index` 0), or of one of several windows of a wide or tall
+    one, from 1 on along its long side."""
+
+    pk = models.CompositePrimaryKey("image_id", "set_id", "window_index")
+    # Without constraints of Django's: triggers delete these rows with their images, and sets with their tables.
+    image = models.ForeignKey(Image, on_delete=models.DO_NOTHING, db_constraint=False, related_name="vectors")
+    set = models.ForeignKey(VectorSet, on_delete=models.DO_NOTHING, db_constraint=False, related_name="vectors")
+    window_index = models.PositiveSmallIntegerField(default=0, db_default=0)
+    embedding = HalfVectorField()
+
+    class Meta:
+        managed = False
+        db_table = "search_imagevector"
+        default_permissions: ClassVar = ()
+
+    def __str__(self) -> str:
+        return f"{self.image_id}, {self.set_id}, {self.window_index}"
