@@ -1,8 +1,8 @@
 """What is searched: one row for each vector, and nothing that people edit. The database writes the pictures' own.
 
 `Image.embedding` is the truth that the vectors of whole pictures can be made from again: triggers copy it (migration
-0016). Each set of vectors, those of one model, is a table of its own beneath this one, with its own dimensions and HNSW
-index; a large set is divided once more, by a hash of the image's id.
+0016). Each set of vectors, those of one model, is a table of its own beneath this one, with its own dimensions and its
+own HNSW index; a large set is divided once more, by a hash of the image's id.
 """
 
 from typing import ClassVar
