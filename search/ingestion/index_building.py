@@ -19,8 +19,9 @@ from pgvector.django import HnswIndex
 from psycopg.errors import QueryCanceled
 
 from imagesearch.machine import core_count, memory_bytes
+from search.embedding import active_model
+from search.indexing.sets import current_set
 from search.models import Image
-from search.models.image import DIMENSIONS
 from search.querysets import ImageQuerySet
 
 FROM = 1_000
@@ -32,8 +33,8 @@ _BESIDE = "_ccnew"
 """What the name of an index ends in that is to replace another one, as PostgreSQL ends it for REINDEX."""
 _LIMITS = ["statement_timeout", "lock_timeout", "transaction_timeout"]
 """Settings that bound what a request may take, and would cut off every build of a large collection."""
-_ROW = 2 * DIMENSIONS + 1_000
-"""Bytes of memory for a row while the index is built: its vector and its neighbours."""
+_NEIGHBOURS = 1_000
+"""Bytes of memory for the neighbours of a row while the index is built; its vector comes on top."""
 
 
 class State(Enum):
@@ -172,7 +173,9 @@ def _resources(*, parallel: bool) -> Iterator[None]:
     """Let the block build with this machine's memory and cores; those of a server elsewhere are for it to know."""
     settings: dict[str, str] = {}
     if _is_here():
-        needed = max(64 << 20, _ROW * _vectors().count() * 5 // 4)
+        vectors = current_set(active_model())
+        row = _NEIGHBOURS + 2 * (vectors.dimensions if vectors else 0)
+        needed = max(64 << 20, row * _vectors().count() * 5 // 4)
         free = min(psutil.virtual_memory().available, memory_bytes())  # the first knows no container's limit
         memory = max(1 << 20, min(needed, free // 2))  # the least that PostgreSQL takes
         settings["maintenance_work_mem"] = f"{memory >> 10}kB"
