@@ -17,8 +17,9 @@ from django.db import OperationalError, connection
 
 from imagesearch.machine import core_count
 from search.embedding import active_model
-from search.ingestion import Pending, Report, Worker, files_source, index_building, ingest
-from search.ingestion.index_building import State, build_index, drop_index, index_state, vector_index
+from search.indexing import building
+from search.indexing.building import State, build_index, drop_index, index_state, vector_index
+from search.ingestion import Pending, Report, Worker, files_source, ingest
 from search.models import Image
 from search.querying.planning import planned, walk
 from tests.base import a_vector, in_another_thread, many_images, write_picture
@@ -44,7 +45,7 @@ def photos(tmp_path: Path) -> Path:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even 10 rows are a big load."""
-    monkeypatch.setattr(index_building, "FROM", 10)
+    monkeypatch.setattr(building, "FROM", 10)
 
 
 def load(photos: Path) -> tuple[Report, list[str]]:
@@ -88,7 +89,7 @@ def test_an_ingest_whose_index_can_not_be_built_says_so_and_what_to_do(
 ) -> None:
     full = OperationalError("could not extend file: No space left on device")
     with monkeypatch.context() as disk:
-        disk.setattr(index_building, "_create", mock.Mock(side_effect=full))
+        disk.setattr(building, "_create", mock.Mock(side_effect=full))
         with pytest.raises(CommandError, match=r"The database failed: .*No space left.*\nWhat was written stays"):
             call_command("ingest", str(photos), stdout=StringIO())
     assert Image.objects.count() == 40
@@ -168,7 +169,7 @@ def test_an_index_that_somebody_else_builds_is_left_to_them(photos: Path) -> Non
 
 def test_where_workers_can_not_share_memory_the_index_is_built_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     many_images(20)
-    create, workers = index_building._create, []
+    create, workers = building._create, []
 
     def fails_once() -> None:
         with connection.cursor() as cursor:
@@ -178,7 +179,7 @@ def test_where_workers_can_not_share_memory_the_index_is_built_by_one(monkeypatc
             raise OperationalError("could not resize shared memory segment: No space left on device")
         create()
 
-    monkeypatch.setattr(index_building, "_create", fails_once)
+    monkeypatch.setattr(building, "_create", fails_once)
     build_index()
 
     assert workers == [str(core_count() - 1), "0"]
@@ -186,7 +187,7 @@ def test_where_workers_can_not_share_memory_the_index_is_built_by_one(monkeypatc
 
 
 def test_in_a_container_the_index_is_built_with_half_of_its_memory_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    create, memory = index_building._create, []
+    create, memory = building._create, []
 
     def look() -> None:
         with connection.cursor() as cursor:
@@ -194,8 +195,8 @@ def test_in_a_container_the_index_is_built_with_half_of_its_memory_at_most(monke
             memory.append(cursor.fetchone()[0])
         create()
 
-    monkeypatch.setattr(index_building, "memory_bytes", lambda: 100 << 20)
-    monkeypatch.setattr(index_building, "_create", look)
+    monkeypatch.setattr(building, "memory_bytes", lambda: 100 << 20)
+    monkeypatch.setattr(building, "_create", look)
     build_index()
 
     assert memory == ["50MB"]
@@ -204,7 +205,7 @@ def test_in_a_container_the_index_is_built_with_half_of_its_memory_at_most(monke
 def test_with_hardly_any_memory_the_index_is_built_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     many_images(20)
     drop_index()
-    monkeypatch.setattr(index_building, "memory_bytes", lambda: 1 << 16)
+    monkeypatch.setattr(building, "memory_bytes", lambda: 1 << 16)
 
     build_index()
 
@@ -214,10 +215,11 @@ def test_with_hardly_any_memory_the_index_is_built_all_the_same(monkeypatch: pyt
 def test_a_load_that_is_killed_without_the_index_is_made_good_by_the_next(photos: Path, settings) -> None:
     script = (
         "import os, signal, sys, django; django.setup()\n"
-        "from search.ingestion import files_source, index_building, ingest\n"
-        "index_building.FROM = 10\n"
+        "from search.indexing import building\n"
+        "from search.ingestion import files_source, ingest\n"
+        "building.FROM = 10\n"
         "def killed(): os.kill(os.getpid(), signal.SIGKILL)\n"
-        "index_building.build_index = killed\n"
+        "building.build_index = killed\n"
         "ingest(files_source([sys.argv[1]]))\n"
     )
     killed = subprocess.run(
@@ -250,13 +252,13 @@ def test_a_rebuild_that_is_killed_leaves_one_whole_index_and_is_made_good(
     many_images(500)
     with_index = nearest()
     with monkeypatch.context() as killed:
-        killed.setattr(index_building, step, mock.Mock(side_effect=KeyboardInterrupt))
+        killed.setattr(building, step, mock.Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            index_building.rebuild_index()
+            building.rebuild_index()
 
     assert True in valid_indexes().values()
     assert nearest() == with_index
-    assert index_building.rebuild_index() is True
+    assert building.rebuild_index() is True
     assert valid_indexes() == {"image_embedding_hnsw": True}
     assert nearest() == with_index
 
@@ -268,17 +270,17 @@ def test_what_a_rebuild_had_made_when_it_was_killed_is_not_made_again(
 ) -> None:
     many_images(20)
     with monkeypatch.context() as killed:
-        killed.setattr(index_building, step, mock.Mock(side_effect=KeyboardInterrupt))
+        killed.setattr(building, step, mock.Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            index_building.rebuild_index()
+            building.rebuild_index()
     made = oid_of("image_embedding_hnsw_ccnew")
-    monkeypatch.setattr(index_building, "_create_as", mock.Mock(side_effect=AssertionError))
+    monkeypatch.setattr(building, "_create_as", mock.Mock(side_effect=AssertionError))
 
     if by == "load":
         drop_index()
         load(photos)
     else:
-        index_building.rebuild_index()
+        building.rebuild_index()
 
     assert valid_indexes() == {"image_embedding_hnsw": True}
     assert oid_of("image_embedding_hnsw") == made
@@ -298,16 +300,16 @@ def test_a_rebuild_that_is_killed_says_nothing_of_the_index_that_is_still_there(
     with connection.cursor() as cursor:
         cursor.execute("ALTER INDEX image_embedding_hnsw SET (m = 8)")
     with (
-        mock.patch.object(index_building, "_replace", side_effect=KeyboardInterrupt),
+        mock.patch.object(building, "_replace", side_effect=KeyboardInterrupt),
         pytest.raises(KeyboardInterrupt),
     ):
-        index_building.rebuild_index()
+        building.rebuild_index()
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT reloptions FROM pg_class WHERE relname = 'image_embedding_hnsw'")
         assert "m=8" in cursor.fetchone()[0]
 
-    assert index_building.rebuild_index() is True
+    assert building.rebuild_index() is True
 
 
 def valid_indexes() -> dict[str, bool]:
@@ -350,7 +352,7 @@ def test_a_build_that_somebody_ends_is_not_begun_again(monkeypatch: pytest.Monke
                 cursor.execute("RESET statement_timeout")
 
     create = mock.Mock(side_effect=canceled)
-    monkeypatch.setattr(index_building, "_create", create)
+    monkeypatch.setattr(building, "_create", create)
 
     with pytest.raises(OperationalError, match="canceling"):
         build_index()
@@ -382,7 +384,7 @@ def test_a_big_backlog_is_worked_off_without_the_index_which_is_built_at_its_end
 def test_rows_that_wait_do_not_count_as_vectors_that_are_there(
     photos: Path, few: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index_building, "AT_MOST", 20)
+    monkeypatch.setattr(building, "AT_MOST", 20)
     wait_for_vectors(photos)
 
     call_command("embed_pending", stdout=(out := StringIO()))
@@ -393,7 +395,7 @@ def test_rows_that_wait_do_not_count_as_vectors_that_are_there(
 def test_a_backlog_that_is_small_or_small_beside_the_collection_leaves_the_index_alone(
     photos: Path, there: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index_building, "FROM", 10 if there else 50)
+    monkeypatch.setattr(building, "FROM", 10 if there else 50)
     many_images(there)
     wait_for_vectors(photos)
 

@@ -10,7 +10,7 @@ from django.db import connection
 from search.embedding import ModelUnavailable, active_model
 from search.evaluation.bank import bank_vectors
 from search.evaluation.calibration import LEAST, is_due
-from search.ingestion.index_building import is_under_way, left_over, vector_index
+from search.indexing.building import is_under_way, left_over, vector_index
 from search.models import Image
 from search.querying import PER_PAGE
 from search.querying.planning import SCAN, Plan, plan_for, planned

@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 from psycopg.errors import QueryCanceled
 
 from search.embedding import active_model
-from search.ingestion.index_building import is_under_way, vector_index
+from search.indexing.building import is_under_way, vector_index
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from django.db import connection
 from django.template.defaultfilters import filesizeformat
 
 from search.evaluation.index_health import IndexHealth, IndexState, index_health
-from search.ingestion.index_building import rebuild_index
+from search.indexing.building import rebuild_index
 from search.management.base import CollectionCommand
 from search.models import Image
 from search.querying import PER_PAGE
