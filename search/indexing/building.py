@@ -1,11 +1,9 @@
-"""The index of the vectors while a collection is filled: dropped for the time of a big first load, built at its end.
-
-A load is one run of `ingest`, or what any number of `embed_pending` work off together.
+"""The index of a set of vectors is built, dropped and built anew: each of the set's tables has its own.
 
 Without it a search reads all rows, which is slower and just as right. Whoever drops or builds it holds an advisory
-lock, which ends with its connection: a load that was killed leaves the index missing or half built, with nobody at it,
-and the next one that comes to its end builds it. A rebuild makes the new index beside the old one, and takes that away
-and its name only then: wherever it is killed, one of the two is whole.
+lock, which ends with its connection: whoever was killed leaves the index missing or half built, with nobody at it. A
+rebuild makes the new index beside the old one, and takes that away and its name only then: wherever it is killed, one
+of the two is whole.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,26 +12,18 @@ from enum import Enum
 
 import psutil  # type: ignore[import-untyped]
 from django.db import DatabaseError, OperationalError, connection
-from django.db.models import Index
-from pgvector.django import HnswIndex
 from psycopg.errors import QueryCanceled
 
 from imagesearch.machine import core_count, memory_bytes
-from search.models import Image
-from search.models.image import DIMENSIONS
-from search.querysets import ImageQuerySet
+from search.indexing.hnsw import indexing
+from search.indexing.sets import VectorTable, index_name
 
-FROM = 1_000
-"""Vectors that a load brings before it drops the index. One costs 2.5 ms in the index and 0.1 without, and building
-the index of 20,000 rows takes 0.5 ms for each (two cores), so that the rows must become a quarter more at least."""
-AT_MOST = 20_000
-"""Vectors that were there before the load. Of more than these a search without an index takes over 50 ms."""
 _BESIDE = "_ccnew"
 """What the name of an index ends in that is to replace another one, as PostgreSQL ends it for REINDEX."""
 _LIMITS = ["statement_timeout", "lock_timeout", "transaction_timeout"]
 """Settings that bound what a request may take, and would cut off every build of a large collection."""
-_ROW = 2 * DIMENSIONS + 1_000
-"""Bytes of memory for a row while the index is built: its vector and its neighbours."""
+_NEIGHBOURS = 1_000
+"""Bytes of memory for a row while the index is built, beside its vector."""
 
 
 class State(Enum):
@@ -42,16 +32,12 @@ class State(Enum):
     MISSING = "missing"
 
 
-def vector_index() -> HnswIndex:
-    (index,) = (index for index in Image._meta.indexes if isinstance(index, HnswIndex))
-    return index
-
-
-def index_state() -> State:
-    whole = _is_whole(vector_index().name)
-    if whole is None:
+def index_state(table: VectorTable) -> State:
+    """Return the worst that is true of an index among the set's tables."""
+    wholes = [_is_whole(index_name(leaf)) for leaf in table.leaves]
+    if None in wholes:
         return State.MISSING
-    return State.THERE if whole else State.HALF_BUILT
+    return State.THERE if all(wholes) else State.HALF_BUILT
 
 
 def _is_whole(name: str) -> bool | None:
@@ -62,117 +48,146 @@ def _is_whole(name: str) -> bool | None:
     return None if row is None else bool(row[0])
 
 
-def build_index() -> None:
-    """Build the index of the vectors. Reading and writing go on meanwhile; there is no index until the end."""
-    _build(_create)
+def build_index(table: VectorTable) -> None:
+    """Build what is missing of the index. Reading and writing go on meanwhile; there is no index until the end."""
+    for leaf in table.leaves:
+        if not _is_whole(index_name(leaf)):
+            _build(leaf, table.dimensions, _create)
 
 
-def rebuild_index() -> bool:
+def rebuild_index(table: VectorTable) -> bool:
     """Build the index anew, with the parameters of this version. Where there is one, it serves until the end.
 
     Returns False where a load or somebody else is at it. What an interrupted one left is removed by the next one, or
     put to use where it is whole.
     """
-    if not _locked():
+    if not take_index(table):
         return False
     try:
-        _build(_create_beside if index_state() is State.THERE else _create)
+        for leaf in table.leaves:
+            _build(leaf, table.dimensions, _create_beside if _is_whole(index_name(leaf)) else _create)
     finally:
-        _unlock()
+        leave_index(table)
     return True
 
 
-def left_over() -> list[str]:
+def drop_index(table: VectorTable) -> None:
+    """Drop the index, or what there is of it, once no search uses it any more."""
+    for leaf in table.leaves:
+        _drop(index_name(leaf))
+
+
+def left_over(table: VectorTable) -> list[str]:
     """Return the names of the indexes that an interrupted rebuild has left: each slows every new row down."""
+    return [name for leaf in table.leaves for name in _left_beside(leaf)]
+
+
+def _left_beside(leaf: str) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT relname FROM pg_index JOIN pg_class ON oid = indexrelid WHERE indrelid = %s::regclass "
+            "SELECT relname FROM pg_index JOIN pg_class ON oid = indexrelid WHERE indrelid = to_regclass(%s) "
             "AND starts_with(relname, %s) ORDER BY relname",
-            [Image._meta.db_table, f"{vector_index().name}_cc"],
+            [leaf, f"{index_name(leaf)}_cc"],
         )
         return [name for (name,) in cursor.fetchall()]
 
 
-def is_under_way() -> bool:
+def is_under_way(table: VectorTable) -> bool:
     """Whether somebody has dropped the index for a load, or builds it."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database "
             "WHERE locktype = 'advisory' AND datname = current_database() AND objsubid = 1 "
             "AND (classid::bigint << 32) | objid::bigint = hashtextextended(%s, 0))",
-            [vector_index().name],
+            [_lock(table)],
         )
         return bool(cursor.fetchone()[0])
 
 
-def _build(create: Callable[[], None]) -> None:
-    beside = vector_index().name + _BESIDE
+def take_index(table: VectorTable) -> bool:
+    """Take the lock of whoever drops or builds the index; False where somebody else has it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [_lock(table)])
+        (is_ours,) = cursor.fetchone()
+    return bool(is_ours)
+
+
+def leave_index(table: VectorTable) -> None:
+    with suppress(DatabaseError), connection.cursor() as cursor:  # a connection that has failed takes it with it
+        cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [_lock(table)])
+
+
+def _lock(table: VectorTable) -> str:
+    return index_name(table.table)
+
+
+def _build(leaf: str, dimensions: int, create: Callable[[str, int], None]) -> None:
+    beside = index_name(leaf) + _BESIDE
     if not _is_whole(beside):  # or a rebuild was killed when it had made it
-        _with_resources(create)
+        _with_resources(leaf, dimensions, create)
     if _is_whole(beside):
-        _replace()
+        _replace(leaf)
 
 
-def _with_resources(create: Callable[[], None]) -> None:
-    with _resources(parallel=True):
+def _with_resources(leaf: str, dimensions: int, create: Callable[[str, int], None]) -> None:
+    with _resources(leaf, dimensions, parallel=True):
         try:
-            create()
+            create(leaf, dimensions)
         except OperationalError as error:
             if isinstance(error.__cause__, QueryCanceled) or not connection.is_usable():
                 raise
             # Workers share memory in /dev/shm, which is 64 MB in a container where nobody has asked for more.
-            with _resources(parallel=False):
-                create()
+            with _resources(leaf, dimensions, parallel=False):
+                create(leaf, dimensions)
 
 
-def _create() -> None:
-    _drop_leftovers()
-    drop_index()  # what is left of one that was not finished
-    _create_as(vector_index())
+def _create(leaf: str, dimensions: int) -> None:
+    _drop_leftovers(leaf)
+    _drop(index_name(leaf))  # what is left of one that was not finished
+    _create_as(index_name(leaf), leaf, dimensions)
 
 
-def _create_beside() -> None:
-    _drop_leftovers()
-    beside = vector_index().clone()
-    beside.name += _BESIDE
-    _create_as(beside)
+def _create_beside(leaf: str, dimensions: int) -> None:
+    _drop_leftovers(leaf)
+    _create_as(index_name(leaf) + _BESIDE, leaf, dimensions)
 
 
-def _replace() -> None:
+def _create_as(name: str, leaf: str, dimensions: int) -> None:
+    _execute(indexing.create_sql(leaf, dimensions, name, concurrently=True))
+
+
+def _replace(leaf: str) -> None:
     """Have the new index take the place of the old one. Neither step holds a search or a load up."""
-    drop_index()
-    _rename()
+    name = index_name(leaf)
+    _drop(name)
+    _rename(f"{name}{_BESIDE}", name)
 
 
-def _rename() -> None:
-    name = vector_index().name
+def _rename(name: str, becomes: str) -> None:
+    _execute(f'ALTER INDEX "{name}" RENAME TO "{becomes}"')
+
+
+def _drop(name: str) -> None:
+    with _without_limits():
+        _execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{name}"')
+
+
+def _drop_leftovers(leaf: str) -> None:
+    for name in _left_beside(leaf):
+        _drop(name)
+
+
+def _execute(statement: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f'ALTER INDEX "{name}{_BESIDE}" RENAME TO "{name}"')
-
-
-def _create_as(index: Index) -> None:
-    with connection.schema_editor(atomic=False) as editor:
-        editor.execute(index.create_sql(Image, editor, concurrently=True), params=None)
-
-
-def _drop_leftovers() -> None:
-    with connection.cursor() as cursor:
-        for name in left_over():
-            cursor.execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{name}"')
-
-
-def drop_index() -> None:
-    """Drop the index, or what there is of it, once no search uses it any more."""
-    with _without_limits(), connection.schema_editor(atomic=False) as editor:
-        editor.execute(vector_index().remove_sql(Image, editor, concurrently=True))
+        cursor.execute(statement)
 
 
 @contextmanager
-def _resources(*, parallel: bool) -> Iterator[None]:
+def _resources(leaf: str, dimensions: int, *, parallel: bool) -> Iterator[None]:
     """Let the block build with this machine's memory and cores; those of a server elsewhere are for it to know."""
     settings: dict[str, str] = {}
     if _is_here():
-        needed = max(64 << 20, _ROW * _vectors().count() * 5 // 4)
+        needed = max(64 << 20, (2 * dimensions + _NEIGHBOURS) * _count(leaf) * 5 // 4)
         free = min(psutil.virtual_memory().available, memory_bytes())  # the first knows no container's limit
         memory = max(1 << 20, min(needed, free // 2))  # the least that PostgreSQL takes
         settings["maintenance_work_mem"] = f"{memory >> 10}kB"
@@ -181,6 +196,12 @@ def _resources(*, parallel: bool) -> Iterator[None]:
         settings["max_parallel_maintenance_workers"] = "0"
     with _without_limits(), _session(settings):
         yield
+
+
+def _count(leaf: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(f'SELECT count(*) FROM "{leaf}"')  # noqa: S608 - a name of ours
+        return int(cursor.fetchone()[0])
 
 
 @contextmanager
@@ -210,83 +231,3 @@ def _is_here() -> bool:
     """Whether the database runs on this machine."""
     host = str(connection.settings_dict["HOST"])
     return host.startswith("/") or host in {"", "localhost", "127.0.0.1", "::1"}
-
-
-class IndexDuringLoad:
-    """Decides for one load whether it goes on without the index. `tell` is called before what takes long."""
-
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
-        self._added = 0
-        # What is not asked of the database before the first rows come.
-        self._before: int | None = None
-        self._is_ours = False
-
-    def rows_come(self, count: int) -> None:
-        """Rows are about to be written: drop the index if it is time to."""
-        if connection.in_atomic_block:  # the index can be neither dropped nor built
-            return
-        if self._before is None:
-            self._before = _vectors()[: AT_MOST + 1].count()
-            if index_state() is not State.THERE:
-                self._is_ours = _locked()
-        self._added += count
-        if not self._is_ours and _is_worth_it(self._before, self._added):
-            self._leave_out()
-
-    def rows_wait(self, most: int | None = None) -> None:
-        """Rows wait for their vectors, of which up to `most` are about to be written: drop the index if it is time to.
-
-        May be called again and again.
-        """
-        if connection.in_atomic_block or self._is_ours:
-            return
-        waiting = Image.objects.pending()[:AT_MOST].count()
-        expected = waiting if most is None else min(waiting, most)
-        if not expected:
-            return
-        if index_state() is not State.THERE:  # left by one that was killed, or somebody else is at it
-            self._is_ours = _locked()
-        elif expected >= FROM and _is_worth_it(_vectors()[: AT_MOST + 1].count(), expected):
-            self._leave_out()
-
-    def _leave_out(self) -> None:
-        self._is_ours = _locked()
-        if self._is_ours:
-            self._tell("Leaving the index of the vectors until the end")
-            drop_index()
-
-    def finish(self) -> None:
-        """The load has come to its end: build the index if it is missing and nobody else is at it."""
-        if connection.in_atomic_block or index_state() is State.THERE:
-            return
-        if self._is_ours or _locked():
-            self._is_ours = True
-            self._tell(f"Building the index of {_vectors().count():,} vectors")
-            build_index()
-
-    def let_go(self) -> None:
-        if self._is_ours:
-            _unlock()
-            self._is_ours = False
-
-
-def _vectors() -> ImageQuerySet:
-    return Image.objects.filter(embedding__isnull=False)
-
-
-def _is_worth_it(before: int, added: int) -> bool:
-    return added >= FROM and before <= min(AT_MOST, 2 * added)
-
-
-def _locked() -> bool:
-    """Take the lock of whoever drops or builds the index; False where somebody else has it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [vector_index().name])
-        (is_ours,) = cursor.fetchone()
-    return bool(is_ours)
-
-
-def _unlock() -> None:
-    with suppress(DatabaseError), connection.cursor() as cursor:  # a connection that has failed takes it with it
-        cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [vector_index().name])
