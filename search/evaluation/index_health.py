@@ -10,6 +10,7 @@ from django.db import connection
 from search.embedding import ModelUnavailable, active_model
 from search.evaluation.bank import bank_vectors
 from search.evaluation.calibration import LEAST, is_due
+from search.indexing.sets import current_set
 from search.ingestion.index_building import is_under_way, left_over, vector_index
 from search.models import Image
 from search.querying import PER_PAGE
@@ -144,7 +145,8 @@ def index_health() -> IndexHealth:
     model = active_model()
     searchable = Image.objects.searchable(model).count()
     shown = Image.objects.shown()
-    plan = plan_for(searchable, searchable) if searchable else SCAN
+    table = current_set(model)
+    plan = plan_for(searchable, max(searchable, table.vectors)) if searchable and table else SCAN
     index = _index_state()
     is_walked = index is not None and index.is_valid and not plan.is_exact
     words = _words() if is_walked else None
@@ -213,15 +215,18 @@ def _recall(queries: Vectors, plan: Plan) -> float | None:
 
 
 def _distances(query: Vector, plan: Plan) -> npt.NDArray[np.float64]:
-    nearest = Image.objects.searchable(active_model()).nearest_to(query).only("pk")
+    model = active_model()
+    images = Image.objects.searchable(model)
+    nearest = images.nearest_to(query, current_set(model), walked=not plan.is_exact).only("pk")
     with planned(plan):
         return np.array([image.distance for image in nearest[: plan.candidates]], dtype=np.float64)
 
 
 def _pictures() -> Vectors:
-    searchable = Image.objects.searchable(active_model())
-    vectors = searchable.order_by("?").values_list("embedding", flat=True)[:QUERIES]
-    return np.array([np.asarray(vector, dtype=np.float32) for vector in vectors])
+    model = active_model()
+    searchable = Image.objects.searchable(model)
+    some = list(searchable.order_by("?").values_list("pk", flat=True)[:QUERIES])
+    return np.array(list(searchable.filter(pk__in=some).vectors_in(current_set(model)).values()))
 
 
 def _words() -> Vectors | None:
