@@ -70,13 +70,13 @@ def _copy(table: VectorTable, becomes: VectorTable, tell: Tell) -> None:
     A row that is locked is neither deleted nor changed meanwhile: who does that next finds the copy.
     """
     sql = f"""
-        WITH some AS (SELECT id FROM search_image WHERE id > %s ORDER BY id LIMIT {BATCH} FOR SHARE),
+        WITH batch AS (SELECT id FROM search_image WHERE id > %s ORDER BY id LIMIT {BATCH} FOR SHARE),
         copied AS (
             INSERT INTO search_imagevector (set_id, image_id, window_index, embedding)
-            SELECT {becomes.id}, image_id, window_index, embedding FROM "{table.table}" JOIN some ON id = image_id
+            SELECT {becomes.id}, image_id, window_index, embedding FROM "{table.table}" JOIN batch ON id = image_id
             ON CONFLICT DO NOTHING
         )
-        SELECT count(*), (array_agg(id ORDER BY id DESC))[1] FROM some
+        SELECT count(*), (array_agg(id ORDER BY id DESC))[1] FROM batch
     """  # noqa: S608 - names of ours
     after, done = uuid.UUID(int=0), 0
     while True:
