@@ -1,19 +1,15 @@
 """What the page of results asks of a search: its parts as chips, its filters, and the ways to other searches."""
 
 from dataclasses import dataclass, replace
+from urllib.parse import urlencode
 
-from django import template
 from django.urls import reverse
 from django.utils.formats import date_format
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext
+from django.utils.translation import gettext_lazy, ngettext, npgettext
 
-from search.jinja import rendered
 from search.models import Image
-from search.querying import Band, Kind, Part, ResultPage, SearchQuery, WayOut, ways_out
-
-register = template.Library()
+from search.querying import Band, Kind, Mode, Part, ResultPage, SearchQuery, Sort, chosen_of
 
 WEIGHTS = [quarter / 4 for quarter in range(1, 9)]
 """The steps of a slider."""
@@ -29,7 +25,6 @@ def _weight_label(weight: float) -> str:
     return str(next((label for most, label in _WEIGHT_LABELS if weight <= most), gettext_lazy("much more")))
 
 
-@register.simple_tag
 def weights() -> list[tuple[str, str]]:
     """Return the steps of a slider, each with what it is called."""
     return [(f"{weight:g}", _weight_label(weight)) for weight in WEIGHTS]
@@ -81,7 +76,6 @@ class Chip:
         return _weight_label(self.part.weight)
 
 
-@register.simple_tag
 def chips_of(query: SearchQuery) -> list[Chip]:
     """Return the parts of a search; the words of the box among them where there are others to weigh them against."""
     chips: list[Chip] = []
@@ -92,13 +86,6 @@ def chips_of(query: SearchQuery) -> list[Chip]:
     return chips
 
 
-@register.simple_tag
-def facet_fields(results: ResultPage) -> SafeString:
-    """Return the fields of all filters on values, rendered by the faster engine: they are dozens."""
-    any_label = pgettext("filter", "Any")
-    return rendered("search/_partials/facets.jinja", facets=results.facets, any_label=any_label)
-
-
 @dataclass(frozen=True)
 class ActiveFilter:
     facet: str
@@ -106,16 +93,17 @@ class ActiveFilter:
     without: SearchQuery
 
 
-@register.simple_tag
-def active_filters(results: ResultPage) -> list[ActiveFilter]:
-    """Return what is filtered by, each with the search that is not."""
-    query, filters = results.query, results.query.filters
-    active = [
-        ActiveFilter(facet.label, choice.label, choice.query)
-        for facet in results.facets
-        for choice in facet.choices
-        if choice.chosen
-    ]
+def with_filters_open(query: SearchQuery) -> str:
+    """Return the address of this search with all its filters to choose from."""
+    return f"{reverse('results')}?{urlencode([*query.to_params(), ('filters', 'open')])}"
+
+
+def active_filters(query: SearchQuery) -> list[ActiveFilter]:
+    """Return what is filtered by, each with the search that is not. Nothing is counted for it."""
+    filters = query.filters
+    if filters.is_empty:
+        return []
+    active = [ActiveFilter(*one) for one in chosen_of(query)]
     if filters.since:
         label = _("from %(day)s") % {"day": date_format(filters.since)}
         active.append(ActiveFilter(_("Added"), label, query.replace(filters=replace(filters, since=None))))
@@ -125,18 +113,10 @@ def active_filters(results: ResultPage) -> list[ActiveFilter]:
     return active
 
 
-@register.simple_tag
 def without_filters(query: SearchQuery) -> SearchQuery:
     return query.replace(filters=type(query.filters)())
 
 
-@register.simple_tag
-def easier_than(query: SearchQuery) -> list[WayOut]:
-    """Return what to leave out of a search that finds nothing."""
-    return ways_out(query)
-
-
-@register.filter
 def halves(results: ResultPage) -> list[tuple[bool, list[Image]]]:
     """Return the sections of a page of results: whether they stand below the strong matches, and their images.
 
@@ -150,3 +130,61 @@ def halves(results: ResultPage) -> list[tuple[bool, list[Image]]]:
         else:
             halves.append((weaker, list(images)))
     return halves
+
+
+def found_title(results: ResultPage) -> str:
+    """Return what was found, in a line."""
+    query = results.query
+    if not results.found:
+        is_all = query.is_empty and query.filters.is_empty
+        return _("There are no pictures here yet") if is_all else _("Nothing was found")
+    if results.is_past_the_end:
+        return _("Nothing on this page")
+    return _by_date_title(results) if not query.wanted else _matches_title(results)
+
+
+def _by_date_title(results: ResultPage) -> str:
+    query, found = results.query, results.found
+    if query.sort is Sort.OLDEST:
+        text = npgettext("oldest first", "%(number)s picture", "%(number)s pictures, oldest first", found)
+    elif query.is_empty and query.filters.is_empty:
+        return _("Newest pictures")
+    else:
+        text = npgettext("by date", "%(number)s picture", "%(number)s pictures, newest first", found)
+    return text % {"number": f"{found:,}"}
+
+
+def _matches_title(results: ResultPage) -> str:
+    strong, found = results.strong, results.found
+    if results.scale and not strong:
+        return _("Nothing here matches well; the nearest are:")
+    if strong and results.strong_is_least:
+        text, number = ngettext("At least %(number)s strong match", "At least %(number)s strong matches", strong), strong
+    elif strong:
+        text, number = ngettext("%(number)s strong match", "%(number)s strong matches", strong), strong
+    elif results.query.mode is Mode.WORDS:
+        text, number = (
+            ngettext(
+                "%(number)s picture with these words",
+                "%(number)s pictures with these words, best match first",
+                found,
+            ),
+            found,
+        )
+    else:
+        text, number = ngettext("%(number)s picture", "%(number)s pictures, nearest first", found), found
+    return text % {"number": f"{number:,}"}
+
+
+def found_in_all(found: int) -> str:
+    return ngettext("%(number)s picture in all", "%(number)s pictures in all", found) % {"number": f"{found:,}"}
+
+
+def pictures_in_brackets(found: int) -> str:
+    text = npgettext("in brackets", "%(number)s picture", "%(number)s pictures", found)
+    return text % {"number": f"{found:,}"}
+
+
+def pages_there_are(pages: int) -> str:
+    text = ngettext("This search has %(number)s page.", "This search has %(number)s pages.", pages)
+    return text % {"number": f"{pages:,}"}
