@@ -188,10 +188,12 @@ class Image(models.Model):
     objects = ImageQuerySet.as_manager()
 
     # What a search found out about this row: its cosine distance to what was asked, how good that is ("strong",
-    # "related" or "weak"), and whether its own words hold what was written.
+    # "related" or "weak"), whether its own words hold what was written, and which window of a wide or tall picture was
+    # nearest, 0 for the whole.
     distance: float | None = None
     band: str | None = None
     by_words: bool = False
+    window: int = 0
 
     class Meta:
         verbose_name = _("image")
