@@ -3,6 +3,8 @@
 import time
 from dataclasses import dataclass
 
+from django.db import connection
+
 from search.models import VectorSet
 
 REMEMBERED = 5.0
@@ -11,12 +13,18 @@ REMEMBERED = 5.0
 
 @dataclass(frozen=True, slots=True)
 class VectorTable:
-    """A set of vectors: the row of VectorSet, and its tables."""
+    """A set of vectors: the row of VectorSet, and its tables.
+
+    `vectors` is about how many rows there are, those of hidden pictures and of windows too, and `windows` about how
+    many of them are windows: 0 only where there was none.
+    """
 
     id: int
     model: str
     dimensions: int
     partitions: int
+    vectors: int = 0
+    windows: int = 0
 
     @property
     def table(self) -> str:
@@ -30,6 +38,22 @@ class VectorTable:
         return [f"{self.table}_p{number}" for number in range(self.partitions)]
 
 
+# What the planner goes by too: how full the pages were when somebody counted, times the pages that there are now.
+_ROWS = """
+coalesce((SELECT sum(pg_relation_size(oid) / current_setting('block_size')::int
+    * CASE WHEN reltuples > 0 AND relpages > 0 THEN reltuples / relpages ELSE {a_page} END)
+FROM pg_class WHERE oid IN ({tables})), 0)::bigint
+"""
+_LEAVES = "SELECT relid FROM pg_partition_tree(('search_imagevector_s' || its.id)::regclass) WHERE isleaf"
+_WINDOWS = f"SELECT indexrelid FROM pg_index WHERE indpred IS NOT NULL AND indrelid IN ({_LEAVES})"  # noqa: S608 - constants
+_CURRENT = f"""
+SELECT id, model, dimensions, partitions,
+    {_ROWS.format(tables=_LEAVES, a_page="8000 / (2 * dimensions + 60)")},
+    CASE WHEN EXISTS (SELECT FROM search_imagevector WHERE set_id = its.id AND window_index > 0)
+        THEN greatest(1, {_ROWS.format(tables=_WINDOWS, a_page="250")}) ELSE 0 END
+FROM search_vectorset AS its WHERE model = %s AND is_current
+"""  # noqa: S608 - constants
+
 _known: dict[str, tuple[float, VectorTable]] = {}
 
 
@@ -37,13 +61,70 @@ def current_set(model: str) -> VectorTable | None:
     """Return the set of `model` that is searched; None while there is no vector of it."""
     known_at, known = _known.get(model, (float("-inf"), None))
     if known is None or time.monotonic() - known_at >= REMEMBERED:
-        row = VectorSet.objects.filter(model=model, is_current=True).first()
+        with connection.cursor() as cursor:
+            cursor.execute(_CURRENT, [model])
+            row = cursor.fetchone()
         if row is None:
             _known.pop(model, None)
             return None
-        known = VectorTable(row.id, row.model, row.dimensions, row.partitions)
+        known = VectorTable(*row)
         _known[model] = time.monotonic(), known
     return known
+
+
+def table_of(row: VectorSet) -> VectorTable:
+    return VectorTable(row.id, row.model, row.dimensions, row.partitions)
+
+
+def make_set(model: str, dimensions: int, partitions: int = 1, *, current: bool = True) -> VectorTable:
+    """Make a set with its table and indexes, all empty, and return it; of a current one, the one that is there."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT make_vector_set(%s, %s, %s, %s)", [model, dimensions, partitions, current])
+        (number,) = cursor.fetchone()
+    return table_of(VectorSet.objects.get(pk=number))
+
+
+def drop_set(table: VectorTable) -> None:
+    """Drop a set with all that is in it. Nobody who searches or writes other sets has to wait.
+
+    First the row, so that no trigger writes into it any more; then the table, once all who use it have ended. Outside
+    of a transaction. Whoever is killed in between leaves a table that `left_tables` tells.
+    """
+    VectorSet.objects.filter(pk=table.id).delete()
+    forget_sets()
+    _drop_table(table.table)
+
+
+def left_tables() -> list[str]:
+    """Return the tables of sets that are no more: somebody was killed while dropping them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relname ~ '^search_imagevector_s[0-9]+$'"
+            " AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'search_imagevector'::regclass)"
+            " AND substring(relname FROM '[0-9]+$')::int NOT IN (SELECT id FROM search_vectorset) ORDER BY relname"
+        )
+        return [name for (name,) in cursor.fetchall()]
+
+
+def drop_left_tables() -> None:
+    """Finish what `drop_set` could not."""
+    for name in left_tables():
+        _drop_table(name)
+
+
+def _drop_table(name: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT inhdetachpending FROM pg_inherits WHERE inhparent = 'search_imagevector'::regclass"
+            " AND inhrelid = to_regclass(%s)",
+            [name],
+        )
+        attached = cursor.fetchone()
+        if attached:
+            # What was interrupted half-way is not to be begun again, but ended.
+            how = "FINALIZE" if attached[0] else "CONCURRENTLY"
+            cursor.execute(f'ALTER TABLE search_imagevector DETACH PARTITION "{name}" {how}')
+        cursor.execute(f'DROP TABLE IF EXISTS "{name}"')
 
 
 def index_name(leaf: str) -> str:

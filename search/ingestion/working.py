@@ -17,7 +17,7 @@ from search.embedding import Picture, picture_encoder, require_fit
 from search.imaging import UnreadableImage, memory_guarded
 from search.ingestion.adding import read_for_model
 from search.ingestion.claims import Owed, claim, give_vectors
-from search.ingestion.index_building import IndexDuringLoad
+from search.ingestion.index_during_load import IndexDuringLoad
 from search.ingestion.line import BATCH
 from search.ingestion.report import Progress, Report
 from search.ingestion.statistics import refresh_statistics
