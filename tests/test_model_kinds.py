@@ -1,4 +1,4 @@
-"""Models that are no CLIP: which are used, that each text has one vector whatever computes it, and which are refused."""
+"""Models that are no CLIP: which are used, that a text has one vector whatever computes it, and which are refused."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,7 +38,11 @@ def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
     def folder(kind: str) -> Path:
         if kind not in made:
             torch.manual_seed(5)
-            made[kind] = saved(base / kind.replace(" ", "-"), *KINDS[kind]())
+            model, processor = KINDS[kind]()
+            with torch.no_grad():  # as they are made, all texts look nearly alike to some
+                for weights in model.parameters():
+                    weights.mul_(5 if weights.dim() > 1 else 1)
+            made[kind] = saved(base / kind.replace(" ", "-"), model, processor)
         return made[kind]
 
     return folder
@@ -75,7 +79,7 @@ def test_a_text_has_one_vector_alone_in_a_batch_and_compiled(
 
     assert same(together, np.concatenate([encoder.encode_texts([text]) for text in TEXTS]))
     assert same(together, compiled.encode_texts(TEXTS))
-    assert (together @ together.T)[~np.eye(len(TEXTS), dtype=bool)].max() < 0.99999
+    assert (together @ together.T)[~np.eye(len(TEXTS), dtype=bool)].max() < 0.9999
 
 
 def test_texts_of_siglip_are_padded_to_64_and_keep_the_mask_that_the_tokenizer_gives(
