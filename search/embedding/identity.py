@@ -5,6 +5,7 @@ import os
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from django.conf import settings
 
@@ -13,24 +14,36 @@ from search import demo
 _EDGE = 64 * 1024
 
 
+class Pair(NamedTuple):
+    """Two models that share one space, as operators write them: ids on the hub, or folders."""
+
+    image: str
+    text: str
+
+
+def active_pair() -> Pair:
+    """Return the models that searches and uploads use: the one place that says which they are."""
+    return Pair(settings.EMBEDDING_IMAGE_MODEL, settings.EMBEDDING_TEXT_MODEL)
+
+
 def active_model() -> str:
     """Return the name that new rows get: the hub id, or a folder's name with a fingerprint of what is in it."""
-    return _identity(settings.EMBEDDING_IMAGE_MODEL)
+    return identity_of(active_pair().image)
 
 
 def text_model() -> str:
     """Return the name of the model for words, of the same form."""
-    return _identity(settings.EMBEDDING_TEXT_MODEL)
+    return identity_of(active_pair().text)
 
 
 def is_demo_model() -> bool:
     """Whether pictures and words are embedded by the small model that knows only drawn shapes."""
-    return Path(settings.EMBEDDING_IMAGE_MODEL).resolve() == demo.IMAGE_MODEL.resolve()
+    return Path(active_pair().image).resolve() == demo.IMAGE_MODEL.resolve()
 
 
 def fingerprint_of(name: str) -> str:
     """Return what tells the model `name` from others, tokenizer and all: of a folder, or the revision of a hub id."""
-    return f"{_identity(name)}:{_settings_of(name)}" if is_folder(name) else f"{name}@{revision(name)}"
+    return f"{identity_of(name)}:{_settings_of(name)}" if is_folder(name) else f"{name}@{revision(name)}"
 
 
 def revision(name: str) -> str:
@@ -50,7 +63,8 @@ def forget_identities() -> None:
     _settings_of.cache_clear()
 
 
-def _identity(name: str) -> str:
+def identity_of(name: str) -> str:
+    """Return what rows are called by whose vectors the model `name` made: of any model, active or not."""
     folder = Path(name)
     return f"{folder.resolve().name}@{_fingerprint(folder)}" if is_folder(name) else name
 
