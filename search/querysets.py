@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Self
 from django.db import models
 from pgvector.django import CosineDistance
 
+from search.indexing.accepted import accepted_names
+
 if TYPE_CHECKING:
     from search.models.image import Image  # noqa: F401 - what the class below holds
     from search.vectors import Vector
@@ -16,8 +18,8 @@ class ImageQuerySet(models.QuerySet["Image"]):
         return self.filter(hidden=False)
 
     def searchable(self, model: str) -> Self:
-        """Those that a search with `model` may find: shown, and with a vector that this model made."""
-        return self.shown().filter(embedding_model=model)
+        """Those that a search with `model` may find: shown, and with a vector of this model in its current set."""
+        return self.shown().filter(embedding_model__in=accepted_names(model))
 
     def pending(self) -> Self:
         """Those that wait for their vector, hidden ones included."""

@@ -4,7 +4,7 @@ import sys
 
 from search.embedding.compiling import compile_pictures, compile_texts
 from search.embedding.errors import Busy, Loading, ModelUnavailable
-from search.embedding.identity import active_model, is_demo_model, text_model
+from search.embedding.identity import active_model, active_pair, identity_of, is_demo_model, text_model, text_models
 from search.embedding.loading import (
     Status,
     backends,
@@ -37,12 +37,14 @@ __all__ = [
     "Status",
     "TextEncoder",
     "active_model",
+    "active_pair",
     "backends",
     "compile_pictures",
     "compile_texts",
     "download_models",
     "encoding",
     "forget_models",
+    "identity_of",
     "is_demo_model",
     "is_remembered",
     "load_before_forking",
@@ -53,6 +55,7 @@ __all__ = [
     "stop_compiling",
     "text_encoder",
     "text_model",
+    "text_models",
     "text_vector",
     "warm_up",
 ]

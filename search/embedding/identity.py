@@ -6,31 +6,43 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from django.conf import settings
-
 from search import demo
+from search.indexing.chosen import Pair, chosen, known_switch
 
 _EDGE = 64 * 1024
 
 
+def active_pair() -> Pair:
+    """Return the models that searches and uploads use: the one place that says which they are."""
+    return chosen().pair
+
+
 def active_model() -> str:
     """Return the name that new rows get: the hub id, or a folder's name with a fingerprint of what is in it."""
-    return _identity(settings.EMBEDDING_IMAGE_MODEL)
+    return identity_of(active_pair().image)
 
 
 def text_model() -> str:
     """Return the name of the model for words, of the same form."""
-    return _identity(settings.EMBEDDING_TEXT_MODEL)
+    return identity_of(active_pair().text)
+
+
+def text_models() -> list[str]:
+    """Return the names of all models for words that processes may answer with now, or will after a switch."""
+    switch, pairs = known_switch(), [active_pair()]
+    if switch:
+        pairs += [named.pair for named in (switch.active, switch.next, switch.kept) if named]
+    return [identity_of(pair.text) for pair in pairs]
 
 
 def is_demo_model() -> bool:
     """Whether pictures and words are embedded by the small model that knows only drawn shapes."""
-    return Path(settings.EMBEDDING_IMAGE_MODEL).resolve() == demo.IMAGE_MODEL.resolve()
+    return Path(active_pair().image).resolve() == demo.IMAGE_MODEL.resolve()
 
 
 def fingerprint_of(name: str) -> str:
     """Return what tells the model `name` from others, tokenizer and all: of a folder, or the revision of a hub id."""
-    return f"{_identity(name)}:{_settings_of(name)}" if is_folder(name) else f"{name}@{revision(name)}"
+    return f"{identity_of(name)}:{_settings_of(name)}" if is_folder(name) else f"{name}@{revision(name)}"
 
 
 def revision(name: str) -> str:
@@ -50,7 +62,8 @@ def forget_identities() -> None:
     _settings_of.cache_clear()
 
 
-def _identity(name: str) -> str:
+def identity_of(name: str) -> str:
+    """Return what rows are called by whose vectors the model `name` made: of any model, active or not."""
     folder = Path(name)
     return f"{folder.resolve().name}@{_fingerprint(folder)}" if is_folder(name) else name
 
