@@ -50,7 +50,9 @@ class Neighbours:
         ids = np.broadcast_to(np.arange(first, first + len(vectors)), (len(self.queries), len(vectors)))
         similarities = np.hstack([self.similarities, self.queries @ vectors.T])
         ids = np.hstack([self.ids, ids])
-        order = np.argsort(-similarities, axis=1)[:, :NEAREST]
+        nearest = np.argpartition(-similarities, min(NEAREST, similarities.shape[1] - 1), axis=1)[:, :NEAREST]
+        similarities, ids = np.take_along_axis(similarities, nearest, axis=1), np.take_along_axis(ids, nearest, axis=1)
+        order = np.argsort(-similarities, axis=1)
         self.similarities = np.take_along_axis(similarities, order, axis=1)
         self.ids = np.take_along_axis(ids, order, axis=1)
 
@@ -70,20 +72,25 @@ class VectorTable:
 
     def grow(self, vectors: Vectors) -> None:
         """Add unit vectors, shape (n, 512)."""
-        records = np.zeros(len(vectors), dtype=_ROW)
-        records["columns"], records["id_size"], records["size"], records["dimensions"] = 2, 4, 4 + 2 * 512, 512
-        records["id"] = np.arange(self.rows, self.rows + len(vectors))
-        records["vector"] = vectors
         with (
             self.connection.cursor() as cursor,
             cursor.copy("COPY v (id, embedding) FROM STDIN (FORMAT binary)") as copy,
         ):
-            copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8) + records.tobytes() + b"\xff\xff")
+            copy.write(as_copied(vectors, self.rows))
         self.neighbours.show(stored(vectors), self.rows)
         self.rows += len(vectors)
 
     def parameters(self) -> list[HalfVector]:
         return [HalfVector(query) for query in self.neighbours.queries]
+
+
+def as_copied(vectors: Vectors, first: int) -> bytes:
+    """Return what COPY takes, in its binary format, for rows `first`, `first + 1`, ... with these vectors."""
+    records = np.zeros(len(vectors), dtype=_ROW)
+    records["columns"], records["id_size"], records["size"], records["dimensions"] = 2, 4, 4 + 2 * 512, 512
+    records["id"] = np.arange(first, first + len(vectors))
+    records["vector"] = vectors
+    return b"PGCOPY\n\xff\r\n\0" + bytes(8) + records.tobytes() + b"\xff\xff"
 
 
 def stored(vectors: Vectors) -> Vectors:

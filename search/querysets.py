@@ -29,7 +29,7 @@ class ImageQuerySet(models.QuerySet["Image"]):
         return self.order_by("-created", "id")
 
     def nearest_to(self, vector: "Vector") -> Self:
-        """Nearest first, each with its `distance` to `vector`, a unit vector of shape (512,)."""
+        """Nearest first, each with its `distance` to `vector`, a unit vector of shape (dimensions,)."""
         return self.by_distance(CosineDistance("embedding", vector))
 
     def by_distance(self, distance: CosineDistance) -> Self:

@@ -15,10 +15,15 @@ class WrongVectors(Exception):
     """A model gave something that is not a set of unit vectors of the expected shape."""
 
 
-def unit_vectors(raw: npt.ArrayLike, *, count: int, dimensions: int) -> Vectors:
+MOST_DIMENSIONS = 4_000
+"""Of vectors that pgvector indexes as `halfvec`."""
+
+
+def unit_vectors(raw: npt.ArrayLike, *, count: int, dimensions: int | None = None) -> Vectors:
     """Return `raw` as float32 unit vectors of shape (count, dimensions).
 
-    Raises WrongVectors for another shape, a NaN, an infinity or a vector without a direction.
+    Without `dimensions`, for a model of which nothing is known yet, they may have 1 to MOST_DIMENSIONS. Raises
+    WrongVectors for another shape, a NaN, an infinity or a vector without a direction.
     """
     try:
         given = np.asarray(raw)
@@ -28,8 +33,14 @@ def unit_vectors(raw: npt.ArrayLike, *, count: int, dimensions: int) -> Vectors:
         raise WrongVectors(f"The model gave vectors of {given.dtype}, which are no real numbers.")
     # Doubles, in which no length of numbers from a model overflows.
     vectors = given.astype(np.float64)
-    if vectors.shape != (count, dimensions):
-        raise WrongVectors(f"The model gave vectors of shape {vectors.shape}, not {(count, dimensions)}.")
+    if dimensions is None:
+        dimensions = vectors.shape[-1] if vectors.ndim else 0
+        if dimensions > MOST_DIMENSIONS:
+            raise WrongVectors(
+                f"The model gave vectors of {dimensions:,} dimensions; {MOST_DIMENSIONS:,} are the most."
+            )
+    if not dimensions or vectors.shape != (count, dimensions):
+        raise WrongVectors(f"The model gave vectors of shape {vectors.shape}, not {(count, dimensions or 'any')}.")
     if not np.isfinite(vectors).all():
         raise WrongVectors("The model gave a vector with a NaN or an infinity.")
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)

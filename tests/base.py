@@ -14,6 +14,7 @@ from PIL import Image as PILImage
 
 from search import storage
 from search.embedding import active_model
+from search.indexing.sets import VectorTable, current_set, index_name
 from search.models import Image
 from search.vectors import Vector
 
@@ -117,3 +118,15 @@ def in_another_thread(work: Callable[[], object]) -> threading.Thread:
     thread = threading.Thread(target=run)
     thread.start()
     return thread
+
+
+def active_set() -> VectorTable:
+    """The set of vectors that is searched."""
+    table = current_set(active_model())
+    assert table
+    return table
+
+
+def the_index() -> str:
+    """The name of its index, which is not divided."""
+    return index_name(active_set().table)

@@ -27,12 +27,14 @@ from search.embedding import (
     forget_models,
     hardware,
     loading,
+    meanwhile,
     picture_encoder,
     text_encoder,
     timing,
     waiting,
 )
 from search.embedding import compiled as compiled_ways
+from search.embedding import once as once_module
 from search.embedding.agreement import Agreement
 from search.embedding.identity import forget_identities
 from search.embedding.pixels import Window
@@ -576,7 +578,7 @@ def test_who_would_wait_too_long_for_a_model_that_is_being_loaded_is_told_so(mon
         end.wait(10)
         return object()
 
-    once = loading._Once(load)
+    once = once_module.Once(load)
     first = threading.Thread(target=once.get)
     first.start()
     assert begun.wait(10)
@@ -640,8 +642,8 @@ def test_the_models_are_compiled_meanwhile_and_used_from_then_on(
             away.rename(compiled)
             return None, ""
 
-    monkeypatch.setattr(loading, "_compiler", None)
-    monkeypatch.setattr(loading.subprocess, "Popen", Compiling)
+    monkeypatch.setattr(meanwhile, "_compiler", None)
+    monkeypatch.setattr(meanwhile.subprocess, "Popen", Compiling)
     assert text_encoder().backend.startswith("torch ")
     for thread in threading.enumerate():
         if thread.name == "model-compiling":

@@ -222,7 +222,7 @@ def no_hub(settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     settings.EMBEDDING_IMAGE_MODEL, settings.EMBEDDING_TEXT_MODEL = DEFAULTS
     monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr("search.embedding.loading._is_cached", lambda name: False)
+    monkeypatch.setattr("search.embedding.hub._is_cached", lambda name: False)
 
 
 @pytest.mark.usefixtures("no_hub")

@@ -17,13 +17,33 @@ from django.db import OperationalError, connection
 
 from imagesearch.machine import core_count
 from search.embedding import active_model
-from search.ingestion import Pending, Report, Worker, files_source, index_building, ingest
-from search.ingestion.index_building import State, build_index, drop_index, index_state, vector_index
+from search.indexing import building
+from search.indexing.building import State
+from search.indexing.hnsw import indexing
+from search.indexing.sets import current_set, index_name
+from search.ingestion import Pending, Report, Worker, files_source, index_during_load, ingest
+from search.ingestion.index_during_load import IndexDuringLoad
 from search.models import Image
 from search.querying.planning import planned, walk
-from tests.base import a_vector, in_another_thread, many_images, write_picture
+from tests.base import a_vector, active_set, in_another_thread, many_images, the_index, write_picture
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def index_state() -> State:
+    return building.index_state(active_set())
+
+
+def build_index() -> None:
+    building.build_index(active_set())
+
+
+def drop_index() -> None:
+    building.drop_index(active_set())
+
+
+def rebuild_index() -> bool:
+    return building.rebuild_index(active_set())
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +64,7 @@ def photos(tmp_path: Path) -> Path:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even 10 rows are a big load."""
-    monkeypatch.setattr(index_building, "FROM", 10)
+    monkeypatch.setattr(index_during_load, "FROM", 10)
 
 
 def load(photos: Path) -> tuple[Report, list[str]]:
@@ -88,7 +108,7 @@ def test_an_ingest_whose_index_can_not_be_built_says_so_and_what_to_do(
 ) -> None:
     full = OperationalError("could not extend file: No space left on device")
     with monkeypatch.context() as disk:
-        disk.setattr(index_building, "_create", mock.Mock(side_effect=full))
+        disk.setattr(building, "_create", mock.Mock(side_effect=full))
         with pytest.raises(CommandError, match=r"The database failed: .*No space left.*\nWhat was written stays"):
             call_command("ingest", str(photos), stdout=StringIO())
     assert Image.objects.count() == 40
@@ -138,21 +158,21 @@ def test_an_index_that_is_missing_is_built_by_a_load_that_adds_nothing(photos: P
 def test_an_index_that_was_left_half_built_is_built_anew(photos: Path) -> None:
     many_images(20)
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'image_embedding_hnsw'::regclass")
+        cursor.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass", [the_index()])
     assert index_state() is State.HALF_BUILT
 
     load(photos)
 
     assert index_state() is State.THERE
     with connection.cursor() as cursor:
-        cursor.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'image_embedding_hnsw'")
-        assert f"ef_construction='{vector_index().ef_construction}'" in cursor.fetchone()[0]
+        cursor.execute("SELECT indexdef FROM pg_indexes WHERE indexname = %s", [the_index()])
+        assert f"ef_construction='{indexing.options['ef_construction']}'" in cursor.fetchone()[0]
 
 
 def test_an_index_that_somebody_else_builds_is_left_to_them(photos: Path) -> None:
     drop_index()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(hashtextextended('image_embedding_hnsw', 0))")
+        cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [the_index()])
     told: list[str] = []
 
     try:
@@ -168,17 +188,18 @@ def test_an_index_that_somebody_else_builds_is_left_to_them(photos: Path) -> Non
 
 def test_where_workers_can_not_share_memory_the_index_is_built_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     many_images(20)
-    create, workers = index_building._create, []
+    create, workers = building._create, []
 
-    def fails_once() -> None:
+    def fails_once(leaf: str, dimensions: int) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SHOW max_parallel_maintenance_workers")
             workers.append(cursor.fetchone()[0])
         if len(workers) == 1:
             raise OperationalError("could not resize shared memory segment: No space left on device")
-        create()
+        create(leaf, dimensions)
 
-    monkeypatch.setattr(index_building, "_create", fails_once)
+    drop_index()
+    monkeypatch.setattr(building, "_create", fails_once)
     build_index()
 
     assert workers == [str(core_count() - 1), "0"]
@@ -186,16 +207,17 @@ def test_where_workers_can_not_share_memory_the_index_is_built_by_one(monkeypatc
 
 
 def test_in_a_container_the_index_is_built_with_half_of_its_memory_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    create, memory = index_building._create, []
+    create, memory = building._create, []
 
-    def look() -> None:
+    def look(leaf: str, dimensions: int) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SHOW maintenance_work_mem")
             memory.append(cursor.fetchone()[0])
-        create()
+        create(leaf, dimensions)
 
-    monkeypatch.setattr(index_building, "memory_bytes", lambda: 100 << 20)
-    monkeypatch.setattr(index_building, "_create", look)
+    monkeypatch.setattr(building, "memory_bytes", lambda: 100 << 20)
+    drop_index()
+    monkeypatch.setattr(building, "_create", look)
     build_index()
 
     assert memory == ["50MB"]
@@ -204,7 +226,7 @@ def test_in_a_container_the_index_is_built_with_half_of_its_memory_at_most(monke
 def test_with_hardly_any_memory_the_index_is_built_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     many_images(20)
     drop_index()
-    monkeypatch.setattr(index_building, "memory_bytes", lambda: 1 << 16)
+    monkeypatch.setattr(building, "memory_bytes", lambda: 1 << 16)
 
     build_index()
 
@@ -214,10 +236,10 @@ def test_with_hardly_any_memory_the_index_is_built_all_the_same(monkeypatch: pyt
 def test_a_load_that_is_killed_without_the_index_is_made_good_by_the_next(photos: Path, settings) -> None:
     script = (
         "import os, signal, sys, django; django.setup()\n"
-        "from search.ingestion import files_source, index_building, ingest\n"
-        "index_building.FROM = 10\n"
-        "def killed(): os.kill(os.getpid(), signal.SIGKILL)\n"
-        "index_building.build_index = killed\n"
+        "from search.ingestion import files_source, index_during_load, ingest\n"
+        "index_during_load.FROM = 10\n"
+        "def killed(table): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "index_during_load.build_index = killed\n"
         "ingest(files_source([sys.argv[1]]))\n"
     )
     killed = subprocess.run(
@@ -243,45 +265,45 @@ def test_a_load_that_is_killed_without_the_index_is_made_good_by_the_next(photos
     assert index_state() is State.THERE
 
 
-@pytest.mark.parametrize("step", ["_create_as", "drop_index", "_rename"])
+@pytest.mark.parametrize("step", ["_create_as", "_drop", "_rename"])
 def test_a_rebuild_that_is_killed_leaves_one_whole_index_and_is_made_good(
     step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many_images(500)
     with_index = nearest()
     with monkeypatch.context() as killed:
-        killed.setattr(index_building, step, mock.Mock(side_effect=KeyboardInterrupt))
+        killed.setattr(building, step, mock.Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            index_building.rebuild_index()
+            rebuild_index()
 
     assert True in valid_indexes().values()
     assert nearest() == with_index
-    assert index_building.rebuild_index() is True
-    assert valid_indexes() == {"image_embedding_hnsw": True}
+    assert rebuild_index() is True
+    assert valid_indexes() == {the_index(): True}
     assert nearest() == with_index
 
 
-@pytest.mark.parametrize("step", ["drop_index", "_rename"])
+@pytest.mark.parametrize("step", ["_drop", "_rename"])
 @pytest.mark.parametrize("by", ["load", "rebuild"])
 def test_what_a_rebuild_had_made_when_it_was_killed_is_not_made_again(
     photos: Path, step: str, by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many_images(20)
     with monkeypatch.context() as killed:
-        killed.setattr(index_building, step, mock.Mock(side_effect=KeyboardInterrupt))
+        killed.setattr(building, step, mock.Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            index_building.rebuild_index()
-    made = oid_of("image_embedding_hnsw_ccnew")
-    monkeypatch.setattr(index_building, "_create_as", mock.Mock(side_effect=AssertionError))
+            rebuild_index()
+    made = oid_of(f"{the_index()}_ccnew")
+    monkeypatch.setattr(building, "_create_as", mock.Mock(side_effect=AssertionError))
 
     if by == "load":
         drop_index()
         load(photos)
     else:
-        index_building.rebuild_index()
+        rebuild_index()
 
-    assert valid_indexes() == {"image_embedding_hnsw": True}
-    assert oid_of("image_embedding_hnsw") == made
+    assert valid_indexes() == {the_index(): True}
+    assert oid_of(the_index()) == made
 
 
 def oid_of(index: str) -> int:
@@ -296,18 +318,18 @@ def test_a_rebuild_that_is_killed_says_nothing_of_the_index_that_is_still_there(
     """Its parameters were changed before it was built with them, and it passed for a new one."""
     many_images(20)
     with connection.cursor() as cursor:
-        cursor.execute("ALTER INDEX image_embedding_hnsw SET (m = 8)")
+        cursor.execute(f"ALTER INDEX {the_index()} SET (m = 8)")
     with (
-        mock.patch.object(index_building, "_replace", side_effect=KeyboardInterrupt),
+        mock.patch.object(building, "_replace", side_effect=KeyboardInterrupt),
         pytest.raises(KeyboardInterrupt),
     ):
-        index_building.rebuild_index()
+        rebuild_index()
 
     with connection.cursor() as cursor:
-        cursor.execute("SELECT reloptions FROM pg_class WHERE relname = 'image_embedding_hnsw'")
+        cursor.execute("SELECT reloptions FROM pg_class WHERE relname = %s", [the_index()])
         assert "m=8" in cursor.fetchone()[0]
 
-    assert index_building.rebuild_index() is True
+    assert rebuild_index() is True
 
 
 def valid_indexes() -> dict[str, bool]:
@@ -315,7 +337,8 @@ def valid_indexes() -> dict[str, bool]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT relname, indisvalid FROM pg_index JOIN pg_class ON oid = indexrelid "
-            "WHERE indrelid = 'search_image'::regclass AND starts_with(relname, 'image_embedding')"
+            "WHERE indrelid = %s::regclass AND starts_with(relname, %s)",
+            [active_set().table, the_index()],
         )
         return dict(cursor.fetchall())
 
@@ -340,8 +363,8 @@ def test_limits_that_the_database_sets_for_requests_cut_no_build_off() -> None:
     assert set(limits) == {("0", "0")}
 
 
-def test_a_build_that_somebody_ends_is_not_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    def canceled() -> None:
+def test_a_build_that_somebody_ends_is_not_begun_again() -> None:
+    def canceled(leaf: str, dimensions: int) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SET statement_timeout = '1ms'")
             try:
@@ -349,13 +372,14 @@ def test_a_build_that_somebody_ends_is_not_begun_again(monkeypatch: pytest.Monke
             finally:
                 cursor.execute("RESET statement_timeout")
 
-    create = mock.Mock(side_effect=canceled)
-    monkeypatch.setattr(index_building, "_create", create)
-
-    with pytest.raises(OperationalError, match="canceling"):
+    drop_index()
+    with (
+        mock.patch.object(building, "_create", side_effect=canceled) as create,
+        pytest.raises(OperationalError, match="canceling"),
+    ):
         build_index()
 
-    create.assert_called_once_with()
+    create.assert_called_once()
 
 
 # Vectors that are given later
@@ -382,7 +406,7 @@ def test_a_big_backlog_is_worked_off_without_the_index_which_is_built_at_its_end
 def test_rows_that_wait_do_not_count_as_vectors_that_are_there(
     photos: Path, few: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index_building, "AT_MOST", 20)
+    monkeypatch.setattr(index_during_load, "AT_MOST", 20)
     wait_for_vectors(photos)
 
     call_command("embed_pending", stdout=(out := StringIO()))
@@ -393,7 +417,7 @@ def test_rows_that_wait_do_not_count_as_vectors_that_are_there(
 def test_a_backlog_that_is_small_or_small_beside_the_collection_leaves_the_index_alone(
     photos: Path, there: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index_building, "FROM", 10 if there else 50)
+    monkeypatch.setattr(index_during_load, "FROM", 10 if there else 50)
     many_images(there)
     wait_for_vectors(photos)
 
@@ -455,3 +479,77 @@ def test_a_limited_run_builds_the_index_that_it_has_dropped(photos: Path, few: N
 
     assert Image.objects.pending().count() == 20
     assert index_state() is State.THERE
+
+
+# Sets of vectors
+
+
+@pytest.fixture
+def other_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Another model is the active one, of which there is no vector."""
+    model = "a model of its own"
+    monkeypatch.setattr(index_during_load, "active_model", lambda: model)
+    yield model
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM search_vectorset WHERE model = %s", [model])
+        for (number,) in cursor.fetchall():
+            cursor.execute(f"DROP TABLE search_imagevector_s{number}")
+        cursor.execute("DELETE FROM search_vectorset WHERE model = %s", [model])
+
+
+def test_a_load_whose_set_does_not_exist_yet_leaves_its_index_out_when_it_does(few: None, other_model: str) -> None:
+    told: list[str] = []
+    load = IndexDuringLoad(told.append)
+    load.rows_wait()
+    load.finish()
+    load.rows_come(10)  # the set comes to be with these
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT make_vector_set(%s, 512)", [other_model])
+    table = current_set(other_model)
+    assert table
+    assert building.index_state(table) is State.THERE
+
+    load.rows_come(10)
+    assert building.index_state(table) is State.MISSING
+    load.finish()
+    load.let_go()
+
+    assert told == ["Leaving the index of the vectors until the end", "Building the index of 0 vectors"]
+    assert building.index_state(table) is State.THERE
+    assert not building.is_under_way(table)
+
+
+def test_of_a_divided_set_each_table_gets_its_index_and_what_is_built_stays(other_model: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT make_vector_set(%s, 512, 3)", [other_model])
+    table = current_set(other_model)
+    assert table
+    built = [oid_of(index_name(leaf)) for leaf in table.leaves]
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP INDEX {index_name(table.leaves[1])}")
+    assert building.index_state(table) is State.MISSING
+
+    building.build_index(table)
+    assert building.index_state(table) is State.THERE
+    again = [oid_of(index_name(leaf)) for leaf in table.leaves]
+    assert (again[0], again[2]) == (built[0], built[2])
+
+    assert building.rebuild_index(table)
+    assert not {oid_of(index_name(leaf)) for leaf in table.leaves} & set(again)
+    building.drop_index(table)
+    assert building.index_state(table) is State.MISSING
+
+
+def test_an_index_is_the_same_whoever_makes_it(other_model: str) -> None:
+    """A trigger makes the index of a new set, in the database's own words."""
+    with connection.cursor() as cursor:
+        asked = "SELECT indexdef FROM pg_indexes WHERE indexname = %s"
+        cursor.execute("SELECT make_vector_set(%s, 768)", [other_model])
+        [number] = cursor.fetchone()
+        name = f"search_imagevector_s{number}_hnsw"
+        cursor.execute(asked, [name])
+        by_trigger = cursor.fetchone()
+        cursor.execute(f"DROP INDEX {name}")
+        cursor.execute(indexing.create_sql(f"search_imagevector_s{number}", 768, name))
+        cursor.execute(asked, [name])
+        assert cursor.fetchone() == by_trigger

@@ -11,10 +11,9 @@ from search.embedding import active_model, text_model
 from search.evaluation.index_health import index_health
 from search.models import Calibration, Image
 from search.querying import SearchQuery, find, planning
-from tests.base import an_image, many_images
+from tests.base import active_set, an_image, many_images, the_index
 
 pytestmark = pytest.mark.django_db(transaction=True)
-INDEX = "image_embedding_hnsw"
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +48,11 @@ def measured(pictures: int) -> None:
 def sql(statement: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement)
+
+
+def make_index(name: str, options: str = "") -> None:
+    indexed = "(embedding::halfvec(512)) halfvec_cosine_ops"
+    sql(f"CREATE INDEX {name} ON {active_set().table} USING hnsw ({indexed}) {options}")
 
 
 @pytest.fixture
@@ -89,7 +93,7 @@ def test_recall_and_rows_hold_after_a_third_was_deleted() -> None:
 def test_a_missing_index_is_told_of_and_made() -> None:
     many_images(50)
     measured(50)
-    sql(f"DROP INDEX {INDEX}")
+    sql(f"DROP INDEX {the_index()}")
 
     status, told = run("--vacuum")
     assert status == 1
@@ -104,8 +108,8 @@ def test_a_missing_index_is_told_of_and_made() -> None:
 def test_an_index_with_other_parameters_is_told_of_and_built_anew() -> None:
     many_images(50)
     measured(50)
-    sql(f"DROP INDEX {INDEX}")
-    sql(f"CREATE INDEX {INDEX} ON search_image USING hnsw (embedding halfvec_cosine_ops) WITH (m = 8)")
+    sql(f"DROP INDEX {the_index()}")
+    make_index(the_index(), "WITH (m = 8)")
 
     status, told = run("--vacuum")
     assert status == 1
@@ -118,8 +122,8 @@ def test_an_index_with_other_parameters_is_told_of_and_built_anew() -> None:
 def test_a_half_built_index_and_what_an_interrupted_rebuild_left_are_replaced() -> None:
     many_images(50)
     measured(50)
-    sql(f"CREATE INDEX {INDEX}_ccnew ON search_image USING hnsw (embedding halfvec_cosine_ops)")
-    for name in (INDEX, f"{INDEX}_ccnew"):
+    make_index(f"{the_index()}_ccnew")
+    for name in (the_index(), f"{the_index()}_ccnew"):
         sql(f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{name}'::regclass")
 
     status, told = run("--vacuum")
@@ -127,22 +131,22 @@ def test_a_half_built_index_and_what_an_interrupted_rebuild_left_are_replaced() 
     assert "half built" in told
 
     assert run("--rebuild")[0] == 0
-    assert [index for index in indexes() if index.startswith(INDEX)] == [INDEX]
+    assert [index for index in indexes() if index.startswith(the_index())] == [the_index()]
 
 
 @pytest.mark.usefixtures("_index_comes_back")
 def test_what_an_interrupted_rebuild_left_beside_a_whole_index_is_told_and_removed() -> None:
     many_images(50)
     measured(50)
-    sql(f"CREATE INDEX {INDEX}_ccnew ON search_image USING hnsw (embedding halfvec_cosine_ops)")
-    sql(f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{INDEX}_ccnew'::regclass")
+    make_index(f"{the_index()}_ccnew")
+    sql(f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{the_index()}_ccnew'::regclass")
 
     status, told = run("--vacuum")
     assert status == 1
     assert "A rebuild was interrupted: what it left of an index slows every new row down." in told
 
     assert run("--rebuild")[0] == 0
-    assert [index for index in indexes() if index.startswith(INDEX)] == [INDEX]
+    assert [index for index in indexes() if index.startswith(the_index())] == [the_index()]
 
 
 def test_a_walk_that_gives_up_is_no_reason_to_build_the_index_anew(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,11 +165,11 @@ def test_a_walk_that_gives_up_is_no_reason_to_build_the_index_anew(monkeypatch: 
 def test_while_a_load_goes_on_without_the_index_nobody_is_told_to_build_it() -> None:
     many_images(50)
     measured(50)
-    sql(f"DROP INDEX {INDEX}")
+    sql(f"DROP INDEX {the_index()}")
     load = connections.create_connection("default")
     try:
         with load.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [INDEX])
+            cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [the_index()])
         status, told = run("--vacuum")
     finally:
         load.close()
@@ -176,7 +180,7 @@ def test_while_a_load_goes_on_without_the_index_nobody_is_told_to_build_it() -> 
 
 def indexes() -> list[str]:
     with connection.cursor() as cursor:
-        return list(connection.introspection.get_constraints(cursor, Image._meta.db_table))
+        return list(connection.introspection.get_constraints(cursor, active_set().table))
 
 
 def test_many_dead_rows_are_told_of_and_removed() -> None:

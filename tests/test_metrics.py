@@ -23,7 +23,7 @@ from search.ingestion.items import Item
 from search.models import Image, IngestRun, OwedDeletion
 from search.monitoring import figures
 from search.monitoring.requests import Requests
-from tests.base import an_image, pending_image, picture_bytes, picture_file
+from tests.base import an_image, pending_image, picture_bytes, picture_file, the_index
 
 pytestmark = pytest.mark.django_db
 
@@ -235,7 +235,7 @@ def test_the_collection_is_told_as_the_database_knows_it():
 
 def test_an_index_that_is_missing_is_told():
     with connection.cursor() as cursor:
-        cursor.execute("DROP INDEX image_embedding_hnsw")
+        cursor.execute(f"DROP INDEX {the_index()}")
     assert value(scrape(), "imagesearch_index_present") == 0
 
 

@@ -17,9 +17,11 @@ from search.embedding import (
     active_model,
     encoding,
     forget_models,
+    hub,
     load_before_forking,
-    loading,
+    meanwhile,
     models_at_hand,
+    once,
     text_encoder,
 )
 from search.embedding import hardware as own_hardware
@@ -126,7 +128,7 @@ def test_a_folder_that_is_whole_again_is_used_and_its_rows_are_found(
         assert client.get("/search", {"q": "red star"}).status_code == 503
         assert active_model() != right
         shutil.copytree(demo.IMAGE_MODEL, folder, copy_function=shutil.copyfile, dirs_exist_ok=True)
-        monkeypatch.setattr(loading, "RETRY_AFTER", 0)
+        monkeypatch.setattr(once, "RETRY_AFTER", 0)
 
         answer = client.get("/search", {"q": "red star"})
 
@@ -138,7 +140,7 @@ def test_a_folder_that_is_whole_again_is_used_and_its_rows_are_found(
 
 
 def test_a_name_that_no_hub_can_have_is_not_at_hand(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "hub_in_reach", lambda: False)
+    monkeypatch.setattr(hub, "hub_in_reach", lambda: False)
     settings.EMBEDDING_IMAGE_MODEL = "/no/such/folder"
     assert not models_at_hand()
 
@@ -178,9 +180,9 @@ def test_it_is_told_why_models_are_not_compiled(
 ) -> None:
     monkeypatch.undo()  # of what keeps other tests from compiling
     settings.MODELS_DIR, settings.COMPILE_MODELS = tmp_path / "models", True
-    monkeypatch.setattr(loading, "_compiler", None)
+    monkeypatch.setattr(meanwhile, "_compiler", None)
     monkeypatch.setattr(
-        loading.subprocess, "Popen", ended(1, "CommandError: [Errno 13]\nPermission denied: '/app/var'\n")
+        meanwhile.subprocess, "Popen", ended(1, "CommandError: [Errno 13]\nPermission denied: '/app/var'\n")
     )
     forget_models()
     try:
@@ -196,5 +198,5 @@ def test_it_is_told_why_models_are_not_compiled(
         settings.COMPILE_MODELS = False
         assert encoding()["pictures"].endswith("COMPILE_MODELS is off")
     finally:
-        loading._compiling_failures.clear()
+        meanwhile._failures.clear()
         forget_models()

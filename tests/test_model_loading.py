@@ -24,9 +24,11 @@ from search.embedding import (
     active_model,
     download_models,
     forget_models,
+    hub,
     is_demo_model,
     loading,
     models_at_hand,
+    once,
     picture_encoder,
     status,
     text_encoder,
@@ -62,7 +64,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(loading, "time", clock)
+    monkeypatch.setattr(once, "time", clock)
     return clock
 
 
@@ -259,7 +261,7 @@ def test_a_failure_is_remembered_and_tried_again_after_a_while(
     loads: list[str],
 ) -> None:
     settings.COMPILE_MODELS = False
-    for later in (0, 1, loading.RETRY_AFTER - 2):
+    for later in (0, 1, once.RETRY_AFTER - 2):
         clock.now += later
         with pytest.raises(ModelUnavailable):
             text_encoder()
@@ -332,7 +334,7 @@ def test_a_hub_out_of_reach_is_told_within_seconds(tmp_path: Path) -> None:
     for words, errors in told:
         seconds, _, message = words.partition(" ")
         assert seconds, errors
-        assert float(seconds) < loading.HUB_PATIENCE + 2
+        assert float(seconds) < hub.HUB_PATIENCE + 2
         assert "nobody/no-such-model" in message
         assert "download_models" in message
 
@@ -350,7 +352,7 @@ def test_models_are_at_hand_when_they_are_folders_or_the_hub_answers(
         assert not models_at_hand()
 
         monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{port}")
-        monkeypatch.setattr(loading, "HUB_PATIENCE", 0.05)
+        monkeypatch.setattr(hub, "HUB_PATIENCE", 0.05)
         assert not models_at_hand()
 
 
@@ -363,7 +365,7 @@ def test_a_hub_that_is_switched_off_is_not_asked(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr("urllib.request.urlopen", asked)
 
-    assert not loading.hub_in_reach()
+    assert not hub.hub_in_reach()
 
 
 # Precision

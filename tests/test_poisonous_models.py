@@ -27,6 +27,9 @@ from search.embedding import (
     text_encoder,
     waiting,
 )
+from search.embedding import once as once_module
+from search.embedding.compiling import PICTURES, WORDS
+from search.embedding.errors import Loading
 from search.ingestion import Details, add_picture, ingest
 from search.ingestion.items import Item
 from search.models import Image, OwedDeletion, QueryPicture
@@ -71,6 +74,7 @@ class Poisoned:
         self.work = work
 
     backend = "openvino int8 with bfloat16"
+    dimensions = 512
 
     window = None
 
@@ -86,8 +90,8 @@ def poison() -> Iterator[Callable[[Callable[[int], Any]], None]]:
     """Put poison into both models."""
 
     def put(work: Callable[[int], Any]) -> None:
-        loading._pictures.set(Poisoned(work))
-        loading._texts.set(Poisoned(work))
+        loading.once_of(PICTURES).set(Poisoned(work))
+        loading.once_of(WORDS).set(Poisoned(work))
 
     yield put
     forget_models()
@@ -256,10 +260,10 @@ def test_a_model_that_hangs_while_it_is_loaded_holds_up_nobody_for_long(
 ) -> None:
     end = threading.Event()
     monkeypatch.setattr(waiting, "PATIENCE", 0.1)
-    once: loading._Once[Any] = loading._Once(lambda: end.wait(30))
+    once: once_module.Once[Any] = once_module.Once(lambda: end.wait(30))
 
     start = time.monotonic()
-    with pytest.raises(loading.Loading):
+    with pytest.raises(Loading):
         once.get()
 
     assert time.monotonic() - start < 2
@@ -284,7 +288,7 @@ def test_ingestion_goes_on_with_the_others_and_says_which_failed(poison: Any) ->
                 vectors[number] = np.nan
         return vectors
 
-    loading._pictures.loaded.encoder.encode_pictures = encode  # type: ignore[union-attr]
+    loading.once_of(PICTURES).loaded.encoder.encode_pictures = encode  # type: ignore[union-attr]
     colours = ("red", "blue", "green", "yellow")
 
     report = ingest(Item(colour, lambda colour=colour: picture_bytes(colour, size=(300, 200))) for colour in colours)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from search.indexing.sets import current_set
+from search.indexing.sets import current_set, drop_left_tables, drop_set, left_tables, make_set
 from search.models import Image, ImageVector, VectorSet
 from search.vectors import Vector
 
@@ -104,3 +104,18 @@ def test_a_set_divided_into_partitions_takes_each_vector_once() -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM {table.leaves[3]}")
         assert 0 < cursor.fetchone()[0] < 20
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_set_that_is_dropped_leaves_nothing_and_one_half_dropped_can_be_finished() -> None:
+    table, kept = make_set("gone", 64, 2), make_set("kept", 64)
+    Image.objects.bulk_create([an_image(1, "gone", 64), an_image(2, "kept", 64)])
+    drop_set(table)
+    assert current_set("gone") is None
+    assert (rows("gone"), rows("kept")) == ([], [2])
+    assert left_tables() == []
+    VectorSet.objects.filter(pk=kept.id).delete()  # and killed
+    assert left_tables() == [kept.table]
+    drop_left_tables()
+    assert left_tables() == []
+    assert not ImageVector.objects.exists()

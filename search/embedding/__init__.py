@@ -2,23 +2,37 @@
 
 import sys
 
-from search.embedding.compiling import compile_pictures, compile_texts
+from search.embedding.compiling import compile_pictures, compile_texts, forget_compiled
 from search.embedding.errors import Busy, Loading, ModelUnavailable
-from search.embedding.identity import active_model, active_pair, identity_of, is_demo_model, text_model, text_models
+from search.embedding.fitting import misfits, require_fit, require_stored
+from search.embedding.following import follow_switches
+from search.embedding.hub import models_at_hand
+from search.embedding.identity import (
+    Pair,
+    active_model,
+    active_pair,
+    identity_of,
+    is_demo_model,
+    text_model,
+    text_models,
+)
 from search.embedding.loading import (
-    Status,
+    Encoders,
+    active_encoders,
     backends,
     download_models,
+    encoders_of,
+    forget,
     forget_models,
     load_before_forking,
-    models_at_hand,
     picture_encoder,
     start_serving,
     status,
-    stop_compiling,
     text_encoder,
     warm_up,
 )
+from search.embedding.meanwhile import stop_compiling
+from search.embedding.once import Status
 from search.embedding.protocol import Picture, PictureEncoder, TextEncoder
 from search.embedding.reporting import encoding
 from search.embedding.texts import MAX_TEXT_LENGTH, is_remembered, text_vector
@@ -30,26 +44,36 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 __all__ = [
     "MAX_TEXT_LENGTH",
     "Busy",
+    "Encoders",
     "Loading",
     "ModelUnavailable",
+    "Pair",
     "Picture",
     "PictureEncoder",
     "Status",
     "TextEncoder",
+    "active_encoders",
     "active_model",
     "active_pair",
     "backends",
     "compile_pictures",
     "compile_texts",
     "download_models",
+    "encoders_of",
     "encoding",
+    "follow_switches",
+    "forget",
+    "forget_compiled",
     "forget_models",
     "identity_of",
     "is_demo_model",
     "is_remembered",
     "load_before_forking",
+    "misfits",
     "models_at_hand",
     "picture_encoder",
+    "require_fit",
+    "require_stored",
     "start_serving",
     "status",
     "stop_compiling",

@@ -11,8 +11,9 @@ import openvino as ov
 import torch
 
 from search.embedding import hardware
+from search.embedding.about import About
 from search.embedding.agreement import agreement
-from search.embedding.compiled import BATCH, WAYS, About, CompiledPictures, CompiledTexts, save
+from search.embedding.compiled import BATCH, WAYS, CompiledPictures, CompiledTexts, save
 from search.embedding.encoders import SentencePictures, SentenceTexts, torch_ways
 from search.embedding.exporting import exported_pictures, exported_texts
 from search.embedding.forwards import UnknownModel
@@ -109,24 +110,24 @@ class _Contest:
         return run
 
 
-def chosen_pictures(draft: Path) -> Verdict:
+def chosen_pictures(draft: Path, name: str = "") -> Verdict:
     """Leave the fastest compiled model in `draft`, unless torch is faster."""
-    exact = torch_pictures()
+    exact = torch_pictures(name)
     contest = _Contest(exact, sample_pictures(), "picture", count=BATCH, at_once=BATCH, threads=hardware.threads())
     try:
         model, window = exported_pictures(exact.model)
     except UnknownModel as reason:
         return contest.verdict({}, str(reason))
     contest.samples = [window.cut(picture) for picture in contest.samples]
-    opened = {name: CompiledPictures(folder) for name, folder in _saved(model, window, draft)}
+    opened = {name: CompiledPictures(folder) for name, folder in _saved(model, window, exact.dimensions, draft)}
     verdict = contest.verdict({name: encoder.encode_pictures for name, encoder in opened.items()})
     _keep(verdict, opened, draft)
     return verdict
 
 
-def chosen_texts(draft: Path) -> Verdict:
+def chosen_texts(draft: Path, name: str = "") -> Verdict:
     """Leave the fastest compiled model in `draft`, unless torch is faster."""
-    exact = torch_texts()
+    exact = torch_texts(name)
     exact.model.to("cpu")  # web workers that share one compiled model are better than a GPU's memory for each
     contest = _Contest(exact, sample_texts(), "query", count=QUERIES, at_once=1, threads=1)
     try:
@@ -134,7 +135,7 @@ def chosen_texts(draft: Path) -> Verdict:
     except UnknownModel as reason:
         return contest.verdict({}, str(reason))
     opened = {}
-    for name, folder in _saved(model, None, draft):
+    for name, folder in _saved(model, None, exact.dimensions, draft):
         tokenizer.save(str(folder / "tokenizer.json"))
         opened[name] = CompiledTexts(folder, threads=1)
     verdict = contest.verdict({name: encoder.encode_texts for name, encoder in opened.items()})
@@ -142,7 +143,7 @@ def chosen_texts(draft: Path) -> Verdict:
     return verdict
 
 
-def _saved(model: ov.Model, window: Window | None, draft: Path) -> Iterator[tuple[str, Path]]:
+def _saved(model: ov.Model, window: Window | None, dimensions: int, draft: Path) -> Iterator[tuple[str, Path]]:
     """Save `model` in each way that is possible here, in a folder of its own; yield names and folders."""
     for name in WAYS:
         if name not in _possible():
@@ -150,7 +151,7 @@ def _saved(model: ov.Model, window: Window | None, draft: Path) -> Iterator[tupl
         folder = draft / name.replace(" ", "-")
         folder.mkdir()
         save(model, name, folder)
-        About(name, window).write(folder)
+        About(name, dimensions, window).write(folder)
         yield name, folder
 
 

@@ -5,10 +5,9 @@ Processes map the weights from the file; those forked from one that has the mode
 own cache of models is not used: it goes on serving old weights when `model.bin` alone has changed.
 """
 
-import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,11 +21,11 @@ from openvino.properties import hint
 from tokenizers import Tokenizer
 
 from search.embedding import hardware
-from search.embedding.pixels import Window, stacked
+from search.embedding.about import About
+from search.embedding.pixels import stacked
 from search.embedding.protocol import Picture
 from search.embedding.quantising import GROUP, quantise
 from search.embedding.waiting import Turn
-from search.models.image import DIMENSIONS
 from search.vectors import Vectors, WrongVectors, unit_vectors
 
 BATCH = 16
@@ -63,22 +62,6 @@ def save(model: ov.Model, precision: str, folder: Path) -> None:
     ov.save_model(model, folder / "model.xml", compress_to_fp16=weights == _FLOAT16)
 
 
-@dataclass(frozen=True)
-class About:
-    """What a compiled model is: its precision, and how a picture is cut for it; None for words."""
-
-    precision: str
-    window: Window | None
-
-    def write(self, folder: Path) -> None:
-        (folder / "about.json").write_text(json.dumps(asdict(self), indent=2) + "\n", "utf-8")
-
-    @classmethod
-    def read(cls, folder: Path) -> "About":
-        about = json.loads((folder / "about.json").read_text("utf-8"))
-        return cls(about["precision"], Window(**about["window"]) if about["window"] else None)
-
-
 class _Compiled:
     """One compiled model. One thread at a time makes use of it: two at once on the same cores would be no faster."""
 
@@ -93,6 +76,10 @@ class _Compiled:
     def backend(self) -> str:
         return f"openvino {self.about.precision}"
 
+    @property
+    def dimensions(self) -> int:
+        return self.about.dimensions
+
     def _computed(self, inputs: dict[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
         with self._turn.taken():
             # A process that was forked makes a request of its own.
@@ -102,7 +89,7 @@ class _Compiled:
             return result
 
     def _tried(self) -> Vectors:
-        """Return the vector of an input that is always the same, shape (1, 512)."""
+        """Return the vector of an input that is always the same, shape (1, dimensions)."""
         raise NotImplementedError
 
     def write_trial(self, folder: Path) -> None:
@@ -130,12 +117,12 @@ class CompiledPictures(_Compiled):
         return self.about.window.sizes
 
     def encode_pictures(self, pictures: Sequence[Picture]) -> Vectors:
-        batches = [np.zeros((0, DIMENSIONS), dtype=np.float32)]
+        batches = [np.zeros((0, self.dimensions), dtype=np.float32)]
         assert self.about.window
         for start in range(0, len(pictures), BATCH):
             pixels = stacked([self.about.window.cut(picture) for picture in pictures[start : start + BATCH]])
             batches.append(self._computed({"pixels": pixels}))
-        return unit_vectors(np.concatenate(batches), count=len(pictures), dimensions=DIMENSIONS)
+        return unit_vectors(np.concatenate(batches), count=len(pictures), dimensions=self.dimensions)
 
 
 class CompiledTexts(_Compiled):
@@ -150,8 +137,8 @@ class CompiledTexts(_Compiled):
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         # One by one: padded to the longest, all would take as long as that one.
-        rows = [np.zeros((0, DIMENSIONS), dtype=np.float32), *(self._encoded(text) for text in texts)]
-        return unit_vectors(np.concatenate(rows), count=len(texts), dimensions=DIMENSIONS)
+        rows = [np.zeros((0, self.dimensions), dtype=np.float32), *(self._encoded(text) for text in texts)]
+        return unit_vectors(np.concatenate(rows), count=len(texts), dimensions=self.dimensions)
 
     def _encoded(self, text: str) -> npt.NDArray[np.float32]:
         tokens = self._tokenizer.encode(text)

@@ -11,7 +11,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
@@ -19,37 +19,51 @@ from typing import TypeVar
 from django.conf import settings
 
 from search.embedding import hardware
-from search.embedding.identity import fingerprint_of
+from search.embedding.about import About
+from search.embedding.identity import active_pair, fingerprint_of
 from search.embedding.protocol import PictureEncoder, TextEncoder
 from search.embedding.verdicts import Verdict
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 """Goes up whenever the way in which models are compiled changes: older ones are made anew."""
 PICTURES, WORDS = "pictures", "words"
+MOST_MODELS = 3
+"""Of each kind: the active one, one that is to follow it, and one that it followed."""
 _LIBRARIES = ("openvino", "torch", "transformers", "sentence-transformers", "tokenizers")
 
 _Encoder = TypeVar("_Encoder", PictureEncoder, TextEncoder)
 
 
-def compiled_pictures() -> PictureEncoder | None:
-    """Return the compiled encoder of pictures; None where there is none yet, or where torch is used."""
+def compiled_pictures(name: str = "") -> PictureEncoder | None:
+    """Return the compiled encoder of pictures; None where there is none yet, or where torch is used.
+
+    `name`, here as below: a model other than the active one.
+    """
     from search.embedding.compiled import CompiledPictures  # noqa: PLC0415 - imports OpenVINO
 
-    return _opened(folder_of(PICTURES), CompiledPictures)
+    return _opened(folder_of(PICTURES, name), CompiledPictures)
 
 
-def compiled_texts() -> TextEncoder | None:
+def compiled_texts(name: str = "") -> TextEncoder | None:
     """Return the compiled encoder of words; None where there is none yet, or where torch is used."""
     from search.embedding.compiled import CompiledTexts  # noqa: PLC0415 - imports OpenVINO
 
-    return _opened(folder_of(WORDS), CompiledTexts)
+    return _opened(folder_of(WORDS, name), CompiledTexts)
 
 
-def verdict_on(kind: str) -> Verdict | None:
+def verdict_on(kind: str, name: str = "") -> Verdict | None:
     """Return what was decided of the model for PICTURES or WORDS; None where nothing is yet."""
-    return Verdict.read(folder_of(kind))
+    return Verdict.read(folder_of(kind, name))
+
+
+def compiled_dimensions(kind: str, name: str = "") -> int:
+    """Return how many numbers the vectors have of a compiled model; 0 where there is none."""
+    try:
+        return About.read(folder_of(kind, name)).dimensions
+    except (OSError, ValueError, TypeError, KeyError):
+        return 0
 
 
 def is_decided() -> bool:
@@ -69,26 +83,26 @@ def is_under_way() -> bool:
     return False
 
 
-def compile_pictures() -> Verdict:
+def compile_pictures(name: str = "") -> Verdict:
     """Compile the model of pictures, unless that was done. Raises ModelUnavailable, and OSError for a full disk."""
 
     def make(draft: Path) -> Verdict:
         from search.embedding.choosing import chosen_pictures  # noqa: PLC0415 - imports torch
 
-        return chosen_pictures(draft)
+        return chosen_pictures(draft, name)
 
-    return _decided(folder_of(PICTURES), make)
+    return _decided(folder_of(PICTURES, name), make)
 
 
-def compile_texts() -> Verdict:
+def compile_texts(name: str = "") -> Verdict:
     """Compile the model of words, unless that was done. Raises ModelUnavailable, and OSError for a full disk."""
 
     def make(draft: Path) -> Verdict:
         from search.embedding.choosing import chosen_texts  # noqa: PLC0415 - imports torch
 
-        return chosen_texts(draft)
+        return chosen_texts(draft, name)
 
-    return _decided(folder_of(WORDS), make)
+    return _decided(folder_of(WORDS, name), make)
 
 
 def _decided(folder: Path, make: Callable[[Path], Verdict]) -> Verdict:
@@ -112,11 +126,31 @@ def _decided(folder: Path, make: Callable[[Path], Verdict]) -> Verdict:
 
 
 def _forget_others(folder: Path) -> None:
-    """Remove what this kind of machine compiled before, for another model or library, and what older versions left."""
-    kind = folder.name.partition("-")[0]
+    """Remove what this kind of machine compiled of the same model with other libraries, what older versions left, and
+    of other models all but those that were used last."""
+    kind, model, _ = folder.name.split("-")
+    others = []
     for other in (*folder.parent.glob(f"{kind}-*"), *folder.parent.parent.glob(f"{kind}-*")):
-        if other != folder:
+        parts = other.name.split("-")
+        if other.parent == folder.parent and len(parts) == 3 and parts[1] != model:
+            others.append(other)
+        elif other != folder:
             _remove(other)
+    for other in sorted(others, key=_last_used, reverse=True)[MOST_MODELS - 1 :]:
+        _remove(other)
+
+
+def _last_used(folder: Path) -> float:
+    with suppress(OSError):
+        return (folder / "verdict.json").stat().st_mtime
+    return 0.0
+
+
+def forget_compiled(name: str) -> None:
+    """Remove what this kind of machine compiled of the model `name`. Processes that have it open go on using it."""
+    for kind in (PICTURES, WORDS):
+        for folder in _folder_of_machine().glob(f"{kind}-{_short(fingerprint_of(name))}-*"):
+            _remove(folder)
 
 
 def _remove(path: Path) -> None:
@@ -141,6 +175,8 @@ def _opened(folder: Path, load: Callable[[Path], _Encoder]) -> _Encoder | None:
     try:
         encoder = load(folder)
         encoder.read_trial(folder)  # type: ignore[attr-defined]
+        with suppress(OSError):  # of a folder that is only to be read
+            (folder / "verdict.json").touch()
     except Exception as error:  # whatever a damaged file makes OpenVINO raise
         logger.warning("The compiled model %s can't be used and is made anew: %s", folder, error)
         shutil.rmtree(folder, ignore_errors=True)
@@ -148,11 +184,11 @@ def _opened(folder: Path, load: Callable[[Path], _Encoder]) -> _Encoder | None:
     return encoder
 
 
-def folder_of(kind: str) -> Path:
+def folder_of(kind: str, name: str = "") -> Path:
     """Return where the model for PICTURES or WORDS is kept, compiled by these libraries for this kind of machine."""
-    name = settings.EMBEDDING_IMAGE_MODEL if kind == PICTURES else settings.EMBEDDING_TEXT_MODEL
-    made_of = [FORMAT, fingerprint_of(name), *(version(library) for library in _LIBRARIES)]
-    return _folder_of_machine() / f"{kind}-{_short(made_of)}"
+    name = name or (active_pair().image if kind == PICTURES else active_pair().text)
+    made_by = [FORMAT, *(version(library) for library in _LIBRARIES)]
+    return _folder_of_machine() / f"{kind}-{_short(fingerprint_of(name))}-{_short(made_by)}"
 
 
 def _folder_of_machine() -> Path:

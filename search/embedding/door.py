@@ -19,7 +19,6 @@ import numpy.typing as npt
 from search.embedding.errors import Busy, EncodingFailed, ModelUnavailable
 from search.embedding.protocol import Picture, PictureEncoder, TextEncoder
 from search.embedding.waiting import is_bounded
-from search.models.image import DIMENSIONS
 from search.vectors import Vectors, WrongVectors, unit_vectors
 
 logger = logging.getLogger(__name__)
@@ -76,10 +75,22 @@ class Door(Generic[Encoder]):
         self._under_way: _UnderWay | None = None
         self._thread: threading.Thread | None = None
         self._process = 0
+        self._is_closed = False
 
     @property
     def backend(self) -> str:
         return self.encoder.backend
+
+    @property
+    def dimensions(self) -> int:
+        return self.encoder.dimensions
+
+    def close(self) -> None:
+        """End the thread as soon as nobody waits for an encoding: nothing holds on to the model then. Whoever has
+        this door still may use it."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
 
     @property
     def stuck_for(self) -> float:
@@ -95,7 +106,7 @@ class Door(Generic[Encoder]):
         self._wait_for(job, WAIT if is_bounded() else COMMANDS_WAIT)
         error = job.error
         if error is None:
-            return unit_vectors(job.outcome, count=count, dimensions=DIMENSIONS)
+            return unit_vectors(job.outcome, count=count, dimensions=self.encoder.dimensions)
         if isinstance(error, (WrongVectors, ModelUnavailable)):
             raise error
         if isinstance(error, MemoryError) or "memory" in str(error).lower():
@@ -136,7 +147,7 @@ class Door(Generic[Encoder]):
         while True:
             with self._changed:
                 while not self._jobs:
-                    if not self._changed.wait(_IDLE) and not self._jobs:
+                    if self._is_closed or (not self._changed.wait(_IDLE) and not self._jobs):
                         self._thread = None
                         return
                 job = self._jobs.popleft()

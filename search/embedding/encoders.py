@@ -22,7 +22,6 @@ from search.embedding.protocol import Picture
 from search.embedding.samples import drawing, sample_texts
 from search.embedding.timing import least_seconds
 from search.embedding.waiting import Turn
-from search.models.image import DIMENSIONS
 from search.vectors import Vectors, WrongVectors, unit_vectors
 
 logger = logging.getLogger(__name__)
@@ -72,6 +71,8 @@ class _Encoder:
         self.model = model.eval()
         self._turn = Turn()
         self.half = False
+        self.dimensions = 0
+        """As the model shows them when it is tried, in the constructors below."""
 
     @property
     def backend(self) -> str:
@@ -87,10 +88,10 @@ class _Encoder:
 
     def _by_the_library(self, inputs: Sequence[Any], *, half: bool) -> Vectors:
         if not inputs:
-            return np.zeros((0, DIMENSIONS), dtype=np.float32)
+            return np.zeros((0, self.dimensions), dtype=np.float32)
         with self._turn.taken(), self._precision(half=half):
             raw = self.model.encode(list(inputs), batch_size=BATCH, convert_to_numpy=True, show_progress_bar=False)
-        return unit_vectors(raw, count=len(inputs), dimensions=DIMENSIONS)
+        return unit_vectors(raw, count=len(inputs), dimensions=self.dimensions or None)
 
     def _precision(self, *, half: bool) -> contextlib.AbstractContextManager[Any]:
         if not half:
@@ -145,6 +146,7 @@ class SentencePictures(_Encoder):
         super().__init__(model)
         samples = [drawing(seed) for seed in range(_DRAWINGS)]
         exact = self.exactly(samples)
+        self.dimensions = exact.shape[1]
         self._direct: tuple[Seeing, Window] | None = None
         try:
             self._direct = seeing(self.model)
@@ -173,7 +175,7 @@ class SentencePictures(_Encoder):
                 pixels = stacked([window.cut(picture) for picture in inputs[start : start + BATCH]])
                 batches.append(module(self._on_the_device(pixels)).float())
             raw = torch.cat(batches).cpu().numpy()
-        return unit_vectors(raw, count=len(inputs), dimensions=DIMENSIONS)
+        return unit_vectors(raw, count=len(inputs), dimensions=self.dimensions or None)
 
     def _on_the_device(self, pixels: npt.NDArray[np.uint8]) -> torch.Tensor:
         tensor = torch.from_numpy(pixels)
@@ -188,7 +190,7 @@ class SentenceTexts(_Encoder):
     def __init__(self, model: SentenceTransformer) -> None:
         """Try the model. Raises WrongVectors, and whatever a model that can't read raises."""
         super().__init__(model)
-        self.exactly(["a word"])
+        self.dimensions = self.exactly(["a word"]).shape[1]
         # A query takes 20 ms instead of 35 on two cores that multiply bfloat16.
         if _has_bfloat16(self.model.device.type):
             samples = sample_texts(_TEXTS)

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from search.embedding import hardware, loading
+from search.embedding import hardware, loading, meanwhile
 from search.embedding.compiling import PICTURES, WORDS, is_under_way, verdict_on
 
 
@@ -31,4 +31,4 @@ def _why_not() -> str:
         return "COMPILE_MODELS is off"
     if is_under_way():
         return "it is being done"
-    return loading.compiling_failure() or "it is done at the first use, or by `manage.py compile_models`"
+    return meanwhile.compiling_failure() or "it is done at the first use, or by `manage.py compile_models`"

@@ -3,11 +3,11 @@
 import hashlib
 
 import numpy as np
-from django.conf import settings
 from django.core.cache import cache
 
 from search.embedding.errors import ModelUnavailable
-from search.embedding.identity import active_model, text_model
+from search.embedding.fitting import require_fit
+from search.embedding.identity import active_model, active_pair, text_model
 from search.embedding.loading import text_encoder
 from search.monitoring import recording
 from search.texts import normalised_text
@@ -17,7 +17,7 @@ MAX_TEXT_LENGTH = 1000
 
 
 def text_vector(text: str) -> Vector:
-    """Return the unit vector of `text`, shape (512,). Paging through results costs no second encoding.
+    """Return the unit vector of `text`, shape (dimensions,). Paging through results costs no second encoding.
 
     Raises ModelUnavailable when the model for words can't be loaded, or knows nothing of these.
     """
@@ -26,12 +26,15 @@ def text_vector(text: str) -> Vector:
     remembered = cache.get(key)
     recording.looked_up("query vectors", found=remembered is not None)
     if remembered is not None:
+        require_fit()
         return np.frombuffer(remembered, dtype=np.float32)
     try:
+        encoder = text_encoder()
+        require_fit()
         with recording.encoding("words"):
-            vector: Vector = text_encoder().encode_texts([text])[0]
+            vector: Vector = encoder.encode_texts([text])[0]
     except WrongVectors as error:  # of a model that has no vector for words it has never met, say
-        raise ModelUnavailable(f"{settings.EMBEDDING_TEXT_MODEL} has no vector for these words. {error}") from error
+        raise ModelUnavailable(f"{active_pair().text} has no vector for these words. {error}") from error
     cache.set(key, vector.tobytes())
     return vector
 

@@ -14,9 +14,8 @@ from pgvector.django import CosineDistance
 from search.embedding import active_model, text_model, text_models
 from search.evaluation.bank import bank_vectors
 from search.evaluation.levels import SAME_PICTURE, different, measure, nearest_other
-from search.models import Calibration, Image
-from search.models.image import DIMENSIONS
 from search.indexing.chosen import one_choice
+from search.models import Calibration, Image
 from search.querying.planning import EXACT_BELOW, SCAN, Plan, plan_for, planned
 from search.querying.relevance import Levels, look_again, measurements
 from search.querysets import ImageQuerySet
@@ -83,6 +82,7 @@ def _calibrated() -> CalibrationReport:
             words_match=measured.words.match,
             pictures_match=measured.pictures.match,
             sample=Calibration.as_sample(measured.sample),
+            dimensions=measured.sample.shape[1],
         )
     )
     return CalibrationReport(model, size, measured.words, measured.pictures)
@@ -151,12 +151,12 @@ def _keep(calibration: Calibration) -> None:
 
 
 def _sample(model: str, count: int) -> Vectors:
-    """Return the vectors of `count` pictures chosen at random, or of all, shape (pictures, 512)."""
+    """Return the vectors of `count` pictures chosen at random, or of all, shape (pictures, dimensions)."""
     searchable = Image.objects.searchable(model)
     ids = list(searchable.order_by("?").values_list("pk", flat=True)[:count])
     vectors = dict(searchable.filter(pk__in=ids).values_list("pk", "embedding"))
     rows = [np.asarray(vectors[pk], dtype=np.float32) for pk in ids if pk in vectors]
-    return np.stack(rows) if rows else np.zeros((0, DIMENSIONS), dtype=np.float32)
+    return np.stack(rows) if rows else np.zeros((0, 1), dtype=np.float32)
 
 
 class _Whole:

@@ -10,7 +10,9 @@ from django.db import connection
 from search.embedding import ModelUnavailable, active_model
 from search.evaluation.bank import bank_vectors
 from search.evaluation.calibration import LEAST, is_due
-from search.ingestion.index_building import is_under_way, left_over, vector_index
+from search.indexing.building import is_under_way, left_over
+from search.indexing.hnsw import indexing
+from search.indexing.sets import VectorTable, current_set, index_name
 from search.models import Image
 from search.querying import PER_PAGE
 from search.querying.planning import SCAN, Plan, plan_for, planned
@@ -55,7 +57,8 @@ class IndexHealth:
 
     Of the pictures that are shown, `searchable` can be found, `pending` wait for their vector, and those of
     `other_models` have one that no search looks at. `needs_levels` where it is not known, or not any more, which
-    matches are strong; `has_words` unless the model for words was needed and could not be loaded. `left_over` counts
+    matches are strong; `has_words` unless the model for words was needed and could not be loaded; `has_set` as soon as
+    there was a vector of the active model, and with it an index. `left_over` counts
     what an interrupted rebuild left of indexes; `is_under_way` while somebody has left the index out, or builds it."""
 
     searchable: int
@@ -64,6 +67,7 @@ class IndexHealth:
     hidden: int
     needs_levels: bool
     has_words: bool
+    has_set: bool
     index: IndexState | None
     left_over: int
     is_under_way: bool
@@ -121,6 +125,8 @@ class IndexHealth:
         return found
 
     def _reasons_to_rebuild(self) -> list[str]:
+        if not self.has_set:
+            return []
         if self.index is None:
             return ["The index is missing: every search reads all vectors."]
         if not self.index.is_valid:
@@ -145,7 +151,8 @@ def index_health() -> IndexHealth:
     searchable = Image.objects.searchable(model).count()
     shown = Image.objects.shown()
     plan = plan_for(searchable, searchable) if searchable else SCAN
-    index = _index_state()
+    table = current_set(model)
+    index = _index_state(table) if table else None
     is_walked = index is not None and index.is_valid and not plan.is_exact
     words = _words() if is_walked else None
     with connection.cursor() as cursor:
@@ -163,9 +170,10 @@ def index_health() -> IndexHealth:
         hidden=Image.objects.filter(hidden=True).count(),
         needs_levels=searchable >= LEAST and is_due(),
         has_words=not is_walked or words is not None,
+        has_set=table is not None,
         index=index,
-        left_over=len(left_over()),
-        is_under_way=is_under_way(),
+        left_over=len(left_over(table)) if table else 0,
+        is_under_way=table is not None and is_under_way(table),
         pictures_recall=_recall(_pictures(), plan) if is_walked else None,
         words_recall=None if words is None else _recall(words, plan),
         table_size=table_size,
@@ -177,25 +185,23 @@ def index_health() -> IndexHealth:
     )
 
 
-def index_options() -> dict[str, int]:
-    """The parameters that this version builds the index with."""
-    index = vector_index()
-    return {"m": int(index.m or 0), "ef_construction": int(index.ef_construction or 0)}
-
-
-def _index_state() -> IndexState | None:
+def _index_state(table: VectorTable) -> IndexState | None:
+    """Return the state of the set's indexes together; None where one of them is missing."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT indisvalid, reloptions, pg_relation_size(indexrelid) FROM pg_index "
-            "JOIN pg_class ON oid = indexrelid WHERE indexrelid = to_regclass(%s)",
-            [vector_index().name],
+            "JOIN pg_class ON oid = indexrelid JOIN unnest(%s::text[]) AS name ON oid = to_regclass(name)",
+            [[index_name(leaf) for leaf in table.leaves]],
         )
-        row = cursor.fetchone()
-    if row is None:
+        rows = cursor.fetchall()
+    if len(rows) < len(table.leaves):
         return None
-    is_valid, options, size = row
-    built = {name: int(value) for name, value in (option.split("=") for option in options or ())}
-    return IndexState(is_valid, built, index_options(), size)
+    wanted = dict(indexing.options)
+    options = [
+        {name: int(value) for name, value in (option.split("=") for option in built or ())} for _, built, _ in rows
+    ]
+    built = next((one for one in options if one != wanted), options[0])
+    return IndexState(all(is_valid for is_valid, _, _ in rows), built, wanted, sum(size for _, _, size in rows))
 
 
 def _recall(queries: Vectors, plan: Plan) -> float | None:

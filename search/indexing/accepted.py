@@ -4,7 +4,7 @@ from search.indexing.chosen import chosen
 
 
 def accepted_names(model: str) -> tuple[str, ...]:
-    """Return the `embedding_model` of the images that have a vector of the whole picture in the current set of `model`.
+    """Return the `embedding_model` of images that have a vector of the whole picture in the current set of `model`.
 
     Right after a switch of models rows may name the old one still: their own vectors are copied in the background.
     """

@@ -209,7 +209,7 @@ class _Process:
             self.load(active.pair)
         except Exception as error:
             self._retry_at = time.monotonic() + RETRY
-            logger.error("The models that were chosen can't be used, the others go on: %s", error)  # noqa: TRY400
+            logger.error("The models that were chosen can't be used, the others go on: %s", error)
             return
         logger.info("Answering with %s and %s from now on.", *active.pair)
         if self.switch and self.switch.active == active:
@@ -231,7 +231,7 @@ def _read_alone() -> Switch | None:
 
 
 def look_before_forking() -> None:
-    """Look over a connection of its own, and not again until `follow_choice`: none may go along into other processes."""
+    """Look over a connection of its own, and not again until `follow_choice`: no other process may inherit one."""
     _process.look(_read_alone)
     _process.look_at = math.inf
 

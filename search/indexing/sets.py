@@ -3,6 +3,8 @@
 import time
 from dataclasses import dataclass
 
+from django.db import connection
+
 from search.models import VectorSet
 
 REMEMBERED = 5.0
@@ -41,9 +43,64 @@ def current_set(model: str) -> VectorTable | None:
         if row is None:
             _known.pop(model, None)
             return None
-        known = VectorTable(row.id, row.model, row.dimensions, row.partitions)
+        known = table_of(row)
         _known[model] = time.monotonic(), known
     return known
+
+
+def table_of(row: VectorSet) -> VectorTable:
+    return VectorTable(row.id, row.model, row.dimensions, row.partitions)
+
+
+def make_set(model: str, dimensions: int, partitions: int = 1, *, current: bool = True) -> VectorTable:
+    """Make a set with its table and indexes, all empty, and return it; of a current one, the one that is there."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT make_vector_set(%s, %s, %s, %s)", [model, dimensions, partitions, current])
+        (number,) = cursor.fetchone()
+    return table_of(VectorSet.objects.get(pk=number))
+
+
+def drop_set(table: VectorTable) -> None:
+    """Drop a set with all that is in it. Nobody who searches or writes other sets has to wait.
+
+    First the row, so that no trigger writes into it any more; then the table, once all who use it have ended. Outside
+    of a transaction. Whoever is killed in between leaves a table that `left_tables` tells.
+    """
+    VectorSet.objects.filter(pk=table.id).delete()
+    forget_sets()
+    _drop_table(table.table)
+
+
+def left_tables() -> list[str]:
+    """Return the tables of sets that are no more: somebody was killed while dropping them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relname ~ '^search_imagevector_s[0-9]+$'"
+            " AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'search_imagevector'::regclass)"
+            " AND substring(relname FROM '[0-9]+$')::int NOT IN (SELECT id FROM search_vectorset) ORDER BY relname"
+        )
+        return [name for (name,) in cursor.fetchall()]
+
+
+def drop_left_tables() -> None:
+    """Finish what `drop_set` could not."""
+    for name in left_tables():
+        _drop_table(name)
+
+
+def _drop_table(name: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT inhdetachpending FROM pg_inherits WHERE inhparent = 'search_imagevector'::regclass"
+            " AND inhrelid = to_regclass(%s)",
+            [name],
+        )
+        attached = cursor.fetchone()
+        if attached:
+            # What was interrupted half-way is not to be begun again, but ended.
+            how = "FINALIZE" if attached[0] else "CONCURRENTLY"
+            cursor.execute(f'ALTER TABLE search_imagevector DETACH PARTITION "{name}" {how}')
+        cursor.execute(f'DROP TABLE IF EXISTS "{name}"')
 
 
 def index_name(leaf: str) -> str:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from search import decoding, storage
 from search.decoding import Source, Window, size_of
-from search.embedding import Picture, active_model, picture_encoder
+from search.embedding import Picture, active_model, picture_encoder, require_fit
 from search.imaging import FORMATS
 from search.ingestion.deleting import deleted_before, objects_held, owe, remove_orphans
 from search.ingestion.items import Details
@@ -143,6 +143,7 @@ def add_picture(source: Source, details: Details, uploader: "User | None") -> Ad
     if not again and deleted_before([image_id]):
         raise DeletedPicture
     window = picture_encoder().window  # which is wanted first: a picture takes long to decode
+    require_fit()
     prepared = prepare(source, details, image_id=image_id, uploader=uploader, window=window)
     embed([prepared])  # before anything is stored: it may fail
     is_new = not Image.objects.filter(pk=image_id).exists()

@@ -13,7 +13,7 @@ from typing import Protocol
 from django.db import connection, transaction
 from pgvector import HalfVector
 
-from search.embedding import active_model
+from search.embedding import active_model, require_stored
 from search.models import Image
 from search.querysets import ImageQuerySet
 from search.vectors import Vector
@@ -98,7 +98,10 @@ def give_vectors(vectors: Mapping[uuid.UUID, Vector], backend: str) -> None:
     """Write vectors of the active model, made by `backend`, in one statement.
 
     A pending row begins to be found now, which the database notes (`search.models.arrivals`); it was added before.
+    Raises ModelUnavailable for vectors of other dimensions than those that are there.
     """
+    for dimensions in {len(vector) for vector in vectors.values()}:
+        require_stored(active_model(), dimensions)
     # In one order everywhere, since this may also run without a claim.
     ids = sorted(vectors)
     with connection.cursor() as cursor:

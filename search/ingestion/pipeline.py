@@ -18,9 +18,9 @@ from contextlib import ExitStack
 from django.db import Error
 
 from search.decoding import NoDecoder
-from search.embedding import ModelUnavailable, picture_encoder
+from search.embedding import ModelUnavailable, picture_encoder, require_fit
 from search.ingestion.deleting import deleted_before, hold_off, let_go, owe, remove_orphans, settle_what_was_held
-from search.ingestion.index_building import IndexDuringLoad
+from search.ingestion.index_during_load import IndexDuringLoad
 from search.ingestion.items import Item
 from search.ingestion.ledger import met_and_deleted, met_before, origin_of, record
 from search.ingestion.line import BATCH, Event, Line, ListEnds, Passage, State
@@ -213,6 +213,7 @@ class _Run:
                 self.line.keep(passage)
             if fresh and not self.enqueue:
                 picture_encoder()  # without a model nothing is stored
+                require_fit()
         for passage in fresh:
             self.line.add(passage)
 

@@ -11,7 +11,7 @@ from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 from psycopg import sql
 
-from search.embedding import active_model
+from search.embedding import active_model, require_stored
 from search.ingestion.ledger import record
 from search.models import Image, Origin, OwedDeletion, Tombstone
 
@@ -46,8 +46,11 @@ class Staging:
 
         Images with a vector also replace those of other models. Images without one leave what is there alone. What
         was deleted stays so, unless it is to be there `again`. Any number of processes may write the same ones at
-        once: all take their locks in the order of the ids.
+        once: all take their locks in the order of the ids. Raises ModelUnavailable for vectors of other dimensions
+        than those that are there.
         """
+        for dimensions in {len(image.embedding) for image in images if image.embedding is not None}:
+            require_stored(active_model(), dimensions)
         with transaction.atomic():
             new = self._insert(images)
             if again:

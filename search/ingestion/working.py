@@ -13,11 +13,11 @@ from django.db import InterfaceError, InternalError, OperationalError, connectio
 from imagesearch.machine import core_count
 from search import foreign, storage
 from search.decoding import NoDecoder
-from search.embedding import Picture, picture_encoder
+from search.embedding import Picture, picture_encoder, require_fit
 from search.imaging import UnreadableImage, memory_guarded
 from search.ingestion.adding import read_for_model
 from search.ingestion.claims import Owed, claim, give_vectors
-from search.ingestion.index_building import IndexDuringLoad
+from search.ingestion.index_during_load import IndexDuringLoad
 from search.ingestion.line import BATCH
 from search.ingestion.report import Progress, Report
 from search.ingestion.statistics import refresh_statistics
@@ -169,6 +169,7 @@ class Worker:
         """Take what nobody else has claimed; return whether that was anything."""
         self._progress(self.report)
         picture_encoder()  # not while rows are claimed: loading it takes long
+        require_fit()
         index.rows_wait(self._allowed)
         seen = self.report.seen
         broken = threading.Event()

@@ -6,8 +6,7 @@ import numpy as np
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from search.models.image import DIMENSIONS
-from search.vectors import Vectors
+from search.vectors import MOST_DIMENSIONS, Vectors
 
 
 class Calibration(models.Model):
@@ -21,6 +20,7 @@ class Calibration(models.Model):
     words_match = models.FloatField(_("match for words"))
     pictures_match = models.FloatField(_("match for pictures"))
     sample = models.BinaryField(_("sample"), help_text=_("Vectors of some of the pictures, one after the other."))
+    dimensions = models.PositiveSmallIntegerField(_("dimensions"), help_text=_("Of each of these vectors."))
 
     class Meta:
         verbose_name = _("calibration")
@@ -32,16 +32,19 @@ class Calibration(models.Model):
                 condition=models.Q(words_least__lte=models.F("words_match")),
                 name="calibration_levels_in_order",
             ),
+            models.CheckConstraint(
+                condition=models.Q(dimensions__range=(1, MOST_DIMENSIONS)), name="calibration_dimensions_in_range"
+            ),
         ]
 
     def __str__(self) -> str:
         return self.model
 
     def vectors(self) -> Vectors:
-        """Return the sample, float32, shape (count, 512)."""
-        return np.frombuffer(self.sample, dtype=np.float16).reshape(-1, DIMENSIONS).astype(np.float32)
+        """Return the sample, float32, shape (count, dimensions)."""
+        return np.frombuffer(self.sample, dtype=np.float16).reshape(-1, self.dimensions).astype(np.float32)
 
     @staticmethod
     def as_sample(vectors: Vectors) -> bytes:
-        """Return what `sample` holds for `vectors`, shape (count, 512)."""
+        """Return what `sample` holds for `vectors`, shape (count, dimensions)."""
         return vectors.astype(np.float16).tobytes()

@@ -20,8 +20,6 @@ from search.imaging.palette import PALETTE, palette_colour
 from search.models.texts import LineField, ProseField, TagsField
 from search.querysets import ImageQuerySet
 
-DIMENSIONS = 512
-
 _PIXELS = models.ExpressionWrapper(
     Cast("width", models.BigIntegerField()) * models.F("height"), output_field=models.BigIntegerField()
 )

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from pgvector.django import HalfVectorField
 
-from search.models.image import DIMENSIONS, Image
+from search.models.image import Image
 
 KEPT = dt.timedelta(days=30)
 
@@ -22,7 +22,7 @@ class QueryPicture(models.Model):
     """
 
     id = models.UUIDField(_("token"), primary_key=True, editable=False)
-    embedding = HalfVectorField(_("embedding"), dimensions=DIMENSIONS)
+    embedding = HalfVectorField(_("embedding"))
     embedding_model = models.CharField(_("model"), max_length=300)
     rendition = models.BinaryField(_("rendition"), help_text=_("WebP, at most 448 pixels."))
     # Of which it is a part: what a curator hides must not be seen through a copy of it.

@@ -13,9 +13,7 @@ from django.db.models.functions import Now
 from pgvector.django import HalfVectorField
 
 from search.models.image import Image
-
-MOST_DIMENSIONS = 4_000
-"""Of vectors that pgvector indexes as `halfvec`."""
+from search.vectors import MOST_DIMENSIONS
 
 
 class VectorSet(models.Model):

@@ -18,7 +18,8 @@ from prometheus_client.registry import Collector
 from psycopg.errors import QueryCanceled
 
 from search.embedding import active_model
-from search.ingestion.index_building import is_under_way, vector_index
+from search.indexing.building import is_under_way
+from search.indexing.sets import current_set, index_name
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,14 @@ WITH sizes AS (
         AS pictures,
         pg_total_relation_size(oid) AS table_bytes
     FROM pg_class WHERE oid = 'search_image'::regclass
+), vectors AS (
+    SELECT
+        coalesce(bool_and(to_regclass(name) IS NOT NULL), true) AS index_present,
+        coalesce(bool_and(coalesce(indisvalid, false)), true) AS index_valid,
+        coalesce(sum(pg_relation_size(to_regclass(name))), 0) AS index_bytes,
+        coalesce(sum(pg_total_relation_size(to_regclass(leaf))), 0) AS vectors_bytes
+    FROM unnest(%(leaves)s::text[], %(indexes)s::text[]) AS its (leaf, name)
+        LEFT JOIN pg_index ON indexrelid = to_regclass(name)
 )
 SELECT
     pictures,
@@ -55,12 +64,10 @@ SELECT
     (SELECT count(*) FROM (SELECT FROM search_report WHERE resolved IS NULL {_UP_TO}) counted) AS reports,
     (SELECT count(*) FROM (SELECT FROM search_oweddeletion {_UP_TO}) counted) AS owed,
     (SELECT coalesce(extract(epoch FROM now() - min(created)), 0) FROM search_oweddeletion) AS owed_seconds,
-    to_regclass(%(index)s) IS NOT NULL AS index_present,
-    coalesce((SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%(index)s)), false) AS index_valid,
-    coalesce(pg_relation_size(to_regclass(%(index)s)), 0) AS index_bytes,
+    vectors.*,
     (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS connections,
     current_setting('max_connections')::int AS connections_limit
-FROM sizes
+FROM sizes, vectors
 """  # noqa: S608 - constants
 _LAST_RUN = """
 SELECT extract(epoch FROM started), extract(epoch FROM ended), added, known, deleted, failed,
@@ -85,6 +92,7 @@ _TOLD = {
     "index_valid": ("imagesearch_index_valid", "Whether it is whole and used."),
     "index_under_way": ("imagesearch_index_being_built", "Whether it is left out for a load, or being built."),
     "index_bytes": ("imagesearch_index_bytes", "Its size."),
+    "vectors_bytes": ("imagesearch_vectors_bytes", "The tables of the vectors that are searched, with their indexes."),
     "table_bytes": ("imagesearch_table_bytes", "The table of pictures with all its indexes."),
     "database_bytes": ("imagesearch_database_bytes", "The whole database."),
     "connections": ("imagesearch_database_connections", "Connections of all clients to the database server."),
@@ -171,10 +179,13 @@ def _asked() -> _State | None:
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = '{_PATIENCE}'")
-            cursor.execute(_ONE_ROW, {"model": active_model(), "index": vector_index().name})
+            table = current_set(active_model())
+            leaves = table.leaves if table else []
+            indexes = [index_name(leaf) for leaf in leaves]
+            cursor.execute(_ONE_ROW, {"model": active_model(), "leaves": leaves, "indexes": indexes})
             columns = [column.name for column in cursor.description or ()]
             row = dict(zip(columns, cursor.fetchone(), strict=True))
-            row["index_under_way"] = is_under_way()
+            row["index_under_way"] = table is not None and is_under_way(table)
             cursor.execute(_LAST_RUN)
             return row, cursor.fetchone()
     except (DatabaseError, InterfaceError) as error:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from search import decoding, storage
 from search.decoding import Shown, Source
-from search.embedding import Picture, active_model, picture_encoder
+from search.embedding import Picture, active_model, picture_encoder, require_fit
 from search.models import Image, QueryPicture
 from search.models.image import content_id
 from search.monitoring import recording
@@ -78,7 +78,7 @@ def remember(source: Source, shown: Callable[[], Shown], *, part_of: Image | Non
 
 
 def picture_vector(token: uuid.UUID) -> Vector:
-    """Return the unit vector of a kept picture, shape (512,). Raises NoSuchQuery and ModelUnavailable."""
+    """Return the unit vector of a kept picture, shape (dimensions,). Raises NoSuchQuery and ModelUnavailable."""
     kept = QueryPicture.kept().filter(pk=token).first()
     if kept is None:
         raise NoSuchQuery(_("The picture of this search is not kept any more. Show it again to search by it."))
@@ -92,6 +92,8 @@ def picture_vector(token: uuid.UUID) -> Vector:
 
 
 def _encoded(picture: Picture) -> Vector:
+    encoder = picture_encoder()
+    require_fit()
     with recording.encoding("pictures"):
-        vector: Vector = picture_encoder().encode_pictures([picture])[0]
+        vector: Vector = encoder.encode_pictures([picture])[0]
     return vector

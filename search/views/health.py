@@ -38,6 +38,8 @@ def readyz(request: HttpRequest) -> HttpResponse:
     models = embedding.status()
     parts["model for words"] = "ok" if models["words"] == "ready" else models["words"]
     parts["model for pictures"] = "ok" if models["pictures"] in {"ready", "waiting"} else models["pictures"]
+    if parts["migrations"] == "ok":
+        parts |= {f"model for {kind}": reason for kind, reason in embedding.misfits().items()}
     ready = all(state == "ok" for state in parts.values())
     # What works, and how fast: no reason to send nobody here.
     told = {f"encoding of {kind}": how for kind, how in embedding.encoding().items()}

@@ -1,5 +1,6 @@
 """`manage.py compile_models`: make the models fast on this machine, ahead of their first use."""
 
+import argparse
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -14,12 +15,22 @@ class Command(BaseCommand):
         "can be waited for. What was decided on this kind of machine before is told again."
     )
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        for what, compile_model in (("words", compile_texts), ("pictures", compile_pictures)):
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--image-model", default="", help="This model for pictures, and not the active ones.")
+        parser.add_argument("--text-model", default="", help="This model for words, and not the active ones.")
+
+    def handle(self, *args: Any, image_model: str, text_model: str, **options: Any) -> None:
+        both = not (image_model or text_model)
+        for what, compile_model, name in (
+            ("words", compile_texts, text_model),
+            ("pictures", compile_pictures, image_model),
+        ):
+            if not (both or name):
+                continue
             self.stdout.write(f"The model for {what} ...", ending="")
             self.stdout.flush()
             try:
-                verdict = compile_model()
+                verdict = compile_model(name)
             except (ModelUnavailable, OSError) as error:
                 self.stdout.write("")
                 raise CommandError(str(error)) from error

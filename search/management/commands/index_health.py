@@ -7,8 +7,10 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import connection
 from django.template.defaultfilters import filesizeformat
 
+from search.embedding import active_model
 from search.evaluation.index_health import IndexHealth, IndexState, index_health
-from search.ingestion.index_building import rebuild_index
+from search.indexing.building import rebuild_index
+from search.indexing.sets import current_set
 from search.management.base import CollectionCommand
 from search.models import Image
 from search.querying import PER_PAGE
@@ -27,7 +29,8 @@ class Command(CollectionCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["rebuild"]:
             self.stdout.write("Building the index; searches go on meanwhile ...")
-            if not rebuild_index():
+            table = current_set(active_model())
+            if table and not rebuild_index(table):
                 raise CommandError("A load or another rebuild is at the index now. It will be there when that ends.")
         if options["vacuum"]:
             with connection.cursor() as cursor:

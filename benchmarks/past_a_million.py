@@ -1,0 +1,260 @@
+"""Search among millions of vectors: one index, and a table divided by a hash of the id, each part with its own index.
+
+What was made and measured stays in a folder of the cache: a run that is stopped, or killed, goes on where it was. One
+part is filled and indexed after the other, and how far it is stands in the database itself.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import psutil  # type: ignore[import-untyped]
+import psycopg
+from pgvector import HalfVector
+from pgvector.psycopg import register_vector
+
+from benchmarks.report import table
+from benchmarks.vector_table import NEAREST, QUERIES, Neighbours, as_copied, stored
+from benchmarks.vectors import picture_like, word_like
+from imagesearch import embedded_postgres
+
+PER_PAGE = 24
+BATCH = 100_000
+"""Rows that are written in one transaction."""
+WARM_UP = 40
+"""Queries ahead of those that are measured."""
+HEADER = ["rows", "parts", "rows a part", "ef_search", "recall@24", "@240", "ms", "95th", "ms of processor"]
+BUILD_HEADER = ["rows", "parts", "build, s", "index, MB", "table, MB", "most memory of a build, MB"]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A table of `rows` vectors in `parts` parts."""
+
+    rows: int
+    parts: int
+
+    @property
+    def name(self) -> str:
+        return f"v{self.rows // 1000}k_{self.parts}"
+
+    @property
+    def leaves(self) -> list[str]:
+        return [f"{self.name}_p{number}" for number in range(self.parts)]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What searches brought: recall of the page and of all candidates, milliseconds by the clock and the processor."""
+
+    rows: int
+    parts: int
+    ef_search: int
+    recall: float
+    recall_of_candidates: float
+    milliseconds: float
+    slowest: float
+    processor: float
+
+    def row(self) -> list[str]:
+        sizes = [f"{self.rows:,}", f"{self.parts}", f"{self.rows // self.parts:,}", f"{self.ef_search}"]
+        times = [f"{self.milliseconds:.1f}", f"{self.slowest:.1f}", f"{self.processor:.1f}"]
+        return [*sizes, f"{self.recall:.3f}", f"{self.recall_of_candidates:.3f}", *times]
+
+
+@dataclass(frozen=True)
+class Built:
+    """How long the indexes of a table took to build, summed over its parts, and what it all takes."""
+
+    rows: int
+    parts: int
+    seconds: float
+    index_megabytes: float
+    table_megabytes: float
+    build_megabytes: float
+
+    def row(self) -> list[str]:
+        sizes = [f"{self.rows:,}", f"{self.parts}", f"{self.seconds:,.0f}"]
+        return [*sizes, *(f"{one:,.0f}" for one in (self.index_megabytes, self.table_megabytes, self.build_megabytes))]
+
+
+def past_a_million(shapes: Sequence[Shape], widths: Sequence[int], folder: Path, tell: Callable[[str], None]) -> str:
+    """Fill, index and search tables of these shapes; return the tables of figures.
+
+    What stands in `folder` already is not done again.
+    """
+    kept = _Kept(folder / "measured.json")
+    with _server(folder) as connection:
+        for shape in shapes:
+            neighbours = _filled(connection, shape, folder, tell)
+            _indexed(connection, shape, kept, tell)
+            for width in widths:
+                if not kept.has_found(shape, width):
+                    kept.found.append(_searched(connection, shape, width, neighbours))
+                    kept.write()
+                    tell(" ".join(kept.found[-1].row()))
+    asked = {(shape.rows, shape.parts) for shape in shapes}
+    built = [one.row() for one in kept.built() if (one.rows, one.parts) in asked]
+    found = [one.row() for one in kept.found if (one.rows, one.parts) in asked]
+    return f"{table(BUILD_HEADER, built)}\n\n{table(HEADER, found)}"
+
+
+class _Kept:
+    """What was measured, in a file that is whole at every moment."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.found: list[Found] = []
+        self.leaves: dict[str, dict[str, float]] = {}
+        if path.exists():
+            read = json.loads(path.read_text(encoding="utf-8"))
+            self.found = [Found(**one) for one in read["found"]]
+            self.leaves = read["leaves"]
+
+    def write(self) -> None:
+        draft = self._path.with_suffix(".draft")
+        draft.write_text(json.dumps({"found": [asdict(one) for one in self.found], "leaves": self.leaves}))
+        draft.replace(self._path)
+
+    def has_found(self, shape: Shape, width: int) -> bool:
+        return any((one.rows, one.parts, one.ef_search) == (shape.rows, shape.parts, width) for one in self.found)
+
+    def built(self) -> Iterator[Built]:
+        shapes = {(int(one["rows"]), int(one["parts"])) for one in self.leaves.values()}
+        for rows, parts in sorted(shapes):
+            leaves = [one for one in self.leaves.values() if (one["rows"], one["parts"]) == (rows, parts)]
+            sums = [sum(one[name] for one in leaves) for name in ("seconds", "index", "table")]
+            yield Built(rows, parts, *sums, max(one["memory"] for one in leaves))
+
+
+@contextmanager
+def _server(folder: Path) -> Iterator[psycopg.Connection]:
+    """An embedded PostgreSQL of its own, which stays when this process ends, with the product's settings."""
+    folder.mkdir(parents=True, exist_ok=True)
+    server = embedded_postgres.connection_settings(folder / "postgres")
+    address = {"dbname": server["NAME"], "user": server["USER"], "host": server["HOST"], "port": server["PORT"]}
+    with psycopg.connect(**address, autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+        register_vector(connection)
+        connection.execute("CREATE TABLE IF NOT EXISTS filled (name text PRIMARY KEY, rows bigint NOT NULL)")
+        yield connection
+
+
+def _filled(connection: psycopg.Connection, shape: Shape, folder: Path, tell: Callable[[str], None]) -> Neighbours:
+    """Bring the table of this shape to its rows, always the same ones; return the neighbours of the queries."""
+    connection.execute(
+        f"CREATE TABLE IF NOT EXISTS {shape.name} (id int, embedding halfvec(512)) PARTITION BY HASH (id)"
+    )
+    for number, leaf in enumerate(shape.leaves):
+        connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {leaf} PARTITION OF {shape.name}"
+            f" FOR VALUES WITH (MODULUS {shape.parts}, REMAINDER {number})"
+        )
+    row = connection.execute("SELECT rows FROM filled WHERE name = %s", [shape.name]).fetchone()
+    there = row[0] if row else 0
+    neighbours = Neighbours(np.vstack(list(word_like(QUERIES, seed=7))))
+    known = folder / f"neighbours-{shape.rows}.npz"
+    if known.exists():
+        saved = np.load(known)
+        neighbours.ids, neighbours.similarities, shown = saved["ids"], saved["similarities"], int(saved["shown"])
+    else:
+        shown = 0
+    for start in range(min(there, shown), shape.rows, BATCH):
+        vectors = np.vstack(list(picture_like(min(BATCH, shape.rows - start), seed=start)))
+        if start >= shown:
+            neighbours.show(stored(vectors), start)
+            shown = start + len(vectors)
+            np.savez(known, ids=neighbours.ids, similarities=neighbours.similarities, shown=shown)
+        if start >= there:
+            _add(connection, shape, vectors, start)
+            there = start + len(vectors)
+            tell(f"{shape.name}: {there:,} of {shape.rows:,} rows")
+    return neighbours
+
+
+def _add(connection: psycopg.Connection, shape: Shape, vectors: np.ndarray, start: int) -> None:
+    with connection.transaction(), connection.cursor() as cursor:
+        with cursor.copy(f"COPY {shape.name} (id, embedding) FROM STDIN (FORMAT binary)") as copy:
+            copy.write(as_copied(vectors, start))
+        cursor.execute(
+            "INSERT INTO filled VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET rows = excluded.rows",
+            [shape.name, start + len(vectors)],
+        )
+
+
+def _indexed(connection: psycopg.Connection, shape: Shape, kept: _Kept, tell: Callable[[str], None]) -> None:
+    """Build the index of each part that has none. What was left half built is built anew."""
+    for leaf in shape.leaves:
+        if leaf in kept.leaves:
+            continue
+        connection.execute(f"DROP INDEX IF EXISTS {leaf}_hnsw")
+        connection.execute(f"VACUUM ANALYZE {leaf}")
+        row = connection.execute(f"SELECT count(*) * 1500 / 1024 FROM {leaf}").fetchone()
+        assert row is not None
+        free = psutil.virtual_memory().available // 2048
+        connection.execute(f"SET maintenance_work_mem = '{max(65_536, min(int(row[0]), free))}kB'")
+        start = time.perf_counter()
+        connection.execute(
+            f"CREATE INDEX {leaf}_hnsw ON {leaf} USING hnsw (embedding halfvec_cosine_ops)"
+            " WITH (m = 16, ef_construction = 128)"
+        )
+        seconds = time.perf_counter() - start
+        sizes = connection.execute(
+            f"SELECT pg_relation_size('{leaf}_hnsw') / 2^20, pg_table_size('{leaf}') / 2^20"
+        ).fetchone()
+        assert sizes is not None
+        kept.leaves[leaf] = {
+            "rows": shape.rows,
+            "parts": shape.parts,
+            "seconds": seconds,
+            "index": sizes[0],
+            "table": sizes[1],
+            "memory": row[0] / 1024,
+        }
+        kept.write()
+        tell(f"{leaf}: index in {seconds:.0f} s")
+    connection.execute(f"ANALYZE {shape.name}")
+
+
+def _searched(connection: psycopg.Connection, shape: Shape, width: int, neighbours: Neighbours) -> Found:
+    settings = {
+        "enable_seqscan": "off",
+        "enable_sort": "off",
+        "jit": "off",
+        "hnsw.ef_search": str(width),
+        "hnsw.iterative_scan": "relaxed_order",
+        "hnsw.scan_mem_multiplier": "8",
+    }
+    for name, value in settings.items():
+        connection.execute("SELECT set_config(%s, %s, false)", [name, value])
+    sql = f"SELECT id FROM {shape.name} ORDER BY embedding <=> %b LIMIT {NEAREST}"
+    backend = psutil.Process(connection.info.backend_pid)
+    parameters = [HalfVector(query) for query in neighbours.queries]
+    # What no query has touched is read from the disk: the pages of the index first.
+    for leaf in shape.leaves:
+        connection.execute("SELECT sum(length(pg_read_binary_file(pg_relation_filepath(%s)))) > 0", [f"{leaf}_hnsw"])
+    for query in parameters[:WARM_UP]:
+        connection.execute(sql, [query], prepare=True)
+    found, times = [], []
+    processor = sum(backend.cpu_times()[:2])
+    for query in parameters:
+        start = time.perf_counter()
+        rows = connection.execute(sql, [query], prepare=True).fetchall()
+        times.append(time.perf_counter() - start)
+        found.append([row[0] for row in rows])
+    processor = sum(backend.cpu_times()[:2]) - processor
+    return Found(
+        rows=shape.rows,
+        parts=shape.parts,
+        ef_search=width,
+        recall=neighbours.recall(found, PER_PAGE),
+        recall_of_candidates=neighbours.recall(found, NEAREST),
+        milliseconds=1000 * median(times),
+        slowest=1000 * float(np.quantile(times, 0.95)),
+        processor=1000 * processor / len(parameters),
+    )

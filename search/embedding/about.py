@@ -1,0 +1,27 @@
+"""What a compiled model is, as it is written down beside it. Read without loading anything heavy."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from search.embedding.pixels import Window
+
+
+@dataclass(frozen=True)
+class About:
+    """What a compiled model is: its precision, how many dimensions its vectors have, and how a picture is cut for it;
+    None for words."""
+
+    precision: str
+    dimensions: int
+    window: Window | None
+
+    def write(self, folder: Path) -> None:
+        (folder / "about.json").write_text(json.dumps(asdict(self), indent=2) + "\n", "utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> "About":
+        about = json.loads((folder / "about.json").read_text("utf-8"))
+        return cls(
+            about["precision"], int(about["dimensions"]), Window(**about["window"]) if about["window"] else None
+        )

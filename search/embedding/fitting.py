@@ -1,0 +1,66 @@
+"""Whether the vectors of a pair of models fit each other and what is stored: all of one space have as many dimensions.
+
+Told in words before anything is stored. The database would refuse them too, in its own.
+"""
+
+from django.db import DatabaseError
+
+from search.embedding.compiling import PICTURES, WORDS, compiled_dimensions
+from search.embedding.errors import ModelUnavailable
+from search.embedding.loading import Encoders, active_encoders
+from search.indexing.sets import current_set
+
+
+def require_fit(encoders: Encoders | None = None) -> None:
+    """Raise ModelUnavailable where vectors of these models, by default the active ones, fit nothing that is there.
+
+    Asks the database now and then. Knows of models that are loaded, and of the others only what was compiled of them.
+    """
+    found = _misfits(encoders or active_encoders())
+    if found:
+        raise ModelUnavailable(next(iter(found.values())))
+
+
+def misfits() -> dict[str, str]:
+    """Return for the active model of PICTURES or of WORDS why its vectors can't be used; nothing where both can."""
+    try:
+        return _misfits(active_encoders())
+    except DatabaseError:  # not migrated yet, or away, which others tell
+        return {}
+
+
+def require_stored(model: str, dimensions: int) -> None:
+    """Raise ModelUnavailable where vectors by that name (`Image.embedding_model`) are stored with other dimensions."""
+    if told := _unlike_the_stored(model, model, dimensions):
+        raise ModelUnavailable(told)
+
+
+def _misfits(encoders: Encoders) -> dict[str, str]:
+    names = {PICTURES: encoders.image_name, WORDS: encoders.text_name}
+    loaded = encoders.loaded
+    has = {kind: one.dimensions if (one := loaded[kind]) else 0 for kind in names}
+    if has[PICTURES] and (told := _unlike_the_stored(names[PICTURES], encoders.model, has[PICTURES])):
+        return {PICTURES: told}
+    if not any(has.values()):
+        return {}
+    stored = current_set(encoders.model)
+    pictures = has[PICTURES] or (stored.dimensions if stored else compiled_dimensions(PICTURES, names[PICTURES]))
+    words = has[WORDS] or compiled_dimensions(WORDS, names[WORDS])
+    if not pictures or not words or pictures == words:
+        return {}
+    return {
+        WORDS: f"{names[WORDS]} gives vectors of {words:,} dimensions for words, and the pictures' of "
+        f"{names[PICTURES]} have {pictures:,}: they don't share one space. Set EMBEDDING_TEXT_MODEL to the model for "
+        "words that belongs to it."
+    }
+
+
+def _unlike_the_stored(name: str, model: str, dimensions: int) -> str:
+    stored = current_set(model)
+    if stored is None or stored.dimensions == dimensions:
+        return ""
+    return (
+        f"{name} gives vectors of {dimensions:,} dimensions, and those that are stored by the name {model} have "
+        f"{stored.dimensions:,}: it is another model than it was. Set EMBEDDING_IMAGE_MODEL to that one, or rename the new "
+        "one."
+    )

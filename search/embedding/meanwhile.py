@@ -1,0 +1,84 @@
+"""Models are compiled by a process of its own while they are used as they are."""
+
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+from django.conf import settings
+
+from search.embedding.compiling import PICTURES, WORDS, verdict_on
+from search.embedding.identity import active_pair
+
+logger = logging.getLogger(__name__)
+
+_OPTIONS = {PICTURES: "--image-model", WORDS: "--text-model"}
+
+_lock = threading.Lock()
+_wanted: list[tuple[list[str], list[tuple[str, str]]]] = []
+"""Options of the command, and the kinds and names of what it compiles."""
+_thread: threading.Thread | None = None
+_failures: list[str] = []
+_stopping = threading.Event()
+_compiler: "subprocess.Popen[str] | None" = None
+
+
+def compile_meanwhile(kind: str, name: str, use: Callable[[str, str], None]) -> None:
+    """Have a model compiled, and with one of the active ones the other too, and `use` each as soon as it is there."""
+    global _thread  # noqa: PLW0603 - there is one at most
+    active = dict(zip((PICTURES, WORDS), active_pair(), strict=True))
+    models = list(active.items()) if active[kind] == name else [(kind, name)]
+    if not settings.COMPILE_MODELS or all(verdict_on(*model) for model in models):
+        return
+    job = ([] if active[kind] == name else [_OPTIONS[kind], name], models)
+    with _lock:
+        if job not in _wanted:
+            _wanted.append(job)
+        if _thread is None:
+            _thread = threading.Thread(target=_work, args=[use], name="model-compiling", daemon=True)
+            _thread.start()
+
+
+def _work(use: Callable[[str, str], None]) -> None:
+    global _thread  # noqa: PLW0603
+    while True:
+        with _lock:
+            if not _wanted or _stopping.is_set():
+                _thread = None
+                return
+            options, models = _wanted[0]
+        try:
+            if _compiled(options):
+                for model in models:
+                    use(*model)
+        except Exception:  # it is used as it is
+            logger.warning("The models could not be compiled", exc_info=True)
+        with _lock:
+            del _wanted[0]
+
+
+def _compiled(options: list[str]) -> bool:
+    global _compiler  # noqa: PLW0603
+    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "compile_models", *options]
+    _compiler = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)  # noqa: S603 - our own command
+    _, complaints = _compiler.communicate()
+    if not _compiler.returncode:
+        _failures.clear()
+        return True
+    if not _stopping.is_set():
+        logger.warning("The models could not be compiled, and are used as they are: %s", complaints.strip())
+    _failures[:] = [" ".join(complaints.split())[-500:] or f"exit status {_compiler.returncode}"]
+    return False
+
+
+def stop_compiling() -> None:
+    """End the process that compiles in the background, if there is one: nobody is left to use what it makes."""
+    _stopping.set()
+    if _compiler and _compiler.poll() is None:
+        _compiler.terminate()
+
+
+def compiling_failure() -> str:
+    """Return why the models could not be compiled when this process tried to have it done; "" if nothing is known."""
+    return "".join(_failures)

@@ -1,0 +1,233 @@
+"""The index of a set of vectors is built, dropped and built anew: each of the set's tables has its own.
+
+Without it a search reads all rows, which is slower and just as right. Whoever drops or builds it holds an advisory
+lock, which ends with its connection: whoever was killed leaves the index missing or half built, with nobody at it. A
+rebuild makes the new index beside the old one, and takes that away and its name only then: wherever it is killed, one
+of the two is whole.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from enum import Enum
+
+import psutil  # type: ignore[import-untyped]
+from django.db import DatabaseError, OperationalError, connection
+from psycopg.errors import QueryCanceled
+
+from imagesearch.machine import core_count, memory_bytes
+from search.indexing.hnsw import indexing
+from search.indexing.sets import VectorTable, index_name
+
+_BESIDE = "_ccnew"
+"""What the name of an index ends in that is to replace another one, as PostgreSQL ends it for REINDEX."""
+_LIMITS = ["statement_timeout", "lock_timeout", "transaction_timeout"]
+"""Settings that bound what a request may take, and would cut off every build of a large collection."""
+_NEIGHBOURS = 1_000
+"""Bytes of memory for a row while the index is built, beside its vector."""
+
+
+class State(Enum):
+    THERE = "there"
+    HALF_BUILT = "half built"
+    MISSING = "missing"
+
+
+def index_state(table: VectorTable) -> State:
+    """Return the worst that is true of an index among the set's tables."""
+    wholes = [_is_whole(index_name(leaf)) for leaf in table.leaves]
+    if None in wholes:
+        return State.MISSING
+    return State.THERE if all(wholes) else State.HALF_BUILT
+
+
+def _is_whole(name: str) -> bool | None:
+    """Whether searches can use an index; None where there is none of this name."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)", [name])
+        row = cursor.fetchone()
+    return None if row is None else bool(row[0])
+
+
+def build_index(table: VectorTable) -> None:
+    """Build what is missing of the index. Reading and writing go on meanwhile; there is no index until the end."""
+    for leaf in table.leaves:
+        if not _is_whole(index_name(leaf)):
+            _build(leaf, table.dimensions, _create)
+
+
+def rebuild_index(table: VectorTable) -> bool:
+    """Build the index anew, with the parameters of this version. Where there is one, it serves until the end.
+
+    Returns False where a load or somebody else is at it. What an interrupted one left is removed by the next one, or
+    put to use where it is whole.
+    """
+    if not take_index(table):
+        return False
+    try:
+        for leaf in table.leaves:
+            _build(leaf, table.dimensions, _create_beside if _is_whole(index_name(leaf)) else _create)
+    finally:
+        leave_index(table)
+    return True
+
+
+def drop_index(table: VectorTable) -> None:
+    """Drop the index, or what there is of it, once no search uses it any more."""
+    for leaf in table.leaves:
+        _drop(index_name(leaf))
+
+
+def left_over(table: VectorTable) -> list[str]:
+    """Return the names of the indexes that an interrupted rebuild has left: each slows every new row down."""
+    return [name for leaf in table.leaves for name in _left_beside(leaf)]
+
+
+def _left_beside(leaf: str) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_index JOIN pg_class ON oid = indexrelid WHERE indrelid = to_regclass(%s) "
+            "AND starts_with(relname, %s) ORDER BY relname",
+            [leaf, f"{index_name(leaf)}_cc"],
+        )
+        return [name for (name,) in cursor.fetchall()]
+
+
+def is_under_way(table: VectorTable) -> bool:
+    """Whether somebody has dropped the index for a load, or builds it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database "
+            "WHERE locktype = 'advisory' AND datname = current_database() AND objsubid = 1 "
+            "AND (classid::bigint << 32) | objid::bigint = hashtextextended(%s, 0))",
+            [_lock(table)],
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def take_index(table: VectorTable) -> bool:
+    """Take the lock of whoever drops or builds the index; False where somebody else has it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [_lock(table)])
+        (is_ours,) = cursor.fetchone()
+    return bool(is_ours)
+
+
+def leave_index(table: VectorTable) -> None:
+    with suppress(DatabaseError), connection.cursor() as cursor:  # a connection that has failed takes it with it
+        cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [_lock(table)])
+
+
+def _lock(table: VectorTable) -> str:
+    return index_name(table.table)
+
+
+def _build(leaf: str, dimensions: int, create: Callable[[str, int], None]) -> None:
+    beside = index_name(leaf) + _BESIDE
+    if not _is_whole(beside):  # or a rebuild was killed when it had made it
+        _with_resources(leaf, dimensions, create)
+    if _is_whole(beside):
+        _replace(leaf)
+
+
+def _with_resources(leaf: str, dimensions: int, create: Callable[[str, int], None]) -> None:
+    with _resources(leaf, dimensions, parallel=True):
+        try:
+            create(leaf, dimensions)
+        except OperationalError as error:
+            if isinstance(error.__cause__, QueryCanceled) or not connection.is_usable():
+                raise
+            # Workers share memory in /dev/shm, which is 64 MB in a container where nobody has asked for more.
+            with _resources(leaf, dimensions, parallel=False):
+                create(leaf, dimensions)
+
+
+def _create(leaf: str, dimensions: int) -> None:
+    _drop_leftovers(leaf)
+    _drop(index_name(leaf))  # what is left of one that was not finished
+    _create_as(index_name(leaf), leaf, dimensions)
+
+
+def _create_beside(leaf: str, dimensions: int) -> None:
+    _drop_leftovers(leaf)
+    _create_as(index_name(leaf) + _BESIDE, leaf, dimensions)
+
+
+def _create_as(name: str, leaf: str, dimensions: int) -> None:
+    _execute(indexing.create_sql(leaf, dimensions, name, concurrently=True))
+
+
+def _replace(leaf: str) -> None:
+    """Have the new index take the place of the old one. Neither step holds a search or a load up."""
+    name = index_name(leaf)
+    _drop(name)
+    _rename(f"{name}{_BESIDE}", name)
+
+
+def _rename(name: str, becomes: str) -> None:
+    _execute(f'ALTER INDEX "{name}" RENAME TO "{becomes}"')
+
+
+def _drop(name: str) -> None:
+    with _without_limits():
+        _execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{name}"')
+
+
+def _drop_leftovers(leaf: str) -> None:
+    for name in _left_beside(leaf):
+        _drop(name)
+
+
+def _execute(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+@contextmanager
+def _resources(leaf: str, dimensions: int, *, parallel: bool) -> Iterator[None]:
+    """Let the block build with this machine's memory and cores; those of a server elsewhere are for it to know."""
+    settings: dict[str, str] = {}
+    if _is_here():
+        needed = max(64 << 20, (2 * dimensions + _NEIGHBOURS) * _count(leaf) * 5 // 4)
+        free = min(psutil.virtual_memory().available, memory_bytes())  # the first knows no container's limit
+        memory = max(1 << 20, min(needed, free // 2))  # the least that PostgreSQL takes
+        settings["maintenance_work_mem"] = f"{memory >> 10}kB"
+        settings["max_parallel_maintenance_workers"] = str(core_count() - 1)
+    if not parallel:
+        settings["max_parallel_maintenance_workers"] = "0"
+    with _without_limits(), _session(settings):
+        yield
+
+
+def _count(leaf: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(f'SELECT count(*) FROM "{leaf}"')  # noqa: S608 - a name of ours
+        return int(cursor.fetchone()[0])
+
+
+@contextmanager
+def _without_limits() -> Iterator[None]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM pg_settings WHERE name = ANY(%s) AND setting <> '0'", [_LIMITS])
+        limits = [name for (name,) in cursor.fetchall()]
+    with _session(dict.fromkeys(limits, "0")):
+        yield
+
+
+@contextmanager
+def _session(settings: Mapping[str, str]) -> Iterator[None]:
+    """Run the block with these settings of the server."""
+    with connection.cursor() as cursor:
+        for name, value in settings.items():
+            cursor.execute("SELECT set_config(%s, %s, false)", [name, value])
+        try:
+            yield
+        finally:
+            with suppress(DatabaseError):  # a connection that has failed takes its settings with it
+                for name in settings:
+                    cursor.execute(f"RESET {name}")
+
+
+def _is_here() -> bool:
+    """Whether the database runs on this machine."""
+    host = str(connection.settings_dict["HOST"])
+    return host.startswith("/") or host in {"", "localhost", "127.0.0.1", "::1"}
