@@ -64,7 +64,13 @@ class _Constants(NodeTransformer):
         self.generic_visit(node, *args, **options)
         name = node.node.name if isinstance(node.node, nodes.Name) else ""
         given = [one.value for one in node.args if isinstance(one, nodes.Const)]
-        if name not in self._functions or len(given) < len(node.args) or node.kwargs or node.dyn_args or node.dyn_kwargs:
+        if (
+            name not in self._functions
+            or len(given) < len(node.args)
+            or node.kwargs
+            or node.dyn_args
+            or node.dyn_kwargs
+        ):
             return node
         try:
             value = self._functions[name](*given)

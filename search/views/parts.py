@@ -159,7 +159,10 @@ def _matches_title(results: ResultPage) -> str:
     if results.scale and not strong:
         return _("Nothing here matches well; the nearest are:")
     if strong and results.strong_is_least:
-        text, number = ngettext("At least %(number)s strong match", "At least %(number)s strong matches", strong), strong
+        text, number = (
+            ngettext("At least %(number)s strong match", "At least %(number)s strong matches", strong),
+            strong,
+        )
     elif strong:
         text, number = ngettext("%(number)s strong match", "%(number)s strong matches", strong), strong
     elif results.query.mode is Mode.WORDS:
