@@ -1,8 +1,8 @@
 """Which parts of a wide or tall picture a model is to see besides its middle: squares along the long side.
 
-Of a picture that is full of detail they cover all. One that has a ground, columns (of a tall picture: rows) that are
-all alike, is covered where it differs from that, by squares that fit what is there: the panels of a comic strip, a ship
-on an empty sea.
+Of a picture that is full of detail they cover all. One that has a ground, columns (of a tall picture: rows) that look
+alike, is covered where it differs from that, by squares that fit what is there: the panels of a comic strip, a ship on
+an empty sea.
 """
 
 import math
@@ -66,7 +66,7 @@ def is_middle(box: Box, size: tuple[int, int]) -> bool:
 
 
 def windows_of(picture: Image.Image) -> list[Box]:
-    """Return the windows of an upright picture in RGB that is wide or tall, from one end of its long side to the other."""
+    """Return the windows of an upright, wide or tall picture in RGB, from one end of its long side to the other."""
     if min(picture.size) < _THINNEST:
         return []
     is_tall = picture.height > picture.width

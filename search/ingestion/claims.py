@@ -137,7 +137,8 @@ def give_vectors(encoded: Mapping[uuid.UUID, Encoded], backend: str) -> None:
         cursor.execute(
             "UPDATE search_image AS image SET embedding = given.vector::halfvec, embedding_model = %s,"
             " embedding_backend = %s, embedding_failure = '', windows = given.windows::int2[]"
-            " FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS given (id, vector, windows) WHERE image.id = given.id",
+            " FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS given (id, vector, windows)"
+            " WHERE image.id = given.id",
             [
                 active_model(),
                 backend,

@@ -185,8 +185,8 @@ class Image(models.Model):
         output_field=models.BooleanField(),
         db_persist=True,
     )
-    # The edges of its windows (`search.imaging.windows`): left, top, right and bottom of each in fractions of the upright
-    # picture, one after the other. None: not looked for yet; a wide or tall picture is owed them then.
+    # The edges of its windows (`search.imaging.windows`): left, top, right and bottom of each in fractions of the
+    # upright picture, one after the other. None: not looked for yet; a wide or tall picture is owed them then.
     windows = ArrayField(models.SmallIntegerField(), null=True, editable=False)
     # A data: URI of the picture at 16 pixels, shown until the thumbnail is there.
     placeholder = models.TextField(_("placeholder"), editable=False)
@@ -282,8 +282,8 @@ class Image(models.Model):
         rows = type(self).objects.filter(pk=self.pk).exclude(embedding_failure=reason[:MOST_OF_A_REASON])
         rows.update(embedding_failure=reason[:MOST_OF_A_REASON])
 
-    def window(self, number: int) -> Box | None:
-        """Return where the window of this number is, from 1 on; None for the whole picture, and where it is not known."""
+    def window_box(self, number: int) -> Box | None:
+        """Return where the window of this number is, from 1 on; None for the whole picture and where it is unknown."""
         edges = (self.windows or [])[4 * (number - 1) : 4 * number] if number > 0 else []
         return Box(*edges) if len(edges) == 4 else None
 
