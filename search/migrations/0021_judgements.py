@@ -11,7 +11,7 @@ import search.models.texts
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("search", "0016_vectors_of_their_own"),
+        ("search", "0019_model_switch"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
