@@ -5,27 +5,18 @@ import os
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
-
-from django.conf import settings
 
 from search import demo
+from search.indexing.chosen import Pair, chosen, known_switch
 
 _EDGE = 64 * 1024
 _NO_SETTINGS = {".safetensors", ".bin", ".onnx", ".onnx_data", ".h5", ".msgpack", ".pt", ".ot", ".gguf", ".md"}
 """Endings of files that are weights, of other libraries too, or are read by people."""
 
 
-class Pair(NamedTuple):
-    """Two models that share one space, as operators write them: ids on the hub, or folders."""
-
-    image: str
-    text: str
-
-
 def active_pair() -> Pair:
     """Return the models that searches and uploads use: the one place that says which they are."""
-    return Pair(settings.EMBEDDING_IMAGE_MODEL, settings.EMBEDDING_TEXT_MODEL)
+    return chosen().pair
 
 
 def active_model() -> str:
@@ -36,6 +27,14 @@ def active_model() -> str:
 def text_model() -> str:
     """Return the name of the model for words, of the same form."""
     return identity_of(active_pair().text)
+
+
+def text_models() -> list[str]:
+    """Return the names of all models for words that processes may answer with now, or will after a switch."""
+    switch, pairs = known_switch(), [active_pair()]
+    if switch:
+        pairs += [named.pair for named in (switch.active, switch.next, switch.kept) if named]
+    return [identity_of(pair.text) for pair in pairs]
 
 
 def is_demo_model() -> bool:
