@@ -1,18 +1,20 @@
 """Models that are no CLIP: which are used, that a text has one vector whatever computes it, and which are refused."""
 
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image as PILImage
 from safetensors.numpy import load_file, save_file
 
 from search.embedding import ModelUnavailable, forget_models, loading, text_model, text_vector
 from search.embedding.about import About
 from search.embedding.identity import fingerprint_of, forget_identities
 from search.embedding.samples import drawing
-from search.imaging import cut_out
+from search.imaging import cut_out, tasks
 from search.vectors import Vectors
 from tests import model_folders
 from tests.model_folders import as_downloaded, clip_folder, saved, words_folder
@@ -125,6 +127,27 @@ def test_pictures_are_cut_ahead_and_have_the_vectors_that_the_library_gives(
     assert (exact * encoder.encode_pictures(pictures)).sum(axis=1).min() > 0.9999
     assert (exact * CompiledPictures(tmp_path).encode_pictures(pictures)).sum(axis=1).min() > 0.9999
     assert [cut_out(picture, *window).tobytes() for picture in pictures] == [one.tobytes() for one in pictures]
+
+
+@pytest.mark.parametrize(("shortest", "squeezed"), [(32, False), (0, True)])
+def test_the_middle_of_a_wide_picture_is_a_window_of_its_own_where_the_whole_is_squeezed(
+    shortest: int, squeezed: bool
+) -> None:
+    data = BytesIO()
+    PILImage.effect_noise((256, 128), 90).convert("RGB").save(data, "PNG")
+
+    facts, _ = tasks.picture(
+        data.getvalue(),
+        10**9,
+        max_pixels=10**6,
+        at_least=64,
+        longer_at_least=320,
+        window=(shortest, 32, 3),
+        parts=["pixels", "windows"],
+    )
+
+    assert len(facts["window_sizes"]) > 1
+    assert (None in facts["window_sizes"]) != squeezed
 
 
 @pytest.mark.django_db
