@@ -14,6 +14,9 @@ from django.db import connection, transaction
 from pgvector import HalfVector
 
 from search.embedding import active_model, require_stored
+from search.indexing.accepted import accepted_names
+from search.indexing.chosen import Choice
+from search.ingestion.beside import hold_switch
 from search.models import Image
 from search.querysets import ImageQuerySet
 from search.vectors import Vector
@@ -31,8 +34,30 @@ class Owed(Protocol):
     def left(self, without: Collection[uuid.UUID]) -> bool:
         """Whether there are more, claimed ones included; after this `next` starts anew, from the first."""
 
+    @property
+    def choice(self) -> Choice | None:
+        """The pair of models whose vectors are owed; None for the active one, whichever that is by then."""
 
-class Pending:
+    def give(self, vectors: Mapping[uuid.UUID, Vector], backend: str) -> int:
+        """Write what claimed rows were owed, made by `backend`; return of how many."""
+
+    def failed(self, image_id: uuid.UUID, reason: str) -> None:
+        """Write down why one has no vector."""
+
+
+class _OwedOwn:
+    """Of rows that are owed the vector of the active model, as their own."""
+
+    choice: Choice | None = None
+
+    def give(self, vectors: Mapping[uuid.UUID, Vector], backend: str) -> int:
+        return give_vectors(vectors, backend)
+
+    def failed(self, image_id: uuid.UUID, reason: str) -> None:
+        Image(pk=image_id).note_failure(reason)
+
+
+class Pending(_OwedOwn):
     """Rows that have no vector yet, oldest first."""
 
     def next(self, count: int, without: Collection[uuid.UUID]) -> list[Image]:
@@ -43,7 +68,7 @@ class Pending:
         return Image.objects.pending().exclude(pk__in=without).exists()
 
 
-class Stale:
+class Stale(_OwedOwn):
     """Rows without a vector of the active model, pending ones included, by their ids.
 
     No index tells them from the others, so each walk through the table goes on where the last claim ended.
@@ -66,7 +91,7 @@ class Stale:
         return self._rows(without).exists()
 
     def _rows(self, without: Collection[uuid.UUID]) -> ImageQuerySet:
-        return Image.objects.exclude(embedding_model=active_model()).exclude(pk__in=without)
+        return Image.objects.exclude(embedding_model__in=accepted_names(active_model())).exclude(pk__in=without)
 
 
 def _locked(rows: ImageQuerySet, count: int) -> list[Image]:
@@ -94,14 +119,18 @@ def _free_when_lost() -> None:
         )
 
 
-def give_vectors(vectors: Mapping[uuid.UUID, Vector], backend: str) -> None:
-    """Write vectors of the active model, made by `backend`, in one statement.
+def give_vectors(vectors: Mapping[uuid.UUID, Vector], backend: str) -> int:
+    """Write vectors of the active model, made by `backend`, in one statement; return how many. In a transaction.
+
+    None where another model was chosen meanwhile: the rows are still owed, a vector of that one.
 
     A pending row begins to be found now, which the database notes (`search.models.arrivals`); it was added before.
     Raises ModelUnavailable for vectors of other dimensions than those that are there.
     """
     for dimensions in {len(vector) for vector in vectors.values()}:
         require_stored(active_model(), dimensions)
+    if hold_switch(active_model()) != active_model():
+        return 0
     # In one order everywhere, since this may also run without a claim.
     ids = sorted(vectors)
     with connection.cursor() as cursor:
@@ -111,3 +140,4 @@ def give_vectors(vectors: Mapping[uuid.UUID, Vector], backend: str) -> None:
             " FROM unnest(%s::uuid[], %s::text[]) AS given (id, vector) WHERE image.id = given.id",
             [active_model(), backend, ids, [HalfVector(vectors[image_id]).to_text() for image_id in ids]],
         )
+    return len(ids)

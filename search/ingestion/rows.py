@@ -12,6 +12,8 @@ from pgvector.psycopg import register_vector
 from psycopg import sql
 
 from search.embedding import active_model, require_stored
+from search.indexing.accepted import accepted_names
+from search.ingestion.beside import hold_switch, write_beside
 from search.ingestion.ledger import record
 from search.models import Image, Origin, OwedDeletion, Tombstone
 
@@ -52,11 +54,13 @@ class Staging:
         for dimensions in {len(image.embedding) for image in images if image.embedding is not None}:
             require_stored(active_model(), dimensions)
         with transaction.atomic():
+            _settle(images)
             new = self._insert(images)
             if again:
                 Tombstone.objects.filter(pk__in=new).delete()
             deleted = self._leave_deleted(new)
             new -= deleted
+            _write_beside([image for image in images if image.pk in new])
             # Under the locks of `deleting.hold_off` no objects were deleted, so none need be from now on.
             OwedDeletion.objects.filter(pk__in=new).delete()
             record(origins)
@@ -134,6 +138,32 @@ class Staging:
         )
 
 
+def _settle(images: Sequence[Image]) -> None:
+    """Give images the vectors of the model that is active by now, if another one was chosen since they were encoded.
+
+    Those without one wait for it. No model is switched until the transaction ends.
+    """
+    for model in {image.embedding_model for image in images if image.embedding_model}:
+        wanted = hold_switch(model)
+        for image in images if wanted != model else ():
+            if image.embedding_model == model:
+                _exchange(image, wanted)
+
+
+def _exchange(image: Image, model: str) -> None:
+    own = image.embedding_model, image.embedding
+    image.embedding, image.embedding_model, image.embedding_backend = None, "", ""
+    if image.next_vector and image.next_vector[0] == model:
+        image.embedding_model, image.embedding = image.next_vector
+    image.next_vector = own
+
+
+def _write_beside(images: Sequence[Image]) -> None:
+    for model in {image.next_vector[0] for image in images if image.next_vector}:
+        found = {image.pk: image.next_vector for image in images if image.next_vector}
+        write_beside(model, {image_id: vector for image_id, (name, vector) in found.items() if name == model})
+
+
 @contextmanager
 def staging() -> Iterator[Staging]:
     """Make the staging table for the block."""
@@ -166,4 +196,8 @@ def known(image_ids: Sequence[uuid.UUID], *, pending: bool = False) -> set[uuid.
     With `pending` those that wait for one, or whose vector another model made, need nothing more either.
     """
     there = Image.objects.filter(pk__in=image_ids)
-    return set((there if pending else there.filter(embedding_model=active_model())).values_list("pk", flat=True))
+    return set(
+        (there if pending else there.filter(embedding_model__in=accepted_names(active_model()))).values_list(
+            "pk", flat=True
+        )
+    )

@@ -15,8 +15,9 @@ from search import foreign, storage
 from search.decoding import NoDecoder
 from search.embedding import Picture, picture_encoder, require_fit
 from search.imaging import UnreadableImage, memory_guarded
+from search.indexing.chosen import one_choice
 from search.ingestion.adding import read_for_model
-from search.ingestion.claims import Owed, claim, give_vectors
+from search.ingestion.claims import Owed, claim
 from search.ingestion.index_during_load import IndexDuringLoad
 from search.ingestion.line import BATCH
 from search.ingestion.report import Progress, Report
@@ -120,6 +121,13 @@ class Worker:
         Raises ModelUnavailable, StorageUnavailable, NoDecoder and what is in LOST_DATABASE; what it had claimed is
         then free.
         """
+        if self._owed.choice is None:  # each batch then has what is chosen by then
+            self._work()
+        else:
+            with one_choice(self._owed.choice):
+                self._work()
+
+    def _work(self) -> None:
         before = self.report.added
         # Its lock belongs to the connection of this thread, which all others leave alone.
         index = IndexDuringLoad(self._tell)
@@ -199,15 +207,14 @@ class Worker:
         count = self._take()
         if not count:
             return False
-        given = 0
+        given = written = 0
         try:
-            with claim(self._owed, count, self._failed.copy()) as claimed:
+            with one_choice(self._owed.choice), claim(self._owed, count, self._failed.copy()) as claimed:
                 # The other thread may have failed on one of them since.
                 images = [image for image in claimed if image.pk not in self._failed]
                 if pictures := self._read(images, readers):
-                    vectors, backend = self._encoded(pictures)
-                    give_vectors(vectors, backend)
-            given = len(vectors) if pictures else 0
+                    written = self._owed.give(*self._encoded(pictures))
+            given = written
         finally:
             self._note(given, count)
             connection.close()  # back to the pool: where it has one for two threads, they take turns
@@ -239,13 +246,14 @@ class Worker:
         with self._lock:
             self._failed.add(image_id)
             self.report.failed.append((str(image_id), reason))
-        Image(pk=image_id).note_failure(reason)
+        self._owed.failed(image_id, reason)
 
     def _read(self, images: Sequence[Image], readers: ThreadPoolExecutor) -> dict[uuid.UUID, Picture]:
+        window = picture_encoder().window
+
         def read(image: Image) -> Picture | str:
             try:
                 with memory_guarded():
-                    window = picture_encoder().window
                     data = self._reach.read(image)
                     return read_for_model(data, window)
             except (UnreadableImage, storage.MissingObject) as error:

@@ -4,7 +4,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Collection
-from typing import IO, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
@@ -19,6 +19,9 @@ from pgvector.django import HalfVectorField
 from search.imaging.palette import PALETTE, palette_colour
 from search.models.texts import LineField, ProseField, TagsField
 from search.querysets import ImageQuerySet
+
+if TYPE_CHECKING:
+    from search.vectors import Vector
 
 _PIXELS = models.ExpressionWrapper(
     Cast("width", models.BigIntegerField()) * models.F("height"), output_field=models.BigIntegerField()
@@ -192,6 +195,8 @@ class Image(models.Model):
     distance: float | None = None
     band: str | None = None
     by_words: bool = False
+    # What rows call a model that is being prepared, and its vector, on their way into the search table.
+    next_vector: "tuple[str, Vector] | None" = None
 
     class Meta:
         verbose_name = _("image")

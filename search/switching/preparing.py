@@ -78,8 +78,8 @@ def _tried(pair: Pair) -> tuple[Named, int]:
         raise Refused(str(error)) from error
     if dimensions != of_words:
         raise Refused(
-            f"{pair.image} gives vectors of {dimensions:,} dimensions for pictures, and {pair.text} of {of_words:,} for "
-            "words: they share no space."
+            f"{pair.image} gives vectors of {dimensions:,} dimensions for pictures, and {pair.text} of {of_words:,} "
+            "for words: they share no space."
         )
     require_fit(encoders)
     return Named(pair, identity_of(pair.image)), dimensions

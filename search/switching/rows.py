@@ -1,5 +1,7 @@
 """The row of the switch, read and changed by whoever holds it."""
 
+import datetime as dt
+
 from django.db import connection
 
 from search.embedding import Pair, identity_of
@@ -87,9 +89,9 @@ def require_counting(row: ModelSwitch | None) -> ModelSwitch:
     return row
 
 
-def now() -> object:
+def now() -> dt.datetime:
     """The time by the clock of the database."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
-        (moment,) = cursor.fetchone()
+        moment: dt.datetime = cursor.fetchone()[0]
     return moment
