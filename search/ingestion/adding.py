@@ -11,18 +11,19 @@ from django.db import Error
 from django.utils.translation import gettext as _
 
 from search import decoding, storage
-from search.decoding import Source, Window, size_of
-from search.embedding import ModelUnavailable, Picture, active_model, at_hand, picture_encoder, require_fit
+from search.decoding import Seen, Source, Window, size_of
+from search.embedding import ModelUnavailable, active_model, at_hand, picture_encoder, require_fit
 from search.imaging import FORMATS
 from search.indexing.chosen import Choice, Named, chosen, one_choice
 from search.ingestion.deleting import deleted_before, objects_held, owe, remove_orphans
 from search.ingestion.items import Details
 from search.ingestion.restoring import known_rows, note_moved, restore
 from search.ingestion.rows import known, staging
+from search.ingestion.windows import Encoded, encode_seen
 from search.models import Image
 from search.models.image import content_id
 from search.room import no_room
-from search.vectors import Vector, WrongVectors
+from search.vectors import WrongVectors
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -35,12 +36,12 @@ logger = logging.getLogger(__name__)
 class Prepared:
     """A picture whose row lacks the vector only, and the objects that are to be stored before it.
 
-    `picture` is what the model is to see, None where that is left to others; `original` is empty where the original
+    `seen` is what the model is to see, None where that is left to others; `original` is empty where the original
     stays elsewhere.
     """
 
     image: Image
-    picture: Picture | None = field(repr=False)
+    seen: Seen | None = field(repr=False)
     original: Source = field(repr=False)
     thumbnail: bytes = field(repr=False)
     # The models for which it was decoded, and which are to encode it.
@@ -69,7 +70,7 @@ class Added:
     is_new: bool
 
 
-def read_for_model(source: Source, window: Window = None) -> Picture:
+def read_for_model(source: Source, window: Window = None) -> Seen:
     """Return what the model is to see of a file of the collection. Raises UnreadableImage, and decoding.Busy."""
     return decoding.picture_for_model(
         source,
@@ -121,7 +122,7 @@ def prepare(
         licence=details.licence,
         source_link=details.source_link,
     )
-    return Prepared(image, found.picture, b"" if location else source, found.thumbnail)
+    return Prepared(image, found.seen, b"" if location else source, found.thumbnail)
 
 
 def window_for_models() -> Window:
@@ -145,26 +146,26 @@ def embed(prepared: Sequence[Prepared]) -> None:
 
 def _embed(prepared: Sequence[Prepared]) -> None:
     encoder = picture_encoder()
-    pictures = [one.picture for one in prepared if one.picture]
-    vectors = encoder.encode_pictures(pictures)
-    for one, vector in zip(prepared, vectors, strict=True):
-        one.image.embedding, one.image.embedding_model = vector, active_model()
-        one.image.embedding_backend = encoder.backend
+    seen = [one.seen for one in prepared if one.seen]
+    found = encode_seen(encoder, seen)
+    for one, encoded in zip(prepared, found, strict=True):
+        encoded.given_to(one.image)
+        one.image.embedding_model, one.image.embedding_backend = active_model(), encoder.backend
     if following := chosen().next:
-        for one, vector in zip(prepared, encoded_beside(following, pictures), strict=False):
-            one.image.next_vector = following.model, vector
+        for one, encoded in zip(prepared, encoded_beside(following, seen), strict=False):
+            one.image.next_vector = following.model, encoded
 
 
-def encoded_beside(named: Named, pictures: Sequence[Picture]) -> list[Vector]:
+def encoded_beside(named: Named, seen: Sequence[Seen]) -> list[Encoded]:
     """Return the vectors of a model that is being prepared; none where it can't give them here and now.
 
     Such pictures are not lost: they are among those that `switch_model` encodes, at the latest before it activates it.
     """
     try:
         encoder = at_hand(named.pair)
-        return list(encoder.encode_pictures(pictures)) if encoder else []
+        return encode_seen(encoder, seen) if encoder else []
     except (ModelUnavailable, WrongVectors) as error:
-        logger.warning("%d pictures have no vector of %s yet: %s", len(pictures), named.pair.image, error)
+        logger.warning("%d pictures have no vector of %s yet: %s", len(seen), named.pair.image, error)
         return []
 
 

@@ -10,8 +10,8 @@ from pgvector import HalfVector
 
 from search.indexing.chosen import Choice, look_again
 from search.indexing.sets import VectorTable
+from search.ingestion.windows import Encoded, write_windows
 from search.models import Image
-from search.vectors import Vector
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +61,8 @@ class Beside:
             cursor.execute(f"SELECT count(*) FROM search_image AS image WHERE {self._lacks}")  # noqa: S608 - our own name
             return int(cursor.fetchone()[0])
 
-    def give(self, vectors: Mapping[uuid.UUID, Vector], backend: str) -> int:
-        return write_beside(self._table.model, vectors) if self._is_there() else 0
+    def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
+        return write_beside(self._table.model, encoded) if self._is_there() else 0
 
     def failed(self, image_id: uuid.UUID, reason: str) -> None:
         """Of the vector that it has as its own nothing failed: the command tells."""
@@ -106,13 +106,13 @@ def _claimed(image_id: uuid.UUID) -> bool:
     return bool(is_ours)
 
 
-def write_beside(model: str, vectors: Mapping[uuid.UUID, Vector]) -> int:
+def write_beside(model: str, encoded: Mapping[uuid.UUID, Encoded]) -> int:
     """Write vectors of images into all sets of `model`, whatever model made their own; return of how many images.
     In a transaction.
 
     Images that are deleted meanwhile get none.
     """
-    ids = sorted(vectors)
+    ids = sorted(encoded)
     with connection.cursor() as cursor:
         # Held until the end: deletion waits, and takes these vectors along.
         cursor.execute("SELECT id FROM search_image WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE", [ids])
@@ -125,8 +125,9 @@ def write_beside(model: str, vectors: Mapping[uuid.UUID, Vector]) -> int:
             " FROM unnest(%s::uuid[], %s::text[]) AS given (image_id, vector)"
             " JOIN search_vectorset AS its ON its.model = %s ORDER BY given.image_id, its.id"
             " ON CONFLICT (image_id, set_id, window_index) DO NOTHING",
-            [there, [HalfVector(vectors[image_id]).to_text() for image_id in there], model],
+            [there, [HalfVector(encoded[image_id].whole).to_text() for image_id in there], model],
         )
+    write_windows({image_id: encoded[image_id].windows for image_id in there}, model)
     return len(there)
 
 

@@ -1,6 +1,7 @@
 """Rows of pictures, written by the batch: COPY into a staging table, and from there what is not there yet."""
 
 import uuid
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from search.embedding import active_model, require_stored
 from search.indexing.accepted import accepted_names
 from search.ingestion.beside import hold_switch, write_beside
 from search.ingestion.ledger import record
+from search.ingestion.windows import Encoded, write_windows
 from search.models import Image, Origin, OwedDeletion, Tombstone
 
 _STAGING = sql.Identifier("image_staging")
@@ -27,7 +29,7 @@ _FIELDS: "list[Field[Any, Any]]" = [
 _COLUMNS = sql.SQL(", ").join([sql.Identifier(field.attname) for field in _FIELDS])
 _LACKS_VECTOR = sql.SQL("there.embedding_model <> staged.embedding_model AND staged.embedding IS NOT NULL")
 _COMES_HOME = sql.SQL("staged.original_location = '' AND there.original_location <> ''")
-_OF_THE_VECTOR = ("embedding", "embedding_model", "embedding_backend", "embedding_failure")
+_OF_THE_VECTOR = ("embedding", "embedding_model", "embedding_backend", "embedding_failure", "windows")
 
 
 class Written(NamedTuple):
@@ -51,8 +53,10 @@ class Staging:
         once: all take their locks in the order of the ids. Raises ModelUnavailable for vectors of other dimensions
         than those that are there.
         """
-        for dimensions in {len(image.embedding) for image in images if image.embedding is not None}:
-            require_stored(active_model(), dimensions)
+        for model, dimensions in {
+            (image.embedding_model, len(image.embedding)) for image in images if image.embedding is not None
+        }:
+            require_stored(model, dimensions)
         with transaction.atomic():
             _settle(images)
             new = self._insert(images)
@@ -60,7 +64,7 @@ class Staging:
                 Tombstone.objects.filter(pk__in=new).delete()
             deleted = self._leave_deleted(new)
             new -= deleted
-            _write_beside([image for image in images if image.pk in new])
+            _write_further([image for image in images if image.pk in new])
             # Under the locks of `deleting.hold_off` no objects were deleted, so none need be from now on.
             OwedDeletion.objects.filter(pk__in=new).delete()
             record(origins)
@@ -151,17 +155,26 @@ def _settle(images: Sequence[Image]) -> None:
 
 
 def _exchange(image: Image, model: str) -> None:
-    own = image.embedding_model, image.embedding
+    own = image.embedding_model, Encoded(image.embedding, tuple(image.window_vectors))
     image.embedding, image.embedding_model, image.embedding_backend = None, "", ""
+    image.windows, image.window_vectors = None, ()
     if image.next_vector and image.next_vector[0] == model:
-        image.embedding_model, image.embedding = image.next_vector
+        image.embedding_model = model
+        image.next_vector[1].given_to(image)
     image.next_vector = own
 
 
-def _write_beside(images: Sequence[Image]) -> None:
-    for model in {image.next_vector[0] for image in images if image.next_vector}:
-        found = {image.pk: image.next_vector for image in images if image.next_vector}
-        write_beside(model, {image_id: vector for image_id, (name, vector) in found.items() if name == model})
+def _write_further(images: Sequence[Image]) -> None:
+    """Write the vectors of windows, and those of a model that is being prepared, or was active before."""
+    for model in {image.embedding_model for image in images if image.window_vectors}:
+        write_windows({image.pk: image.window_vectors for image in images if image.embedding_model == model}, model)
+    beside: dict[str, dict[uuid.UUID, Encoded]] = defaultdict(dict)
+    for image in images:
+        if image.next_vector:
+            model, encoded = image.next_vector
+            beside[model][image.pk] = encoded
+    for model, found in beside.items():
+        write_beside(model, found)
 
 
 @contextmanager

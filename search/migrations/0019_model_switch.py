@@ -34,7 +34,7 @@ ALTER TABLE search_calibration ADD PRIMARY KEY (model);
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('search', '0016_vectors_of_their_own'),
+        ('search', '0018_any_dimensions'),
     ]
 
     operations = [

@@ -5,6 +5,7 @@ from search.models.calibration import Calibration
 from search.models.curation import OwedDeletion, Report
 from search.models.image import Image
 from search.models.ingestion import IngestRun, Origin, Tombstone
+from search.models.judgements import Judgement
 from search.models.limits import Tally
 from search.models.queries import QueryPicture
 from search.models.saved_searches import SavedSearch
@@ -23,6 +24,7 @@ __all__ = [
     "ImageVector",
     "ImageWords",
     "IngestRun",
+    "Judgement",
     "ModelSwitch",
     "Origin",
     "OwedDeletion",
