@@ -253,6 +253,13 @@ def known_switch() -> Switch | None:
     return _process.switch
 
 
+def pair_of(model: str) -> Pair | None:
+    """Return how an operator writes the models of the set that rows name so; None where the switch knows none."""
+    switch = known_switch()
+    named = [one for one in (switch.active, switch.next, switch.kept) if one] if switch else []
+    return next((one.pair for one in named if one.model == model), None)
+
+
 def is_lagging() -> bool:
     """Whether this process still answers with other models than those that were chosen."""
     switch = known_switch()

@@ -142,8 +142,9 @@ class Worker:
             index.let_go()
         refresh_statistics(self.report.added - before)
 
-    def watch(self, rested: Callable[[], None]) -> None:
-        """Work whenever there is something to do; `rested` is called each time that all was done.
+    def watch(self, rested: Callable[[], None], then: Callable[[], None] = lambda: None) -> None:
+        """Work whenever there is something to do, and `then` do what else there may be each time; `rested` is called
+        whenever something was done, and nothing is left.
 
         While the database or the storage is away it tries again and again. Raises ModelUnavailable.
         """
@@ -153,6 +154,7 @@ class Worker:
             try:
                 self._ask_again()
                 self.work()
+                then()
                 if told != self.report.seen:
                     told = self.report.seen
                     rested()

@@ -128,6 +128,12 @@ def fill(
     return worker.report
 
 
+def being_prepared() -> Named | None:
+    """Return the pair that is being prepared, unless the environment was changed since."""
+    row = ModelSwitch.objects.first()
+    return following(row) if row and counts(row) else None
+
+
 def missing(named: Named) -> int:
     """Return how many pictures have no vector of `named` yet."""
     table = _table(named)
