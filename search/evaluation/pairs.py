@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.embedding import Pair, active_model, active_pair, identity_of
+from search.indexing import chosen
 from search.indexing.sets import VectorTable, table_of
 from search.models import VectorSet
 
@@ -37,7 +38,7 @@ def pair_of(model: str) -> Pair | None:
     active = active_pair()
     if model == identity_of(active.image):
         return active
-    return None
+    return chosen.pair_of(model)
 
 
 def chosen_sets(named: Sequence[Pair]) -> tuple[ComparedSet, ComparedSet]:
