@@ -14,7 +14,7 @@ from django.db.models.lookups import GreaterThan
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('search', '0018_any_dimensions'),
+        ('search', '0019_model_switch'),
     ]
 
     operations = [
