@@ -34,12 +34,18 @@ class Owed(Protocol):
     def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> None:
         """Write what claimed rows were owed, made by `backend`."""
 
+    def failed(self, image_id: uuid.UUID, reason: str) -> None:
+        """Write down why a claimed row gets nothing."""
+
 
 class _OwedAll:
     """Of rows that are owed the vectors of the whole and of the windows."""
 
     def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> None:
         give_vectors(encoded, backend)
+
+    def failed(self, image_id: uuid.UUID, reason: str) -> None:
+        Image(pk=image_id).note_failure(reason)
 
 
 class Pending(_OwedAll):
@@ -80,10 +86,7 @@ class Stale(_OwedAll):
 
 
 class OwedWindows:
-    """Wide and tall ones, searchable by their middle alone: added before windows were looked for. By their ids.
-
-    Once a picture can't be read it is left out, until another worker looks.
-    """
+    """Wide and tall ones that are found by their middle alone: added before windows were looked for. By their ids."""
 
     def next(self, count: int, without: Collection[uuid.UUID]) -> list[Image]:
         return _locked(self._rows(without).order_by("pk"), count)
@@ -93,6 +96,9 @@ class OwedWindows:
 
     def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> None:
         give_windows(encoded)
+
+    def failed(self, image_id: uuid.UUID, reason: str) -> None:
+        Image(pk=image_id).note_failure(reason)
 
     def _rows(self, without: Collection[uuid.UUID]) -> ImageQuerySet:
         return Image.objects.owed_windows(active_model()).exclude(pk__in=without)

@@ -240,7 +240,7 @@ class Worker:
         with self._lock:
             self._failed.add(image_id)
             self.report.failed.append((str(image_id), reason))
-        Image(pk=image_id).note_failure(reason)
+        self._owed.failed(image_id, reason)
 
     def _read(self, images: Sequence[Image], readers: ThreadPoolExecutor) -> dict[uuid.UUID, Seen]:
         def read(image: Image) -> Seen | str:
