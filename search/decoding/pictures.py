@@ -13,7 +13,7 @@ from search.decoding.running import decode
 from search.imaging import FORMATS, MOST_WINDOWS, UNIT, Box, ReadPicture, Reason, UnreadableImage
 
 MODEL_SIDE = 224
-"""Shortest side in pixels that is kept for the model, which sees as much or less."""
+"""Shortest side in pixels that is kept for the model, unless its window says that it sees more."""
 Window: TypeAlias = Sequence[int] | None
 """What `search.imaging.cut_out` needs to know of a model, where that is known."""
 _COLOUR = re.compile("#[0-9a-f]{6}")
@@ -183,7 +183,8 @@ def _understood() -> Iterator[None]:
 def _for_model(max_pixels: int, longest: int, window: Window) -> dict[str, Any]:
     return {
         "max_pixels": max_pixels,
-        "at_least": MODEL_SIDE,
+        # Some see more than most: 384 or 512 pixels.
+        "at_least": max(MODEL_SIDE, (window[0] or window[1]) if window else 0),
         "longer_at_least": longest,
         "longest": longest,
         "window": window,

@@ -10,6 +10,8 @@ from search import demo
 from search.indexing.chosen import Pair, chosen, known_switch
 
 _EDGE = 64 * 1024
+_NO_SETTINGS = {".safetensors", ".bin", ".onnx", ".onnx_data", ".h5", ".msgpack", ".pt", ".ot", ".gguf", ".md"}
+"""Endings of files that are weights, of other libraries too, or are read by people."""
 
 
 def active_pair() -> Pair:
@@ -49,11 +51,14 @@ def revision(name: str) -> str:
     """Return the revision in the local cache of the hub; "" where there is none."""
     from huggingface_hub import try_to_load_from_cache
 
-    try:
-        path = try_to_load_from_cache(name, "modules.json")
-    except ValueError:  # a folder that is not there has a name that no model of the hub can have
-        return ""
-    return Path(path).parent.name if isinstance(path, str) else ""
+    for file in ("modules.json", "config.json"):  # the second of models of transformers, which open as well
+        try:
+            path = try_to_load_from_cache(name, file)
+        except ValueError:  # a folder that is not there has a name that no model of the hub can have
+            return ""
+        if isinstance(path, str):
+            return Path(path).parent.name
+    return ""
 
 
 def forget_identities() -> None:
@@ -79,7 +84,7 @@ def _settings_of(name: str) -> str:
     digest = hashlib.sha256()
     for path in sorted(Path(name).rglob("*")):
         with suppress(OSError):
-            if path.is_file() and path.suffix not in {".safetensors", ".bin", ".md"}:
+            if path.is_file() and path.suffix not in _NO_SETTINGS:
                 digest.update(f"{path.relative_to(name)} ".encode() + path.read_bytes())
     return digest.hexdigest()[:8]
 

@@ -12,8 +12,7 @@ import numpy as np
 
 from imagesearch.machine import core_count
 from search.decoding import NoDecoder
-from search.embedding import Picture, PictureEncoder, TextEncoder
-from search.evaluation._interim import Pair, encoders_of
+from search.embedding import Pair, Picture, encoders_of, forget
 from search.evaluation.labelled import Labelled
 from search.evaluation.metrics import DEPTH, Floats, Graded, Ints, Verdict, compared, query_figures
 from search.evaluation.nearest import chunks, common_pictures, vectors_of
@@ -141,6 +140,8 @@ def compare_files(
     for pair in (first, second):
         encoded.append(_encoded_files(pair, files, broken, progress))
         files = encoded[-1][1]
+        if pair.image != pair.text:
+            forget(pair.image)  # two large models might not fit at once
     for name in [name for name, path in meant.items() if path in broken]:
         reasons[name] = broken[meant.pop(name)]
     task = Task.of(labelled, meant, most)
@@ -157,7 +158,7 @@ def compare_files(
 
 def encoded_texts(pair: Pair, texts: Sequence[str], progress: Progress) -> Vectors:
     """Return the vectors of these texts by the pair's model for words. Raises ModelUnavailable and WrongVectors."""
-    encoder: TextEncoder = encoders_of(*pair).texts()
+    encoder = encoders_of(*pair).texts()
     parts = []
     for start in range(0, len(texts), BATCH):
         parts.append(encoder.encode_texts(texts[start : start + BATCH]))
@@ -169,7 +170,7 @@ def _encoded_files(
     pair: Pair, files: Sequence[Path], broken: dict[Path, str], progress: Progress
 ) -> tuple[Vectors, list[Path]]:
     """Return the vectors of those files that can be read, and these; why the others can't goes into `broken`."""
-    encoder: PictureEncoder = encoders_of(*pair).pictures()
+    encoder = encoders_of(*pair).pictures()
     parts: list[Vectors] = []
     read: list[Path] = []
     with ThreadPoolExecutor(core_count(), thread_name_prefix="reading") as pool:

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search.embedding import active_model
-from search.evaluation._interim import Pair, active_pair, identity_of
-from search.indexing.sets import VectorTable
+from search.embedding import Pair, active_model, active_pair, identity_of
+from search.indexing.sets import VectorTable, table_of
 from search.models import VectorSet
 
 
@@ -29,9 +28,7 @@ def sets_here() -> list[ComparedSet]:
     """Return all sets that can be searched, that of the active model first, then the newest."""
     rows = VectorSet.objects.filter(is_current=True).order_by("-created", "-id")
     active = active_model()
-    found = [
-        ComparedSet(VectorTable(row.id, row.model, row.dimensions, row.partitions), pair_of(row.model)) for row in rows
-    ]
+    found = [ComparedSet(table_of(row), pair_of(row.model)) for row in rows]
     return sorted(found, key=lambda one: one.name != active)
 
 
@@ -44,17 +41,15 @@ def pair_of(model: str) -> Pair | None:
 
 
 def chosen_sets(named: Sequence[Pair]) -> tuple[ComparedSet, ComparedSet]:
-    """Return the two sets that these pairs name; that of the active model, and the only other one, where none is
-    named. Raises NothingToCompare."""
+    """Return the two sets that these pairs name; with one named, that of the active model before it, and with none,
+    that and the only other one. Raises NothingToCompare."""
     here = sets_here()
     chosen = [_of_pair(pair, here) for pair in named]
-    if not chosen:
-        chosen = [one for one in here if one.name == active_model()]
-    others = [one for one in here if one.name not in {it.name for it in chosen}]
-    if len(chosen) == 1 and len(others) == 1:
-        chosen += others
-    elif len(chosen) == 1 and (active := [one for one in others if one.name == active_model()]):
-        chosen = [*active, *chosen]
+    if len(chosen) < 2:
+        active = active_model()
+        chosen = [one for one in here if one.name == active] + [one for one in chosen if one.name != active]
+    if len(chosen) == 1 and len(here) == 2:
+        chosen = here
     if len(chosen) != 2:
         names = ", ".join(one.name for one in here) or "none"
         raise NothingToCompare(

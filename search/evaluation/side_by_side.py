@@ -10,7 +10,7 @@ import numpy.typing as npt
 from django.core.cache import cache
 from django.utils.translation import gettext as _
 
-from search.evaluation._interim import Pair, encoders_of
+from search.embedding import Pair, encoders_of
 from search.evaluation.nearest import Near, nearest, vectors_of
 from search.evaluation.pairs import ComparedSet
 from search.indexing.sets import VectorTable

@@ -9,8 +9,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from search.decoding import NoDecoder
-from search.embedding import ModelUnavailable
-from search.evaluation._interim import Pair, active_pair, identity_of
+from search.embedding import ModelUnavailable, Pair, active_pair, identity_of
 from search.evaluation.comparing import Comparison, NothingToMeasure, compare_files, compare_sets
 from search.evaluation.judgements import labelled_by_curators, write_judgements
 from search.evaluation.labelled import Labelled, read_labelled
@@ -27,10 +26,10 @@ _WIDTH = 34
 
 class Command(CollectionCommand):
     help = (
-        "Compare two models on a labelled set: recall@1, @5 and @10, MRR and nDCG@10, by language, with their "
-        "intervals, and whether their difference is more than chance. A labelled set is a table with the columns query, "
-        "language, path or id, and grade (CSV, TSV, JSON lines), or the captions of COCO, Flickr30k or XM3600 as they "
-        "are published. Compared are the active model and another one with a set of vectors here (switch_model "
+        "Compare two models on a labelled set: recall@1, @5 and @10, MRR and nDCG@10, by language, with intervals, "
+        "and whether their difference is more than chance. A labelled set is a table with the columns query, language, "
+        "path or id, and grade (CSV, TSV, JSON lines), or the captions of COCO, Flickr30k or XM3600 as they are "
+        "published. Compared are the active model and another one with a set of vectors here (switch_model "
         "prepares one), among all pictures that have both; with --images, any two models on the labelled files "
         "themselves, and the collection is left alone."
     )
@@ -139,7 +138,7 @@ def _labelled(options: dict[str, Any]) -> Labelled:
 
 
 def _pairs(named: Sequence[Sequence[str]]) -> list[Pair]:
-    """Return the pairs that were named. A model alone has the one for words that is known of it, or reads words too."""
+    """Return the pairs that were named. A model alone has the one for words that is known, or reads words too."""
     if len(named) > 2:
         raise CommandError("Two models are compared: --model stands twice at most.")
     pairs = []
