@@ -299,6 +299,12 @@ def test_a_set_whose_model_for_words_nobody_knows_must_be_named_with_it(world: W
         run(world.table(tmp_path / "own.csv", ("sea", "en", world.images[0], 1)))
 
 
+def test_a_model_for_words_of_another_space_is_told(world: World, drawings: Path, tmp_path: Path):
+    table = world.table(tmp_path / "own.csv", ("sea", "en", world.images[0], 1))
+    with pytest.raises(CommandError, match="gives vectors of 512 dimensions, and the pictures have 32"):
+        run(table, "--model", OTHER, str(demo.TEXT_MODEL))
+
+
 # What curators have judged
 
 

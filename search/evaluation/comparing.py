@@ -16,7 +16,7 @@ from search.embedding import Pair, Picture, encoders_of, forget
 from search.evaluation.labelled import Labelled
 from search.evaluation.metrics import DEPTH, Floats, Graded, Ints, Verdict, compared, query_figures
 from search.evaluation.nearest import chunks, common_pictures, vectors_of
-from search.evaluation.pairs import ComparedSet
+from search.evaluation.pairs import ComparedSet, require_dimensions
 from search.evaluation.ranks import Chunk, ranks
 from search.evaluation.resolving import in_collection, in_folders
 from search.imaging import UnreadableImage
@@ -78,12 +78,12 @@ class Task:
         if most:
             asked = {name: draw.sample(own, min(most, len(own))) for name, own in sorted(asked.items())}
         chosen = [(language, *one) for language, own in sorted(asked.items()) for one in own]
-        query = [number for number, (_, _, grades) in enumerate(chosen) for _ in grades]
-        grade = [one for _, _, grades in chosen for one in grades.values()]
+        owners = [number for number, (_, _, grades) in enumerate(chosen) for _ in grades]
+        given = [said for _, _, grades in chosen for said in grades.values()]
         return cls(
             texts=[text for _, text, _ in chosen],
             languages=[language for language, _, _ in chosen],
-            graded=Graded(np.array(query, dtype=np.int64), np.array(grade, dtype=np.int64)),
+            graded=Graded(np.array(owners, dtype=np.int64), np.array(given, dtype=np.int64)),
             pictures=[picture for _, _, grades in chosen for picture in grades],
             left_out=left_out,
         )
@@ -112,7 +112,7 @@ def compare_sets(
     found: list[Ints] = []
     for one in (first, second):
         assert one.pair
-        texts = encoded_texts(one.pair, task.texts, progress)
+        texts = encoded_texts(one.pair, task.texts, one.table.dimensions, progress)
         known = vectors_of(one.table, list(set(task.pictures)))  # type: ignore[arg-type] # ids, of a collection
         pieces_seen = _counted(chunks(one.table, pieces), f"{one.name}: pictures", len(pool), progress)
         found.append(ranks(pieces_seen, texts, task.graded.query, task.pictures, known))
@@ -150,15 +150,19 @@ def compare_files(
         kept = set(files)
         rows = {path: vectors[number : number + 1] for number, path in enumerate(own) if path in kept}
         chunk = Chunk(list(rows), np.arange(len(rows)), np.concatenate(list(rows.values())))
-        texts = encoded_texts(pair, task.texts, progress)
+        texts = encoded_texts(pair, task.texts, vectors.shape[1], progress)
         found.append(ranks([chunk], texts, task.graded.query, task.pictures, rows))
     names = (encoders_of(*first).model, encoders_of(*second).model)
     return _comparison(names, labelled, task, found, len(files), reasons)
 
 
-def encoded_texts(pair: Pair, texts: Sequence[str], progress: Progress) -> Vectors:
-    """Return the vectors of these texts by the pair's model for words. Raises ModelUnavailable and WrongVectors."""
+def encoded_texts(pair: Pair, texts: Sequence[str], dimensions: int, progress: Progress) -> Vectors:
+    """Return the vectors of these texts by the pair's model for words, as many `dimensions` as its pictures have.
+
+    Raises ModelUnavailable and WrongVectors.
+    """
     encoder = encoders_of(*pair).texts()
+    require_dimensions(pair.text, encoder.dimensions, dimensions)
     parts = []
     for start in range(0, len(texts), BATCH):
         parts.append(encoder.encode_texts(texts[start : start + BATCH]))

@@ -101,7 +101,7 @@ def vectors_of(table: VectorTable, ids: Sequence[uuid.UUID], *, whole: bool = Fa
                 rows.append(bytes(sent))
     vectors = _read(rows, table.dimensions)
     starts = [number for number, key in enumerate(keys) if number == 0 or key != keys[number - 1]]
-    ends = [*starts[1:], len(keys)]
+    ends = [*starts, len(keys)][1:]
     return {keys[start]: vectors[start:end] for start, end in zip(starts, ends, strict=True)}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search.embedding import Pair, active_model, active_pair, identity_of
+from search.embedding import ModelUnavailable, Pair, active_model, active_pair, identity_of
 from search.indexing.sets import VectorTable, table_of
 from search.models import VectorSet
 
@@ -62,6 +62,15 @@ def chosen_sets(named: Sequence[Pair]) -> tuple[ComparedSet, ComparedSet]:
                 f"Which model for words belongs to {one.name} is not known: name both, --model IMAGE_MODEL TEXT_MODEL."
             )
     return chosen[0], chosen[1]
+
+
+def require_dimensions(text_model: str, found: int, wanted: int) -> None:
+    """Raise ModelUnavailable for a model for words whose vectors can't be compared with those of the pictures."""
+    if found != wanted:
+        raise ModelUnavailable(
+            f"{text_model} gives vectors of {found:,} dimensions, and the pictures have {wanted:,}: these two models "
+            "share no space. Name the one for words that belongs to the pictures' model."
+        )
 
 
 def _of_pair(pair: Pair, here: Sequence[ComparedSet]) -> ComparedSet:

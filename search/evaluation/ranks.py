@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,7 @@ def ranks(
     queries: Vectors,
     query: Ints,
     pictures: Sequence[Hashable],
-    known: Mapping[Hashable, Vectors],
+    known: Mapping[Any, Vectors],
 ) -> Ints:
     """Return the places, from 1, of graded pictures among all of `pool`: picture `pictures[n]` for query `query[n]`.
 
@@ -57,7 +58,7 @@ def ranks(
 
 
 def _scores(
-    queries: Vectors, query: Ints, pictures: Sequence[Hashable], known: Mapping[Hashable, Vectors]
+    queries: Vectors, query: Ints, pictures: Sequence[Hashable], known: Mapping[Any, Vectors]
 ) -> npt.NDArray[np.float32]:
     scores = [float((known[key] @ queries[number]).max()) for number, key in zip(query, pictures, strict=True)]
     return np.array(scores, dtype=np.float32)
