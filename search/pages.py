@@ -20,7 +20,7 @@ def load_pages() -> None:
     with translation.override(settings.LANGUAGE_CODE):
         reverse("search")
         upgrades.prepare()
-        for pattern in ("base*.html", "search/search.html", "search/_partials/*"):
+        for pattern in ("base*", "_frame/*", "search/search.jinja", "search/_partials/*"):
             for template in _TEMPLATES.glob(pattern):
                 name = template.relative_to(_TEMPLATES).as_posix()
                 get_template(name, using="jinja2" if template.suffix == ".jinja" else "django")

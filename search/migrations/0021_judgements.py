@@ -11,7 +11,7 @@ import search.models.texts
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("search", "0018_any_dimensions"),
+        ("search", "0020_windows"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

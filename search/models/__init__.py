@@ -11,6 +11,7 @@ from search.models.queries import QueryPicture
 from search.models.saved_searches import SavedSearch
 from search.models.selections import PictureSet
 from search.models.sign_ups import SignUp
+from search.models.switches import ModelSwitch, QueryVector
 from search.models.tokens import ApiToken
 from search.models.vectors import ImageVector, VectorSet
 from search.models.words import ImageWords
@@ -24,10 +25,12 @@ __all__ = [
     "ImageWords",
     "IngestRun",
     "Judgement",
+    "ModelSwitch",
     "Origin",
     "OwedDeletion",
     "PictureSet",
     "QueryPicture",
+    "QueryVector",
     "Report",
     "SavedSearch",
     "SignUp",

@@ -1,19 +1,33 @@
 """The filters that people can tick beside a query, with how many images each would leave."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from search.imaging import PALETTE
 from search.models import Image
 from search.querying.counting import Counts
 from search.querying.filters import Filters
 from search.querying.query import SearchQuery
+from search.querying.scope import Scope
+
+_FACETS: dict[str, tuple[str, Any]] = {
+    "tag": ("tags", gettext_lazy("Tags")),
+    "colour": ("colours", gettext_lazy("Colour")),
+    "orientation": ("orientations", gettext_lazy("Orientation")),
+    "size": ("sizes", gettext_lazy("Size")),
+    "format": ("formats", gettext_lazy("Format")),
+    "licence": ("licences", gettext_lazy("Licence")),
+    "uploader": ("uploader", gettext_lazy("Uploaded by")),
+    "described": ("described", gettext_lazy("Description")),
+}
+"""The filters by their parameter in the address: the field of Filters, and what people call it."""
 
 _Found = Iterable[tuple[Any, str, int]]
 """Values of a filter, each with its label and how many images it leaves."""
@@ -44,57 +58,66 @@ class Facet:
     choices: list[Choice]
 
 
-def facets_of(query: SearchQuery, counts: Counts) -> list[Facet]:
-    """Return the filters that leave a choice, or in which something is chosen."""
+def facets_of(query: SearchQuery, counts: Counts | None = None) -> list[Facet]:
+    """Return the filters that leave a choice, or in which something is chosen.
+
+    Without `counts`, those of the pictures that the query may find are counted; nothing is searched for that.
+    """
+    counts = counts or Scope(query).counts
     filters = query.filters
-
-    def named(field: str, labels: Mapping[str, Any]) -> _Found:
-        return _named(counts.of(field), labels, getattr(filters, field))
-
-    described = counts.of("described")
-    tags = _frequent(counts.most_frequent("tags", "tags"), filters.tags, counts.total)
-    licences = _licences(counts, filters.licences)
-    facets = [
-        _facet(query, "tag", _("Tags"), "tags", tags),
-        _facet(query, "colour", _("Colour"), "colours", named("colours", palette_labels())),
-        _facet(
-            query,
-            "orientation",
-            _("Orientation"),
-            "orientations",
-            named("orientations", dict(Image.Orientation.choices)),
-        ),
-        _facet(query, "size", _("Size"), "sizes", named("sizes", dict(Image.Size.choices))),
-        _facet(query, "format", _("Format"), "formats", named("formats", dict(Image.Format.choices))),
-        _facet(query, "licence", _("Licence"), "licences", licences),
-        _facet(query, "uploader", _("Uploaded by"), "uploader", _people(counts, filters.uploader)),
-        _facet(
-            query,
-            "described",
-            _("Description"),
-            "described",
-            [(True, _("With a description"), described[True]), (False, _("Without a description"), described[False])],
-        ),
-    ]
+    found: dict[str, _Found] = {
+        "tag": _frequent(counts.most_frequent("tags", "tags"), filters.tags, counts.total),
+        "licence": _licences(counts, filters.licences),
+        "uploader": _people(counts, filters.uploader),
+    }
+    for name, (field, _label) in _FACETS.items():
+        if labels := _labels(name):
+            chosen = None if name == "described" else getattr(filters, field)
+            found[name] = _named(counts.of(field), labels, chosen)
+    facets = [_facet(query, name, found[name]) for name in _FACETS]
     return [facet for facet in facets if any(choice.count or choice.chosen for choice in facet.choices)]
+
+
+def chosen_of(query: SearchQuery) -> Iterator[tuple[str, str, SearchQuery]]:
+    """Yield each value that is filtered by: what its filter and it are called, and the query without it.
+
+    Nothing is counted for this.
+    """
+    for name, (field, label) in _FACETS.items():
+        chosen = getattr(query.filters, field)
+        values = list(chosen) if isinstance(chosen, tuple) else [] if chosen in ("", None) else [chosen]
+        labels = _labels(name)
+        for value in sorted(values, key=list(labels).index) if labels else values:
+            yield str(label), str(labels.get(value, value)), _with_toggled(query, field, value)
+
+
+def _labels(name: str) -> Mapping[Any, Any]:
+    """What the values of a filter are called, in the order in which they are offered; none where they name themselves."""
+    if name == "colour":
+        return palette_labels()
+    if name == "described":
+        return {True: _("With a description"), False: _("Without a description")}
+    choices = {"orientation": Image.Orientation, "size": Image.Size, "format": Image.Format}
+    return dict(choices[name].choices) if name in choices else {}
 
 
 _BOOLEAN: dict[Any, str] = {True: "yes", False: "no"}
 
 
-def _facet(query: SearchQuery, facet: str, label: str, name: str, found: _Found) -> Facet:
-    chosen = getattr(query.filters, name)
+def _facet(query: SearchQuery, name: str, found: _Found) -> Facet:
+    field, label = _FACETS[name]
+    chosen = getattr(query.filters, field)
     choices = [
         Choice(
             value=_BOOLEAN.get(value) or str(value),
             label=str(shown),
             count=count,
             chosen=value in chosen if isinstance(chosen, tuple) else value == chosen,
-            toggle=partial(_with_toggled, query, name, value),
+            toggle=partial(_with_toggled, query, field, value),
         )
         for value, shown, count in found
     ]
-    return Facet(facet, label, choices)
+    return Facet(name, str(label), choices)
 
 
 def _with_toggled(query: SearchQuery, name: str, value: Any) -> SearchQuery:
@@ -127,9 +150,10 @@ def palette_labels() -> dict[str, str]:
     return {name: labels[name] for name in PALETTE}
 
 
-def _named(counts: "Counter[Any]", labels: Mapping[str, Any], chosen: tuple[str, ...]) -> _Found:
-    """The values that leave something or are chosen, in the order of their labels."""
-    return [(value, label, counts[value]) for value, label in labels.items() if counts[value] or value in chosen]
+def _named(counts: "Counter[Any]", labels: Mapping[Any, Any], chosen: tuple[str, ...] | None) -> _Found:
+    """The values that leave something or are chosen, in the order of their labels; with None all of them."""
+    shown = [value for value in labels if chosen is None or counts[value] or value in chosen]
+    return [(value, labels[value], counts[value]) for value in shown]
 
 
 def _frequent(found: list[tuple[str, int]], chosen: tuple[str, ...], count: int) -> _Found:

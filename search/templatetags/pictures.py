@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 from django import template
 from django.core.paginator import Paginator
-from django.template import Context
+from django.http import HttpRequest
 from django.urls import reverse
 
 from search.models import Image
@@ -13,12 +13,11 @@ from search.querying import PER_PAGE, ResultPage, SearchQuery
 register = template.Library()
 
 
-@register.simple_tag(takes_context=True)
-def way_back(context: Context) -> str:
-    """Return the `?next=` that leads back here after logging in; nothing where that would lead to a wrong place."""
-    request = context["request"]
-    page = context.get("next") or ""
-    if request.method == "GET" and request.resolver_match.url_name in ("results", "image", "report", "picture-set"):
+def way_back(request: HttpRequest, page: str) -> str:
+    """Return the `?next=` that leads back here after logging in, or to `page`; nothing where that would lead to a wrong
+    place."""
+    known = request.resolver_match.url_name if request.resolver_match else ""
+    if request.method == "GET" and known in ("results", "image", "report", "picture-set"):
         page = request.get_full_path()
     return f"?{urlencode({'next': page})}" if page else ""
 
@@ -30,13 +29,11 @@ def search_url(query: SearchQuery) -> str:
     return f"{reverse('results')}?{params}" if params else reverse("search")
 
 
-@register.simple_tag
 def page_url(results: ResultPage, page: int) -> str:
     """Return the address of another page of these results."""
     return search_url(results.at_page(page))
 
 
-@register.simple_tag
 def page_numbers(results: ResultPage) -> list[int | None]:
     """Return the first, the last and the pages around this one, with None for those between."""
     pages = Paginator(range(results.pages * PER_PAGE), PER_PAGE)

@@ -6,7 +6,6 @@ from itertools import pairwise
 from urllib.parse import urlencode
 
 from django import template
-from django.template import Context
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -80,20 +79,26 @@ class Tile:
         return max(1, round(longest * min(1.0, self.frame)))
 
 
-@register.simple_tag(takes_context=True)
-def tiles(context: Context, images: Iterable[Image], eager: int = 0) -> SafeString:
-    """`{% tiles results.images eager=8 %}`: the images, of which `eager` are fetched at once, the others when seen.
+@register.simple_tag
+def tiles(images: Iterable[Image], eager: int = 0) -> SafeString:
+    """`{% tiles images eager=8 %}`: the images, of which `eager` are fetched at once, the others when seen.
 
-    In a search, which the context names as `query` and `results`, each leads to more and less like it from there;
-    elsewhere to those that are like it alone.
+    Each leads to those that are like it alone.
     """
-    query, results = context.get("query") or SearchQuery(), context.get("results")
+    return tiles_in(images, SearchQuery(), None, eager)
+
+
+def tiles_in(images: Iterable[Image], query: SearchQuery, scale: Scale | None, eager: int) -> SafeString:
+    """Return the images as `tiles` does, each of which leads to more and less like it from the search `query`.
+
+    `scale` tells what a similarity means in it.
+    """
     return rendered(
         "search/_partials/tiles.jinja",
         tiles=tiles_of(images, query),
         eager=eager,
         asked=not query.is_empty,
-        scale_words=_scale_words(results.scale if results else None),
+        scale_words=_scale_words(scale),
     )
 
 

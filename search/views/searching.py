@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -19,7 +20,18 @@ from search.forms import PictureForm, check_size
 from search.imaging import Reason, UnreadableImage
 from search.limits.searches import count_search
 from search.models import QueryPicture
-from search.querying import BadQuery, Kind, NoSuchQuery, Part, SearchQuery, example_queries, find, remember_picture
+from search.querying import (
+    BadQuery,
+    Kind,
+    NoSuchQuery,
+    Part,
+    ResultPage,
+    SearchQuery,
+    example_queries,
+    facets_of,
+    find,
+    remember_picture,
+)
 from search.views.methods import require_http_methods, require_safe
 
 WHAT_IS_ASKED_FOR = ["HX-Request", "HX-Target"]
@@ -29,25 +41,45 @@ WHAT_IS_ASKED_FOR = ["HX-Request", "HX-Target"]
 @require_safe
 def search(request: HttpRequest) -> HttpResponse:
     """`/` and `/search?q=`: the box, and the results nearest first. htmx asks for the next results alone."""
+    part = request.htmx.target if request.htmx else ""  # type: ignore[attr-defined]
     try:
         query = SearchQuery.from_params(request.GET)
+        if part == "filters-panel":
+            return _answered(request, "filters_panel", {"query": query, "facets": facets_of(query)})
         count_search(request, query.texts)
         results = find(query)
     except BadQuery as problem:
         return search_page(request, status=404 if isinstance(problem, NoSuchQuery) else 400, problem=str(problem))
-    if request.htmx and request.htmx.target == "more":  # type: ignore[attr-defined]
-        response = render(request, "search/_partials/results.html", {"query": query, "results": results})
-        patch_vary_headers(response, WHAT_IS_ASKED_FOR)
-        return response
+    if part == "more":
+        return _answered(request, "results", {"query": query, "results": results, "is_more": True})
     return search_page(request, query=query, results=results)
 
 
-def search_page(request: HttpRequest, *, status: int = 200, **context: object) -> HttpResponse:
-    examples = partial(example_queries, get_language() or settings.LANGUAGE_CODE)
-    context = {"query": SearchQuery(), "examples": examples, "picture_form": PictureForm(), **context}
+def search_page(
+    request: HttpRequest,
+    *,
+    status: int = 200,
+    query: SearchQuery | None = None,
+    results: ResultPage | None = None,
+    problem: str = "",
+) -> HttpResponse:
+    context = {
+        "query": query or SearchQuery(),
+        "results": results,
+        "problem": problem,
+        "examples": partial(example_queries, get_language() or settings.LANGUAGE_CODE),
+    }
+    # Counting what each filter leaves costs as much as the search, and few look at it.
+    if results and request.GET.get("filters") == "open":
+        context |= {"filters_open": True, "facets": results.facets}
     is_part = request.htmx and request.htmx.target == "found"  # type: ignore[attr-defined]
-    template = "search/_partials/live.html" if is_part else "search/search.html"
-    response = render(request, template, context, status=status)
+    return _answered(request, "live" if is_part else "", context, status)
+
+
+def _answered(request: HttpRequest, part: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
+    """Return the page, or a part of it alone."""
+    template = f"search/_partials/{part}.jinja" if part else "search/search.jinja"
+    response = render(request, template, context, status=status, using="jinja2")
     patch_vary_headers(response, WHAT_IS_ASKED_FOR)
     return response
 

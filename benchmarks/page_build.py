@@ -1,0 +1,96 @@
+"""One build of the site, asked from outside: `python page_build.py` in the folder of the build that is to be measured.
+
+A process of its own for each build, which says what it did in a line of JSON for each line that it reads.
+"""
+
+import gc
+import gzip
+import json
+import re
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from html import unescape
+from typing import Any
+from urllib.parse import urlencode
+
+# The build is that of the folder, wherever this file stands.
+sys.path[0] = "."
+
+from benchmarks import world as worlds  # noqa: E402
+from benchmarks.photos import SMALL, photos  # noqa: E402
+
+_OF_HTMX = {"HX-Request": "true"}
+
+
+class Build:
+    """The site through all of its middleware, without a server. Times are of the processor, of this process alone."""
+
+    def __init__(self) -> None:
+        self._world = worlds.make_world()
+        worlds.start()
+        from django.test import Client  # noqa: PLC0415 - after the settings
+
+        self._client = Client(SERVER_NAME="127.0.0.1")
+
+    def fill(self, rows: int) -> int:
+        """Bring the collection to `rows` rows."""
+        worlds.fill_up_to(rows, photos(self._world.cache, SMALL, 64))
+        return rows
+
+    def encode(self, queries: Sequence[str]) -> list[float]:
+        """Have the vectors of all `queries` computed and remembered; return what each cost."""
+        from search.embedding import text_vector  # noqa: PLC0415 - after the settings
+
+        return [_timed(text_vector, words)[0] for words in queries]
+
+    def times(self, queries: Sequence[str], accept: str) -> dict[str, list[float]]:
+        """Return the seconds that the pages of each query took, by what was asked for."""
+        times: dict[str, list[float]] = {}
+        gc.collect()
+        for words in queries:
+            for what, took, _html in self._pages(words, {"Accept-Encoding": accept}):
+                times.setdefault(what, []).append(took)
+        return times
+
+    def html(self, words: str) -> dict[str, str]:
+        """Return what is answered for a query, by what is asked for."""
+        return {what: html for what, _took, html in self._pages(words, {})}
+
+    def _pages(self, words: str, headers: Mapping[str, str]) -> Iterator[tuple[str, float, str]]:
+        """A new search, its next page as scrolling asks for it, and another search as htmx asks for it."""
+        took, first = self._get("/search?" + urlencode({"q": words}), headers)
+        yield "a new query", took, first
+        further = re.search(r'hx-get="(/search[^"]*page=[^"]*)"', first)
+        assert further, "There is no next page."
+        yield "its next page", *self._get(unescape(further[1]), {**headers, **_OF_HTMX, "HX-Target": "more"})
+        address = "/search?" + urlencode({"q": words, "sort": "fresh"})
+        yield "a list for htmx", *self._get(address, {**headers, **_OF_HTMX, "HX-Target": "found"})
+
+    def _get(self, address: str, headers: Mapping[str, str]) -> tuple[float, str]:
+        took, response = _timed(self._client.get, address, headers=headers)
+        assert response.status_code == 200, response.status_code
+        body = response.content
+        if response.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        text = body.decode()
+        assert text.count("<article ") == 24, text
+        return took, text
+
+
+def _timed(action: Any, *args: Any, **named: Any) -> tuple[float, Any]:
+    start = time.process_time()
+    result = action(*args, **named)
+    return time.process_time() - start, result
+
+
+def main() -> None:
+    answers, sys.stdout = sys.stdout, sys.stderr
+    build = Build()
+    for line in sys.stdin:
+        wish = json.loads(line)
+        print(json.dumps(getattr(build, wish.pop("do"))(**wish)), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

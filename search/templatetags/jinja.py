@@ -1,0 +1,15 @@
+"""Parts that the search page has too, in the templates of Django's engine."""
+
+from django import template
+from django.template import Context
+from django.utils.safestring import SafeString
+
+from search.jinja import rendered
+
+register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def jinja(context: Context, name: str) -> SafeString:
+    """`{% jinja "_frame/foot.jinja" %}`: a template of the other engine, which is given what this one knows."""
+    return rendered(name, **context.flatten())

@@ -1,0 +1,193 @@
+"""What the page of results asks of a search: its parts as chips, its filters, and the ways to other searches."""
+
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
+
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext, npgettext
+
+from search.models import Image
+from search.querying import Band, Kind, Mode, Part, ResultPage, SearchQuery, Sort, chosen_of
+
+WEIGHTS = [quarter / 4 for quarter in range(1, 9)]
+"""The steps of a slider."""
+_WEIGHT_LABELS = [
+    (0.5, gettext_lazy("much less")),
+    (0.99, gettext_lazy("less")),
+    (1.0, gettext_lazy("normal weight")),
+    (1.5, gettext_lazy("more")),
+]
+
+
+def _weight_label(weight: float) -> str:
+    return str(next((label for most, label in _WEIGHT_LABELS if weight <= most), gettext_lazy("much more")))
+
+
+def weights() -> list[tuple[str, str]]:
+    """Return the steps of a slider, each with what it is called."""
+    return [(f"{weight:g}", _weight_label(weight)) for weight in WEIGHTS]
+
+
+@dataclass(frozen=True)
+class Chip:
+    """One part of a search, and the search without it. `number` tells it from others of the same name."""
+
+    part: Part
+    number: int
+    without: SearchQuery
+
+    @property
+    def is_words(self) -> bool:
+        return self.part.kind is Kind.WORDS
+
+    @property
+    def is_box(self) -> bool:
+        """Whether these are the words of the box, which the form has already."""
+        return self.part.name == "q"
+
+    @property
+    def picture(self) -> str:
+        """The address of its small picture; "" for words."""
+        if self.is_words:
+            return ""
+        if self.part.kind is Kind.PICTURE:
+            return reverse("query-picture", args=[self.part.value])
+        return reverse("rendition", args=[self.part.value, 400])
+
+    @property
+    def page(self) -> str:
+        """The address of the image's page, where it is an image of the collection."""
+        return reverse("image", args=[self.part.value]) if self.part.kind is Kind.IMAGE else ""
+
+    @property
+    def label(self) -> str:
+        if self.is_words:
+            return str(self.part.value)
+        return _("More like this picture") if self.part.wanted else _("Less like this picture")
+
+    @property
+    def weight(self) -> str:
+        return f"{self.part.weight:g}"
+
+    @property
+    def weight_label(self) -> str:
+        return _weight_label(self.part.weight)
+
+
+def chips_of(query: SearchQuery) -> list[Chip]:
+    """Return the parts of a search; the words of the box among them where there are others to weigh them against."""
+    chips: list[Chip] = []
+    if query.parts and query.box.meant:
+        part = Part(Kind.WORDS, query.box.meant, query.words_weight)
+        chips.append(Chip(part, 1, query.replace(words="", words_weight=1.0)))
+    chips += [Chip(part, number, query.without_part(part)) for number, part in enumerate(query.parts, start=1)]
+    return chips
+
+
+@dataclass(frozen=True)
+class ActiveFilter:
+    facet: str
+    label: str
+    without: SearchQuery
+
+
+def with_filters_open(query: SearchQuery) -> str:
+    """Return the address of this search with all its filters to choose from."""
+    return f"{reverse('results')}?{urlencode([*query.to_params(), ('filters', 'open')])}"
+
+
+def active_filters(query: SearchQuery) -> list[ActiveFilter]:
+    """Return what is filtered by, each with the search that is not. Nothing is counted for it."""
+    filters = query.filters
+    if filters.is_empty:
+        return []
+    active = [ActiveFilter(*one) for one in chosen_of(query)]
+    if filters.since:
+        label = _("from %(day)s") % {"day": date_format(filters.since)}
+        active.append(ActiveFilter(_("Added"), label, query.replace(filters=replace(filters, since=None))))
+    if filters.until:
+        label = _("until %(day)s") % {"day": date_format(filters.until)}
+        active.append(ActiveFilter(_("Added"), label, query.replace(filters=replace(filters, until=None))))
+    return active
+
+
+def without_filters(query: SearchQuery) -> SearchQuery:
+    return query.replace(filters=type(query.filters)())
+
+
+def halves(results: ResultPage) -> list[tuple[bool, list[Image]]]:
+    """Return the sections of a page of results: whether they stand below the strong matches, and their images.
+
+    Where nothing is strong, or nothing is known of it, all of it is one.
+    """
+    halves: list[tuple[bool, list[Image]]] = []
+    for band, images in results.sections:
+        weaker = bool(results.strong) and band in {Band.RELATED, Band.WEAK}
+        if halves and halves[-1][0] is weaker:
+            halves[-1][1].extend(images)
+        else:
+            halves.append((weaker, list(images)))
+    return halves
+
+
+def found_title(results: ResultPage) -> str:
+    """Return what was found, in a line."""
+    query = results.query
+    if not results.found:
+        is_all = query.is_empty and query.filters.is_empty
+        return _("There are no pictures here yet") if is_all else _("Nothing was found")
+    if results.is_past_the_end:
+        return _("Nothing on this page")
+    return _by_date_title(results) if not query.wanted else _matches_title(results)
+
+
+def _by_date_title(results: ResultPage) -> str:
+    query, found = results.query, results.found
+    if query.sort is Sort.OLDEST:
+        text = npgettext("oldest first", "%(number)s picture", "%(number)s pictures, oldest first", found)
+    elif query.is_empty and query.filters.is_empty:
+        return _("Newest pictures")
+    else:
+        text = npgettext("by date", "%(number)s picture", "%(number)s pictures, newest first", found)
+    return text % {"number": f"{found:,}"}
+
+
+def _matches_title(results: ResultPage) -> str:
+    strong, found = results.strong, results.found
+    if results.scale and not strong:
+        return _("Nothing here matches well; the nearest are:")
+    if strong and results.strong_is_least:
+        text, number = (
+            ngettext("At least %(number)s strong match", "At least %(number)s strong matches", strong),
+            strong,
+        )
+    elif strong:
+        text, number = ngettext("%(number)s strong match", "%(number)s strong matches", strong), strong
+    elif results.query.mode is Mode.WORDS:
+        text, number = (
+            ngettext(
+                "%(number)s picture with these words",
+                "%(number)s pictures with these words, best match first",
+                found,
+            ),
+            found,
+        )
+    else:
+        text, number = ngettext("%(number)s picture", "%(number)s pictures, nearest first", found), found
+    return text % {"number": f"{number:,}"}
+
+
+def found_in_all(found: int) -> str:
+    return ngettext("%(number)s picture in all", "%(number)s pictures in all", found) % {"number": f"{found:,}"}
+
+
+def pictures_in_brackets(found: int) -> str:
+    text = npgettext("in brackets", "%(number)s picture", "%(number)s pictures", found)
+    return text % {"number": f"{found:,}"}
+
+
+def pages_there_are(pages: int) -> str:
+    text = ngettext("This search has %(number)s page.", "This search has %(number)s pages.", pages)
+    return text % {"number": f"{pages:,}"}
