@@ -159,7 +159,7 @@ def test_a_set_in_partitions_is_measured_alike(world: World, tmp_path: Path):
 def test_the_index_finds_what_a_scan_finds(world: World, monkeypatch: pytest.MonkeyPatch):
     world.put(world.other, {world.images[0]: axis(9)}, window=1)
     scanned = nearest(world.other, axis(9), 5)
-    monkeypatch.setattr("search.evaluation.nearest.EXACT_UP_TO", 0)
+    monkeypatch.setattr("search.evaluation.nearest.EXACT_UP_TO", -1)
     walked = nearest(world.other, axis(9), 5)
     assert (
         {one.id for one in walked[:2]} == {one.id for one in scanned[:2]} == {world.images[0].pk, world.images[9].pk}

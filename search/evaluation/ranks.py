@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,12 @@ class Chunk:
     keys: Sequence[Hashable]
     starts: Ints
     vectors: Vectors
+
+    @classmethod
+    def of(cls, vectors: Mapping[Any, Vectors]) -> Self:
+        """Return pictures with their vectors, each of shape (windows, dimensions)."""
+        sizes = np.array([len(own) for own in vectors.values()], dtype=np.int64)
+        return cls(list(vectors), np.cumsum(sizes) - sizes, np.concatenate(list(vectors.values())))
 
 
 def ranks(
