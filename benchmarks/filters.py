@@ -108,13 +108,16 @@ def _measured(task: str, query: Any, vectors: Sequence[npt.NDArray[np.float32]])
 def _scanned(query: Any, vector: npt.NDArray[np.float32]) -> list[Any]:
     """The ids that this page would have if every row were measured."""
     from search.embedding import active_model  # noqa: PLC0415 - after make_world
+    from search.indexing.sets import current_set  # noqa: PLC0415
     from search.models import Image  # noqa: PLC0415
     from search.querying import PER_PAGE  # noqa: PLC0415
     from search.querying.planning import SCAN, planned  # noqa: PLC0415
 
     start = (query.page - 1) * PER_PAGE
+    model = active_model()
     with planned(SCAN):
-        nearest = query.filters.apply(Image.objects.searchable(active_model())).nearest_to(vector)
+        images = query.filters.apply(Image.objects.searchable(model))
+        nearest = images.nearest_to(vector, current_set(model))
         return list(nearest.values_list("pk", flat=True)[start : start + PER_PAGE])
 
 

@@ -82,8 +82,14 @@ class PlainLoop:
 
     def search(self, words: str, page: int) -> list[tuple[Any, ...]]:
         """Encode the words, for every page anew, and select whole rows."""
+        from search.embedding import active_model  # noqa: PLC0415 - after make_world
+        from search.indexing.sets import current_set  # noqa: PLC0415
+
         vector = self.encode(words)
-        return self._connection.execute(
-            "SELECT * FROM search_image ORDER BY embedding <=> %s LIMIT %s OFFSET %s",
-            [HalfVector(vector), PER_PAGE, (page - 1) * PER_PAGE],
-        ).fetchall()
+        table = current_set(active_model())
+        assert table
+        statement = sql.SQL(
+            "SELECT search_image.* FROM {} AS vectors JOIN search_image ON id = image_id"
+            " ORDER BY vectors.embedding::halfvec({}) <=> %s LIMIT %s OFFSET %s"
+        ).format(sql.Identifier(table.table), sql.Literal(table.dimensions))
+        return self._connection.execute(statement, [HalfVector(vector), PER_PAGE, (page - 1) * PER_PAGE]).fetchall()

@@ -95,20 +95,26 @@ def fill_up_to(count: int, photos: Sequence[Path]) -> None:
     """Bring the collection to `count` rows, index built, with the small data that `photos` would have."""
     from django.db import connection  # noqa: PLC0415 - after make_world
 
+    from search.embedding import active_model  # noqa: PLC0415
+    from search.indexing.hnsw import indexing  # noqa: PLC0415
+    from search.indexing.sets import current_set, index_name  # noqa: PLC0415
     from search.models import Image  # noqa: PLC0415
 
     there = Image.objects.count()
-    (index,) = (one for one in Image._meta.indexes if one.name == "image_embedding_hnsw")
-    with connection.schema_editor() as editor:
-        editor.remove_index(Image, index)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT make_vector_set(%s, 512)", [active_model()])
+    table = current_set(active_model())
+    assert table
+    with connection.cursor() as cursor:
+        for leaf in table.leaves:
+            cursor.execute(f"DROP INDEX {index_name(leaf)}")
     _copy_rows(count - there, first=there, placeholders=_placeholders(photos))
     with connection.cursor() as cursor:
         # As much as the whole index needs.
         cursor.execute(f"SET maintenance_work_mem = '{max(64, count // 500)}MB'")
-    with connection.schema_editor() as editor:
-        editor.add_index(Image, index)
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE search_image, search_imagewords")
+        for leaf in table.leaves:
+            cursor.execute(indexing.create_sql(leaf, table.dimensions, index_name(leaf)))
+        cursor.execute("VACUUM ANALYZE search_image, search_imagewords, search_imagevector")
 
 
 def _placeholders(photos: Sequence[Path]) -> list[str]:

@@ -129,6 +129,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "search.monitoring.requests.Requests",
+    "search.middleware.OneChoice",
     "search.middleware.HeadLikeGet",
     "search.middleware.HealthChecks",
     "django.middleware.security.SecurityMiddleware",

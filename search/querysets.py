@@ -1,13 +1,27 @@
 """What can be asked of the images. These take vectors, never text; `distance` is cosine distance, 0 at best."""
 
+import uuid
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
 from django.db import models
+from django.db.models import Expression, F
+from django.db.models.functions import Greatest, Least
+from django.db.models.lookups import GreaterThan
 from pgvector.django import CosineDistance
 
+from search.imaging.windows import WIDE
+from search.indexing.accepted import accepted_names
+from search.indexing.hnsw import indexing
+
 if TYPE_CHECKING:
+    from search.indexing.sets import VectorTable
     from search.models.image import Image  # noqa: F401 - what the class below holds
     from search.vectors import Vector
+
+WIDE_OR_TALL = GreaterThan(Greatest("width", "height") * WIDE[1], Least("width", "height") * WIDE[0])
+"""What `search.imaging.is_wide` says, for the database."""
+OWED_WINDOWS = models.Q(WIDE_OR_TALL, windows__isnull=True)
 
 
 class ImageQuerySet(models.QuerySet["Image"]):
@@ -16,21 +30,45 @@ class ImageQuerySet(models.QuerySet["Image"]):
         return self.filter(hidden=False)
 
     def searchable(self, model: str) -> Self:
-        """Those that a search with `model` may find: shown, and with a vector that this model made."""
-        return self.shown().filter(embedding_model=model)
+        """Those that a search with `model` may find: shown, and with a vector of this model in its current set."""
+        return self.shown().filter(embedding_model__in=accepted_names(model))
 
     def pending(self) -> Self:
         """Those that wait for their vector, hidden ones included."""
         return self.filter(embedding_model="")
 
+    def owed_windows(self, model: str) -> Self:
+        """Wide and tall ones with a vector of `model`, hidden ones included, whose windows nobody has looked for."""
+        return self.filter(OWED_WINDOWS, embedding_model__in=accepted_names(model))
+
     def newest(self) -> Self:
         return self.order_by("-created", "id")
 
-    def nearest_to(self, vector: "Vector") -> Self:
-        """Nearest first, each with its `distance` to `vector`, a unit vector of shape (dimensions,)."""
-        return self.by_distance(CosineDistance("embedding", vector))
+    def with_vectors(self, table: "VectorTable | None") -> Self:
+        """Those with a vector of the whole picture in this set, which expressions may name `vector`."""
+        if table is None:
+            return self.none().alias(vector=F("embedding"))
+        # An alias, or every filter that names the column would join the table once more.
+        whole = self.filter(vectors__set_id=table.id, vectors__window_index=0)
+        return whole.alias(vector=F("vectors__embedding"))
 
-    def by_distance(self, distance: CosineDistance) -> Self:
+    def vectors_in(self, table: "VectorTable | None") -> "dict[uuid.UUID, Vector]":
+        """Return the vectors of the whole pictures in this set by the ids of those that have one."""
+        found = self.with_vectors(table).annotate(found=F("vector")).values_list("pk", "found")
+        return {image_id: np.asarray(vector, dtype=np.float32) for image_id, vector in found}
+
+    def nearest_to(self, vector: "Vector", table: "VectorTable | None", *, walked: bool = False) -> Self:
+        """Nearest first, by the vectors of whole pictures in this set, each with its `distance` to `vector`, a unit
+        vector of as many dimensions.
+
+        Only with `walked` PostgreSQL may go along the index, which does not always find all.
+        """
+        distance: Expression = CosineDistance("vector", vector)
+        if walked and table is not None:
+            distance = indexing.distance("vector", table.dimensions, vector)
+        return self.with_vectors(table).by_distance(distance)
+
+    def by_distance(self, distance: Expression) -> Self:
         """Nearest first, each with its `distance`, an expression of one row."""
         # Sort on the distance itself: 1 - distance can't use the index.
         return self.annotate(distance=distance).order_by("distance")

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from search.embedding import active_model
+from search.indexing.sets import current_set, index_name
 from search.models import Image
 from search.querying import (
     PER_PAGE,
@@ -202,7 +203,11 @@ def test_the_vector_index_serves_the_order_of_a_search():
     many_images(300)
     with connection.cursor() as cursor:
         cursor.execute(planning.walk(240, rows=1_000).settings)
-    assert "image_embedding_hnsw" in Image.objects.searchable(active_model()).nearest_to(a_vector(1))[:24].explain()
+    table = current_set(active_model())
+    assert table
+    nearest = Image.objects.searchable(active_model()).nearest_to(a_vector(1), table, walked=True)
+    assert index_name(table.table) in nearest[:24].explain()
+    assert index_name(table.table) not in nearest.nearest_to(a_vector(1), table)[:24].explain()
 
 
 def test_the_next_page_does_not_gather_the_candidates_anew(asked: Vector):

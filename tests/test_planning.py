@@ -17,29 +17,28 @@ def setting(name: str) -> str:
 
 def settings_within() -> tuple[str, str]:
     with planned(SCAN):
-        scan = setting("enable_indexscan")
+        sort = setting("enable_sort")
     with planned(walk(240, rows=100_000)):
-        width = setting("hnsw.ef_search")
-    return scan, width
+        return f"{sort}, then {setting('enable_sort')}", setting("hnsw.ef_search")
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_plan_holds_for_the_queries_within_it_and_for_no_other() -> None:
-    usual = setting("enable_indexscan"), setting("hnsw.ef_search")
+    usual = setting("enable_sort"), setting("hnsw.ef_search")
 
-    assert settings_within() == ("off", "320")
+    assert settings_within() == ("on, then off", "320")
 
     assert usual == ("on", "200")
-    assert (setting("enable_indexscan"), setting("hnsw.ef_search")) == usual
+    assert (setting("enable_sort"), setting("hnsw.ef_search")) == usual
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_plan_ends_within_a_transaction_that_goes_on() -> None:
-    usual = setting("enable_indexscan"), setting("hnsw.ef_search")
+    usual = setting("enable_sort"), setting("hnsw.ef_search")
 
     with transaction.atomic():
-        assert settings_within() == ("off", "320")
-        assert (setting("enable_indexscan"), setting("hnsw.ef_search")) == usual
+        assert settings_within() == ("on, then off", "320")
+        assert (setting("enable_sort"), setting("hnsw.ef_search")) == usual
 
 
 @pytest.mark.django_db(transaction=True)

@@ -5,8 +5,17 @@ import sys
 from search.embedding.compiling import compile_pictures, compile_texts, forget_compiled
 from search.embedding.errors import Busy, Loading, ModelUnavailable
 from search.embedding.fitting import misfits, require_fit, require_stored
+from search.embedding.following import follow_switches
 from search.embedding.hub import models_at_hand
-from search.embedding.identity import Pair, active_model, active_pair, identity_of, is_demo_model, text_model
+from search.embedding.identity import (
+    Pair,
+    active_model,
+    active_pair,
+    identity_of,
+    is_demo_model,
+    text_model,
+    text_models,
+)
 from search.embedding.loading import (
     Encoders,
     active_encoders,
@@ -52,6 +61,7 @@ __all__ = [
     "download_models",
     "encoders_of",
     "encoding",
+    "follow_switches",
     "forget",
     "forget_compiled",
     "forget_models",
@@ -69,6 +79,7 @@ __all__ = [
     "stop_compiling",
     "text_encoder",
     "text_model",
+    "text_models",
     "text_vector",
     "warm_up",
 ]

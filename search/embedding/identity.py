@@ -5,25 +5,18 @@ import os
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
-
-from django.conf import settings
 
 from search import demo
+from search.indexing.chosen import Pair, chosen, known_switch
 
 _EDGE = 64 * 1024
-
-
-class Pair(NamedTuple):
-    """Two models that share one space, as operators write them: ids on the hub, or folders."""
-
-    image: str
-    text: str
+_NO_SETTINGS = {".safetensors", ".bin", ".onnx", ".onnx_data", ".h5", ".msgpack", ".pt", ".ot", ".gguf", ".md"}
+"""Endings of files that are weights, of other libraries too, or are read by people."""
 
 
 def active_pair() -> Pair:
     """Return the models that searches and uploads use: the one place that says which they are."""
-    return Pair(settings.EMBEDDING_IMAGE_MODEL, settings.EMBEDDING_TEXT_MODEL)
+    return chosen().pair
 
 
 def active_model() -> str:
@@ -34,6 +27,14 @@ def active_model() -> str:
 def text_model() -> str:
     """Return the name of the model for words, of the same form."""
     return identity_of(active_pair().text)
+
+
+def text_models() -> list[str]:
+    """Return the names of all models for words that processes may answer with now, or will after a switch."""
+    switch, pairs = known_switch(), [active_pair()]
+    if switch:
+        pairs += [named.pair for named in (switch.active, switch.next, switch.kept) if named]
+    return [identity_of(pair.text) for pair in pairs]
 
 
 def is_demo_model() -> bool:
@@ -50,11 +51,14 @@ def revision(name: str) -> str:
     """Return the revision in the local cache of the hub; "" where there is none."""
     from huggingface_hub import try_to_load_from_cache
 
-    try:
-        path = try_to_load_from_cache(name, "modules.json")
-    except ValueError:  # a folder that is not there has a name that no model of the hub can have
-        return ""
-    return Path(path).parent.name if isinstance(path, str) else ""
+    for file in ("modules.json", "config.json"):  # the second of models of transformers, which open as well
+        try:
+            path = try_to_load_from_cache(name, file)
+        except ValueError:  # a folder that is not there has a name that no model of the hub can have
+            return ""
+        if isinstance(path, str):
+            return Path(path).parent.name
+    return ""
 
 
 def forget_identities() -> None:
@@ -87,7 +91,7 @@ def _settings_of(name: str) -> str:
     digest = hashlib.sha256()
     for path in sorted(Path(name).rglob("*")):
         with suppress(OSError):
-            if path.is_file() and path.suffix not in {".safetensors", ".bin", ".md"}:
+            if path.is_file() and path.suffix not in _NO_SETTINGS:
                 digest.update(f"{path.relative_to(name)} ".encode() + path.read_bytes())
     return digest.hexdigest()[:8]
 

@@ -8,16 +8,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from django.db import connection, transaction
+from django.db.models.expressions import Combinable
 from django.db.models.lookups import GreaterThan
 from pgvector.django import CosineDistance
 
-from search.embedding import active_model, text_model
+from search.embedding import active_model, text_model, text_models
 from search.evaluation.bank import bank_vectors
 from search.evaluation.levels import SAME_PICTURE, different, measure, nearest_other
+from search.indexing.chosen import one_choice
+from search.indexing.sets import current_set
 from search.models import Calibration, Image
 from search.querying.planning import EXACT_BELOW, SCAN, Plan, plan_for, planned
-from search.querying.relevance import Levels, look_again
-from search.querysets import ImageQuerySet
+from search.querying.relevance import Levels, look_again, measurements
 from search.vectors import Vector, Vectors
 
 logger = logging.getLogger(__name__)
@@ -48,15 +50,21 @@ class CalibrationReport:
 
 
 def calibrate() -> CalibrationReport:
-    """Measure the collection with the active model and keep the result. Raises ModelUnavailable.
+    """Measure the collection with the active models and keep the result. Raises ModelUnavailable.
 
-    Everything is written at the very end, in one statement: whoever is killed on the way leaves the last result.
+    Everything is written at the very end, at once: whoever is killed on the way leaves the last result. Other models
+    than the active ones are measured within `one_choice`.
     """
+    with one_choice():
+        return _calibrated()
+
+
+def _calibrated() -> CalibrationReport:
     model, words_by = active_model(), text_model()
     size = Image.objects.searchable(model).count()
     sample = _sample(model, EXACT_BELOW if size < EXACT_BELOW else SAMPLE)
     if len(sample) < LEAST:
-        Calibration.objects.filter(pk=model).delete()
+        measurements().delete()
         look_again()
         return CalibrationReport(model, size)
     bank = different(bank_vectors())
@@ -85,13 +93,13 @@ def is_due() -> bool:
     """Return whether a tenth of the collection has come or gone since it was measured last, or a model has changed."""
     searchable = Image.objects.searchable(active_model())
     size = searchable.count()
-    last = Calibration.objects.filter(pk=active_model()).values_list("text_model", "pictures", "measured").first()
+    last = measurements().values_list("pictures", "measured").first()
     if last is None or size < LEAST:
         return (last is None) == (size >= LEAST)
-    words_by, then, measured = last
+    then, measured = last
     # As many may have gone as have come: by their number alone nothing would have changed.
     come = searchable.filter(created__gt=measured).count()
-    return words_by != text_model() or come + abs(then + come - size) >= CHANGED * then
+    return come + abs(then + come - size) >= CHANGED * then
 
 
 def calibrate_if_due() -> bool:
@@ -133,10 +141,13 @@ def _now() -> dt.datetime:
 
 
 def _keep(calibration: Calibration) -> None:
-    columns = [field.name for field in Calibration._meta.fields if not field.primary_key]
-    Calibration.objects.bulk_create(
-        [calibration], update_conflicts=True, unique_fields=["model"], update_fields=columns
-    )
+    key = ["model", "text_model"]
+    columns = [field.name for field in Calibration._meta.fields if not field.primary_key and field.name not in key]
+    with transaction.atomic():
+        # Of other models of words only those that somebody may still, or soon, answer with.
+        others = Calibration.objects.filter(model=calibration.model).exclude(text_model=calibration.text_model)
+        others.exclude(text_model__in=text_models()).delete()
+        Calibration.objects.bulk_create([calibration], update_conflicts=True, unique_fields=key, update_fields=columns)
     look_again()
 
 
@@ -144,8 +155,8 @@ def _sample(model: str, count: int) -> Vectors:
     """Return the vectors of `count` pictures chosen at random, or of all, shape (pictures, dimensions)."""
     searchable = Image.objects.searchable(model)
     ids = list(searchable.order_by("?").values_list("pk", flat=True)[:count])
-    vectors = dict(searchable.filter(pk__in=ids).values_list("pk", "embedding"))
-    rows = [np.asarray(vectors[pk], dtype=np.float32) for pk in ids if pk in vectors]
+    vectors = searchable.filter(pk__in=ids).vectors_in(current_set(model))
+    rows = [vectors[pk] for pk in ids if pk in vectors]
     return np.stack(rows) if rows else np.zeros((0, 1), dtype=np.float32)
 
 
@@ -168,28 +179,30 @@ class _ByIndex:
     """Measures a collection too large to hold, of which `size` pictures can be searched."""
 
     def __init__(self, size: int) -> None:
+        self._table = current_set(active_model())
         self._searchable = Image.objects.searchable(active_model())
-        # Hidden pictures and those of other models are in the index too.
-        self._plan = plan_for(size, Image.objects.filter(embedding__isnull=False).count())
+        # Hidden pictures are in the index too.
+        self._plan = plan_for(size, max(size, self._table.vectors if self._table else 0))
         self._scans_left = MOST_SCANS
 
     def best(self, query: Vector) -> float:
-        found = self._first(self._searchable, query, self._plan)
+        found = self._first(query, self._plan)
         # A walk may give up among pictures that no search finds.
-        found = self._first(self._searchable, query, SCAN) if found is None else found
+        found = self._first(query, SCAN) if found is None else found
         return -1.0 if found is None else found
 
     def nearest_other(self, vector: Vector) -> float | None:
         """Return the same; None too where it was not found."""
-        others = self._searchable.filter(GreaterThan(CosineDistance("embedding", vector), 1 - SAME_PICTURE))
-        found = self._first(others, vector, self._plan)
+        others = GreaterThan(CosineDistance("vector", vector), 1 - SAME_PICTURE)
+        found = self._first(vector, self._plan, others)
         if found is None and self._scans_left:
             # A walk may know nothing but copies, as of a page that is there 3,000 times.
             self._scans_left -= 1
-            found = self._first(others, vector, SCAN)
+            found = self._first(vector, SCAN, others)
         return found
 
-    def _first(self, images: ImageQuerySet, query: Vector, plan: Plan) -> float | None:
+    def _first(self, query: Vector, plan: Plan, *among: Combinable) -> float | None:
         with planned(plan):
-            nearest = list(images.nearest_to(query).only("pk")[:1])
-        return nearest[0].similarity if nearest else None
+            nearest = self._searchable.nearest_to(query, self._table, walked=not plan.is_exact).filter(*among)
+            found = list(nearest.only("pk")[:1])
+        return found[0].similarity if found else None

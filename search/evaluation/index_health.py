@@ -150,8 +150,8 @@ def index_health() -> IndexHealth:
     model = active_model()
     searchable = Image.objects.searchable(model).count()
     shown = Image.objects.shown()
-    plan = plan_for(searchable, searchable) if searchable else SCAN
     table = current_set(model)
+    plan = plan_for(searchable, max(searchable, table.vectors)) if searchable and table else SCAN
     index = _index_state(table) if table else None
     is_walked = index is not None and index.is_valid and not plan.is_exact
     words = _words() if is_walked else None
@@ -219,15 +219,18 @@ def _recall(queries: Vectors, plan: Plan) -> float | None:
 
 
 def _distances(query: Vector, plan: Plan) -> npt.NDArray[np.float64]:
-    nearest = Image.objects.searchable(active_model()).nearest_to(query).only("pk")
+    model = active_model()
+    images = Image.objects.searchable(model)
+    nearest = images.nearest_to(query, current_set(model), walked=not plan.is_exact).only("pk")
     with planned(plan):
         return np.array([image.distance for image in nearest[: plan.candidates]], dtype=np.float64)
 
 
 def _pictures() -> Vectors:
-    searchable = Image.objects.searchable(active_model())
-    vectors = searchable.order_by("?").values_list("embedding", flat=True)[:QUERIES]
-    return np.array([np.asarray(vector, dtype=np.float32) for vector in vectors])
+    model = active_model()
+    searchable = Image.objects.searchable(model)
+    some = list(searchable.order_by("?").values_list("pk", flat=True)[:QUERIES])
+    return np.array(list(searchable.filter(pk__in=some).vectors_in(current_set(model)).values()))
 
 
 def _words() -> Vectors | None:

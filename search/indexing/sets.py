@@ -13,12 +13,18 @@ REMEMBERED = 5.0
 
 @dataclass(frozen=True, slots=True)
 class VectorTable:
-    """A set of vectors: the row of VectorSet, and its tables."""
+    """A set of vectors: the row of VectorSet, and its tables.
+
+    `vectors` is about how many rows there are, those of hidden pictures and of windows too, and `windows` about how
+    many of them are windows: 0 only where there was none.
+    """
 
     id: int
     model: str
     dimensions: int
     partitions: int
+    vectors: int = 0
+    windows: int = 0
 
     @property
     def table(self) -> str:
@@ -32,6 +38,22 @@ class VectorTable:
         return [f"{self.table}_p{number}" for number in range(self.partitions)]
 
 
+# What the planner goes by too: how full the pages were when somebody counted, times the pages that there are now.
+_ROWS = """
+coalesce((SELECT sum(pg_relation_size(oid) / current_setting('block_size')::int
+    * CASE WHEN reltuples > 0 AND relpages > 0 THEN reltuples / relpages ELSE {a_page} END)
+FROM pg_class WHERE oid IN ({tables})), 0)::bigint
+"""
+_LEAVES = "SELECT relid FROM pg_partition_tree(('search_imagevector_s' || its.id)::regclass) WHERE isleaf"
+_WINDOWS = f"SELECT indexrelid FROM pg_index WHERE indpred IS NOT NULL AND indrelid IN ({_LEAVES})"  # noqa: S608 - constants
+_CURRENT = f"""
+SELECT id, model, dimensions, partitions,
+    {_ROWS.format(tables=_LEAVES, a_page="8000 / (2 * dimensions + 60)")},
+    CASE WHEN EXISTS (SELECT FROM search_imagevector WHERE set_id = its.id AND window_index > 0)
+        THEN greatest(1, {_ROWS.format(tables=_WINDOWS, a_page="250")}) ELSE 0 END
+FROM search_vectorset AS its WHERE model = %s AND is_current
+"""  # noqa: S608 - constants
+
 _known: dict[str, tuple[float, VectorTable]] = {}
 
 
@@ -39,11 +61,13 @@ def current_set(model: str) -> VectorTable | None:
     """Return the set of `model` that is searched; None while there is no vector of it."""
     known_at, known = _known.get(model, (float("-inf"), None))
     if known is None or time.monotonic() - known_at >= REMEMBERED:
-        row = VectorSet.objects.filter(model=model, is_current=True).first()
+        with connection.cursor() as cursor:
+            cursor.execute(_CURRENT, [model])
+            row = cursor.fetchone()
         if row is None:
             _known.pop(model, None)
             return None
-        known = table_of(row)
+        known = VectorTable(*row)
         _known[model] = time.monotonic(), known
     return known
 

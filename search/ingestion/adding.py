@@ -10,13 +10,14 @@ from django.db import Error
 from django.utils.translation import gettext as _
 
 from search import decoding, storage
-from search.decoding import Source, Window, size_of
-from search.embedding import Picture, active_model, picture_encoder, require_fit
+from search.decoding import Seen, Source, Window, size_of
+from search.embedding import active_model, picture_encoder, require_fit
 from search.imaging import FORMATS
 from search.ingestion.deleting import deleted_before, objects_held, owe, remove_orphans
 from search.ingestion.items import Details
 from search.ingestion.restoring import known_rows, note_moved, restore
 from search.ingestion.rows import known, staging
+from search.ingestion.windows import encode_seen
 from search.models import Image
 from search.models.image import content_id
 from search.room import no_room
@@ -29,12 +30,12 @@ if TYPE_CHECKING:
 class Prepared:
     """A picture whose row lacks the vector only, and the objects that are to be stored before it.
 
-    `picture` is what the model is to see, None where that is left to others; `original` is empty where the original
+    `seen` is what the model is to see, None where that is left to others; `original` is empty where the original
     stays elsewhere.
     """
 
     image: Image
-    picture: Picture | None = field(repr=False)
+    seen: Seen | None = field(repr=False)
     original: Source = field(repr=False)
     thumbnail: bytes = field(repr=False)
 
@@ -61,7 +62,7 @@ class Added:
     is_new: bool
 
 
-def read_for_model(source: Source, window: Window = None) -> Picture:
+def read_for_model(source: Source, window: Window = None) -> Seen:
     """Return what the model is to see of a file of the collection. Raises UnreadableImage, and decoding.Busy."""
     return decoding.picture_for_model(
         source,
@@ -113,16 +114,16 @@ def prepare(
         licence=details.licence,
         source_link=details.source_link,
     )
-    return Prepared(image, found.picture, b"" if location else source, found.thumbnail)
+    return Prepared(image, found.seen, b"" if location else source, found.thumbnail)
 
 
 def embed(prepared: Sequence[Prepared]) -> None:
     """Give rows that are to be written their vectors. Raises ModelUnavailable and WrongVectors."""
     encoder = picture_encoder()
-    vectors = encoder.encode_pictures([one.picture for one in prepared if one.picture])
-    for one, vector in zip(prepared, vectors, strict=True):
-        one.image.embedding, one.image.embedding_model = vector, active_model()
-        one.image.embedding_backend = encoder.backend
+    found = encode_seen(encoder, [one.seen for one in prepared if one.seen])
+    for one, encoded in zip(prepared, found, strict=True):
+        encoded.given_to(one.image)
+        one.image.embedding_model, one.image.embedding_backend = active_model(), encoder.backend
 
 
 def add_picture(source: Source, details: Details, uploader: "User | None") -> Added:

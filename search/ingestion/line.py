@@ -266,6 +266,7 @@ class Line:
 
 
 def _picture_bytes(prepared: Prepared) -> int:
-    if prepared.picture is None:
+    if prepared.seen is None:
         return 0
-    return 4 * prepared.picture.width * prepared.picture.height  # Pillow keeps RGB in four bytes
+    # Pillow keeps RGB in four bytes.
+    return sum(4 * picture.width * picture.height for picture in prepared.seen.pictures)

@@ -13,6 +13,7 @@ from psycopg import sql
 
 from search.embedding import active_model, require_stored
 from search.ingestion.ledger import record
+from search.ingestion.windows import write_windows
 from search.models import Image, Origin, OwedDeletion, Tombstone
 
 _STAGING = sql.Identifier("image_staging")
@@ -25,7 +26,7 @@ _FIELDS: "list[Field[Any, Any]]" = [
 _COLUMNS = sql.SQL(", ").join([sql.Identifier(field.attname) for field in _FIELDS])
 _LACKS_VECTOR = sql.SQL("there.embedding_model <> staged.embedding_model AND staged.embedding IS NOT NULL")
 _COMES_HOME = sql.SQL("staged.original_location = '' AND there.original_location <> ''")
-_OF_THE_VECTOR = ("embedding", "embedding_model", "embedding_backend", "embedding_failure")
+_OF_THE_VECTOR = ("embedding", "embedding_model", "embedding_backend", "embedding_failure", "windows")
 
 
 class Written(NamedTuple):
@@ -57,10 +58,15 @@ class Staging:
                 Tombstone.objects.filter(pk__in=new).delete()
             deleted = self._leave_deleted(new)
             new -= deleted
+            self._write_windows([image for image in images if image.pk in new])
             # Under the locks of `deleting.hold_off` no objects were deleted, so none need be from now on.
             OwedDeletion.objects.filter(pk__in=new).delete()
             record(origins)
         return Written(new, deleted)
+
+    def _write_windows(self, images: Sequence[Image]) -> None:
+        windows = {image.pk: image.window_vectors for image in images}
+        write_windows(windows, active_model())
 
     def _leave_deleted(self, new: set[uuid.UUID]) -> set[uuid.UUID]:
         """Take back new rows of pictures that were deleted; return their ids."""

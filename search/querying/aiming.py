@@ -10,12 +10,14 @@ from django.utils.translation import gettext as _
 from pgvector.django import CosineDistance
 
 from search.embedding import active_model, text_vector
+from search.indexing.sets import VectorTable, current_set
 from search.models import Image
 from search.querying.errors import BadQuery, NoSuchQuery
 from search.querying.parts import Kind, Part
 from search.querying.pictures import picture_vector
 from search.querying.query import SearchQuery
 from search.querying.relevance import Scale, scale_of
+from search.querysets import ImageQuerySet
 from search.vectors import Vector
 
 
@@ -29,16 +31,21 @@ class Direction:
 
     @cached_property
     def distance(self) -> CosineDistance:
-        """The cosine distance of a row, for queries: the vector is written out once for all of them."""
-        return CosineDistance("embedding", self.vector)
+        """The cosine distance of a row `with_vectors`: the vector is written out once for all queries."""
+        return CosineDistance("vector", self.vector)
 
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """`towards` is None for a query that wants nothing in particular."""
+    """`towards` is None for a query that wants nothing in particular. Distances are of the vectors in `table`."""
 
     towards: Direction | None
     away: tuple[Direction, ...]
+    table: VectorTable | None = None
+
+    def measured(self, images: ImageQuerySet) -> ImageQuerySet:
+        """Return `images` with the vectors that distances are of, where any distance counts."""
+        return images.with_vectors(self.table) if self.towards or self.away else images
 
 
 def aim_of(wanted: Sequence[Part], unwanted: Sequence[Part]) -> Aim:
@@ -47,10 +54,12 @@ def aim_of(wanted: Sequence[Part], unwanted: Sequence[Part]) -> Aim:
     Raises NoSuchQuery for a picture or an image that is not there, BadQuery for parts that cancel out, and
     ModelUnavailable.
     """
-    images = _image_vectors([*wanted, *unwanted])
+    table = current_set(active_model())
+    images = _image_vectors([*wanted, *unwanted], table)
     return Aim(
         towards=_together([_direction(part, images) for part in wanted], wanted),
         away=tuple(_direction(part, images) for part in unwanted),
+        table=table,
     )
 
 
@@ -92,13 +101,13 @@ def _direction(part: Part, images: dict[uuid.UUID, Vector]) -> Direction:
     return Direction(vector, part.weight, scale_of(vector, pictures=float(part.kind is not Kind.WORDS)))
 
 
-def _image_vectors(parts: Sequence[Part]) -> dict[uuid.UUID, Vector]:
+def _image_vectors(parts: Sequence[Part], table: VectorTable | None) -> dict[uuid.UUID, Vector]:
     ids = [uuid.UUID(str(part.value)) for part in parts if part.kind is Kind.IMAGE]
     if not ids:
         return {}
-    found = dict(Image.objects.searchable(active_model()).filter(pk__in=ids).values_list("pk", "embedding"))
+    found = Image.objects.searchable(active_model()).filter(pk__in=ids).vectors_in(table)
     if len(found) < len(set(ids)):
         raise NoSuchQuery(
             _("This picture can't be searched by: it was removed, is hidden, or no vector is there yet.")
         )
-    return {image_id: np.asarray(vector, dtype=np.float32) for image_id, vector in found.items()}
+    return found

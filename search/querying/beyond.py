@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import reduce
 from operator import add
 
-from django.db.models import Case, Count, FloatField, Q, Value, When
+from django.db.models import BooleanField, Case, Count, ExpressionWrapper, FloatField, Q, Value, When
 from django.db.models.functions import Greatest
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 from django.utils.functional import cached_property
@@ -54,7 +54,8 @@ class Beyond:
     def dated(self, kept: Sequence[Candidate], order: str) -> Segment:
         """The rows in the bands, with those of the candidates that are `kept`, in the order of a column."""
         ids = {one.id for one in kept}
-        shown = self._gathering.by_distance(self._scope.images).exclude(pk__in={one.id for one in self._head} - ids)
+        left_out = {one.id for one in self._head} - ids
+        shown = self._gathering.by_distance(self._aim.measured(self._scope.images)).exclude(pk__in=left_out)
         dated = shown.filter(self._reached(self._bands[-1]) | Q(pk__in=ids)).order_by(order)
         return self._segment(lambda: dated, len(kept) + sum(self._numbers.values()))
 
@@ -73,10 +74,12 @@ class Beyond:
     @cached_property
     def _numbers(self) -> dict[Band, int]:
         """How many rows there are in each band."""
-        reached = self._others.filter(self._reached(self._bands[-1])).order_by()
+        strong = ExpressionWrapper(self._reached(Band.STRONG), BooleanField())
+        reached = self._others.filter(self._reached(self._bands[-1])).order_by().annotate(strong=strong)
         with planned(BY_WORDS):
-            found = reached.aggregate(all=Count("pk"), strong=Count("pk", filter=self._reached(Band.STRONG)))
-        return {Band.STRONG: found["strong"], Band.RELATED: found["all"] - found["strong"]}
+            found = dict(reached.values_list("strong").annotate(count=Count("*")))
+        strong_ones = found.pop(True, 0)
+        return {Band.STRONG: strong_ones, Band.RELATED: sum(found.values())}
 
     @property
     def _plan(self) -> Plan:
@@ -85,7 +88,7 @@ class Beyond:
 
     @cached_property
     def _others(self) -> ImageQuerySet:
-        return self._scope.images.exclude(pk__in=[one.id for one in self._head])
+        return self._aim.measured(self._scope.images).exclude(pk__in=[one.id for one in self._head])
 
     def _reached(self, band: Band) -> Q:
         """What rows lie in `band` or a better one."""

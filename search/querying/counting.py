@@ -64,13 +64,6 @@ class Counts:
         """How many images pass all filters."""
         return self._folded(None).total()
 
-    @cached_property
-    def unfiltered(self) -> int:
-        """About how many images there are, whatever is filtered."""
-        if self._filters.is_empty:
-            return self.total
-        return _remembered(self._key("all", Filters()), self._images.order_by().count, int, REMEMBERED_FROM)
-
     def of(self, field: str) -> Counter[Any]:
         """How many images each value of a few-valued filter leaves, whatever is chosen of this filter now."""
         return self._folded(field)

@@ -8,9 +8,8 @@ import math
 import uuid
 from collections.abc import Sequence
 
-import numpy as np
-
 from search.embedding import active_model
+from search.indexing.sets import current_set
 from search.models import Image
 from search.querying.aiming import Aim, Direction, aim_of
 from search.querying.beyond import Beyond
@@ -44,11 +43,13 @@ def best_candidates(query: SearchQuery) -> list[Candidate]:
 
 
 def similar_images(image: Image, count: int) -> list[Image]:
-    """Return the `count` images nearest to `image`, without itself; none when another model made its vector."""
-    if image.embedding_model != active_model():
+    """Return the `count` images nearest to `image`, without itself; none while it has no vector to search by."""
+    table = current_set(active_model())
+    # Of a hidden picture too: curators look at its page.
+    vector = Image.objects.filter(pk=image.pk).vectors_in(table).get(image.pk)
+    if vector is None:
         return []
-    vector = np.asarray(image.embedding, dtype=np.float32)
-    search = _Search(SearchQuery().more_like(image.id), Aim(Direction(vector, 1.0, None), ()))
+    search = _Search(SearchQuery().more_like(image.id), Aim(Direction(vector, 1.0, None), (), table))
     head = search.gathering.candidates()
     return part_of(search.by_similarity(head), 0, count)
 

@@ -9,8 +9,11 @@ from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import Case, Func
+from django.db.models import Case, Expression, Func
+from django.db.models.expressions import RawSQL
+from pgvector.django import CosineDistance, HalfVectorField
 
+from search.indexing.hnsw import indexing
 from search.models import Image
 from search.querying import words
 from search.querying.aiming import Aim
@@ -19,7 +22,7 @@ from search.querying.query import SearchQuery, Sort
 from search.querying.ranking import Candidate
 from search.querying.scope import Scope
 from search.querysets import ImageQuerySet
-from search.vectors import as_text
+from search.vectors import Vector, as_text
 
 MOST_BY_WORDS = 200
 """Rows found by their words that are candidates too."""
@@ -66,7 +69,7 @@ class Gathering:
             return []
         # Rows that hold words are found by the words' own index, however many they are.
         holds = self.scope.query.box.quoted or self.scope.by_words_alone
-        plan = SCAN if holds else plan_for(self.scope.total, self.scope.counts.unfiltered)
+        plan = SCAN if holds else plan_for(self.scope.total, self._rows)
         found = self._fetched(plan, plan.candidates, self.scope.images)
         if not plan.is_exact and not _is_whole(found, min(plan.candidates, self.scope.total)):
             plan = replace(SCAN, candidates=plan.candidates)
@@ -81,6 +84,11 @@ class Gathering:
         self.has_copies = bool(left_out)
         self.reach = max(_similarities(left_out), default=min(_similarities(kept), default=-1.0))
         return kept
+
+    @property
+    def _rows(self) -> int:
+        """About how many rows the index has: those of hidden pictures too."""
+        return max(self.aim.table.vectors if self.aim.table else 0, self.scope.total)
 
     def _nearest_without_copies(self, most: int) -> list[Candidate]:
         """Return the nearest rows, at most ALIKE of those that are equally near: copies of one picture."""
@@ -122,7 +130,7 @@ class Gathering:
         return words.exactness(self.scope.query.box.meant, self.scope.query.words)
 
     def by_distance(self, images: ImageQuerySet) -> ImageQuerySet:
-        """Nearest first; by date, where nothing in particular is wanted."""
+        """Nearest first, of `measured` images; by date, where nothing in particular is wanted."""
         return images.by_distance(self.aim.towards.distance) if self.aim.towards else by_date(images, self.scope.query)
 
     def _fetched(self, plan: Plan, most: int, images: ImageQuerySet, holding: Func | None = None) -> list[Candidate]:
@@ -156,37 +164,54 @@ class Gathering:
 
     def _query(self, plan: Plan, most: int, images: ImageQuerySet, holding: Func | None) -> tuple[str, list[Any]]:
         """Return the SQL and its values. Raises EmptyResultSet where no row can be found."""
-        judged: list[Any] = []
-        if holding:
-            parts = (self.exactness, words.holds(self.whole), words.rank(holding))
-            judged = [part.resolve_expression(images.query) for part in parts]
+        images = self.aim.measured(images)
         compiler = images.query.get_compiler(connection=connection)
+
+        def compiled(expression: Expression) -> tuple[str, Sequence[Any]]:
+            sql, values = compiler.compile(expression.resolve_expression(images.query))
+            return sql, values
+
+        judged = [self.exactness, words.holds(self.whole), words.rank(holding)] if holding else []
+        texts = [compiled(part) for part in judged] or [("0", ()), ("false", ()), ("NULL", ())]
         conditions, of_conditions = compiler.compile(images.query.where)
         rows, of_rows = compiler.get_from_clause()
-        texts = [compiler.compile(part) for part in judged] or [("0", ()), ("false", ()), ("NULL", ())]
-        towards = {"towards": self.aim.towards.vector} if self.aim.towards else {}
-        away = {f"away_{number}": one.vector for number, one in enumerate(self.aim.away)}
-        distance = "embedding <=> towards" if towards else "NULL"
-        by_date = "created" if self.scope.query.sort is Sort.OLDEST else "created DESC"
-        order = [distance if towards else by_date]
-        if plan.is_exact or not towards:  # a walk has its own order; rows of one load have the same moment
+        asked = self._asked()
+        distances = [compiled(CosineDistance("vector", _named(name)))[0] for name in asked]
+        if not self.aim.towards:
+            distances.insert(0, "NULL")
+        away = distances[1:]
+        order = [distances[0] if self.aim.towards else _by_date(self.scope.query)]
+        if self.aim.towards and self.aim.table and not plan.is_exact:
+            by_index = indexing.distance("vector", self.aim.table.dimensions, _named("towards"))
+            order = [compiled(by_index)[0]]
+        else:  # a walk has its own order; rows of one load have the same moment
             order.append("search_image.id")
         if holding:
             # By their places among the columns: exactness, whole, rank.
             order = ["4 DESC", "5 DESC", "6 DESC", *order]
         sql = _SQL.format(
-            columns=", ".join(
-                [distance, *(part for part, _values in texts), *(f"embedding <=> {one}" for one in away)]
-            ),
+            columns=", ".join([distances[0], *(part for part, _values in texts), *away]),
             rows=" ".join(rows),
-            vectors=", ".join(f"%s::halfvec AS {one}" for one in [*towards, *away]),
+            vectors=", ".join(f"%s::halfvec AS {name}" for name in asked),
             conditions=conditions or "true",
             order=", ".join(order),
             most=most,
         )
-        vectors = [as_text(vector) for vector in [*towards.values(), *away.values()]]
         of_columns = chain.from_iterable(values for _part, values in texts)
-        return sql, [*of_columns, *of_rows, *vectors, *of_conditions]
+        return sql, [*of_columns, *of_rows, *map(as_text, asked.values()), *of_conditions]
+
+    def _asked(self) -> dict[str, Vector]:
+        """The vectors that distances are to, by the names they have in SQL: what is wanted first, if anything is."""
+        towards = {"towards": self.aim.towards.vector} if self.aim.towards else {}
+        return towards | {f"away_{number}": one.vector for number, one in enumerate(self.aim.away)}
+
+
+def _named(vector: str) -> RawSQL:
+    return RawSQL(vector, [], HalfVectorField())  # noqa: S611 - a name of `_asked`
+
+
+def _by_date(query: SearchQuery) -> str:
+    return "created" if query.sort is Sort.OLDEST else "created DESC"
 
 
 def _is_whole(found: Sequence[Candidate], enough: int) -> bool:

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search.embedding import active_model
+from search.embedding import active_model, text_model
 from search.monitoring import recording
 from search.querying.query import SearchQuery
 from search.querying.ranking import Candidate
@@ -60,4 +60,4 @@ def forget_heads() -> None:
 
 
 def _key(query: SearchQuery, seen: int) -> tuple[str, SearchQuery]:
-    return active_model(), query.replace(seen=seen)
+    return f"{active_model()}\n{text_model()}", query.replace(seen=seen)

@@ -105,7 +105,7 @@ class _Search:
             "held": ExpressionWrapper(held, BooleanField()) if held and self.aim.away else Value(False),
             **{f"away_{number}": one.distance for number, one in enumerate(self.aim.away)},
         }
-        images = self.scope.images
+        images = self.aim.measured(self.scope.images)
         if reached := self._reached(held):
             images = images.filter(reached)
         return images.annotate(**columns).values_list("pk", "arrival__searchable", *columns)

@@ -39,9 +39,9 @@ class Plan:
     is_exact: bool = False
 
 
-# Only plain index scans can follow an ORDER BY: without them, the rows that pass the filter are found by their own
-# indexes (as bitmaps) or by reading all, then measured and sorted.
-SCAN = Plan("SET LOCAL enable_indexscan = off", is_exact=True)
+# Who asks for a scan orders by what no index is of, so that the planner is free to choose how the rows that pass the
+# filter, and their vectors, are brought together.
+SCAN = Plan("SET LOCAL jit = off", is_exact=True)
 # Rows that words find are looked up by their ids, or all read where most hold the words: the planner knows how many
 # do. No order by words can follow the vectors' index. To compile such a query takes longer than to run it.
 BY_WORDS = Plan("SET LOCAL jit = off", is_exact=True)

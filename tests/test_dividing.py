@@ -1,0 +1,102 @@
+"""A set of vectors that has outgrown its table is divided, while searches and uploads go on."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+
+from search.indexing import dividing
+from search.indexing.building import State, index_state, leave_index, take_index
+from search.indexing.dividing import divide, parts_for
+from search.indexing.sets import VectorTable, current_set, make_set
+from search.models import Image, ImageVector, VectorSet
+from tests.test_vector_sets import an_image, rows, unit
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No other process searches the old set; a batch is a few rows."""
+    monkeypatch.setattr(dividing, "STILL_SEARCHED", 0)
+    monkeypatch.setattr(dividing, "BATCH", 4)
+    yield
+    VectorSet.objects.filter(model="one").delete()
+
+
+def a_set() -> VectorTable:
+    Image.objects.bulk_create([an_image(seed) for seed in range(1, 11)])
+    table = current_set("one")
+    assert table is not None
+    return table
+
+
+def add_window(image: int, table: VectorTable) -> None:
+    ImageVector.objects.create(image_id=uuid.UUID(int=image), set_id=table.id, window_index=1, embedding=unit(99))
+
+
+@pytest.mark.parametrize(("vectors", "parts"), [(0, 1), (1_500_000, 1), (1_500_001, 4), (5_000_000, 8)])
+def test_a_set_has_a_power_of_two_of_parts(vectors: int, parts: int) -> None:
+    assert parts_for(vectors) == parts
+
+
+def test_all_vectors_are_there_once_windows_too_and_each_part_has_its_index() -> None:
+    table = a_set()
+    add_window(3, table)
+    divided = divide(table, 4, lambda _doing: None)
+    assert divided is not None
+    assert current_set("one") == divided
+    assert (divided.partitions, index_state(divided)) == (4, State.THERE)
+    assert rows() == [1, 2, 3, 3, 4, 5, 6, 7, 8, 9, 10]
+    assert [row.id for row in VectorSet.objects.filter(model="one")] == [divided.id]
+
+
+def test_what_is_added_changed_and_deleted_meanwhile_is_so_afterwards() -> None:
+    table = a_set()
+
+    def meanwhile(doing: str) -> None:
+        if doing.startswith("Building"):
+            Image.objects.bulk_create([an_image(20)])
+            Image.objects.filter(pk=uuid.UUID(int=1)).update(embedding=unit(50))
+            Image.objects.filter(pk=uuid.UUID(int=2)).delete()
+
+    assert divide(table, 2, meanwhile) is not None
+    assert rows() == [1, 3, 4, 5, 6, 7, 8, 9, 10, 20]
+    changed = ImageVector.objects.get(image_id=uuid.UUID(int=1))
+    assert changed.embedding == pytest.approx(unit(50), abs=1e-3)
+
+
+def test_whoever_comes_after_one_that_was_killed_goes_on_with_what_is_there() -> None:
+    table = a_set()
+
+    def killed(doing: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        divide(table, 2, killed)
+    assert current_set("one") == table
+    left = VectorSet.objects.get(model="one", is_current=False)
+    divided = divide(table, 2, lambda _doing: None)
+    assert divided is not None
+    assert divided.id == left.id
+    assert rows() == list(range(1, 11))
+
+
+def test_one_of_another_number_of_parts_that_was_left_is_dropped() -> None:
+    table = a_set()
+    left = make_set("one", 512, 8, current=False)
+    divided = divide(table, 2, lambda _doing: None)
+    assert divided is not None
+    assert divided.id != left.id
+    assert not VectorSet.objects.filter(pk=left.id).exists()
+
+
+def test_nobody_divides_what_somebody_else_is_at() -> None:
+    table = a_set()
+    with connection.copy().cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"{table.table}_hnsw"])
+        assert divide(table, 2, lambda _doing: None) is None
+        cursor.connection.close()
+    assert take_index(table)
+    leave_index(table)
