@@ -7,7 +7,7 @@ from django.db import DatabaseError
 
 from search.embedding.compiling import PICTURES, WORDS, compiled_dimensions
 from search.embedding.errors import ModelUnavailable
-from search.embedding.loading import Encoders, active_encoders
+from search.embedding.loading import Encoders, active_encoders, unlike
 from search.indexing.sets import current_set
 
 
@@ -48,11 +48,7 @@ def _misfits(encoders: Encoders) -> dict[str, str]:
     words = has[WORDS] or compiled_dimensions(WORDS, names[WORDS])
     if not pictures or not words or pictures == words:
         return {}
-    return {
-        WORDS: f"{names[WORDS]} gives vectors of {words:,} dimensions for words, and the pictures' of "
-        f"{names[PICTURES]} have {pictures:,}: they don't share one space. Set EMBEDDING_TEXT_MODEL to the model for "
-        "words that belongs to it."
-    }
+    return {WORDS: unlike(names[WORDS], words, names[PICTURES], pictures)}
 
 
 def _unlike_the_stored(name: str, model: str, dimensions: int) -> str:
