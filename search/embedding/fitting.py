@@ -7,7 +7,7 @@ from django.db import DatabaseError
 
 from search.embedding.compiling import PICTURES, WORDS, compiled_dimensions
 from search.embedding.errors import ModelUnavailable
-from search.embedding.loading import Encoders, active_encoders, unlike
+from search.embedding.loading import Encoders, active_encoders
 from search.indexing.sets import current_set
 
 
@@ -59,4 +59,13 @@ def _unlike_the_stored(name: str, model: str, dimensions: int) -> str:
         f"{name} gives vectors of {dimensions:,} dimensions, and those that are stored by the name {model} have "
         f"{stored.dimensions:,}: it is another model than it was. Set EMBEDDING_IMAGE_MODEL to that one, or rename "
         "this one."
+    )
+
+
+def unlike(words_by: str, words: int, pictures_by: str, pictures: int) -> str:
+    """Tell of a pair of models whose vectors have different dimensions."""
+    return (
+        f"{words_by} gives vectors of {words:,} dimensions for words, and the pictures' of {pictures_by} have "
+        f"{pictures:,}: they don't share one space. Set EMBEDDING_TEXT_MODEL to the model for words that belongs to "
+        "the other."
     )

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from search import decoding
 from search.embedding import hardware
@@ -292,35 +292,3 @@ def _opened(name: str, load: Callable[[], Opened]) -> Opened:
             f"of a sentence-transformers model with vectors of at most {MOST_DIMENSIONS:,} dimensions; check "
             "EMBEDDING_IMAGE_MODEL and EMBEDDING_TEXT_MODEL."
         ) from error
-
-
-class Downloaded(NamedTuple):
-    """Names of models, and why they hardly belong together; "" where they may."""
-
-    names: list[str]
-    doubt: str
-
-
-def download_models() -> Downloaded:
-    """Bring both models to this machine and try them once. Raises ModelUnavailable."""
-    from search.embedding.pairing import LEAST_ALIKE, share_alike  # noqa: PLC0415 - imports torch
-
-    pair, pictures, texts = active_pair(), torch_pictures(), torch_texts()
-    if pictures.dimensions != texts.dimensions:
-        return Downloaded(list(pair), unlike(pair.text, texts.dimensions, pair.image, pictures.dimensions))
-    alike = share_alike(pictures, texts)
-    doubt = ""
-    if alike is not None and alike < LEAST_ALIKE:
-        doubt = (
-            f"To {pair.text} {100 * (1 - alike):.0f} % of English texts mean something else than to {pair.image}. The two "
-            "were hardly trained for one space: no search would find what it means."
-        )
-    return Downloaded(list(pair), doubt)
-
-
-def unlike(words_by: str, words: int, pictures_by: str, pictures: int) -> str:
-    """Tell of a pair of models whose vectors have different dimensions."""
-    return (
-        f"{words_by} gives vectors of {words:,} dimensions for words, and the pictures' of {pictures_by} have "
-        f"{pictures:,}: they don't share one space. Set EMBEDDING_TEXT_MODEL to the model for words that belongs there."
-    )
