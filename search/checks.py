@@ -159,6 +159,28 @@ def no_picture_waits_for_its_vector(
 
 
 @register(Tags.database)
+def wide_pictures_are_seen_whole(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Pictures of earlier versions are found by their middle alone until somebody has the rest looked at."""
+    if not databases or "default" not in databases:
+        return []
+    try:
+        owed = Image.objects.without_windows(active_model()).count()
+    except DatabaseError:  # not migrated yet
+        return []
+    if not owed:
+        return []
+    return [
+        checks.Info(
+            f"{owed:,} wide or tall pictures are found by what is in their middle alone.",
+            hint="Run `manage.py embed_pending --windows`, on as many machines as you like. It reads their originals.",
+            id="search.I013",
+        )
+    ]
+
+
+@register(Tags.database)
 def relevance_is_measured(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:

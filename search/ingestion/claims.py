@@ -95,10 +95,7 @@ class Stale(_OwedAll):
 
 
 class OwedWindows(_OwedAll):
-    """Wide and tall ones, searchable by their middle alone: added before windows were looked for. By their ids.
-
-    Once a picture can't be read it is left out, until another worker looks.
-    """
+    """Wide and tall ones that are found by their middle alone: added before windows were looked for. By their ids."""
 
     def next(self, count: int, without: Collection[uuid.UUID]) -> list[Image]:
         return _locked(self._rows(without).order_by("pk"), count)

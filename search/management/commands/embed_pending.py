@@ -5,9 +5,11 @@ import threading
 import time
 from typing import Any
 
+from django.core.management.base import CommandError
+
 from search import switching
-from search.embedding import ModelUnavailable
-from search.ingestion import Pending, Progress, Report, Worker
+from search.embedding import ModelUnavailable, active_model
+from search.ingestion import OwedWindows, Pending, Progress, Report, Worker
 from search.ingestion.line import BATCH
 from search.ingestion.working import ASK_AGAIN
 from search.management.base import CollectionCommand
@@ -45,9 +47,17 @@ class Command(CollectionCommand):
             metavar="N",
             help=f"pictures that are claimed, encoded and written together ({BATCH}); more are no faster",
         )
-        parser.add_argument("--limit", type=_number, metavar="N", help="stop after N vectors")
+        parser.add_argument("--limit", type=_number, metavar="N", help="stop after N pictures")
+        parser.add_argument(
+            "--windows",
+            action="store_true",
+            help="instead, see the wide and tall pictures whole that were added by a version that saw their middle",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["windows"]:
+            self._make_up_windows(options)
+            return
         with failures_told(), stopped_by_signals(self.stderr) as stop:
             if options["watch"]:
                 worker = self._worker(options, stop=stop, progress=self._lines())
@@ -63,6 +73,21 @@ class Command(CollectionCommand):
             if left <= len(worker.report.failed) and not options["watch"]:
                 calibrate_after(self.stdout, self.stderr)
         summarise(worker.report, self.stdout, self.stderr, f"embedded, {left:,} still pending")
+
+    def _make_up_windows(self, options: dict[str, Any]) -> None:
+        if options["watch"]:
+            raise CommandError("--windows has an end: pictures that come later are seen whole. Leave out --watch.")
+        owed = Image.objects.owed_windows(active_model())
+        with failures_told(), stopped_by_signals(self.stderr) as stop:
+            there = owed.count()
+            with progress_of(min(there, options["limit"] or there), self.stdout) as progress:
+                more = {"stop": stop, "progress": progress}
+                worker = Worker(OwedWindows(), batch=options["batch"], limit=options["limit"], **more)
+                worker.work()
+            left = owed.count()
+            if left <= len(worker.report.failed):
+                calibrate_after(self.stdout, self.stderr)
+        summarise(worker.report, self.stdout, self.stderr, f"wide or tall pictures seen whole, {left:,} still to be")
 
     def _worker(self, options: dict[str, Any], **more: Any) -> Worker:
         return Worker(Pending(), batch=options["batch"], limit=options["limit"], **more)
