@@ -112,7 +112,7 @@ def tiles_of(images: Iterable[Image], query: SearchQuery) -> list[Tile]:
     return [
         Tile(
             image,
-            page(image.id),
+            page(image.id) + image.page_query,
             thumbnails[str(image.id)],
             [rendition(image.id) for rendition in renditions],
             more and f"{more}{image.id}",
