@@ -159,7 +159,7 @@ def test_a_set_in_partitions_is_measured_alike(world: World, tmp_path: Path):
 def test_the_index_finds_what_a_scan_finds(world: World, monkeypatch: pytest.MonkeyPatch):
     world.put(world.other, {world.images[0]: axis(9)}, window=1)
     scanned = nearest(world.other, axis(9), 5)
-    monkeypatch.setattr("search.evaluation.nearest.EXACT_UP_TO", 0)
+    monkeypatch.setattr("search.evaluation.nearest.EXACT_UP_TO", -1)
     walked = nearest(world.other, axis(9), 5)
     assert (
         {one.id for one in walked[:2]} == {one.id for one in scanned[:2]} == {world.images[0].pk, world.images[9].pk}
@@ -297,6 +297,12 @@ def test_a_set_whose_model_for_words_nobody_knows_must_be_named_with_it(world: W
     world.teach({"sea": (a_vector(0), axis(0))})
     with pytest.raises(CommandError, match=f"Which model for words belongs to {OTHER} is not known"):
         run(world.table(tmp_path / "own.csv", ("sea", "en", world.images[0], 1)))
+
+
+def test_a_model_for_words_of_another_space_is_told(world: World, drawings: Path, tmp_path: Path):
+    table = world.table(tmp_path / "own.csv", ("sea", "en", world.images[0], 1))
+    with pytest.raises(CommandError, match="gives vectors of 512 dimensions, and the pictures have 32"):
+        run(table, "--model", OTHER, str(demo.TEXT_MODEL))
 
 
 # What curators have judged

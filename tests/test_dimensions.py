@@ -143,7 +143,7 @@ def test_an_uploaded_picture_is_found_by_words_by_pictures_and_as_alike(
 @pytest.mark.django_db(transaction=True)
 def test_the_backlog_is_worked_off_in_the_models_dimensions(use: Any) -> None:
     use(1024, 1024)
-    image = pending_image("red")
+    image = pending_image("red", vector=unit_vectors(np.ones((1, 1024)), count=1)[0])
 
     call_command("embed_pending")
 

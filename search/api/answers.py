@@ -9,6 +9,7 @@ from django.urls import reverse
 from search import storage
 from search.api import schemas
 from search.embedding import active_model
+from search.indexing.accepted import accepted_names
 from search.models import Image
 from search.querying import Band, Facet, ResultPage, SearchQuery
 from search.renditions import thumbnail_urls
@@ -62,7 +63,7 @@ def image_details(request: HttpRequest, image: Image) -> schemas.ImageDetails:
         byte_size=image.byte_size,
         uploader=image.uploader.get_username() if image.uploader else None,
         hidden=image.hidden,
-        searchable=not image.hidden and image.embedding_model == active_model(),
+        searchable=not image.hidden and image.embedding_model in accepted_names(active_model()),
         updated=image.updated,
         download=request.build_absolute_uri(reverse("download", args=[image.id])),
         more_like_this=search_url(request, SearchQuery().more_like(image.id)),

@@ -10,6 +10,7 @@ from django.db import connection
 from search.embedding import ModelUnavailable, active_model
 from search.evaluation.bank import bank_vectors
 from search.evaluation.calibration import LEAST, is_due
+from search.indexing.accepted import accepted_names
 from search.indexing.building import is_under_way, left_over
 from search.indexing.hnsw import indexing
 from search.indexing.sets import VectorTable, current_set, index_name
@@ -172,7 +173,7 @@ def index_health() -> IndexHealth:
         searchable=searchable,
         pending=shown.pending().count(),
         unseen=shown.without_windows(model).count(),
-        other_models=shown.exclude(embedding_model__in=["", model]).count(),
+        other_models=shown.exclude(embedding_model__in=["", *accepted_names(model)]).count(),
         hidden=Image.objects.filter(hidden=True).count(),
         needs_levels=searchable >= LEAST and is_due(),
         has_words=not is_walked or words is not None,

@@ -24,8 +24,8 @@ def tell_state(state: State, out: OutputWrapper) -> None:
     _tell_next(state, out)
     if state.is_copying:
         out.write(
-            f"{state.uncopied:,} pictures' own vectors are still those of the models before; no search looks at these. "
-            f"`{_COMMAND} --activate` goes on copying, as `manage.py embed_pending` does."
+            f"{state.uncopied:,} pictures' own vectors are still those of the models before; no search looks at "
+            f"these. `{_COMMAND} --activate` goes on copying, as `manage.py embed_pending` does."
         )
     if state.kept:
         out.write(
@@ -50,6 +50,6 @@ def _tell_next(state: State, out: OutputWrapper) -> None:
     done = state.pictures - state.missing
     index = "its index is there" if state.has_index else "its index is built at the end"
     out.write(
-        f"Being prepared: {pair.image}, with {pair.text}: {done:,} of {state.pictures:,} pictures have a vector, {index}. "
-        f"`{_COMMAND} {pair.image} {pair.text}` goes on, on as many machines as you like; `--abort` drops it."
+        f"Being prepared: {pair.image}, with {pair.text}: {done:,} of {state.pictures:,} pictures have a vector, "
+        f"{index}. `{_COMMAND} {pair.image} {pair.text}` goes on, on as many machines as you like; `--abort` drops it."
     )

@@ -24,6 +24,7 @@ from search.models.texts import LineField, ProseField, TagsField
 from search.querysets import OWED_WINDOWS, ImageQuerySet
 
 if TYPE_CHECKING:
+    from search.ingestion.windows import Encoded
     from search.vectors import Vector
 
 _PIXELS = models.ExpressionWrapper(
@@ -203,8 +204,10 @@ class Image(models.Model):
     band: str | None = None
     by_words: bool = False
     window: int = 0
-    # The vectors of its windows, on their way into the search table.
+    # The vectors of its windows, on their way into the search table; and what rows call a model that is being
+    # prepared, with the vectors that it gave.
     window_vectors: "Sequence[Vector]" = ()
+    next_vector: "tuple[str, Encoded] | None" = None
 
     class Meta:
         verbose_name = _("image")

@@ -14,6 +14,7 @@ from search.downloads import clean_copy, file_stem
 from search.embedding import active_model
 from search.forms import RegionForm, ReportForm
 from search.imaging import UnreadableImage
+from search.indexing.accepted import accepted_names
 from search.models import Image
 from search.querying import similar_images
 from search.views.errors import error_page
@@ -51,7 +52,7 @@ def _part(image: Image, window: str) -> tuple[float, ...] | None:
 def image_page(request: HttpRequest, image: Image, *, status: int = 200, **context: object) -> HttpResponse:
     context = {
         "image": image,
-        "is_searchable": image.embedding_model == active_model(),
+        "is_searchable": image.embedding_model in accepted_names(active_model()),
         "similar": similar_images(image, SIMILAR),
         "report_form": ReportForm(),
         "region_form": RegionForm(image),
