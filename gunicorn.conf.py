@@ -48,6 +48,7 @@ def when_ready(server: Any) -> None:
     """Load once, in the parent, what the workers need: they share its memory, and no first search waits for it."""
     from imagesearch.postgresql.limits import bound_waits, share_connections  # noqa: PLC0415
     from search.embedding import load_before_forking  # noqa: PLC0415
+    from search.indexing.chosen import look_before_forking  # noqa: PLC0415
     from search.monitoring import processes  # noqa: PLC0415
     from search.pages import load_pages  # noqa: PLC0415
 
@@ -57,6 +58,7 @@ def when_ready(server: Any) -> None:
         server.num_workers = share_connections(server.num_workers)
 
     processes.share()
+    look_before_forking()
     load_before_forking(meanwhile=meanwhile)
 
 
@@ -72,12 +74,13 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Load in the background what is not loaded yet, so that the first search isn't the slow one."""
-    from search.embedding import start_serving  # noqa: PLC0415
+    from search.embedding import follow_switches, start_serving  # noqa: PLC0415
     from search.evaluation.due import measure_soon_if_never  # noqa: PLC0415
     from search.ingestion.deleting import keep_settling  # noqa: PLC0415
     from search.monitoring import processes  # noqa: PLC0415
 
     processes.take_slot(worker)
+    follow_switches()
     start_serving()
     measure_soon_if_never()
     keep_settling()

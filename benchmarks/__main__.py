@@ -5,12 +5,15 @@
 
 import argparse
 import os
+import shutil
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks import world as worlds
+from benchmarks.kept import Kept
 from benchmarks.photos import LARGE, SMALL, photos
 from benchmarks.report import machine, page_table
 
@@ -62,6 +65,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer pairs and rows, to try it")
     parser.add_argument("--profile", action="store_true", help="tell where the time goes instead of comparing")
     parser.add_argument("--full", action="store_true", help="the index up to 1,000,000 rows, and beside libraries")
+    parser.add_argument("--anew", action="store_true", help="of --full, forget what an earlier run has measured")
     parser.add_argument(
         "--write",
         action="store_true",
@@ -73,8 +77,10 @@ def main() -> None:
     world = worlds.make_world()
     worlds.start()
     extent = QUICK if options.quick else WHOLE
-    measured = profile if options.profile else full if options.full else compare
-    text = measured(world, extent)
+    if options.full:
+        text = full(world, extent, anew=options.anew)
+    else:
+        text = profile(world, extent) if options.profile else compare(world, extent)
     text += "\n\n" + machine(worlds.database_version(), load)
     print(text)
     if options.write:
@@ -138,18 +144,31 @@ def compare(world: worlds.World, extent: Extent) -> str:
     return "\n\n".join([*tables, EXPLANATION])
 
 
-def full(world: worlds.World, extent: Extent) -> str:
+def full(world: worlds.World, extent: Extent, *, anew: bool) -> str:
+    """What takes hours. A run that was stopped goes on; what is measured already is not measured again."""
     from benchmarks.growth import growth  # noqa: PLC0415 - after the settings
     from benchmarks.index_grid import grid  # noqa: PLC0415
     from benchmarks.libraries import libraries  # noqa: PLC0415
+    from benchmarks.past_a_million import PARTS_WIDTHS, QUICK_SHAPES, SHAPES, past_a_million  # noqa: PLC0415
 
     is_quick = extent is QUICK
+    kept = Kept(world.cache / ("full-quick.json" if is_quick else "full.json"))
+    large = world.cache / ("large-quick" if is_quick else "large")
+    if anew:
+        kept.forget()
+        shutil.rmtree(large, ignore_errors=True)
     pictures = photos(world.cache, SMALL, extent.photos)
-    tables = [growth((2_000, 6_000) if is_quick else (30_000, 100_000, 500_000, 1_000_000), extent.queries, pictures)]
+    sizes = (2_000, 6_000) if is_quick else (30_000, 100_000, 500_000, 1_000_000)
+    tables = [growth(sizes, extent.queries, pictures, kept)]
     say("Libraries ...")
-    tables += [libraries(rows, world.cache) for rows in ((3_000,) if is_quick else (100_000, 500_000))]
+    tables += [
+        kept.once(f"libraries, {rows}", partial(libraries, rows, world.cache))
+        for rows in ((3_000,) if is_quick else (100_000, 500_000))
+    ]
     say("The grid of the index's parameters ...")
-    tables.append(grid(world.cache, (3_000,) if is_quick else (30_000, 100_000, 500_000, 1_000_000), say))
+    tables.append(grid(world.cache, (3_000,) if is_quick else sizes, say, kept))
+    say("Past a million ...")
+    tables.append(past_a_million(QUICK_SHAPES if is_quick else SHAPES, PARTS_WIDTHS, large, say))
     return "\n\n".join(tables)
 
 

@@ -1,20 +1,26 @@
 """How the search grows with the collection: searches and filters from 30,000 rows to a million."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from benchmarks import filters
+from benchmarks.kept import Kept
 from benchmarks.world import fill_up_to
 
 
-def growth(sizes: Sequence[int], queries: int, photos: Sequence[Path]) -> str:
+def growth(sizes: Sequence[int], queries: int, photos: Sequence[Path], kept: Kept) -> str:
     """Fill the collection to each of `sizes` and search it in all ways."""
-    tables, medians = [], {}
-    for rows in sizes:
+
+    def measured(rows: int) -> tuple[str, float]:
         fill_up_to(rows, photos)
         outcomes = filters.measure(queries)
-        medians[rows] = outcomes[0].milliseconds
-        tables.append(filters.filters_table(rows, outcomes, _index_size()))
+        return filters.filters_table(rows, outcomes, _index_size()), outcomes[0].milliseconds
+
+    tables, medians = [], {}
+    for rows in sizes:
+        text, medians[rows] = kept.once(f"growth, {rows}", partial(measured, rows))
+        tables.append(text)
     first = sizes[0]
     ratios = [f"{medians[rows] / medians[first]:.2f} times at {rows:,} rows" for rows in sizes[1:]]
     return "\n\n".join(

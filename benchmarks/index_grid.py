@@ -6,11 +6,13 @@ Words are looked for in a table of nothing but vectors, by prepared SQL: what re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from statistics import median
 
 import psutil  # type: ignore[import-untyped]
 
+from benchmarks.kept import Kept
 from benchmarks.report import table
 from benchmarks.vector_table import NEAREST, VectorTable, filled, vector_table
 
@@ -108,16 +110,22 @@ def _searched(vectors: VectorTable, index: Index, ef_search: int, order: str) ->
     return Outcome(index, ef_search, order, *recalls, 1000 * median(times), 1000 * processor / len(parameters))
 
 
-def grid(cache: Path, sizes: Sequence[int], tell: Callable[[str], None]) -> str:
+def grid(cache: Path, sizes: Sequence[int], tell: Callable[[str], None], kept: Kept) -> str:
     """Measure the whole grid; at a million rows and more only the parameters that the product has, and one better."""
     cells = [(rows, m, built) for rows in sizes if rows < LARGE for built in EF_CONSTRUCTIONS for m in MS]
     cells += [(rows, *parameters) for rows in sizes if rows >= LARGE for parameters in ((16, 128), (16, 200))]
-    outcomes = []
-    for outcome in measure(cells, WIDTHS, cache):
-        tell(" ".join(outcome.row()))
-        outcomes.append(outcome)
-    return grid_table(outcomes)
+    left = [cell for cell in cells if _named(cell) not in kept]
+    for cell, outcomes in groupby(measure(left, WIDTHS, cache), key=_cell_of):
+        rows = [outcome.row() for outcome in outcomes]
+        tell(" ".join(rows[-1]))
+        kept.once(_named(cell), lambda rows=rows: rows)
+    return table(HEADER, [row for cell in cells for row in kept.once(_named(cell), list)])
 
 
-def grid_table(outcomes: Sequence[Outcome]) -> str:
-    return table(HEADER, [outcome.row() for outcome in outcomes])
+def _cell_of(outcome: Outcome) -> tuple[int, int, int]:
+    return outcome.index.rows, outcome.index.m, outcome.index.ef_construction
+
+
+def _named(cell: tuple[int, int, int]) -> str:
+    rows, m, ef_construction = cell
+    return f"grid, {rows} rows, m {m}, ef_construction {ef_construction}"

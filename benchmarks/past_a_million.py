@@ -4,11 +4,11 @@ What was made and measured stays in a folder of the cache: a run that is stopped
 part is filled and indexed after the other, and how far it is stands in the database itself.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -18,6 +18,7 @@ import psycopg
 from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
+from benchmarks.kept import Kept
 from benchmarks.report import table
 from benchmarks.vector_table import NEAREST, QUERIES, Neighbours, as_copied, stored
 from benchmarks.vectors import picture_like, word_like
@@ -28,6 +29,8 @@ BATCH = 100_000
 """Rows that are written in one transaction."""
 WARM_UP = 40
 """Queries ahead of those that are measured."""
+PARTS_WIDTHS = (40, 100, 200, 400, 700, 1000)
+"""`hnsw.ef_search` of the walk in each part."""
 HEADER = ["rows", "parts", "rows a part", "ef_search", "recall@24", "@240", "ms", "95th", "ms of processor"]
 BUILD_HEADER = ["rows", "parts", "build, s", "index, MB", "table, MB", "most memory of a build, MB"]
 
@@ -46,6 +49,10 @@ class Shape:
     @property
     def leaves(self) -> list[str]:
         return [f"{self.name}_p{number}" for number in range(self.parts)]
+
+
+SHAPES = [Shape(500_000, 1), Shape(1_000_000, 1), Shape(1_000_000, 4), Shape(5_000_000, 8)]
+QUICK_SHAPES = [Shape(4_000, 1), Shape(4_000, 2)]
 
 
 @dataclass(frozen=True)
@@ -88,48 +95,20 @@ def past_a_million(shapes: Sequence[Shape], widths: Sequence[int], folder: Path,
 
     What stands in `folder` already is not done again.
     """
-    kept = _Kept(folder / "measured.json")
+    kept = Kept(folder / "measured.json")
+    built, found = [], []
     with _server(folder) as connection:
         for shape in shapes:
             neighbours = _filled(connection, shape, folder, tell)
-            _indexed(connection, shape, kept, tell)
+            built.append(_indexed(connection, shape, kept, tell))
             for width in widths:
-                if not kept.has_found(shape, width):
-                    kept.found.append(_searched(connection, shape, width, neighbours))
-                    kept.write()
-                    tell(" ".join(kept.found[-1].row()))
-    asked = {(shape.rows, shape.parts) for shape in shapes}
-    built = [one.row() for one in kept.built() if (one.rows, one.parts) in asked]
-    found = [one.row() for one in kept.found if (one.rows, one.parts) in asked]
-    return f"{table(BUILD_HEADER, built)}\n\n{table(HEADER, found)}"
-
-
-class _Kept:
-    """What was measured, in a file that is whole at every moment."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.found: list[Found] = []
-        self.leaves: dict[str, dict[str, float]] = {}
-        if path.exists():
-            read = json.loads(path.read_text(encoding="utf-8"))
-            self.found = [Found(**one) for one in read["found"]]
-            self.leaves = read["leaves"]
-
-    def write(self) -> None:
-        draft = self._path.with_suffix(".draft")
-        draft.write_text(json.dumps({"found": [asdict(one) for one in self.found], "leaves": self.leaves}))
-        draft.replace(self._path)
-
-    def has_found(self, shape: Shape, width: int) -> bool:
-        return any((one.rows, one.parts, one.ef_search) == (shape.rows, shape.parts, width) for one in self.found)
-
-    def built(self) -> Iterator[Built]:
-        shapes = {(int(one["rows"]), int(one["parts"])) for one in self.leaves.values()}
-        for rows, parts in sorted(shapes):
-            leaves = [one for one in self.leaves.values() if (one["rows"], one["parts"]) == (rows, parts)]
-            sums = [sum(one[name] for one in leaves) for name in ("seconds", "index", "table")]
-            yield Built(rows, parts, *sums, max(one["memory"] for one in leaves))
+                what = f"{shape.name}, ef_search {width}"
+                search = partial(_searched, connection, shape, width, neighbours)
+                found.append(Found(**kept.once(what, lambda search=search: asdict(search()))))
+                tell(" ".join(found[-1].row()))
+    return "\n\n".join(
+        [table(BUILD_HEADER, [one.row() for one in built]), table(HEADER, [one.row() for one in found])]
+    )
 
 
 @contextmanager
@@ -187,38 +166,36 @@ def _add(connection: psycopg.Connection, shape: Shape, vectors: np.ndarray, star
         )
 
 
-def _indexed(connection: psycopg.Connection, shape: Shape, kept: _Kept, tell: Callable[[str], None]) -> None:
+def _indexed(connection: psycopg.Connection, shape: Shape, kept: Kept, tell: Callable[[str], None]) -> Built:
     """Build the index of each part that has none. What was left half built is built anew."""
+    parts = []
     for leaf in shape.leaves:
-        if leaf in kept.leaves:
-            continue
-        connection.execute(f"DROP INDEX IF EXISTS {leaf}_hnsw")
-        connection.execute(f"VACUUM ANALYZE {leaf}")
-        row = connection.execute(f"SELECT count(*) * 1500 / 1024 FROM {leaf}").fetchone()
-        assert row is not None
-        free = psutil.virtual_memory().available // 2048
-        connection.execute(f"SET maintenance_work_mem = '{max(65_536, min(int(row[0]), free))}kB'")
-        start = time.perf_counter()
-        connection.execute(
-            f"CREATE INDEX {leaf}_hnsw ON {leaf} USING hnsw (embedding halfvec_cosine_ops)"
-            " WITH (m = 16, ef_construction = 128)"
-        )
-        seconds = time.perf_counter() - start
-        sizes = connection.execute(
-            f"SELECT pg_relation_size('{leaf}_hnsw') / 2^20, pg_table_size('{leaf}') / 2^20"
-        ).fetchone()
-        assert sizes is not None
-        kept.leaves[leaf] = {
-            "rows": shape.rows,
-            "parts": shape.parts,
-            "seconds": seconds,
-            "index": sizes[0],
-            "table": sizes[1],
-            "memory": row[0] / 1024,
-        }
-        kept.write()
-        tell(f"{leaf}: index in {seconds:.0f} s")
+        parts.append(kept.once(f"index of {leaf}", partial(_built, connection, leaf)))
+        tell(f"{leaf}: index in {parts[-1]['seconds']:.0f} s")
     connection.execute(f"ANALYZE {shape.name}")
+    sums = [sum(one[name] for one in parts) for name in ("seconds", "index", "table")]
+    return Built(shape.rows, shape.parts, *sums, max(one["memory"] for one in parts))
+
+
+def _built(connection: psycopg.Connection, leaf: str) -> dict[str, float]:
+    """Build the index of one part; return the seconds that this took, and megabytes."""
+    connection.execute(f"DROP INDEX IF EXISTS {leaf}_hnsw")
+    connection.execute(f"VACUUM ANALYZE {leaf}")
+    row = connection.execute(f"SELECT count(*) * 1500 / 1024 FROM {leaf}").fetchone()
+    assert row is not None
+    free = psutil.virtual_memory().available // 2048
+    connection.execute(f"SET maintenance_work_mem = '{max(65_536, min(int(row[0]), free))}kB'")
+    start = time.perf_counter()
+    connection.execute(
+        f"CREATE INDEX {leaf}_hnsw ON {leaf} USING hnsw (embedding halfvec_cosine_ops)"
+        " WITH (m = 16, ef_construction = 128)"
+    )
+    seconds = time.perf_counter() - start
+    sizes = connection.execute(
+        f"SELECT pg_relation_size('{leaf}_hnsw') / 2^20, pg_table_size('{leaf}') / 2^20"
+    ).fetchone()
+    assert sizes is not None
+    return {"seconds": seconds, "index": sizes[0], "table": sizes[1], "memory": row[0] / 1024}
 
 
 def _searched(connection: psycopg.Connection, shape: Shape, width: int, neighbours: Neighbours) -> Found:

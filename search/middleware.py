@@ -18,6 +18,7 @@ from search.api.problems import Problem, is_for_programs
 from search.conflicts import is_conflict, is_overtaken
 from search.embedding import Busy, Loading, ModelUnavailable
 from search.hashing import Crowded
+from search.indexing.chosen import one_choice
 from search.limits import TooMany
 from search.limits.words import advice_of, problem_of
 from search.monitoring import recording, scraping
@@ -33,6 +34,17 @@ logger = logging.getLogger(__name__)
 RETRY = {"Retry-After": "30"}
 RETRY_SOON = {"Retry-After": "5"}
 _SAFE = {"GET", "HEAD", "OPTIONS"}
+
+
+class OneChoice:
+    """Has a request answered with one pair of models from its beginning to its end, whatever is chosen meanwhile."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with one_choice():
+            return self.get_response(request)
 
 
 class HealthChecks:

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from django.db import models
 from django.db.models import Expression, F
+from django.db.models.functions import Greatest, Least
+from django.db.models.lookups import GreaterThan
 from pgvector.django import CosineDistance
 
+from search.imaging.windows import WIDE
 from search.indexing.accepted import accepted_names
 from search.indexing.hnsw import indexing
 
@@ -15,6 +18,10 @@ if TYPE_CHECKING:
     from search.indexing.sets import VectorTable
     from search.models.image import Image  # noqa: F401 - what the class below holds
     from search.vectors import Vector
+
+WIDE_OR_TALL = GreaterThan(Greatest("width", "height") * WIDE[1], Least("width", "height") * WIDE[0])
+"""What `search.imaging.is_wide` says, for the database."""
+OWED_WINDOWS = models.Q(WIDE_OR_TALL, windows__isnull=True)
 
 
 class ImageQuerySet(models.QuerySet["Image"]):
@@ -29,6 +36,14 @@ class ImageQuerySet(models.QuerySet["Image"]):
     def pending(self) -> Self:
         """Those that wait for their vector, hidden ones included."""
         return self.filter(embedding_model="")
+
+    def owed_windows(self, model: str) -> Self:
+        """Wide and tall ones with a vector of `model`, hidden ones included, whose windows nobody has looked for."""
+        return self.filter(OWED_WINDOWS, embedding_model__in=accepted_names(model))
+
+    def without_windows(self, model: str) -> Self:
+        """Those of them that nobody has tried: the others' files could not be read."""
+        return self.owed_windows(model).filter(embedding_failure="")
 
     def newest(self) -> Self:
         return self.order_by("-created", "id")

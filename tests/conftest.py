@@ -18,6 +18,7 @@ from django.test import Client, TransactionTestCase, override_settings
 from search import demo, upgrades
 from search.embedding import active_model, forget_models, loading
 from search.embedding.compiling import is_decided
+from search.indexing.chosen import forget_choice
 from search.indexing.sets import forget_sets
 from search.ingestion import background
 from search.patience import gate
@@ -29,6 +30,8 @@ from tests.s3_servers import Rclone
 os.environ["COMPILE_MODELS"] = "off"
 
 MODELS = django_settings.DATA_DIR / "models"
+
+forget_choice(look=False)  # fixtures of a session ask for models before there is a database
 
 
 def _compiled() -> set[Path]:
@@ -91,6 +94,7 @@ def _own_world(
     cache.clear()
     forget_heads()
     forget_sets()
+    forget_choice(look=False)  # nothing was chosen, and tests without a database can't look
     gate.cache_clear()  # what one test's storage did not answer is not held against the next one's
     yield
     wait_for_models()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers as library
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Dense, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
@@ -64,6 +65,78 @@ def clip_folder(folder: Path, dimensions: int, *, seed: int = 1) -> Path:
     config = CLIPConfig(text_config={**text, **marks}, vision_config=SEEING, projection_dim=dimensions)
     cut = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
     return saved(folder, CLIPModel(config), CLIPProcessor(image_processor=cut, tokenizer=words))
+
+
+_MARKS = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3}
+_TOKENS = {**LAYERS, "vocab_size": len(tokenizer()), "max_position_embeddings": 32, **_MARKS}
+_SQUARE = {"height": 32, "width": 32}
+
+
+def siglip(*, mask: bool = True) -> tuple[Any, Any]:
+    """SigLIP, and SigLIP 2 of one size: a head into the space of 32 dimensions, pictures that are squeezed."""
+    names = ["input_ids", "attention_mask"] if mask else ["input_ids"]
+    text = {**_TOKENS, "max_position_embeddings": 64, "projection_size": 32}
+    model = library.SiglipModel(library.SiglipConfig(text_config=text, vision_config=SEEING))
+    cut = library.SiglipImageProcessor(size=_SQUARE)
+    return model, library.SiglipProcessor(image_processor=cut, tokenizer=tokenizer(64, model_input_names=names))
+
+
+def chinese_clip() -> tuple[Any, Any]:
+    config = library.ChineseCLIPConfig(text_config=_TOKENS, vision_config=SEEING, projection_dim=48)
+    cut = library.ChineseCLIPImageProcessor(size=_SQUARE, crop_size=_SQUARE)
+    made = library.ChineseCLIPProcessor(image_processor=cut, tokenizer=tokenizer())
+    return library.ChineseCLIPModel(config), made
+
+
+def _cut_as_clip() -> Any:
+    return CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=_SQUARE)
+
+
+def alt_clip() -> tuple[Any, Any]:
+    text = {**_TOKENS, "project_dim": 40, "max_position_embeddings": 66}
+    config = library.AltCLIPConfig(text_config=text, vision_config=SEEING, projection_dim=48)
+    made = library.AltCLIPProcessor(image_processor=_cut_as_clip(), tokenizer=tokenizer())
+    return library.AltCLIPModel(config), made
+
+
+def dual_encoder() -> tuple[Any, Any]:
+    towers = library.CLIPVisionConfig(**SEEING), library.BertConfig(**_TOKENS)
+    config = library.VisionTextDualEncoderConfig.from_vision_text_configs(*towers, projection_dim=48)
+    made = library.VisionTextDualEncoderProcessor(image_processor=_cut_as_clip(), tokenizer=tokenizer())
+    return library.VisionTextDualEncoderModel(config), made
+
+
+def metaclip_2() -> tuple[Any, Any]:
+    config = library.MetaClip2Config(text_config=_TOKENS, vision_config=SEEING, projection_dim=48)
+    return library.MetaClip2Model(config), CLIPProcessor(image_processor=_cut_as_clip(), tokenizer=tokenizer())
+
+
+def blip_2() -> tuple[Any, Any]:
+    """Two towers whose last layers have 32 dimensions each, and nothing else in common."""
+    reads = {"model_type": "opt", "hidden_size": 32, "ffn_dim": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    between = {**LAYERS, "vocab_size": _TOKENS["vocab_size"], "encoder_hidden_size": 32}
+    config = library.Blip2Config(
+        vision_config=SEEING,
+        qformer_config=between,
+        text_config={**reads, "vocab_size": _TOKENS["vocab_size"], "word_embed_proj_dim": 32},
+        num_query_tokens=4,
+        image_token_index=1,
+    )
+    made = library.Blip2Processor(image_processor=library.BlipImageProcessor(size=_SQUARE), tokenizer=tokenizer())
+    return library.Blip2Model(config), made
+
+
+def dino() -> tuple[Any, Any]:
+    """What sees alone."""
+    cut = library.BitImageProcessor(size={"shortest_edge": 32}, crop_size=_SQUARE)
+    return library.Dinov2Model(library.Dinov2Config(**LAYERS, image_size=32, patch_size=8)), cut
+
+
+def as_downloaded(folder: Path, model: Any, processor: Any) -> Path:
+    """Save a model as transformers does: without a word about modules, which sentence-transformers then makes up."""
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
 
 
 def words_folder(folder: Path, dimensions: int, *, seed: int = 2) -> Path:

@@ -25,6 +25,7 @@ from search.embedding import active_model
 from search.forms import ChangePasswordForm
 from search.ingestion.claims import Pending, Stale, claim, give_vectors
 from search.ingestion.rows import staging
+from search.ingestion.windows import Encoded
 from search.models import Image, Report, SignUp
 from search.views import images, reports
 from tests.admin_pages import IMAGES, REPORTS, act, said
@@ -131,7 +132,7 @@ def test_what_is_saved_while_a_vector_is_computed_is_kept_and_so_is_the_vector(o
         held.set()
         assert claimed == [image]
         wait_until_somebody_waits()
-        give_vectors({image.pk: a_vector(7)}, "by hand")
+        give_vectors({image.pk: Encoded(a_vector(7))}, "by hand")
 
     assert "changed successfully" in said(done[0])
     image.refresh_from_db()

@@ -14,7 +14,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from search import storage
-from search.ingestion import pipeline, working
+from search.ingestion import claims, pipeline
 from search.ingestion.rows import Staging
 from search.management import outages
 from search.models import Image, OwedDeletion
@@ -126,7 +126,7 @@ def test_what_stays_full_ends_the_command_with_what_to_do_and_the_next_run_adds_
 @pytest.mark.django_db(transaction=True)
 def test_embed_pending_goes_on_after_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     image = pending_image()
-    monkeypatch.setattr(working, "give_vectors", failing(1, database_full, working.give_vectors))
+    monkeypatch.setattr(claims, "give_vectors", failing(1, database_full, claims.give_vectors))
 
     out, complaints = run("embed_pending")
 

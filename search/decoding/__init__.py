@@ -8,6 +8,7 @@ from search.decoding.errors import Busy, NoDecoder
 from search.decoding.pictures import (
     MODEL_SIDE,
     Prepared,
+    Seen,
     Shown,
     Window,
     drawn_anew,
@@ -26,6 +27,7 @@ __all__ = [
     "Busy",
     "NoDecoder",
     "Prepared",
+    "Seen",
     "Shown",
     "Source",
     "Window",

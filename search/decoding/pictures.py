@@ -10,10 +10,10 @@ from PIL import Image
 
 from search.decoding.processes import Answer, Source
 from search.decoding.running import decode
-from search.imaging import FORMATS, ReadPicture, Reason, UnreadableImage
+from search.imaging import FORMATS, MOST_WINDOWS, UNIT, Box, ReadPicture, Reason, UnreadableImage
 
 MODEL_SIDE = 224
-"""Shortest side in pixels that is kept for the model, which sees as much or less."""
+"""Shortest side in pixels that is kept for the model, unless its window says that it sees more."""
 Window: TypeAlias = Sequence[int] | None
 """What `search.imaging.cut_out` needs to know of a model, where that is known."""
 _COLOUR = re.compile("#[0-9a-f]{6}")
@@ -21,13 +21,30 @@ _PLACEHOLDER = re.compile("data:image/webp;base64,[A-Za-z0-9+/=]{20,2000}")
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What a model is to see of a picture: the whole, and the windows of a wide or tall one, which are at `boxes`.
+
+    A window is None where it would be what the model sees of the whole picture.
+    """
+
+    picture: Image.Image = field(repr=False)
+    windows: tuple[Image.Image | None, ...] = field(default=(), repr=False)
+    boxes: tuple[Box, ...] = ()
+
+    @property
+    def pictures(self) -> list[Image.Image]:
+        """All that there is to encode."""
+        return [self.picture, *(window for window in self.windows if window)]
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
-    """All that the collection needs of a picture: `picture` is what the model is to see, None where it isn't wanted.
+    """All that the collection needs of a picture: `seen` is what the model is to see, None where it isn't wanted.
 
     `width` and `height` are those of the whole picture, upright, and `thumbnail` is a WebP.
     """
 
-    picture: Image.Image | None = field(repr=False)
+    seen: Seen | None = field(repr=False)
     width: int
     height: int
     format: str
@@ -68,9 +85,7 @@ def read_picture(
         return ReadPicture(_picture(answer.facts, pixels), width, height, _known_format(answer.facts))
 
 
-def picture_for_model(
-    source: Source, *, max_pixels: int, longest: int, window: Window, of_collection: bool
-) -> Image.Image:
+def picture_for_model(source: Source, *, max_pixels: int, longest: int, window: Window, of_collection: bool) -> Seen:
     """Return what the model is to see of a picture: as small as it needs it, and cut where its `window` is known.
 
     Vectors of such pictures and of whole ones have a cosine of 0.99998, and neighbours that agree by 0.99: `ViT-B/32`,
@@ -80,24 +95,23 @@ def picture_for_model(
         "picture",
         source,
         of_collection=of_collection,
-        parts=["pixels"],
+        parts=["pixels", "windows"],
         **_for_model(max_pixels, longest, window),
     )
     with _understood():
-        (pixels,) = answer.blobs
-        return _picture(answer.facts, pixels)
+        return _seen(answer.facts, answer.blobs)
 
 
 def prepared_picture(source: Source, *, max_pixels: int, longest: int, window: Window, with_picture: bool) -> Prepared:
     """Return all that is kept of a picture, with a copy of `longest` pixels, and with what the model needs, or not."""
-    parts = ["colours", "copy", "pixels"] if with_picture else ["colours", "copy"]
+    parts = ["colours", "copy", "pixels", "windows"] if with_picture else ["colours", "copy"]
     answer = decode("picture", source, copy=longest, parts=parts, **_for_model(max_pixels, longest, window))
     with _understood():
-        thumbnail, *pixels = answer.blobs
+        thumbnail, *seen = answer.blobs
         facts = answer.facts
         width, height = _sides(facts, max_pixels)
         return Prepared(
-            picture=_picture(facts, pixels[0]) if with_picture else None,
+            seen=_seen(facts, seen) if with_picture else None,
             width=width,
             height=height,
             format=_known_format(facts),
@@ -169,7 +183,8 @@ def _understood() -> Iterator[None]:
 def _for_model(max_pixels: int, longest: int, window: Window) -> dict[str, Any]:
     return {
         "max_pixels": max_pixels,
-        "at_least": MODEL_SIDE,
+        # Some see more than most: 384 or 512 pixels.
+        "at_least": max(MODEL_SIDE, (window[0] or window[1]) if window else 0),
         "longer_at_least": longest,
         "longest": longest,
         "window": window,
@@ -182,8 +197,33 @@ def _shown(answer: Answer) -> Shown:
         return Shown(_picture(answer.facts, pixels), copy)
 
 
+def _seen(facts: Mapping[str, Any], blobs: Sequence[bytes]) -> Seen:
+    whole, *windows = blobs
+    boxes, sizes = tuple(_box(edges) for edges in facts["windows"]), facts["window_sizes"]
+    if (
+        len(boxes) > MOST_WINDOWS
+        or len(boxes) != len(sizes)
+        or len(windows) != sum(size is not None for size in sizes)
+    ):
+        raise ValueError
+    left = iter(windows)
+    cut = tuple(_rgb(size, next(left)) if size else None for size in sizes)
+    return Seen(_picture(facts, whole), cut, boxes)
+
+
+def _box(edges: Sequence[int]) -> Box:
+    box = Box(*(int(edge) for edge in edges))
+    if not (0 <= box.left < box.right <= UNIT and 0 <= box.top < box.bottom <= UNIT):
+        raise ValueError
+    return box
+
+
 def _picture(facts: Mapping[str, Any], pixels: bytes) -> Image.Image:
-    width, height = facts["size"]
+    return _rgb(facts["size"], pixels)
+
+
+def _rgb(size: Sequence[int], pixels: bytes) -> Image.Image:
+    width, height = size
     return Image.frombytes("RGB", (int(width), int(height)), pixels)
 
 

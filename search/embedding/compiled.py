@@ -131,6 +131,8 @@ class CompiledTexts(_Compiled):
     def __init__(self, folder: Path, threads: int | None = None) -> None:
         super().__init__(folder, threads)
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        names = set().union(*(port.get_names() for port in self._model.inputs))
+        self._names = [name for name in ("input_ids", "attention_mask") if name in names]
 
     def _tried(self) -> Vectors:
         return self.encode_texts(["two red stars on the beach"])
@@ -142,8 +144,8 @@ class CompiledTexts(_Compiled):
 
     def _encoded(self, text: str) -> npt.NDArray[np.float32]:
         tokens = self._tokenizer.encode(text)
-        ids, mask = (np.array([part], dtype=np.int64) for part in (tokens.ids, tokens.attention_mask))
-        return self._computed({"input_ids": ids, "attention_mask": mask})
+        given = {"input_ids": tokens.ids, "attention_mask": tokens.attention_mask}
+        return self._computed({name: np.array([given[name]], dtype=np.int64) for name in self._names})
 
 
 @cache

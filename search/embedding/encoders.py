@@ -14,7 +14,7 @@ import transformers
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
 
-from search.embedding import hardware
+from search.embedding import hardware, towers
 from search.embedding.agreement import agreement
 from search.embedding.forwards import Seeing, UnknownModel, seeing
 from search.embedding.pixels import Window, stacked
@@ -39,7 +39,8 @@ def open_model(name: str, *, local_files_only: bool) -> SentenceTransformer:
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     torch.set_num_threads(hardware.threads())
-    model = SentenceTransformer(name, device=device, local_files_only=local_files_only)
+    with towers.whole():
+        model = SentenceTransformer(name, device=device, local_files_only=local_files_only)
     _bound_texts(model)
     return model
 
@@ -48,7 +49,8 @@ def _bound_texts(model: SentenceTransformer) -> None:
     """Have texts cut to the positions that the model has, where its tokenizer knows no end, and padded as it learned.
 
     SigLIP reads the vector of a text at its last position: padded to the longest of a batch, as sentence-transformers
-    does, the same words would have another vector beside longer ones.
+    does, the same words would have another vector beside longer ones. The mask stays as the tokenizer gives it, if it
+    does: with and without one the vectors are others.
     """
     first = model[0]
     if not isinstance(first, Transformer) or first.tokenizer is None:
@@ -58,6 +60,26 @@ def _bound_texts(model: SentenceTransformer) -> None:
         first.max_seq_length = positions
     if first.config.model_type.startswith("siglip"):
         first.processing_kwargs = {"text": {"padding": "max_length", "max_length": positions}}
+
+
+def padded_length(model: SentenceTransformer) -> int:
+    """Return to how many tokens each text is padded; 0 where it depends on the others of a batch, and does not
+    matter."""
+    options = getattr(model[0], "processing_kwargs", {}).get("text", {})
+    return int(options.get("max_length") or 0) if options.get("padding") == "max_length" else 0
+
+
+def as_words(model: SentenceTransformer, text: str) -> Any:
+    """Return `text` as what the library takes for words, whatever they are: the one door for all texts.
+
+    Of a model that sees pictures too, it would open the file that a plain string names, fetch the picture at its
+    address, and decode what begins with "data:image/".
+    """
+    # Modules that are no Transformer, such as StaticEmbedding, take nothing but strings, and see no pictures in
+    # them where they read words alone.
+    if not isinstance(model[0], Transformer) and getattr(model, "modalities", None) == ["text"]:
+        return text
+    return {"text": text}
 
 
 class _Encoder:
@@ -137,8 +159,8 @@ def torch_ways(encoder: _Encoder) -> dict[str, Callable[[Sequence[Any]], Vectors
 class SentencePictures(_Encoder):
     """Pictures -> vectors.
 
-    Those of a CLIP are cut by the threads that decode them, and go to the device as bytes. The library would prepare
-    them in the one thread that encodes, for which a GPU would wait most of its time.
+    Those of most models are cut by the threads that decode them, and go to the device as bytes. The library would
+    prepare them in the one thread that encodes, for which a GPU would wait most of its time.
     """
 
     def __init__(self, model: SentenceTransformer) -> None:
@@ -200,19 +222,7 @@ class SentenceTexts(_Encoder):
         return self._encoded(texts, half=self.half)
 
     def _by_the_library(self, inputs: Sequence[str], *, half: bool) -> Vectors:
-        return super()._by_the_library([self._words(text) for text in inputs], half=half)
-
-    def _words(self, text: str) -> Any:
-        """Return `text` as what the library takes for words, whatever they are: the one door for all texts.
-
-        Of a model that sees pictures too, it would open the file that a plain string names, fetch the picture at its
-        address, and decode what begins with "data:image/".
-        """
-        # Modules that are no Transformer, such as StaticEmbedding, take nothing but strings, and see no pictures in
-        # them where they read words alone.
-        if not isinstance(self.model[0], Transformer) and getattr(self.model, "modalities", None) == ["text"]:
-            return text
-        return {"text": text}
+        return super()._by_the_library([as_words(self.model, text) for text in inputs], half=half)
 
 
 def _has_bfloat16(device: str) -> bool:

@@ -5,8 +5,8 @@ Whoever runs these, be it torch or what was converted from them, prepares pictur
 
 from typing import TYPE_CHECKING, Any
 
+import PIL.Image
 import torch
-from transformers import CLIPModel
 
 from search.embedding.pixels import Window
 
@@ -24,59 +24,75 @@ class Seeing(torch.nn.Module):
     scale: torch.Tensor
     shift: torch.Tensor
 
-    def __init__(self, clip: CLIPModel, window: Window) -> None:
+    def __init__(self, model: "SentenceTransformer", window: Window) -> None:
         super().__init__()
-        self.tower, self.projection = clip.vision_model, clip.visual_projection
+        self.model = model
         # Rounded once: (byte / 255 - mean) / std.
         std = torch.tensor(window.std, dtype=torch.float64)
         mean = torch.tensor(window.mean, dtype=torch.float64)
         for name, values in (("scale", 1 / (255 * std)), ("shift", -mean / std)):
-            self.register_buffer(name, values.float().view(1, 3, 1, 1).to(clip.device), persistent=False)
+            self.register_buffer(name, values.float().view(1, 3, 1, 1).to(model.device), persistent=False)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         values = pixels.permute(0, 3, 1, 2).float() * self.scale + self.shift
-        projected: torch.Tensor = self.projection(self.tower(pixel_values=values).pooler_output)
-        return projected
+        found = self.model({"pixel_values": values, "modality": "image"})
+        vectors: torch.Tensor = found["sentence_embedding"]
+        return vectors
 
 
 class Reading(torch.nn.Module):
-    """Tokens and their mask, shape (count, length) -> vectors that are not of unit length yet."""
+    """Tokens, and their mask where the tokenizer gives one, shape (count, length) -> vectors that are not of unit
+    length yet."""
 
     def __init__(self, model: "SentenceTransformer") -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        found = self.model({"input_ids": input_ids, "attention_mask": attention_mask})
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
+        given = {"input_ids": input_ids, "attention_mask": attention_mask}
+        found = self.model({name: values for name, values in given.items() if values is not None})
         vectors: torch.Tensor = found["sentence_embedding"]
         return vectors
 
 
 def seeing(model: "SentenceTransformer") -> tuple[Seeing, Window]:
     """Return what computes the vectors of pictures, and how these are cut for it. Raises UnknownModel."""
-    clip = getattr(model[0], "model", None)
-    if len(model) != 1 or not isinstance(clip, CLIPModel):
-        raise UnknownModel(f"pictures are encoded by a {type(clip).__name__}, not by a CLIPModel alone")
-    window = _window(getattr(model[0].processor, "image_processor", None))
-    return Seeing(clip, window).eval(), window
+    first = model[0]
+    processor = getattr(getattr(first, "processor", None), "image_processor", None)
+    if processor is None:
+        raise UnknownModel(f"pictures are prepared by a {type(getattr(first, 'processor', first)).__name__}")
+    window = _window(processor)
+    given = set(first.preprocess([PIL.Image.new("RGB", (window.side, window.side))])) - {"modality"}
+    if given != {"pixel_values"}:
+        raise UnknownModel(f"{type(processor).__name__} gives more than pixels: {', '.join(sorted(given))}")
+    return Seeing(model, window).eval(), window
 
 
 def _window(processor: Any) -> Window:
     """Return how an image processor cuts pictures. Raises UnknownModel for one that does more or less."""
-    steps = ("do_resize", "do_center_crop", "do_rescale", "do_normalize")
-    usual = (
-        type(processor).__name__.startswith("CLIPImageProcessor")
-        and all(getattr(processor, step, False) for step in steps)
-        and processor.crop_size["height"] == processor.crop_size["width"]
-        and abs(processor.rescale_factor * 255 - 1) < 1e-6
-    )
-    shortest = processor.size["shortest_edge"] if usual and "shortest_edge" in processor.size else None
-    if shortest is None:
-        raise UnknownModel(f"{type(processor).__name__} prepares pictures in another way than CLIP's does")
+    side, shortest = _square(processor)
+    always = all(getattr(processor, step, False) for step in ("do_resize", "do_rescale", "do_normalize"))
+    rest = any(getattr(processor, step, False) for step in ("do_pad", "do_image_splitting", "do_thumbnail"))
+    if not side or not always or rest or abs(processor.rescale_factor * 255 - 1) >= 1e-6:
+        raise UnknownModel(f"{type(processor).__name__} prepares pictures in another way than most do")
     return Window(
         shortest=shortest,
-        side=processor.crop_size["height"],
+        side=side,
         resample=int(processor.resample),
         mean=list(processor.image_mean),
         std=list(processor.image_std),
     )
+
+
+def _square(processor: Any) -> tuple[int, int]:
+    """Return the side of the square that a model sees, and to what the shorter side of a picture is scaled before: 0
+    where the whole of it is squeezed into the square. The side is 0 where that is neither."""
+    size = dict(processor.size or {})
+    fixed = size.get("height") if size.get("height") == size.get("width") else None
+    if not getattr(processor, "do_center_crop", False):
+        return (int(fixed), 0) if fixed else (0, 0)
+    crop = dict(processor.crop_size or {})
+    side = crop.get("height") if crop.get("height") == crop.get("width") else None
+    if side and size.get("shortest_edge") and not size.get("longest_edge"):
+        return int(side), int(size["shortest_edge"])
+    return (int(side), 0) if side and side == fixed else (0, 0)

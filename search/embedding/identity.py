@@ -5,25 +5,18 @@ import os
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
-
-from django.conf import settings
 
 from search import demo
+from search.indexing.chosen import Pair, chosen, known_switch
 
 _EDGE = 64 * 1024
-
-
-class Pair(NamedTuple):
-    """Two models that share one space, as operators write them: ids on the hub, or folders."""
-
-    image: str
-    text: str
+_NO_SETTINGS = {".safetensors", ".bin", ".onnx", ".onnx_data", ".h5", ".msgpack", ".pt", ".ot", ".gguf", ".md"}
+"""Endings of files that are weights, of other libraries too, or are read by people."""
 
 
 def active_pair() -> Pair:
     """Return the models that searches and uploads use: the one place that says which they are."""
-    return Pair(settings.EMBEDDING_IMAGE_MODEL, settings.EMBEDDING_TEXT_MODEL)
+    return chosen().pair
 
 
 def active_model() -> str:
@@ -36,9 +29,17 @@ def text_model() -> str:
     return identity_of(active_pair().text)
 
 
+def text_models() -> list[str]:
+    """Return the names of all models for words that processes may answer with now, or will after a switch."""
+    switch, pairs = known_switch(), [active_pair()]
+    if switch:
+        pairs += [named.pair for named in (switch.active, switch.next, switch.kept) if named]
+    return [identity_of(pair.text) for pair in pairs]
+
+
 def is_demo_model() -> bool:
     """Whether pictures and words are embedded by the small model that knows only drawn shapes."""
-    return Path(active_pair().image).resolve() == demo.IMAGE_MODEL.resolve()
+    return _resolved(active_pair().image) == _resolved(str(demo.IMAGE_MODEL))
 
 
 def fingerprint_of(name: str) -> str:
@@ -50,15 +51,19 @@ def revision(name: str) -> str:
     """Return the revision in the local cache of the hub; "" where there is none."""
     from huggingface_hub import try_to_load_from_cache
 
-    try:
-        path = try_to_load_from_cache(name, "modules.json")
-    except ValueError:  # a folder that is not there has a name that no model of the hub can have
-        return ""
-    return Path(path).parent.name if isinstance(path, str) else ""
+    for file in ("modules.json", "config.json"):  # the second of models of transformers, which open as well
+        try:
+            path = try_to_load_from_cache(name, file)
+        except ValueError:  # a folder that is not there has a name that no model of the hub can have
+            return ""
+        if isinstance(path, str):
+            return Path(path).parent.name
+    return ""
 
 
 def forget_identities() -> None:
     """Look again at the folders of the models: one that could not be loaded was perhaps only half there."""
+    _resolved.cache_clear()
     _fingerprint.cache_clear()
     _settings_of.cache_clear()
 
@@ -66,12 +71,18 @@ def forget_identities() -> None:
 def identity_of(name: str) -> str:
     """Return what rows are called by whose vectors the model `name` made: of any model, active or not."""
     folder = Path(name)
-    return f"{folder.resolve().name}@{_fingerprint(folder)}" if is_folder(name) else name
+    return f"{_resolved(name).name}@{_fingerprint(folder)}" if is_folder(name) else name
 
 
 def is_folder(name: str) -> bool:
     """Whether `name` is a folder that may be looked at."""
     return os.path.isdir(name)  # noqa: PTH112 - of Path, it raises for one that may not
+
+
+@lru_cache(maxsize=16)
+def _resolved(name: str) -> Path:
+    """Each page asks for it a dozen times, and a folder's links take 40 µs to follow."""
+    return Path(name).resolve()
 
 
 @lru_cache(maxsize=8)
@@ -80,7 +91,7 @@ def _settings_of(name: str) -> str:
     digest = hashlib.sha256()
     for path in sorted(Path(name).rglob("*")):
         with suppress(OSError):
-            if path.is_file() and path.suffix not in {".safetensors", ".bin", ".md"}:
+            if path.is_file() and path.suffix not in _NO_SETTINGS:
                 digest.update(f"{path.relative_to(name)} ".encode() + path.read_bytes())
     return digest.hexdigest()[:8]
 

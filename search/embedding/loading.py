@@ -205,20 +205,32 @@ def _use_compiled(kind: str, name: str) -> None:
 
 def torch_pictures(name: str = "") -> "SentencePictures":
     """Load a model of pictures, by default the active one, as it was downloaded. Raises ModelUnavailable."""
-    from search.embedding.encoders import SentencePictures  # noqa: PLC0415 - imports torch
+    from search.embedding import towers  # noqa: PLC0415 - imports torch
+    from search.embedding.encoders import SentencePictures  # noqa: PLC0415
 
     name = name or active_pair().image
     model = load_model(name)
-    return _opened(name, lambda: SentencePictures(model))
+
+    def opened() -> SentencePictures:
+        towers.require_sees(model)
+        return SentencePictures(model)
+
+    return _opened(name, opened)
 
 
 def torch_texts(name: str = "") -> "SentenceTexts":
     """Load a model of words, by default the active one, as it was downloaded. Raises ModelUnavailable."""
-    from search.embedding.encoders import SentenceTexts  # noqa: PLC0415 - imports torch
+    from search.embedding import towers  # noqa: PLC0415 - imports torch
+    from search.embedding.encoders import SentenceTexts  # noqa: PLC0415
 
     name = name or active_pair().text
     model = load_model(name)
-    return _opened(name, lambda: SentenceTexts(model))
+
+    def opened() -> SentenceTexts:
+        towers.require_reads(model)
+        return SentenceTexts(model)
+
+    return _opened(name, opened)
 
 
 def load_before_forking(meanwhile: Callable[[], None] = lambda: None) -> None:
@@ -280,10 +292,3 @@ def _opened(name: str, load: Callable[[], Opened]) -> Opened:
             f"of a sentence-transformers model with vectors of at most {MOST_DIMENSIONS:,} dimensions; check "
             "EMBEDDING_IMAGE_MODEL and EMBEDDING_TEXT_MODEL."
         ) from error
-
-
-def download_models() -> list[str]:
-    """Bring both models to this machine and try them once; return their names. Raises ModelUnavailable."""
-    torch_pictures()
-    torch_texts()
-    return list(active_pair())

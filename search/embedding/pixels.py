@@ -1,4 +1,4 @@
-"""A picture -> the pixels that a CLIP model sees, as the model's own image processor would cut them out."""
+"""A picture -> the pixels that a model sees, as the model's own image processor would cut them out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,8 @@ from search.imaging import cut_out
 @dataclass(frozen=True, slots=True)
 class Window:
     """The shorter side is scaled to `shortest` pixels with the filter `resample` of Pillow, and the middle square of
-    `side` pixels is what the model sees. `mean` and `std` are of the three colours, from 0 to 1."""
+    `side` pixels is what the model sees. Where `shortest` is 0, it sees the whole picture, squeezed into that square.
+    `mean` and `std` are of the three colours, from 0 to 1."""
 
     shortest: int
     side: int

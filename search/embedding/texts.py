@@ -7,7 +7,7 @@ from django.core.cache import cache
 
 from search.embedding.errors import ModelUnavailable
 from search.embedding.fitting import require_fit
-from search.embedding.identity import active_model, active_pair, text_model
+from search.embedding.identity import active_model, active_pair, fingerprint_of
 from search.embedding.loading import text_encoder
 from search.monitoring import recording
 from search.texts import normalised_text
@@ -45,5 +45,6 @@ def is_remembered(text: str) -> bool:
 
 
 def _cache_key(text: str) -> str:
-    named = f"{active_model()}\n{text_model()}\n{text}"
+    # With the files of the tokenizer: what they cut, pad and mask makes the vector too.
+    named = f"{active_model()}\n{fingerprint_of(active_pair().text)}\n{text}"
     return f"text-vector:{hashlib.sha256(named.encode()).hexdigest()}"

@@ -12,13 +12,14 @@ from django.db.models.expressions import Combinable
 from django.db.models.lookups import GreaterThan
 from pgvector.django import CosineDistance
 
-from search.embedding import active_model, text_model
+from search.embedding import active_model, text_model, text_models
 from search.evaluation.bank import bank_vectors
 from search.evaluation.levels import SAME_PICTURE, different, measure, nearest_other
+from search.indexing.chosen import one_choice
 from search.indexing.sets import current_set
 from search.models import Calibration, Image
 from search.querying.planning import EXACT_BELOW, SCAN, Plan, plan_for, planned
-from search.querying.relevance import Levels, look_again
+from search.querying.relevance import Levels, look_again, measurements
 from search.vectors import Vector, Vectors
 
 logger = logging.getLogger(__name__)
@@ -49,15 +50,21 @@ class CalibrationReport:
 
 
 def calibrate() -> CalibrationReport:
-    """Measure the collection with the active model and keep the result. Raises ModelUnavailable.
+    """Measure the collection with the active models and keep the result. Raises ModelUnavailable.
 
-    Everything is written at the very end, in one statement: whoever is killed on the way leaves the last result.
+    Everything is written at the very end, at once: whoever is killed on the way leaves the last result. Other models
+    than the active ones are measured within `one_choice`.
     """
+    with one_choice():
+        return _calibrated()
+
+
+def _calibrated() -> CalibrationReport:
     model, words_by = active_model(), text_model()
     size = Image.objects.searchable(model).count()
     sample = _sample(model, EXACT_BELOW if size < EXACT_BELOW else SAMPLE)
     if len(sample) < LEAST:
-        Calibration.objects.filter(pk=model).delete()
+        measurements().delete()
         look_again()
         return CalibrationReport(model, size)
     bank = different(bank_vectors())
@@ -86,13 +93,13 @@ def is_due() -> bool:
     """Return whether a tenth of the collection has come or gone since it was measured last, or a model has changed."""
     searchable = Image.objects.searchable(active_model())
     size = searchable.count()
-    last = Calibration.objects.filter(pk=active_model()).values_list("text_model", "pictures", "measured").first()
+    last = measurements().values_list("pictures", "measured").first()
     if last is None or size < LEAST:
         return (last is None) == (size >= LEAST)
-    words_by, then, measured = last
+    then, measured = last
     # As many may have gone as have come: by their number alone nothing would have changed.
     come = searchable.filter(created__gt=measured).count()
-    return words_by != text_model() or come + abs(then + come - size) >= CHANGED * then
+    return come + abs(then + come - size) >= CHANGED * then
 
 
 def calibrate_if_due() -> bool:
@@ -134,10 +141,13 @@ def _now() -> dt.datetime:
 
 
 def _keep(calibration: Calibration) -> None:
-    columns = [field.name for field in Calibration._meta.fields if not field.primary_key]
-    Calibration.objects.bulk_create(
-        [calibration], update_conflicts=True, unique_fields=["model"], update_fields=columns
-    )
+    key = ["model", "text_model"]
+    columns = [field.name for field in Calibration._meta.fields if not field.primary_key and field.name not in key]
+    with transaction.atomic():
+        # Of other models of words only those that somebody may still, or soon, answer with.
+        others = Calibration.objects.filter(model=calibration.model).exclude(text_model=calibration.text_model)
+        others.exclude(text_model__in=text_models()).delete()
+        Calibration.objects.bulk_create([calibration], update_conflicts=True, unique_fields=key, update_fields=columns)
     look_again()
 
 

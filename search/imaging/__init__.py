@@ -14,13 +14,19 @@ from search.imaging.formats import EXTENSIONS, FORMATS, RAW_EXTENSIONS, Format, 
 from search.imaging.palette import PALETTE, palette_colour
 from search.imaging.raw import embedded_jpeg
 from search.imaging.reading import ReadPicture, read_picture
+from search.imaging.windows import MOST as MOST_WINDOWS
+from search.imaging.windows import UNIT, WIDE, Box, is_wide
 
 __all__ = [
     "EXTENSIONS",
     "FORMATS",
+    "MOST_WINDOWS",
     "PALETTE",
     "RAW_EXTENSIONS",
     "ROUNDING",
+    "UNIT",
+    "WIDE",
+    "Box",
     "Format",
     "ReadPicture",
     "Reason",
@@ -28,6 +34,7 @@ __all__ = [
     "cut_out",
     "dominant_colour",
     "embedded_jpeg",
+    "is_wide",
     "memory_guarded",
     "palette_colour",
     "placeholder",

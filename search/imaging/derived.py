@@ -50,8 +50,12 @@ def dominant_colour(picture: Image.Image) -> str:
 def cut_out(picture: Image.Image, shortest: int, side: int, resample: int) -> Image.Image:
     """Return the middle square of `side` pixels of the picture, whose shorter side is scaled to `shortest` before.
 
-    Cut once more, it stays as it is.
+    Where `shortest` is 0, nothing is cut off: the whole picture is squeezed into the square. Cut once more, it stays
+    as it is.
     """
+    if not shortest:
+        square = (side, side)
+        return picture if picture.size == square else picture.resize(square, Image.Resampling(resample))
     width, height = picture.size
     short = min(width, height)
     if short != shortest:

@@ -8,9 +8,12 @@ from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import Any, TypeAlias
 
+from PIL import Image
+
 from search.imaging.derived import cut_out, dominant_colour, placeholder, reduced, thumbnail, touched_pixels
 from search.imaging.formats import FORMATS
 from search.imaging.reading import read_picture
+from search.imaging.windows import Box, is_middle, is_wide, windows_of
 
 Answer: TypeAlias = tuple[dict[str, Any], list[bytes]]
 
@@ -30,7 +33,8 @@ def picture(
     copy: int | None = None,
     parts: Sequence[str],
 ) -> Answer:
-    """Parts of what is made of a picture: "colours", its "copy" as WebP of `copy` pixels, and its "pixels", RGB.
+    """Parts of what is made of a picture: "colours", its "copy" as WebP of `copy` pixels, its "pixels", RGB, and
+    "windows", where it is wide or tall: where they are, and the pixels of each.
 
     Sides longer than `longest` are brought down to it, as far as `at_least` allows. All are of a part of it where a
     `region` of fractions (left, top, width, height) is given. The pixels are those in the `window` of a model.
@@ -48,10 +52,24 @@ def picture(
     if "copy" in parts and copy:
         blobs.append(thumbnail(shown, copy))
     if "pixels" in parts:
-        shown = cut_out(shown, *window) if window else shown
-        facts["size"] = shown.size
-        blobs.append(shown.tobytes())
+        pixels = cut_out(shown, *window) if window else shown
+        facts["size"] = pixels.size
+        blobs.append(pixels.tobytes())
+    if "windows" in parts:
+        boxes = windows_of(shown) if is_wide(read.width, read.height) else []
+        cut = [_cut_window(shown, box, window) for box in boxes]
+        facts |= {"windows": boxes, "window_sizes": [part.size if part else None for part in cut]}
+        blobs += [part.tobytes() for part in cut if part]
     return facts, blobs
+
+
+def _cut_window(shown: Image.Image, box: Box, window: Sequence[int] | None) -> Image.Image | None:
+    """Return what a model is to see of a part; None where that is what it sees of the whole picture."""
+    # Of a picture that is squeezed into the square, the middle is no more than a part.
+    if window and window[0] and is_middle(box, shown.size):
+        return None
+    part = shown.crop(box.of(shown.size))
+    return cut_out(part, *window) if window else part
 
 
 def drawn_anew(data: bytes, memory: int, *, max_pixels: int, lossless: bool) -> Answer:

@@ -124,12 +124,13 @@ def _lock(table: VectorTable) -> str:
 def _build(leaf: str, dimensions: int, create: Callable[[str, int], None]) -> None:
     beside = index_name(leaf) + _BESIDE
     if not _is_whole(beside):  # or a rebuild was killed when it had made it
-        _with_resources(leaf, dimensions, create)
+        with_resources(leaf, dimensions, create)
     if _is_whole(beside):
         _replace(leaf)
 
 
-def _with_resources(leaf: str, dimensions: int, create: Callable[[str, int], None]) -> None:
+def with_resources(leaf: str, dimensions: int, create: Callable[[str, int], None]) -> None:
+    """Create an index of one table with this machine's memory and cores."""
     with _resources(leaf, dimensions, parallel=True):
         try:
             create(leaf, dimensions)
@@ -168,7 +169,7 @@ def _rename(name: str, becomes: str) -> None:
 
 
 def _drop(name: str) -> None:
-    with _without_limits():
+    with without_limits():
         _execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{name}"')
 
 
@@ -186,7 +187,7 @@ def _execute(statement: str) -> None:
 def _resources(leaf: str, dimensions: int, *, parallel: bool) -> Iterator[None]:
     """Let the block build with this machine's memory and cores; those of a server elsewhere are for it to know."""
     settings: dict[str, str] = {}
-    if _is_here():
+    if is_here():
         needed = max(64 << 20, (2 * dimensions + _NEIGHBOURS) * _count(leaf) * 5 // 4)
         free = min(psutil.virtual_memory().available, memory_bytes())  # the first knows no container's limit
         memory = max(1 << 20, min(needed, free // 2))  # the least that PostgreSQL takes
@@ -194,7 +195,7 @@ def _resources(leaf: str, dimensions: int, *, parallel: bool) -> Iterator[None]:
         settings["max_parallel_maintenance_workers"] = str(core_count() - 1)
     if not parallel:
         settings["max_parallel_maintenance_workers"] = "0"
-    with _without_limits(), _session(settings):
+    with without_limits(), _session(settings):
         yield
 
 
@@ -205,7 +206,8 @@ def _count(leaf: str) -> int:
 
 
 @contextmanager
-def _without_limits() -> Iterator[None]:
+def without_limits() -> Iterator[None]:
+    """Run the block without the server's limits on how long a statement may take."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT name FROM pg_settings WHERE name = ANY(%s) AND setting <> '0'", [_LIMITS])
         limits = [name for (name,) in cursor.fetchall()]
@@ -227,7 +229,7 @@ def _session(settings: Mapping[str, str]) -> Iterator[None]:
                     cursor.execute(f"RESET {name}")
 
 
-def _is_here() -> bool:
+def is_here() -> bool:
     """Whether the database runs on this machine."""
     host = str(connection.settings_dict["HOST"])
     return host.startswith("/") or host in {"", "localhost", "127.0.0.1", "::1"}

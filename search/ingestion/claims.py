@@ -14,9 +14,12 @@ from django.db import connection, transaction
 from pgvector import HalfVector
 
 from search.embedding import active_model, require_stored
+from search.indexing.accepted import accepted_names
+from search.indexing.chosen import Choice
+from search.ingestion.beside import hold_switch
+from search.ingestion.windows import Encoded, flat, write_windows
 from search.models import Image
 from search.querysets import ImageQuerySet
-from search.vectors import Vector
 
 PATIENCE = "10min"
 """How long a claim may lie still, as in a process that hangs, before the database takes it back."""
@@ -31,8 +34,30 @@ class Owed(Protocol):
     def left(self, without: Collection[uuid.UUID]) -> bool:
         """Whether there are more, claimed ones included; after this `next` starts anew, from the first."""
 
+    @property
+    def choice(self) -> Choice | None:
+        """The pair of models whose vectors are owed; None for the active one, whichever that is by then."""
 
-class Pending:
+    def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
+        """Write what claimed rows were owed, made by `backend`; return of how many."""
+
+    def failed(self, image_id: uuid.UUID, reason: str) -> None:
+        """Write down why one has no vector."""
+
+
+class _OwedAll:
+    """Of rows that are owed the vectors of the whole and of the windows, by the active model and as their own."""
+
+    choice: Choice | None = None
+
+    def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
+        return give_vectors(encoded, backend)
+
+    def failed(self, image_id: uuid.UUID, reason: str) -> None:
+        Image(pk=image_id).note_failure(reason)
+
+
+class Pending(_OwedAll):
     """Rows that have no vector yet, oldest first."""
 
     def next(self, count: int, without: Collection[uuid.UUID]) -> list[Image]:
@@ -43,7 +68,7 @@ class Pending:
         return Image.objects.pending().exclude(pk__in=without).exists()
 
 
-class Stale:
+class Stale(_OwedAll):
     """Rows without a vector of the active model, pending ones included, by their ids.
 
     No index tells them from the others, so each walk through the table goes on where the last claim ended.
@@ -66,7 +91,23 @@ class Stale:
         return self._rows(without).exists()
 
     def _rows(self, without: Collection[uuid.UUID]) -> ImageQuerySet:
-        return Image.objects.exclude(embedding_model=active_model()).exclude(pk__in=without)
+        return Image.objects.exclude(embedding_model__in=accepted_names(active_model())).exclude(pk__in=without)
+
+
+class OwedWindows(_OwedAll):
+    """Wide and tall ones that are found by their middle alone: added before windows were looked for. By their ids."""
+
+    def next(self, count: int, without: Collection[uuid.UUID]) -> list[Image]:
+        return _locked(self._rows(without).order_by("pk"), count)
+
+    def left(self, without: Collection[uuid.UUID]) -> bool:
+        return self._rows(without).exists()
+
+    def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
+        return give_windows(encoded)
+
+    def _rows(self, without: Collection[uuid.UUID]) -> ImageQuerySet:
+        return Image.objects.owed_windows(active_model()).exclude(pk__in=without)
 
 
 def _locked(rows: ImageQuerySet, count: int) -> list[Image]:
@@ -94,20 +135,54 @@ def _free_when_lost() -> None:
         )
 
 
-def give_vectors(vectors: Mapping[uuid.UUID, Vector], backend: str) -> None:
-    """Write vectors of the active model, made by `backend`, in one statement.
+def give_vectors(encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
+    """Write vectors of the active model, made by `backend`, and those of the windows; return of how many images. In a
+    transaction.
+
+    Of none where another model was chosen meanwhile: the rows are still owed the vectors of that one.
 
     A pending row begins to be found now, which the database notes (`search.models.arrivals`); it was added before.
     Raises ModelUnavailable for vectors of other dimensions than those that are there.
     """
-    for dimensions in {len(vector) for vector in vectors.values()}:
+    for dimensions in {len(one.whole) for one in encoded.values()}:
         require_stored(active_model(), dimensions)
+    if hold_switch(active_model()) != active_model():
+        return 0
     # In one order everywhere, since this may also run without a claim.
-    ids = sorted(vectors)
+    ids = sorted(encoded)
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE search_image AS image SET embedding = given.vector::halfvec, embedding_model = %s,"
-            " embedding_backend = %s, embedding_failure = ''"
-            " FROM unnest(%s::uuid[], %s::text[]) AS given (id, vector) WHERE image.id = given.id",
-            [active_model(), backend, ids, [HalfVector(vectors[image_id]).to_text() for image_id in ids]],
+            " embedding_backend = %s, embedding_failure = '', windows = given.windows::int2[]"
+            " FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS given (id, vector, windows)"
+            " WHERE image.id = given.id",
+            [
+                active_model(),
+                backend,
+                ids,
+                [HalfVector(encoded[image_id].whole).to_text() for image_id in ids],
+                [_array(encoded[image_id]) for image_id in ids],
+            ],
         )
+    write_windows({image_id: one.windows for image_id, one in encoded.items()}, active_model())
+    return len(ids)
+
+
+def give_windows(encoded: Mapping[uuid.UUID, Encoded]) -> int:
+    """Write the windows of claimed rows that have their vectors already, which stay as they are. In a transaction."""
+    if hold_switch(active_model()) != active_model():
+        return 0
+    ids = sorted(encoded)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE search_image AS image SET windows = given.windows::int2[], embedding_failure = ''"
+            " FROM unnest(%s::uuid[], %s::text[]) AS given (id, windows) WHERE image.id = given.id",
+            [ids, [_array(encoded[image_id]) for image_id in ids]],
+        )
+    write_windows({image_id: one.windows for image_id, one in encoded.items()}, active_model())
+    return len(ids)
+
+
+def _array(encoded: Encoded) -> str:
+    """The windows as a literal: arrays within an array would all need one length."""
+    return f"{{{','.join(str(edge) for edge in flat(encoded.boxes))}}}"

@@ -16,7 +16,7 @@ BadRow: TypeAlias = Callable[[str, str], None]
 
 LONGEST_FIELD = 1_000_000
 """Characters of a field; Python's own limit is a seventh of it, and some descriptions are longer."""
-_SEPARATORS = {"tsv": "\t;,", "csv": ",;\t"}
+_SEPARATORS = {"tsv": "\t;,|", "csv": ",;\t|"}
 """What may separate columns: the one by which the header has the needed column, in this order."""
 
 

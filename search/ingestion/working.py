@@ -12,17 +12,19 @@ from django.db import InterfaceError, InternalError, OperationalError, connectio
 
 from imagesearch.machine import core_count
 from search import foreign, storage
-from search.decoding import NoDecoder
-from search.embedding import Picture, picture_encoder, require_fit
+from search.decoding import NoDecoder, Seen
+from search.embedding import picture_encoder, require_fit
 from search.imaging import UnreadableImage, memory_guarded
+from search.indexing.chosen import one_choice
 from search.ingestion.adding import read_for_model
-from search.ingestion.claims import Owed, claim, give_vectors
+from search.ingestion.claims import Owed, claim
 from search.ingestion.index_during_load import IndexDuringLoad
 from search.ingestion.line import BATCH
 from search.ingestion.report import Progress, Report
 from search.ingestion.statistics import refresh_statistics
+from search.ingestion.windows import Encoded, encode_seen
 from search.models import Image
-from search.vectors import Vector, WrongVectors
+from search.vectors import WrongVectors
 
 logger = logging.getLogger(__name__)
 
@@ -120,6 +122,13 @@ class Worker:
         Raises ModelUnavailable, StorageUnavailable, NoDecoder and what is in LOST_DATABASE; what it had claimed is
         then free.
         """
+        if self._owed.choice is None:  # each batch then has what is chosen by then
+            self._work()
+        else:
+            with one_choice(self._owed.choice):
+                self._work()
+
+    def _work(self) -> None:
         before = self.report.added
         # Its lock belongs to the connection of this thread, which all others leave alone.
         index = IndexDuringLoad(self._tell)
@@ -133,8 +142,9 @@ class Worker:
             index.let_go()
         refresh_statistics(self.report.added - before)
 
-    def watch(self, rested: Callable[[], None]) -> None:
-        """Work whenever there is something to do; `rested` is called each time that all was done.
+    def watch(self, rested: Callable[[], None], then: Callable[[], None] = lambda: None) -> None:
+        """Work whenever there is something to do, and `then` do what else there may be each time; `rested` is called
+        whenever something was done, and nothing is left.
 
         While the database or the storage is away it tries again and again. Raises ModelUnavailable.
         """
@@ -144,6 +154,7 @@ class Worker:
             try:
                 self._ask_again()
                 self.work()
+                then()
                 if told != self.report.seen:
                     told = self.report.seen
                     rested()
@@ -199,15 +210,14 @@ class Worker:
         count = self._take()
         if not count:
             return False
-        given = 0
+        given = written = 0
         try:
-            with claim(self._owed, count, self._failed.copy()) as claimed:
+            with one_choice(self._owed.choice), claim(self._owed, count, self._failed.copy()) as claimed:
                 # The other thread may have failed on one of them since.
                 images = [image for image in claimed if image.pk not in self._failed]
-                if pictures := self._read(images, readers):
-                    vectors, backend = self._encoded(pictures)
-                    give_vectors(vectors, backend)
-            given = len(vectors) if pictures else 0
+                if seen := self._read(images, readers):
+                    written = self._owed.give(*self._encoded(seen))
+            given = written
         finally:
             self._note(given, count)
             connection.close()  # back to the pool: where it has one for two threads, they take turns
@@ -239,13 +249,14 @@ class Worker:
         with self._lock:
             self._failed.add(image_id)
             self.report.failed.append((str(image_id), reason))
-        Image(pk=image_id).note_failure(reason)
+        self._owed.failed(image_id, reason)
 
-    def _read(self, images: Sequence[Image], readers: ThreadPoolExecutor) -> dict[uuid.UUID, Picture]:
-        def read(image: Image) -> Picture | str:
+    def _read(self, images: Sequence[Image], readers: ThreadPoolExecutor) -> dict[uuid.UUID, Seen]:
+        window = picture_encoder().window
+
+        def read(image: Image) -> Seen | str:
             try:
                 with memory_guarded():
-                    window = picture_encoder().window
                     data = self._reach.read(image)
                     return read_for_model(data, window)
             except (UnreadableImage, storage.MissingObject) as error:
@@ -254,26 +265,26 @@ class Worker:
                 self._reach.leaves_out(image.pk)
                 return str(error)
 
-        pictures = {}
+        seen = {}
         for image, outcome in zip(images, readers.map(read, images), strict=True):
             if isinstance(outcome, str):
                 self._fail(image.pk, outcome)
             else:
-                pictures[image.pk] = outcome
-        return pictures
+                seen[image.pk] = outcome
+        return seen
 
-    def _encoded(self, pictures: Mapping[uuid.UUID, Picture]) -> tuple[dict[uuid.UUID, Vector], str]:
+    def _encoded(self, seen: Mapping[uuid.UUID, Seen]) -> tuple[dict[uuid.UUID, Encoded], str]:
         """Return the vectors, and what made them."""
         encoder = picture_encoder()
         try:
-            vectors = encoder.encode_pictures(list(pictures.values()))
-            return dict(zip(pictures, vectors, strict=True)), encoder.backend
+            vectors = encode_seen(encoder, list(seen.values()))
+            return dict(zip(seen, vectors, strict=True)), encoder.backend
         except WrongVectors:
-            logger.warning("One of %d pictures has no vector; each is tried alone.", len(pictures))
+            logger.warning("One of %d pictures has no vector; each is tried alone.", len(seen))
         found = {}
-        for image_id, picture in pictures.items():
+        for image_id, one in seen.items():
             try:
-                found[image_id] = encoder.encode_pictures([picture])[0]
+                (found[image_id],) = encode_seen(encoder, [one])
             except WrongVectors as error:
                 self._fail(image_id, str(error))
         return found, encoder.backend

@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("search", "0016_vectors_of_their_own"),
+        ("search", "0017_fill_the_vectors"),
     ]
 
     operations = [

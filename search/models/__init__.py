@@ -5,11 +5,13 @@ from search.models.calibration import Calibration
 from search.models.curation import OwedDeletion, Report
 from search.models.image import Image
 from search.models.ingestion import IngestRun, Origin, Tombstone
+from search.models.judgements import Judgement
 from search.models.limits import Tally
 from search.models.queries import QueryPicture
 from search.models.saved_searches import SavedSearch
 from search.models.selections import PictureSet
 from search.models.sign_ups import SignUp
+from search.models.switches import ModelSwitch, QueryVector
 from search.models.tokens import ApiToken
 from search.models.vectors import ImageVector, VectorSet
 from search.models.words import ImageWords
@@ -22,10 +24,13 @@ __all__ = [
     "ImageVector",
     "ImageWords",
     "IngestRun",
+    "Judgement",
+    "ModelSwitch",
     "Origin",
     "OwedDeletion",
     "PictureSet",
     "QueryPicture",
+    "QueryVector",
     "Report",
     "SavedSearch",
     "SignUp",

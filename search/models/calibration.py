@@ -10,9 +10,9 @@ from search.vectors import MOST_DIMENSIONS, Vectors
 
 
 class Calibration(models.Model):
-    """The newest measurement for a model; a new one takes its place. All levels are cosine similarities."""
+    """The newest measurement for a pair of models; a new one takes its place. All levels are cosine similarities."""
 
-    model = models.CharField(_("model"), max_length=300, primary_key=True)
+    model = models.CharField(_("model"), max_length=300)
     text_model = models.CharField(_("model for words"), max_length=1000)
     measured = models.DateTimeField(_("measured"))
     pictures = models.PositiveIntegerField(_("pictures"), help_text=_("How many could be searched at that time."))
@@ -26,6 +26,7 @@ class Calibration(models.Model):
         verbose_name = _("calibration")
         verbose_name_plural = _("calibrations")
         constraints: ClassVar = [
+            models.UniqueConstraint(fields=["model", "text_model"], name="calibration_of_each_pair"),
             models.CheckConstraint(condition=~models.Q(model=""), name="calibration_names_its_model"),
             models.CheckConstraint(
                 condition=models.Q(words_least__lte=models.F("words_match")),

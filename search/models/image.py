@@ -3,10 +3,11 @@
 import hashlib
 import re
 import uuid
-from collections.abc import Collection
-from typing import IO, Any, ClassVar
+from collections.abc import Collection, Sequence
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import URLValidator
 from django.db import models
@@ -17,8 +18,14 @@ from django.utils.translation import gettext_lazy as _
 from pgvector.django import HalfVectorField
 
 from search.imaging.palette import PALETTE, palette_colour
+from search.imaging.windows import MOST as MOST_WINDOWS
+from search.imaging.windows import Box
 from search.models.texts import LineField, ProseField, TagsField
-from search.querysets import ImageQuerySet
+from search.querysets import OWED_WINDOWS, ImageQuerySet
+
+if TYPE_CHECKING:
+    from search.ingestion.windows import Encoded
+    from search.vectors import Vector
 
 _PIXELS = models.ExpressionWrapper(
     Cast("width", models.BigIntegerField()) * models.F("height"), output_field=models.BigIntegerField()
@@ -179,6 +186,9 @@ class Image(models.Model):
         output_field=models.BooleanField(),
         db_persist=True,
     )
+    # The edges of its windows (`search.imaging.windows`): left, top, right and bottom of each in fractions of the
+    # upright picture, one after the other. None: not looked for yet; a wide or tall picture is owed them then.
+    windows = ArrayField(models.SmallIntegerField(), null=True, editable=False)
     # A data: URI of the picture at 16 pixels, shown until the thumbnail is there.
     placeholder = models.TextField(_("placeholder"), editable=False)
 
@@ -194,6 +204,10 @@ class Image(models.Model):
     band: str | None = None
     by_words: bool = False
     window: int = 0
+    # The vectors of its windows, on their way into the search table; and what rows call a model that is being
+    # prepared, with the vectors that it gave.
+    window_vectors: "Sequence[Vector]" = ()
+    next_vector: "tuple[str, Encoded] | None" = None
 
     class Meta:
         verbose_name = _("image")
@@ -215,6 +229,7 @@ class Image(models.Model):
                 fields=["embedding_model", "uploader"], condition=models.Q(hidden=False), name="image_uploader"
             ),
             models.Index(fields=["created", "id"], condition=models.Q(embedding_model=""), name="image_pending"),
+            models.Index(fields=["id"], condition=OWED_WINDOWS, name="image_owed_windows"),
             GinIndex(fields=["tags"], name="image_tags"),
         ]
         constraints: ClassVar = [
@@ -249,6 +264,11 @@ class Image(models.Model):
                 condition=GreaterThan(_LENGTH, 0.99) & LessThan(_LENGTH, 1.01),
                 name="image_embedding_has_unit_length",
             ),
+            models.CheckConstraint(
+                condition=models.Q(windows__isnull=True)
+                | models.Q(windows__len__in=[4 * count for count in range(MOST_WINDOWS + 1)]),
+                name="image_windows_have_four_edges",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -266,6 +286,21 @@ class Image(models.Model):
         """Write down why no vector could be made. Rows that say so already are left alone: some have an index."""
         rows = type(self).objects.filter(pk=self.pk).exclude(embedding_failure=reason[:MOST_OF_A_REASON])
         rows.update(embedding_failure=reason[:MOST_OF_A_REASON])
+
+    def window_box(self, number: int) -> Box | None:
+        """Return where the window of this number is, from 1 on; None for the whole picture and where it is unknown."""
+        edges = (self.windows or [])[4 * (number - 1) : 4 * number] if number > 0 else []
+        return Box(*edges) if len(edges) == 4 else None
+
+    @property
+    def part(self) -> Box | None:
+        """Where the window is by which a search found the picture; None where that was the whole."""
+        return self.window_box(self.window)
+
+    @property
+    def page_query(self) -> str:
+        """What follows the address of the picture's page where a search found a part of it: the page outlines that."""
+        return f"?window={self.window}" if self.part else ""
 
     @property
     def is_pending(self) -> bool:

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search.embedding import active_model
+from search.embedding import active_model, text_model
 from search.monitoring import recording
 from search.querying.query import SearchQuery
 from search.querying.ranking import Candidate
@@ -23,11 +23,12 @@ MOST = 128
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Candidates, best first, and what `Gathering` tells of them."""
+    """Candidates, best first, what `Gathering` tells of them, and the number of the last change that they know of."""
 
     candidates: Sequence[Candidate]
     reach: float
     more_hold_words: bool
+    changed: int
 
 
 _heads: OrderedDict[tuple[str, SearchQuery], tuple[float, Head]] = OrderedDict()
@@ -59,4 +60,4 @@ def forget_heads() -> None:
 
 
 def _key(query: SearchQuery, seen: int) -> tuple[str, SearchQuery]:
-    return active_model(), query.replace(seen=seen)
+    return f"{active_model()}\n{text_model()}", query.replace(seen=seen)

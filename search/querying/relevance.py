@@ -12,11 +12,10 @@ from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
-from django.conf import settings
 from django.core.cache import cache
 from django.db.models import QuerySet
 
-from search.embedding import active_model, text_model
+from search.embedding import active_model, active_pair, text_model
 from search.models import Calibration
 from search.vectors import Vector, Vectors
 
@@ -112,7 +111,7 @@ def scale_of(vector: Vector, *, pictures: float) -> Scale | None:
         cache.set(key, measured, LOOKED_AFTER)
     if isinstance(measured, str):
         return None
-    yardstick = _yardstick(model, measured)
+    yardstick = _yardstick(model, text_model(), measured)
     if yardstick is None:
         look_again()
         return None
@@ -121,7 +120,7 @@ def scale_of(vector: Vector, *, pictures: float) -> Scale | None:
 
 def measurements() -> "QuerySet[Calibration]":
     """Return the calibration of the active models, if there is one. Earlier versions noted the setting itself."""
-    words_by = [text_model(), settings.EMBEDDING_TEXT_MODEL]
+    words_by = [text_model(), active_pair().text]
     return Calibration.objects.filter(model=active_model(), text_model__in=words_by)
 
 
@@ -136,9 +135,9 @@ def _cache_key() -> str:
     return f"calibration:{hashlib.sha256(named.encode()).hexdigest()}"
 
 
-@lru_cache(maxsize=2)
-def _yardstick(model: str, measured: datetime) -> Yardstick | None:
-    row = Calibration.objects.filter(model=model, measured=measured).first()
+@lru_cache(maxsize=4)
+def _yardstick(model: str, words_by: str, measured: datetime) -> Yardstick | None:
+    row = measurements().filter(measured=measured).first()
     if row is None:  # calibrated anew this very moment
         return None
     return Yardstick(

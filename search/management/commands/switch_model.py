@@ -1,0 +1,149 @@
+"""`manage.py switch_model`: another pair of models, prepared beside the one in use and swapped in without a gap."""
+
+import argparse
+import threading
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from search import switching
+from search.embedding import Pair
+from search.ingestion import Pending, Report, Worker
+from search.management.base import CollectionCommand
+from search.management.embedding import failures_told, stopped_by_signals
+from search.management.progress import progress_of
+from search.management.switching import tell_state
+from search.models import Image
+from search.switching import activating, copying, preparing
+
+
+class Command(CollectionCommand):
+    help = (
+        "Change the models without a gap. With names of models: compute their vectors beside those in use, build their"
+        " index and measure. That may take days, be stopped, killed and run again, also on many machines at once;"
+        " searches go on with the models in use. Then --activate swaps them, and --back returns. Without arguments:"
+        " tell how far it is."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("image_model", nargs="?", default="", help="id on the hub, or folder")
+        parser.add_argument(
+            "text_model", nargs="?", default="", help="the model for words, where that is not the same one"
+        )
+        parser.add_argument(
+            "--text", default="", metavar="MODEL", help="another model for words with the same one for pictures"
+        )
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument("--activate", action="store_true", help="use what was prepared; the models before are kept")
+        what.add_argument("--back", action="store_true", help="use the models again that were active before")
+        what.add_argument("--abort", action="store_true", help="end the preparation and drop what was prepared")
+        what.add_argument("--forget", metavar="OLD", help="drop all that is kept of a model that is not used any more")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        asked = [options[name] for name in ("activate", "back", "abort", "forget")]
+        names = [options["image_model"], options["text_model"], options["text"]]
+        if any(asked) and any(names):
+            raise CommandError(
+                "Name models to prepare them, or say what to do with those that are prepared: not both."
+            )
+        if options["text"] and options["text_model"]:
+            raise CommandError("The model for words is named twice.")
+        try:
+            with failures_told():
+                self._do(options, names)
+        except switching.Refused as reason:
+            raise CommandError(str(reason)) from reason
+
+    def _do(self, options: dict[str, Any], names: list[str]) -> None:
+        if any(names):
+            self._prepare(switching.settled_pair(names[0], names[1] or names[2]))
+        elif options["activate"]:
+            self._activate()
+        elif options["back"]:
+            self._go_back()
+        elif options["abort"]:
+            named = switching.abort()
+            self.stdout.write(f"Dropped what was prepared of {named.pair.image} and {named.pair.text}.")
+        elif options["forget"]:
+            self.stdout.write(f"Dropped all that was left of {switching.forget_models_of(options['forget'])}.")
+        else:
+            tell_state(switching.state(), self.stdout)
+
+    def _prepare(self, pair: Pair) -> None:
+        named = switching.begin(pair)
+        self.stdout.write(f"Preparing {pair.image}, with {pair.text} for words.")
+        with stopped_by_signals(self.stderr) as stop:
+            with progress_of(preparing.missing(named), self.stdout) as progress:
+                report = switching.fill(named, stop, progress)
+            self._tell_failed(report)
+            measured = (
+                None if stop.is_set() else switching.finish(named, lambda doing: self._say(f"{doing} ..."), stop)
+            )
+        if measured is None:
+            self._say(f"Stopped: {report.added:,} vectors were added, and stay. Run the same command again to go on.")
+            return
+        self._say("Prepared. `manage.py switch_model --activate` uses it; `--abort` drops it.")
+
+    def _activate(self) -> None:
+        with stopped_by_signals(self.stderr) as stop:
+            if not copying.is_left():
+                named = activating.require_prepared()
+                if not self._caught_up(named, stop):
+                    return
+                self._tell_swapped(switching.activate(named))
+            self._settle(stop)
+
+    def _go_back(self) -> None:
+        with stopped_by_signals(self.stderr) as stop:
+            named = activating.require_kept()
+            if not self._caught_up(named, stop):
+                return
+            self._tell_swapped(switching.go_back(named))
+            self._settle(stop)
+
+    def _caught_up(self, named: Any, stop: threading.Event) -> bool:
+        with progress_of(preparing.missing(named), self.stdout) as progress:
+            self._tell_failed(switching.catch_up(named, progress, stop))
+        if stop.is_set():
+            self._say("Stopped before anything was switched.")
+        return not stop.is_set()
+
+    def _tell_swapped(self, swapped: switching.Swapped) -> None:
+        pair = swapped.named.pair
+        self._say(
+            f"Switched to {pair.image}, with {pair.text} for words, in {1000 * swapped.seconds:.0f} ms. Running "
+            "processes follow within seconds, each when it has loaded them."
+        )
+        if swapped.unfound:
+            self.stderr.write(
+                f"{swapped.unfound:,} pictures have no vector of it: no search finds them. `manage.py embed_pending` "
+                "tries again, and the admin shows why."
+            )
+
+    def _settle(self, stop: threading.Event) -> None:
+        """Copy the new vectors into the pictures' own rows, and give what came in the meantime its own."""
+        if copying.is_left():
+            self._say("Copying the vectors into the pictures' rows, which no search waits for ...")
+            with progress_of(copying.left(), self.stdout) as progress:
+                switching.copy_vectors(stop, progress)
+        if stop.is_set() and copying.is_left():
+            self._say("Stopped. `manage.py switch_model --activate` goes on copying, as `embed_pending` does.")
+            return
+        pending = Image.objects.pending().filter(embedding_failure="").count()
+        if pending and not stop.is_set():
+            with progress_of(pending, self.stdout) as progress:
+                worker = Worker(Pending(), stop=stop, progress=progress)
+                worker.work()
+            self._tell_failed(worker.report)
+        self._say("Done. `manage.py switch_model` tells what is kept, and how to go back.")
+
+    def _tell_failed(self, report: Report) -> None:
+        for name, reason in report.failed:
+            self.stderr.write(f"{name}: {reason}")
+        if report.failed:
+            self.stderr.write(
+                f"{len(report.failed):,} pictures have no vector of this model; the others go on without them."
+            )
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)

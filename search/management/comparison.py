@@ -1,0 +1,113 @@
+"""How `compare_models` tells what it found: in tables and words, or as JSON."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.management.base import OutputWrapper
+
+from search.evaluation.comparing import ALL, Comparison
+from search.evaluation.metrics import FIGURES, LEAST_QUERIES, Figure, Verdict
+
+TOLD = 100
+"""Problems that are told one by one; JSON has all of them."""
+DECIDES = "nDCG@10"
+"""The figure by which a model is called better: it counts grades and all of the first ten places."""
+_MANY = 10
+_LINE_EVERY = 10.0
+
+
+class TimedLines:
+    """A line every ten seconds on how far it is."""
+
+    def __init__(self, out: OutputWrapper) -> None:
+        self._out = out
+        self._told = time.monotonic()
+
+    def __call__(self, doing: str, done: int, total: int) -> None:
+        if time.monotonic() - self._told >= _LINE_EVERY:
+            self._told = time.monotonic()
+            self._out.write(f"{doing}: {done:,} of {total:,}")
+
+
+def tell_problems(comparison: Comparison, complaints: OutputWrapper) -> None:
+    """Write where something could not be used, and why."""
+    for where, reason in comparison.problems[:TOLD]:
+        complaints.write(f"{where}: {reason}")
+    if len(comparison.problems) > TOLD:
+        complaints.write(f"... and {len(comparison.problems) - TOLD:,} more; --json has all of them.")
+
+
+def lines_of(comparison: Comparison, *, by_curators: bool) -> Iterator[str]:
+    """Yield the table of each language, then a sentence for each."""
+    asked = sum(one.queries for name, one in comparison.verdicts.items() if name != ALL)
+    yield f"A  {comparison.names[0]}"
+    yield f"B  {comparison.names[1]}"
+    left_out = f"; left out, since their pictures aren't here: {comparison.left_out:,}" if comparison.left_out else ""
+    yield f"{asked:,} queries, {comparison.pictures:,} pictures{left_out}. In brackets: 95 % intervals."
+    for language, verdict in comparison.verdicts.items():
+        yield ""
+        yield f"{_called(language)}: {verdict.queries:,} queries"
+        yield f"  {'':10}{'A':24}{'B':24}B - A"
+        for figure in FIGURES:
+            own = f"{_plain(verdict.first[figure]):24}{_plain(verdict.second[figure]):24}"
+            yield f"  {figure:10}{own}{_signed(verdict.difference[figure])}"
+    yield ""
+    for language, verdict in comparison.verdicts.items():
+        yield sentence(language, verdict)
+    if len(comparison.verdicts) > _MANY:
+        yield "(Of twenty languages without any difference, one looks different by chance.)"
+    if by_curators:
+        first, second = comparison.judged
+        yield (
+            f"Of the first ten results, {first:.0%} of A's and {second:.0%} of B's are judged. What nobody has judged "
+            "counts as not fitting: judge both models' results, in the admin under “Compare models”."
+        )
+
+
+def sentence(language: str, verdict: Verdict) -> str:
+    """Say which model finds better, by how much, and whether that is more than chance."""
+    name, (value, low, high) = _called(language), verdict.difference[DECIDES]
+    told = f"{value:+.3f} in {DECIDES}, {low:+.3f} to {high:+.3f}"
+    certain = verdict.is_more_than_chance(DECIDES)
+    if certain is None:
+        return f"{name}: too few queries to tell, {verdict.queries} of {LEAST_QUERIES} at least ({told})."
+    if not certain:
+        return f"{name}: no difference that is more than chance ({told})."
+    better, worse = ("B", "A") if value > 0 else ("A", "B")
+    return f"{name}: {better} finds better than {worse}, and by more than chance ({told})."
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "first": comparison.names[0],
+        "second": comparison.names[1],
+        "pictures": comparison.pictures,
+        "left_out": comparison.left_out,
+        "judged@10": {"first": comparison.judged[0], "second": comparison.judged[1]},
+        "languages": {language: _verdict(verdict) for language, verdict in comparison.verdicts.items()},
+        "problems": [{"where": where, "reason": reason} for where, reason in comparison.problems],
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    sides = {"first": verdict.first, "second": verdict.second, "difference": verdict.difference}
+    return {
+        "queries": verdict.queries,
+        **{side: {name: figure._asdict() for name, figure in figures.items()} for side, figures in sides.items()},
+        "more_than_chance": {figure: verdict.is_more_than_chance(figure) for figure in FIGURES},
+    }
+
+
+def _called(language: str) -> str:
+    if language == ALL:
+        return "all together"
+    return language or "no language told"
+
+
+def _plain(figure: Figure) -> str:
+    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
+
+
+def _signed(figure: Figure) -> str:
+    return f"{figure.value:+.3f} ({figure.low:+.3f} to {figure.high:+.3f})"

@@ -1,0 +1,82 @@
+"""How well pictures fit queries, as people say: what models are measured by, whichever of them found the pictures."""
+
+import uuid
+from collections.abc import Collection
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import pgettext_lazy
+
+from search.models.image import Image, content_id
+from search.models.texts import LineField
+
+
+class Judgement(models.Model):
+    """How well one picture fits one query, said once: who says it later says it for all.
+
+    The id is made from the query, its language and the picture. Queries may be longer than what an index takes.
+    """
+
+    class Grade(models.IntegerChoices):
+        NOT = 0, pgettext_lazy("how well a picture fits a search", "Not")
+        LITTLE = 1, pgettext_lazy("how well a picture fits a search", "A little")
+        FITS = 2, pgettext_lazy("how well a picture fits a search", "Fits")
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    query = LineField(max_length=1000)
+    # As BCP 47 has it, in small letters; "" where nobody has said which it is.
+    language = LineField(max_length=35, blank=True)
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="judgements")
+    grade = models.PositiveSmallIntegerField(choices=Grade)
+    judge = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="judgements"
+    )
+    judged = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        # Who may change pictures may judge them.
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=models.Q(grade__lte=2), name="judgement_grade_is_known"),
+            models.CheckConstraint(condition=~models.Q(query=""), name="judgement_names_a_query"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.query}: {self.get_grade_display()}"
+
+    @staticmethod
+    def id_of(query: str, language: str, image_id: uuid.UUID) -> uuid.UUID:
+        return content_id(f"{query}\0{language}\0{image_id}".encode())
+
+    @staticmethod
+    def say(query: str, language: str, image_id: uuid.UUID, grade: int, judge: Any) -> None:
+        """Keep what somebody says of a picture, in place of what was said before.
+
+        Raises IntegrityError where the picture is gone.
+        """
+        said = Judgement(
+            id=Judgement.id_of(query, language, image_id),
+            query=query,
+            language=language,
+            image_id=image_id,
+            grade=grade,
+            judge=judge,
+        )
+        columns = ["grade", "judge", "judged"]
+        Judgement.objects.bulk_create([said], update_conflicts=True, unique_fields=["id"], update_fields=columns)
+
+    @classmethod
+    def withdraw(cls, query: str, language: str, image_id: uuid.UUID) -> None:
+        cls.objects.filter(pk=cls.id_of(query, language, image_id)).delete()
+
+    @classmethod
+    def said_of(cls, query: str, language: str, image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, int]:
+        """Return the grades of these pictures, as far as they have one."""
+        ids = [cls.id_of(query, language, image_id) for image_id in image_ids]
+        return dict(cls.objects.filter(pk__in=ids).values_list("image", "grade"))
+
+    @classmethod
+    def all_in_order(cls) -> "models.QuerySet[Self]":
+        return cls.objects.order_by("language", "query", "-grade", "image")

@@ -1,0 +1,27 @@
+"""Models side by side: the vectors of another pair are prepared beside those in use, and swapped in without a gap."""
+
+from search.switching.activating import Swapped, activate, go_back
+from search.switching.copying import copy_vectors
+from search.switching.errors import Refused
+from search.switching.forgetting import abort, forget_models_of
+from search.switching.preparing import begin, being_prepared, catch_up, fill, finish, settled_pair
+from search.switching.states import State, state, told
+
+__all__ = [
+    "Refused",
+    "State",
+    "Swapped",
+    "abort",
+    "activate",
+    "begin",
+    "being_prepared",
+    "catch_up",
+    "copy_vectors",
+    "fill",
+    "finish",
+    "forget_models_of",
+    "go_back",
+    "settled_pair",
+    "state",
+    "told",
+]

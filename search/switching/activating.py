@@ -1,0 +1,116 @@
+"""The active pair of models is swapped for another one, in one short transaction."""
+
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+
+from search.indexing.building import State, index_state
+from search.indexing.chosen import Named
+from search.indexing.sets import VectorTable, current_set, forget_sets
+from search.models import ModelSwitch, VectorSet
+from search.models.arrivals import state as arrived
+from search.switching.errors import Refused
+from search.switching.rows import active, following, kept, now, put_active, put_kept, put_next, require_counting, save
+
+PREPARE, GO_ON = "manage.py switch_model NEW_IMAGE_MODEL [NEW_TEXT_MODEL]", "manage.py switch_model --activate"
+
+
+@dataclass(frozen=True, slots=True)
+class Swapped:
+    """What became active, how long that held writers off, and how many pictures have no vector of it: no search finds
+    them until they have one."""
+
+    named: Named
+    seconds: float
+    unfound: int
+
+
+def require_prepared() -> Named:
+    """Return the pair that can be activated. Raises Refused, which says what is missing."""
+    row = require_counting(ModelSwitch.objects.first())
+    named = following(row)
+    if named is None:
+        raise Refused(f"Nothing is prepared. Begin with `{PREPARE}`.")
+    go_on = f"`manage.py switch_model {named.pair.image} {named.pair.text}` goes on"
+    if row.prepared is None:
+        raise Refused(f"{named.pair.image} is not prepared yet: {go_on}.")
+    table = current_set(named.model)
+    if named.model != row.model and (table is None or index_state(table) is not State.THERE):
+        raise Refused(f"The index of {named.pair.image} is missing: {go_on}.")
+    if row.uncopied:
+        raise Refused(f"The switch before this one has not come to its end: `{GO_ON}` goes on with it.")
+    return named
+
+
+def require_kept() -> Named:
+    """Return the pair that can be returned to. Raises Refused."""
+    row = require_counting(ModelSwitch.objects.first())
+    named = kept(row)
+    if named is None:
+        raise Refused("There are no models to go back to: none are kept.")
+    return named
+
+
+def activate(named: Named) -> Swapped:
+    """Answer with what was prepared from now on; the models before stay, to go back to. Raises Refused."""
+    return _swapped(named, is_back=False)
+
+
+def go_back(named: Named) -> Swapped:
+    """Answer with the models from before again; those in between are as prepared as they were. Raises Refused."""
+    return _swapped(named, is_back=True)
+
+
+def _swapped(named: Named, *, is_back: bool) -> Swapped:
+    row = require_counting(ModelSwitch.objects.first())
+    forget_sets()
+    table = None if named.model == row.model else current_set(named.model)
+    mark = arrived().arrived
+    lacking = _lacking(table) if table else []
+    began = time.perf_counter()
+    with transaction.atomic():
+        row = require_counting(ModelSwitch.locked())
+        before = active(row)
+        if named != (kept(row) if is_back else following(row)):
+            raise Refused("Somebody else has switched meanwhile.")
+        VectorSet.objects.filter(model=before.model).exclude(model=named.model).update(is_kept=True)
+        VectorSet.objects.filter(model=named.model).update(is_kept=False)
+        unfound = _leave_out(table, [*lacking, *_lacking(table, mark)]) if table else 0
+        put_active(row, named)
+        put_kept(row, None if is_back else before)
+        if is_back or following(row) == named:
+            put_next(row, before if is_back else None)
+        row.switched = now()
+        row.prepared = row.switched if is_back else None
+        row.uncopied = before.model if before.model != named.model else row.uncopied
+        save(row)
+    return Swapped(named, time.perf_counter() - began, unfound)
+
+
+def _lacking(table: VectorTable, after: int | None = None) -> list[uuid.UUID]:
+    """Return the images with a vector of their own that have none in `table`: all, or those that arrived `after`."""
+    newer = "" if after is None else "JOIN search_arrival ON image_id = image.id AND searchable > %s"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT image.id FROM search_image AS image {newer} WHERE embedding_model <> ''"  # noqa: S608 - our own names
+            f" AND NOT EXISTS (SELECT FROM {table.table} v WHERE v.image_id = image.id AND v.window_index = 0)",
+            [] if after is None else [after],
+        )
+        return [image_id for (image_id,) in cursor.fetchall()]
+
+
+def _leave_out(table: VectorTable, ids: Sequence[uuid.UUID]) -> int:
+    """Have images without a vector of the new model wait for one: what is counted must be found. Return how many."""
+    if not ids:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE search_image AS image SET embedding = NULL, embedding_model = '', embedding_backend = ''"  # noqa: S608
+            " WHERE id = ANY(%s) AND embedding_model <> ''"
+            f" AND NOT EXISTS (SELECT FROM {table.table} v WHERE v.image_id = image.id AND v.window_index = 0)",
+            [sorted(set(ids))],
+        )
+        return int(cursor.rowcount)

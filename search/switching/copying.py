@@ -1,0 +1,125 @@
+"""After a switch each image gets its new vector into its own row, too, in the background: searches don't need that.
+
+Until it is done, rows name the old model or the new one, and all of them count.
+"""
+
+import threading
+import uuid
+
+from django.db import connection, transaction
+
+from search.indexing.chosen import NOTICED
+from search.indexing.sets import VectorTable, current_set, forget_sets
+from search.ingestion import Progress, Report
+from search.models import Image, ModelSwitch
+from search.switching.rows import save
+
+BATCH = 500
+"""Rows that are written together: some tenths of a second, for which a curator may have to wait."""
+_LOOK_AGAIN = 1.0
+
+
+def is_left() -> bool:
+    """Whether rows of images may name the model from before the switch."""
+    return ModelSwitch.objects.exclude(uncopied="").exists()
+
+
+def left() -> int:
+    """Return how many rows do."""
+    row = ModelSwitch.objects.first()
+    return Image.objects.filter(embedding_model=row.uncopied).count() if row and row.uncopied else 0
+
+
+def copy_vectors(stop: threading.Event, progress: Progress = lambda report: None) -> Report:
+    """Copy the vectors of the active model into the rows of their images, until told to `stop`. May be run by several
+    at once, and again.
+
+    What a curator or a worker holds is left for the next round. Images that have no such vector wait for one.
+    """
+    report = Report()
+    row = ModelSwitch.objects.first()
+    forget_sets()
+    table = current_set(row.model) if row and row.uncopied else None
+    if row is None or table is None:
+        return report
+    _wait_until_noticed(row, stop)
+    progress(report)
+    while not stop.is_set():
+        before = report.added
+        after = uuid.UUID(int=0)
+        while not stop.is_set() and (ids := _written(row, table, after)) is not None:
+            after = ids[-1]
+            report.added += len(ids)
+            progress(report)
+        if stop.is_set():
+            break
+        if not _is_left(row, table):
+            _note_end(row)
+            break
+        if report.added == before:
+            stop.wait(_LOOK_AGAIN)
+    return report
+
+
+def _wait_until_noticed(row: ModelSwitch, stop: threading.Event) -> None:
+    """Every process must know that rows may name either model, before one does."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extract(epoch FROM clock_timestamp() - %s)", [row.switched])
+        (since,) = cursor.fetchone()
+    stop.wait(max(0.0, NOTICED - float(since)))
+
+
+def _written(row: ModelSwitch, table: VectorTable, after: uuid.UUID) -> list[uuid.UUID] | None:
+    """Write the next rows after an id that nobody holds; return their ids, None at the end."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT id, embedding_model FROM search_image AS image WHERE id > %s AND {_lacks_own(table)}"  # noqa: S608
+            " ORDER BY id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED",
+            [after, row.model, BATCH],
+        )
+        found = dict(cursor.fetchall())
+        if not found:
+            return None
+        ids = list(found)
+        if set(found.values()) == {row.uncopied}:
+            # Which of the two models a row names changes nothing of what searches find: no count need be made anew.
+            cursor.execute("SELECT set_config('search.changed', pg_current_xact_id()::text, true)")
+        cursor.execute(
+            "UPDATE search_image AS image SET embedding = v.embedding, embedding_model = %s, embedding_backend = '',"  # noqa: S608 - our own name
+            f" embedding_failure = '' FROM {table.table} v"
+            " WHERE v.image_id = image.id AND v.window_index = 0 AND image.id = ANY(%s)",
+            [row.model, ids],
+        )
+        if cursor.rowcount < len(ids):
+            cursor.execute("SELECT set_config('search.changed', '', true)")
+            cursor.execute(
+                "UPDATE search_image SET embedding = NULL, embedding_model = '', embedding_backend = ''"
+                " WHERE id = ANY(%s) AND embedding_model <> %s",
+                [ids, row.model],
+            )
+    return ids
+
+
+def _lacks_own(table: VectorTable) -> str:
+    """SQL for rows of images whose own vector is of another model, or none though there is one."""
+    return (
+        "embedding_model <> %s AND (embedding_model <> '' OR EXISTS ("
+        f"SELECT FROM {table.table} v WHERE v.image_id = image.id AND v.window_index = 0))"
+    )
+
+
+def _is_left(row: ModelSwitch, table: VectorTable) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT EXISTS (SELECT FROM search_image AS image WHERE {_lacks_own(table)})",  # noqa: S608
+            [row.model],
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def _note_end(row: ModelSwitch) -> None:
+    with transaction.atomic():
+        now = ModelSwitch.locked()
+        if now and (now.model, now.uncopied) == (row.model, row.uncopied):
+            now.uncopied = ""
+            save(now)

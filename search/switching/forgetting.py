@@ -1,0 +1,116 @@
+"""What was prepared, or kept to go back to, is dropped: vectors and index, thresholds, vectors of query pictures."""
+
+from collections.abc import Iterable
+
+from django.db import transaction
+
+from search.embedding import active_pair, forget_compiled, identity_of
+from search.indexing.chosen import Named, environment
+from search.indexing.sets import drop_left_tables, drop_set, forget_sets, table_of
+from search.models import Calibration, Image, ModelSwitch, QueryVector, VectorSet
+from search.models.switches import ONLY
+from search.querying.pictures import forget_vectors_by
+from search.switching.errors import Refused
+from search.switching.rows import active, following, kept, put_kept, put_next, save
+
+
+def abort() -> Named:
+    """End the preparation, and drop what was prepared. Raises Refused where there is none.
+
+    The row is changed last: whoever is killed on the way runs it again.
+    """
+    named = following(ModelSwitch.objects.first())
+    if named is None:
+        raise Refused("Nothing is being prepared.")
+    _drop(named.model, [named])
+    with transaction.atomic():
+        row = ModelSwitch.locked()
+        if row and following(row) == named:
+            put_next(row, None)
+            row.prepared = None
+            save(row)
+    _forget_files([*named.pair])
+    return named
+
+
+def forget_models_of(name: str) -> str:
+    """Drop all that models leave which are not used any more; return what rows called them.
+
+    `name` is what an operator calls the model of pictures, or of words where only that has changed, or what rows do.
+    Raises Refused.
+    """
+    row = ModelSwitch.objects.first()
+    was_kept = kept(row)
+    by_rows = {name, identity_of(name)}
+    if was_kept and ({*was_kept.pair, was_kept.model} & {name} or was_kept.model in by_rows):
+        named: list[Named] = [was_kept]
+        model = was_kept.model
+    else:
+        named = []
+        model = next(iter(VectorSet.objects.filter(model__in=by_rows).values_list("model", flat=True)), "")
+    if not model and not _leaves_something(by_rows):
+        raise Refused(f"There is nothing of {name}: `manage.py switch_model` tells which models are kept.")
+    model = model or identity_of(name)
+    _require_unused(row, model, named)
+    with transaction.atomic():
+        row = ModelSwitch.locked()
+        if row and named and kept(row) == named[0]:
+            put_kept(row, None)
+            save(row)
+    _drop(model, named)
+    _forget_files([name, *(named[0].pair if named else ())])
+    return model
+
+
+def _leaves_something(models: Iterable[str]) -> bool:
+    return (
+        Calibration.objects.filter(model__in=models).exists() or QueryVector.objects.filter(model__in=models).exists()
+    )
+
+
+def _require_unused(row: ModelSwitch | None, model: str, named: list[Named]) -> None:
+    """Raise Refused for a model that something depends on. `named` is what was kept of that model."""
+    in_use = identity_of(active_pair().image)
+    only_words = bool(named) and model == in_use
+    if row and row.uncopied:
+        raise Refused(
+            "The last switch has not come to its end, and needs it: `manage.py switch_model --activate` goes on with "
+            "it."
+        )
+    if row and (other := following(row)) and other.model == model and not only_words:
+        raise Refused(f"{model} is being prepared: `manage.py switch_model --abort` ends that.")
+    if only_words:
+        return
+    if model == in_use or (row and row.model == model):
+        raise Refused(f"{model} is the active model.")
+    if count := Image.objects.filter(embedding_model=model).count():
+        raise Refused(f"{count:,} pictures have no other vector than that of {model}: run `manage.py reembed` first.")
+
+
+def _drop(model: str, named: list[Named]) -> None:
+    """Drop what there is of a model of pictures that nobody answers with; of an active one, of the words' alone."""
+    row = ModelSwitch.objects.first()
+    in_use = {identity_of(active_pair().image), *([row.model] if row else [])}
+    calibrations = Calibration.objects.filter(model=model)
+    if model in in_use:
+        words = [identity_of(one.pair.text) for one in named]
+        of_active = [identity_of(pair.text) for pair in (active_pair(), *([active(row).pair] if row else []))]
+        calibrations.filter(text_model__in=words).exclude(text_model__in=of_active).delete()
+        return
+    forget_vectors_by(model)
+    if not Image.objects.filter(embedding_model=model).exists():
+        for one in VectorSet.objects.filter(model=model):
+            drop_set(table_of(one))
+    drop_left_tables()
+    forget_sets()
+    calibrations.delete()
+
+
+def _forget_files(names: Iterable[str]) -> None:
+    """Remove what this machine has compiled of models that nothing names any more."""
+    row = ModelSwitch.objects.filter(pk=ONLY).first()
+    used = {*environment()}
+    for named in (active(row), following(row), kept(row)) if row else ():
+        used.update(named.pair if named else ())
+    for name in set(names) - used:
+        forget_compiled(name)

@@ -1,0 +1,208 @@
+"""A pair of models is prepared: vectors of all pictures beside those in use, their index, and thresholds.
+
+Each step may be killed and done again, and the first by any number of processes at once.
+"""
+
+import threading
+from collections.abc import Callable
+
+from django.db import connection, transaction
+
+from search.embedding import ModelUnavailable, Pair, encoders_of, identity_of, require_fit
+from search.evaluation import CalibrationReport, calibrate, calibrate_if_due
+from search.indexing.building import State, build_index, drop_index, index_state, leave_index, take_index
+from search.indexing.chosen import Named, environment, one_choice
+from search.indexing.sets import VectorTable, current_set, forget_sets, make_set
+from search.ingestion import Progress, Report, Worker
+from search.ingestion.beside import Beside
+from search.models import ModelSwitch, VectorSet
+from search.querying.pictures import embed_kept_pictures
+from search.switching.errors import Refused
+from search.switching.rows import (
+    active,
+    choice_of,
+    counts,
+    following,
+    kept,
+    locked_or_new,
+    now,
+    put_kept,
+    put_next,
+    save,
+)
+
+LOOK_AGAIN = 2.0
+"""Seconds after which it is looked again whether another process has built the index."""
+
+
+def settled_pair(image: str, text: str) -> Pair:
+    """Return the pair that is meant: without a model for words, the model of pictures reads them too; without one of
+    pictures, it stays the one that is active."""
+    row = ModelSwitch.objects.first()
+    now_active = active(row).pair if row and counts(row) else environment()
+    image = image or now_active.image
+    return Pair(image, text or image)
+
+
+def begin(pair: Pair) -> Named:
+    """Note that `pair` is being prepared, and make room for its vectors. Raises Refused and ModelUnavailable."""
+    named, dimensions = _tried(pair)
+    with transaction.atomic():
+        row = locked_or_new()
+        if not counts(row):
+            _begin_from_environment(row)
+        _require_free(row, named)
+        if following(row) != named:
+            put_next(row, named)
+            row.prepared = None
+        save(row)
+        of_active = row.model
+        is_new = named.model != of_active and not VectorSet.objects.filter(model=named.model, is_current=True).exists()
+        if is_new:
+            forget_sets()
+            like = current_set(of_active)
+            make_set(named.model, dimensions, like.partitions if like else 1)
+    forget_sets()
+    table = current_set(named.model)
+    if is_new and table:
+        drop_index(table)  # built at the end, in a tenth of the time
+    return named
+
+
+def _tried(pair: Pair) -> tuple[Named, int]:
+    """Load both models, and return the pair with its number of dimensions."""
+    encoders = encoders_of(*pair)
+    try:
+        dimensions, of_words = encoders.pictures().dimensions, encoders.texts().dimensions
+    except ModelUnavailable as error:
+        raise Refused(str(error)) from error
+    if dimensions != of_words:
+        raise Refused(
+            f"{pair.image} gives vectors of {dimensions:,} dimensions for pictures, and {pair.text} of {of_words:,} "
+            "for words: they share no space."
+        )
+    require_fit(encoders)
+    return Named(pair, identity_of(pair.image)), dimensions
+
+
+def _begin_from_environment(row: ModelSwitch) -> None:
+    """The operator has changed the environment since, which counts: go on from there."""
+    if row.next_image or row.uncopied:
+        raise Refused(
+            "The environment names other models than when another switch was begun: end that first, by `manage.py "
+            "switch_model --abort`."
+        )
+    here = environment()
+    put_kept(row, None)
+    row.image, row.text, row.model = *here, identity_of(here.image)
+    row.environment_image, row.environment_text = here
+
+
+def _require_free(row: ModelSwitch, named: Named) -> None:
+    if active(row).pair == named.pair:
+        raise Refused(f"{named.pair.image} and {named.pair.text} are the active models.")
+    if kept(row) == named:
+        raise Refused("These models were active before: `manage.py switch_model --back` returns to them.")
+    other = following(row)
+    if other and other != named:
+        raise Refused(
+            f"{other.pair.image} and {other.pair.text} are being prepared: `manage.py switch_model --abort` ends that."
+        )
+
+
+def fill(
+    named: Named,
+    stop: threading.Event | None = None,
+    progress: Progress = lambda report: None,
+    limit: int | None = None,
+) -> Report:
+    """Encode what has no vector of `named` yet, until told to `stop`, and build the index at the end.
+
+    Raises ModelUnavailable, StorageUnavailable and what is in LOST_DATABASE.
+    """
+    table = _table(named)
+    if table is None:
+        return Report()
+    worker = Worker(Beside(choice_of(named), table), stop=stop, progress=progress, limit=limit)
+    worker.work()
+    return worker.report
+
+
+def being_prepared() -> Named | None:
+    """Return the pair that is being prepared, unless the environment was changed since."""
+    row = ModelSwitch.objects.first()
+    return following(row) if row and counts(row) else None
+
+
+def missing(named: Named) -> int:
+    """Return how many pictures have no vector of `named` yet."""
+    table = _table(named)
+    return Beside(choice_of(named), table).count() if table else 0
+
+
+def finish(named: Named, tell: Callable[[str], None], stop: threading.Event) -> CalibrationReport | None:
+    """Do what comes after the vectors: the index, the pictures that people search by, and thresholds.
+
+    Returns None where it was told to `stop`. Raises Refused where the preparation was aborted meanwhile.
+    """
+    _require_under_way(named)
+    table = _table(named)
+    if table:
+        _have_index(table, tell, stop)
+        _analyse(table)
+    if stop.is_set():
+        return None
+    tell("Encoding the pictures that people search by")
+    embed_kept_pictures(choice_of(named))
+    tell("Measuring what counts as a strong match")
+    with one_choice(choice_of(named)):
+        report = calibrate()
+    with transaction.atomic():
+        row = _require_under_way(named)
+        row.prepared = now()
+        save(row)
+    return report
+
+
+def catch_up(named: Named, progress: Progress = lambda report: None, stop: threading.Event | None = None) -> Report:
+    """Encode what came since `named` was prepared, or left, and measure anew if that is due."""
+    report = fill(named, stop, progress)
+    embed_kept_pictures(choice_of(named))
+    with one_choice(choice_of(named)):
+        calibrate_if_due()
+    return report
+
+
+def _require_under_way(named: Named) -> ModelSwitch:
+    row = ModelSwitch.locked() if connection.in_atomic_block else ModelSwitch.objects.first()
+    if row is None or following(row) != named:
+        raise Refused(f"The preparation of {named.pair.image} was ended meanwhile.")
+    return row
+
+
+def _have_index(table: VectorTable, tell: Callable[[str], None], stop: threading.Event) -> None:
+    """Build what is missing of the index, or wait for another process that does."""
+    while index_state(table) is not State.THERE and not stop.is_set():
+        if take_index(table):
+            tell("Building the index")
+            try:
+                build_index(table)
+            finally:
+                leave_index(table)
+        else:
+            stop.wait(LOOK_AGAIN)
+
+
+def _analyse(table: VectorTable) -> None:
+    if connection.in_atomic_block:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE {table.table}")
+
+
+def _table(named: Named) -> VectorTable | None:
+    """The set of the pair; None where the active models have the same one."""
+    row = ModelSwitch.objects.first()
+    if row and row.model == named.model:
+        return None
+    return current_set(named.model)

@@ -1,0 +1,100 @@
+"""The row of the switch, read and changed by whoever holds it."""
+
+import datetime as dt
+
+from django.db import connection
+
+from search.embedding import Pair, identity_of
+from search.indexing.chosen import Choice, Named, environment, look_again, same_models
+from search.models import ModelSwitch
+from search.models.switches import ONLY
+from search.switching.errors import Refused
+
+
+def active(row: ModelSwitch) -> Named:
+    return Named(Pair(row.image, row.text), row.model)
+
+
+def following(row: ModelSwitch | None) -> Named | None:
+    return Named(Pair(row.next_image, row.next_text), row.next_model) if row and row.next_image else None
+
+
+def kept(row: ModelSwitch | None) -> Named | None:
+    return Named(Pair(row.kept_image, row.kept_text), row.kept_model) if row and row.kept_image else None
+
+
+def counts(row: ModelSwitch) -> bool:
+    """Whether the row counts here, and the environment was not changed since."""
+    here = environment()
+    return same_models(here, Pair(row.environment_image, row.environment_text)) or same_models(here, active(row).pair)
+
+
+def locked_or_new() -> ModelSwitch:
+    """Return the locked row; where there is none yet, one that says what counts without it. In a transaction."""
+    here = environment()
+    fresh = ModelSwitch(
+        image=here.image,
+        text=here.text,
+        model=identity_of(here.image),
+        environment_image=here.image,
+        environment_text=here.text,
+    )
+    ModelSwitch.objects.bulk_create([fresh], ignore_conflicts=True)
+    row = ModelSwitch.locked()
+    assert row
+    return row
+
+
+def put_next(row: ModelSwitch, named: Named | None) -> None:
+    pair, model = (named.pair, named.model) if named else (Pair("", ""), "")
+    row.next_image, row.next_text, row.next_model = *pair, model
+
+
+def put_kept(row: ModelSwitch, named: Named | None) -> None:
+    pair, model = (named.pair, named.model) if named else (Pair("", ""), "")
+    row.kept_image, row.kept_text, row.kept_model = *pair, model
+
+
+def put_active(row: ModelSwitch, named: Named) -> None:
+    row.image, row.text, row.model = *named.pair, named.model
+    # Where the new models stand there already, running processes still have those from before in theirs.
+    if not same_models(environment(), named.pair):
+        row.environment_image, row.environment_text = environment()
+
+
+def save(row: ModelSwitch) -> None:
+    """Write the row, or remove it where it says no more than the environment did from the beginning."""
+    nothing = not (row.next_image or row.kept_image or row.uncopied)
+    if nothing and same_models(Pair(row.environment_image, row.environment_text), Pair(row.image, row.text)):
+        ModelSwitch.objects.filter(pk=ONLY).delete()
+    else:
+        row.save()
+    look_again()
+
+
+def choice_of(named: Named) -> Choice:
+    """Return what answers with a pair that need not be active: all rows count that are found now."""
+    row = ModelSwitch.objects.first()
+    names = (row.model, row.uncopied) if row else ()
+    return Choice(named.pair, named.model, tuple({name for name in names if name not in ("", named.model)}))
+
+
+def require_counting(row: ModelSwitch | None) -> ModelSwitch:
+    """Return the row. Raises Refused where there is none, or where the environment spoke last."""
+    if row is None:
+        raise Refused("Nothing is prepared. Begin with `manage.py switch_model NEW_IMAGE_MODEL [NEW_TEXT_MODEL]`.")
+    if not counts(row):
+        raise Refused(
+            "EMBEDDING_IMAGE_MODEL or EMBEDDING_TEXT_MODEL were changed after switch_model had chosen "
+            f"{row.image} and {row.text}: the environment counts. Set them to these, or back to "
+            f"{row.environment_image} and {row.environment_text}, first."
+        )
+    return row
+
+
+def now() -> dt.datetime:
+    """The time by the clock of the database."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        moment: dt.datetime = cursor.fetchone()[0]
+    return moment

@@ -1,0 +1,101 @@
+"""What `manage.py switch_model` tells: what is active, what is prepared and how far, what is kept."""
+
+from dataclasses import dataclass, field
+
+from django.db import connection
+
+from search.embedding import active_model, active_pair
+from search.indexing.building import State as Index
+from search.indexing.building import index_state
+from search.indexing.chosen import Named, Pair, environment, is_lagging
+from search.indexing.sets import current_set, forget_sets, left_tables, table_of
+from search.models import Image, ModelSwitch, VectorSet
+from search.switching.copying import left
+from search.switching.preparing import missing
+from search.switching.rows import active, counts, following, kept
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Vectors that no search looks at: what rows call their model, and bytes of tables and indexes."""
+
+    model: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """`chosen` is what counts in the database, None where only the environment does; `is_overridden` where that was
+    changed since. `missing` and `has_index` are of `next`. `uncopied` counts the images whose own vector is the old
+    one. `others` are sets of vectors beside the active one."""
+
+    active: Pair
+    environment: Pair
+    chosen: Named | None = None
+    is_overridden: bool = False
+    next: Named | None = None
+    is_prepared: bool = False
+    missing: int = 0
+    has_index: bool = True
+    kept: Named | None = None
+    uncopied: int = 0
+    is_copying: bool = False
+    pictures: int = 0
+    others: list[Kept] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+
+def state() -> State:
+    """Return how the models stand. Counts what has no vector yet: a second for a million pictures."""
+    forget_sets()
+    row = ModelSwitch.objects.first()
+    named = following(row)
+    others = [_kept(one) for one in VectorSet.objects.exclude(model=active_model()).order_by("id")]
+    if row is None:
+        return State(active_pair(), environment(), pictures=Image.objects.count(), others=others, left=left_tables())
+    table = current_set(named.model) if named else None
+    return State(
+        active=active_pair(),
+        environment=environment(),
+        chosen=active(row),
+        is_overridden=not counts(row),
+        next=named,
+        is_prepared=row.prepared is not None,
+        missing=missing(named) if named else 0,
+        has_index=named is None or table is None or index_state(table) is Index.THERE,
+        kept=kept(row),
+        uncopied=left(),
+        is_copying=bool(row.uncopied),
+        pictures=Image.objects.count(),
+        others=others,
+        left=left_tables(),
+    )
+
+
+def _kept(one: VectorSet) -> Kept:
+    table = table_of(one)
+    with connection.cursor() as cursor:
+        sizes = []
+        for leaf in table.leaves:
+            cursor.execute("SELECT coalesce(pg_total_relation_size(to_regclass(%s)), 0)", [leaf])
+            sizes.append(int(cursor.fetchone()[0]))
+    return Kept(one.model, sum(sizes))
+
+
+def told() -> str:
+    """Return in a line what is under way, for who looks after the site; "" where nothing is. Two short queries."""
+    row = ModelSwitch.objects.first()
+    if row is None:
+        return ""
+    if not counts(row):
+        return f"the environment names other models than switch_model has chosen ({row.image}, {row.text}), and counts"
+    lines = []
+    if is_lagging():
+        lines.append(f"this process does not answer with {row.image} and {row.text} yet")
+    if row.uncopied:
+        lines.append(f"the vectors of {row.model} are being copied into the pictures' rows")
+    if named := following(row):
+        lines.append(f"{named.pair.image} is {'prepared' if row.prepared else 'being prepared'}")
+    if old := kept(row):
+        lines.append(f"{old.pair.image}, {old.pair.text} kept to go back to")
+    return "; ".join(lines)

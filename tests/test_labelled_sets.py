@@ -1,0 +1,193 @@
+"""Labelled sets, in the forms in which they are published and in which people write their own."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from search.evaluation.labelled import Labelled, read_labelled
+from search.ingestion.tables import MetadataError
+
+Queries = dict[tuple[str, str], dict[str, int]]
+
+
+def read(folder: Path, name: str, text: str | bytes, **options: str) -> Labelled:
+    path = folder / name
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return read_labelled(path, **options)
+
+
+DOG: Queries = {("A dog runs .", "en"): {"1.jpg": 1}, ("Grass .", "en"): {"1.jpg": 1}, ("A cat .", "en"): {"2.jpg": 1}}
+
+COCO = json.dumps(
+    {
+        "info": {"year": 2017},
+        "images": [{"id": 7, "file_name": "1.jpg"}, {"id": 9, "file_name": "2.jpg"}],
+        "annotations": [
+            {"image_id": 7, "id": 1, "caption": "A dog runs ."},
+            {"image_id": 7, "id": 2, "caption": "Grass .\n"},
+            {"image_id": 9, "id": 3, "caption": "A cat ."},
+        ],
+    }
+)
+KARPATHY = json.dumps(
+    {
+        "dataset": "flickr30k",
+        "images": [
+            {"filename": "1.jpg", "split": "test", "sentences": [{"raw": "A dog runs ."}, {"raw": "Grass ."}]},
+            {"filename": "2.jpg", "split": "val", "sentences": [{"raw": "A cat ."}]},
+        ],
+    }
+)
+TOKEN = "1.jpg#0\tA dog runs .\n1.jpg#1\tGrass .\n2.jpg#0\tA cat .\n"
+RESULTS = "image_name| comment_number| comment\n1.jpg| 0| A dog runs .\n1.jpg| 1| Grass .\n2.jpg| 0| A cat .\n"
+CAPTIONS = "image,caption\n1.jpg,A dog runs .\n1.jpg,Grass .\n2.jpg,A cat .\n"
+SPLITS = (
+    "raw,sentids,split,filename,img_id\n"
+    '"[""A dog runs ."", ""Grass .""]","[0, 1]",test,1.jpg,0\n'
+    '"[""A cat .""]","[2]",val,2.jpg,1\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("captions_val2017.json", COCO),
+        ("dataset_flickr30k.json", KARPATHY),
+        ("results_20130124.token", TOKEN),
+        ("Flickr8k.token.txt", TOKEN),
+        ("results.csv", RESULTS),
+        ("captions.txt", CAPTIONS),
+        ("flickr_annotations_30k.csv", SPLITS),
+    ],
+)
+def test_captions_are_read_as_they_are_published(tmp_path: Path, name: str, text: str):
+    labelled = read(tmp_path, name, text)
+    assert labelled.queries == DOG
+    assert labelled.problems == []
+
+
+@pytest.mark.parametrize(("name", "text"), [("splits.json", KARPATHY), ("splits.csv", SPLITS)])
+def test_one_part_of_a_set_is_read_alone(tmp_path: Path, name: str, text: str):
+    assert list(read(tmp_path, name, text, split="val").queries) == [("A cat .", "en")]
+
+
+def test_captions_in_many_languages_are_queries_in_each(tmp_path: Path):
+    lines = [
+        {
+            "image/key": "0001",
+            "image/locale": "ko",
+            "en": {"caption": ["A gate", "Stairs"], "caption/tokenized": ["a gate", "stairs"]},
+            "ko": {"caption": ["문"]},
+            "zh": {"caption": []},
+        },
+        {"image/key": "0002", "image/locale": "fr", "quz": {"caption": ["Punku"]}},
+    ]
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    labelled = read(tmp_path, "captions.jsonl", text)
+    assert labelled.queries == {
+        ("A gate", "en"): {"0001.jpg": 1},
+        ("Stairs", "en"): {"0001.jpg": 1},
+        ("문", "ko"): {"0001.jpg": 1},
+        ("Punku", "quz"): {"0002.jpg": 1},
+    }
+    assert labelled.problems == [("captions.jsonl line 1", "This line has no query.")]
+
+
+OWN = "query,language,path,grade\n바다,ko,1.jpg,2\n바다,KO,b/2.jpg,0\nsea,en,1.jpg,1\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("own.csv", OWN.encode()),
+        ("own.csv", OWN.replace("path", "Path").replace(",", ";").replace("\n", "\r\n").encode("cp949")),
+        ("own.tsv", OWN.replace(",", "\t").replace("path", "id").replace("\t2\n", "\t2.0\n").encode()),
+        (
+            "own.jsonl",
+            '{"query": "바다", "language": "ko", "path": "1.jpg", "grade": 2}\n'
+            '{"query": "바다", "language": "ko", "id": "b/2.jpg", "grade": 0}\n'
+            '{"query": "sea", "language": "en", "path": "1.jpg"}\n'.encode(),
+        ),
+    ],
+)
+def test_a_table_of_ones_own_has_grades(tmp_path: Path, name: str, text: bytes):
+    labelled = read(tmp_path, name, text)
+    assert labelled.queries == {("바다", "ko"): {"1.jpg": 2, "b/2.jpg": 0}, ("sea", "en"): {"1.jpg": 1}}
+
+
+def test_a_language_is_told_for_those_that_name_none(tmp_path: Path):
+    table = "query,path\nmar,1.jpg\n"
+    assert list(read(tmp_path, "a.csv", table, language="es").queries) == [("mar", "es")]
+    assert list(read(tmp_path, "a.csv", table).queries) == [("mar", "")]
+    assert list(read(tmp_path, "a.token", "1.jpg#0\tHund\n", language="de").queries) == [("Hund", "de")]
+
+
+def test_words_are_compared_as_searches_compare_them(tmp_path: Path):
+    text = "query,language,path\n  제주도   바다,ko,가.jpg\n제주도 바다,ko,b.jpg\n"
+    labelled = read(tmp_path, "a.csv", text)
+    assert labelled.queries == {("제주도 바다", "ko"): {"가.jpg": 1, "b.jpg": 1}}
+
+
+# What is wrong
+
+
+def test_what_a_line_lacks_is_told_by_its_number_and_the_others_are_read(tmp_path: Path):
+    table = (
+        "query,language,path,grade\nsea,en,1.jpg,2\n,en,1.jpg,1\nsea,en,,1\nsea,en,2.jpg,\nsea,en,2.jpg,good\n"
+        "sea,en,2.jpg,-1\nsea,en,2.jpg,1.5\nsea,en,1.jpg,0\n" + "x" * 1_001 + ",en,1.jpg,1\n"
+    )
+    labelled = read(tmp_path, "a.csv", table)
+    assert labelled.queries == {("sea", "en"): {"1.jpg": 0}}
+    assert [where for where, _ in labelled.problems] == [f"a.csv line {number}" for number in range(3, 11)]
+    told = " ".join(reason for _, reason in labelled.problems)
+    for part in ("no query", "no picture", "no grade", "'good'", "'-1'", "'1.5'", "the grade 2", "1,001 characters"):
+        assert part in told, part
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "where"),
+    [
+        # As the published file has it: two lines lack their second separator.
+        ("results.csv", RESULTS + "2199200615.jpg| 4   A dog runs\n", "results.csv line 5"),
+        ("a.token", TOKEN + "no caption\n", "a.token line 4"),
+        ("a.jsonl", '{"query": "a", "path": "1.jpg"}\n{"query": \n', "a.jsonl line 2"),
+        ("a.jsonl", '{"query": "a", "path": "1.jpg"}\n["b"]\n', "a.jsonl line 2"),
+        ("a.jsonl", '{"query": "a", "path": "1.jpg"}\n{"text": "b"}\n', "a.jsonl line 2"),
+        ("a.json", COCO.replace('"image_id": 9', '"image_id": 3'), "a.json annotations[2]"),
+        ("a.json", COCO.replace('"image_id": 9', '"image_id": {}'), "a.json annotations[2]"),
+        ("a.json", COCO.replace('"A cat ."', "null"), "a.json annotations[2]"),
+        ("a.json", COCO.replace('"file_name": "2.jpg"', '"name": "2.jpg"'), "a.json annotations[2]"),
+        ("a.json", KARPATHY.replace('"sentences": [{"raw": "A cat ."}]', '"x": 1'), "a.json images[1]"),
+        ("a.csv", SPLITS.replace('"[""A cat .""]"', "[A cat"), "a.csv line 3"),
+    ],
+)
+def test_one_broken_piece_of_a_set_is_told_and_costs_the_others_nothing(
+    tmp_path: Path, name: str, text: str, where: str
+):
+    labelled = read(tmp_path, name, text)
+    assert labelled.queries
+    assert [place for place, _ in labelled.problems] == [where]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("a.csv", "title,path\na,1.jpg\n", "`query`"),
+        ("a.json", "{", "is not JSON"),
+        ("a.json", '{"images": []}', "no captions"),
+        ("a.json", "[" * 100_000, "is not JSON"),
+        ("a.json", "[1, 2]", "no captions"),
+        ("captions.zip", "PK", "a labelled set is a .csv"),
+        ("a.json", b"\xff\xfe\x00", "is not JSON"),
+    ],
+)
+def test_what_is_no_labelled_set_is_refused_in_words(tmp_path: Path, name: str, text: str | bytes, told: str):
+    with pytest.raises(MetadataError, match=told):
+        read(tmp_path, name, text)
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path):
+    for name in ("none.csv", "none.json", "none.token"):
+        with pytest.raises(MetadataError, match=f"{name} can't be read"):
+            read_labelled(tmp_path / name)

@@ -1,0 +1,230 @@
+"""Models that are no CLIP: which are used, that a text has one vector whatever computes it, and which are refused."""
+
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from django.core.management import call_command
+from PIL import Image as PILImage
+from safetensors.numpy import load_file, save_file
+
+from search.embedding import ModelUnavailable, forget_models, loading, text_model, text_vector
+from search.embedding.about import About
+from search.embedding.identity import fingerprint_of, forget_identities
+from search.embedding.samples import drawing
+from search.imaging import cut_out, tasks
+from search.vectors import Vectors
+from tests import model_folders
+from tests.model_folders import as_downloaded, clip_folder, saved, words_folder
+
+TEXTS = ["red star", "b", "Two RED stars, at NIGHT. " * 2, "", "금붕어", "a long text " * 60]
+KINDS: dict[str, Callable[[], tuple[Any, Any]]] = {
+    "SigLIP": model_folders.siglip,
+    "SigLIP without a mask": lambda: model_folders.siglip(mask=False),
+    "Chinese-CLIP": model_folders.chinese_clip,
+    "AltCLIP": model_folders.alt_clip,
+    "a dual encoder": model_folders.dual_encoder,
+    "MetaCLIP 2": model_folders.metaclip_2,
+}
+
+
+@pytest.fixture(scope="module")
+def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes the folder of each kind once."""
+    import torch
+
+    base, made = tmp_path_factory.mktemp("kinds"), {}
+
+    def folder(kind: str) -> Path:
+        if kind not in made:
+            torch.manual_seed(5)
+            model, processor = KINDS[kind]()
+            with torch.no_grad():  # as they are made, all texts look nearly alike to some
+                for weights in model.parameters():
+                    weights.mul_(5 if weights.dim() > 1 else 1)
+            made[kind] = saved(base / kind.replace(" ", "-"), model, processor)
+        return made[kind]
+
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _float32(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The processor has no bfloat16, in which vectors agree a little less."""
+    monkeypatch.setattr("search.embedding.encoders._has_bfloat16", lambda device: False)
+    yield
+    forget_models()
+
+
+def same(one: Vectors, other: Vectors) -> bool:
+    """Whether vectors are the same to numerical precision."""
+    return one.shape == other.shape and bool(np.abs(one - other).max() < 1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_text_has_one_vector_alone_in_a_batch_and_compiled(
+    folder_of: Callable[[str], Path], tmp_path: Path, kind: str
+) -> None:
+    from search.embedding.compiled import CompiledTexts, save
+    from search.embedding.exporting import exported_texts
+
+    encoder = loading.torch_texts(str(folder_of(kind)))
+
+    together = encoder.exactly(TEXTS)
+    model, tokenizer = exported_texts(encoder.model)
+    save(model, "float32", tmp_path)
+    About("float32", encoder.dimensions, None).write(tmp_path)
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    compiled = CompiledTexts(tmp_path)
+
+    assert same(together, np.concatenate([encoder.encode_texts([text]) for text in TEXTS]))
+    assert same(together, compiled.encode_texts(TEXTS))
+    assert (together @ together.T)[~np.eye(len(TEXTS), dtype=bool)].max() < 0.9999
+
+
+def test_texts_of_siglip_are_padded_to_64_and_keep_the_mask_that_the_tokenizer_gives(
+    folder_of: Callable[[str], Path],
+) -> None:
+    import torch
+
+    vectors = {}
+    for kind in ("SigLIP", "SigLIP without a mask"):
+        model = loading.load_model(str(folder_of(kind)))
+        inputs = model[0].processor.tokenizer("red star", padding="max_length", max_length=64, return_tensors="pt")
+        assert inputs["input_ids"].shape == (1, 64)
+        with torch.inference_mode():
+            wanted = model[0].model.get_text_features(**inputs).pooler_output.numpy()
+        vectors[kind] = wanted / np.linalg.norm(wanted)
+
+        assert same(loading.torch_texts(str(folder_of(kind))).encode_texts(["red star"]), vectors[kind])
+
+    assert not same(*vectors.values())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pictures_are_cut_ahead_and_have_the_vectors_that_the_library_gives(
+    folder_of: Callable[[str], Path], tmp_path: Path, kind: str
+) -> None:
+    from search.embedding.compiled import CompiledPictures, save
+    from search.embedding.exporting import exported_pictures
+
+    encoder = loading.torch_pictures(str(folder_of(kind)))
+    drawings = [drawing(seed) for seed in range(6)]
+    drawings[0] = drawings[0].resize((300, 90))
+    window = encoder.window
+    assert window
+
+    exact = encoder.exactly(drawings)
+    model, cut = exported_pictures(encoder.model)
+    save(model, "float32", tmp_path)
+    About("float32", encoder.dimensions, cut).write(tmp_path)
+    pictures = [cut_out(picture, *window) for picture in drawings]
+
+    assert {picture.size for picture in pictures} == {(32, 32)}
+    assert (window[0] == 0) == (kind in {"SigLIP", "SigLIP without a mask", "Chinese-CLIP"})
+    assert (exact * encoder.encode_pictures(pictures)).sum(axis=1).min() > 0.9999
+    assert (exact * CompiledPictures(tmp_path).encode_pictures(pictures)).sum(axis=1).min() > 0.9999
+    assert [cut_out(picture, *window).tobytes() for picture in pictures] == [one.tobytes() for one in pictures]
+
+
+@pytest.mark.parametrize(("shortest", "squeezed"), [(32, False), (0, True)])
+def test_the_middle_of_a_wide_picture_is_a_window_of_its_own_where_the_whole_is_squeezed(
+    shortest: int, squeezed: bool
+) -> None:
+    data = BytesIO()
+    PILImage.effect_noise((256, 128), 90).convert("RGB").save(data, "PNG")
+
+    facts, _ = tasks.picture(
+        data.getvalue(),
+        10**9,
+        max_pixels=10**6,
+        at_least=64,
+        longer_at_least=320,
+        window=(shortest, 32, 3),
+        parts=["pixels", "windows"],
+    )
+
+    assert len(facts["window_sizes"]) > 1
+    assert (None in facts["window_sizes"]) != squeezed
+
+
+@pytest.mark.django_db
+def test_with_other_files_of_the_tokenizer_words_are_encoded_anew(
+    settings: Any, folder_of: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = folder_of("SigLIP")
+    settings.EMBEDDING_IMAGE_MODEL = settings.EMBEDDING_TEXT_MODEL = str(folder)
+    settings.COMPILE_MODELS = False
+    before, known, name = text_vector("red star"), fingerprint_of(str(folder)), text_model()
+    config = folder / "tokenizer_config.json"
+    kept = config.read_text()
+    assert '"attention_mask"' in kept
+    config.write_text(kept.replace(',\n    "attention_mask"', ""))
+    try:
+        forget_identities(), forget_models()
+
+        assert not same(text_vector("red star"), before)
+        assert fingerprint_of(str(folder)) != known
+        assert text_model() == name  # pictures have the vectors that they had
+    finally:
+        config.write_text(kept)
+        forget_identities()
+
+
+# What is refused
+
+
+def refused(load: Callable[[str], Any], folder: Path, reason: str) -> None:
+    with pytest.raises(ModelUnavailable, match=reason):
+        load(str(folder))
+
+
+@pytest.mark.parametrize("save_as", [as_downloaded, saved])
+def test_a_model_whose_towers_share_no_space_is_refused(tmp_path: Path, save_as: Callable[..., Path]) -> None:
+    folder = save_as(tmp_path / "blip-2", *model_folders.blip_2())
+
+    refused(loading.torch_pictures, folder, "features of pictures that share no space with any words")
+    refused(loading.torch_texts, folder, "into another space than it sees pictures in")
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "doubt"), [(512, "were hardly trained for one space"), (64, "64 dimensions for words")]
+)
+def test_models_of_a_pair_that_hardly_belong_together_are_told_when_they_are_downloaded(
+    settings: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], dimensions: int, doubt: str
+) -> None:
+    settings.EMBEDDING_TEXT_MODEL = str(words_folder(tmp_path / "words", dimensions))
+
+    call_command("download_models")
+
+    told = capsys.readouterr()
+    assert told.out.count("on this machine") == 2
+    assert doubt in told.err
+
+
+def test_a_model_that_sees_alone_is_refused(tmp_path: Path) -> None:
+    refused(loading.torch_pictures, as_downloaded(tmp_path / "dino", *model_folders.dino()), "share no space")
+
+
+def test_a_model_that_reads_alone_is_taken_for_words_and_refused_for_pictures(tmp_path: Path) -> None:
+    folder = words_folder(tmp_path / "words", 64)
+
+    assert loading.torch_texts(str(folder)).dimensions == 64
+    refused(loading.torch_pictures, folder, "it sees no pictures")
+
+
+@pytest.mark.parametrize(
+    "missing", ["visual_projection.weight", "text_projection.weight", "vision_model.post_layernorm.bias"]
+)
+def test_a_model_that_lacks_weights_of_its_towers_is_refused_since_they_would_be_random(
+    tmp_path: Path, missing: str
+) -> None:
+    folder = clip_folder(tmp_path / "clip", 64)
+    weights = load_file(folder / "model.safetensors")
+    del weights[missing]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+    refused(loading.torch_pictures, folder, f"lack weights, which would be random: {missing}")

@@ -1,0 +1,165 @@
+"""Figures of rankings, against values worked out by hand and by scikit-learn, and how sure they are."""
+
+import math
+
+import numpy as np
+import pytest
+
+from search.evaluation.metrics import FIGURES, Graded, compared, query_figures
+from search.evaluation.ranks import Chunk, ranks
+from search.evaluation.side_by_side import kendall_tau_b
+from search.vectors import Vectors
+
+
+def figures(*pictures: tuple[int, int, int], queries: int = 1) -> dict[str, list[float]]:
+    """`pictures` are (query, grade, place)."""
+    query, grade, place = (np.array(column, dtype=np.int64) for column in zip(*pictures, strict=True))
+    table = query_figures(Graded(query, grade), place, queries)
+    return {name: list(table[:, number]) for number, name in enumerate(FIGURES)}
+
+
+def test_one_picture_to_a_query_counts_by_its_place():
+    found = figures((0, 1, 1), (1, 1, 4), (2, 1, 10), (3, 1, 11), queries=4)
+    assert found["recall@1"] == [1, 0, 0, 0]
+    assert found["recall@5"] == [1, 1, 0, 0]
+    assert found["recall@10"] == [1, 1, 1, 0]
+    assert found["MRR"] == [1, 1 / 4, 1 / 10, 1 / 11]
+    assert found["nDCG@10"] == pytest.approx([1, 1 / math.log2(5), 1 / math.log2(11), 0])
+
+
+def test_of_several_pictures_recall_is_the_share_and_mrr_the_first():
+    found = figures((0, 1, 2), (0, 2, 3), (0, 1, 30), (0, 0, 1))
+    assert found["recall@1"] == [0]
+    assert found["recall@5"] == pytest.approx([2 / 3])
+    assert found["MRR"] == [1 / 2]
+
+
+def test_gain_is_by_grade_and_divided_by_that_of_the_best_order():
+    # Places 1 to 6 have the grades 3, 2, 3, 0, 1, 2: the example of Järvelin and Kekäläinen's measure in Wikipedia.
+    found = figures((0, 3, 1), (0, 2, 2), (0, 3, 3), (0, 0, 4), (0, 1, 5), (0, 2, 6))
+    gained = 3 + 2 / math.log2(3) + 3 / 2 + 1 / math.log2(6) + 2 / math.log2(7)
+    best = 3 + 3 / math.log2(3) + 2 / 2 + 2 / math.log2(5) + 1 / math.log2(6)
+    assert found["nDCG@10"] == pytest.approx([gained / best])
+    assert gained == pytest.approx(6.861, abs=1e-3)
+
+
+def test_gain_is_what_scikit_learn_makes_of_the_same_order():
+    from sklearn.metrics import ndcg_score
+
+    random = np.random.default_rng(3)
+    grades, scores = random.integers(0, 4, size=(5, 40)), random.normal(size=(5, 40))
+    places = (-scores).argsort(axis=1).argsort(axis=1) + 1
+    table = query_figures(Graded(np.repeat(np.arange(5), 40), grades.ravel()), places.ravel(), 5)
+    for number in range(5):
+        expected = ndcg_score(grades[number : number + 1], scores[number : number + 1], k=10)
+        assert table[number, FIGURES.index("nDCG@10")] == pytest.approx(expected)
+
+
+def test_a_query_that_no_picture_fits_has_no_figures():
+    found = figures((0, 0, 1), (1, 1, 1), queries=2)
+    assert all(math.isnan(values[0]) and values[1] == 1 for values in found.values())
+
+
+# Intervals
+
+
+def hits(share: float, count: int, seed: int = 0) -> np.ndarray:
+    found = (np.random.default_rng(seed).random(count) < share).astype(float)
+    return np.repeat(found[:, None], len(FIGURES), axis=1)
+
+
+def test_the_interval_of_a_share_is_the_one_of_the_binomial_distribution():
+    verdict = compared(hits(0.3, 400), hits(0.3, 400))
+    value, low, high = verdict.first["recall@1"]
+    width = 1.96 * math.sqrt(value * (1 - value) / 400)
+    assert (low, high) == pytest.approx((value - width, value + width), abs=0.01)
+    assert compared(hits(0.3, 400), hits(0.3, 400)) == verdict, "The draws are the same each time."
+
+
+def test_a_difference_that_is_the_same_for_each_query_is_sure_however_much_the_queries_differ():
+    first = hits(0.5, 200) * 0.8
+    verdict = compared(first, first + 0.1)
+    assert verdict.difference["MRR"] == pytest.approx((0.1, 0.1, 0.1))
+    assert verdict.is_more_than_chance("MRR")
+    assert verdict.first["MRR"].high > verdict.second["MRR"].low, "Their own intervals overlap."
+
+
+def test_models_that_find_the_same_differ_by_nothing():
+    verdict = compared(hits(0.5, 200), hits(0.5, 200))
+    assert verdict.difference["MRR"] == (0, 0, 0)
+    assert verdict.is_more_than_chance("MRR") is False
+
+
+def test_two_models_of_which_neither_is_better_rarely_look_different():
+    different = sum(
+        bool(compared(hits(0.5, 100, seed), hits(0.5, 100, seed + 1_000)).is_more_than_chance("MRR"))
+        for seed in range(40)
+    )
+    assert different <= 6
+
+
+def test_of_few_queries_nothing_is_said():
+    assert compared(hits(0, 19), hits(1, 19)).is_more_than_chance("MRR") is None
+    assert compared(hits(0, 20), hits(1, 20)).is_more_than_chance("MRR") is True
+
+
+# Places
+
+
+def unit(rows: np.ndarray) -> Vectors:
+    vectors: Vectors = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return vectors
+
+
+def chunk(keys: list[str], vectors: Vectors, starts: list[int] | None = None) -> Chunk:
+    return Chunk(keys, np.array(range(len(keys)) if starts is None else starts), vectors)
+
+
+def places(chunks: list[Chunk], queries: Vectors, wanted: list[tuple[int, str]]) -> list[int]:
+    known = {}
+    for one in chunks:
+        ends = [*one.starts[1:], len(one.vectors)]
+        known |= {key: one.vectors[a:b] for key, a, b in zip(one.keys, one.starts, ends, strict=True)}
+    query = np.array([number for number, _ in wanted], dtype=np.int64)
+    return list(ranks(chunks, queries, query, [key for _, key in wanted], known))
+
+
+def test_places_are_those_of_a_full_sort_however_the_pictures_are_cut_into_pieces():
+    random = np.random.default_rng(1)
+    vectors, queries = unit(random.normal(size=(300, 16))), unit(random.normal(size=(2_100, 16)))
+    order = (-(queries @ vectors.T)).argsort(axis=1).argsort(axis=1) + 1
+    keys = [f"{number}" for number in range(300)]
+    pieces = [chunk(keys[start : start + 70], vectors[start : start + 70]) for start in range(0, 300, 70)]
+    wanted = [(number, keys[number % 300]) for number in range(2_099, -1, -7)]
+    assert places(pieces, queries, wanted) == [order[number, int(key)] for number, key in wanted]
+
+
+def test_a_picture_counts_by_the_nearest_of_its_windows():
+    vectors = unit(np.array([[1, 0], [0, 1], [1, 0.5], [0, 1]], dtype=float))
+    pieces = [chunk(["wide", "plain", "other"], vectors, [0, 2, 3])]
+    assert places(pieces, unit(np.array([[1.0, 0.1]])), [(0, "wide"), (0, "plain"), (0, "other")]) == [1, 2, 3]
+    assert places(pieces, unit(np.array([[0.1, 1.0]])), [(0, "wide")]) == [1]
+
+
+def test_a_model_to_which_all_pictures_are_alike_finds_none_of_them_first():
+    same = unit(np.ones((101, 4)))
+    assert places([chunk([f"{n}" for n in range(101)], same)], same[:1], [(0, "0"), (0, "77")]) == [51, 51]
+
+
+# How far two orders agree
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "tau"),
+    [
+        ([1, 2, 3, 4], [1, 2, 3, 4], 1.0),
+        ([1, 2, 3, 4], [4, 3, 2, 1], -1.0),
+        ([1, 2, 3, 4], [1, 2, 4, 3], 4 / 6),
+        ([1, 1, 2, 3], [1, 2, 2, 3], 4 / 5),
+        ([1, 1, 1], [1, 2, 3], None),
+        ([1], [1], None),
+    ],
+)
+def test_orders_agree_as_kendall_counts_them(first: list[float], second: list[float], tau: float | None):
+    found = kendall_tau_b(np.array(first), np.array(second))
+    assert found == (None if tau is None else pytest.approx(tau))
