@@ -18,7 +18,8 @@ from urllib.parse import urlencode
 sys.path[0] = "."
 
 from benchmarks import world as worlds  # noqa: E402
-from benchmarks.photos import SMALL, photos  # noqa: E402
+from benchmarks.photos import SMALL  # noqa: E402
+from benchmarks.photos import photos as photos_of  # noqa: E402
 
 _OF_HTMX = {"HX-Request": "true"}
 
@@ -28,14 +29,19 @@ class Build:
 
     def __init__(self) -> None:
         self._world = worlds.make_world()
-        worlds.start()
-        from django.test import Client  # noqa: PLC0415 - after the settings
+        import django  # noqa: PLC0415 - after the settings
+        from django.core.management import call_command  # noqa: PLC0415
+        from django.test import Client  # noqa: PLC0415
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+        call_command("collectstatic", verbosity=0, interactive=False)
 
         self._client = Client(SERVER_NAME="127.0.0.1")
 
-    def fill(self, rows: int) -> int:
-        """Bring the collection to `rows` rows."""
-        worlds.fill_up_to(rows, photos(self._world.cache, SMALL, 64))
+    def fill(self, rows: int, photos: int) -> int:
+        """Bring the collection to `rows` rows, with the small data of so many photos."""
+        worlds.fill_up_to(rows, photos_of(self._world.cache, SMALL, photos))
         return rows
 
     def encode(self, queries: Sequence[str]) -> list[float]:

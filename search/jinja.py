@@ -7,7 +7,7 @@ template is one string. Django's engine looks each of them up for every page, wh
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from django.conf import settings
 from django.template.loader import get_template
@@ -25,9 +25,9 @@ from search.templatetags.icons import icon
 
 
 class Translate(Extension):
-    """`{% translate "Space" context "the key" %}`, as Django's templates say it, and where `makemessages` looks for it."""
+    """`{% translate "Space" context "the key" %}`, as in Django's templates: there `makemessages` looks for it."""
 
-    tags: ClassVar = {"translate"}
+    tags = {"translate"}  # noqa: RUF012 - as Jinja has it
 
     def parse(self, parser: Parser) -> nodes.Node:
         line = next(parser.stream).lineno
@@ -64,13 +64,8 @@ class _Constants(NodeTransformer):
         self.generic_visit(node, *args, **options)
         name = node.node.name if isinstance(node.node, nodes.Name) else ""
         given = [one.value for one in node.args if isinstance(one, nodes.Const)]
-        if (
-            name not in self._functions
-            or len(given) < len(node.args)
-            or node.kwargs
-            or node.dyn_args
-            or node.dyn_kwargs
-        ):
+        is_constant = len(given) == len(node.args) and not (node.kwargs or node.dyn_args or node.dyn_kwargs)
+        if name not in self._functions or not is_constant:
             return node
         try:
             value = self._functions[name](*given)

@@ -41,6 +41,10 @@ class ImageQuerySet(models.QuerySet["Image"]):
         """Wide and tall ones with a vector of `model`, hidden ones included, whose windows nobody has looked for."""
         return self.filter(OWED_WINDOWS, embedding_model__in=accepted_names(model))
 
+    def without_windows(self, model: str) -> Self:
+        """Those of them that nobody has tried: the others' files could not be read."""
+        return self.owed_windows(model).filter(embedding_failure="")
+
     def newest(self) -> Self:
         return self.order_by("-created", "id")
 

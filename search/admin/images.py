@@ -9,14 +9,14 @@ from django.db.models import ForeignKey, QuerySet
 from django.forms import ModelChoiceField
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from search.admin import image_actions, pictures
+from search.admin import comparing, image_actions, pictures
 from search.admin.filters import HiddenFilter, ModelFilter, ReportedFilter, TagFilter, UploaderFilter
 from search.admin.forms import ImageForm, TagActionForm, UserSelect
 from search.admin.lists import BoundedPaginator, Sturdy, SturdyList, image_ids
@@ -103,6 +103,15 @@ class ImageAdmin(Sturdy):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[SturdyList]:
         return ImageList
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("compare/", view(comparing.compare_view), name="search_image_compare"),
+            path("compare/judge/", view(comparing.judge_view), name="search_image_judge"),
+            path("compare/judgements.csv", view(comparing.judgements_view), name="search_image_judgements"),
+            *super().get_urls(),
+        ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Image]:
         return super().get_queryset(request).defer("embedding")

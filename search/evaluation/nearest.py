@@ -31,7 +31,7 @@ class Near(NamedTuple):
 
 def nearest(table: VectorTable, vector: Vector, count: int, among: ImageQuerySet | None = None) -> list[Near]:
     """Return the `count` pictures of the set that are nearest to a unit vector, `among` some or all; nearest first."""
-    if among is None and rows_of(table) > EXACT_UP_TO:
+    if among is None and table.vectors > EXACT_UP_TO:
         return _walked(table, vector, count)
     images = Image.objects.shown() if among is None else among
     allowed, values = images.order_by().values("pk").query.sql_with_params()
@@ -49,7 +49,7 @@ def _walked(table: VectorTable, vector: Vector, count: int) -> list[Near]:
     fetched = 2 * count
     while True:
         found: dict[uuid.UUID, float] = {}
-        with planned(walk(fetched, rows_of(table))), connection.cursor() as cursor:
+        with planned(walk(fetched, table.vectors)), connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT image_id, {_distance(table)} AS distance FROM {table.table} JOIN search_image"  # noqa: S608
                 f" ON search_image.id = image_id WHERE NOT hidden ORDER BY {_distance(table)} LIMIT {fetched:d}",
@@ -67,20 +67,6 @@ def _walked(table: VectorTable, vector: Vector, count: int) -> list[Near]:
 def _distance(table: VectorTable) -> str:
     # Named as the index has it.
     return f"(search_imagevector_s{table.id}.embedding::halfvec({table.dimensions}) <=> %s::halfvec)"
-
-
-def rows_of(table: VectorTable) -> int:
-    """Return how many vectors a set has, as the statistics say; counted where they say nothing yet."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT sum(reltuples)::bigint, bool_or(reltuples < 0) FROM pg_class WHERE relname = ANY(%s)",
-            [table.leaves],
-        )
-        rows, is_unknown = cursor.fetchone()
-        if is_unknown or rows is None:
-            cursor.execute(f"SELECT count(*) FROM {table.table}")  # noqa: S608
-            (rows,) = cursor.fetchone()
-    return int(rows)
 
 
 def vectors_of(table: VectorTable, ids: Sequence[uuid.UUID], *, whole: bool = False) -> dict[uuid.UUID, Vectors]:
@@ -101,7 +87,7 @@ def vectors_of(table: VectorTable, ids: Sequence[uuid.UUID], *, whole: bool = Fa
                 rows.append(bytes(sent))
     vectors = _read(rows, table.dimensions)
     starts = [number for number, key in enumerate(keys) if number == 0 or key != keys[number - 1]]
-    ends = [*starts[1:], len(keys)]
+    ends = [*starts, len(keys)][1:]
     return {keys[start]: vectors[start:end] for start, end in zip(starts, ends, strict=True)}
 
 
@@ -138,5 +124,4 @@ def chunks(table: VectorTable, pieces: Sequence[Sequence[uuid.UUID]]) -> Iterato
     for ids in pieces:
         found = vectors_of(table, ids)
         if found:
-            sizes = np.array([len(own) for own in found.values()])
-            yield Chunk(list(found), np.cumsum(sizes) - sizes, np.concatenate(list(found.values())))
+            yield Chunk.of(found)

@@ -69,7 +69,7 @@ class Switch:
 
     def counts_with(self, environment: Pair) -> bool:
         """Whether the choice counts where the environment names these models: whoever changed them spoke last."""
-        return _same(environment, self.environment) or _same(environment, self.active.pair)
+        return same_models(environment, self.environment) or same_models(environment, self.active.pair)
 
     def choice(self, serving: Named) -> Choice:
         """What a process answers with that has not noticed, or can't yet follow, a change away from `serving`."""
@@ -99,7 +99,8 @@ def environment() -> Pair:
     return Pair(settings.EMBEDDING_IMAGE_MODEL, settings.EMBEDDING_TEXT_MODEL)
 
 
-def _same(one: Pair, other: Pair) -> bool:
+def same_models(one: Pair, other: Pair) -> bool:
+    """Whether both name the same models, however their folders are written."""
     return one == other or [_written(name) for name in one] == [_written(name) for name in other]
 
 
@@ -251,6 +252,13 @@ def known_switch() -> Switch | None:
     """Return what this process knows of the switch, whether it counts or not."""
     _process.choice()
     return _process.switch
+
+
+def pair_of(model: str) -> Pair | None:
+    """Return how an operator writes the models of the set that rows name so; None where the switch knows none."""
+    switch = known_switch()
+    named = [one for one in (switch.active, switch.next, switch.kept) if one] if switch else []
+    return next((one.pair for one in named if one.model == model), None)
 
 
 def is_lagging() -> bool:

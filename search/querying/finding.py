@@ -100,12 +100,14 @@ class _Search:
         """The candidates, best first."""
         if known := remembered_head(self.query):
             self.gathering.reach, self.gathering.more_hold_words = known.reach, known.more_hold_words
-            ids = [one.id for one in known.candidates]
-            self.gone = frozenset(ids).difference(self.scope.images.filter(pk__in=ids).values_list("pk", flat=True))
+            if known.changed != self.scope.at.changed:
+                ids = [one.id for one in known.candidates]
+                there = self.scope.images.filter(pk__in=ids).values_list("pk", flat=True)
+                self.gone = frozenset(ids).difference(there)
             return list(known.candidates)
         head = self._ranked(self.gathering.candidates())
         if len(head) > PER_PAGE:
-            known = Head(head, self.gathering.reach, self.gathering.more_hold_words)
+            known = Head(head, self.gathering.reach, self.gathering.more_hold_words, self.scope.at.changed)
             remember_head(self.query, self.scope.asked_at, known)
         return head
 

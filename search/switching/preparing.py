@@ -78,8 +78,8 @@ def _tried(pair: Pair) -> tuple[Named, int]:
         raise Refused(str(error)) from error
     if dimensions != of_words:
         raise Refused(
-            f"{pair.image} gives vectors of {dimensions:,} dimensions for pictures, and {pair.text} of {of_words:,} for "
-            "words: they share no space."
+            f"{pair.image} gives vectors of {dimensions:,} dimensions for pictures, and {pair.text} of {of_words:,} "
+            "for words: they share no space."
         )
     require_fit(encoders)
     return Named(pair, identity_of(pair.image)), dimensions
@@ -126,6 +126,12 @@ def fill(
     worker = Worker(Beside(choice_of(named), table), stop=stop, progress=progress, limit=limit)
     worker.work()
     return worker.report
+
+
+def being_prepared() -> Named | None:
+    """Return the pair that is being prepared, unless the environment was changed since."""
+    row = ModelSwitch.objects.first()
+    return following(row) if row and counts(row) else None
 
 
 def missing(named: Named) -> int:

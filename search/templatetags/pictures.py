@@ -14,8 +14,7 @@ register = template.Library()
 
 
 def way_back(request: HttpRequest, page: str) -> str:
-    """Return the `?next=` that leads back here after logging in, or to `page`; nothing where that would lead to a wrong
-    place."""
+    """Return the `?next=` that leads back here after logging in, or to `page`; "" where neither is a place to go."""
     known = request.resolver_match.url_name if request.resolver_match else ""
     if request.method == "GET" and known in ("results", "image", "report", "picture-set"):
         page = request.get_full_path()
