@@ -29,7 +29,7 @@ from search.models import Calibration, Image, ImageVector, ModelSwitch, QueryPic
 from search.querying import Kind, Mode, Part, SearchQuery, find
 from search.querying.pictures import picture_vector, remember_picture
 from search.querying.results import ResultPage
-from search.switching import copying
+from search.switching import copying, forgetting
 from search.vectors import Vectors, unit_vectors
 from tests.base import picture_bytes, stored_image
 
@@ -61,7 +61,8 @@ class Colours:
 @pytest.fixture(autouse=True)
 def _two_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(chosen, "LOOK_EVERY", 0.0)
-    monkeypatch.setattr(copying, "NOTICED", 0.0)
+    for module in (copying, forgetting):
+        monkeypatch.setattr(module, "NOTICED", 0.0)
     chosen.forget_choice(look=True)
     own = active_model()
     for kind, name in (("pictures", NEW), ("words", NEW), ("words", NEW_WORDS)):

@@ -221,9 +221,15 @@ _process = _Process()
 
 
 def _read() -> Switch | None:
-    with connection.cursor() as cursor:
-        cursor.execute(_READ)
-        return _switch_of(cursor.fetchone())
+    was_open = connection.connection is not None
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_READ)
+            return _switch_of(cursor.fetchone())
+    finally:
+        # Not every thread that asks gives its connection back at an end, as requests do.
+        if not was_open and not connection.in_atomic_block:
+            connection.close()
 
 
 def _read_alone() -> Switch | None:
