@@ -56,8 +56,8 @@ class IndexHealth:
     """Sizes are in bytes. `index` is None where there is none. Recalls are of the first page; None where a search
     reads all rows anyway, and for words where there is no model.
 
-    Of the pictures that are shown, `searchable` can be found, `unseen` of them by their middle alone though they are wide
-    or tall, `pending` wait for their vector, and those of
+    Of the pictures that are shown, `searchable` can be found, `unseen` of them by their middle alone though they are
+    wide or tall, `pending` wait for their vector, and those of
     `other_models` have one that no search looks at. `needs_levels` where it is not known, or not any more, which
     matches are strong; `has_words` unless the model for words was needed and could not be loaded; `has_set` as soon as
     there was a vector of the active model, and with it an index. `left_over` counts
