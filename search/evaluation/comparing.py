@@ -104,7 +104,7 @@ def compare_sets(
     Raises NothingToMeasure, ModelUnavailable and WrongVectors.
     """
     meant, reasons = in_collection(labelled.named, folders)
-    pieces = list(common_pictures(first.table, second.table))
+    pieces = common_pictures(first.table, second.table)
     pool = {image_id for ids in pieces for image_id in ids}
     for name in [name for name, image_id in meant.items() if image_id not in pool]:
         del meant[name]
