@@ -192,7 +192,7 @@ def _encoded_files(
 def _read(path: Path, window: Sequence[int] | None) -> Seen | str:
     """Return what the model is to see of a file, as of one of the collection; or why it can't be read."""
     try:
-        return read_for_model(path.read_bytes(), window).picture
+        return read_for_model(path.read_bytes(), window)
     except NoDecoder:
         raise
     except (OSError, UnreadableImage) as error:

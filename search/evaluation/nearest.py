@@ -56,7 +56,8 @@ def _scanned(
             f" WHERE image_id IN ({allowed}) ORDER BY {_distance(table)} + 0, image_id LIMIT {count:d}",
             [as_text(vector), *values, as_text(vector)],
         )
-        return cursor.fetchall()
+        rows: list[tuple[uuid.UUID, float]] = cursor.fetchall()
+    return rows
 
 
 def _walked(table: VectorTable, vector: Vector, count: int) -> list[tuple[uuid.UUID, float]]:
@@ -66,7 +67,8 @@ def _walked(table: VectorTable, vector: Vector, count: int) -> list[tuple[uuid.U
             f" ON search_image.id = image_id WHERE NOT hidden ORDER BY {_distance(table)} LIMIT {count:d}",
             [as_text(vector)] * 2,
         )
-        return cursor.fetchall()
+        rows: list[tuple[uuid.UUID, float]] = cursor.fetchall()
+    return rows
 
 
 def _distance(table: VectorTable) -> str:
