@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
+from django.http import HttpRequest
 from django.test import Client
 
 from search import embedding, storage, switching
@@ -23,9 +24,11 @@ from search.indexing.sets import current_set, drop_set, forget_sets, table_of
 from search.ingestion import Pending, Worker
 from search.ingestion.adding import add_picture
 from search.ingestion.items import Details
+from search.middleware import OneChoice
 from search.models import Calibration, Image, ImageVector, ModelSwitch, QueryPicture, QueryVector, VectorSet
-from search.querying import SearchQuery, find
+from search.querying import Kind, Mode, Part, SearchQuery, find
 from search.querying.pictures import picture_vector, remember_picture
+from search.querying.results import ResultPage
 from search.switching import copying
 from search.vectors import Vectors, unit_vectors
 from tests.base import picture_bytes, stored_image
@@ -85,7 +88,12 @@ def in_set(model: str) -> set[str]:
 
 
 def found_by(words: str) -> list[str]:
-    return [image.title for image in find(SearchQuery(words)).images]
+    return [image.title for image in searched(words).images]
+
+
+def searched(words: str) -> ResultPage:
+    """By meaning alone: the titles hold the words, too."""
+    return find(SearchQuery(words, mode=Mode.MEANING))
 
 
 def upload(colour: str) -> Image:
@@ -119,14 +127,14 @@ def test_what_was_activated_answers_at_once_and_its_vectors_are_copied(pictures:
     assert active_model() == NEW
     assert set(accepted_names(NEW)) == {NEW, own}
     assert found_by("lime")[0] == "lime"
-    assert find(SearchQuery("lime")).found == 3
+    assert searched("lime").found == 3
     assert "3 pictures' own vectors are still those" in switch_model()
     switching.copy_vectors(threading.Event())
     assert set(Image.objects.values_list("embedding_model", flat=True)) == {NEW}
     assert accepted_names(NEW) == (NEW,)
     assert {len(vector) for vector in Image.objects.values_list("embedding", flat=True)} == {DIMENSIONS}
     assert in_set(own) == {"red", "lime", "blue"}
-    assert find(SearchQuery("blue")).found == 3
+    assert searched("blue").found == 3
     assert found_by("blue")[0] == "blue"
 
 
@@ -152,10 +160,10 @@ def test_the_way_back_is_open_while_vectors_are_being_copied(pictures: list[Imag
     switching.activate(switching.activating.require_prepared())
     Image.objects.filter(title="red").update(embedding=Colours().encode_texts(["red"])[0], embedding_model=NEW)
     switching.go_back(switching.activating.require_kept())
-    assert find(SearchQuery("red")).found == 3
+    assert searched("red").found == 3
     switching.copy_vectors(threading.Event())
     assert set(Image.objects.values_list("embedding_model", flat=True)) == {own}
-    assert find(SearchQuery("red")).found == 3
+    assert searched("red").found == 3
 
 
 def test_an_aborted_preparation_leaves_nothing(pictures: list[Image]) -> None:
@@ -223,16 +231,16 @@ def test_a_picture_that_can_not_be_read_stops_nothing_and_is_told(pictures: list
     storage.delete(storage.original_key(lost.pk))
     told = switch_model(NEW)
     assert str(lost.pk) in told
-    assert find(SearchQuery("red")).found == 3
+    assert searched("red").found == 3
     told = switch_model("--activate")
     assert "1 pictures have no vector" in told
     lost.refresh_from_db()
     assert lost.is_pending
-    assert find(SearchQuery("red")).found == 2
+    assert searched("red").found == 2
     switch_model("--back")
     lost.refresh_from_db()
     assert not lost.is_pending
-    assert find(SearchQuery("red")).found == 3
+    assert searched("red").found == 3
 
 
 def test_what_was_encoded_before_a_switch_and_is_written_after_it_is_found_all_the_same(
@@ -277,18 +285,17 @@ def test_a_worker_that_has_not_noticed_a_switch_writes_nothing_and_tries_again(p
 def test_a_request_answers_from_one_model_to_its_end(pictures: list[Image], client: Client) -> None:
     seen: list[str] = []
 
-    def ask(get_response: Any = None) -> None:
-        with chosen.one_choice():
-            seen.append(active_model())
-            switching.activate(switching.activating.require_prepared())
-            seen.append(active_model())
+    def view(_request: Any) -> Any:
+        seen.append(active_model())
+        switching.activate(switching.activating.require_prepared())
         seen.append(active_model())
 
     own = active_model()
     switch_model(NEW)
-    ask()
+    OneChoice(view)(HttpRequest())
+    seen.append(active_model())
     assert seen == [own, own, NEW]
-    assert client.get("/search?q=lime").context["results"].images[0].title == "lime"
+    assert client.get("/api/search?q=lime&mode=meaning").json()["results"][0]["title"] == "lime"
 
 
 def test_a_server_goes_over_only_when_the_new_models_are_loaded(pictures: list[Image]) -> None:
@@ -307,7 +314,7 @@ def test_a_server_goes_over_only_when_the_new_models_are_loaded(pictures: list[I
     switching.activate(switching.activating.require_prepared())
     assert active_model() == own
     assert chosen.is_lagging()
-    assert find(SearchQuery("red")).found == 3
+    assert searched("red").found == 3
     assert set(accepted_names(own)) == {own, NEW}
     ready.set()
     for thread in threading.enumerate():
@@ -332,7 +339,7 @@ def test_a_server_that_can_not_load_the_new_models_goes_on_with_the_old_ones(pic
         if thread.name == "model-loading":
             thread.join(30)
     assert active_model() == own
-    assert find(SearchQuery("red")).found == 3
+    assert searched("red").found == 3
 
 
 def test_who_changes_the_environment_afterwards_spoke_last(pictures: list[Image], settings: Any) -> None:
@@ -384,7 +391,7 @@ def test_a_picture_that_is_searched_by_stays_usable_across_a_switch(
     with monkeypatch.context() as patch:
         patch.setattr(Colours, "encode_pictures", None)
         assert len(picture_vector(token)) == DIMENSIONS
-        query = SearchQuery(picture=token)
+        query = SearchQuery(parts=(Part(Kind.PICTURE, token),))
         assert find(query).images[0].title == "lime"
     with chosen.one_choice(stale):
         assert np.array_equal(picture_vector(token), before)
@@ -429,4 +436,4 @@ def test_a_deleted_picture_leaves_nothing_in_either_set(pictures: list[Image], c
     pictures[0].delete()
     assert ImageVector.objects.filter(image_id=pictures[0].pk).count() == 0
     switch_model("--activate")
-    assert find(SearchQuery("red")).found == 2
+    assert searched("red").found == 2

@@ -157,7 +157,7 @@ def index_health() -> IndexHealth:
     searchable = Image.objects.searchable(model).count()
     shown = Image.objects.shown()
     table = current_set(model)
-    plan = plan_for(searchable, max(searchable, table.vectors)) if searchable and table else SCAN
+    plan = plan_for(searchable, table)
     index = _index_state(table) if table else None
     is_walked = index is not None and index.is_valid and not plan.is_exact
     words = _words() if is_walked else None

@@ -9,7 +9,8 @@ _COMMAND = "manage.py switch_model"
 
 def tell_state(state: State, out: OutputWrapper) -> None:
     """Print what is active, prepared and kept, and the commands for what can be done next."""
-    by = "the environment" if state.chosen is None or state.is_overridden else "switch_model"
+    is_chosen = state.chosen is not None and not state.is_overridden and state.active != state.environment
+    by = "switch_model" if is_chosen else "the environment"
     out.write(f"Active: {state.active.image}, with {state.active.text} for words (chosen by {by}).")
     if state.is_overridden and state.chosen:
         out.write(
@@ -33,7 +34,7 @@ def tell_state(state: State, out: OutputWrapper) -> None:
             f"`{_COMMAND} --forget {state.kept.pair.image if state.others else state.kept.pair.text}` drops them."
         )
     for one in state.others:
-        out.write(f"Vectors of {one.model}: {one.size / 1e6:,.0f} MB.")
+        out.write(f"Vectors of {one.model}: {one.size / 1e6:,.1f} MB.")
     for name in state.left:
         out.write(f"{name} was left by somebody who was killed: the next --abort or --forget drops it.")
 
