@@ -227,9 +227,10 @@ def test_without_a_script_a_link_opens_the_filters_of_the_same_search(client: Cl
     assert re.search(r'name="tag"\s+value="sea"\s+checked', opened)
 
 
-def test_a_script_gets_the_fields_of_the_filters_alone_and_no_model_is_needed(
-    client: Client, images: list[str], no_model: None
+def test_a_script_gets_the_fields_of_the_filters_alone_and_nothing_is_searched_for_them(
+    client: Client, images: list[str], monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(aiming, "text_vector", lambda words: pytest.fail("The words were encoded."))
     page = client.get("/search?q=x&since=2020-01-01", headers=FILTERS).text
     assert page.lstrip().startswith('<div id="filters-panel"')
     assert SEA.search(page)
