@@ -53,9 +53,9 @@ class Aim:
         """Whether a picture may be found by one of its windows."""
         return self.towards is not None and self.towards.windows_in is not None
 
-    def measured(self, images: ImageQuerySet, *, windows: bool = False) -> ImageQuerySet:
+    def measured(self, images: ImageQuerySet) -> ImageQuerySet:
         """Return `images` with the vectors that distances are of, where any distance counts."""
-        return images.with_vectors(self.table, windows=windows) if self.towards or self.away else images
+        return images.with_vectors(self.table) if self.towards or self.away else images
 
 
 def aim_of(wanted: Sequence[Part], unwanted: Sequence[Part]) -> Aim:

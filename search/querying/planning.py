@@ -27,6 +27,8 @@ that keeps a tenth of them costs the same either way; where it keeps a twentieth
 the scan, and finds 0.94 of the page."""
 _NARROWEST = 320
 """Least width of a walk. Fewer than there are candidates would mean a second round of it, at the same cost again."""
+_NARROWEST_PART = 40
+"""The same of a walk through one of several parts."""
 _NARROWEST_UP_TO = 100_000
 _SPARE = 1.4
 """Of what a walk visits, so that one round nearly always brings enough: a second one costs as much again."""
@@ -49,15 +51,18 @@ SCAN = Plan("SET LOCAL jit = off", is_exact=True)
 BY_WORDS = Plan("SET LOCAL jit = off", is_exact=True)
 
 
-def walk(candidates: int, rows: int, visited: float = 0) -> Plan:
+def walk(candidates: int, rows: int, visited: float = 0, parts: int = 1) -> Plan:
     """Return the plan that walks the index of `rows` rows to `candidates` of them, past all that a filter drops: so
     that `visited` are passed on the way. The rows come nearly in order and are to be sorted again.
+
+    Where the rows are divided by chance into `parts`, each of these is walked, and has its share of what is near.
     """
-    settings = {"enable_sort": "off", **indexing.walk_settings(max(_SPARE * visited, _width(rows)))}
+    width = max(_SPARE * visited / parts, _width(rows / parts) / math.sqrt(parts), _NARROWEST_PART)
+    settings = {"enable_sort": "off", **indexing.walk_settings(width)}
     return Plan("; ".join(f"SET LOCAL {name} = {value}" for name, value in settings.items()), candidates)
 
 
-def _width(rows: int) -> float:
+def _width(rows: float) -> float:
     """Return the `hnsw.ef_search` with which recall@24 is 0.98 and more among `rows` rows.
 
     It grows with the root of their number. Measured for words, which lie off the side that pictures are on, with the
@@ -88,7 +93,7 @@ def plan_for(matching: int, table: VectorTable | None) -> Plan:
     candidates = max(FEWEST_CANDIDATES, 24 * math.ceil(CANDIDATES * share / 24))
     rows = pictures + table.windows
     visited = candidates * rows / matching
-    return SCAN if matching * ROW_SCANNED < visited * ROW_WALKED else walk(candidates, rows, visited)
+    return SCAN if matching * ROW_SCANNED < visited * ROW_WALKED else walk(candidates, rows, visited, table.partitions)
 
 
 @contextmanager

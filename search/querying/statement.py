@@ -44,7 +44,8 @@ class Statement:
         # A walk comes to a picture by any of its vectors: what is found is not always the one of the whole.
         self._is_walk = not plan.is_exact and aim.towards is not None
         self._by_window = self._is_walk and aim.finds_windows
-        self._images = aim.measured(images, windows=self._by_window)
+        walked = images.joined_to(aim.table, windows=self._by_window) if self._is_walk else None
+        self._images = aim.measured(images) if walked is None else walked
         self._compiler = self._images.query.get_compiler(connection=connection)
 
     def sql(self, judged: Sequence[Expression] = ()) -> tuple[str, list[Any]]:

@@ -2,18 +2,17 @@
 
 from collections.abc import Collection
 
-from django.db.models import Case, Expression, FloatField, Min, OuterRef, Q, QuerySet, Subquery, When
-from django.db.models.functions import Cast, Least
+from django.db.models import Case, Expression, FloatField, Min, OuterRef, QuerySet, Subquery, When
+from django.db.models.functions import Least
 from pgvector.django import CosineDistance
 
+from search.imaging.windows import is_wide
 from search.models import Image, ImageVector
+from search.querysets import WIDE_OR_TALL
 from search.vectors import Vector
 
 MOST_VECTORS = 9
 """Of one picture: that of the whole and those of its windows."""
-LONGER_BY = 1.55
-"""Of pictures whose sides differ by no more than this no windows are looked for. Some less than windows are made from:
-there the picture may have had a pixel more."""
 
 
 def distance_to(vector: Vector | Expression, windows_in: int | None) -> Expression:
@@ -24,9 +23,7 @@ def distance_to(vector: Vector | Expression, windows_in: int | None) -> Expressi
         return whole
     windows = _nearest(ImageVector.objects.filter(set_id=windows_in, window_index__gt=0), vector)
     # Looked for only where there may be any, or each row would cost twice as much.
-    width, height = Cast("width", FloatField()), Cast("height", FloatField())
-    is_long = Q(width__gt=height * LONGER_BY) | Q(height__gt=width * LONGER_BY)
-    return Least(whole, Case(When(is_long, then=windows)), output_field=FloatField())
+    return Least(whole, Case(When(WIDE_OR_TALL, then=windows)), output_field=FloatField())
 
 
 def distance_from_elsewhere(vector: Expression, set_id: int, *, windows: bool) -> Subquery:
@@ -43,12 +40,10 @@ def _nearest(vectors: "QuerySet[ImageVector]", vector: Vector | Expression) -> S
 
 def tell_windows(images: Collection[Image], vector: Vector, windows_in: int | None) -> None:
     """Set of each image, by which of its windows it is nearest to `vector`."""
-    long = [
-        image.pk for image in images if max(image.width, image.height) > LONGER_BY * min(image.width, image.height)
-    ]
-    if windows_in is None or not long:
+    wide = [image.pk for image in images if is_wide(image.width, image.height)]
+    if windows_in is None or not wide:
         return
-    vectors = ImageVector.objects.filter(set_id=windows_in, image_id__in=long)
+    vectors = ImageVector.objects.filter(set_id=windows_in, image_id__in=wide)
     by_distance = vectors.order_by("image_id", CosineDistance("embedding", vector), "window_index")
     nearest = dict(by_distance.distinct("image_id").values_list("image_id", "window_index"))
     for image in images:
