@@ -44,7 +44,17 @@ def is_demo_model() -> bool:
 
 def fingerprint_of(name: str) -> str:
     """Return what tells the model `name` from others, tokenizer and all: of a folder, or the revision of a hub id."""
-    return f"{identity_of(name)}:{_settings_of(name)}" if is_folder(name) else f"{name}@{revision(name)}"
+    if is_folder(name):
+        return f"{identity_of(name)}:{_settings_of(name)}"
+    # Asked at each search: files are looked for until the model is there, and no more.
+    known = _revisions.get(name) or revision(name)
+    if known:
+        _revisions[name] = known
+    return f"{name}@{known}"
+
+
+_revisions: dict[str, str] = {}
+"""Of ids on the hub, as far as they were found in the local cache."""
 
 
 def revision(name: str) -> str:
@@ -66,6 +76,7 @@ def forget_identities() -> None:
     _resolved.cache_clear()
     _fingerprint.cache_clear()
     _settings_of.cache_clear()
+    _revisions.clear()
 
 
 def identity_of(name: str) -> str:
