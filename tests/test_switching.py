@@ -29,7 +29,7 @@ from search.models import Calibration, Image, ImageVector, ModelSwitch, QueryPic
 from search.querying import Kind, Mode, Part, SearchQuery, find
 from search.querying.pictures import picture_vector, remember_picture
 from search.querying.results import ResultPage
-from search.switching import copying, forgetting
+from search.switching import copying, forgetting, preparing
 from search.vectors import Vectors, unit_vectors
 from tests.base import picture_bytes, stored_image
 
@@ -61,6 +61,7 @@ class Colours:
 @pytest.fixture(autouse=True)
 def _two_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(chosen, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(preparing, "_have_compiled", lambda pair: None)
     for module in (copying, forgetting):
         monkeypatch.setattr(module, "NOTICED", 0.0)
     chosen.forget_choice(look=True)
