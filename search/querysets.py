@@ -48,13 +48,16 @@ class ImageQuerySet(models.QuerySet["Image"]):
     def newest(self) -> Self:
         return self.order_by("-created", "id")
 
-    def with_vectors(self, table: "VectorTable | None") -> Self:
-        """Those with a vector of the whole picture in this set, which expressions may name `vector`."""
+    def with_vectors(self, table: "VectorTable | None", *, windows: bool = False) -> Self:
+        """Those with a vector of the whole picture in this set, which expressions may name `vector`.
+
+        With `windows` each comes once for each of its vectors.
+        """
         if table is None:
             return self.none().alias(vector=F("embedding"))
+        conditions = {"vectors__set_id": table.id} | ({} if windows else {"vectors__window_index": 0})
         # An alias, or every filter that names the column would join the table once more.
-        whole = self.filter(vectors__set_id=table.id, vectors__window_index=0)
-        return whole.alias(vector=F("vectors__embedding"))
+        return self.filter(**conditions).alias(vector=F("vectors__embedding"))
 
     def vectors_in(self, table: "VectorTable | None") -> "dict[uuid.UUID, Vector]":
         """Return the vectors of the whole pictures in this set by the ids of those that have one."""

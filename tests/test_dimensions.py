@@ -181,7 +181,7 @@ def test_what_was_measured_before_the_upgrade_stays_readable() -> None:
     finally:
         MigrationExecutor(connection).migrate(newest)
 
-    assert Calibration.objects.get(pk="old").vectors().shape == (40, 512)
+    assert Calibration.objects.get(model="old").vectors().shape == (40, 512)
 
 
 # What does not fit

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.core.management import call_command
 from PIL import Image as PILImage
 from safetensors.numpy import load_file, save_file
 
@@ -187,6 +188,21 @@ def test_a_model_whose_towers_share_no_space_is_refused(tmp_path: Path, save_as:
 
     refused(loading.torch_pictures, folder, "features of pictures that share no space with any words")
     refused(loading.torch_texts, folder, "into another space than it sees pictures in")
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "doubt"), [(512, "were hardly trained for one space"), (64, "64 dimensions for words")]
+)
+def test_models_of_a_pair_that_hardly_belong_together_are_told_when_they_are_downloaded(
+    settings: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], dimensions: int, doubt: str
+) -> None:
+    settings.EMBEDDING_TEXT_MODEL = str(words_folder(tmp_path / "words", dimensions))
+
+    call_command("download_models")
+
+    told = capsys.readouterr()
+    assert told.out.count("on this machine") == 2
+    assert doubt in told.err
 
 
 def test_a_model_that_sees_alone_is_refused(tmp_path: Path) -> None:

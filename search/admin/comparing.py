@@ -79,7 +79,8 @@ class Asked:
     def swapped(self, user_id: object) -> bool:
         """Whether the second set stands on the left: without names nobody is to guess who is who, nor to see the sides
         change while they judge."""
-        named = f"{settings.SECRET_KEY}\n{user_id}\n{self.query.to_url()}\n{self.first}\n{self.second}"
+        sets = [one.table.id for one in (self.first, self.second) if one]
+        named = f"{settings.SECRET_KEY}\n{user_id}\n{self.query.to_url()}\n{sets}"
         return self.blind and hashlib.sha256(named.encode()).digest()[0] % 2 == 1
 
 

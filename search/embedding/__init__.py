@@ -3,6 +3,7 @@
 import sys
 
 from search.embedding.compiling import compile_pictures, compile_texts, forget_compiled
+from search.embedding.downloading import download_models
 from search.embedding.errors import Busy, Loading, ModelUnavailable
 from search.embedding.fitting import misfits, require_fit, require_stored
 from search.embedding.following import at_hand, follow_switches
@@ -19,7 +20,6 @@ from search.embedding.loading import (
     Encoders,
     active_encoders,
     backends,
-    download_models,
     encoders_of,
     forget,
     forget_models,

@@ -182,7 +182,7 @@ class _ByIndex:
         self._table = current_set(active_model())
         self._searchable = Image.objects.searchable(active_model())
         # Hidden pictures are in the index too.
-        self._plan = plan_for(size, max(size, self._table.vectors if self._table else 0))
+        self._plan = plan_for(size, self._table)
         self._scans_left = MOST_SCANS
 
     def best(self, query: Vector) -> float:

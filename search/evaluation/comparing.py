@@ -104,7 +104,7 @@ def compare_sets(
     Raises NothingToMeasure, ModelUnavailable and WrongVectors.
     """
     meant, reasons = in_collection(labelled.named, folders)
-    pieces = list(common_pictures(first.table, second.table))
+    pieces = common_pictures(first.table, second.table)
     pool = {image_id for ids in pieces for image_id in ids}
     for name in [name for name, image_id in meant.items() if image_id not in pool]:
         del meant[name]
@@ -192,7 +192,7 @@ def _encoded_files(
 def _read(path: Path, window: Sequence[int] | None) -> Seen | str:
     """Return what the model is to see of a file, as of one of the collection; or why it can't be read."""
     try:
-        return read_for_model(path.read_bytes(), window).picture
+        return read_for_model(path.read_bytes(), window)
     except NoDecoder:
         raise
     except (OSError, UnreadableImage) as error:

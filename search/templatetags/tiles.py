@@ -60,6 +60,7 @@ class Tile:
     shown: str
     band: str
     by_words: bool
+    by_part: bool
     more: str
     """The addresses of searches for more and less like it; "" where there can be none."""
     less: str
@@ -121,7 +122,7 @@ def tiles_of(images: Iterable[Image], query: SearchQuery) -> list[Tile]:
         thumbnail = thumbnails[key]
         return Tile(
             id=key,
-            page=page(image.id),
+            page=page(image.id) + image.page_query,
             thumbnail=escape(thumbnail),
             srcset=escape(_srcset(image, frame, thumbnail, (rendition(image.id) for rendition in renditions))),
             shape=f"a{round(frame * SHAPES)}",
@@ -136,6 +137,7 @@ def tiles_of(images: Iterable[Image], query: SearchQuery) -> list[Tile]:
             shown="" if similarity is None else f"{similarity:.2f}",
             band=image.band or "",
             by_words=image.by_words,
+            by_part=image.part is not None,
             more=more and f"{more}{key}",
             less=less and f"{less}{key}",
         )
