@@ -64,16 +64,18 @@ class ImageQuerySet(models.QuerySet["Image"]):
         found = self.with_vectors(table).annotate(found=F("vector")).values_list("pk", "found")
         return {image_id: np.asarray(vector, dtype=np.float32) for image_id, vector in found}
 
-    def nearest_to(self, vector: "Vector", table: "VectorTable | None", *, walked: bool = False) -> Self:
+    def nearest_to(
+        self, vector: "Vector", table: "VectorTable | None", *, walked: bool = False, windows: bool = False
+    ) -> Self:
         """Nearest first, by the vectors of whole pictures in this set, each with its `distance` to `vector`, a unit
-        vector of as many dimensions.
+        vector of as many dimensions. With `windows` each comes once for each of its vectors.
 
         Only with `walked` PostgreSQL may go along the index, which does not always find all.
         """
         distance: Expression = CosineDistance("vector", vector)
         if walked and table is not None:
             distance = indexing.distance("vector", table.dimensions, vector)
-        return self.with_vectors(table).by_distance(distance)
+        return self.with_vectors(table, windows=windows).by_distance(distance)
 
     def by_distance(self, distance: Expression) -> Self:
         """Nearest first, each with its `distance`, an expression of one row."""
