@@ -24,7 +24,6 @@ from markupsafe import Markup
 
 from search.templatetags.icons import icon
 
-
 _INDENTED = re.compile(r"^[ \t]+", re.MULTILINE)
 
 

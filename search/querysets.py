@@ -70,15 +70,18 @@ class ImageQuerySet(models.QuerySet["Image"]):
         found = self.with_vectors(table).annotate(found=F("vector")).values_list("pk", "found")
         return {image_id: np.asarray(vector, dtype=np.float32) for image_id, vector in found}
 
-    def nearest_to(self, vector: "Vector", table: "VectorTable | None", *, walked: bool = False) -> Self:
+    def nearest_to(
+        self, vector: "Vector", table: "VectorTable | None", *, walked: bool = False, windows: bool = False
+    ) -> Self:
         """Nearest first, by the vectors of whole pictures in this set, each with its `distance` to `vector`, a unit
-        vector of as many dimensions.
+        vector of as many dimensions. With `windows` each comes once for each of its vectors.
 
         Only with `walked` PostgreSQL may go along the index, which does not always find all.
         """
+        rows = self.joined_to(table, windows=windows) if walked or windows else self.with_vectors(table)
         if walked and table is not None:
-            return self.joined_to(table).by_distance(indexing.distance("vector", table.dimensions, vector))
-        return self.with_vectors(table).by_distance(CosineDistance("vector", vector))
+            return rows.by_distance(indexing.distance("vector", table.dimensions, vector))
+        return rows.by_distance(CosineDistance("vector", vector))
 
     def by_distance(self, distance: Expression) -> Self:
         """Nearest first, each with its `distance`, an expression of one row."""

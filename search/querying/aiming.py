@@ -99,8 +99,9 @@ def _together(directions: Sequence[Direction], parts: Sequence[Part]) -> Directi
         raise BadQuery(_("The parts of this search cancel each other out."))
     vector: Vector = (total / length).astype(np.float32)
     pictures = sum(share for share, part in zip(shares, parts, strict=True) if part.kind is not Kind.WORDS)
-    scale = scale_of(vector, pictures=float(pictures / shares.sum()))
     windows_in = next((one.windows_in for one in directions if one.windows_in is not None), None)
+    whole = all(part.kind is Kind.IMAGE for part in parts)
+    scale = scale_of(vector, pictures=float(pictures / shares.sum()), whole=whole)
     return Direction(vector, 1.0, scale, windows_in)
 
 
@@ -113,8 +114,9 @@ def _direction(part: Part, images: dict[uuid.UUID, Vector], windows_in: int | No
         vector = picture_vector(uuid.UUID(str(part.value)))
     else:
         vector = images[uuid.UUID(str(part.value))]
-    scale = scale_of(vector, pictures=float(part.kind is not Kind.WORDS))
-    return Direction(vector, part.weight, scale, None if part.kind is Kind.IMAGE else windows_in)
+    whole = part.kind is Kind.IMAGE
+    scale = scale_of(vector, pictures=float(part.kind is not Kind.WORDS), whole=whole)
+    return Direction(vector, part.weight, scale, None if whole else windows_in)
 
 
 def _image_vectors(parts: Sequence[Part], table: VectorTable | None) -> dict[uuid.UUID, Vector]:
