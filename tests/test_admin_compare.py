@@ -58,6 +58,7 @@ def test_both_models_lists_stand_side_by_side_nearest_first(world: World, as_car
     assert (len(left), len(right)) == (24, 24)
     page = response.content.decode()
     assert OTHER in page
+    assert "It has vectors of 30 pictures." in page
     assert f"{response.context['found'].overlap} of 24 pictures stand in both lists." in page
     assert "Kendall" in page
 

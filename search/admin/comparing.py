@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from search.admin import pictures
 from search.embedding import Busy, Loading, ModelUnavailable
 from search.evaluation.judgements import write_judgements
-from search.evaluation.nearest import Near
+from search.evaluation.nearest import Near, pictures_in
 from search.evaluation.pairs import ComparedSet, sets_here
 from search.evaluation.side_by_side import SHOWN, Listed, SideBySide, found_by, side_by_side
 from search.models import Image, Judgement
@@ -173,12 +173,18 @@ def _sides(request: HttpRequest, asked: Asked, found: SideBySide, problems: dict
         {
             "set": one,
             "problem": problems.get(one.name, ""),
+            "pictures": _counted(one),
             "results": [{"one": result, "grade": said.get(result.image.pk), **_moved(result)} for result in results],
         }
         for one, results in ((asked.first, found.first), (asked.second, found.second))
         if one
     ]
     return sides[::-1] if asked.swapped(request.user.pk) else sides
+
+
+def _counted(one: ComparedSet) -> str:
+    count, is_exact = pictures_in(one.table)
+    return f"{count:,}" if is_exact else f"≈{round(count, -3):,}"
 
 
 def _moved(result: Listed) -> dict[str, str]:
