@@ -76,6 +76,16 @@ def _distance(table: VectorTable) -> str:
     return f"(search_imagevector_s{table.id}.embedding::halfvec({table.dimensions}) <=> %s::halfvec)"
 
 
+def pictures_in(table: VectorTable) -> tuple[int, bool]:
+    """Return how many pictures have a vector in the set, and whether they were counted: of many, statistics tell."""
+    if table.vectors > EXACT_UP_TO:
+        return table.vectors - table.windows, False
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {table.table} WHERE window_index = 0")  # noqa: S608
+        (count,) = cursor.fetchone()
+    return count, True
+
+
 def vectors_of(table: VectorTable, ids: Sequence[uuid.UUID], *, whole: bool = False) -> dict[uuid.UUID, Vectors]:
     """Return the vectors of these pictures, each of shape (windows, dimensions), that of the whole picture first; that
     one alone, with `whole`. Those that have none are left out."""
