@@ -47,7 +47,7 @@ class Row:
 
 
 Search = Callable[[Vectors], Sequence[int]]
-"""From one query, shape (1, 512), to the nearest rows."""
+"""From one query, shape (1, dimensions), to the nearest rows."""
 
 
 def libraries(rows: int, cache: Path) -> str:
@@ -94,14 +94,14 @@ def _measured(library: str, file: Path) -> list[Row]:
 
 
 def _faiss_flat(vectors: Vectors) -> Iterator[tuple[str, Search]]:
-    index = faiss.IndexFlatIP(512)
+    index = faiss.IndexFlatIP(vectors.shape[1])
     index.add(vectors)
     faiss.omp_set_num_threads(1)
     yield "faiss Flat (exact), float32", lambda query: index.search(query, NEAREST)[1][0].tolist()
 
 
 def _faiss_hnsw(vectors: Vectors) -> Iterator[tuple[str, Search]]:
-    index = faiss.IndexHNSWFlat(512, M, faiss.METRIC_INNER_PRODUCT)
+    index = faiss.IndexHNSWFlat(vectors.shape[1], M, faiss.METRIC_INNER_PRODUCT)
     index.hnsw.efConstruction = EF_CONSTRUCTION
     index.add(vectors)
     faiss.omp_set_num_threads(1)
@@ -111,7 +111,7 @@ def _faiss_hnsw(vectors: Vectors) -> Iterator[tuple[str, Search]]:
 
 
 def _hnswlib(vectors: Vectors) -> Iterator[tuple[str, Search]]:
-    index: Any = hnswlib.Index(space="ip", dim=512)
+    index: Any = hnswlib.Index(space="ip", dim=vectors.shape[1])
     index.init_index(max_elements=len(vectors), ef_construction=EF_CONSTRUCTION, M=M)
     index.add_items(vectors)
     for width in WIDTHS:
@@ -123,7 +123,9 @@ def _hnswlib(vectors: Vectors) -> Iterator[tuple[str, Search]]:
 
 
 def _usearch(vectors: Vectors) -> Iterator[tuple[str, Search]]:
-    index: Any = UsearchIndex(ndim=512, metric="ip", dtype="f16", connectivity=M, expansion_add=EF_CONSTRUCTION)
+    index: Any = UsearchIndex(
+        ndim=vectors.shape[1], metric="ip", dtype="f16", connectivity=M, expansion_add=EF_CONSTRUCTION
+    )
     index.add(np.arange(len(vectors)), vectors, threads=os.cpu_count() or 1)
     for width in WIDTHS:
         index.expansion_search = width

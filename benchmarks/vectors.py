@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+DIMENSIONS = 512
+"""Of the default models."""
 KINDS = 500
 """Clusters."""
 
@@ -33,6 +35,6 @@ def _around_kinds(count: int, seed: int, *, on_their_side: float, apart: float) 
 
 
 def _directions(rng: np.random.Generator, count: int) -> Vectors:
-    vectors = rng.standard_normal((count, 512), dtype=np.float32)
+    vectors = rng.standard_normal((count, DIMENSIONS), dtype=np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.random_models import picture_model, text_model, words
-from benchmarks.vectors import KINDS, picture_like
+from benchmarks.vectors import DIMENSIONS, KINDS, picture_like
 from imagesearch.environment import read_env_file, text
 
 BASE = Path(__file__).resolve().parent.parent
@@ -102,7 +102,7 @@ def fill_up_to(count: int, photos: Sequence[Path]) -> None:
 
     there = Image.objects.count()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT make_vector_set(%s, 512)", [active_model()])
+        cursor.execute("SELECT make_vector_set(%s, %s)", [active_model(), DIMENSIONS])
     table = current_set(active_model())
     assert table
     with connection.cursor() as cursor:
@@ -143,7 +143,7 @@ def _row(number: int, vector: npt.NDArray[np.float32], placeholders: Sequence[st
     colour = list(PALETTE.values())[number * 7 % len(PALETTE)]
     return {
         "id": uuid.uuid5(uuid.NAMESPACE_OID, str(number)),
-        "embedding": "[" + ",".join(["%.5f"] * 512) % tuple(vector.tolist()) + "]",
+        "embedding": "[" + ",".join(["%.5f"] * len(vector)) % tuple(vector.tolist()) + "]",
         "embedding_model": active_model(),
         "title": FILLER,
         "description": "What somebody wrote about this picture, in a sentence or two of usual length. " * 2,

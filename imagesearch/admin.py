@@ -71,7 +71,11 @@ class CurationSite(admin.AdminSite):
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """The overview, with what only the people who run the site can put right."""
-        context = {"is_unmeasured": due.is_to_be_told(), "measure": due.MEASURE}
+        context = {
+            "is_unmeasured": due.is_to_be_told(),
+            "measure": due.MEASURE,
+            "may_compare": any(request.user.has_perm(f"search.{name}_image") for name in ("view", "change")),
+        }
         return super().index(request, {**context, **(extra_context or {})})
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:

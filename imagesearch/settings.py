@@ -134,6 +134,7 @@ MIDDLEWARE = [
     "search.middleware.HealthChecks",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "search.compression.Compressed",
     "corsheaders.middleware.CorsMiddleware",
     "search.middleware.Unavailable",
     "search.middleware.ContentSecurityPolicy",
@@ -220,6 +221,8 @@ CLIENT_HEAD_SECONDS = whole_number("CLIENT_HEAD_SECONDS", default=10, least=1, m
 UPLOADS_KEPT_MB = whole_number("UPLOADS_KEPT_MB", default=2000, least=100, most=1_000_000)
 # Who could not be answered in this time is told at once to come again.
 SEARCH_WITHIN_SECONDS = whole_number("SEARCH_WITHIN_SECONDS", default=2, least=1, most=60)
+# Pages and answers of the API, by gzip: off where the proxy in front does it better.
+COMPRESS_PAGES = flag("COMPRESS_PAGES", default=True)
 
 # --- Database ---------------------------------------------------------------------------------------------------
 

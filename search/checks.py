@@ -14,9 +14,11 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError, connections
 from django.db.models import Max, Min
 
-from search import storage, upgrades
+from search import storage, switching, upgrades
 from search.embedding import active_model
 from search.evaluation.due import MEASURE, UNMEASURED, is_unmeasured
+from search.indexing.accepted import accepted_names
+from search.indexing.chosen import environment, known_switch
 from search.models import Image, OwedDeletion
 
 OLDEST_PGVECTOR = (0, 8, 4)
@@ -93,7 +95,7 @@ def vectors_are_of_the_active_model(
         )
     except DatabaseError:  # not migrated yet
         return []
-    others = {model for model in ends.values() if model} - {active_model()}
+    others = {model for model in ends.values() if model} - set(accepted_names(active_model()))
     if not others:
         return []
     return [
@@ -104,6 +106,34 @@ def vectors_are_of_the_active_model(
             id="search.W002",
         )
     ]
+
+
+@register(Tags.database)
+def switch_of_models_has_ended(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """What `switch_model` has begun, or chosen, should not be forgotten."""
+    if not databases or "default" not in databases:
+        return []
+    try:
+        switch = known_switch()
+        told = switching.told()
+    except DatabaseError:  # not migrated yet
+        return []
+    if not told or switch is None:
+        return []
+    if not switch.counts_with(environment()):
+        return [
+            checks.Warning(
+                f"The environment was changed after switch_model had chosen {switch.active.pair.image} and "
+                f"{switch.active.pair.text}: the environment counts.",
+                hint="Set EMBEDDING_IMAGE_MODEL and EMBEDDING_TEXT_MODEL to these; or keep them, and run `manage.py "
+                "reembed`.",
+                id="search.W013",
+            )
+        ]
+    hint = "`manage.py switch_model` tells how far it is, and what can be done next."
+    return [checks.Info(f"Change of models: {told}.", hint=hint, id="search.I014")]
 
 
 @register(Tags.database)
@@ -124,6 +154,28 @@ def no_picture_waits_for_its_vector(
             f"{pending:,} pictures wait for their vectors. No search finds them.",
             hint="Run `manage.py embed_pending`, on as many machines as you like.",
             id="search.I005",
+        )
+    ]
+
+
+@register(Tags.database)
+def wide_pictures_are_seen_whole(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Pictures of earlier versions are found by their middle alone until somebody has the rest looked at."""
+    if not databases or "default" not in databases:
+        return []
+    try:
+        owed = Image.objects.without_windows(active_model()).count()
+    except DatabaseError:  # not migrated yet
+        return []
+    if not owed:
+        return []
+    return [
+        checks.Info(
+            f"{owed:,} wide or tall pictures are found by what is in their middle alone.",
+            hint="Run `manage.py embed_pending --windows`, on as many machines as you like. It reads their originals.",
+            id="search.I013",
         )
     ]
 

@@ -5,9 +5,10 @@ environment of its own, in which `{% translate "Search" %}`, `url("results")` an
 template is one string. Django's engine looks each of them up for every page, which took more than half of its time.
 """
 
+import re
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from django.conf import settings
 from django.template.loader import get_template
@@ -23,11 +24,17 @@ from markupsafe import Markup
 
 from search.templatetags.icons import icon
 
+_INDENTED = re.compile(r"^[ \t]+", re.MULTILINE)
+
 
 class Translate(Extension):
-    """`{% translate "Space" context "the key" %}`, as Django's templates say it, and where `makemessages` looks for it."""
+    """`{% translate "Space" context "the key" %}`, as in Django's templates: there `makemessages` looks for it."""
 
-    tags: ClassVar = {"translate"}
+    tags = {"translate"}  # noqa: RUF012 - as Jinja has it
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        """Leave out what lines are indented by: a fifth of a page of results."""
+        return _INDENTED.sub("", source)
 
     def parse(self, parser: Parser) -> nodes.Node:
         line = next(parser.stream).lineno
@@ -64,13 +71,8 @@ class _Constants(NodeTransformer):
         self.generic_visit(node, *args, **options)
         name = node.node.name if isinstance(node.node, nodes.Name) else ""
         given = [one.value for one in node.args if isinstance(one, nodes.Const)]
-        if (
-            name not in self._functions
-            or len(given) < len(node.args)
-            or node.kwargs
-            or node.dyn_args
-            or node.dyn_kwargs
-        ):
+        is_constant = len(given) == len(node.args) and not (node.kwargs or node.dyn_args or node.dyn_kwargs)
+        if name not in self._functions or not is_constant:
             return node
         try:
             value = self._functions[name](*given)
@@ -97,7 +99,7 @@ class Pages(Environment):
 
     def __init__(self, constants: Mapping[str, Callable[..., Any]], **options: Any) -> None:
         """`constants` are functions too whose results are the same on each page in one language."""
-        self._options = {"trim_blocks": True, "lstrip_blocks": True, "extensions": [Translate], **options}
+        self._options = {"extensions": [Translate], **options}
         super().__init__(**self._options)
         self._constants = {**_CONSTANTS, **constants}
         self.globals |= self._constants

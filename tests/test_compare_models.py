@@ -16,17 +16,16 @@ from search import demo
 from search.demo.captions import caption
 from search.demo.drawing import draw
 from search.demo.scenes import Statement, pairs, random_scene
-from search.embedding import encoders_of, forget, identity_of
+from search.embedding import forget, identity_of
 from search.embedding.loading import once_of
 from search.evaluation.nearest import nearest
 from search.evaluation.pairs import sets_here
-from search.indexing.sets import VectorTable, current_set, make_set
+from search.indexing.sets import VectorTable, make_set
 from search.models import Image, ImageVector, Judgement, Origin
 from search.models.image import content_id
 from search.models.ingestion import origin_id
-from search.vectors import Vector, Vectors
+from search.vectors import Vector, Vectors, unit_vectors
 from tests.base import a_vector, an_image, near, picture_bytes
-from tests.model_folders import clip_folder
 
 OTHER = "another/model"
 
@@ -112,9 +111,9 @@ def test_figures_are_those_of_the_places_in_each_set_by_language_and_together(wo
     assert (told["pictures"], told["left_out"], told["problems"]) == (30, 0, [])
     assert values(told, "first", "en") == values(told, "second", "ko") == perfect
     assert values(told, "first", "ko") == pytest.approx({**dict.fromkeys(perfect, 0), "MRR": 1 / 30})
-    assert values(told, "second", "all")["MRR"] == 1
-    assert values(told, "first", "all")["MRR"] == pytest.approx((1 + 1 / 30) / 2)
-    assert values(told, "difference", "all")["nDCG@10"] == 0.5
+    assert values(told, "second", "all together")["MRR"] == 1
+    assert values(told, "first", "all together")["MRR"] == pytest.approx((1 + 1 / 30) / 2)
+    assert values(told, "difference", "all together")["nDCG@10"] == 0.5
 
 
 def test_hidden_pictures_and_those_without_both_vectors_are_not_searched(world: World, tmp_path: Path):
@@ -126,7 +125,8 @@ def test_hidden_pictures_and_those_without_both_vectors_are_not_searched(world: 
         tmp_path / "own.csv", ("sea", "en", hidden, 1), ("sea", "en", alone, 1), ("sea", "en", found, 1)
     )
     told = as_json(table)
-    assert told["pictures"] == 28
+    assert (told["pictures"], told["pictures_without_both_vectors"]) == (28, 1)
+    assert "1 more pictures are not searched here" in run(table, "--model", OTHER, OTHER)[0]
     assert [problem["where"] for problem in told["problems"]] == ["own.csv line 2", "own.csv line 3"]
     assert {problem["reason"].partition(": ")[2] for problem in told["problems"]} == {
         "This picture is hidden, or has no vector of both models."
@@ -159,7 +159,7 @@ def test_a_set_in_partitions_is_measured_alike(world: World, tmp_path: Path):
 def test_the_index_finds_what_a_scan_finds(world: World, monkeypatch: pytest.MonkeyPatch):
     world.put(world.other, {world.images[0]: axis(9)}, window=1)
     scanned = nearest(world.other, axis(9), 5)
-    monkeypatch.setattr("search.evaluation.nearest.EXACT_UP_TO", 0)
+    monkeypatch.setattr("search.evaluation.nearest.EXACT_UP_TO", -1)
     walked = nearest(world.other, axis(9), 5)
     assert (
         {one.id for one in walked[:2]} == {one.id for one in scanned[:2]} == {world.images[0].pk, world.images[9].pk}
@@ -299,6 +299,12 @@ def test_a_set_whose_model_for_words_nobody_knows_must_be_named_with_it(world: W
         run(world.table(tmp_path / "own.csv", ("sea", "en", world.images[0], 1)))
 
 
+def test_a_model_for_words_of_another_space_is_told(world: World, drawings: Path, tmp_path: Path):
+    table = world.table(tmp_path / "own.csv", ("sea", "en", world.images[0], 1))
+    with pytest.raises(CommandError, match="gives vectors of 512 dimensions, and the pictures have 32"):
+        run(table, "--model", OTHER, str(demo.TEXT_MODEL))
+
+
 # What curators have judged
 
 
@@ -308,7 +314,7 @@ def test_what_curators_judged_is_a_labelled_set_and_a_table(world: World, carol,
     Judgement.say("sea", "en", world.images[1].pk, 0, carol)
     Judgement.say('바다, "파도"', "ko", world.images[1].pk, 1, carol)
     told = as_json("--judgements")
-    assert values(told, "second", "all")["nDCG@10"] == 1
+    assert values(told, "second", "all together")["nDCG@10"] == 1
     assert told["judged@10"]["second"] == pytest.approx((1 + 1 + 1) / 20, abs=0.06)
     out, _ = run("--judgements", "--model", OTHER, OTHER)
     assert "are judged. What nobody has judged counts as not fitting" in out
@@ -339,23 +345,42 @@ def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+class Blind:
+    """A model that sees nothing, and gives each picture and text another vector of 32 dimensions."""
+
+    backend, window, dimensions = "by chance", None, 32
+
+    def __init__(self) -> None:
+        self._random = np.random.default_rng(4)
+
+    def encode_pictures(self, pictures: Any) -> Vectors:
+        return unit_vectors(self._random.normal(size=(len(pictures), 32)), count=len(pictures))
+
+    encode_texts = encode_pictures
+
+
+@pytest.fixture
+def blind() -> Iterator[str]:
+    for kind in ("pictures", "words"):
+        once_of(kind, "a blind/model").set(Blind())
+    yield "a blind/model"
+    forget("a blind/model")
+
+
 def test_files_are_encoded_by_two_models_and_the_collection_is_left_alone(
-    drawings: Path, db, tmp_path: Path, django_assert_num_queries
+    drawings: Path, blind: str, db, django_assert_num_queries
 ):
-    other = str(clip_folder(tmp_path / "random", 32))
     captions = str(drawings / "captions.jsonl")
     with django_assert_num_queries(0):
-        out, complaints = run(captions, "--images", str(drawings), "--model", other)
+        out, complaints = run(captions, "--images", str(drawings), "--model", blind)
     assert "en: A finds better than B, and by more than chance" in out
     assert "ko: A finds better than B, and by more than chance" in out
-    assert "60 queries, 30 pictures; 2 queries left out" in out
+    assert "60 queries, 30 pictures; left out, since their pictures aren't here: 2." in out
     assert "captions.jsonl line 31: none.jpg: There is no such file in the folder." in complaints
     assert "captions.jsonl line 32: broken.jpg: " in complaints
-    forget(other)
 
 
-def test_a_model_compared_with_itself_differs_by_nothing(drawings: Path, db):
-    both = [str(demo.IMAGE_MODEL), str(demo.TEXT_MODEL)]
-    out, _ = run(str(drawings / "captions.jsonl"), "--images", str(drawings), "--model", *both, "--model", *both)
-    assert "all together: no difference that is more than chance (+0.000" in out
-    assert encoders_of(*both).model == current_set(encoders_of(*both).model).model  # type: ignore[union-attr]
+def test_files_that_are_all_elsewhere_are_told(drawings: Path, blind: str, db, tmp_path: Path):
+    (tmp_path / "own.csv").write_text("query,path\nsea,none.jpg\n")
+    with pytest.raises(CommandError, match=r"No query of own.csv has a picture here that fits it"):
+        run(str(tmp_path / "own.csv"), "--images", str(drawings), "--model", blind)

@@ -127,7 +127,7 @@ def test_what_was_decided_is_not_decided_anew(compiled: Path, monkeypatch: pytes
 def made(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compiling takes no time: what is kept of it, and where, is what the test is about."""
 
-    def chosen_texts(draft: Path) -> Verdict:
+    def chosen_texts(draft: Path, name: str) -> Verdict:
         (draft / "model.bin").write_bytes(b"weights")
         return Verdict("float32", "made for a test")
 
@@ -357,17 +357,38 @@ def test_a_model_whose_tokenizer_was_changed_is_compiled_anew(compiled: Path, se
 
 
 @pytest.mark.usefixtures("made")
-def test_another_model_is_compiled_anew_and_the_old_one_goes(compiled: Path, settings: Any, tmp_path: Path) -> None:
-    before = {path.name for path in compiled.glob("words-*")}
+def test_models_stay_compiled_beside_each_other_and_the_one_goes_that_was_used_longest_ago(
+    compiled: Path, settings: Any, tmp_path: Path
+) -> None:
+    folders = [compiling.folder_of("words")]
+    os.utime(folders[0] / "verdict.json", (1000, 1000))
+    for number in range(compiling.MOST_MODELS):
+        other = shutil.copytree(demo.TEXT_MODEL, tmp_path / f"other-{number}", copy_function=shutil.copyfile)
+        (other / "config.json").write_text((other / "config.json").read_text() + "\n" * (number + 1))
+        settings.EMBEDDING_TEXT_MODEL = str(other)
+        compile_texts()
+        folders.append(compiling.folder_of("words"))
+        os.utime(folders[-1] / "verdict.json", (2000 + number, 2000 + number))
+
+    assert set(compiled.glob("words-*")) == set(folders[1:])
+
+
+@pytest.mark.usefixtures("made")
+def test_a_model_is_compiled_by_its_name_and_forgotten_by_it(
+    compiled: Path, settings: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     other = shutil.copytree(demo.TEXT_MODEL, tmp_path / "other", copy_function=shutil.copyfile)
     (other / "config.json").write_text((other / "config.json").read_text() + "\n")
-    settings.EMBEDDING_TEXT_MODEL = str(other)
+    before = set(compiled.iterdir())
 
-    compile_texts()
+    call_command("compile_models", text_model=str(other))
 
-    after = {path.name for path in compiled.glob("words-*")}
-    assert len(after) == 1
-    assert after.isdisjoint(before)
+    assert capsys.readouterr().out.startswith("The model for words ... compiled (float32)")
+    assert compiling.verdict_on("words", str(other))
+    assert compiling.verdict_on("words")
+    assert set(compiled.iterdir()) > before
+    compiling.forget_compiled(str(other))
+    assert set(compiled.iterdir()) == before
 
 
 def cut_short(path: Path) -> None:

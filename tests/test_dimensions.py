@@ -143,7 +143,7 @@ def test_an_uploaded_picture_is_found_by_words_by_pictures_and_as_alike(
 @pytest.mark.django_db(transaction=True)
 def test_the_backlog_is_worked_off_in_the_models_dimensions(use: Any) -> None:
     use(1024, 1024)
-    image = pending_image("red")
+    image = pending_image("red", vector=unit_vectors(np.ones((1, 1024)), count=1)[0])
 
     call_command("embed_pending")
 
@@ -162,7 +162,7 @@ def test_a_collection_is_measured_in_the_models_dimensions(use: Any) -> None:
 
     (kept,) = Calibration.objects.all()
     assert kept.dimensions == 768
-    assert kept.vectors().shape == (LEAST, 768)
+    assert kept.sampled().shape == (LEAST, 768)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -181,7 +181,7 @@ def test_what_was_measured_before_the_upgrade_stays_readable() -> None:
     finally:
         MigrationExecutor(connection).migrate(newest)
 
-    assert Calibration.objects.get(pk="old").vectors().shape == (40, 512)
+    assert Calibration.objects.get(model="old").sampled().shape == (40, 512)
 
 
 # What does not fit

@@ -550,7 +550,7 @@ def test_a_folder_is_named_by_what_is_in_it_wherever_it_lies(settings: Any, tmp_
 
 
 def test_download_models_tries_both_and_names_them(capsys: pytest.CaptureFixture[str]) -> None:
-    assert download_models() == [str(demo.IMAGE_MODEL), str(demo.TEXT_MODEL)]
+    assert download_models() == ([str(demo.IMAGE_MODEL), str(demo.TEXT_MODEL)], "")
 
     call_command("download_models")
 

@@ -11,6 +11,7 @@ from django.test import Client
 
 from search import querying
 from search.querying import Kind, Part, SearchQuery, aiming, example_queries, gathering, ways_out
+from search.querying.counting import Counts
 from search.querying.planning import SCAN
 from search.querying.relevance import Scale
 from tests.base import a_vector, an_image, near, picture_file
@@ -18,6 +19,9 @@ from tests.base import a_vector, an_image, near, picture_file
 pytestmark = pytest.mark.django_db
 
 WANTED = a_vector(1)
+
+FOUND, MORE, FILTERS = ({"HX-Request": "true", "HX-Target": target} for target in ("found", "more", "filters-panel"))
+"""What htmx asks with for another search, for further results, and for the filters."""
 
 
 @pytest.fixture(autouse=True)
@@ -159,13 +163,14 @@ def images() -> list[str]:
     return [str(an_image(f"picture {number}", tags=["sea"], dominant_colour="#ff0000").id) for number in range(5)]
 
 
-def test_the_form_asks_again_for_all_that_was_asked(client: Client, images: list[str], measured: None):
+@pytest.mark.parametrize("filters", ["", "&filters=open"], ids=["folded", "open"])
+def test_the_form_asks_again_for_all_that_was_asked(client: Client, images: list[str], measured: None, filters: str):
     address = (
         f'/search?q="picture"+-cloud&q_weight=1.5&like={images[0]}&like={images[1]}&like_weight=0.5&like_weight=2'
         f"&not=rain&not=snow&not_weight=1.25&not_weight=1&unlike={images[2]}&unlike_weight=0.25"
         "&tag=sea&colour=red&format=JPEG&since=2020-01-01&described=no&mode=meaning&min=related&sort=fresh"
     )
-    page = client.get(address).text
+    page = client.get(f"{address}{filters}").text
     query = SearchQuery.from_params(parse_qs(urlsplit(address).query))
     sent: dict[str, list[str]] = {}
     for name, value in Form(page).fields:
@@ -195,11 +200,60 @@ def test_weights_are_said_in_words(client: Client, images: list[str]):
 # Filters
 
 
-def test_filters_show_how_many_pictures_they_leave(client: Client, images: list[str]):
-    page = client.get("/search?q=x").text
-    assert re.search(
-        r'name="tag"\s+value="sea"\s*>\s*<span dir="auto">sea</span>\s*<span class="count">5</span>', page
-    )
+SEA = re.compile(r'name="tag"\s+value="sea"\s*>\s*<span dir="auto">sea</span>\s*<span class="count">5</span>')
+
+
+def test_filters_that_are_open_show_how_many_pictures_they_leave(client: Client, images: list[str]):
+    page = client.get("/search?q=x&filters=open").text
+    assert SEA.search(page)
+    assert re.search(r'<details id="filters"[^>]* open>', page)
+
+
+def test_filters_that_are_folded_are_not_counted(client: Client, images: list[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Counts, "most_frequent", lambda *_: pytest.fail("They were counted."))
+    for headers in ({}, FOUND, MORE):
+        page = client.get("/search?q=x&tag=sea&colour=red", headers=headers).text
+        assert not SEA.search(page)
+
+
+def test_without_a_script_the_form_opens_the_filters_of_the_same_search(client: Client, images: list[str]):
+    page = client.get("/search?q=x&not=y&tag=sea&sort=fresh").text
+    (button,) = re.findall(r"<button[^>]*filters-link[^>]*>", page)
+    opens = dict(re.findall(r'([\w-]+)="([^"]*)"', button))
+    assert opens["formaction"] == "/search#filters"
+    sent = {name: value for name, value in Form(page).fields if value} | {opens["name"]: opens["value"]}
+    opened = client.get("/search", sent).text
+    assert "filters-link" not in opened
+    assert re.search(r'name="tag"\s+value="sea"\s+checked', opened)
+    assert Form(opened).fields[0] == ("q", "x")
+
+
+def test_a_script_gets_the_fields_of_the_filters_alone_and_nothing_is_searched_for_them(
+    client: Client, images: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(aiming, "text_vector", lambda words: pytest.fail("The words were encoded."))
+    page = client.get("/search?q=x&since=2020-01-01", headers=FILTERS).text
+    assert page.lstrip().startswith('<div id="filters-panel"')
+    assert SEA.search(page)
+    assert re.search(r'name="since"[^>]*value="2020-01-01"', page)
+    assert "<article" not in page
+
+
+def test_what_can_not_be_searched_has_no_filters(client: Client):
+    assert client.get("/search?like=x", headers=FILTERS).status_code == 404
+
+
+def test_filters_that_are_open_stay_open_in_another_search_within_the_page(client: Client, images: list[str]):
+    part = client.get("/search?q=x&filters=open", headers=FOUND).text
+    assert SEA.search(part)
+    assert 'data-address="/search?q=x"' in part
+
+
+def test_a_filter_that_leaves_nothing_is_named_and_can_be_taken_back(client: Client, images: list[str], alice):
+    page = client.get("/search?q=x&tag=a&tag=b&licence=c&uploader=alice&described=no&size=huge").text
+    assert [asked(address)[-1] for address in links(page, "pill-active")]
+    shown = re.findall(r'pill-active.*?<span dir="auto">(.*?)</span>', page, re.DOTALL)
+    assert shown == ["a", "b", "Very large (over 12 MP)", "c", "alice", "Without a description"]
 
 
 def test_active_filters_are_removed_by_links(client: Client, images: list[str]):

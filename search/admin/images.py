@@ -10,18 +10,20 @@ from django.db.models import ForeignKey, QuerySet
 from django.forms import ModelChoiceField
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from search.admin import image_actions, pictures
+from search.admin import comparing, image_actions, pictures
 from search.admin.filters import HiddenFilter, ModelFilter, ReportedFilter, TagFilter, UploaderFilter
 from search.admin.forms import ImageForm, TagActionForm, UserSelect
 from search.admin.lists import BoundedPaginator, Sturdy, SturdyList, image_ids
 from search.conflicts import locked_values
+from search.embedding import active_model
+from search.indexing.accepted import accepted_names
 from search.ingestion.deleting import delete_images
 from search.models import Image, Report
 
@@ -106,6 +108,15 @@ class ImageAdmin(Sturdy):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[SturdyList]:
         return ImageList
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("compare/", view(comparing.compare_view), name="search_image_compare"),
+            path("compare/judge/", view(comparing.judge_view), name="search_image_judge"),
+            path("compare/judgements.csv", view(comparing.judgements_view), name="search_image_judgements"),
+            *super().get_urls(),
+        ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Image]:
         return super().get_queryset(request).defer("embedding")
@@ -222,7 +233,7 @@ class ImageAdmin(Sturdy):
 
     @admin.display(description=gettext_lazy("model"))
     def model_name(self, image: Image) -> SafeString:
-        if image.embedding_failure:
+        if image.embedding_failure and not _is_found(image):
             return format_html('<em title="{}">{}</em>', image.embedding_failure, _("its vector failed"))
         if image.is_pending:
             return format_html("<em>{}</em>", _("waits for its vector"))
@@ -232,6 +243,9 @@ class ImageAdmin(Sturdy):
     @admin.display(description=gettext_lazy("model"))
     def vector_by(self, image: Image) -> str:
         """The model that made the vector, and what computed it."""
+        if image.embedding_failure and _is_found(image):
+            told = _("%(model)s. Found by its middle alone, as its file can't be read (%(reason)s).")
+            return told % {"model": image.embedding_model, "reason": image.embedding_failure.rstrip(".")}
         if image.embedding_failure:
             told = _("Failed (%(reason)s). It is tried again whenever manage.py embed_pending or reembed runs.")
             return told % {"reason": image.embedding_failure.rstrip(".")}
@@ -262,6 +276,11 @@ class ImageAdmin(Sturdy):
         waiting = image.reports.filter(resolved=None).count()
         text = _("%(count)s, of which %(waiting)s pending") % {"count": count, "waiting": waiting}
         return _reports_link(image, text) if count else None
+
+
+def _is_found(image: Image) -> bool:
+    """Whether it has its vector: what failed then is no more than the windows of a wide or tall picture."""
+    return image.embedding_model in accepted_names(active_model())
 
 
 def _reports_link(image: Image, text: str) -> SafeString:

@@ -9,6 +9,7 @@ from django.urls import reverse
 from search import storage
 from search.api import schemas
 from search.embedding import active_model
+from search.indexing.accepted import accepted_names
 from search.models import Image
 from search.querying import Band, Facet, ResultPage, SearchQuery
 from search.renditions import thumbnail_urls
@@ -28,10 +29,11 @@ def search_answer(request: HttpRequest, results: ResultPage) -> schemas.SearchAn
         pages=results.pages,
         results=[
             schemas.Result(
-                **_told_in_lists(request, image, small[str(image.id)]),
+                **{**_told_in_lists(request, image, small[str(image.id)]), "page": _page(request, image)},
                 similarity=image.similarity,
                 band=Band(image.band) if image.band else None,
                 found_by_words=image.by_words,
+                part=_part(image),
             )
             for image in results.images
         ],
@@ -39,6 +41,18 @@ def search_answer(request: HttpRequest, results: ResultPage) -> schemas.SearchAn
         next=search_url(request, results.next) if results.next else None,
         previous=search_url(request, results.previous) if results.previous else None,
     )
+
+
+def _page(request: HttpRequest, image: Image) -> str:
+    """The page for people; found by a part of the picture, it outlines that."""
+    return request.build_absolute_uri(image.get_absolute_url() + image.page_query)
+
+
+def _part(image: Image) -> schemas.PartOut | None:
+    if image.part is None:
+        return None
+    left, top, width, height = image.part.shares
+    return schemas.PartOut(left=left, top=top, width=width, height=height)
 
 
 def image_details(request: HttpRequest, image: Image) -> schemas.ImageDetails:
@@ -49,7 +63,7 @@ def image_details(request: HttpRequest, image: Image) -> schemas.ImageDetails:
         byte_size=image.byte_size,
         uploader=image.uploader.get_username() if image.uploader else None,
         hidden=image.hidden,
-        searchable=not image.hidden and image.embedding_model == active_model(),
+        searchable=not image.hidden and image.embedding_model in accepted_names(active_model()),
         updated=image.updated,
         download=request.build_absolute_uri(reverse("download", args=[image.id])),
         more_like_this=search_url(request, SearchQuery().more_like(image.id)),

@@ -72,6 +72,15 @@ class ImageDetails(ImageOut):
     more_like_this: str = Field(description="The search for similar images.")
 
 
+class PartOut(Schema):
+    """A part of an upright picture, in fractions of its width and height: 0 is its left or top edge, 1 all of it."""
+
+    left: float = Field(ge=0, lt=1)
+    top: float = Field(ge=0, lt=1)
+    width: float = Field(gt=0, le=1)
+    height: float = Field(gt=0, le=1)
+
+
 class Result(ImageOut):
     similarity: float | None = Field(
         description="Cosine similarity to what was searched, 1 at best; none where nothing was asked for."
@@ -80,6 +89,10 @@ class Result(ImageOut):
         description="How good the match is, measured against what unrelated pictures of this collection score."
     )
     found_by_words: bool = Field(description="Whether title, description or tags hold the words.")
+    part: PartOut | None = Field(
+        description="Which part of a wide or tall picture is nearest to what was searched; `page` outlines it."
+        " `null`: the picture as a whole."
+    )
 
 
 class Choice(Schema):

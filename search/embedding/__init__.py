@@ -3,12 +3,12 @@
 import sys
 
 from search.embedding.compiling import compile_pictures, compile_texts, forget_compiled
+from search.embedding.downloading import download_models
 from search.embedding.errors import Busy, Loading, ModelUnavailable
 from search.embedding.fitting import misfits, require_fit, require_stored
-from search.embedding.following import follow_switches
+from search.embedding.following import at_hand, follow_switches
 from search.embedding.hub import models_at_hand
 from search.embedding.identity import (
-    Pair,
     active_model,
     active_pair,
     identity_of,
@@ -20,7 +20,6 @@ from search.embedding.loading import (
     Encoders,
     active_encoders,
     backends,
-    download_models,
     encoders_of,
     forget,
     forget_models,
@@ -36,6 +35,7 @@ from search.embedding.once import Status
 from search.embedding.protocol import Picture, PictureEncoder, TextEncoder
 from search.embedding.reporting import encoding
 from search.embedding.texts import MAX_TEXT_LENGTH, is_remembered, text_vector
+from search.indexing.chosen import Pair
 
 # Where this package is at hand, OpenVINO 2026.4 tells its maker of each `import` and each conversion, and can't be
 # imported by a user without a home. Ours tells nobody; nothing above has imported it.
@@ -55,6 +55,7 @@ __all__ = [
     "active_encoders",
     "active_model",
     "active_pair",
+    "at_hand",
     "backends",
     "compile_pictures",
     "compile_texts",

@@ -48,11 +48,7 @@ def _misfits(encoders: Encoders) -> dict[str, str]:
     words = has[WORDS] or compiled_dimensions(WORDS, names[WORDS])
     if not pictures or not words or pictures == words:
         return {}
-    return {
-        WORDS: f"{names[WORDS]} gives vectors of {words:,} dimensions for words, and the pictures' of "
-        f"{names[PICTURES]} have {pictures:,}: they don't share one space. Set EMBEDDING_TEXT_MODEL to the model for "
-        "words that belongs to it."
-    }
+    return {WORDS: unlike(names[WORDS], words, names[PICTURES], pictures)}
 
 
 def _unlike_the_stored(name: str, model: str, dimensions: int) -> str:
@@ -63,4 +59,13 @@ def _unlike_the_stored(name: str, model: str, dimensions: int) -> str:
         f"{name} gives vectors of {dimensions:,} dimensions, and those that are stored by the name {model} have "
         f"{stored.dimensions:,}: it is another model than it was. Set EMBEDDING_IMAGE_MODEL to that one, or rename "
         "this one."
+    )
+
+
+def unlike(words_by: str, words: int, pictures_by: str, pictures: int) -> str:
+    """Tell of a pair of models whose vectors have different dimensions."""
+    return (
+        f"{words_by} gives vectors of {words:,} dimensions for words, and the pictures' of {pictures_by} have "
+        f"{pictures:,}: they don't share one space. Set EMBEDDING_TEXT_MODEL to the model for words that belongs to "
+        "the other."
     )

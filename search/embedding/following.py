@@ -2,10 +2,14 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from search.embedding.compiling import PICTURES
-from search.embedding.errors import Loading
+from search.embedding.errors import Loading, ModelUnavailable
 from search.embedding.loading import active_encoders, encoders_of, forget
+from search.embedding.once import Status
+from search.embedding.protocol import PictureEncoder
+from search.embedding.waiting import is_bounded
 from search.indexing.chosen import Pair, follow_choice
 
 LET_GO_AFTER = 60.0
@@ -42,3 +46,19 @@ def _let_go(names: set[str]) -> None:
     now = active_encoders()
     for name in names - {now.image_name, now.text_name}:
         forget(name)
+
+
+def at_hand(pair: Pair) -> PictureEncoder | None:
+    """Return the encoder of pictures of a pair that is not the active one; in a server, where nobody should wait for
+    it, None until it is loaded, which is begun. Raises ModelUnavailable."""
+    encoders = encoders_of(*pair)
+    if not is_bounded() or encoders.loaded[PICTURES] is not None:
+        return encoders.pictures()
+
+    def load() -> None:
+        with suppress(ModelUnavailable):  # told where it happened
+            encoders.pictures()
+
+    if encoders.status()[PICTURES] in {Status.WAITING, Status.FAILED}:
+        threading.Thread(target=load, name="model-loading", daemon=True).start()
+    return None

@@ -73,7 +73,7 @@ def _window(processor: Any) -> Window:
     side, shortest = _square(processor)
     always = all(getattr(processor, step, False) for step in ("do_resize", "do_rescale", "do_normalize"))
     rest = any(getattr(processor, step, False) for step in ("do_pad", "do_image_splitting", "do_thumbnail"))
-    if not side or not always or rest or abs(processor.rescale_factor * 255 - 1) >= 1e-6:
+    if not side or not always or rest or abs(getattr(processor, "rescale_factor", 0) * 255 - 1) >= 1e-6:
         raise UnknownModel(f"{type(processor).__name__} prepares pictures in another way than most do")
     return Window(
         shortest=shortest,
@@ -87,11 +87,11 @@ def _window(processor: Any) -> Window:
 def _square(processor: Any) -> tuple[int, int]:
     """Return the side of the square that a model sees, and to what the shorter side of a picture is scaled before: 0
     where the whole of it is squeezed into the square. The side is 0 where that is neither."""
-    size = dict(processor.size or {})
+    size = dict(getattr(processor, "size", None) or {})
     fixed = size.get("height") if size.get("height") == size.get("width") else None
     if not getattr(processor, "do_center_crop", False):
         return (int(fixed), 0) if fixed else (0, 0)
-    crop = dict(processor.crop_size or {})
+    crop = dict(getattr(processor, "crop_size", None) or {})
     side = crop.get("height") if crop.get("height") == crop.get("width") else None
     if side and size.get("shortest_edge") and not size.get("longest_edge"):
         return int(side), int(size["shortest_edge"])

@@ -39,12 +39,22 @@ def text_models() -> list[str]:
 
 def is_demo_model() -> bool:
     """Whether pictures and words are embedded by the small model that knows only drawn shapes."""
-    return Path(active_pair().image).resolve() == demo.IMAGE_MODEL.resolve()
+    return _resolved(active_pair().image) == _resolved(str(demo.IMAGE_MODEL))
 
 
 def fingerprint_of(name: str) -> str:
     """Return what tells the model `name` from others, tokenizer and all: of a folder, or the revision of a hub id."""
-    return f"{identity_of(name)}:{_settings_of(name)}" if is_folder(name) else f"{name}@{revision(name)}"
+    if is_folder(name):
+        return f"{identity_of(name)}:{_settings_of(name)}"
+    # Asked at each search: files are looked for until the model is there, and no more.
+    known = _revisions.get(name) or revision(name)
+    if known:
+        _revisions[name] = known
+    return f"{name}@{known}"
+
+
+_revisions: dict[str, str] = {}
+"""Of ids on the hub, as far as they were found in the local cache."""
 
 
 def revision(name: str) -> str:
@@ -63,19 +73,27 @@ def revision(name: str) -> str:
 
 def forget_identities() -> None:
     """Look again at the folders of the models: one that could not be loaded was perhaps only half there."""
+    _resolved.cache_clear()
     _fingerprint.cache_clear()
     _settings_of.cache_clear()
+    _revisions.clear()
 
 
 def identity_of(name: str) -> str:
     """Return what rows are called by whose vectors the model `name` made: of any model, active or not."""
     folder = Path(name)
-    return f"{folder.resolve().name}@{_fingerprint(folder)}" if is_folder(name) else name
+    return f"{_resolved(name).name}@{_fingerprint(folder)}" if is_folder(name) else name
 
 
 def is_folder(name: str) -> bool:
     """Whether `name` is a folder that may be looked at."""
     return os.path.isdir(name)  # noqa: PTH112 - of Path, it raises for one that may not
+
+
+@lru_cache(maxsize=16)
+def _resolved(name: str) -> Path:
+    """Each page asks for it a dozen times, and a folder's links take 40 µs to follow."""
+    return Path(name).resolve()
 
 
 @lru_cache(maxsize=8)

@@ -292,10 +292,3 @@ def _opened(name: str, load: Callable[[], Opened]) -> Opened:
             f"of a sentence-transformers model with vectors of at most {MOST_DIMENSIONS:,} dimensions; check "
             "EMBEDDING_IMAGE_MODEL and EMBEDDING_TEXT_MODEL."
         ) from error
-
-
-def download_models() -> list[str]:
-    """Bring both models to this machine and try them once; return their names. Raises ModelUnavailable."""
-    torch_pictures()
-    torch_texts()
-    return list(active_pair())

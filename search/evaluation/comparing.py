@@ -11,19 +11,22 @@ from typing import TypeAlias
 import numpy as np
 
 from imagesearch.machine import core_count
-from search.decoding import NoDecoder
-from search.embedding import Pair, Picture, encoders_of, forget
+from search.decoding import NoDecoder, Seen
+from search.embedding import Pair, encoders_of, forget
 from search.evaluation.labelled import Labelled
 from search.evaluation.metrics import DEPTH, Floats, Graded, Ints, Verdict, compared, query_figures
 from search.evaluation.nearest import chunks, common_pictures, vectors_of
-from search.evaluation.pairs import ComparedSet
+from search.evaluation.pairs import ComparedSet, require_dimensions
 from search.evaluation.ranks import Chunk, ranks
 from search.evaluation.resolving import in_collection, in_folders
 from search.imaging import UnreadableImage
 from search.ingestion.adding import read_for_model
+from search.ingestion.windows import encode_seen
+from search.models import Image
 from search.vectors import Vectors
 
-ALL = "all"
+ALL = "all together"
+"""In the place of a language."""
 BATCH = 32
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Is told what is being done, how much of it is done, and how much there is."""
@@ -37,8 +40,8 @@ class NothingToMeasure(Exception):
 class Comparison:
     """What came out: `verdicts` by language, that of ALL last where there are several.
 
-    `pictures` is how many were searched, and `judged` the mean share of the first ten results of each model that
-    somebody has graded; what nobody has graded counts as not fitting.
+    `pictures` is how many were searched, `without` how many more are shown to people, and `judged` the mean share of
+    the first ten results of each model that somebody has graded; what nobody has graded counts as not fitting.
     """
 
     names: tuple[str, str]
@@ -47,6 +50,7 @@ class Comparison:
     judged: tuple[float, float]
     problems: list[tuple[str, str]] = field(default_factory=list)
     left_out: int = 0
+    without: int = 0
 
 
 @dataclass(frozen=True)
@@ -78,12 +82,12 @@ class Task:
         if most:
             asked = {name: draw.sample(own, min(most, len(own))) for name, own in sorted(asked.items())}
         chosen = [(language, *one) for language, own in sorted(asked.items()) for one in own]
-        query = [number for number, (_, _, grades) in enumerate(chosen) for _ in grades]
-        grade = [one for _, _, grades in chosen for one in grades.values()]
+        owners = [number for number, (_, _, grades) in enumerate(chosen) for _ in grades]
+        given = [said for _, _, grades in chosen for said in grades.values()]
         return cls(
             texts=[text for _, text, _ in chosen],
             languages=[language for language, _, _ in chosen],
-            graded=Graded(np.array(query, dtype=np.int64), np.array(grade, dtype=np.int64)),
+            graded=Graded(np.array(owners, dtype=np.int64), np.array(given, dtype=np.int64)),
             pictures=[picture for _, _, grades in chosen for picture in grades],
             left_out=left_out,
         )
@@ -103,7 +107,7 @@ def compare_sets(
     Raises NothingToMeasure, ModelUnavailable and WrongVectors.
     """
     meant, reasons = in_collection(labelled.named, folders)
-    pieces = list(common_pictures(first.table, second.table))
+    pieces = common_pictures(first.table, second.table)
     pool = {image_id for ids in pieces for image_id in ids}
     for name in [name for name, image_id in meant.items() if image_id not in pool]:
         del meant[name]
@@ -112,11 +116,13 @@ def compare_sets(
     found: list[Ints] = []
     for one in (first, second):
         assert one.pair
-        texts = encoded_texts(one.pair, task.texts, progress)
+        texts = encoded_texts(one.pair, task.texts, one.table.dimensions, progress)
         known = vectors_of(one.table, list(set(task.pictures)))  # type: ignore[arg-type] # ids, of a collection
         pieces_seen = _counted(chunks(one.table, pieces), f"{one.name}: pictures", len(pool), progress)
         found.append(ranks(pieces_seen, texts, task.graded.query, task.pictures, known))
-    return _comparison((first.name, second.name), labelled, task, found, len(pool), reasons)
+    comparison = _comparison((first.name, second.name), labelled, task, found, len(pool), reasons)
+    comparison.without = max(0, Image.objects.shown().count() - len(pool))
+    return comparison
 
 
 def compare_files(
@@ -135,30 +141,33 @@ def compare_files(
     meant, reasons = in_folders(labelled.named, folders)
     # By their files: two names may lead to one.
     files = sorted(set(meant.values()))
-    encoded: list[tuple[Vectors, list[Path]]] = []
+    encoded: list[dict[Path, Vectors]] = []
     broken: dict[Path, str] = {}
     for pair in (first, second):
         encoded.append(_encoded_files(pair, files, broken, progress))
-        files = encoded[-1][1]
+        files = list(encoded[-1])
         if pair.image != pair.text:
             forget(pair.image)  # two large models might not fit at once
     for name in [name for name, path in meant.items() if path in broken]:
         reasons[name] = broken[meant.pop(name)]
     task = Task.of(labelled, meant, most)
     found: list[Ints] = []
-    for pair, (vectors, own) in zip((first, second), encoded, strict=True):
-        kept = set(files)
-        rows = {path: vectors[number : number + 1] for number, path in enumerate(own) if path in kept}
-        chunk = Chunk(list(rows), np.arange(len(rows)), np.concatenate(list(rows.values())))
-        texts = encoded_texts(pair, task.texts, progress)
-        found.append(ranks([chunk], texts, task.graded.query, task.pictures, rows))
+    for pair, vectors in zip((first, second), encoded, strict=True):
+        own = {path: vectors[path] for path in files}
+        pool = Chunk.of(own)
+        texts = encoded_texts(pair, task.texts, pool.vectors.shape[1], progress)
+        found.append(ranks([pool], texts, task.graded.query, task.pictures, own))
     names = (encoders_of(*first).model, encoders_of(*second).model)
     return _comparison(names, labelled, task, found, len(files), reasons)
 
 
-def encoded_texts(pair: Pair, texts: Sequence[str], progress: Progress) -> Vectors:
-    """Return the vectors of these texts by the pair's model for words. Raises ModelUnavailable and WrongVectors."""
+def encoded_texts(pair: Pair, texts: Sequence[str], dimensions: int, progress: Progress) -> Vectors:
+    """Return the vectors of these texts by the pair's model for words, as many `dimensions` as its pictures have.
+
+    Raises ModelUnavailable and WrongVectors.
+    """
     encoder = encoders_of(*pair).texts()
+    require_dimensions(pair.text, encoder.dimensions, dimensions)
     parts = []
     for start in range(0, len(texts), BATCH):
         parts.append(encoder.encode_texts(texts[start : start + BATCH]))
@@ -168,28 +177,24 @@ def encoded_texts(pair: Pair, texts: Sequence[str], progress: Progress) -> Vecto
 
 def _encoded_files(
     pair: Pair, files: Sequence[Path], broken: dict[Path, str], progress: Progress
-) -> tuple[Vectors, list[Path]]:
-    """Return the vectors of those files that can be read, and these; why the others can't goes into `broken`."""
+) -> dict[Path, Vectors]:
+    """Return the vectors of those files that can be read, each of shape (1 + windows, dimensions), as the collection
+    would have them; why the others can't goes into `broken`."""
     encoder = encoders_of(*pair).pictures()
-    parts: list[Vectors] = []
-    read: list[Path] = []
+    vectors: dict[Path, Vectors] = {}
     with ThreadPoolExecutor(core_count(), thread_name_prefix="reading") as pool:
         for start in range(0, len(files), BATCH):
             batch = files[start : start + BATCH]
-            shown = list(pool.map(lambda path: _read(path, encoder.window), batch))
-            pictures = [one for one in shown if not isinstance(one, str)]
-            if pictures:
-                parts.append(encoder.encode_pictures(pictures))
-            for path, one in zip(batch, shown, strict=True):
-                if isinstance(one, str):
-                    broken[path] = one
-                else:
-                    read.append(path)
+            read = dict(zip(batch, pool.map(lambda path: _read(path, encoder.window), batch), strict=True))
+            broken |= {path: one for path, one in read.items() if isinstance(one, str)}
+            seen = {path: one for path, one in read.items() if not isinstance(one, str)}
+            for path, one in zip(seen, encode_seen(encoder, list(seen.values())), strict=True):
+                vectors[path] = np.stack([one.whole, *one.windows])
             progress(f"{pair.image}: pictures", min(start + BATCH, len(files)), len(files))
-    return np.concatenate(parts) if parts else np.zeros((0, 1), dtype=np.float32), read
+    return vectors
 
 
-def _read(path: Path, window: Sequence[int] | None) -> Picture | str:
+def _read(path: Path, window: Sequence[int] | None) -> Seen | str:
     """Return what the model is to see of a file, as of one of the collection; or why it can't be read."""
     try:
         return read_for_model(path.read_bytes(), window)

@@ -10,6 +10,7 @@ from django.db import connection
 from search.embedding import ModelUnavailable, active_model
 from search.evaluation.bank import bank_vectors
 from search.evaluation.calibration import LEAST, is_due
+from search.indexing.accepted import accepted_names
 from search.indexing.building import is_under_way, left_over, many_dead
 from search.indexing.hnsw import indexing
 from search.indexing.repairing import Differences, differences, unused_sets
@@ -54,7 +55,8 @@ class IndexHealth:
     """Sizes are in bytes. `index` is None where there is none. Recalls are of the first page; None where a search
     reads all rows anyway, and for words where there is no model.
 
-    Of the pictures that are shown, `searchable` can be found, `pending` wait for their vector, and those of
+    Of the pictures that are shown, `searchable` can be found, `unseen` of them by their middle alone though they are
+    wide or tall, `pending` wait for their vector, and those of
     `other_models` have one that no search looks at. `needs_levels` where it is not known, or not any more, which
     matches are strong; `has_words` unless the model for words was needed and could not be loaded; `has_set` as soon as
     there was a vector of the active model, and with it an index. `left_over` counts
@@ -64,6 +66,7 @@ class IndexHealth:
 
     searchable: int
     pending: int
+    unseen: int
     other_models: int
     hidden: int
     needs_levels: bool
@@ -113,6 +116,9 @@ class IndexHealth:
         found = []
         if self.pending:
             found.append(Advice(f"{self.pending:,} pictures wait for their vectors: no search finds them.", EMBED))
+        if self.unseen:
+            told = f"{self.unseen:,} wide or tall pictures are found by what is in their middle alone."
+            found.append(Advice(told, f"{EMBED} --windows"))
         if self.other_models:
             reason = f"{self.other_models:,} pictures have vectors of another model: no search finds them."
             found.append(Advice(reason, REEMBED))
@@ -169,7 +175,7 @@ def index_health() -> IndexHealth:
     searchable = Image.objects.searchable(model).count()
     shown = Image.objects.shown()
     table = current_set(model)
-    plan = plan_for(searchable, max(searchable, table.vectors)) if searchable and table else SCAN
+    plan = plan_for(searchable, table)
     index = _index_state(table) if table else None
     is_walked = index is not None and index.is_valid and not plan.is_exact
     words = _words() if is_walked else None
@@ -185,7 +191,8 @@ def index_health() -> IndexHealth:
     return IndexHealth(
         searchable=searchable,
         pending=shown.pending().count(),
-        other_models=shown.exclude(embedding_model__in=["", model]).count(),
+        unseen=shown.without_windows(model).count(),
+        other_models=shown.exclude(embedding_model__in=["", *accepted_names(model)]).count(),
         hidden=Image.objects.filter(hidden=True).count(),
         needs_levels=searchable >= LEAST and is_due(),
         has_words=not is_walked or words is not None,

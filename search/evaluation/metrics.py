@@ -69,7 +69,7 @@ def query_figures(graded: Graded, ranks: Ints, queries: int) -> Floats:
 def _gain(graded: Graded, ranks: Ints, queries: int) -> Floats:
     """Return the DCG of each query with its pictures at these places."""
     gains = np.where(ranks <= DEPTH, graded.grade / np.log2(ranks + 1), 0.0)
-    return np.bincount(graded.query, weights=gains, minlength=queries)
+    return np.bincount(graded.query, weights=gains, minlength=queries).astype(np.float64)
 
 
 class Figure(NamedTuple):

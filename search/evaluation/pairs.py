@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search.embedding import Pair, active_model, active_pair, identity_of
-from search.indexing.sets import VectorTable, table_of
+from search.embedding import ModelUnavailable, Pair, active_model, active_pair, identity_of
+from search.indexing import chosen
+from search.indexing.sets import VectorTable, current_set
 from search.models import VectorSet
 
 
@@ -26,42 +27,48 @@ class NothingToCompare(Exception):
 
 def sets_here() -> list[ComparedSet]:
     """Return all sets that can be searched, that of the active model first, then the newest."""
-    rows = VectorSet.objects.filter(is_current=True).order_by("-created", "-id")
+    models = VectorSet.objects.filter(is_current=True).order_by("-created", "-id").values_list("model", flat=True)
+    tables = [table for model in models if (table := current_set(model))]
     active = active_model()
-    found = [ComparedSet(table_of(row), pair_of(row.model)) for row in rows]
-    return sorted(found, key=lambda one: one.name != active)
+    return sorted((ComparedSet(one, pair_of(one.model)) for one in tables), key=lambda one: one.name != active)
 
 
 def pair_of(model: str) -> Pair | None:
     """Return the names of a set's models, None where they are not known."""
-    active = active_pair()
-    if model == identity_of(active.image):
-        return active
-    return None
+    return active_pair() if model == active_model() else chosen.pair_of(model)
 
 
 def chosen_sets(named: Sequence[Pair]) -> tuple[ComparedSet, ComparedSet]:
     """Return the two sets that these pairs name; with one named, that of the active model before it, and with none,
     that and the only other one. Raises NothingToCompare."""
     here = sets_here()
-    chosen = [_of_pair(pair, here) for pair in named]
-    if len(chosen) < 2:
+    both = [_of_pair(pair, here) for pair in named]
+    if len(both) < 2:
         active = active_model()
-        chosen = [one for one in here if one.name == active] + [one for one in chosen if one.name != active]
-    if len(chosen) == 1 and len(here) == 2:
-        chosen = here
-    if len(chosen) != 2:
+        both = [one for one in here if one.name == active] + [one for one in both if one.name != active]
+    if len(both) == 1 and len(here) == 2:
+        both = here
+    if len(both) != 2:
         names = ", ".join(one.name for one in here) or "none"
         raise NothingToCompare(
             f"Two sets of vectors are compared; here are: {names}. Name one or two of them by --model, or have one "
             "prepared by `manage.py switch_model`."
         )
-    for one in chosen:
+    for one in both:
         if one.pair is None:
             raise NothingToCompare(
                 f"Which model for words belongs to {one.name} is not known: name both, --model IMAGE_MODEL TEXT_MODEL."
             )
-    return chosen[0], chosen[1]
+    return both[0], both[1]
+
+
+def require_dimensions(text_model: str, found: int, wanted: int) -> None:
+    """Raise ModelUnavailable for a model for words whose vectors can't be compared with those of the pictures."""
+    if found != wanted:
+        raise ModelUnavailable(
+            f"{text_model} gives vectors of {found:,} dimensions, and the pictures have {wanted:,}: these two models "
+            "share no space. Name the one for words that belongs to the pictures' model."
+        )
 
 
 def _of_pair(pair: Pair, here: Sequence[ComparedSet]) -> ComparedSet:

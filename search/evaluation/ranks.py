@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -24,13 +25,19 @@ class Chunk:
     starts: Ints
     vectors: Vectors
 
+    @classmethod
+    def of(cls, vectors: Mapping[Any, Vectors]) -> Self:
+        """Return pictures with their vectors, each of shape (windows, dimensions)."""
+        sizes = np.array([len(own) for own in vectors.values()], dtype=np.int64)
+        return cls(list(vectors), np.cumsum(sizes) - sizes, np.concatenate(list(vectors.values())))
+
 
 def ranks(
     pool: Iterable[Chunk],
     queries: Vectors,
     query: Ints,
     pictures: Sequence[Hashable],
-    known: Mapping[Hashable, Vectors],
+    known: Mapping[Any, Vectors],
 ) -> Ints:
     """Return the places, from 1, of graded pictures among all of `pool`: picture `pictures[n]` for query `query[n]`.
 
@@ -57,7 +64,7 @@ def ranks(
 
 
 def _scores(
-    queries: Vectors, query: Ints, pictures: Sequence[Hashable], known: Mapping[Hashable, Vectors]
+    queries: Vectors, query: Ints, pictures: Sequence[Hashable], known: Mapping[Any, Vectors]
 ) -> npt.NDArray[np.float32]:
     scores = [float((known[key] @ queries[number]).max()) for number, key in zip(query, pictures, strict=True)]
     return np.array(scores, dtype=np.float32)

@@ -7,7 +7,7 @@ other half.
 import csv
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -23,6 +23,9 @@ from search.demo.scenes import Statement, pairs, random_scene
 from search.embedding import Picture, picture_encoder, text_encoder
 from search.evaluation.bank import bank_vectors
 from search.evaluation.levels import different, measure, nearest_other
+from search.evaluation.widening import widened
+from search.imaging import is_wide
+from search.imaging.windows import windows_of
 from search.querying.relevance import Yardstick
 from search.vectors import Vectors
 
@@ -34,13 +37,47 @@ Change = Callable[[Picture], Picture]
 class LabelledWorld:
     """Pictures with what each shows; by language, queries with what each asks for; and changed copies of the pictures.
 
-    Things are numbers. `copies` are vectors in the order of `pictures`.
+    Things are numbers. `copies` are vectors in the order of `pictures`, and `windows` those of wide and tall ones,
+    each of the picture whose number is in `windows_of`.
     """
 
     pictures: Vectors
     shown: Things
     queries: Mapping[str, tuple[Vectors, Things]]
     copies: Mapping[str, Vectors] = field(default_factory=dict)
+    windows: Vectors | None = None
+    windows_of: Things = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    def by_the_middle(self) -> "LabelledWorld":
+        """The same where nothing but the middle of each picture is seen."""
+        return replace(self, windows=None, windows_of=np.zeros(0, dtype=np.int64))
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What is searched: the vectors of whole pictures and then those of windows, and the picture that each is of."""
+
+    vectors: Vectors
+    of: Things
+    count: int
+
+    @classmethod
+    def part_of(cls, world: LabelledWorld, inside: npt.NDArray[np.bool_]) -> "Collection":
+        """Return the pictures that are inside, numbered anew."""
+        places = np.cumsum(inside) - 1
+        whole = world.pictures[inside]
+        vectors, of = whole, np.arange(len(whole))
+        if world.windows is not None and len(world.windows):
+            kept = inside[world.windows_of]
+            vectors = np.concatenate([whole, world.windows[kept]])
+            of = np.concatenate([of, places[world.windows_of[kept]]])
+        return cls(vectors, of, len(whole))
+
+    def scores(self, query: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return what each picture scores: as much as the best of its vectors."""
+        best = np.full(self.count, -1.0, dtype=np.float32)
+        np.maximum.at(best, self.of, self.vectors @ query)
+        return best
 
 
 @dataclass
@@ -73,7 +110,7 @@ def judge(world: LabelledWorld, bank: Vectors) -> dict[str, Verdict]:
     things = np.random.default_rng(0).permutation(np.unique(world.shown))
     for half in range(2):
         inside = np.isin(world.shown, things[half::2])
-        collection, shown = world.pictures[inside], world.shown[inside]
+        collection, shown = Collection.part_of(world, inside), world.shown[inside]
         yardstick = measure_all(collection, bank)
         for language, (vectors, asked) in world.queries.items():
             for vector, thing in zip(vectors, asked, strict=True):
@@ -83,31 +120,39 @@ def judge(world: LabelledWorld, bank: Vectors) -> dict[str, Verdict]:
         for name, copies in world.copies.items():
             for number, copy in enumerate(copies):
                 strong = _strong(yardstick, collection, copy, pictures=1.0)
-                original = (np.arange(len(collection)) == places[number]) & inside[number]
+                original = (np.arange(collection.count) == places[number]) & inside[number]
                 verdicts[name].add(strong, original, there=bool(inside[number]))
     return verdicts
 
 
-def measure_all(collection: Vectors, bank: Vectors) -> Yardstick:
+def measure_all(collection: Collection, bank: Vectors) -> Yardstick:
     """Return the yardstick of a collection that is at hand as a whole."""
-    neighbours = [nearest_other(scores) for scores in collection @ collection.T]
+    vectors = collection.vectors
+    neighbours = []
+    for number, whole in enumerate(vectors[: collection.count]):
+        neighbours.append(nearest_other(np.delete(collection.scores(whole), number)))
     bank = different(bank)
-    best = (bank @ collection.T).max(axis=1)
+    best = (bank @ vectors.T).max(axis=1)
     known = np.array([score for score in neighbours if score is not None], dtype=np.float32)
-    return measure(collection, len(collection), bank, best, known)
+    return measure(vectors, len(vectors), bank, best, known)
 
 
 def _strong(
-    yardstick: Yardstick, collection: Vectors, vector: npt.NDArray[np.float32], *, pictures: float
+    yardstick: Yardstick, collection: Collection, vector: npt.NDArray[np.float32], *, pictures: float
 ) -> npt.NDArray[np.bool_]:
-    strong: npt.NDArray[np.bool_] = collection @ vector >= yardstick.scale(vector, pictures=pictures).strong
+    strong: npt.NDArray[np.bool_] = collection.scores(vector) >= yardstick.scale(vector, pictures=pictures).strong
     return strong
 
 
 def drawn_world(
-    each: int = 4, seed: int = 7, long_side: int = 240, changes: Mapping[str, Change] | None = None
+    each: int = 4,
+    seed: int = 7,
+    long_side: int = 240,
+    changes: Mapping[str, Change] | None = None,
+    wide: float = 0.0,
 ) -> LabelledWorld:
-    """Return fresh drawings of every combination of colour and shape, asked for in seven languages.
+    """Return fresh drawings of every combination of colour and shape, asked for in seven languages; a share of them
+    stands at one end of a `wide` or tall ground.
 
     A sixth of the combinations the demo's model has never seen. Raises ModelUnavailable.
     """
@@ -123,11 +168,13 @@ def drawn_world(
         language: [caption(language, said) for said in statements] for language in LANGUAGES
     }
     asked: dict[str, Things] = {language: np.arange(len(things)) for language in LANGUAGES}
+    pictures = list(widened(pictures, wide))
     return _world(pictures, np.array(shown), texts, asked, CHANGES if changes is None else changes)
 
 
-def photo_world(folder: Path) -> LabelledWorld:
-    """Return the photos of a folder whose `index.tsv` names them in columns label_en, label_ko and so on.
+def photo_world(folder: Path, wide: float = 0.0) -> LabelledWorld:
+    """Return the photos of a folder whose `index.tsv` names them in columns label_en, label_ko and so on; a share of
+    them is put at one end of a `wide` or tall ground.
 
     Raises OSError and KeyError for a folder that has no such table, and ModelUnavailable.
     """
@@ -139,7 +186,7 @@ def photo_world(folder: Path) -> LabelledWorld:
     named = {name: [number for number, row in enumerate(rows) if row[name]] for name in names}
     texts = {name.removeprefix("label_"): [rows[number][name] for number in named[name]] for name in names}
     asked = {name.removeprefix("label_"): np.array(named[name]) for name in names}
-    return _world(pictures, np.arange(len(rows)), texts, asked, CHANGES)
+    return _world(list(widened(pictures, wide)), np.arange(len(rows)), texts, asked, CHANGES)
 
 
 def _world(
@@ -150,6 +197,12 @@ def _world(
     changes: Mapping[str, Change],
 ) -> LabelledWorld:
     encoder = picture_encoder()
+    windows = [
+        (number, picture.crop(box.of(picture.size)))
+        for number, picture in enumerate(pictures)
+        if is_wide(*picture.size)
+        for box in windows_of(picture)
+    ]
     return LabelledWorld(
         pictures=encoder.encode_pictures(pictures),
         shown=shown,
@@ -160,6 +213,8 @@ def _world(
             name: encoder.encode_pictures([change(picture) for picture in pictures])
             for name, change in changes.items()
         },
+        windows=encoder.encode_pictures([picture for _number, picture in windows]),
+        windows_of=np.array([number for number, _picture in windows], dtype=np.int64),
     )
 
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from search.embedding import Pair, encoders_of
 from search.evaluation.nearest import Near, nearest, vectors_of
-from search.evaluation.pairs import ComparedSet
+from search.evaluation.pairs import ComparedSet, require_dimensions
 from search.indexing.sets import VectorTable
 from search.models import Image
 from search.querying import BadQuery, Kind, Part, SearchQuery, words
@@ -85,9 +85,12 @@ def found_by(one: ComparedSet, query: SearchQuery, count: int = SHOWN) -> list[N
 
 
 def side_by_side(
-    first: ComparedSet, second: ComparedSet, lists: Sequence[Sequence[Near]], query: SearchQuery
+    first: ComparedSet, second: ComparedSet, lists: Sequence[Sequence[Near]], query: SearchQuery | None
 ) -> SideBySide:
-    """Return the two lists of `found_by` as they are shown. Raises what that does."""
+    """Return the two lists of `found_by` as they are shown; without the `query`, nothing is said of their orders.
+
+    Raises what that does.
+    """
     shown = Image.objects.shown().for_lists().in_bulk({one.id for found in lists for one in found})
     # Some may be gone by now.
     kept = [[one for one in found if one.id in shown] for found in lists]
@@ -99,7 +102,8 @@ def side_by_side(
         ]
         for side, found in enumerate(kept)
     ]
-    return SideBySide(listed[0], listed[1], _correlation((first, second), list(shown), query))
+    correlation = _correlation((first, second), list(shown), query) if query else None
+    return SideBySide(listed[0], listed[1], correlation)
 
 
 def text_vector_of(pair: Pair, text: str) -> Vector:
@@ -120,15 +124,17 @@ def text_vector_of(pair: Pair, text: str) -> Vector:
 def _vector(part: Part, one: ComparedSet) -> Vector:
     assert one.pair
     if part.kind is Kind.WORDS:
-        return text_vector_of(one.pair, str(part.value))
+        vector = text_vector_of(one.pair, str(part.value))
+        require_dimensions(one.pair.text, len(vector), one.table.dimensions)
+        return vector
     if part.kind is Kind.PICTURE:
         raise BadQuery(_("Models are compared by words and by pictures of the collection, not by other pictures."))
     image_id = uuid.UUID(str(part.value))
     found = vectors_of(one.table, [image_id], whole=True)
     if image_id not in found or not Image.objects.shown().filter(pk=image_id).exists():
         raise BadQuery(_("This picture is hidden or deleted, or has no vector of both models yet."))
-    vector: Vector = found[image_id][0]
-    return vector
+    its_own: Vector = found[image_id][0]
+    return its_own
 
 
 def _together(vectors: Sequence[Vector], parts: Sequence[Part]) -> Vector:

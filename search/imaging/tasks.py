@@ -65,7 +65,8 @@ def picture(
 
 def _cut_window(shown: Image.Image, box: Box, window: Sequence[int] | None) -> Image.Image | None:
     """Return what a model is to see of a part; None where that is what it sees of the whole picture."""
-    if window and is_middle(box, shown.size):
+    # Of a picture that is squeezed into the square, the middle is no more than a part.
+    if window and window[0] and is_middle(box, shown.size):
         return None
     part = shown.crop(box.of(shown.size))
     return cut_out(part, *window) if window else part

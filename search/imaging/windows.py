@@ -45,6 +45,12 @@ class Box(NamedTuple):
     right: int
     bottom: int
 
+    @property
+    def shares(self) -> tuple[float, float, float, float]:
+        """Left, top, width and height in fractions of the picture, 1 for all of it."""
+        width, height = self.right - self.left, self.bottom - self.top
+        return self.left / UNIT, self.top / UNIT, width / UNIT, height / UNIT
+
     def of(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
         """The same in pixels of a picture of this size, one at least."""
         left, right = _pixels(self.left, self.right, size[0])

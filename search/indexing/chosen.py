@@ -69,7 +69,7 @@ class Switch:
 
     def counts_with(self, environment: Pair) -> bool:
         """Whether the choice counts where the environment names these models: whoever changed them spoke last."""
-        return _same(environment, self.environment) or _same(environment, self.active.pair)
+        return same_models(environment, self.environment) or same_models(environment, self.active.pair)
 
     def choice(self, serving: Named) -> Choice:
         """What a process answers with that has not noticed, or can't yet follow, a change away from `serving`."""
@@ -99,7 +99,8 @@ def environment() -> Pair:
     return Pair(settings.EMBEDDING_IMAGE_MODEL, settings.EMBEDDING_TEXT_MODEL)
 
 
-def _same(one: Pair, other: Pair) -> bool:
+def same_models(one: Pair, other: Pair) -> bool:
+    """Whether both name the same models, however their folders are written."""
     return one == other or [_written(name) for name in one] == [_written(name) for name in other]
 
 
@@ -184,9 +185,16 @@ class _Process:
             # Not migrated, or away, of which others tell: what was known goes on.
             logger.debug("Which models were chosen can't be asked: %s", error)
         else:
+            if switch and self.is_known and self.serving is None:
+                self.serving = self._of_environment(switch)
             self.switch, self.is_known = switch, True
             self.follow()
         self.look_at = time.monotonic() + LOOK_EVERY
+
+    def _of_environment(self, switch: Switch) -> Named | None:
+        """Return what a process answers with that has known of no switch until now, where that is kept."""
+        known = (switch.active, switch.kept, switch.next)
+        return next((named for named in known if named and same_models(named.pair, environment())), None)
 
     def follow(self) -> None:
         """Change over to what is active by now, as soon as that can be answered with."""
@@ -220,9 +228,15 @@ _process = _Process()
 
 
 def _read() -> Switch | None:
-    with connection.cursor() as cursor:
-        cursor.execute(_READ)
-        return _switch_of(cursor.fetchone())
+    was_open = connection.connection is not None
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_READ)
+            return _switch_of(cursor.fetchone())
+    finally:
+        # Not every thread that asks gives its connection back at an end, as requests do.
+        if not was_open and not connection.in_atomic_block:
+            connection.close()
 
 
 def _read_alone() -> Switch | None:
@@ -251,6 +265,13 @@ def known_switch() -> Switch | None:
     """Return what this process knows of the switch, whether it counts or not."""
     _process.choice()
     return _process.switch
+
+
+def pair_of(model: str) -> Pair | None:
+    """Return how an operator writes the models of the set that rows name so; None where the switch knows none."""
+    switch = known_switch()
+    named = [one for one in (switch.active, switch.next, switch.kept) if one] if switch else []
+    return next((one.pair for one in named if one.model == model), None)
 
 
 def is_lagging() -> bool:

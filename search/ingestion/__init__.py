@@ -1,7 +1,7 @@
 """The way in: bytes -> checked picture -> objects and one row. The upload page and `manage.py ingest` share it."""
 
 from search.ingestion.adding import Added, DeletedPicture, add_picture
-from search.ingestion.claims import Pending
+from search.ingestion.claims import OwedWindows, Pending
 from search.ingestion.deleting import settle_deletions
 from search.ingestion.items import Details, Item, Source, Unavailable
 from search.ingestion.metadata import Metadata, read_metadata
@@ -24,6 +24,7 @@ __all__ = [
     "Item",
     "Metadata",
     "MetadataError",
+    "OwedWindows",
     "Pending",
     "Problem",
     "Progress",

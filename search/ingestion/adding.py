@@ -1,5 +1,6 @@
 """One picture on its way in. Objects are written first, rows second."""
 
+import logging
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,19 +12,24 @@ from django.utils.translation import gettext as _
 
 from search import decoding, storage
 from search.decoding import Seen, Source, Window, size_of
-from search.embedding import active_model, picture_encoder, require_fit
+from search.embedding import ModelUnavailable, active_model, at_hand, picture_encoder, require_fit
 from search.imaging import FORMATS
+from search.indexing.chosen import Choice, Named, chosen, one_choice
 from search.ingestion.deleting import deleted_before, objects_held, owe, remove_orphans
 from search.ingestion.items import Details
 from search.ingestion.restoring import known_rows, note_moved, restore
 from search.ingestion.rows import known, staging
-from search.ingestion.windows import encode_seen
+from search.ingestion.windows import Encoded, encode_seen
 from search.models import Image
 from search.models.image import content_id
 from search.room import no_room
+from search.vectors import WrongVectors
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,8 @@ class Prepared:
     seen: Seen | None = field(repr=False)
     original: Source = field(repr=False)
     thumbnail: bytes = field(repr=False)
+    # The models for which it was decoded, and which are to encode it.
+    choice: Choice = field(default_factory=chosen, repr=False)
 
     def store(self) -> None:
         """Store the objects. Raises StorageUnavailable."""
@@ -117,13 +125,48 @@ def prepare(
     return Prepared(image, found.seen, b"" if location else source, found.thumbnail)
 
 
+def window_for_models() -> Window:
+    """Return how the model sees pictures; None, which leaves that to the models, where two of them are to see one.
+
+    Raises ModelUnavailable.
+    """
+    window = picture_encoder().window
+    return None if chosen().next else window
+
+
 def embed(prepared: Sequence[Prepared]) -> None:
-    """Give rows that are to be written their vectors. Raises ModelUnavailable and WrongVectors."""
+    """Give rows that are to be written their vectors, also those of a model that is being prepared.
+
+    Each of the models that were chosen when it was decoded for them. Raises ModelUnavailable and WrongVectors.
+    """
+    for choice in dict.fromkeys(one.choice for one in prepared):
+        with one_choice(choice):
+            _embed([one for one in prepared if one.choice == choice])
+
+
+def _embed(prepared: Sequence[Prepared]) -> None:
     encoder = picture_encoder()
-    found = encode_seen(encoder, [one.seen for one in prepared if one.seen])
+    seen = [one.seen for one in prepared if one.seen]
+    found = encode_seen(encoder, seen)
     for one, encoded in zip(prepared, found, strict=True):
         encoded.given_to(one.image)
         one.image.embedding_model, one.image.embedding_backend = active_model(), encoder.backend
+    if following := chosen().next:
+        for one, encoded in zip(prepared, encoded_beside(following, seen), strict=False):
+            one.image.next_vector = following.model, encoded
+
+
+def encoded_beside(named: Named, seen: Sequence[Seen]) -> list[Encoded]:
+    """Return the vectors of a model that is being prepared; none where it can't give them here and now.
+
+    Such pictures are not lost: they are among those that `switch_model` encodes, at the latest before it activates it.
+    """
+    try:
+        encoder = at_hand(named.pair)
+        return encode_seen(encoder, seen) if encoder else []
+    except (ModelUnavailable, WrongVectors) as error:
+        logger.warning("%d pictures have no vector of %s yet: %s", len(seen), named.pair.image, error)
+        return []
 
 
 def add_picture(source: Source, details: Details, uploader: "User | None") -> Added:
@@ -133,6 +176,11 @@ def add_picture(source: Source, details: Details, uploader: "User | None") -> Ad
     deleted is added again for curators alone.
     Raises UnreadableImage, DeletedPicture, decoding.Busy, StorageUnavailable, ModelUnavailable and WrongVectors.
     """
+    with one_choice():
+        return _added(source, details, uploader)
+
+
+def _added(source: Source, details: Details, uploader: "User | None") -> Added:
     image_id = content_id(source)
     if known([image_id]):
         with objects_held([image_id]):
@@ -143,7 +191,7 @@ def add_picture(source: Source, details: Details, uploader: "User | None") -> Ad
     again = _is_curator(uploader)
     if not again and deleted_before([image_id]):
         raise DeletedPicture
-    window = picture_encoder().window  # which is wanted first: a picture takes long to decode
+    window = window_for_models()  # which is wanted first: a picture takes long to decode
     require_fit()
     prepared = prepare(source, details, image_id=image_id, uploader=uploader, window=window)
     embed([prepared])  # before anything is stored: it may fail

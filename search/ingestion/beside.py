@@ -61,9 +61,8 @@ class Beside:
             cursor.execute(f"SELECT count(*) FROM search_image AS image WHERE {self._lacks}")  # noqa: S608 - our own name
             return int(cursor.fetchone()[0])
 
-    def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> None:
-        if self._is_there():
-            write_beside(self._table.model, encoded)
+    def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
+        return write_beside(self._table.model, encoded) if self._is_there() else 0
 
     def failed(self, image_id: uuid.UUID, reason: str) -> None:
         """Of the vector that it has as its own nothing failed: the command tells."""
@@ -107,8 +106,9 @@ def _claimed(image_id: uuid.UUID) -> bool:
     return bool(is_ours)
 
 
-def write_beside(model: str, encoded: Mapping[uuid.UUID, Encoded]) -> None:
-    """Write vectors of images into all sets of `model`, whatever model made their own. In a transaction.
+def write_beside(model: str, encoded: Mapping[uuid.UUID, Encoded]) -> int:
+    """Write vectors of images into all sets of `model`, whatever model made their own; return of how many images.
+    In a transaction.
 
     Images that are deleted meanwhile get none.
     """
@@ -118,7 +118,7 @@ def write_beside(model: str, encoded: Mapping[uuid.UUID, Encoded]) -> None:
         cursor.execute("SELECT id FROM search_image WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE", [ids])
         there = [image_id for (image_id,) in cursor.fetchall()]
         if not there:
-            return
+            return 0
         cursor.execute(
             "INSERT INTO search_imagevector (set_id, image_id, embedding)"
             " SELECT its.id, given.image_id, given.vector::halfvec"
@@ -128,6 +128,7 @@ def write_beside(model: str, encoded: Mapping[uuid.UUID, Encoded]) -> None:
             [there, [HalfVector(encoded[image_id].whole).to_text() for image_id in there], model],
         )
     write_windows({image_id: encoded[image_id].windows for image_id in there}, model)
+    return len(there)
 
 
 def hold_switch(model: str) -> str:

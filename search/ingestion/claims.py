@@ -14,6 +14,9 @@ from django.db import connection, transaction
 from pgvector import HalfVector
 
 from search.embedding import active_model, require_stored
+from search.indexing.accepted import accepted_names
+from search.indexing.chosen import Choice
+from search.ingestion.beside import hold_switch
 from search.ingestion.windows import Encoded, flat, write_windows
 from search.models import Image
 from search.querysets import ImageQuerySet
@@ -31,15 +34,27 @@ class Owed(Protocol):
     def left(self, without: Collection[uuid.UUID]) -> bool:
         """Whether there are more, claimed ones included; after this `next` starts anew, from the first."""
 
-    def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> None:
-        """Write what claimed rows were owed, made by `backend`."""
+    @property
+    def choice(self) -> Choice | None:
+        """The pair of models whose vectors are owed; None for the active one, whichever that is by then."""
+
+    def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
+        """Write what claimed rows were owed, made by `backend`; return of how many."""
+
+    def failed(self, image_id: uuid.UUID, reason: str) -> None:
+        """Write down why one has no vector."""
 
 
 class _OwedAll:
-    """Of rows that are owed the vectors of the whole and of the windows."""
+    """Of rows that are owed the vectors of the whole and of the windows, by the active model and as their own."""
 
-    def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> None:
-        give_vectors(encoded, backend)
+    choice: Choice | None = None
+
+    def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
+        return give_vectors(encoded, backend)
+
+    def failed(self, image_id: uuid.UUID, reason: str) -> None:
+        Image(pk=image_id).note_failure(reason)
 
 
 class Pending(_OwedAll):
@@ -76,14 +91,11 @@ class Stale(_OwedAll):
         return self._rows(without).exists()
 
     def _rows(self, without: Collection[uuid.UUID]) -> ImageQuerySet:
-        return Image.objects.exclude(embedding_model=active_model()).exclude(pk__in=without)
+        return Image.objects.exclude(embedding_model__in=accepted_names(active_model())).exclude(pk__in=without)
 
 
-class OwedWindows:
-    """Wide and tall ones, searchable by their middle alone: added before windows were looked for. By their ids.
-
-    Once a picture can't be read it is left out, until another worker looks.
-    """
+class OwedWindows(_OwedAll):
+    """Wide and tall ones that are found by their middle alone: added before windows were looked for. By their ids."""
 
     def next(self, count: int, without: Collection[uuid.UUID]) -> list[Image]:
         return _locked(self._rows(without).order_by("pk"), count)
@@ -91,8 +103,8 @@ class OwedWindows:
     def left(self, without: Collection[uuid.UUID]) -> bool:
         return self._rows(without).exists()
 
-    def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> None:
-        give_windows(encoded)
+    def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
+        return give_windows(encoded)
 
     def _rows(self, without: Collection[uuid.UUID]) -> ImageQuerySet:
         return Image.objects.owed_windows(active_model()).exclude(pk__in=without)
@@ -123,14 +135,19 @@ def _free_when_lost() -> None:
         )
 
 
-def give_vectors(encoded: Mapping[uuid.UUID, Encoded], backend: str) -> None:
-    """Write vectors of the active model, made by `backend`, and those of the windows. In a transaction.
+def give_vectors(encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
+    """Write vectors of the active model, made by `backend`, and those of the windows; return of how many images. In a
+    transaction.
+
+    Of none where another model was chosen meanwhile: the rows are still owed the vectors of that one.
 
     A pending row begins to be found now, which the database notes (`search.models.arrivals`); it was added before.
     Raises ModelUnavailable for vectors of other dimensions than those that are there.
     """
     for dimensions in {len(one.whole) for one in encoded.values()}:
         require_stored(active_model(), dimensions)
+    if hold_switch(active_model()) != active_model():
+        return 0
     # In one order everywhere, since this may also run without a claim.
     ids = sorted(encoded)
     with connection.cursor() as cursor:
@@ -148,10 +165,13 @@ def give_vectors(encoded: Mapping[uuid.UUID, Encoded], backend: str) -> None:
             ],
         )
     write_windows({image_id: one.windows for image_id, one in encoded.items()}, active_model())
+    return len(ids)
 
 
-def give_windows(encoded: Mapping[uuid.UUID, Encoded]) -> None:
+def give_windows(encoded: Mapping[uuid.UUID, Encoded]) -> int:
     """Write the windows of claimed rows that have their vectors already, which stay as they are. In a transaction."""
+    if hold_switch(active_model()) != active_model():
+        return 0
     ids = sorted(encoded)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -160,6 +180,7 @@ def give_windows(encoded: Mapping[uuid.UUID, Encoded]) -> None:
             [ids, [_array(encoded[image_id]) for image_id in ids]],
         )
     write_windows({image_id: one.windows for image_id, one in encoded.items()}, active_model())
+    return len(ids)
 
 
 def _array(encoded: Encoded) -> str:

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 
 from search.embedding import active_model
+from search.indexing.accepted import accepted_names
 from search.ingestion.items import Item
 from search.models import Image, Origin, Tombstone
 from search.models.ingestion import origin_id
@@ -22,7 +23,9 @@ def met_before(items: Sequence[Item], *, pending: bool = False) -> list[uuid.UUI
     With `pending` an image that waits for its vector, or has that of another model, counts too.
     """
     ids = [origin_id(item.address, item.version) if item.address else None for item in items]
-    images = Image.objects.all() if pending else Image.objects.filter(embedding_model=active_model())
+    images = (
+        Image.objects.all() if pending else Image.objects.filter(embedding_model__in=accepted_names(active_model()))
+    )
     met = Origin.objects.filter(pk__in=[one for one in ids if one], image_id__in=images.values("pk"))
     there = dict(met.values_list("pk", "image_id"))
     return [there.get(one) if one else None for one in ids]

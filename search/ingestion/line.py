@@ -9,9 +9,9 @@ from enum import Enum, auto
 from typing import TypeAlias
 
 from imagesearch.machine import core_count
-from search.embedding import picture_encoder
 from search.imaging import Reason, UnreadableImage, memory_guarded
-from search.ingestion.adding import Prepared, embed, prepare
+from search.indexing.chosen import one_choice
+from search.ingestion.adding import Prepared, embed, prepare, window_for_models
 from search.ingestion.items import Details, Item, Unavailable
 from search.ingestion.metadata import clean_tags
 from search.ingestion.restoring import Known, Restored, is_whole, restore
@@ -204,15 +204,16 @@ class Line:
             return self._ends(passage, State.DROPPED)
         assert passage.image_id
         is_to_be_seen = not (self._dry or self._enqueue)
-        passage.prepared = prepare(
-            passage.data,
-            self._details(passage.item),
-            image_id=passage.image_id,
-            location=passage.item.original_location,
-            # Cut by the many processes that decode, and not in the one that encodes.
-            window=picture_encoder().window if is_to_be_seen else None,
-            with_picture=is_to_be_seen,
-        )
+        with one_choice():  # it is encoded by the models that it is decoded for
+            passage.prepared = prepare(
+                passage.data,
+                self._details(passage.item),
+                image_id=passage.image_id,
+                location=passage.item.original_location,
+                # Cut by the many processes that decode, and not in the one that encodes.
+                window=window_for_models() if is_to_be_seen else None,
+                with_picture=is_to_be_seen,
+            )
         if self._dry:
             return self._ends(passage, State.DONE)
         needed = _picture_bytes(passage.prepared)

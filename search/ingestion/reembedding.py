@@ -3,6 +3,7 @@
 import threading
 
 from search.embedding import active_model
+from search.indexing.accepted import accepted_names
 from search.ingestion.claims import Stale
 from search.ingestion.line import BATCH
 from search.ingestion.report import Progress, Report
@@ -12,7 +13,7 @@ from search.models import Image
 
 def stale_images() -> int:
     """Return how many images no search finds, since the active model has made no vector for them."""
-    return Image.objects.exclude(embedding_model=active_model()).count()
+    return Image.objects.exclude(embedding_model__in=accepted_names(active_model())).count()
 
 
 def reembed(

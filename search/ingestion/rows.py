@@ -1,6 +1,7 @@
 """Rows of pictures, written by the batch: COPY into a staging table, and from there what is not there yet."""
 
 import uuid
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -12,8 +13,10 @@ from pgvector.psycopg import register_vector
 from psycopg import sql
 
 from search.embedding import active_model, require_stored
+from search.indexing.accepted import accepted_names
+from search.ingestion.beside import hold_switch, write_beside
 from search.ingestion.ledger import record
-from search.ingestion.windows import write_windows
+from search.ingestion.windows import Encoded, write_windows
 from search.models import Image, Origin, OwedDeletion, Tombstone
 
 _STAGING = sql.Identifier("image_staging")
@@ -50,23 +53,22 @@ class Staging:
         once: all take their locks in the order of the ids. Raises ModelUnavailable for vectors of other dimensions
         than those that are there.
         """
-        for dimensions in {len(image.embedding) for image in images if image.embedding is not None}:
-            require_stored(active_model(), dimensions)
+        for model, dimensions in {
+            (image.embedding_model, len(image.embedding)) for image in images if image.embedding is not None
+        }:
+            require_stored(model, dimensions)
         with transaction.atomic():
+            _settle(images)
             new = self._insert(images)
             if again:
                 Tombstone.objects.filter(pk__in=new).delete()
             deleted = self._leave_deleted(new)
             new -= deleted
-            self._write_windows([image for image in images if image.pk in new])
+            _write_further([image for image in images if image.pk in new])
             # Under the locks of `deleting.hold_off` no objects were deleted, so none need be from now on.
             OwedDeletion.objects.filter(pk__in=new).delete()
             record(origins)
         return Written(new, deleted)
-
-    def _write_windows(self, images: Sequence[Image]) -> None:
-        windows = {image.pk: image.window_vectors for image in images}
-        write_windows(windows, active_model())
 
     def _leave_deleted(self, new: set[uuid.UUID]) -> set[uuid.UUID]:
         """Take back new rows of pictures that were deleted; return their ids."""
@@ -140,6 +142,41 @@ class Staging:
         )
 
 
+def _settle(images: Sequence[Image]) -> None:
+    """Give images the vectors of the model that is active by now, if another one was chosen since they were encoded.
+
+    Those without one wait for it. No model is switched until the transaction ends.
+    """
+    for model in {image.embedding_model for image in images if image.embedding_model}:
+        wanted = hold_switch(model)
+        for image in images if wanted != model else ():
+            if image.embedding_model == model:
+                _exchange(image, wanted)
+
+
+def _exchange(image: Image, model: str) -> None:
+    own = image.embedding_model, Encoded(image.embedding, tuple(image.window_vectors))
+    image.embedding, image.embedding_model, image.embedding_backend = None, "", ""
+    image.windows, image.window_vectors = None, ()
+    if image.next_vector and image.next_vector[0] == model:
+        image.embedding_model = model
+        image.next_vector[1].given_to(image)
+    image.next_vector = own
+
+
+def _write_further(images: Sequence[Image]) -> None:
+    """Write the vectors of windows, and those of a model that is being prepared, or was active before."""
+    for model in {image.embedding_model for image in images if image.window_vectors}:
+        write_windows({image.pk: image.window_vectors for image in images if image.embedding_model == model}, model)
+    beside: dict[str, dict[uuid.UUID, Encoded]] = defaultdict(dict)
+    for image in images:
+        if image.next_vector:
+            model, encoded = image.next_vector
+            beside[model][image.pk] = encoded
+    for model, found in beside.items():
+        write_beside(model, found)
+
+
 @contextmanager
 def staging() -> Iterator[Staging]:
     """Make the staging table for the block."""
@@ -172,4 +209,8 @@ def known(image_ids: Sequence[uuid.UUID], *, pending: bool = False) -> set[uuid.
     With `pending` those that wait for one, or whose vector another model made, need nothing more either.
     """
     there = Image.objects.filter(pk__in=image_ids)
-    return set((there if pending else there.filter(embedding_model=active_model())).values_list("pk", flat=True))
+    return set(
+        (there if pending else there.filter(embedding_model__in=accepted_names(active_model()))).values_list(
+            "pk", flat=True
+        )
+    )

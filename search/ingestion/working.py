@@ -15,6 +15,7 @@ from search import foreign, storage
 from search.decoding import NoDecoder, Seen
 from search.embedding import picture_encoder, require_fit
 from search.imaging import UnreadableImage, memory_guarded
+from search.indexing.chosen import one_choice
 from search.ingestion.adding import read_for_model
 from search.ingestion.claims import Owed, claim
 from search.ingestion.index_during_load import IndexDuringLoad
@@ -121,6 +122,13 @@ class Worker:
         Raises ModelUnavailable, StorageUnavailable, NoDecoder and what is in LOST_DATABASE; what it had claimed is
         then free.
         """
+        if self._owed.choice is None:  # each batch then has what is chosen by then
+            self._work()
+        else:
+            with one_choice(self._owed.choice):
+                self._work()
+
+    def _work(self) -> None:
         before = self.report.added
         # Its lock belongs to the connection of this thread, which all others leave alone.
         index = IndexDuringLoad(self._tell)
@@ -134,8 +142,9 @@ class Worker:
             index.let_go()
         refresh_statistics(self.report.added - before)
 
-    def watch(self, rested: Callable[[], None]) -> None:
-        """Work whenever there is something to do; `rested` is called each time that all was done.
+    def watch(self, rested: Callable[[], None], then: Callable[[], None] = lambda: None) -> None:
+        """Work whenever there is something to do, and `then` do what else there may be each time; `rested` is called
+        whenever something was done, and nothing is left.
 
         While the database or the storage is away it tries again and again. Raises ModelUnavailable.
         """
@@ -145,6 +154,7 @@ class Worker:
             try:
                 self._ask_again()
                 self.work()
+                then()
                 if told != self.report.seen:
                     told = self.report.seen
                     rested()
@@ -200,15 +210,14 @@ class Worker:
         count = self._take()
         if not count:
             return False
-        given = 0
+        given = written = 0
         try:
-            with claim(self._owed, count, self._failed.copy()) as claimed:
+            with one_choice(self._owed.choice), claim(self._owed, count, self._failed.copy()) as claimed:
                 # The other thread may have failed on one of them since.
                 images = [image for image in claimed if image.pk not in self._failed]
                 if seen := self._read(images, readers):
-                    encoded, backend = self._encoded(seen)
-                    self._owed.give(encoded, backend)
-            given = len(encoded) if seen else 0
+                    written = self._owed.give(*self._encoded(seen))
+            given = written
         finally:
             self._note(given, count)
             connection.close()  # back to the pool: where it has one for two threads, they take turns
@@ -240,13 +249,14 @@ class Worker:
         with self._lock:
             self._failed.add(image_id)
             self.report.failed.append((str(image_id), reason))
-        Image(pk=image_id).note_failure(reason)
+        self._owed.failed(image_id, reason)
 
     def _read(self, images: Sequence[Image], readers: ThreadPoolExecutor) -> dict[uuid.UUID, Seen]:
+        window = picture_encoder().window
+
         def read(image: Image) -> Seen | str:
             try:
                 with memory_guarded():
-                    window = picture_encoder().window
                     data = self._reach.read(image)
                     return read_for_model(data, window)
             except (UnreadableImage, storage.MissingObject) as error:

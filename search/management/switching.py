@@ -9,7 +9,8 @@ _COMMAND = "manage.py switch_model"
 
 def tell_state(state: State, out: OutputWrapper) -> None:
     """Print what is active, prepared and kept, and the commands for what can be done next."""
-    by = "the environment" if state.chosen is None or state.is_overridden else "switch_model"
+    is_chosen = state.chosen is not None and not state.is_overridden and state.active != state.environment
+    by = "switch_model" if is_chosen else "the environment"
     out.write(f"Active: {state.active.image}, with {state.active.text} for words (chosen by {by}).")
     if state.is_overridden and state.chosen:
         out.write(
@@ -24,8 +25,8 @@ def tell_state(state: State, out: OutputWrapper) -> None:
     _tell_next(state, out)
     if state.is_copying:
         out.write(
-            f"{state.uncopied:,} pictures' own vectors are still those of the models before; no search looks at these. "
-            f"`{_COMMAND} --activate` goes on copying, as `manage.py embed_pending` does."
+            f"{state.uncopied:,} pictures' own vectors are still those of the models before; no search looks at "
+            f"these. `{_COMMAND} --activate` goes on copying, as `manage.py embed_pending` does."
         )
     if state.kept:
         out.write(
@@ -33,7 +34,7 @@ def tell_state(state: State, out: OutputWrapper) -> None:
             f"`{_COMMAND} --forget {state.kept.pair.image if state.others else state.kept.pair.text}` drops them."
         )
     for one in state.others:
-        out.write(f"Vectors of {one.model}: {one.size / 1e6:,.0f} MB.")
+        out.write(f"Vectors of {one.model}: {one.size / 1e6:,.1f} MB.")
     for name in state.left:
         out.write(f"{name} was left by somebody who was killed: the next --abort or --forget drops it.")
 
@@ -50,6 +51,6 @@ def _tell_next(state: State, out: OutputWrapper) -> None:
     done = state.pictures - state.missing
     index = "its index is there" if state.has_index else "its index is built at the end"
     out.write(
-        f"Being prepared: {pair.image}, with {pair.text}: {done:,} of {state.pictures:,} pictures have a vector, {index}. "
-        f"`{_COMMAND} {pair.image} {pair.text}` goes on, on as many machines as you like; `--abort` drops it."
+        f"Being prepared: {pair.image}, with {pair.text}: {done:,} of {state.pictures:,} pictures have a vector, "
+        f"{index}. `{_COMMAND} {pair.image} {pair.text}` goes on, on as many machines as you like; `--abort` drops it."
     )

@@ -25,6 +25,7 @@ from search.models.texts import LineField, ProseField, TagsField
 from search.querysets import OWED_WINDOWS, ImageQuerySet
 
 if TYPE_CHECKING:
+    from search.ingestion.windows import Encoded
     from search.vectors import Vector
 
 _PIXELS = models.ExpressionWrapper(
@@ -199,12 +200,16 @@ class Image(models.Model):
     objects = ImageQuerySet.as_manager()
 
     # What a search found out about this row: its cosine distance to what was asked, how good that is ("strong",
-    # "related" or "weak"), and whether its own words hold what was written.
+    # "related" or "weak"), whether its own words hold what was written, and which window of a wide or tall picture was
+    # nearest, 0 for the whole.
     distance: float | None = None
     band: str | None = None
     by_words: bool = False
-    # The vectors of its windows, on their way into the search table.
+    window: int = 0
+    # The vectors of its windows, on their way into the search table; and what rows call a model that is being
+    # prepared, with the vectors that it gave.
     window_vectors: "Sequence[Vector]" = ()
+    next_vector: "tuple[str, Encoded] | None" = None
 
     class Meta:
         verbose_name = _("image")
@@ -294,6 +299,16 @@ class Image(models.Model):
         """Return where the window of this number is, from 1 on; None for the whole picture and where it is unknown."""
         edges = (self.windows or [])[4 * (number - 1) : 4 * number] if number > 0 else []
         return Box(*edges) if len(edges) == 4 else None
+
+    @property
+    def part(self) -> Box | None:
+        """Where the window is by which a search found the picture; None where that was the whole."""
+        return self.window_box(self.window)
+
+    @property
+    def page_query(self) -> str:
+        """What follows the address of the picture's page where a search found a part of it: the page outlines that."""
+        return f"?window={self.window}" if self.part else ""
 
     @property
     def is_pending(self) -> bool:

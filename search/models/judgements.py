@@ -50,14 +50,14 @@ class Judgement(models.Model):
     def id_of(query: str, language: str, image_id: uuid.UUID) -> uuid.UUID:
         return content_id(f"{query}\0{language}\0{image_id}".encode())
 
-    @classmethod
-    def say(cls, query: str, language: str, image_id: uuid.UUID, grade: int, judge: Any) -> None:
+    @staticmethod
+    def say(query: str, language: str, image_id: uuid.UUID, grade: int, judge: Any) -> None:
         """Keep what somebody says of a picture, in place of what was said before.
 
         Raises IntegrityError where the picture is gone.
         """
-        said = cls(
-            id=cls.id_of(query, language, image_id),
+        said = Judgement(
+            id=Judgement.id_of(query, language, image_id),
             query=query,
             language=language,
             image_id=image_id,
@@ -65,7 +65,7 @@ class Judgement(models.Model):
             judge=judge,
         )
         columns = ["grade", "judge", "judged"]
-        cls.objects.bulk_create([said], update_conflicts=True, unique_fields=["id"], update_fields=columns)
+        Judgement.objects.bulk_create([said], update_conflicts=True, unique_fields=["id"], update_fields=columns)
 
     @classmethod
     def withdraw(cls, query: str, language: str, image_id: uuid.UUID) -> None:

@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from psycopg.errors import QueryCanceled
 
 from search.embedding import active_model
+from search.indexing.accepted import accepted_names
 from search.indexing.building import is_under_way
 from search.indexing.sets import current_set, index_name
 
@@ -58,12 +59,16 @@ SELECT
     (SELECT count(*) FROM (SELECT FROM search_image WHERE embedding_model = '' AND embedding_failure > '' {_UP_TO})
         counted) AS failed,
     (SELECT count(*) FROM (SELECT FROM search_image
-        WHERE NOT hidden AND embedding_model > '' AND embedding_model < %(model)s {_UP_TO}) counted)
+        WHERE NOT hidden AND embedding_model > '' AND embedding_model < %(model)s
+            AND embedding_model <> ALL(%(accepted)s) {_UP_TO}) counted)
     + (SELECT count(*) FROM (SELECT FROM search_image
-        WHERE NOT hidden AND embedding_model > %(model)s {_UP_TO}) counted) AS of_other_models,
+        WHERE NOT hidden AND embedding_model > %(model)s
+            AND embedding_model <> ALL(%(accepted)s) {_UP_TO}) counted) AS of_other_models,
     (SELECT count(*) FROM (SELECT FROM search_report WHERE resolved IS NULL {_UP_TO}) counted) AS reports,
     (SELECT count(*) FROM (SELECT FROM search_oweddeletion {_UP_TO}) counted) AS owed,
     (SELECT coalesce(extract(epoch FROM now() - min(created)), 0) FROM search_oweddeletion) AS owed_seconds,
+    (SELECT count(*) FROM search_modelswitch WHERE next_image <> '') AS switch_preparing,
+    (SELECT count(*) FROM search_modelswitch WHERE uncopied <> '') AS switch_copying,
     vectors.*,
     (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS connections,
     current_setting('max_connections')::int AS connections_limit
@@ -85,6 +90,8 @@ _TOLD = {
     "pending": ("imagesearch_pictures_pending", "Pictures that wait for their vector: no search finds them."),
     "failed": ("imagesearch_pictures_failed", "Pictures among those that wait whose vector was tried and failed."),
     "of_other_models": ("imagesearch_pictures_of_other_models", "Pictures whose vector no search looks at."),
+    "switch_preparing": ("imagesearch_model_switch_preparing", "Whether switch_model has other models under way."),
+    "switch_copying": ("imagesearch_model_switch_copying", "Whether vectors are still to be copied after a switch."),
     "reports": ("imagesearch_reports_open", "Reports that no curator has answered."),
     "owed": ("imagesearch_owed_deletions", "Deleted pictures whose objects are still there."),
     "owed_seconds": ("imagesearch_owed_deletions_oldest_seconds", "How long the oldest of them has been owed."),
@@ -182,7 +189,8 @@ def _asked() -> _State | None:
             table = current_set(active_model())
             leaves = table.leaves if table else []
             indexes = [index_name(leaf) for leaf in leaves]
-            cursor.execute(_ONE_ROW, {"model": active_model(), "leaves": leaves, "indexes": indexes})
+            asked = {"model": active_model(), "accepted": list(accepted_names(active_model()))}
+            cursor.execute(_ONE_ROW, {**asked, "leaves": leaves, "indexes": indexes})
             columns = [column.name for column in cursor.description or ()]
             row = dict(zip(columns, cursor.fetchone(), strict=True))
             row["index_under_way"] = table is not None and is_under_way(table)

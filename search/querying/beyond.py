@@ -62,12 +62,14 @@ class Beyond:
     def rest(self, *, banded: bool) -> Segment:
         """The rows in none of the bands, all with `banded` false: the nearest first, or by their words where only
         these find rows."""
-        images, count = self._others, self._count
-        if banded:
-            images, count = images.exclude(self._reached(self._bands[-1])), count - sum(self._numbers.values())
+        count = self._count - sum(self._numbers.values()) if banded else self._count
         if self._scope.by_words_alone:
-            return self._segment(lambda: self._by_words(images), count, self._plan)
-        return self._segment(lambda: self._gathering.by_distance(images), count)
+            return self._segment(lambda: self._by_words(self._beyond(banded=banded)), count, self._plan)
+        return self._segment(lambda: self._gathering.by_distance(self._beyond(banded=banded)), count)
+
+    def _beyond(self, *, banded: bool) -> ImageQuerySet:
+        """Made when it is asked for, which few pages do: to name hundreds of candidates takes a millisecond."""
+        return self._others.exclude(self._reached(self._bands[-1])) if banded else self._others
 
     @cached_property
     def _numbers(self) -> dict[Band, int]:
@@ -120,10 +122,9 @@ class Beyond:
         return ranked.order_by("-exactness", "-whole", "-text_rank", *images.query.order_by)
 
     def _segment(self, images: Callable[[], ImageQuerySet], count: int, plan: Plan = SCAN) -> Segment:
-        candidates = {one.id: one for one in self._head}
-        away = {f"away_{number}": one.distance for number, one in enumerate(self._aim.away)}
-
         def fetch(start: int, stop: int) -> list[Image]:
+            candidates = {one.id: one for one in self._head}
+            away = {f"away_{number}": one.distance for number, one in enumerate(self._aim.away)}
             with planned(plan):
                 rows = list(settled(images().annotate(**away)).for_lists()[start:stop])
             held = self._held(rows)

@@ -21,7 +21,8 @@ from search.querysets import ImageQuerySet
 
 REMEMBERED_FROM = 20_000
 READ_REMEMBERED_FROM = 2_000
-"""Counting so many rows in an index, or reading so many from the table, takes longer than finding 24 of them."""
+"""Counting so many rows in an index, or reading so many from the table, takes longer than finding 24 of them. What all
+searches count alike is remembered in any case: each asks for it, and to ask the database takes a millisecond."""
 REMEMBERED = 600
 """Seconds for which such numbers are kept."""
 ROUGHLY = 60
@@ -104,7 +105,7 @@ class Counts:
             found = found + self._between(state.arrived, self._at.arrived)
             state = State(self._at.arrived, state.changed)
             is_known = False
-        least = REMEMBERED_FROM if self._others.is_empty else READ_REMEMBERED_FROM
+        least = 0 if self._others.is_empty else READ_REMEMBERED_FROM
         if not is_known and found.total() >= least:
             cache.set(key, (state, found), REMEMBERED)
         return found if state.arrived == self._at.arrived else found - self._between(self._at.arrived, state.arrived)

@@ -70,10 +70,10 @@ def facets_of(query: SearchQuery, counts: Counts | None = None) -> list[Facet]:
         "licence": _licences(counts, filters.licences),
         "uploader": _people(counts, filters.uploader),
     }
-    for name, (field, _label) in _FACETS.items():
+    for name, (column, _label) in _FACETS.items():
         if labels := _labels(name):
-            chosen = None if name == "described" else getattr(filters, field)
-            found[name] = _named(counts.of(field), labels, chosen)
+            chosen = None if name == "described" else getattr(filters, column)
+            found[name] = _named(counts.of(column), labels, chosen)
     facets = [_facet(query, name, found[name]) for name in _FACETS]
     return [facet for facet in facets if any(choice.count or choice.chosen for choice in facet.choices)]
 
@@ -83,16 +83,16 @@ def chosen_of(query: SearchQuery) -> Iterator[tuple[str, str, SearchQuery]]:
 
     Nothing is counted for this.
     """
-    for name, (field, label) in _FACETS.items():
-        chosen = getattr(query.filters, field)
+    for name, (column, label) in _FACETS.items():
+        chosen = getattr(query.filters, column)
         values = list(chosen) if isinstance(chosen, tuple) else [] if chosen in ("", None) else [chosen]
         labels = _labels(name)
         for value in sorted(values, key=list(labels).index) if labels else values:
-            yield str(label), str(labels.get(value, value)), _with_toggled(query, field, value)
+            yield str(label), str(labels.get(value, value)), _with_toggled(query, column, value)
 
 
 def _labels(name: str) -> Mapping[Any, Any]:
-    """What the values of a filter are called, in the order in which they are offered; none where they name themselves."""
+    """What the values of a filter are called, in the order of their offer; empty where they name themselves."""
     if name == "colour":
         return palette_labels()
     if name == "described":
@@ -105,15 +105,15 @@ _BOOLEAN: dict[Any, str] = {True: "yes", False: "no"}
 
 
 def _facet(query: SearchQuery, name: str, found: _Found) -> Facet:
-    field, label = _FACETS[name]
-    chosen = getattr(query.filters, field)
+    column, label = _FACETS[name]
+    chosen = getattr(query.filters, column)
     choices = [
         Choice(
             value=_BOOLEAN.get(value) or str(value),
             label=str(shown),
             count=count,
             chosen=value in chosen if isinstance(chosen, tuple) else value == chosen,
-            toggle=partial(_with_toggled, query, field, value),
+            toggle=partial(_with_toggled, query, column, value),
         )
         for value, shown, count in found
     ]

@@ -20,6 +20,7 @@ from search.querying.ranking import Candidate, ranked
 from search.querying.relevance import Band, Scale
 from search.querying.results import PER_PAGE, ResultPage, Segment, part_of, places_in
 from search.querying.scope import Scope
+from search.querying.windows import tell_windows
 from search.querysets import ImageQuerySet
 
 NEAREST = 100
@@ -72,6 +73,12 @@ class _Search:
         return self.aim.towards.scale if self.aim.towards else None
 
     def page(self) -> ResultPage:
+        page = self._page()
+        if self.aim.towards:
+            tell_windows(page.images, self.aim.towards.vector, self.aim.towards.windows_in)
+        return page
+
+    def _page(self) -> ResultPage:
         head = [] if self.query.is_empty else self.head()
         segments = self._segments(head)
         start = (self.query.page - 1) * PER_PAGE
@@ -100,12 +107,14 @@ class _Search:
         """The candidates, best first."""
         if known := remembered_head(self.query):
             self.gathering.reach, self.gathering.more_hold_words = known.reach, known.more_hold_words
-            ids = [one.id for one in known.candidates]
-            self.gone = frozenset(ids).difference(self.scope.images.filter(pk__in=ids).values_list("pk", flat=True))
+            if known.changed != self.scope.at.changed:
+                ids = [one.id for one in known.candidates]
+                there = self.scope.images.filter(pk__in=ids).values_list("pk", flat=True)
+                self.gone = frozenset(ids).difference(there)
             return list(known.candidates)
         head = self._ranked(self.gathering.candidates())
         if len(head) > PER_PAGE:
-            known = Head(head, self.gathering.reach, self.gathering.more_hold_words)
+            known = Head(head, self.gathering.reach, self.gathering.more_hold_words, self.scope.at.changed)
             remember_head(self.query, self.scope.asked_at, known)
         return head
 

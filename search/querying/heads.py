@@ -23,11 +23,12 @@ MOST = 128
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Candidates, best first, and what `Gathering` tells of them."""
+    """Candidates, best first, what `Gathering` tells of them, and the number of the last change that they know of."""
 
     candidates: Sequence[Candidate]
     reach: float
     more_hold_words: bool
+    changed: int
 
 
 _heads: OrderedDict[tuple[str, SearchQuery], tuple[float, Head]] = OrderedDict()

@@ -4,8 +4,8 @@ from search.switching.activating import Swapped, activate, go_back
 from search.switching.copying import copy_vectors
 from search.switching.errors import Refused
 from search.switching.forgetting import abort, forget_models_of
-from search.switching.preparing import begin, catch_up, fill, finish, settled_pair
-from search.switching.states import State, state
+from search.switching.preparing import begin, being_prepared, catch_up, fill, finish, settled_pair
+from search.switching.states import State, state, told
 
 __all__ = [
     "Refused",
@@ -14,6 +14,7 @@ __all__ = [
     "abort",
     "activate",
     "begin",
+    "being_prepared",
     "catch_up",
     "copy_vectors",
     "fill",
@@ -22,4 +23,5 @@ __all__ = [
     "go_back",
     "settled_pair",
     "state",
+    "told",
 ]

@@ -1,9 +1,11 @@
 """The row of the switch, read and changed by whoever holds it."""
 
+import datetime as dt
+
 from django.db import connection
 
 from search.embedding import Pair, identity_of
-from search.indexing.chosen import Choice, Named, environment, look_again
+from search.indexing.chosen import Choice, Named, environment, look_again, same_models
 from search.models import ModelSwitch
 from search.models.switches import ONLY
 from search.switching.errors import Refused
@@ -23,7 +25,8 @@ def kept(row: ModelSwitch | None) -> Named | None:
 
 def counts(row: ModelSwitch) -> bool:
     """Whether the row counts here, and the environment was not changed since."""
-    return environment() in (Pair(row.environment_image, row.environment_text), Pair(row.image, row.text))
+    here = environment()
+    return same_models(here, Pair(row.environment_image, row.environment_text)) or same_models(here, active(row).pair)
 
 
 def locked_or_new() -> ModelSwitch:
@@ -54,13 +57,15 @@ def put_kept(row: ModelSwitch, named: Named | None) -> None:
 
 def put_active(row: ModelSwitch, named: Named) -> None:
     row.image, row.text, row.model = *named.pair, named.model
-    row.environment_image, row.environment_text = environment()
+    # Where the new models stand there already, running processes still have those from before in theirs.
+    if not same_models(environment(), named.pair):
+        row.environment_image, row.environment_text = environment()
 
 
 def save(row: ModelSwitch) -> None:
-    """Write the row, or remove it where it says no more than the environment does."""
+    """Write the row, or remove it where it says no more than the environment did from the beginning."""
     nothing = not (row.next_image or row.kept_image or row.uncopied)
-    if nothing and environment() == Pair(row.image, row.text):
+    if nothing and same_models(Pair(row.environment_image, row.environment_text), Pair(row.image, row.text)):
         ModelSwitch.objects.filter(pk=ONLY).delete()
     else:
         row.save()
@@ -87,9 +92,9 @@ def require_counting(row: ModelSwitch | None) -> ModelSwitch:
     return row
 
 
-def now() -> object:
+def now() -> dt.datetime:
     """The time by the clock of the database."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
-        (moment,) = cursor.fetchone()
+        moment: dt.datetime = cursor.fetchone()[0]
     return moment

@@ -12,4 +12,4 @@ register = template.Library()
 @register.simple_tag(takes_context=True)
 def jinja(context: Context, name: str) -> SafeString:
     """`{% jinja "_frame/foot.jinja" %}`: a template of the other engine, which is given what this one knows."""
-    return rendered(name, **context.flatten())
+    return rendered(name, **{str(key): value for key, value in context.flatten().items()})

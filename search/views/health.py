@@ -4,11 +4,11 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 
-from search import embedding, storage, upgrades
+from search import embedding, storage, switching, upgrades
 from search.evaluation import due
 from search.views.methods import require_safe
 
@@ -45,7 +45,16 @@ def readyz(request: HttpRequest) -> HttpResponse:
     told = {f"encoding of {kind}": how for kind, how in embedding.encoding().items()}
     if parts["migrations"] == "ok" and due.is_to_be_told():
         told["relevance of results"] = f"not measured: run {due.MEASURE}"
+    if parts["migrations"] == "ok" and (switch := _switch_told()):
+        told["change of models"] = switch
     return JsonResponse({"status": "ok" if ready else "not ready", **parts, **told}, status=200 if ready else 503)
+
+
+def _switch_told() -> str:
+    try:
+        return switching.told()
+    except DatabaseError:
+        return ""
 
 
 def _ask_database() -> None:

@@ -1,5 +1,6 @@
 """One image: its page, its renditions and the copy to download."""
 
+import re
 import uuid
 
 from django.core.files.base import ContentFile
@@ -13,6 +14,7 @@ from search.downloads import clean_copy, file_stem
 from search.embedding import active_model
 from search.forms import RegionForm, ReportForm
 from search.imaging import UnreadableImage
+from search.indexing.accepted import accepted_names
 from search.models import Image
 from search.querying import similar_images
 from search.views.errors import error_page
@@ -37,13 +39,20 @@ def may_see_hidden(request: HttpRequest) -> bool:
 
 @require_safe
 def image(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
-    return image_page(request, visible_image(request, image_id))
+    shown = visible_image(request, image_id)
+    return image_page(request, shown, part=_part(shown, request.GET.get("window", "")))
+
+
+def _part(image: Image, window: str) -> tuple[float, ...] | None:
+    """Return the part to be outlined, as shares of the picture in percent: the window that an address names."""
+    box = image.window_box(int(window)) if re.fullmatch("[1-9]", window, re.ASCII) else None
+    return tuple(round(100 * share, 2) for share in box.shares) if box else None
 
 
 def image_page(request: HttpRequest, image: Image, *, status: int = 200, **context: object) -> HttpResponse:
     context = {
         "image": image,
-        "is_searchable": image.embedding_model == active_model(),
+        "is_searchable": image.embedding_model in accepted_names(active_model()),
         "similar": similar_images(image, SIMILAR),
         "report_form": ReportForm(),
         "region_form": RegionForm(image),

@@ -156,26 +156,19 @@ def _by_date_title(results: ResultPage) -> str:
 
 def _matches_title(results: ResultPage) -> str:
     strong, found = results.strong, results.found
+    number = strong or found
     if results.scale and not strong:
         return _("Nothing here matches well; the nearest are:")
     if strong and results.strong_is_least:
-        text, number = (
-            ngettext("At least %(number)s strong match", "At least %(number)s strong matches", strong),
-            strong,
-        )
+        text = ngettext("At least %(number)s strong match", "At least %(number)s strong matches", strong)
     elif strong:
-        text, number = ngettext("%(number)s strong match", "%(number)s strong matches", strong), strong
+        text = ngettext("%(number)s strong match", "%(number)s strong matches", strong)
     elif results.query.mode is Mode.WORDS:
-        text, number = (
-            ngettext(
-                "%(number)s picture with these words",
-                "%(number)s pictures with these words, best match first",
-                found,
-            ),
-            found,
+        text = ngettext(
+            "%(number)s picture with these words", "%(number)s pictures with these words, best match first", found
         )
     else:
-        text, number = ngettext("%(number)s picture", "%(number)s pictures, nearest first", found), found
+        text = ngettext("%(number)s picture", "%(number)s pictures, nearest first", found)
     return text % {"number": f"{number:,}"}
 
 

@@ -61,9 +61,9 @@ def search_page(
     status: int = 200,
     query: SearchQuery | None = None,
     results: ResultPage | None = None,
-    problem: str = "",
+    problem: object = "",
 ) -> HttpResponse:
-    context = {
+    context: dict[str, Any] = {
         "query": query or SearchQuery(),
         "results": results,
         "problem": problem,

@@ -22,10 +22,11 @@ let timer = 0;
 // Whether this entry of the history was made by typing, so that typing on replaces it.
 let typed = false;
 
+// Without what is empty, and in one order: the fields of the filters come when they are looked at.
 function question(typedWords) {
-  const fields = new URLSearchParams(new FormData(form));
-  fields.set("q", typedWords.trim().replace(/\s+/g, " "));
-  return fields.toString();
+  const fields = [...new FormData(form)].filter(([name, value]) => value && name !== "q");
+  fields.push(["q", typedWords.trim().replace(/\s+/g, " ")]);
+  return new URLSearchParams(fields.sort(([a, x], [b, y]) => (a + x < b + y ? -1 : 1))).toString();
 }
 
 function ask({ typing }) {
@@ -68,8 +69,9 @@ const isTyping = ({ requestConfig }) => Boolean(requestConfig?.triggeringEvent?.
 // In development django-htmx would put the answer to a wrong request in place of the whole page.
 main.addEventListener("htmx:beforeOnLoad", (event) => event.stopPropagation());
 
-// A form sends its empty fields too; the server needs none of them.
+// A form sends its empty fields too; the server needs none of them. Filters that are open come with their numbers.
 main.addEventListener("htmx:configRequest", ({ detail }) => {
+  if (isSearch(detail) && document.querySelector("#filters[open]")) detail.formData.set("filters", "open");
   if (detail.elt !== form) return;
   for (const name of new Set(detail.formData.keys())) {
     const values = detail.formData.getAll(name).filter((value) => value !== "");
@@ -118,7 +120,8 @@ main.addEventListener("htmx:afterOnLoad", ({ detail }) => {
   }
   failed.succeeded();
   asked = question(askedWords);
-  arrive(found.dataset.address || detail.pathInfo.finalRequestPath, typing && typed);
+  const address = detail.pathInfo.finalRequestPath.replace(/[?&]filters=open/, "");
+  arrive(found.dataset.address || address, typing && typed);
   typed = typing;
   announce(document.getElementById("found-title").textContent);
 });

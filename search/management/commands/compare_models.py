@@ -27,9 +27,9 @@ _WIDTH = 34
 class Command(CollectionCommand):
     help = (
         "Compare two models on a labelled set: recall@1, @5 and @10, MRR and nDCG@10, by language, with intervals, "
-        "and whether their difference is more than chance. A labelled set is a table with the columns query, language, "
-        "path or id, and grade (CSV, TSV, JSON lines), or the captions of COCO, Flickr30k or XM3600 as they are "
-        "published. Compared are the active model and another one with a set of vectors here (switch_model "
+        "and whether their difference is more than chance. A labelled set is a table with the columns query, "
+        "language, path or id, and grade (CSV, TSV, JSON lines), or the captions of COCO, Flickr30k or XM3600 as they "
+        "are published. Compared are the active model and another one with a set of vectors here (switch_model "
         "prepares one), among all pictures that have both; with --images, any two models on the labelled files "
         "themselves, and the collection is left alone."
     )

@@ -12,7 +12,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            for name in download_models():
-                self.stdout.write(f"{name}: on this machine")
+            names, doubt = download_models()
         except ModelUnavailable as error:
             raise CommandError(str(error)) from error
+        for name in names:
+            self.stdout.write(f"{name}: on this machine")
+        if doubt:
+            self.stderr.write(self.style.WARNING(doubt))

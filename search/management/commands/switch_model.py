@@ -19,10 +19,10 @@ from search.switching import activating, copying, preparing
 
 class Command(CollectionCommand):
     help = (
-        "Change the models without a gap. With names of models: compute their vectors beside those in use, build their "
-        "index and measure, which may take days and may be stopped, killed, run again, and run on many machines at "
-        "once; searches go on with the models in use. Then --activate swaps them, --back returns. Without arguments: "
-        "tell how far it is."
+        "Change the models without a gap. With names of models: compute their vectors beside those in use, build their"
+        " index and measure. That may take days, be stopped, killed and run again, also on many machines at once;"
+        " searches go on with the models in use. Then --activate swaps them, and --back returns. Without arguments:"
+        " tell how far it is."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,130 @@
+"""Answers that are text go out compressed, and no others."""
+
+import gzip
+
+import pytest
+from django.core.exceptions import MiddlewareNotUsed
+from django.http import HttpResponse, StreamingHttpResponse
+from django.test import Client, RequestFactory
+
+from search.compression import LEAST, Compressed
+from tests.base import an_image, stored_image
+
+TAKES_GZIP = {"Accept-Encoding": "gzip, deflate, br, zstd"}
+TEXT = "What is written here repeats itself. " * 100
+
+
+def passed(answer: HttpResponse, accept: str = "gzip") -> HttpResponse:
+    """What becomes of an answer on its way to who accepts this."""
+    through = Compressed(lambda request: answer)
+    return through(RequestFactory().get("/", headers={"Accept-Encoding": accept}))  # type: ignore[return-value]
+
+
+@pytest.mark.django_db
+def test_a_page_is_sent_in_a_fifth_of_its_size_to_browsers_that_take_it(client: Client):
+    for number in range(24):
+        an_image(f"Picture {number}")
+    plain, small = client.get("/"), client.get("/", headers=TAKES_GZIP)
+    assert small["Content-Encoding"] == "gzip"
+    assert int(small["Content-Length"]) == len(small.content) < len(plain.content) / 5
+    assert gzip.decompress(small.content).decode().count("<article ") == plain.text.count("<article ") == 24
+    assert "Content-Encoding" not in plain
+    assert all("Accept-Encoding" in answer["Vary"] for answer in (plain, small))
+
+
+@pytest.mark.django_db
+def test_what_the_api_answers_is_sent_compressed_too(client: Client):
+    for number in range(24):
+        an_image(f"Picture {number}")
+    assert client.get("/api/search", headers=TAKES_GZIP)["Content-Encoding"] == "gzip"
+
+
+@pytest.mark.django_db
+def test_errors_are_sent_compressed_too(client: Client):
+    answer = client.get("/nothing/here/", headers=TAKES_GZIP)
+    assert answer.status_code == 404
+    assert answer["Content-Encoding"] == "gzip"
+
+
+@pytest.mark.django_db
+def test_who_only_asks_for_the_head_is_told_the_same(client: Client):
+    for number in range(24):
+        an_image(f"Picture {number}")
+    answer = client.head("/", headers=TAKES_GZIP)
+    assert answer["Content-Encoding"] == "gzip"
+    assert answer.content == b""
+
+
+@pytest.mark.django_db
+def test_pictures_are_sent_as_they_are_and_no_cache_tells_them_apart(client: Client):
+    image = stored_image()
+    answer = client.get(f"/images/{image.id}/400.webp", headers=TAKES_GZIP)
+    assert answer.status_code == 200
+    assert "Content-Encoding" not in answer
+    assert "Accept-Encoding" not in answer.get("Vary", "")
+
+
+@pytest.mark.django_db
+def test_a_page_that_shows_a_secret_is_sent_as_it_is(as_alice: Client):
+    answer = as_alice.get("/account/tokens/", headers=TAKES_GZIP)
+    assert answer.status_code == 200
+    assert len(answer.content) > LEAST
+    assert "Content-Encoding" not in answer
+
+
+def test_the_length_of_an_answer_tells_nothing_of_what_is_in_it():
+    lengths = {len(passed(HttpResponse(TEXT)).content) for _ in range(40)}
+    assert len(lengths) > 5
+
+
+@pytest.mark.parametrize("accept", ["", "identity", "br", "gzip;q=0", "br, gzip; q=0.0, deflate"])
+def test_who_takes_none_gets_the_answer_as_it_is(accept: str):
+    answer = passed(HttpResponse(TEXT), accept)
+    assert answer.text == TEXT
+    assert answer["Vary"] == "Accept-Encoding"
+
+
+def test_a_preference_is_no_refusal():
+    assert passed(HttpResponse(TEXT), "br;q=1.0, gzip;q=0.8")["Content-Encoding"] == "gzip"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda: HttpResponse("short"),
+        lambda: HttpResponse(TEXT, content_type="application/zip"),
+        lambda: HttpResponse(TEXT, headers={"Cache-Control": "max-age=0, no-store"}),
+        lambda: HttpResponse(TEXT, headers={"Cache-Control": "no-transform"}),
+    ],
+    ids=["short", "packed already", "a secret", "must stay as it is"],
+)
+def test_what_is_better_left_alone_is(answer):
+    answered = answer()
+    before = answered.content
+    passed(answered)
+    assert answered.content == before
+    assert "Content-Encoding" not in answered
+    assert "Vary" not in answered
+
+
+def test_what_is_compressed_is_not_compressed_again():
+    once = gzip.compress(TEXT.encode())
+    answer = HttpResponse(once * 20, headers={"Content-Encoding": "gzip"})
+    assert passed(answer).content == once * 20
+
+
+def test_what_is_made_as_it_is_sent_is_not_held_up():
+    answer = StreamingHttpResponse(iter([TEXT.encode()]), content_type="text/plain")
+    passed(answer)  # type: ignore[arg-type]
+    assert "Content-Encoding" not in answer
+    assert b"".join(answer).decode() == TEXT  # type: ignore[arg-type]
+
+
+def test_a_mark_of_what_was_sent_is_one_of_what_it_says():
+    assert passed(HttpResponse(TEXT, headers={"ETag": '"abc"'}))["ETag"] == 'W/"abc"'
+
+
+def test_where_the_proxy_compresses_this_is_off(settings):
+    settings.COMPRESS_PAGES = False
+    with pytest.raises(MiddlewareNotUsed):
+        Compressed(lambda request: HttpResponse(TEXT))
