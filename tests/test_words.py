@@ -266,7 +266,7 @@ def test_words_follow_whatever_changes_a_row() -> None:
 def test_rows_of_before_are_found_after_the_upgrade_and_an_upgrade_can_be_taken_back() -> None:
     image = an_image("COVID-19")
     loader = MigrationLoader(connection)
-    migration, later = (loader.get_migration("search", name) for name in ("0010_full_text", "0022_cheap_edits"))
+    migration, later = (loader.get_migration("search", name) for name in ("0010_full_text", "0023_cheap_edits"))
     before = loader.project_state(("search", "0009_text_in_nfc"))
     words = later.operations[0]
     with connection.schema_editor() as editor:

@@ -91,7 +91,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
-        ('search', '0021_judgements'),
+        ('search', '0022_calibration_of_windows'),
     ]
 
     operations = [
