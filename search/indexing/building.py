@@ -88,9 +88,9 @@ def vacuum(table: VectorTable) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT n_live_tup, n_dead_tup FROM pg_stat_user_tables WHERE relid = %s::regclass", [leaf])
             rows, dead = cursor.fetchone()
-        if many_dead(rows, dead) and take_index(table):
+        if many_dead(rows, dead) and _is_whole(index_name(leaf)) and take_index(table):
             try:
-                _build(leaf, table.dimensions, _create_beside if _is_whole(index_name(leaf)) else _create)
+                _build(leaf, table.dimensions, _create_beside)
             finally:
                 leave_index(table)
         with without_limits():
