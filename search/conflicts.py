@@ -7,7 +7,7 @@ for each other all the same, PostgreSQL ends one of them, whose work is then don
 import random
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import DatabaseError, IntegrityError, OperationalError, connection
 from django.db.models import Model, QuerySet
@@ -65,8 +65,17 @@ def wait_briefly() -> None:
 
 def locked(rows: "QuerySet[_Row]") -> "list[_Row]":
     """Lock `rows` in the order of their keys until the transaction ends, and return those that are still there."""
+    return list(_locking(rows))
+
+
+def locked_values(rows: "QuerySet[_Row]", *fields: str) -> list[Any]:
+    """Lock `rows` as `locked` does, and return these fields of those that are still there: of any number of rows."""
+    return list(_locking(rows.select_related(None)).values_list(*fields))
+
+
+def _locking(rows: "QuerySet[_Row]") -> "QuerySet[_Row]":
     wait_briefly()
-    return list(rows.order_by("pk").select_for_update(of=("self",)))
+    return rows.order_by("pk").select_for_update(of=("self",))
 
 
 def _code(error: BaseException) -> str | None:

@@ -3,15 +3,14 @@
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
+from django.contrib.admin.models import DELETION, LogEntry
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from search import storage
-from search.admin import lists
-from search.models import Image, OwedDeletion, Report
+from search.models import Image, OwedDeletion, Report, Tombstone
 from tests.admin_pages import IMAGES, act, said
-from tests.base import an_image, stored_image
+from tests.base import an_image, many_images, stored_image
 
 pytestmark = pytest.mark.django_db
 
@@ -82,12 +81,24 @@ def test_a_picture_full_of_tags_is_left_as_it_is(as_carol):
     assert (len(full.tags), other.tags) == (50, ["sea"])
 
 
-def test_too_many_pictures_at_once_are_refused(monkeypatch, as_carol):
-    monkeypatch.setattr(lists, "MOST_AT_ONCE", 1)
-    images = [an_image("One"), an_image("Two")]
-    for action in ("hide", "add_tags", "delete_selected"):
-        assert "At most 1" in said(act(as_carol, action, *images, tags="sea"))
+def test_thousands_of_pictures_are_changed_at_once_by_a_few_statements(as_carol, carol, django_assert_max_num_queries):
+    images = many_images(1_200, tags=lambda number: [f"kind {number % 3}"])
+    before = Image.objects.latest("updated").updated
+    for action, more, told in (
+        ("hide", {}, "1,200 pictures are hidden now"),
+        ("show", {}, "1,200 pictures are shown now"),
+        ("add_tags", {"tags": "sea, Kind 1"}, "tags of 1,200 pictures"),
+        ("remove_tags", {"tags": "kind 1"}, "tags of 1,200 pictures"),
+    ):
+        with django_assert_max_num_queries(80):
+            assert told in said(act(as_carol, action, images[0], select_across="1", **more))
     assert not Image.objects.filter(hidden=True).exists()
+    tags = {tuple(tags) for tags in Image.objects.values_list("tags", flat=True)}
+    assert tags == {("kind 0", "sea"), ("kind 2", "sea"), ("sea",)}
+    assert Image.objects.filter(updated__gt=before).count() == 1_200
+    entries = LogEntry.objects.filter(user=carol)
+    assert entries.count() == 4_800
+    assert {entry.object_repr for entry in entries} == {image.title for image in images}
 
 
 # Deletion
@@ -108,6 +119,19 @@ def test_deleting_in_bulk_asks_first_then_takes_rows_and_objects(as_carol):
     assert not OwedDeletion.objects.exists()
     with pytest.raises(storage.MissingObject):
         storage.read(storage.original_key(images[0].pk))
+
+
+def test_many_pictures_are_deleted_at_once_by_a_few_statements(as_carol, carol, django_assert_max_num_queries):
+    images = many_images(500)
+    Report.objects.create(image=images[7], reason="other")
+    expected = asked_about(act(as_carol, "delete_selected", images[0], select_across="1"))
+    with django_assert_max_num_queries(100):
+        act(as_carol, "delete_selected", images[0], select_across="1", post="yes", expected=expected)
+    assert not Image.objects.exists()
+    assert not Report.objects.exists()
+    for rows in (OwedDeletion, Tombstone):
+        assert rows.objects.count() == 500
+    assert LogEntry.objects.filter(user=carol, action_flag=DELETION).count() == 500
 
 
 @pytest.mark.django_db(transaction=True)

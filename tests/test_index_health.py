@@ -1,6 +1,7 @@
 """`manage.py index_health` tells what is wrong with the index of the vectors, and mends it."""
 
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -9,9 +10,9 @@ from django.utils import timezone
 
 from search.embedding import active_model, text_model
 from search.evaluation.index_health import index_health
-from search.models import Calibration, Image
+from search.models import Calibration, Image, ImageVector, VectorSet
 from search.querying import SearchQuery, find, planning
-from tests.base import active_set, an_image, many_images, the_index
+from tests.base import a_vector, active_set, an_image, many_images, the_index
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,6 +39,7 @@ def measured(pictures: int) -> None:
         text_model=text_model(),
         measured=timezone.now(),
         pictures=pictures,
+        dimensions=512,
         words_least=0,
         words_match=0.5,
         pictures_match=0.5,
@@ -198,6 +200,69 @@ def test_many_dead_rows_are_told_of_and_removed() -> None:
         assert run("--vacuum")[0] == 0
     finally:
         sql("ALTER TABLE search_image RESET (autovacuum_enabled)")
+
+
+def test_after_many_deletions_the_index_is_built_anew_before_the_dead_rows_are_removed() -> None:
+    images = many_images(1_300)
+    sql(f"ALTER TABLE {active_set().table} SET (autovacuum_enabled = off)")
+    try:
+        Image.objects.filter(pk__in=[image.pk for image in images[600:]]).delete()
+        sql("SELECT pg_stat_force_next_flush()")
+        assert "700 deleted or changed rows are still in the tables" in run()[1]
+        executed: list[str] = []
+
+        def note(execute: Any, statement: Any, *rest: Any) -> Any:
+            executed.append(str(statement))
+            return execute(statement, *rest)
+
+        with connection.execute_wrapper(note):
+            run("--vacuum")
+        created = next(n for n, one in enumerate(executed) if one.startswith("CREATE INDEX CONCURRENTLY"))
+        assert any(active_set().table in one and "VACUUM" in one for one in executed[created:])
+        assert not any(active_set().table in one and "VACUUM" in one for one in executed[:created])
+        health = index_health()
+        assert (health.vectors, health.dead_vectors) == (600, 0)
+        assert indexes().count(the_index()) == 1
+    finally:
+        sql(f"ALTER TABLE {active_set().table} RESET (autovacuum_enabled)")
+
+
+def test_vectors_that_are_not_the_pictures_are_told_of_and_put_right() -> None:
+    images = many_images(60)
+    measured(60)
+    lost, changed, gone, of_another = (image.pk for image in images[:4])
+    sql("ALTER TABLE search_image DISABLE TRIGGER USER")
+    sql(f"DELETE FROM search_imagevector WHERE image_id = '{lost}'")
+    Image.objects.filter(pk=changed).update(embedding=a_vector(1))
+    Image.objects.filter(pk=of_another).update(embedding_model="another")
+    sql(f"DELETE FROM search_imagewords WHERE image_id = '{gone}'")
+    sql(f"DELETE FROM search_arrival WHERE image_id = '{gone}'")
+    sql(f"DELETE FROM search_image WHERE id = '{gone}'")
+    sql("ALTER TABLE search_image ENABLE TRIGGER USER")
+
+    status, told = run("--vacuum")
+    assert status == 1
+    assert (
+        "not those of the pictures: 1 are missing, 2 belong to no picture that may be found, and 1 are others" in told
+    )
+    assert "Run: manage.py index_health --rebuild" in told
+
+    assert "Vectors put right: 4." in run("--rebuild")[1]
+    stored = {row.image_id: row.embedding for row in ImageVector.objects.filter(set_id=active_set().id)}
+    searchable = Image.objects.searchable(active_model())
+    assert set(stored) == set(searchable.values_list("pk", flat=True))
+    assert all(stored[image.pk] == image.embedding for image in searchable)
+    assert not index_health().differs
+
+
+def test_vectors_of_a_model_that_nothing_uses_are_told_of_and_dropped() -> None:
+    many_images(30)
+    measured(30)
+    sql("SELECT make_vector_set('unused', 8)")
+    assert "Vectors that nothing uses any more take room: those of unused." in run("--vacuum")[1]
+    assert "Dropping the vectors of unused" in run("--rebuild")[1]
+    assert not VectorSet.objects.filter(model="unused").exists()
+    assert run()[0] == 0
 
 
 def test_all_is_not_well_without_a_picture() -> None:

@@ -266,18 +266,50 @@ def test_words_follow_whatever_changes_a_row() -> None:
 def test_rows_of_before_are_found_after_the_upgrade_and_an_upgrade_can_be_taken_back() -> None:
     image = an_image("COVID-19")
     loader = MigrationLoader(connection)
-    migration = loader.get_migration("search", "0010_full_text")
+    migration, later = (loader.get_migration("search", name) for name in ("0010_full_text", "0023_cheap_edits"))
     before = loader.project_state(("search", "0009_text_in_nfc"))
+    words = later.operations[0]
     with connection.schema_editor() as editor:
         editor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        words.database_backwards("search", editor, before, before)
+        editor.execute("UPDATE search_image SET title = 'AC/DC'")  # kept in between too
+        assert found_by_words("AC/DC") == ["AC/DC"]
         migration.unapply(before.clone(), editor)
         assert "search_imagewords" not in connection.introspection.table_names()
-        editor.execute("UPDATE search_image SET title = 'AC/DC'")
+        editor.execute("UPDATE search_image SET title = 'AC/DC and others'")
         migration.apply(before.clone(), editor)
+        words.database_forwards("search", editor, before, before)
 
-    assert found_by_words("AC/DC") == ["AC/DC"]
+    assert found_by_words("AC/DC") == ["AC/DC and others"]
     Image.objects.filter(pk=image.pk).update(title="U.S. flag")
     assert found_by_words("U.S. flag") == ["U.S. flag"]
+
+
+def test_words_follow_whatever_part_of_a_picture_is_edited() -> None:
+    """What was not edited is taken over as it was; and no phrase reaches from one part into another."""
+    image = an_image("Boats", tags=["old harbour", "sea"], description="A quiet evening. It's 5 o'clock.")
+    images = Image.objects.filter(pk=image.pk)
+    images.update(tags=["new pier", "it's", r"back\slash"])
+    assert found_by_words('"old harbour"') == []
+    for words in ('"new pier"', "boats pier evening", "it's", '"quiet evening"', "slash", "o'clock"):
+        assert found_by_words(words) == ["Boats"]
+
+    images.update(title="Ships")
+    assert found_by_words("boats") == []
+    assert found_by_words("ships pier evening") == ["Ships"]
+    images.update(description="Dawn", tags=[])
+    assert found_by_words("evening") == found_by_words("pier") == []
+    assert found_by_words("ships dawn") == ["Ships"]
+    images.update(tags=["dawn ships"], title="Ships at")
+    for reaching in ('"ships at dawn"', '"dawn ships at"', '"dawn dawn"'):
+        assert found_by_words(reaching) == []
+
+    with connection.cursor() as cursor:  # as if written anew
+        cursor.execute(
+            "SELECT words.vector = image_words_vector(image.title, tags, description), words.title "
+            "FROM search_image AS image JOIN search_imagewords AS words ON image_id = id"
+        )
+        assert cursor.fetchall() == [(True, "ships at")]
 
 
 # --- The order ---

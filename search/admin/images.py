@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.db import transaction
 from django.db.models import ForeignKey, QuerySet
 from django.forms import ModelChoiceField
 from django.http import HttpRequest, HttpResponse
@@ -20,8 +21,10 @@ from search.admin import comparing, image_actions, pictures
 from search.admin.filters import HiddenFilter, ModelFilter, ReportedFilter, TagFilter, UploaderFilter
 from search.admin.forms import ImageForm, TagActionForm, UserSelect
 from search.admin.lists import BoundedPaginator, Sturdy, SturdyList, image_ids
+from search.conflicts import locked_values
 from search.embedding import active_model
 from search.indexing.accepted import accepted_names
+from search.ingestion.deleting import delete_images
 from search.models import Image, Report
 
 NAMED_BEFORE_DELETION = 20
@@ -130,8 +133,18 @@ class ImageAdmin(Sturdy):
         return False
 
     def lock_to_delete(self, keys: Sequence[Any]) -> None:
-        super().lock_to_delete(keys)
-        Report.lock(Report.objects.filter(image__in=keys))
+        locked_values(Image.objects.filter(pk__any_of=keys), "pk")
+        locked_values(Report.objects.filter(image__pk__any_of=keys), "pk")
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> None:
+        with transaction.atomic():
+            keys = list(queryset.values_list("pk", flat=True))
+            self.lock_to_delete(keys)
+            delete_images(keys)
+
+    def log_deletions(self, request: HttpRequest, queryset: "QuerySet[Image] | Sequence[Image]") -> None:  # type: ignore[override]
+        images = queryset.only("pk") if isinstance(queryset, QuerySet) else queryset
+        image_actions.log_images(request, [image.pk for image in images])
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

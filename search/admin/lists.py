@@ -36,8 +36,6 @@ logger = logging.getLogger(__name__)
 
 MOST_COUNTED = 10_000
 """So many rows are counted and paged through; who looks for something further on narrows the list."""
-MOST_AT_ONCE = 1_000
-"""So many rows a bulk action changes: a changed row enters the index of the vectors anew, which takes up to 25 ms."""
 LONGEST_QUERY_STRING = 2_000
 """Every link of a list repeats it."""
 
@@ -170,11 +168,3 @@ class Sturdy(Shared, _ModelAdmin):
             self.message_user(request, _("What is selected is not in this list."), messages.ERROR)
             return None
         return super().response_action(request, queryset, *args)
-
-    def too_many(self, request: HttpRequest, queryset: QuerySet[Any]) -> bool:
-        """Tell, also the person, whether these are more than one action changes."""
-        if queryset.order_by().values("pk")[: MOST_AT_ONCE + 1].count() <= MOST_AT_ONCE:
-            return False
-        text = _("At most %(limit)s can be changed at once. Narrow the list, then select all of it.")
-        self.message_user(request, text % {"limit": f"{MOST_AT_ONCE:,}"}, messages.ERROR)
-        return True

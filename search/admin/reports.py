@@ -110,8 +110,7 @@ class ReportAdmin(Sturdy):
 
     @admin.action(permissions=["change"], description=gettext_lazy("Open the selected reports again"))
     def reopen_selected(self, request: HttpRequest, queryset: QuerySet[Report]) -> None:
-        if not self.too_many(request, queryset):
-            self._reopen(request, queryset.values_list("pk", flat=True))
+        self._reopen(request, queryset.values_list("pk", flat=True))
 
     def resolve_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """One report resolved, with `hide` in the form its picture hidden too."""
@@ -156,8 +155,7 @@ class ReportAdmin(Sturdy):
         return report
 
     def _resolve_all(self, request: HttpRequest, queryset: QuerySet[Report], *, hide: bool) -> None:
-        if not self.too_many(request, queryset):
-            self._resolve(request, queryset.filter(resolved=None).values_list("pk", flat=True), hide=hide)
+        self._resolve(request, queryset.filter(resolved=None).values_list("pk", flat=True), hide=hide)
 
     def _resolve(self, request: HttpRequest, keys: Iterable[int], *, hide: bool) -> None:
         with transaction.atomic():

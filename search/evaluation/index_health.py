@@ -11,9 +11,10 @@ from search.embedding import ModelUnavailable, active_model
 from search.evaluation.bank import bank_vectors
 from search.evaluation.calibration import LEAST, is_due
 from search.indexing.accepted import accepted_names
-from search.indexing.building import is_under_way, left_over
+from search.indexing.building import is_under_way, left_over, many_dead
 from search.indexing.hnsw import indexing
-from search.indexing.sets import VectorTable, current_set, index_name
+from search.indexing.repairing import Differences, differences, unused_sets
+from search.indexing.sets import VectorTable, current_set, index_name, left_tables
 from search.models import Image
 from search.querying import PER_PAGE
 from search.querying.planning import SCAN, Plan, plan_for, planned
@@ -23,8 +24,6 @@ ENOUGH = 0.95
 """Recall below this is worth building the index anew; a new one has 0.98 and more."""
 QUERIES = 60
 """Pictures, and words, that are looked for in both ways: the recall is known to some hundredths."""
-MANY_DEAD = 0.2
-"""Share of dead rows from which they cost more than their removal. PostgreSQL removes them by itself at about this."""
 _EQUAL = 1e-6
 AGAIN = "manage.py index_health"
 REBUILD, VACUUM = "manage.py index_health --rebuild", "manage.py index_health --vacuum"
@@ -61,7 +60,9 @@ class IndexHealth:
     `other_models` have one that no search looks at. `needs_levels` where it is not known, or not any more, which
     matches are strong; `has_words` unless the model for words was needed and could not be loaded; `has_set` as soon as
     there was a vector of the active model, and with it an index. `left_over` counts
-    what an interrupted rebuild left of indexes; `is_under_way` while somebody has left the index out, or builds it."""
+    what an interrupted rebuild left of indexes; `is_under_way` while somebody has left the index out, or builds it.
+    `rows` and `dead` are of the table of images; `vectors` and `dead_vectors` of the set that is searched, of which
+    `differs` tells where it is not what the images say. `unused` names models whose sets nothing uses any more."""
 
     searchable: int
     pending: int
@@ -80,6 +81,10 @@ class IndexHealth:
     shared_buffers: int
     rows: int
     dead: int
+    vectors: int
+    dead_vectors: int
+    differs: Differences | None
+    unused: list[str]
     vacuumed: dt.datetime | None
     analysed: dt.datetime | None
 
@@ -96,8 +101,9 @@ class IndexHealth:
             found.append(Advice(reason, AGAIN))
         else:
             found += [Advice(reason, REBUILD) for reason in self._reasons_to_rebuild()]
-        if self.dead > MANY_DEAD * max(self.rows, 1_000):
-            reason = f"{self.dead:,} deleted or changed rows are still in the table and slow every search down."
+        if many_dead(self.rows, self.dead) or many_dead(self.vectors, self.dead_vectors):
+            dead = self.dead + self.dead_vectors
+            reason = f"{dead:,} deleted or changed rows are still in the tables and slow every search down."
             found.append(Advice(reason, VACUUM))
         elif self.analysed is None and self.rows:
             found.append(
@@ -131,8 +137,20 @@ class IndexHealth:
         return found
 
     def _reasons_to_rebuild(self) -> list[str]:
-        if not self.has_set:
-            return []
+        return [*self._reasons_to_repair(), *(self._of_the_index() if self.has_set else [])]
+
+    def _reasons_to_repair(self) -> list[str]:
+        found = []
+        if self.differs:
+            found.append(
+                f"The vectors that searches read are not those of the pictures: {self.differs.missing:,} are missing, "
+                f"{self.differs.left:,} belong to no picture that may be found, and {self.differs.other:,} are others."
+            )
+        if self.unused:
+            found.append(f"Vectors that nothing uses any more take room: those of {', '.join(self.unused)}.")
+        return found
+
+    def _of_the_index(self) -> list[str]:
         if self.index is None:
             return ["The index is missing: every search reads all vectors."]
         if not self.index.is_valid:
@@ -161,6 +179,7 @@ def index_health() -> IndexHealth:
     index = _index_state(table) if table else None
     is_walked = index is not None and index.is_valid and not plan.is_exact
     words = _words() if is_walked else None
+    vectors, dead_vectors, vectors_size = _vectors(table)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT n_live_tup, n_dead_tup, greatest(last_vacuum, last_autovacuum), "
@@ -183,13 +202,30 @@ def index_health() -> IndexHealth:
         is_under_way=table is not None and is_under_way(table),
         pictures_recall=_recall(_pictures(), plan) if is_walked else None,
         words_recall=None if words is None else _recall(words, plan),
-        table_size=table_size,
+        table_size=table_size + vectors_size,
         shared_buffers=shared_buffers,
         rows=rows,
         dead=dead,
+        vectors=vectors,
+        dead_vectors=dead_vectors,
+        differs=differences(table) if table else None,
+        unused=[*(each.model for each in unused_sets(model)), *left_tables()],
         vacuumed=vacuumed,
         analysed=analysed,
     )
+
+
+def _vectors(table: VectorTable | None) -> tuple[int, int, int]:
+    """Return how many rows and dead ones the set's tables hold, and their size without indexes."""
+    leaves = table.leaves if table else []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(sum(n_live_tup), 0)::bigint, coalesce(sum(n_dead_tup), 0)::bigint, "
+            "coalesce(sum(pg_table_size(relid)), 0)::bigint FROM pg_stat_user_tables WHERE relname = ANY(%s)",
+            [leaves],
+        )
+        rows, dead, size = cursor.fetchone()
+    return rows, dead, size
 
 
 def _index_state(table: VectorTable) -> IndexState | None:

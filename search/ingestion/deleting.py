@@ -10,6 +10,7 @@ import threading
 import uuid
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
@@ -23,15 +24,37 @@ from search.models import Image, OwedDeletion, Tombstone
 
 logger = logging.getLogger(__name__)
 
+_AT_ONCE = 10_000
 LOOK_AGAIN = 60.0
 """Seconds between two looks of a server for deletions that are owed."""
 
 
+_are_owed: ContextVar[bool] = ContextVar("are_owed", default=False)
+"""Whether it was written down for all images that are being deleted."""
+
+
 @receiver(post_delete, sender=Image, dispatch_uid="owe-deletion-of-objects")
 def owe_deletion(instance: Image, **kwargs: Any) -> None:
-    owe([instance.pk])
+    if not _are_owed.get():
+        _owe_and_remember([instance.pk])
+
+
+def delete_images(image_ids: Collection[uuid.UUID]) -> None:
+    """Delete these images as each would be by itself, in a few statements for any number of them."""
+    with transaction.atomic():
+        _owe_and_remember(image_ids)
+        token = _are_owed.set(True)
+        try:
+            Image.objects.filter(pk__any_of=image_ids).only("pk").delete()
+        finally:
+            _are_owed.reset(token)
+
+
+def _owe_and_remember(image_ids: Collection[uuid.UUID]) -> None:
+    owe(image_ids)
     # Whoever deletes a picture, and however, wants it gone: it doesn't come back by itself.
-    Tombstone.objects.bulk_create([Tombstone(pk=instance.pk)], ignore_conflicts=True)
+    rows = [Tombstone(pk=one) for one in sorted(image_ids)]
+    Tombstone.objects.bulk_create(rows, ignore_conflicts=True, batch_size=_AT_ONCE)
     # Once for all that a transaction deletes: where the storage hangs, each time would wait for it anew.
     if not any(waiting[1] == _settling.soon for waiting in connection.run_on_commit):
         transaction.on_commit(_settling.soon)
@@ -39,7 +62,8 @@ def owe_deletion(instance: Image, **kwargs: Any) -> None:
 
 def owe(image_ids: Collection[uuid.UUID]) -> None:
     """Write down that these pictures' objects are to be deleted, unless rows for them are written first."""
-    OwedDeletion.objects.bulk_create([OwedDeletion(pk=one) for one in sorted(image_ids)], ignore_conflicts=True)
+    rows = [OwedDeletion(pk=one) for one in sorted(image_ids)]
+    OwedDeletion.objects.bulk_create(rows, ignore_conflicts=True, batch_size=_AT_ONCE)
 
 
 def _settle_or_log(among: Collection[uuid.UUID] | None = None) -> None:

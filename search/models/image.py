@@ -20,6 +20,7 @@ from pgvector.django import HalfVectorField
 from search.imaging.palette import PALETTE, palette_colour
 from search.imaging.windows import MOST as MOST_WINDOWS
 from search.imaging.windows import Box
+from search.models import any_of  # noqa: F401 - the lookup of `hide_all`
 from search.models.texts import LineField, ProseField, TagsField
 from search.querysets import OWED_WINDOWS, ImageQuerySet
 
@@ -142,6 +143,7 @@ class Image(models.Model):
         null=True,
         blank=True,
         related_name="images",
+        db_index=False,  # but of those that have one: see `image_of_uploader`
     )
     hidden = models.BooleanField(
         _("hidden"), default=False, help_text=_("Hidden pictures are found and seen by curators only.")
@@ -222,12 +224,18 @@ class Image(models.Model):
                 condition=models.Q(hidden=False),
                 name="image_facets",
             ),
+            # Every edit enters its row into each index anew: rows that are not asked for stand in none of these.
             models.Index(
-                fields=["embedding_model", "licence"], condition=models.Q(hidden=False), name="image_licence"
+                fields=["embedding_model", "licence"],
+                condition=models.Q(hidden=False) & ~models.Q(licence=""),
+                name="image_licence",
             ),
             models.Index(
-                fields=["embedding_model", "uploader"], condition=models.Q(hidden=False), name="image_uploader"
+                fields=["embedding_model", "uploader"],
+                condition=models.Q(hidden=False, uploader__isnull=False),
+                name="image_uploader",
             ),
+            models.Index(fields=["uploader"], condition=models.Q(uploader__isnull=False), name="image_of_uploader"),
             models.Index(fields=["created", "id"], condition=models.Q(embedding_model=""), name="image_pending"),
             models.Index(fields=["id"], condition=OWED_WINDOWS, name="image_owed_windows"),
             GinIndex(fields=["tags"], name="image_tags"),
@@ -324,7 +332,7 @@ class Image(models.Model):
         """Hide these images, or show them again; return those that this has changed. Many are locked before."""
         changed = [image for image in images if image.hidden is not hidden]
         # Not save(): it would write what others have changed since.
-        cls.objects.filter(pk__in=[image.pk for image in changed]).update(hidden=hidden, updated=Now())
+        cls.objects.filter(pk__any_of=[image.pk for image in changed]).update(hidden=hidden, updated=Now())
         for image in changed:
             image.hidden = hidden
         return changed

@@ -9,8 +9,9 @@ from django.template.defaultfilters import filesizeformat
 
 from search.embedding import active_model
 from search.evaluation.index_health import IndexHealth, IndexState, index_health
-from search.indexing.building import rebuild_index
-from search.indexing.sets import current_set
+from search.indexing.building import rebuild_index, vacuum
+from search.indexing.repairing import repair, unused_sets
+from search.indexing.sets import VectorTable, current_set, drop_left_tables, drop_set, table_of
 from search.management.base import CollectionCommand
 from search.models import Image
 from search.querying import PER_PAGE
@@ -23,18 +24,26 @@ class Command(CollectionCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--rebuild", action="store_true", help="build the index anew; searches go on meanwhile")
-        parser.add_argument("--vacuum", action="store_true", help="remove dead rows, and count what is there")
+        parser.add_argument(
+            "--rebuild",
+            action="store_true",
+            help="put the vectors right and build their index anew; searches go on meanwhile",
+        )
+        parser.add_argument(
+            "--vacuum",
+            action="store_true",
+            help="remove dead rows, of many after building the index anew, and count what is there",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        table = current_set(active_model())
         if options["rebuild"]:
-            self.stdout.write("Building the index; searches go on meanwhile ...")
-            table = current_set(active_model())
-            if table and not rebuild_index(table):
-                raise CommandError("A load or another rebuild is at the index now. It will be there when that ends.")
+            self._rebuild(table)
         if options["vacuum"]:
             with connection.cursor() as cursor:
                 cursor.execute(f'VACUUM (ANALYZE) "{Image._meta.db_table}"')
+            if table:
+                vacuum(table)
         health = index_health()
         for line in _lines(health):
             self.stdout.write(line)
@@ -44,6 +53,17 @@ class Command(CollectionCommand):
         if advice:
             raise SystemExit(1)
         self.stdout.write("\nAll is well.")
+
+    def _rebuild(self, table: VectorTable | None) -> None:
+        if table and (wrong := repair(table)):
+            self.stdout.write(f"Vectors put right: {wrong.missing + wrong.left + wrong.other:,}.")
+        for unused in unused_sets(active_model()):
+            self.stdout.write(f"Dropping the vectors of {unused.model}, which nothing uses any more.")
+            drop_set(table_of(unused))
+        drop_left_tables()
+        self.stdout.write("Building the index; searches go on meanwhile ...")
+        if table and not rebuild_index(table):
+            raise CommandError("A load or another rebuild is at the index now. It will be there when that ends.")
 
 
 def _lines(health: IndexHealth) -> list[str]:
@@ -58,7 +78,8 @@ def _lines(health: IndexHealth) -> list[str]:
         f"Hidden: {health.hidden:,}",
         f"Of the nearest {PER_PAGE}, a search by a picture shows {by_picture}, by words {by_words}",
         f"Index: {_index(health.index)}",
-        f"Table: {filesizeformat(health.table_size)}, {health.rows:,} rows and {health.dead:,} dead ones",
+        f"Tables: {filesizeformat(health.table_size)}; images: {health.rows:,}, and {health.dead:,} dead rows",
+        f"Vectors: {health.vectors:,}, and {health.dead_vectors:,} dead rows",
         f"Vacuumed: {_moment(health.vacuumed)}; analysed: {_moment(health.analysed)}",
         f"PostgreSQL's own memory (shared_buffers): {filesizeformat(health.shared_buffers)}, "
         + ("which holds both" if health.fits else "less than both: see “PostgreSQL settings” in README.md"),

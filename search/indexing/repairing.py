@@ -1,0 +1,85 @@
+"""What stands in a set of vectors against what images say, which are the truth: found, and put right.
+
+Triggers keep both alike. A set can differ all the same: after a trigger was switched off, by hand or by a restore of
+some tables, or after pages of a disk went bad.
+"""
+
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+
+from search.indexing.accepted import accepted_names
+from search.indexing.sets import VectorTable
+from search.models import Image, ModelSwitch, VectorSet
+
+# Of images by the set's own model: those of another accepted one have their vectors in the set alone.
+_MISSING = (
+    "search_image AS image WHERE embedding_model = %(model)s AND NOT EXISTS "
+    "(SELECT FROM {table} WHERE image_id = image.id AND window_index = 0)"
+)
+_LEFT = (
+    "{table} AS its WHERE NOT EXISTS "
+    "(SELECT FROM search_image AS image WHERE image.id = its.image_id AND embedding_model = ANY(%(accepted)s))"
+)
+_OTHER = (
+    "image.id = its.image_id AND its.window_index = 0 AND image.embedding_model = %(model)s "
+    "AND its.embedding <> image.embedding"
+)
+
+_DELETE_LEFT = f"WITH gone AS (DELETE FROM {_LEFT} RETURNING 1) SELECT count(*) FROM gone"  # noqa: S608 - constants
+_UPDATE_OTHER = (
+    "WITH changed AS (UPDATE {table} AS its SET embedding = image.embedding FROM search_image AS image "  # noqa: S608
+    f"WHERE {_OTHER} RETURNING 1) SELECT count(*) FROM changed"
+)
+_INSERT_MISSING = (
+    "WITH made AS (INSERT INTO search_imagevector (set_id, image_id, embedding) "  # noqa: S608
+    f"SELECT %(set)s, id, embedding FROM {_MISSING} RETURNING 1) SELECT count(*) FROM made"
+)
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Vectors that images have and the set lacks, that no image has any more, and that are others than the image's."""
+
+    missing: int
+    left: int
+    other: int
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.left or self.other)
+
+
+def differences(table: VectorTable) -> Differences:
+    """Compare the set that is searched with the images. Reads all vectors: a second for 300,000."""
+    missing, left, other = (
+        _executed(table, f"SELECT count(*) FROM {what}")  # noqa: S608 - constants
+        for what in (_MISSING, _LEFT, f"{{table}} AS its JOIN search_image AS image ON {_OTHER}")
+    )
+    return Differences(missing, left, other)
+
+
+def repair(table: VectorTable) -> Differences:
+    """Make the set that is searched what the images say; return what was wrong."""
+    with transaction.atomic():
+        # What an image loses meanwhile would be copied after it was taken away.
+        with connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE search_image IN SHARE MODE")
+        left = _executed(table, _DELETE_LEFT)
+        other = _executed(table, _UPDATE_OTHER)
+        missing = _executed(table, _INSERT_MISSING)
+    return Differences(missing, left, other)
+
+
+def unused_sets(active: str) -> list[VectorSet]:
+    """Return the sets of models that made no image's vector, and are neither active, nor kept, nor being prepared."""
+    row = ModelSwitch.objects.first()
+    wanted = [active, *((row.next_model, row.kept_model, row.uncopied) if row else ())]
+    sets = VectorSet.objects.exclude(model__in=wanted).filter(is_kept=False, is_current=True)
+    return [each for each in sets if not Image.objects.filter(embedding_model=each.model).exists()]
+
+
+def _executed(table: VectorTable, statement: str) -> int:
+    values = {"model": table.model, "set": table.id, "accepted": list(accepted_names(table.model))}
+    with connection.cursor() as cursor:
+        cursor.execute(statement.replace("{table}", f'"{table.table}"'), values)
+        return int(cursor.fetchone()[0])
