@@ -52,6 +52,7 @@ lint: $(VENV)/.installed-dev ## ruff, mypy, djlint, missing migrations
 	$(BIN)/ruff format --check .
 	$(WITHOUT_DATABASE) $(BIN)/mypy
 	$(BIN)/djlint --lint --quiet templates
+	$(BIN)/djlint --lint --quiet --extension jinja --profile jinja templates
 	$(WITHOUT_DATABASE) $(BIN)/python -W ignore manage.py makemigrations --check --dry-run
 
 format: $(VENV)/.installed-dev ## let ruff format the code

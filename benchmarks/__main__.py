@@ -37,9 +37,10 @@ that the scan has on the same page. The first search with a filter also counts w
 All get the same 500 photos, so that starting does not count, the plain loop 96 of them. Processor time is that of the
 process that is measured, without the database server.
 
-rclip 3.3.0 indexes the same folder with the same picture model, as ONNX, in a process that has it loaded: it decodes
-in threads, hashes, embeds and inserts into SQLite, and makes no thumbnail, copy or index of vectors. Decoding and
-encoding alone is what ingestion does to the pixels for the model, in as many threads, with nothing kept.
+rclip 4.0.8 (on Python 3.12 or newer, in an environment of its own) indexes the same folder with the same picture
+model, as ONNX, in a process that has it loaded: it decodes in threads, hashes, embeds and inserts into SQLite, and
+makes no thumbnail, copy or index of vectors. Decoding and encoding alone is what ingestion does to the pixels for the
+model, in as many threads, with nothing kept.
 
 This system is measured as it is deployed: `search.ingestion.ingest`, and gunicorn with its own configuration in a
 process of its own, asked over loopback by one visitor who keeps the connection."""

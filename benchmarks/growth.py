@@ -31,10 +31,21 @@ def growth(sizes: Sequence[int], queries: int, photos: Sequence[Path], kept: Kep
 def _index_size() -> str:
     from django.db import connection  # noqa: PLC0415 - after make_world
 
+    from search.embedding import active_model  # noqa: PLC0415
+    from search.indexing.sets import current_set, index_name  # noqa: PLC0415
+
+    table = current_set(active_model())
+    assert table
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_relation_size('image_embedding_hnsw') >> 20, pg_table_size('search_image') >> 20, "
-            "current_setting('shared_buffers')"
+            "SELECT sum(pg_relation_size(leaf::regclass))::bigint >> 20 FROM unnest(%s) AS leaf",
+            [[index_name(leaf) for leaf in table.leaves]],
         )
-        index, table, buffers = cursor.fetchone()
-    return f"Index {index:,} MB, table {table:,} MB, shared_buffers {buffers}."
+        (index,) = cursor.fetchone()
+        cursor.execute(
+            "SELECT sum(pg_table_size(leaf::regclass))::bigint >> 20, pg_total_relation_size('search_image') >> 20,"
+            " current_setting('shared_buffers') FROM unnest(%s) AS leaf",
+            [table.leaves],
+        )
+        vectors, images, buffers = cursor.fetchone()
+    return f"Index {index:,} MB, vectors {vectors:,} MB, images {images:,} MB, shared_buffers {buffers}."

@@ -26,7 +26,7 @@ from imagesearch.environment import text
 GOAL = 0.5
 _BUILD = Path(__file__).with_name("page_build.py")
 _PHOTOS = 64
-_IN_A_ROUND = 4
+_IN_A_ROUND = 8
 _ROUNDS = 15
 
 
@@ -80,7 +80,9 @@ def compare(old: Path, rows: Sequence[int], rounds: int = _ROUNDS) -> str:
             for build in (before, now):
                 build.ask("encode", queries=words)
             lines += _lines(count, before, now, words, rounds)
-            differ += _differing(count, before.ask("html", words=words[0]), now.ask("html", words=words[0]))
+            differ += _differing(
+                count, *(build.ask("html", words=words[0], other_words=words[1]) for build in (before, now))
+            )
     header = ["Processor time of a page, ms", "old build", "this one", f"of it (goal: at most {GOAL:g})", ""]
     told = ["The HTML of both differs:", *differ] if differ else ["The HTML of both is equal, but for what is folded."]
     return "\n\n".join([table(header, lines), "\n".join(told)])

@@ -8,15 +8,17 @@ does: decode in threads, hash, embed, and insert into SQLite. It makes no thumbn
 import os
 import subprocess
 import sys
-import venv
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 from benchmarks.world import World
 
-VERSION = "3.3.0"
+VERSION = "4.0.8"
+_PYTHONS = ("python3.12", "python3.13", "python3.14")
+"""It needs Python 3.12."""
 _ONNX = ("onnx==1.19.0", "ml_dtypes", "protobuf", "typing_extensions")
 """What torch needs to export a model, in a folder of its own: the product needs none of it."""
 
@@ -43,7 +45,7 @@ import contextlib, sys, tempfile
 from pathlib import Path
 from rclip import db, main, model
 from rclip.utils import helpers, preprocess
-preprocess.IMAGE_SIZE = 224
+preprocess.IMAGE_SIZE = main.IMAGE_SIZE = 224
 loaded, batch = model.Model(), helpers.init_arg_parser().parse_args(["query"]).indexing_batch_size
 for line in sys.stdin:
     with tempfile.TemporaryDirectory() as folder:
@@ -51,7 +53,7 @@ for line in sys.stdin:
         indexing = main.RClip(loaded, database, batch, None)
         with contextlib.redirect_stdout(sys.stderr):
             indexing.ensure_index(line.rstrip("\\n"))
-        found = len(indexing._get_features(line.rstrip("\\n"))[0])
+        found = len(database.get_filepaths_by_dir_path(line.rstrip("\\n")).fetchall())
         indexing.close()
         database.close()
     print(found, flush=True)
@@ -106,10 +108,22 @@ class Rclip:
 def _installed(folder: Path) -> Path:
     python, done = folder / "bin" / "python", folder / ".installed"
     if not done.exists():
-        venv.create(folder, with_pip=True, clear=True)
+        _quietly([_python(), "-m", "venv", "--clear", str(folder)])
         _quietly([str(python), "-m", "pip", "install", "--quiet", f"rclip=={VERSION}"])
         done.touch()
     return python
+
+
+def _python() -> str:
+    """Return an interpreter that is new enough. Raises Unavailable."""
+    versions = Path.home() / ".pyenv" / "versions"
+    at_hand = [sys.executable, *_PYTHONS, *(str(found) for found in sorted(versions.glob("3.*/bin/python")))]
+    for python in at_hand:
+        asked = [python, "-c", "import sys; sys.exit(sys.version_info < (3, 12))"]
+        with suppress(OSError):
+            if subprocess.run(asked, check=False, capture_output=True).returncode == 0:
+                return python
+    raise Unavailable("rclip 4 needs Python 3.12, and there is none")
 
 
 def _export(picture_model: Path, onnx: Path, packages: Path) -> None:

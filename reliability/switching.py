@@ -29,8 +29,8 @@ ASKED = [
     *({"q": words, "page": "2"} for words in WORDS[:3]),
     {"q": "red", "orientation": "landscape"},
 ]
-FOLLOWS = 20.0
-"""Seconds after a switch from which on no answer may be of the models before."""
+FOLLOWS, QUIET = 60.0, 8.0
+"""Seconds after a switch from which on no answer may be of the models before, and for which none was, to be sure."""
 
 
 def ask(site: Site, params: dict[str, str]) -> tuple[int, Any]:
@@ -192,16 +192,20 @@ def _switched(
     with Searchers(site, known) as people:
         kill_often(data, "switch_model", command, until=8, times=5)
         said = run(data, "switch_model", command) if command == "--activate" else _back(data)
-        time.sleep(FOLLOWS)
-        ended = time.monotonic()
-        time.sleep(5)
+        switched = time.monotonic()
+        while time.monotonic() < max(switched, people.last.get(before, 0)) + QUIET:
+            if time.monotonic() > switched + FOLLOWS:
+                break
+            time.sleep(0.2)
+        followed = max(0.0, people.last.get(before, 0) - switched)
     print("   ", "\n    ".join(line for line in said.splitlines() if "ms" in line or "Switched" in line))
     if after not in known:  # whoever is the first to see it: all must have seen the same
         known[after] = expected(site)
         people.recognise(known)
     print(f"    answers: {dict(people.counts)}")
+    print(f"    the last answer of the models before: {followed:.1f} s after the command had ended")
     problems = _wrong(people)
-    if people.last.get(before, 0) > ended:
+    if followed > FOLLOWS - QUIET:
         problems.append(f"{step}: answers of the models before, {FOLLOWS:.0f} s later")
     if after not in people.counts:
         problems.append(f"{step}: no answer of the models after")

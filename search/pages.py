@@ -13,14 +13,21 @@ _TEMPLATES = Path(settings.BASE_DIR) / "templates"
 
 
 def load_pages() -> None:
-    """Load the addresses, and the templates of the search page, in the site's own language. Asks no database.
+    """Load the addresses, and the templates of the search page. Asks no database.
 
     And what an upgrade must have brought.
     """
     with translation.override(settings.LANGUAGE_CODE):
         reverse("search")
         upgrades.prepare()
-        for pattern in ("base*", "_frame/*", "search/search.jinja", "search/_partials/*"):
-            for template in _TEMPLATES.glob(pattern):
-                name = template.relative_to(_TEMPLATES).as_posix()
-                get_template(name, using="jinja2" if template.suffix == ".jinja" else "django")
+        for name in _names("base*.html", "search/_partials/*.html"):
+            get_template(name, using="django")
+    # Those of the search page are made for each language.
+    for language, _name in settings.LANGUAGES:
+        with translation.override(language):
+            for name in _names("base.jinja", "_frame/*", "search/search.jinja", "search/_partials/*.jinja"):
+                get_template(name, using="jinja2")
+
+
+def _names(*patterns: str) -> list[str]:
+    return [found.relative_to(_TEMPLATES).as_posix() for pattern in patterns for found in _TEMPLATES.glob(pattern)]

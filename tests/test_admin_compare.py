@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.http import QueryDict
 from django.test import Client
 
+from search.admin.comparing import Asked
 from search.embedding import Loading, Pair, active_pair, forget
 from search.embedding.loading import once_of
 from search.evaluation import pairs, side_by_side
-from search.indexing.sets import make_set
+from search.indexing.sets import current_set, drop_set, forget_sets, make_set
 from search.models import Image, ImageVector, Judgement
 from tests.admin_pages import log_in_staff, said
 from tests.base import a_vector, an_image, near
@@ -56,6 +58,7 @@ def test_both_models_lists_stand_side_by_side_nearest_first(world: World, as_car
     assert (len(left), len(right)) == (24, 24)
     page = response.content.decode()
     assert OTHER in page
+    assert "It has vectors of 30 pictures." in page
     assert f"{response.context['found'].overlap} of 24 pictures stand in both lists." in page
     assert "Kendall" in page
 
@@ -97,7 +100,6 @@ def test_another_two_sets_can_be_chosen(world: World, as_carol: Client):
 
 
 def test_without_names_nobody_can_tell_the_sides_and_they_stay(world: World, as_carol: Client):
-    orders = set()
     for query in ("sea", "바다", "fish"):
         asked = {"q": query, "blind": "1"}
         response = as_carol.get(PAGE, asked)
@@ -105,15 +107,13 @@ def test_without_names_nobody_can_tell_the_sides_and_they_stay(world: World, as_
         assert OTHER not in text
         assert "similarity" not in text
         order = [side["set"].name for side in response.context["sides"]]
+        world.put(world.other, {an_image(query): axis(20)})
+        forget_sets()
         assert order == [side["set"].name for side in as_carol.get(PAGE, asked).context["sides"]]
-        orders.add(order[0])
         assert OTHER in as_carol.get(response.context["revealed"]).content.decode()
-    names = {asked.name for asked in pairs.sets_here()}
-    many = {
-        as_carol.get(PAGE, {"q": "sea" + " " * number, "blind": "1"}).context["sides"][0]["set"].name
-        for number in range(2)
-    }
-    assert orders | many <= names
+    swapped = [Asked.of(QueryDict(f"q=sea{number}&blind=1")).swapped(1) for number in range(40)]
+    assert 10 < sum(swapped) < 30
+    assert not any(Asked.of(QueryDict(f"q=sea{number}")).swapped(1) for number in range(40))
 
 
 def test_the_language_is_told_by_the_letters_until_somebody_says_it(world: World, as_carol: Client):
@@ -153,6 +153,17 @@ def test_a_model_for_words_of_another_space_is_told(world: World, as_carol: Clie
     monkeypatch.setattr(pairs, "pair_of", lambda model: active_pair())
     page = as_carol.get(PAGE, {"q": "sea"}).content.decode()
     assert "gives vectors of 512 dimensions, and the pictures have 32" in page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_set_that_is_dropped_in_this_very_moment_is_told(world: World, as_carol: Client, monkeypatch):
+    assert current_set(OTHER)
+    here = pairs.sets_here()
+    monkeypatch.setattr("search.admin.comparing.sets_here", lambda: here)
+    drop_set(world.other)
+    response = as_carol.get(PAGE, {"q": "sea"})
+    assert response.status_code == 400
+    assert "There is no such set of vectors here any more" in response.content.decode()
 
 
 def test_one_model_alone_is_nothing_to_compare(as_carol: Client):

@@ -111,9 +111,9 @@ def test_figures_are_those_of_the_places_in_each_set_by_language_and_together(wo
     assert (told["pictures"], told["left_out"], told["problems"]) == (30, 0, [])
     assert values(told, "first", "en") == values(told, "second", "ko") == perfect
     assert values(told, "first", "ko") == pytest.approx({**dict.fromkeys(perfect, 0), "MRR": 1 / 30})
-    assert values(told, "second", "all")["MRR"] == 1
-    assert values(told, "first", "all")["MRR"] == pytest.approx((1 + 1 / 30) / 2)
-    assert values(told, "difference", "all")["nDCG@10"] == 0.5
+    assert values(told, "second", "all together")["MRR"] == 1
+    assert values(told, "first", "all together")["MRR"] == pytest.approx((1 + 1 / 30) / 2)
+    assert values(told, "difference", "all together")["nDCG@10"] == 0.5
 
 
 def test_hidden_pictures_and_those_without_both_vectors_are_not_searched(world: World, tmp_path: Path):
@@ -125,7 +125,8 @@ def test_hidden_pictures_and_those_without_both_vectors_are_not_searched(world: 
         tmp_path / "own.csv", ("sea", "en", hidden, 1), ("sea", "en", alone, 1), ("sea", "en", found, 1)
     )
     told = as_json(table)
-    assert told["pictures"] == 28
+    assert (told["pictures"], told["pictures_without_both_vectors"]) == (28, 1)
+    assert "1 more pictures are not searched here" in run(table, "--model", OTHER, OTHER)[0]
     assert [problem["where"] for problem in told["problems"]] == ["own.csv line 2", "own.csv line 3"]
     assert {problem["reason"].partition(": ")[2] for problem in told["problems"]} == {
         "This picture is hidden, or has no vector of both models."
@@ -313,7 +314,7 @@ def test_what_curators_judged_is_a_labelled_set_and_a_table(world: World, carol,
     Judgement.say("sea", "en", world.images[1].pk, 0, carol)
     Judgement.say('바다, "파도"', "ko", world.images[1].pk, 1, carol)
     told = as_json("--judgements")
-    assert values(told, "second", "all")["nDCG@10"] == 1
+    assert values(told, "second", "all together")["nDCG@10"] == 1
     assert told["judged@10"]["second"] == pytest.approx((1 + 1 + 1) / 20, abs=0.06)
     out, _ = run("--judgements", "--model", OTHER, OTHER)
     assert "are judged. What nobody has judged counts as not fitting" in out

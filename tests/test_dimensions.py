@@ -162,7 +162,7 @@ def test_a_collection_is_measured_in_the_models_dimensions(use: Any) -> None:
 
     (kept,) = Calibration.objects.all()
     assert kept.dimensions == 768
-    assert kept.vectors().shape == (LEAST, 768)
+    assert kept.sampled().shape == (LEAST, 768)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -181,7 +181,7 @@ def test_what_was_measured_before_the_upgrade_stays_readable() -> None:
     finally:
         MigrationExecutor(connection).migrate(newest)
 
-    assert Calibration.objects.get(model="old").vectors().shape == (40, 512)
+    assert Calibration.objects.get(model="old").sampled().shape == (40, 512)
 
 
 # What does not fit

@@ -4,7 +4,9 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from search.indexing.sets import VectorTable
 from search.models import Image
+from search.querying import planning
 from search.querying.planning import SCAN, plan_for, planned, walk
 
 
@@ -50,8 +52,12 @@ def test_a_planned_query_is_sent_alone_and_finds_what_it_would_find_without() ->
     assert len(captured.captured_queries) == 2
 
 
-def width(matching: int, rows: int) -> int:
-    return int(plan_for(matching, rows).settings.partition("hnsw.ef_search = ")[2].partition(";")[0])
+def a_set(vectors: int, *, windows: int = 0, partitions: int = 1) -> VectorTable:
+    return VectorTable(1, "a model", 512, partitions, vectors, windows)
+
+
+def width(matching: int, rows: int, **of_set: int) -> int:
+    return int(plan_for(matching, a_set(rows, **of_set)).settings.partition("hnsw.ef_search = ")[2].partition(";")[0])
 
 
 def test_the_walk_is_wider_the_larger_the_collection() -> None:
@@ -60,7 +66,23 @@ def test_the_walk_is_wider_the_larger_the_collection() -> None:
 
 
 def test_a_few_rows_or_a_small_part_of_many_are_scanned_and_the_rest_walked() -> None:
-    assert plan_for(4_000, 4_000).is_exact
-    assert not plan_for(30_000, 30_000).is_exact
-    assert plan_for(5_000, 100_000).is_exact
-    assert not plan_for(50_000, 500_000).is_exact
+    assert plan_for(4_000, a_set(4_000)).is_exact
+    assert not plan_for(30_000, a_set(30_000)).is_exact
+    assert plan_for(5_000, a_set(100_000)).is_exact
+    assert not plan_for(50_000, a_set(500_000)).is_exact
+
+
+def test_without_a_set_nothing_can_be_walked() -> None:
+    assert plan_for(30_000, None).is_exact
+
+
+def test_hidden_pictures_and_windows_are_met_on_the_way() -> None:
+    assert width(10_000, 60_000) > width(10_000, 10_000)
+    assert width(30_000, 60_000, windows=30_000) > width(30_000, 30_000)
+    assert plan_for(30_000, a_set(60_000, windows=30_000)).candidates == planning.CANDIDATES
+
+
+def test_each_of_several_parts_is_walked_less_widely_than_one_would_be() -> None:
+    widths = [width(1_000_000, 1_000_000, partitions=parts) for parts in (1, 2, 4, 16)]
+    assert widths == sorted(widths, reverse=True)
+    assert widths[-1] >= 40

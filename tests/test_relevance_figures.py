@@ -50,6 +50,19 @@ def test_a_half_size_copy_finds_its_original_and_another_picture_finds_nothing(v
     assert np.mean(copies.silent) >= PROMISED
 
 
+def test_windows_find_what_stands_at_the_ends_of_wide_pictures_and_keep_quiet_about_what_is_not_there():
+    with override_settings(EMBEDDING_IMAGE_MODEL=str(demo.IMAGE_MODEL), EMBEDDING_TEXT_MODEL=str(demo.TEXT_MODEL)):
+        world = drawn_world(each=2, long_side=160, changes={}, wide=0.4)
+        middle, whole = (judge(one, bank_vectors()) for one in (world.by_the_middle(), world))
+    assert _share_of("found", whole) > _share_of("found", middle) + 0.05
+    assert _share_of("found", whole) >= PROMISED
+    assert _share_of("silent", whole) >= PROMISED - 0.05
+
+
+def _share_of(what: str, verdicts: dict[str, Verdict]) -> float:
+    return float(np.mean([getattr(verdicts[language], what) for language in LANGUAGES]))
+
+
 def test_labelled_photos_can_be_judged(tmp_path):
     colours = ("red", "green", "blue", "white", "black", "yellow")
     for colour in colours:

@@ -216,20 +216,22 @@ def test_filters_that_are_folded_are_not_counted(client: Client, images: list[st
         assert not SEA.search(page)
 
 
-def test_without_a_script_a_link_opens_the_filters_of_the_same_search(client: Client, images: list[str]):
+def test_without_a_script_the_form_opens_the_filters_of_the_same_search(client: Client, images: list[str]):
     page = client.get("/search?q=x&not=y&tag=sea&sort=fresh").text
-    (address,) = links(page, "filters-link")
-    assert asked(address) == [("q", "x"), ("not", "y"), ("tag", "sea"), ("sort", "fresh"), ("filters", "open")]
-    assert address.endswith("#filters")
-    opened = client.get(address).text
-    assert 'id="filters"' in opened
-    assert links(opened, "filters-link") == []
+    (button,) = re.findall(r"<button[^>]*filters-link[^>]*>", page)
+    opens = dict(re.findall(r'([\w-]+)="([^"]*)"', button))
+    assert opens["formaction"] == "/search#filters"
+    sent = {name: value for name, value in Form(page).fields if value} | {opens["name"]: opens["value"]}
+    opened = client.get("/search", sent).text
+    assert "filters-link" not in opened
     assert re.search(r'name="tag"\s+value="sea"\s+checked', opened)
+    assert Form(opened).fields[0] == ("q", "x")
 
 
-def test_a_script_gets_the_fields_of_the_filters_alone_and_no_model_is_needed(
-    client: Client, images: list[str], no_model: None
+def test_a_script_gets_the_fields_of_the_filters_alone_and_nothing_is_searched_for_them(
+    client: Client, images: list[str], monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(aiming, "text_vector", lambda words: pytest.fail("The words were encoded."))
     page = client.get("/search?q=x&since=2020-01-01", headers=FILTERS).text
     assert page.lstrip().startswith('<div id="filters-panel"')
     assert SEA.search(page)

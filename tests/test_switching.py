@@ -29,7 +29,7 @@ from search.models import Calibration, Image, ImageVector, ModelSwitch, QueryPic
 from search.querying import Kind, Mode, Part, SearchQuery, find
 from search.querying.pictures import picture_vector, remember_picture
 from search.querying.results import ResultPage
-from search.switching import copying
+from search.switching import copying, forgetting, preparing
 from search.vectors import Vectors, unit_vectors
 from tests.base import picture_bytes, stored_image
 
@@ -61,7 +61,9 @@ class Colours:
 @pytest.fixture(autouse=True)
 def _two_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(chosen, "LOOK_EVERY", 0.0)
-    monkeypatch.setattr(copying, "NOTICED", 0.0)
+    monkeypatch.setattr(preparing, "_have_compiled", lambda pair: None)
+    for module in (copying, forgetting):
+        monkeypatch.setattr(module, "NOTICED", 0.0)
     chosen.forget_choice(look=True)
     own = active_model()
     for kind, name in (("pictures", NEW), ("words", NEW), ("words", NEW_WORDS)):
@@ -228,7 +230,7 @@ def test_an_upload_that_the_new_model_can_not_encode_is_found_and_caught_up_with
 
 def test_a_picture_that_can_not_be_read_stops_nothing_and_is_told(pictures: list[Image]) -> None:
     lost = pictures[0]
-    storage.delete(storage.original_key(lost.pk))
+    storage.delete([storage.original_key(lost.pk)])
     told = switch_model(NEW)
     assert str(lost.pk) in told
     assert searched("red").found == 3
@@ -300,7 +302,6 @@ def test_a_request_answers_from_one_model_to_its_end(pictures: list[Image], clie
 
 def test_a_server_goes_over_only_when_the_new_models_are_loaded(pictures: list[Image]) -> None:
     own = active_model()
-    active_model()
     ready = threading.Event()
     asked: list[Pair] = []
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -101,7 +102,7 @@ def test_windows_of_a_picture_full_of_detail_are_squares_that_cover_its_long_sid
     assert edges[0][0] == 0
     assert edges[-1][1] == UNIT
     assert all(abs(end - start - short) <= 20 for start, end in edges)
-    steps = [after[0] - before[0] for before, after in zip(edges, edges[1:], strict=False)]
+    steps = [after[0] - before[0] for before, after in pairwise(edges)]
     assert max(steps) - min(steps) <= 40
     if len(found) < MOST:
         assert max(steps) <= 0.62 * short

@@ -9,20 +9,22 @@ from typing import Any, Self
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError
+from django.db import IntegrityError, ProgrammingError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from psycopg.errors import UndefinedTable
 
 from search.admin import pictures
 from search.embedding import Busy, Loading, ModelUnavailable
 from search.evaluation.judgements import write_judgements
-from search.evaluation.nearest import Near
+from search.evaluation.nearest import Near, pictures_in
 from search.evaluation.pairs import ComparedSet, sets_here
 from search.evaluation.side_by_side import SHOWN, Listed, SideBySide, found_by, side_by_side
+from search.indexing.sets import forget_sets
 from search.models import Image, Judgement
 from search.querying import BadQuery, SearchQuery
 from search.texts import normalised_text
@@ -65,7 +67,7 @@ class Asked:
             problem = str(error)
         chosen = [_set_of(params.get(name, ""), sets, place) for place, name in enumerate(("first", "second"))]
         if None in chosen and len(sets) > 1:
-            problem = problem or _("There is no such set of vectors here any more. Choose two of these.")
+            problem = problem or _no_such_set()
         language = _code(params.get("language", ""))
         if not language or language == _code(params.get("guessed", "")):  # of the words before, by nobody changed
             language = language_of(query.words)
@@ -79,7 +81,8 @@ class Asked:
     def swapped(self, user_id: object) -> bool:
         """Whether the second set stands on the left: without names nobody is to guess who is who, nor to see the sides
         change while they judge."""
-        named = f"{settings.SECRET_KEY}\n{user_id}\n{self.query.to_url()}\n{self.first}\n{self.second}"
+        sets = [one.table.id for one in (self.first, self.second) if one]
+        named = f"{settings.SECRET_KEY}\n{user_id}\n{self.query.to_url()}\n{sets}"
         return self.blind and hashlib.sha256(named.encode()).digest()[0] % 2 == 1
 
 
@@ -88,6 +91,10 @@ def _set_of(text: str, sets: Sequence[ComparedSet], place: int) -> ComparedSet |
     if not text:
         return sets[place] if place < len(sets) else None
     return next((one for one in sets if str(one.table.id) == text), None)
+
+
+def _no_such_set() -> str:
+    return _("There is no such set of vectors here any more. Choose two of these.")
 
 
 def _code(language: str) -> str:
@@ -110,19 +117,25 @@ def compare_view(request: HttpRequest) -> HttpResponse:
     asked = Asked.of(request.GET)
     problem = asked.problem
     found = SideBySide()
-    problems: dict[str, str] = {}
+    sides: list[dict[str, Any]] = []
     if not problem and not asked.query.is_empty and asked.first and asked.second:
         try:
             found, problems = _found(asked)
+            sides = _sides(request, asked, found, problems)
         except BadQuery as error:
             problem = str(error)
+        except ProgrammingError as error:  # a set that is dropped, or divided anew, takes its table with it
+            if not isinstance(error.__cause__, UndefinedTable):
+                raise
+            forget_sets()
+            problem = _no_such_set()
     pictures.with_thumbnails(found.images)
     context = {
         **admin.site.each_context(request),
         "title": _("Compare models"),
         "asked": asked,
         "found": found,
-        "sides": _sides(request, asked, found, problems),
+        "sides": sides,
         "problem": problem,
         "shown": SHOWN,
         "grades": Judgement.Grade.choices,
@@ -172,12 +185,18 @@ def _sides(request: HttpRequest, asked: Asked, found: SideBySide, problems: dict
         {
             "set": one,
             "problem": problems.get(one.name, ""),
+            "pictures": _counted(one),
             "results": [{"one": result, "grade": said.get(result.image.pk), **_moved(result)} for result in results],
         }
         for one, results in ((asked.first, found.first), (asked.second, found.second))
         if one
     ]
     return sides[::-1] if asked.swapped(request.user.pk) else sides
+
+
+def _counted(one: ComparedSet) -> str:
+    count, is_exact = pictures_in(one.table)
+    return f"{count:,}" if is_exact else f"≈{round(count, -3):,}"
 
 
 def _moved(result: Listed) -> dict[str, str]:

@@ -20,6 +20,8 @@ from search.admin import comparing, image_actions, pictures
 from search.admin.filters import HiddenFilter, ModelFilter, ReportedFilter, TagFilter, UploaderFilter
 from search.admin.forms import ImageForm, TagActionForm, UserSelect
 from search.admin.lists import BoundedPaginator, Sturdy, SturdyList, image_ids
+from search.embedding import active_model
+from search.indexing.accepted import accepted_names
 from search.models import Image, Report
 
 NAMED_BEFORE_DELETION = 20
@@ -218,7 +220,7 @@ class ImageAdmin(Sturdy):
 
     @admin.display(description=gettext_lazy("model"))
     def model_name(self, image: Image) -> SafeString:
-        if image.embedding_failure:
+        if image.embedding_failure and not _is_found(image):
             return format_html('<em title="{}">{}</em>', image.embedding_failure, _("its vector failed"))
         if image.is_pending:
             return format_html("<em>{}</em>", _("waits for its vector"))
@@ -228,6 +230,9 @@ class ImageAdmin(Sturdy):
     @admin.display(description=gettext_lazy("model"))
     def vector_by(self, image: Image) -> str:
         """The model that made the vector, and what computed it."""
+        if image.embedding_failure and _is_found(image):
+            told = _("%(model)s. Found by its middle alone, as its file can't be read (%(reason)s).")
+            return told % {"model": image.embedding_model, "reason": image.embedding_failure.rstrip(".")}
         if image.embedding_failure:
             told = _("Failed (%(reason)s). It is tried again whenever manage.py embed_pending or reembed runs.")
             return told % {"reason": image.embedding_failure.rstrip(".")}
@@ -258,6 +263,11 @@ class ImageAdmin(Sturdy):
         waiting = image.reports.filter(resolved=None).count()
         text = _("%(count)s, of which %(waiting)s pending") % {"count": count, "waiting": waiting}
         return _reports_link(image, text) if count else None
+
+
+def _is_found(image: Image) -> bool:
+    """Whether it has its vector: what failed then is no more than the windows of a wide or tall picture."""
+    return image.embedding_model in accepted_names(active_model())
 
 
 def _reports_link(image: Image, text: str) -> SafeString:

@@ -2,22 +2,25 @@
 
 import datetime as dt
 import logging
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from django.db import connection, transaction
+from django.db.models import Q
 from django.db.models.expressions import Combinable
 from django.db.models.lookups import GreaterThan
 from pgvector.django import CosineDistance
 
 from search.embedding import active_model, text_model, text_models
 from search.evaluation.bank import bank_vectors
-from search.evaluation.levels import SAME_PICTURE, different, measure, nearest_other
+from search.evaluation.levels import SAME_PICTURE, different, measure, nearest_other, picture_levels
 from search.indexing.chosen import one_choice
 from search.indexing.sets import current_set
-from search.models import Calibration, Image
+from search.models import Calibration, Image, ImageVector
 from search.querying.planning import EXACT_BELOW, SCAN, Plan, plan_for, planned
 from search.querying.relevance import Levels, look_again, measurements
 from search.vectors import Vector, Vectors
@@ -63,25 +66,31 @@ def _calibrated() -> CalibrationReport:
     model, words_by = active_model(), text_model()
     size = Image.objects.searchable(model).count()
     sample = _sample(model, EXACT_BELOW if size < EXACT_BELOW else SAMPLE)
-    if len(sample) < LEAST:
+    if len(sample.whole) < LEAST:
         measurements().delete()
         look_again()
         return CalibrationReport(model, size)
     bank = different(bank_vectors())
+    vectors = round(size * len(sample.of) / len(sample.whole))
     measuring = _Whole(sample) if size < EXACT_BELOW else _ByIndex(size)
     best = np.array([measuring.best(query) for query in bank], dtype=np.float32)
-    others = [measuring.nearest_other(vector) for vector in sample[:NEIGHBOURS]]
-    neighbours = np.array([score for score in others if score is not None], dtype=np.float32)
-    measured = measure(sample[:SAMPLE], size, bank, best, neighbours)
+    stored, whole = sample.thinned(SAMPLE)
+    measured = measure(stored, vectors, bank, best, _neighbours(sample, measuring, windows=True))
+    of_images = measured.pictures
+    if vectors > size:
+        of_images = picture_levels(_neighbours(sample, measuring, windows=False))
     _keep(
         Calibration(
             model=model,
             text_model=words_by,
             measured=_now(),
             pictures=size,
+            vectors=vectors,
             words_least=measured.words.least,
             words_match=measured.words.match,
             pictures_match=measured.pictures.match,
+            images_match=of_images.match,
+            whole=whole,
             sample=Calibration.as_sample(measured.sample),
             dimensions=measured.sample.shape[1],
         )
@@ -93,10 +102,13 @@ def is_due() -> bool:
     """Return whether a tenth of the collection has come or gone since it was measured last, or a model has changed."""
     searchable = Image.objects.searchable(active_model())
     size = searchable.count()
-    last = measurements().values_list("pictures", "measured").first()
+    last = measurements().values_list("pictures", "vectors", "measured").first()
     if last is None or size < LEAST:
         return (last is None) == (size >= LEAST)
-    then, measured = last
+    then, vectors, measured = last
+    table = current_set(active_model())
+    if vectors <= then and table and table.windows >= CHANGED * size:
+        return True  # wide pictures have got windows since, or an earlier version has measured
     # As many may have gone as have come: by their number alone nothing would have changed.
     come = searchable.filter(created__gt=measured).count()
     return come + abs(then + come - size) >= CHANGED * then
@@ -151,28 +163,68 @@ def _keep(calibration: Calibration) -> None:
     look_again()
 
 
-def _sample(model: str, count: int) -> Vectors:
-    """Return the vectors of `count` pictures chosen at random, or of all, shape (pictures, dimensions)."""
-    searchable = Image.objects.searchable(model)
-    ids = list(searchable.order_by("?").values_list("pk", flat=True)[:count])
-    vectors = searchable.filter(pk__in=ids).vectors_in(current_set(model))
-    rows = [vectors[pk] for pk in ids if pk in vectors]
-    return np.stack(rows) if rows else np.zeros((0, 1), dtype=np.float32)
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """Pictures chosen at random: the vectors of the whole ones, by their `ids`, those of their windows, and for each
+    of both, one after the other, the number of its picture."""
+
+    ids: list[uuid.UUID]
+    whole: Vectors
+    windows: Vectors
+    of: npt.NDArray[np.int64]
+
+    def thinned(self, count: int) -> tuple[Vectors, int]:
+        """Return so many of all vectors at most, those of whole pictures first, and how many these are."""
+        share = min(1.0, count / len(self.of))
+        whole = self.whole[: max(1, round(share * len(self.whole)))]
+        order = np.random.default_rng(0).permutation(len(self.windows))
+        windows = self.windows[order[: round(share * len(self.windows))]]
+        return np.concatenate([whole, windows]), len(whole)
+
+
+def _sample(model: str, count: int) -> _Sample:
+    """Return the vectors of `count` pictures chosen at random, or of all."""
+    searchable, table = Image.objects.searchable(model), current_set(model)
+    chosen = list(searchable.order_by("?").values_list("pk", flat=True)[:count])
+    vectors = searchable.filter(pk__in=chosen).vectors_in(table)
+    numbers = {pk: number for number, pk in enumerate(pk for pk in chosen if pk in vectors)}
+    rows = ImageVector.objects.filter(set_id=table.id if table else 0, window_index__gt=0, image_id__in=list(numbers))
+    windows = [(numbers[pk], vector) for pk, vector in rows.values_list("image_id", "embedding")] if numbers else []
+    width = len(next(iter(vectors.values()))) if vectors else 1
+    return _Sample(
+        list(numbers),
+        _rows([vectors[pk] for pk in numbers], width),
+        _rows([vector for _number, vector in windows], width),
+        np.array([*numbers.values(), *(number for number, _vector in windows)], dtype=np.int64),
+    )
+
+
+def _rows(vectors: Sequence[npt.ArrayLike], width: int) -> Vectors:
+    return np.asarray(vectors, dtype=np.float32).reshape(-1, width)
+
+
+def _neighbours(sample: _Sample, measuring: "_Whole | _ByIndex", *, windows: bool) -> Vector:
+    """Return what some of the pictures score with the nearest other that is no copy, where there is one."""
+    count = min(NEIGHBOURS, len(sample.whole))
+    found = (measuring.nearest_other(sample, number, windows=windows) for number in range(count))
+    return np.array([score for score in found if score is not None], dtype=np.float32)
 
 
 class _Whole:
     """Measures a collection that is at hand as a whole."""
 
-    def __init__(self, collection: Vectors) -> None:
-        self._collection = collection
+    def __init__(self, collection: _Sample) -> None:
+        self._all = np.concatenate([collection.whole, collection.windows])
 
     def best(self, query: Vector) -> float:
         """Return what the nearest picture scores with `query`."""
-        return float((self._collection @ query).max())
+        return float((self._all @ query).max())
 
-    def nearest_other(self, vector: Vector) -> float | None:
-        """Return what the picture with this vector scores with the nearest that is no copy; None if all are."""
-        return nearest_other(self._collection @ vector)
+    def nearest_other(self, sample: _Sample, number: int, *, windows: bool) -> float | None:
+        """Return what a picture of the sample scores with the nearest that is no copy; None if all are."""
+        count = len(sample.of) if windows else len(sample.whole)
+        others = self._all[:count][sample.of[:count] != number]
+        return nearest_other(others @ sample.whole[number])
 
 
 class _ByIndex:
@@ -182,7 +234,7 @@ class _ByIndex:
         self._table = current_set(active_model())
         self._searchable = Image.objects.searchable(active_model())
         # Hidden pictures are in the index too.
-        self._plan = plan_for(size, max(size, self._table.vectors if self._table else 0))
+        self._plan = plan_for(size, self._table)
         self._scans_left = MOST_SCANS
 
     def best(self, query: Vector) -> float:
@@ -191,18 +243,21 @@ class _ByIndex:
         found = self._first(query, SCAN) if found is None else found
         return -1.0 if found is None else found
 
-    def nearest_other(self, vector: Vector) -> float | None:
+    def nearest_other(self, sample: _Sample, number: int, *, windows: bool) -> float | None:
         """Return the same; None too where it was not found."""
+        vector = sample.whole[number]
         others = GreaterThan(CosineDistance("vector", vector), 1 - SAME_PICTURE)
-        found = self._first(vector, self._plan, others)
+        own = Q(pk=sample.ids[number])
+        found = self._first(vector, self._plan, others, ~own, windows=windows)
         if found is None and self._scans_left:
             # A walk may know nothing but copies, as of a page that is there 3,000 times.
             self._scans_left -= 1
-            found = self._first(vector, SCAN, others)
+            found = self._first(vector, SCAN, others, ~own, windows=windows)
         return found
 
-    def _first(self, query: Vector, plan: Plan, *among: Combinable) -> float | None:
+    def _first(self, query: Vector, plan: Plan, *among: Combinable | Q, windows: bool = True) -> float | None:
+        windows = windows and self._table is not None and self._table.windows > 0
         with planned(plan):
-            nearest = self._searchable.nearest_to(query, self._table, walked=not plan.is_exact).filter(*among)
-            found = list(nearest.only("pk")[:1])
+            nearest = self._searchable.nearest_to(query, self._table, walked=not plan.is_exact, windows=windows)
+            found = list(nearest.filter(*among).only("pk")[:1])
         return found[0].similarity if found else None

@@ -22,9 +22,11 @@ from search.evaluation.resolving import in_collection, in_folders
 from search.imaging import UnreadableImage
 from search.ingestion.adding import read_for_model
 from search.ingestion.windows import encode_seen
+from search.models import Image
 from search.vectors import Vectors
 
-ALL = "all"
+ALL = "all together"
+"""In the place of a language."""
 BATCH = 32
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Is told what is being done, how much of it is done, and how much there is."""
@@ -38,8 +40,8 @@ class NothingToMeasure(Exception):
 class Comparison:
     """What came out: `verdicts` by language, that of ALL last where there are several.
 
-    `pictures` is how many were searched, and `judged` the mean share of the first ten results of each model that
-    somebody has graded; what nobody has graded counts as not fitting.
+    `pictures` is how many were searched, `without` how many more are shown to people, and `judged` the mean share of
+    the first ten results of each model that somebody has graded; what nobody has graded counts as not fitting.
     """
 
     names: tuple[str, str]
@@ -48,6 +50,7 @@ class Comparison:
     judged: tuple[float, float]
     problems: list[tuple[str, str]] = field(default_factory=list)
     left_out: int = 0
+    without: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def compare_sets(
     Raises NothingToMeasure, ModelUnavailable and WrongVectors.
     """
     meant, reasons = in_collection(labelled.named, folders)
-    pieces = list(common_pictures(first.table, second.table))
+    pieces = common_pictures(first.table, second.table)
     pool = {image_id for ids in pieces for image_id in ids}
     for name in [name for name, image_id in meant.items() if image_id not in pool]:
         del meant[name]
@@ -117,7 +120,9 @@ def compare_sets(
         known = vectors_of(one.table, list(set(task.pictures)))  # type: ignore[arg-type] # ids, of a collection
         pieces_seen = _counted(chunks(one.table, pieces), f"{one.name}: pictures", len(pool), progress)
         found.append(ranks(pieces_seen, texts, task.graded.query, task.pictures, known))
-    return _comparison((first.name, second.name), labelled, task, found, len(pool), reasons)
+    comparison = _comparison((first.name, second.name), labelled, task, found, len(pool), reasons)
+    comparison.without = max(0, Image.objects.shown().count() - len(pool))
+    return comparison
 
 
 def compare_files(
@@ -192,7 +197,7 @@ def _encoded_files(
 def _read(path: Path, window: Sequence[int] | None) -> Seen | str:
     """Return what the model is to see of a file, as of one of the collection; or why it can't be read."""
     try:
-        return read_for_model(path.read_bytes(), window).picture
+        return read_for_model(path.read_bytes(), window)
     except NoDecoder:
         raise
     except (OSError, UnreadableImage) as error:

@@ -56,8 +56,8 @@ class IndexHealth:
     """Sizes are in bytes. `index` is None where there is none. Recalls are of the first page; None where a search
     reads all rows anyway, and for words where there is no model.
 
-    Of the pictures that are shown, `searchable` can be found, `unseen` of them by their middle alone though they are wide
-    or tall, `pending` wait for their vector, and those of
+    Of the pictures that are shown, `searchable` can be found, `unseen` of them by their middle alone though they are
+    wide or tall, `pending` wait for their vector, and those of
     `other_models` have one that no search looks at. `needs_levels` where it is not known, or not any more, which
     matches are strong; `has_words` unless the model for words was needed and could not be loaded; `has_set` as soon as
     there was a vector of the active model, and with it an index. `left_over` counts
@@ -157,7 +157,7 @@ def index_health() -> IndexHealth:
     searchable = Image.objects.searchable(model).count()
     shown = Image.objects.shown()
     table = current_set(model)
-    plan = plan_for(searchable, max(searchable, table.vectors)) if searchable and table else SCAN
+    plan = plan_for(searchable, table)
     index = _index_state(table) if table else None
     is_walked = index is not None and index.is_valid and not plan.is_exact
     words = _words() if is_walked else None

@@ -27,7 +27,7 @@ def measure(sample: Vectors, size: int, bank: Vectors, best: Vector, neighbours:
     to each of these scores; `neighbours` is what some pictures score with the nearest other one that is no copy, and
     has no number where there are copies alone.
     """
-    return Yardstick(sample, size, _words(sample, size, bank, best), _pictures(neighbours))
+    return Yardstick(sample, size, _words(sample, size, bank, best), picture_levels(neighbours))
 
 
 def _words(sample: Vectors, size: int, bank: Vectors, best: Vector) -> Levels:
@@ -40,7 +40,8 @@ def _words(sample: Vectors, size: int, bank: Vectors, best: Vector) -> Levels:
     return Levels(usual, usual + WAY_TO_A_MATCH * (matched - usual))
 
 
-def _pictures(neighbours: Vector) -> Levels:
+def picture_levels(neighbours: Vector) -> Levels:
+    """Return the levels of a query by pictures from what some score with the nearest other one that is no copy."""
     match = float(np.quantile(neighbours, NOT_THERE)) if len(neighbours) else SAME_PICTURE
     return Levels(match, match)
 

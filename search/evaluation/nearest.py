@@ -17,8 +17,8 @@ from search.querying.planning import planned, walk
 from search.querysets import ImageQuerySet
 from search.vectors import Vector, Vectors, as_text
 
-EXACT_UP_TO = 200_000
-"""Rows of a set that are all measured, which takes half a second; of more, the index finds the nearest."""
+EXACT_UP_TO = 100_000
+"""Rows of a set that are all measured, which takes less than a second; of more, the index finds the nearest."""
 _PIECE = 5_000
 """Pictures of which the vectors are fetched at once: 10 MB of 1,000 dimensions."""
 _MOST_WALKED = 1_000
@@ -31,42 +31,59 @@ class Near(NamedTuple):
 
 def nearest(table: VectorTable, vector: Vector, count: int, among: ImageQuerySet | None = None) -> list[Near]:
     """Return the `count` pictures of the set that are nearest to a unit vector, `among` some or all; nearest first."""
-    if among is None and table.vectors > EXACT_UP_TO:
-        return _walked(table, vector, count)
-    images = Image.objects.shown() if among is None else among
-    allowed, values = images.order_by().values("pk").query.sql_with_params()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT image_id, min({_distance(table)}) AS distance FROM {table.table}"  # noqa: S608 - our own name
-            f" WHERE image_id IN ({allowed}) GROUP BY image_id ORDER BY distance, image_id LIMIT {count:d}",
-            [as_text(vector), *values],
-        )
-        return [Near(image_id, 1 - distance) for image_id, distance in cursor.fetchall()]
-
-
-def _walked(table: VectorTable, vector: Vector, count: int) -> list[Near]:
-    """The same by the index. Pictures of several windows come several times, so more than `count` rows are fetched."""
-    fetched = 2 * count
+    is_walked = among is None and table.vectors > EXACT_UP_TO
+    fetched = 2 * count  # pictures of several windows come several times
     while True:
+        rows = _walked(table, vector, fetched) if is_walked else _scanned(table, vector, fetched, among)
         found: dict[uuid.UUID, float] = {}
-        with planned(walk(fetched, table.vectors)), connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT image_id, {_distance(table)} AS distance FROM {table.table} JOIN search_image"  # noqa: S608
-                f" ON search_image.id = image_id WHERE NOT hidden ORDER BY {_distance(table)} LIMIT {fetched:d}",
-                [as_text(vector)] * 2,
-            )
-            rows = cursor.fetchall()
         for image_id, distance in rows:
             found[image_id] = min(distance, found.get(image_id, distance))
-        if len(found) >= count or len(rows) < fetched or fetched >= _MOST_WALKED:
+        if len(found) >= count or len(rows) < fetched or (is_walked and fetched >= _MOST_WALKED):
             order = sorted(found.items(), key=lambda one: (one[1], one[0]))
             return [Near(image_id, 1 - distance) for image_id, distance in order[:count]]
         fetched *= 2
 
 
+def _scanned(
+    table: VectorTable, vector: Vector, count: int, among: ImageQuerySet | None
+) -> list[tuple[uuid.UUID, float]]:
+    images = Image.objects.shown() if among is None else among
+    allowed, values = images.order_by().values("pk").query.sql_with_params()
+    with connection.cursor() as cursor:
+        # Not by the distance alone, or the index might be walked.
+        cursor.execute(
+            f"SELECT image_id, {_distance(table)} AS distance FROM {table.table}"  # noqa: S608 - our own name
+            f" WHERE image_id IN ({allowed}) ORDER BY {_distance(table)} + 0, image_id LIMIT {count:d}",
+            [as_text(vector), *values, as_text(vector)],
+        )
+        rows: list[tuple[uuid.UUID, float]] = cursor.fetchall()
+    return rows
+
+
+def _walked(table: VectorTable, vector: Vector, count: int) -> list[tuple[uuid.UUID, float]]:
+    with planned(walk(count, table.vectors)), connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT image_id, {_distance(table)} AS distance FROM {table.table} JOIN search_image"  # noqa: S608
+            f" ON search_image.id = image_id WHERE NOT hidden ORDER BY {_distance(table)} LIMIT {count:d}",
+            [as_text(vector)] * 2,
+        )
+        rows: list[tuple[uuid.UUID, float]] = cursor.fetchall()
+    return rows
+
+
 def _distance(table: VectorTable) -> str:
     # Named as the index has it.
     return f"(search_imagevector_s{table.id}.embedding::halfvec({table.dimensions}) <=> %s::halfvec)"
+
+
+def pictures_in(table: VectorTable) -> tuple[int, bool]:
+    """Return how many pictures have a vector in the set, and whether they were counted: of many, statistics tell."""
+    if table.vectors > EXACT_UP_TO:
+        return table.vectors - table.windows, False
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {table.table} WHERE window_index = 0")  # noqa: S608
+        (count,) = cursor.fetchone()
+    return count, True
 
 
 def vectors_of(table: VectorTable, ids: Sequence[uuid.UUID], *, whole: bool = False) -> dict[uuid.UUID, Vectors]:
@@ -100,23 +117,16 @@ def _read(rows: Sequence[bytes], dimensions: int) -> Vectors:
     return vectors
 
 
-def common_pictures(first: VectorTable, second: VectorTable) -> Iterator[list[uuid.UUID]]:
-    """Yield the ids of shown pictures that have vectors in both sets, in order, piece by piece."""
-    last = uuid.UUID(int=0)
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT id FROM search_image WHERE NOT hidden AND id > %s"  # noqa: S608
-                f" AND EXISTS (SELECT FROM {first.table} WHERE image_id = id AND window_index = 0)"
-                f" AND EXISTS (SELECT FROM {second.table} WHERE image_id = id AND window_index = 0)"
-                f" ORDER BY id LIMIT {_PIECE:d}",
-                [last],
-            )
-            ids = [image_id for (image_id,) in cursor.fetchall()]
-        if not ids:
-            return
-        yield ids
-        last = ids[-1]
+def common_pictures(first: VectorTable, second: VectorTable) -> list[list[uuid.UUID]]:
+    """Return the ids of shown pictures that have vectors in both sets, in order, in pieces."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT id FROM search_image JOIN {first.table} AS one ON one.image_id = id AND one.window_index = 0"  # noqa: S608
+            f" JOIN {second.table} AS other ON other.image_id = id AND other.window_index = 0"
+            " WHERE NOT hidden ORDER BY id"
+        )
+        ids = [image_id for (image_id,) in cursor.fetchall()]
+    return [ids[start : start + _PIECE] for start in range(0, len(ids), _PIECE)]
 
 
 def chunks(table: VectorTable, pieces: Sequence[Sequence[uuid.UUID]]) -> Iterator[Chunk]:

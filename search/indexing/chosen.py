@@ -185,9 +185,16 @@ class _Process:
             # Not migrated, or away, of which others tell: what was known goes on.
             logger.debug("Which models were chosen can't be asked: %s", error)
         else:
+            if switch and self.is_known and self.serving is None:
+                self.serving = self._of_environment(switch)
             self.switch, self.is_known = switch, True
             self.follow()
         self.look_at = time.monotonic() + LOOK_EVERY
+
+    def _of_environment(self, switch: Switch) -> Named | None:
+        """Return what a process answers with that has known of no switch until now, where that is kept."""
+        known = (switch.active, switch.kept, switch.next)
+        return next((named for named in known if named and same_models(named.pair, environment())), None)
 
     def follow(self) -> None:
         """Change over to what is active by now, as soon as that can be answered with."""
@@ -221,9 +228,15 @@ _process = _Process()
 
 
 def _read() -> Switch | None:
-    with connection.cursor() as cursor:
-        cursor.execute(_READ)
-        return _switch_of(cursor.fetchone())
+    was_open = connection.connection is not None
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_READ)
+            return _switch_of(cursor.fetchone())
+    finally:
+        # Not every thread that asks gives its connection back at an end, as requests do.
+        if not was_open and not connection.in_atomic_block:
+            connection.close()
 
 
 def _read_alone() -> Switch | None:

@@ -45,6 +45,8 @@ def lines_of(comparison: Comparison, *, by_curators: bool) -> Iterator[str]:
     yield f"B  {comparison.names[1]}"
     left_out = f"; left out, since their pictures aren't here: {comparison.left_out:,}" if comparison.left_out else ""
     yield f"{asked:,} queries, {comparison.pictures:,} pictures{left_out}. In brackets: 95 % intervals."
+    if comparison.without:
+        yield f"{comparison.without:,} more pictures are not searched here: they have no vector of both models."
     for language, verdict in comparison.verdicts.items():
         yield ""
         yield f"{_called(language)}: {verdict.queries:,} queries"
@@ -83,6 +85,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
         "first": comparison.names[0],
         "second": comparison.names[1],
         "pictures": comparison.pictures,
+        "pictures_without_both_vectors": comparison.without,
         "left_out": comparison.left_out,
         "judged@10": {"first": comparison.judged[0], "second": comparison.judged[1]},
         "languages": {language: _verdict(verdict) for language, verdict in comparison.verdicts.items()},
@@ -100,8 +103,6 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
 
 
 def _called(language: str) -> str:
-    if language == ALL:
-        return "all together"
     return language or "no language told"
 
 

@@ -16,9 +16,21 @@ class Calibration(models.Model):
     text_model = models.CharField(_("model for words"), max_length=1000)
     measured = models.DateTimeField(_("measured"))
     pictures = models.PositiveIntegerField(_("pictures"), help_text=_("How many could be searched at that time."))
+    vectors = models.PositiveBigIntegerField(
+        _("vectors"), default=0, db_default=0, help_text=_("Of these pictures and their windows; 0: not counted.")
+    )
     words_least = models.FloatField(_("least for words"))
     words_match = models.FloatField(_("match for words"))
     pictures_match = models.FloatField(_("match for pictures"))
+    images_match = models.FloatField(
+        _("match for images of the collection"), null=True, help_text=_("None: as for pictures.")
+    )
+    whole = models.PositiveIntegerField(
+        _("whole"),
+        default=0,
+        db_default=0,
+        help_text=_("So many of the sample are whole pictures, first; 0: all."),
+    )
     sample = models.BinaryField(_("sample"), help_text=_("Vectors of some of the pictures, one after the other."))
     dimensions = models.PositiveSmallIntegerField(_("dimensions"), help_text=_("Of each of these vectors."))
 
@@ -40,7 +52,7 @@ class Calibration(models.Model):
     def __str__(self) -> str:
         return self.model
 
-    def vectors(self) -> Vectors:
+    def sampled(self) -> Vectors:
         """Return the sample, float32, shape (count, dimensions)."""
         return np.frombuffer(self.sample, dtype=np.float16).reshape(-1, self.dimensions).astype(np.float32)
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from django.db.models import Expression
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
-from pgvector.django import CosineDistance
 
 from search.embedding import active_model, text_vector
 from search.indexing.sets import VectorTable, current_set
@@ -17,22 +17,27 @@ from search.querying.parts import Kind, Part
 from search.querying.pictures import picture_vector
 from search.querying.query import SearchQuery
 from search.querying.relevance import Scale, scale_of
+from search.querying.windows import distance_to
 from search.querysets import ImageQuerySet
 from search.vectors import Vector
 
 
 @dataclass(frozen=True)
 class Direction:
-    """A unit vector, shape (512,), how much it counts, and what unrelated pictures score against it, if known."""
+    """A unit vector, how much it counts, and what unrelated pictures score against it, if known.
+
+    `windows_in` is the set in which the windows of wide and tall pictures count too; None where only whole ones do.
+    """
 
     vector: Vector
     weight: float
     scale: Scale | None
+    windows_in: int | None = None
 
     @cached_property
-    def distance(self) -> CosineDistance:
+    def distance(self) -> Expression:
         """The cosine distance of a row `with_vectors`: the vector is written out once for all queries."""
-        return CosineDistance("vector", self.vector)
+        return distance_to(self.vector, self.windows_in)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,11 @@ class Aim:
     towards: Direction | None
     away: tuple[Direction, ...]
     table: VectorTable | None = None
+
+    @property
+    def finds_windows(self) -> bool:
+        """Whether a picture may be found by one of its windows."""
+        return self.towards is not None and self.towards.windows_in is not None
 
     def measured(self, images: ImageQuerySet) -> ImageQuerySet:
         """Return `images` with the vectors that distances are of, where any distance counts."""
@@ -56,9 +66,10 @@ def aim_of(wanted: Sequence[Part], unwanted: Sequence[Part]) -> Aim:
     """
     table = current_set(active_model())
     images = _image_vectors([*wanted, *unwanted], table)
+    windows_in = table.id if table and table.windows else None
     return Aim(
-        towards=_together([_direction(part, images) for part in wanted], wanted),
-        away=tuple(_direction(part, images) for part in unwanted),
+        towards=_together([_direction(part, images, windows_in) for part in wanted], wanted),
+        away=tuple(_direction(part, images, windows_in) for part in unwanted),
         table=table,
     )
 
@@ -88,17 +99,24 @@ def _together(directions: Sequence[Direction], parts: Sequence[Part]) -> Directi
         raise BadQuery(_("The parts of this search cancel each other out."))
     vector: Vector = (total / length).astype(np.float32)
     pictures = sum(share for share, part in zip(shares, parts, strict=True) if part.kind is not Kind.WORDS)
-    return Direction(vector, 1.0, scale_of(vector, pictures=float(pictures / shares.sum())))
+    windows_in = next((one.windows_in for one in directions if one.windows_in is not None), None)
+    whole = all(part.kind is Kind.IMAGE for part in parts)
+    scale = scale_of(vector, pictures=float(pictures / shares.sum()), whole=whole)
+    return Direction(vector, 1.0, scale, windows_in)
 
 
-def _direction(part: Part, images: dict[uuid.UUID, Vector]) -> Direction:
+def _direction(part: Part, images: dict[uuid.UUID, Vector], windows_in: int | None) -> Direction:
+    """What is like an image of the collection is so as a whole; words, and pictures that were shown, may be found in a
+    part of it."""
     if part.kind is Kind.WORDS:
         vector = text_vector(str(part.value))
     elif part.kind is Kind.PICTURE:
         vector = picture_vector(uuid.UUID(str(part.value)))
     else:
         vector = images[uuid.UUID(str(part.value))]
-    return Direction(vector, part.weight, scale_of(vector, pictures=float(part.kind is not Kind.WORDS)))
+    whole = part.kind is Kind.IMAGE
+    scale = scale_of(vector, pictures=float(part.kind is not Kind.WORDS), whole=whole)
+    return Direction(vector, part.weight, scale, None if whole else windows_in)
 
 
 def _image_vectors(parts: Sequence[Part], table: VectorTable | None) -> dict[uuid.UUID, Vector]:

@@ -20,6 +20,7 @@ from search.querying.ranking import Candidate, ranked
 from search.querying.relevance import Band, Scale
 from search.querying.results import PER_PAGE, ResultPage, Segment, part_of, places_in
 from search.querying.scope import Scope
+from search.querying.windows import tell_windows
 from search.querysets import ImageQuerySet
 
 NEAREST = 100
@@ -72,6 +73,12 @@ class _Search:
         return self.aim.towards.scale if self.aim.towards else None
 
     def page(self) -> ResultPage:
+        page = self._page()
+        if self.aim.towards:
+            tell_windows(page.images, self.aim.towards.vector, self.aim.towards.windows_in)
+        return page
+
+    def _page(self) -> ResultPage:
         head = [] if self.query.is_empty else self.head()
         segments = self._segments(head)
         start = (self.query.page - 1) * PER_PAGE

@@ -2,18 +2,14 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import chain
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import Case, Expression, Func
-from django.db.models.expressions import RawSQL
-from pgvector.django import CosineDistance, HalfVectorField
+from django.db.models import Case, Func
 
-from search.indexing.hnsw import indexing
 from search.models import Image
 from search.querying import words
 from search.querying.aiming import Aim
@@ -21,8 +17,9 @@ from search.querying.planning import BY_WORDS, SCAN, Plan, plan_for, planned
 from search.querying.query import SearchQuery, Sort
 from search.querying.ranking import Candidate
 from search.querying.scope import Scope
+from search.querying.statement import Statement, candidates_of
+from search.querying.windows import MOST_VECTORS
 from search.querysets import ImageQuerySet
-from search.vectors import Vector, as_text
 
 MOST_BY_WORDS = 200
 """Rows found by their words that are candidates too."""
@@ -32,13 +29,6 @@ or three thousand of them would be all that one sees."""
 CROWD = 10
 """So many copies share one place in the index (pgvector's HNSW_HEAPTIDS); more of them crowd their neighbours out."""
 _ALL = 2**31 - 1
-_SQL = """
-SELECT search_image.id, extract(epoch FROM search_image.created)::float8, {columns}
-FROM {rows} CROSS JOIN (SELECT {vectors}) AS asked
-WHERE {conditions} ORDER BY {order} LIMIT {most}
-"""
-"""A moment is read as a number: hundreds of them with their time zones take longer to read than the rows to be found.
-Each vector stands here once, and the planner takes it from there."""
 
 
 class Gathering:
@@ -69,11 +59,10 @@ class Gathering:
             return []
         # Rows that hold words are found by the words' own index, however many they are.
         holds = self.scope.query.box.quoted or self.scope.by_words_alone
-        plan = SCAN if holds else plan_for(self.scope.total, self._rows)
-        found = self._fetched(plan, plan.candidates, self.scope.images)
-        if not plan.is_exact and not _is_whole(found, min(plan.candidates, self.scope.total)):
-            plan = replace(SCAN, candidates=plan.candidates)
-            found = self._fetched(plan, plan.candidates, self.scope.images)
+        plan = SCAN if holds else plan_for(self.scope.total, self.aim.table)
+        found = None if plan.is_exact else self._walked(plan)
+        if found is None:
+            found = self._fetched(replace(SCAN, candidates=plan.candidates), plan.candidates, self.scope.images)
         kept = _without_copies(found)
         if len(kept) < len(found) == plan.candidates:
             # There are more of them, and other rows behind them.
@@ -85,15 +74,26 @@ class Gathering:
         self.reach = max(_similarities(left_out), default=min(_similarities(kept), default=-1.0))
         return kept
 
-    @property
-    def _rows(self) -> int:
-        """About how many rows the index has: those of hidden pictures too."""
-        return max(self.aim.table.vectors if self.aim.table else 0, self.scope.total)
+    def _walked(self, plan: Plan) -> list[Candidate] | None:
+        """Return what a walk finds; None where it does not bring what it must, and all rows are to be read."""
+        enough = min(plan.candidates, self.scope.total)
+        if not self.aim.finds_windows:
+            found = self._fetched(plan, plan.candidates, self.scope.images)
+            return found if _is_whole(found, found, enough) else None
+        # Few pictures have windows, and nearly always this is enough; but the nearest may all be among them.
+        for rows in (2 * plan.candidates, MOST_VECTORS * plan.candidates):
+            found = self._fetched(plan, rows, self.scope.images)
+            once = _each_once(found)[: plan.candidates]
+            if _is_whole(found, once, enough):
+                return once
+            if len(found) < rows:
+                break
+        return None
 
     def _nearest_without_copies(self, most: int) -> list[Candidate]:
         """Return the nearest rows, at most ALIKE of those that are equally near: copies of one picture."""
         try:
-            sql, values = self._query(SCAN, _ALL, self.scope.images, None)
+            sql, values = self._statement(SCAN, _ALL, self.scope.images)
         except EmptyResultSet:
             return []
         columns = ["id", "added", "distance", "exactness", "whole", "text_rank"]
@@ -135,12 +135,9 @@ class Gathering:
 
     def _fetched(self, plan: Plan, most: int, images: ImageQuerySet, holding: Func | None = None) -> list[Candidate]:
         """Return the nearest of these rows, the newest where nothing is wanted, or those that match words best, where
-        all are `holding` them.
-
-        Read without the ORM, which takes as long for hundreds of rows as the walk through the index.
-        """
+        all are `holding` them."""
         try:
-            sql, values = self._query(plan, most, images, holding)
+            sql, values = self._statement(plan, most, images, holding)
         except EmptyResultSet:
             return []
         return self._read(plan, sql, values)
@@ -148,79 +145,32 @@ class Gathering:
     def _read(self, plan: Plan, sql: str, values: list[Any]) -> list[Candidate]:
         with planned(plan), connection.cursor() as cursor:
             cursor.execute(sql, values)
-            rows = cursor.fetchall()
-        return [
-            Candidate(
-                id=image_id,
-                added=added,
-                similarity=None if distance is None else 1 - distance,
-                exactness=exactness,
-                whole=whole,
-                text_rank=text_rank,
-                unwanted=tuple(1 - one for one in away),
-            )
-            for image_id, added, distance, exactness, whole, text_rank, *away in rows
-        ]
+            return candidates_of(cursor.fetchall())
 
-    def _query(self, plan: Plan, most: int, images: ImageQuerySet, holding: Func | None) -> tuple[str, list[Any]]:
+    def _statement(
+        self, plan: Plan, most: int, images: ImageQuerySet, holding: Func | None = None
+    ) -> tuple[str, list[Any]]:
         """Return the SQL and its values. Raises EmptyResultSet where no row can be found."""
-        images = self.aim.measured(images)
-        compiler = images.query.get_compiler(connection=connection)
-
-        def compiled(expression: Expression) -> tuple[str, Sequence[Any]]:
-            sql, values = compiler.compile(expression.resolve_expression(images.query))
-            return sql, values
-
+        date = "created" if self.scope.query.sort is Sort.OLDEST else "created DESC"
         judged = [self.exactness, words.holds(self.whole), words.rank(holding)] if holding else []
-        texts = [compiled(part) for part in judged] or [("0", ()), ("false", ()), ("NULL", ())]
-        conditions, of_conditions = compiler.compile(images.query.where)
-        rows, of_rows = compiler.get_from_clause()
-        asked = self._asked()
-        distances = [compiled(CosineDistance("vector", _named(name)))[0] for name in asked]
-        if not self.aim.towards:
-            distances.insert(0, "NULL")
-        away = distances[1:]
-        order = [distances[0] if self.aim.towards else _by_date(self.scope.query)]
-        if self.aim.towards and self.aim.table and not plan.is_exact:
-            by_index = indexing.distance("vector", self.aim.table.dimensions, _named("towards"))
-            order = [compiled(by_index)[0]]
-        else:  # a walk has its own order; rows of one load have the same moment
-            order.append("search_image.id")
-        if holding:
-            # By their places among the columns: exactness, whole, rank.
-            order = ["4 DESC", "5 DESC", "6 DESC", *order]
-        sql = _SQL.format(
-            columns=", ".join([distances[0], *(part for part, _values in texts), *away]),
-            rows=" ".join(rows),
-            vectors=", ".join(f"%s::halfvec AS {name}" for name in asked),
-            conditions=conditions or "true",
-            order=", ".join(order),
-            most=most,
-        )
-        of_columns = chain.from_iterable(values for _part, values in texts)
-        return sql, [*of_columns, *of_rows, *map(as_text, asked.values()), *of_conditions]
-
-    def _asked(self) -> dict[str, Vector]:
-        """The vectors that distances are to, by the names they have in SQL: what is wanted first, if anything is."""
-        towards = {"towards": self.aim.towards.vector} if self.aim.towards else {}
-        return towards | {f"away_{number}": one.vector for number, one in enumerate(self.aim.away)}
+        return Statement(self.aim, images, plan, most, date).sql(judged)
 
 
-def _named(vector: str) -> RawSQL:
-    return RawSQL(vector, [], HalfVectorField())  # noqa: S611 - a name of `_asked`
-
-
-def _by_date(query: SearchQuery) -> str:
-    return "created" if query.sort is Sort.OLDEST else "created DESC"
-
-
-def _is_whole(found: Sequence[Candidate], enough: int) -> bool:
-    """Whether a walk has brought what it must: enough rows, and no crowd of equally near ones.
+def _is_whole(found: Sequence[Candidate], once: Sequence[Candidate], enough: int) -> bool:
+    """Whether a walk has brought what it must: enough rows, each `once`, and no crowd of equally near ones.
 
     It gives up early where a filter or deletions leave few. Copies of one picture are neighbours to nobody but each
     other in the graph: a walk that comes among hundreds of them does not find out.
     """
-    return len(found) >= enough and len(found) - len(_without_copies(found, CROWD)) == 0
+    return len(once) >= enough and len(found) - len(_without_copies(found, CROWD)) == 0
+
+
+def _each_once(found: Iterable[Candidate]) -> list[Candidate]:
+    """Return each of the rows that were `found` by several vectors once, by the nearest of them, the nearest first."""
+    nearest: dict[uuid.UUID, Candidate] = {}
+    for one in sorted(found, key=lambda one: (-(one.similarity or 0.0), one.id)):
+        nearest.setdefault(one.id, one)
+    return list(nearest.values())
 
 
 def _without_copies(found: Sequence[Candidate], alike: int = ALIKE) -> list[Candidate]:

@@ -21,6 +21,7 @@ from search.querying.query import Minimum, SearchQuery
 from search.querying.ranking import Candidate, band_by_words, ranked
 from search.querying.relevance import Band
 from search.querying.scope import Scope
+from search.querying.windows import tell_windows
 
 LOOKED_AT = 50_000
 """Arrivals that are looked at in one go: a quarter of a second."""
@@ -151,7 +152,10 @@ class _Search:
                 image.by_words = image.id in held
                 band = scale.band(similarity) if scale and similarity is not None else None
                 image.band = band_by_words(band, whole=image.id in whole) if image.by_words else band
-        return [rows[image_id] for image_id in ids if image_id in rows]
+        images = [rows[image_id] for image_id in ids if image_id in rows]
+        if self.aim.towards:
+            tell_windows(images, self.aim.towards.vector, self.aim.towards.windows_in)
+        return images
 
     def _among(self, ids: Sequence[uuid.UUID], text: Func | None) -> set[uuid.UUID]:
         """Return those of `ids` whose images hold these words."""

@@ -12,6 +12,9 @@ from typing import Any
 
 from django.db import connection
 
+from search.indexing.hnsw import indexing
+from search.indexing.sets import VectorTable
+
 CANDIDATES = 240
 """Nearest rows that are candidates of a search: ten pages."""
 FEWEST_CANDIDATES = 96
@@ -22,9 +25,10 @@ ROW_WALKED, ROW_SCANNED = 30, 3
 """Microseconds for each row that the walk is to visit, or that a scan measures: 100,000 rows, all in memory. A filter
 that keeps a tenth of them costs the same either way; where it keeps a twentieth, the walk takes three times as long as
 the scan, and finds 0.94 of the page."""
-_NARROWEST, _WIDEST = 320, 1_000
-"""Least and greatest `hnsw.ef_search`; pgvector takes no more. Fewer than there are candidates would mean a second
-round of the walk, at the same cost again."""
+_NARROWEST = 320
+"""Least width of a walk. Fewer than there are candidates would mean a second round of it, at the same cost again."""
+_NARROWEST_PART = 40
+"""The same of a walk through one of several parts."""
 _NARROWEST_UP_TO = 100_000
 _SPARE = 1.4
 """Of what a walk visits, so that one round nearly always brings enough: a second one costs as much again."""
@@ -47,24 +51,18 @@ SCAN = Plan("SET LOCAL jit = off", is_exact=True)
 BY_WORDS = Plan("SET LOCAL jit = off", is_exact=True)
 
 
-def walk(candidates: int, rows: int, visited: float = 0) -> Plan:
+def walk(candidates: int, rows: int, visited: float = 0, parts: int = 1) -> Plan:
     """Return the plan that walks the index of `rows` rows to `candidates` of them, past all that a filter drops: so
-    that `visited` are passed on the way.
+    that `visited` are passed on the way. The rows come nearly in order and are to be sorted again.
 
-    The rows come nearly in order and are to be sorted again. Strict order would drop what a later round of the walk
-    finds too late: with a filter that keeps a tenth of 100,000 rows, recall@24 is 0.98 with relaxed and 0.93 with
-    strict order. The rounds need more memory than pgvector's usual share, or they end before enough rows are found.
+    Where the rows are divided by chance into `parts`, each of these is walked, and has its share of what is near.
     """
-    settings = {
-        "enable_sort": "off",
-        "hnsw.ef_search": round(min(max(_SPARE * visited, _width(rows)), _WIDEST)),
-        "hnsw.iterative_scan": "relaxed_order",
-        "hnsw.scan_mem_multiplier": 8,
-    }
+    width = max(_SPARE * visited / parts, _width(rows / parts) / math.sqrt(parts), _NARROWEST_PART)
+    settings = {"enable_sort": "off", **indexing.walk_settings(width)}
     return Plan("; ".join(f"SET LOCAL {name} = {value}" for name, value in settings.items()), candidates)
 
 
-def _width(rows: int) -> float:
+def _width(rows: float) -> float:
     """Return the `hnsw.ef_search` with which recall@24 is 0.98 and more among `rows` rows.
 
     It grows with the root of their number. Measured for words, which lie off the side that pictures are on, with the
@@ -84,15 +82,18 @@ def _width(rows: int) -> float:
     return _NARROWEST * math.sqrt(max(1.0, rows / _NARROWEST_UP_TO))
 
 
-def plan_for(matching: int, rows: int) -> Plan:
-    """Return how to find the nearest of the `matching` rows that pass the filters, out of `rows`."""
-    if matching < EXACT_BELOW:
+def plan_for(matching: int, table: VectorTable | None) -> Plan:
+    """Return how to find the nearest of the `matching` pictures that pass the filters, out of those in `table`: hidden
+    ones, and windows of wide and tall ones, are met on the way too."""
+    if matching < EXACT_BELOW or table is None:
         return SCAN
-    share = min(1.0, matching / rows)
+    pictures = max(matching, table.vectors - table.windows)
+    share = matching / pictures
     # In steps, so that a picture more or less between two pages changes nothing.
     candidates = max(FEWEST_CANDIDATES, 24 * math.ceil(CANDIDATES * share / 24))
-    visited = candidates / share
-    return SCAN if matching * ROW_SCANNED < visited * ROW_WALKED else walk(candidates, rows, visited)
+    rows = pictures + table.windows
+    visited = candidates * rows / matching
+    return SCAN if matching * ROW_SCANNED < visited * ROW_WALKED else walk(candidates, rows, visited, table.partitions)
 
 
 @contextmanager

@@ -99,10 +99,11 @@ def highest_of(count: int, chance: float) -> float:
     return NormalDist().inv_cdf(chance ** (1 / max(count, 1)))
 
 
-def scale_of(vector: Vector, *, pictures: float) -> Scale | None:
+def scale_of(vector: Vector, *, pictures: float, whole: bool = False) -> Scale | None:
     """Return the scale of a query, a unit vector of shape (512,); None while the collection isn't measured.
 
-    `pictures` is the share of the query's weight that is pictures, from 0 to 1.
+    `pictures` is the share of the query's weight that is pictures, from 0 to 1. With `whole` it looks for whole
+    pictures alone, of which fewer score high by chance than where each has several windows.
     """
     model, key = active_model(), _cache_key()
     measured: datetime | str | None = cache.get(key)
@@ -111,11 +112,11 @@ def scale_of(vector: Vector, *, pictures: float) -> Scale | None:
         cache.set(key, measured, LOOKED_AFTER)
     if isinstance(measured, str):
         return None
-    yardstick = _yardstick(model, text_model(), measured)
-    if yardstick is None:
+    yardsticks = _yardsticks(model, text_model(), measured)
+    if yardsticks is None:
         look_again()
         return None
-    return yardstick.scale(vector, pictures=pictures)
+    return yardsticks[whole].scale(vector, pictures=pictures)
 
 
 def measurements() -> "QuerySet[Calibration]":
@@ -136,13 +137,14 @@ def _cache_key() -> str:
 
 
 @lru_cache(maxsize=4)
-def _yardstick(model: str, words_by: str, measured: datetime) -> Yardstick | None:
+def _yardsticks(model: str, words_by: str, measured: datetime) -> tuple[Yardstick, Yardstick] | None:
+    """Return that of all vectors, and that of whole pictures."""
     row = measurements().filter(measured=measured).first()
     if row is None:  # calibrated anew this very moment
         return None
-    return Yardstick(
-        sample=row.vectors(),
-        size=row.pictures,
-        words=Levels(row.words_least, row.words_match),
-        pictures=Levels(row.pictures_match, row.pictures_match),
+    sample, words = row.sampled(), Levels(row.words_least, row.words_match)
+    of_images = row.pictures_match if row.images_match is None else row.images_match
+    return (
+        Yardstick(sample, row.vectors or row.pictures, words, Levels(row.pictures_match, row.pictures_match)),
+        Yardstick(sample[: row.whole or None], row.pictures, words, Levels(of_images, of_images)),
     )

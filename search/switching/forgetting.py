@@ -1,11 +1,12 @@
 """What was prepared, or kept to go back to, is dropped: vectors and index, thresholds, vectors of query pictures."""
 
+import time
 from collections.abc import Iterable
 
 from django.db import transaction
 
 from search.embedding import active_pair, forget_compiled, identity_of
-from search.indexing.chosen import Named, environment
+from search.indexing.chosen import NOTICED, Named, environment
 from search.indexing.sets import drop_left_tables, drop_set, forget_sets, table_of
 from search.models import Calibration, Image, ModelSwitch, QueryVector, VectorSet
 from search.models.switches import ONLY
@@ -52,14 +53,21 @@ def forget_models_of(name: str) -> str:
         raise Refused(f"There is nothing of {name}: `manage.py switch_model` tells which models are kept.")
     model = model or identity_of(name)
     _require_unused(row, model, named)
-    with transaction.atomic():
-        row = ModelSwitch.locked()
-        if row and named and kept(row) == named[0]:
-            put_kept(row, None)
-            save(row)
+    if named:
+        _keep_no_longer(named[0])
     _drop(model, named)
     _forget_files([name, *(named[0].pair if named else ())])
     return model
+
+
+def _keep_no_longer(named: Named) -> None:
+    """Note that nobody goes back to these models, and wait until no process answers with them any more."""
+    with transaction.atomic():
+        row = ModelSwitch.locked()
+        if row and kept(row) == named:
+            put_kept(row, None)
+            save(row)
+    time.sleep(NOTICED)
 
 
 def _leaves_something(models: Iterable[str]) -> bool:

@@ -3,12 +3,22 @@
 Each step may be killed and done again, and the first by any number of processes at once.
 """
 
+import logging
 import threading
 from collections.abc import Callable
 
+from django.conf import settings
 from django.db import connection, transaction
 
-from search.embedding import ModelUnavailable, Pair, encoders_of, identity_of, require_fit
+from search.embedding import (
+    ModelUnavailable,
+    Pair,
+    compile_pictures,
+    compile_texts,
+    encoders_of,
+    identity_of,
+    require_fit,
+)
 from search.evaluation import CalibrationReport, calibrate, calibrate_if_due
 from search.indexing.building import State, build_index, drop_index, index_state, leave_index, take_index
 from search.indexing.chosen import Named, environment, one_choice
@@ -30,6 +40,8 @@ from search.switching.rows import (
     put_next,
     save,
 )
+
+logger = logging.getLogger(__name__)
 
 LOOK_AGAIN = 2.0
 """Seconds after which it is looked again whether another process has built the index."""
@@ -152,6 +164,8 @@ def finish(named: Named, tell: Callable[[str], None], stop: threading.Event) -> 
         _analyse(table)
     if stop.is_set():
         return None
+    tell("Compiling the models for this machine")
+    _have_compiled(named.pair)
     tell("Encoding the pictures that people search by")
     embed_kept_pictures(choice_of(named))
     tell("Measuring what counts as a strong match")
@@ -171,6 +185,17 @@ def catch_up(named: Named, progress: Progress = lambda report: None, stop: threa
     with one_choice(choice_of(named)):
         calibrate_if_due()
     return report
+
+
+def _have_compiled(pair: Pair) -> None:
+    """Have servers on this machine find the models compiled: they follow a switch as soon as they have loaded them."""
+    if not settings.COMPILE_MODELS:
+        return
+    try:
+        compile_texts(pair.text)
+        compile_pictures(pair.image)
+    except (ModelUnavailable, OSError) as error:  # a full disk, say
+        logger.warning("The models are used as they are: %s", error)
 
 
 def _require_under_way(named: Named) -> ModelSwitch:

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from search.embedding import Pair, active_pair, forget
 from search.embedding.loading import once_of
 from search.evaluation import pairs
-from search.indexing.sets import make_set
+from search.indexing.sets import drop_set, make_set
 from search.models import Image, ImageVector, Judgement
 from tests.base import a_vector
 from tests.browser.conftest import OpenPage, wait_until
@@ -33,6 +33,7 @@ def compared(collection: list[Image], monkeypatch: pytest.MonkeyPatch) -> Iterat
     yield collection
     once_of("words").set(None)
     forget(OTHER)
+    drop_set(other)
 
 
 def test_pictures_are_judged_by_keys_in_both_lists_and_without_scripts_too(

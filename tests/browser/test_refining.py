@@ -80,6 +80,40 @@ def test_filters_are_ticked_and_taken_back(open_page: OpenPage, collection: list
     expect(page.get_by_role("checkbox", name=re.compile("sea"))).to_be_checked()
 
 
+def test_filters_are_counted_for_who_opens_them_and_asked_for_again_where_that_failed(
+    open_page: OpenPage, collection: list[Image]
+):
+    page = open_page("/search?q=red+star", expected="responseError|afterRequest|503")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.headers.get("hx-target", "")))
+    page.route("**/*filters=open*", lambda route: route.fulfill(status=503, body="No."))
+    page.locator("#filters > summary").click()
+    expect(page.get_by_role("link", name="Show the filters")).to_be_visible()
+    page.unroute("**/*filters=open*")
+    page.locator("#filters > summary").click()
+    expect(page.get_by_role("checkbox", name=re.compile("Portrait"))).to_be_hidden()
+    page.locator("#filters > summary").click()
+    expect(page.get_by_role("checkbox", name=re.compile("Portrait"))).to_be_visible()
+    before = len(asked)
+    page.locator("#filters > summary").click()
+    page.locator("#filters > summary").click()
+    expect(page.get_by_role("checkbox", name=re.compile("Portrait"))).to_be_visible()
+    assert "filters-panel" not in asked[before:]
+
+
+def test_filters_that_are_looked_at_alone_change_no_search(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/search?q=red+star&tag=sea")
+    page.locator("#filters > summary").click()
+    expect(page.get_by_role("checkbox", name=re.compile("sea"))).to_be_checked()
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.headers.get("hx-target", "")))
+    page.get_by_role("searchbox").press("Enter")
+    page.get_by_role("searchbox").fill("red circle")
+    expect(page).to_have_url(re.compile(r"\?q=red\+circle&tag=sea$"))
+    assert sent.count("found") == 1
+    expect(page.get_by_role("checkbox", name=re.compile("sea"))).to_be_checked()
+
+
 def test_less_of_some_words_is_asked_in_the_panel(open_page: OpenPage, collection: list[Image]):
     page = open_page("/search?q=red+star")
     page.locator("#filters > summary").click()
@@ -135,12 +169,14 @@ def test_the_matches_can_be_cut_and_ordered(open_page: OpenPage, collection: lis
 def test_without_a_script_the_form_asks_for_all_of_it(open_page: OpenPage, collection: list[Image]):
     page = open_page(f"/search?q=red+star&like={collection[0].id}", java_script_enabled=False)
     page.get_by_role("slider", name="More like this picture").press("End")
-    page.locator("#filters > summary").click()
+    page.get_by_role("button", name="Filters").click()
+    # What was set before is kept.
+    expect(page.get_by_role("slider", name="More like this picture")).to_have_value("2")
     page.get_by_role("checkbox", name=re.compile("Portrait")).check()
     page.get_by_role("radio", name=re.compile("Without a description")).check()
     page.get_by_role("combobox", name="Order").select_option("newest")
     page.locator(".filters-panel").get_by_role("button", name="Apply").click()
-    page.locator("#filters > summary").click()
+    page.get_by_role("button", name="Filters").click()
     expect(page.get_by_role("checkbox", name=re.compile("Portrait"))).to_be_checked()
     expect(page.get_by_role("slider", name="More like this picture")).to_have_value("2")
     expect(page.get_by_role("combobox", name="Order")).to_have_value("newest")

@@ -11,6 +11,13 @@ from search.evaluation.relevance import drawn_world, evaluate, photo_world
 from search.imaging import UnreadableImage
 
 
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1.")
+    return share
+
+
 class Command(BaseCommand):
     help = (
         "Print, per language, how many queries for things that are there have a strong match, how many for things "
@@ -26,11 +33,26 @@ class Command(BaseCommand):
             help="a folder whose index.tsv names the photos: columns path, label_en, label_ko, ...",
         )
 
+        parser.add_argument(
+            "--wide",
+            type=_share,
+            default=0.0,
+            metavar="SHARE",
+            help="put so many of them, such as 0.3, at one end of a wide or tall ground, and print what is found by "
+            "the middle of each picture alone and what by its windows",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         folder: Path | None = options["photos"]
         try:
-            world = photo_world(folder) if folder else drawn_world()
+            wide: float = options["wide"]
+            world = photo_world(folder, wide) if folder else drawn_world(wide=wide)
             self.stdout.write(f"{active_model()}, {len(world.pictures):,} pictures, half of them left out at a time")
+            if wide:
+                self.stdout.write("By the middle of each picture:")
+                for line in evaluate(world.by_the_middle()):
+                    self.stdout.write(line)
+                self.stdout.write(f"With {len(world.windows_of):,} windows:")
             for line in evaluate(world):
                 self.stdout.write(line)
         except (OSError, KeyError, IndexError, UnreadableImage, ModelUnavailable) as error:
