@@ -131,7 +131,7 @@ class CompiledTexts(_Compiled):
     def __init__(self, folder: Path, threads: int | None = None) -> None:
         super().__init__(folder, threads)
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        names = set().union(*(port.get_names() for port in self._model.inputs))
+        names = {name for port in self._model.inputs for name in port.get_names()}
         self._names = [name for name in ("input_ids", "attention_mask") if name in names]
 
     def _tried(self) -> Vectors:

@@ -57,7 +57,7 @@ class Reading(torch.nn.Module):
 
 def seeing(model: "SentenceTransformer") -> tuple[Seeing, Window]:
     """Return what computes the vectors of pictures, and how these are cut for it. Raises UnknownModel."""
-    first = model[0]
+    first: Any = model[0]
     processor = getattr(getattr(first, "processor", None), "image_processor", None)
     if processor is None:
         raise UnknownModel(f"pictures are prepared by a {type(getattr(first, 'processor', first)).__name__}")
