@@ -31,7 +31,7 @@ from search.querying.pictures import picture_vector, remember_picture
 from search.querying.results import ResultPage
 from search.switching import copying, forgetting, preparing
 from search.vectors import Vectors, unit_vectors
-from tests.base import picture_bytes, stored_image
+from tests.base import in_another_thread, picture_bytes, stored_image
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,7 +67,7 @@ def _two_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     chosen.forget_choice(look=True)
     own = active_model()
     for kind, name in (("pictures", NEW), ("words", NEW), ("words", NEW_WORDS)):
-        loading.once_of(kind, name).set(Colours())  # type: ignore[arg-type]
+        loading.once_of(kind, name).set(Colours())
     yield
     for one in VectorSet.objects.exclude(model=own):
         drop_set(table_of(one))
@@ -423,9 +423,7 @@ def test_two_machines_share_the_work_and_each_picture_is_encoded_once(
 
     monkeypatch.setattr(Colours, "encode_pictures", counted)
     named = switching.begin(Pair(NEW, NEW))
-    workers = [threading.Thread(target=lambda: (switching.fill(named), connection.close())) for _ in range(2)]
-    for worker in workers:
-        worker.start()
+    workers = [in_another_thread(lambda: switching.fill(named)) for _ in range(2)]
     for worker in workers:
         worker.join(60)
     assert sum(encoded) == 23

@@ -6,7 +6,7 @@ from search.embedding.compiling import compile_pictures, compile_texts, forget_c
 from search.embedding.downloading import download_models
 from search.embedding.errors import Busy, Loading, ModelUnavailable
 from search.embedding.fitting import misfits, require_fit, require_stored
-from search.embedding.following import at_hand, follow_switches
+from search.embedding.following import at_hand, follow_switches, forget_unused
 from search.embedding.hub import models_at_hand
 from search.embedding.identity import (
     active_model,
@@ -66,6 +66,7 @@ __all__ = [
     "forget",
     "forget_compiled",
     "forget_models",
+    "forget_unused",
     "identity_of",
     "is_demo_model",
     "is_remembered",

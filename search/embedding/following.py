@@ -6,11 +6,11 @@ from contextlib import suppress
 
 from search.embedding.compiling import PICTURES
 from search.embedding.errors import Loading, ModelUnavailable
-from search.embedding.loading import active_encoders, encoders_of, forget
+from search.embedding.loading import active_encoders, encoders_of, forget, names_in_use
 from search.embedding.once import Status
 from search.embedding.protocol import PictureEncoder
 from search.embedding.waiting import is_bounded
-from search.indexing.chosen import Pair, follow_choice
+from search.indexing.chosen import Pair, chosen, follow_choice
 
 LET_GO_AFTER = 60.0
 """Seconds for which the old models stay loaded: requests that began with them have ended by then."""
@@ -45,6 +45,14 @@ def bring(pair: Pair) -> None:
 def _let_go(names: set[str]) -> None:
     now = active_encoders()
     for name in names - {now.image_name, now.text_name}:
+        forget(name)
+
+
+def forget_unused() -> None:
+    """Let go of models that are neither active nor being prepared, as a command does that goes on for months."""
+    choice = chosen()
+    used = {*choice.pair, *(choice.next.pair if choice.next else ())}
+    for name in names_in_use() - used:
         forget(name)
 
 

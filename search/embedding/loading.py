@@ -154,6 +154,12 @@ def once_of(kind: str, name: str = "") -> "Once[Any]":
         return _onces[kind, name]
 
 
+def names_in_use() -> set[str]:
+    """Return the names of the models that were asked for in this process."""
+    with _onces_lock:
+        return {name for _kind, name in _onces}
+
+
 def forget(name: str) -> None:
     """Let go of what is loaded of the model `name`, and of its memory as soon as nobody encodes with it any more."""
     _forget([key for key in _onces if key[1] == name])

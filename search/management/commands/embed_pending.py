@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from search import switching
-from search.embedding import ModelUnavailable, active_model
+from search.embedding import ModelUnavailable, active_model, forget_unused
 from search.ingestion import OwedWindows, Pending, Progress, Report, Worker
 from search.ingestion.line import BATCH
 from search.ingestion.working import ASK_AGAIN
@@ -97,6 +97,7 @@ class Command(CollectionCommand):
         if time.monotonic() < self._look_at:
             return
         switching.copy_vectors(stop)
+        forget_unused()
         named = switching.being_prepared()
         if named is None or stop.is_set():
             return
