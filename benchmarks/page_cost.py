@@ -2,7 +2,7 @@
 
 OLD is the folder of that build, with its virtual environment or none. Both are asked in turns, each by a process of
 its own with a database of its own, and with the same rows and queries. Counted is the time of the processor in that
-process: neither the database, nor waiting for it. The words of all queries are encoded beforehand.
+process: neither the database, nor waiting for it, nor a model: the vectors of all queries are known beforehand.
 """
 
 import argparse
@@ -78,7 +78,7 @@ def compare(old: Path, rows: Sequence[int], rounds: int = _ROUNDS) -> str:
                 build.ask("fill", rows=count, photos=_PHOTOS)
             words = queries(2 * _IN_A_ROUND * (rounds + 1), seed)
             for build in (before, now):
-                build.ask("encode", queries=words)
+                build.ask("know", queries=words)
             lines += _lines(count, before, now, words, rounds)
             differ += _differing(
                 count, *(build.ask("html", words=words[0], other_words=words[1]) for build in (before, now))

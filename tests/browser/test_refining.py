@@ -202,7 +202,7 @@ def test_order_cut_and_mode_are_all_in_sight_on_a_phone(open_page: OpenPage, col
     expect(fields).to_have_count(3)
     for field in fields.all():
         expect(field).to_be_in_viewport(ratio=1)
-    page.get_by_text("Filters").click()
+    page.locator("#filters > summary").click()
     panel_above_fields = """() => {
         const place = (selector) => document.querySelector(selector).getBoundingClientRect();
         return place(".filters-panel").top < place(".refine-selects").bottom;
@@ -212,7 +212,7 @@ def test_order_cut_and_mode_are_all_in_sight_on_a_phone(open_page: OpenPage, col
 
 def test_a_first_day_after_the_last_one_is_told_and_the_results_stay(open_page: OpenPage, collection: list[Image]):
     page = open_page("/search?q=red+star&until=2999-01-31")
-    page.get_by_text("Filters").click()
+    page.locator("#filters > summary").click()
     since = page.get_by_label("from")
     since.fill("2999-02-01")
     assert since.evaluate("field => field.validity.rangeOverflow")
