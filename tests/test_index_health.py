@@ -10,6 +10,8 @@ from django.utils import timezone
 
 from search.embedding import active_model, text_model
 from search.evaluation.index_health import index_health
+from search.indexing import dividing
+from search.indexing.sets import drop_set, make_set
 from search.models import Calibration, Image, ImageVector, VectorSet
 from search.querying import SearchQuery, find, planning
 from tests.base import a_vector, active_set, an_image, many_images, the_index
@@ -263,6 +265,32 @@ def test_vectors_of_a_model_that_nothing_uses_are_told_of_and_dropped() -> None:
     assert "Dropping the vectors of unused" in run("--rebuild")[1]
     assert not VectorSet.objects.filter(model="unused").exists()
     assert run()[0] == 0
+
+
+@pytest.fixture
+def _table_comes_back():
+    """Other tests have one table for the vectors of the small model."""
+    yield
+    Image.objects.all().delete()
+    drop_set(active_set())
+    make_set(active_model(), 512)
+
+
+@pytest.mark.usefixtures("_table_comes_back")
+def test_a_set_that_has_outgrown_its_table_is_told_of_and_divided(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dividing, "MOST_IN_ONE", 100)
+    monkeypatch.setattr(dividing, "PART", 60)
+    monkeypatch.setattr(dividing, "STILL_SEARCHED", 0)
+    many_images(200)
+    measured(200)
+    status, told = run("--vacuum")
+    assert status == 1
+    assert "it is to be divided" in told
+
+    status, told = run("--rebuild", "--vacuum")
+    assert "Dividing the vectors into 4 parts" in told
+    assert (status, active_set().partitions) == (0, 4)
+    assert find(SearchQuery(words="red circle")).found == 200
 
 
 def test_all_is_not_well_without_a_picture() -> None:

@@ -12,6 +12,7 @@ from search.evaluation.bank import bank_vectors
 from search.evaluation.calibration import LEAST, is_due
 from search.indexing.accepted import accepted_names
 from search.indexing.building import is_under_way, left_over, many_dead
+from search.indexing.dividing import parts_for
 from search.indexing.hnsw import indexing
 from search.indexing.repairing import Differences, differences, unused_sets
 from search.indexing.sets import VectorTable, current_set, index_name, left_tables
@@ -74,6 +75,7 @@ class IndexHealth:
     has_set: bool
     index: IndexState | None
     left_over: int
+    is_outgrown: bool
     is_under_way: bool
     pictures_recall: float | None
     words_recall: float | None
@@ -161,6 +163,8 @@ class IndexHealth:
             return [
                 f"The index was built with {_told(self.index.options)}; this version wants {_told(self.index.wanted)}."
             ]
+        if self.is_outgrown:
+            return [f"{self.vectors:,} vectors are more than their table's index finds well; it is to be divided."]
         recalls = {"pictures": self.pictures_recall, "words": self.words_recall}
         return [
             f"A search by {what} shows {recall:.0%} of the nearest {PER_PAGE}; a new index shows 98 % or more."
@@ -199,6 +203,7 @@ def index_health() -> IndexHealth:
         has_set=table is not None,
         index=index,
         left_over=len(left_over(table)) if table else 0,
+        is_outgrown=table is not None and parts_for(table.vectors) > table.partitions,
         is_under_way=table is not None and is_under_way(table),
         pictures_recall=_recall(_pictures(), plan) if is_walked else None,
         words_recall=None if words is None else _recall(words, plan),

@@ -10,6 +10,7 @@ from django.template.defaultfilters import filesizeformat
 from search.embedding import active_model
 from search.evaluation.index_health import IndexHealth, IndexState, index_health
 from search.indexing.building import rebuild_index, vacuum
+from search.indexing.dividing import divide, parts_for
 from search.indexing.repairing import repair, unused_sets
 from search.indexing.sets import VectorTable, current_set, drop_left_tables, drop_set, table_of
 from search.management.base import CollectionCommand
@@ -61,8 +62,16 @@ class Command(CollectionCommand):
             self.stdout.write(f"Dropping the vectors of {unused.model}, which nothing uses any more.")
             drop_set(table_of(unused))
         drop_left_tables()
-        self.stdout.write("Building the index; searches go on meanwhile ...")
-        if table and not rebuild_index(table):
+        if table is None:
+            return
+        parts = parts_for(table.vectors)
+        if parts > table.partitions:
+            self.stdout.write(f"Dividing the vectors into {parts} parts; searches go on meanwhile ...")
+            is_done = divide(table, parts, self.stdout.write) is not None
+        else:
+            self.stdout.write("Building the index; searches go on meanwhile ...")
+            is_done = rebuild_index(table)
+        if not is_done:
             raise CommandError("A load or another rebuild is at the index now. It will be there when that ends.")
 
 
