@@ -5,6 +5,7 @@ some tables, or after pages of a disk went bad.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -79,7 +80,7 @@ def unused_sets(active: str) -> list[VectorSet]:
 
 
 def _executed(table: VectorTable, statement: str) -> int:
-    values = {"model": table.model, "set": table.id, "accepted": list(accepted_names(table.model))}
+    values: dict[str, Any] = {"model": table.model, "set": table.id, "accepted": list(accepted_names(table.model))}
     with connection.cursor() as cursor:
         cursor.execute(statement.replace("{table}", f'"{table.table}"'), values)
         return int(cursor.fetchone()[0])

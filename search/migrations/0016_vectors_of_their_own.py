@@ -129,7 +129,9 @@ END $$;
 CREATE TRIGGER image_brings_vector AFTER INSERT ON search_image
     REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION add_vectors();
 CREATE TRIGGER image_changes_vector AFTER UPDATE OF embedding, embedding_model ON search_image FOR EACH ROW
-    WHEN (OLD.embedding_model <> NEW.embedding_model OR OLD.embedding IS DISTINCT FROM NEW.embedding)
+    -- Not IS DISTINCT FROM: a dump can't say in which schema that finds the operator, and is not restored.
+    WHEN (OLD.embedding_model <> NEW.embedding_model OR OLD.embedding <> NEW.embedding
+        OR (OLD.embedding IS NULL) <> (NEW.embedding IS NULL))
     EXECUTE FUNCTION change_vectors();
 CREATE TRIGGER image_takes_vectors AFTER DELETE ON search_image
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION drop_vectors();

@@ -189,7 +189,7 @@ def _asked() -> _State | None:
             table = current_set(active_model())
             leaves = table.leaves if table else []
             indexes = [index_name(leaf) for leaf in leaves]
-            asked = {"model": active_model(), "accepted": list(accepted_names(active_model()))}
+            asked: dict[str, Any] = {"model": active_model(), "accepted": list(accepted_names(active_model()))}
             cursor.execute(_ONE_ROW, {**asked, "leaves": leaves, "indexes": indexes})
             columns = [column.name for column in cursor.description or ()]
             row = dict(zip(columns, cursor.fetchone(), strict=True))
