@@ -189,8 +189,9 @@ def _asked() -> _State | None:
             table = current_set(active_model())
             leaves = table.leaves if table else []
             indexes = [index_name(leaf) for leaf in leaves]
-            asked = {"model": active_model(), "accepted": list(accepted_names(active_model()))}
-            cursor.execute(_ONE_ROW, {**asked, "leaves": leaves, "indexes": indexes})
+            accepted = list(accepted_names(active_model()))
+            asked = {"model": active_model(), "accepted": accepted, "leaves": leaves, "indexes": indexes}
+            cursor.execute(_ONE_ROW, asked)
             columns = [column.name for column in cursor.description or ()]
             row = dict(zip(columns, cursor.fetchone(), strict=True))
             row["index_under_way"] = table is not None and is_under_way(table)
