@@ -190,7 +190,12 @@ def _asked() -> _State | None:
             leaves = table.leaves if table else []
             indexes = [index_name(leaf) for leaf in leaves]
             accepted = list(accepted_names(active_model()))
-            asked = {"model": active_model(), "accepted": accepted, "leaves": leaves, "indexes": indexes}
+            asked: dict[str, Any] = {
+                "model": active_model(),
+                "accepted": accepted,
+                "leaves": leaves,
+                "indexes": indexes,
+            }
             cursor.execute(_ONE_ROW, asked)
             columns = [column.name for column in cursor.description or ()]
             row = dict(zip(columns, cursor.fetchone(), strict=True))
