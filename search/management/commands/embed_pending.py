@@ -81,7 +81,7 @@ class Command(CollectionCommand):
         with failures_told(), stopped_by_signals(self.stderr) as stop:
             there = owed.count()
             with progress_of(min(there, options["limit"] or there), self.stdout) as progress:
-                more = {"stop": stop, "progress": progress}
+                more: dict[str, Any] = {"stop": stop, "progress": progress}
                 worker = Worker(OwedWindows(), batch=options["batch"], limit=options["limit"], **more)
                 worker.work()
             left = owed.count()
