@@ -173,7 +173,7 @@ def test_words_beside_an_image_find_windows(way: str) -> None:
 
 
 def test_an_unwanted_thing_is_met_wherever_it_is_in_the_picture(way: str, monkeypatch) -> None:
-    monkeypatch.setattr(aiming, "scale_of", lambda vector, *, pictures: SCALE)
+    monkeypatch.setattr(aiming, "scale_of", lambda vector, *, pictures, whole=False: SCALE)
     an_image("without", vector=near(ASKED, 0.65))
     with_windows(a_panorama("with", 0.9, whole=0.7), [near(a_vector(2), 0.95)])
     assert [one.title for one in find(SearchQuery(words="x")).images] == ["with", "without"]
@@ -181,7 +181,7 @@ def test_an_unwanted_thing_is_met_wherever_it_is_in_the_picture(way: str, monkey
 
 
 def test_an_unwanted_image_is_met_as_a_whole(way: str, monkeypatch) -> None:
-    monkeypatch.setattr(aiming, "scale_of", lambda vector, *, pictures: SCALE)
+    monkeypatch.setattr(aiming, "scale_of", lambda vector, *, pictures, whole=False: SCALE)
     unwanted = an_image("unwanted", vector=a_vector(2))
     with_windows(a_panorama("wide", 0.9, whole=0.7), [near(a_vector(2), 0.95)])
     an_image("other", vector=near(ASKED, 0.65))
@@ -190,7 +190,7 @@ def test_an_unwanted_image_is_met_as_a_whole(way: str, monkeypatch) -> None:
 
 
 def test_bands_counts_and_dates_go_by_the_window_that_fits_best(monkeypatch) -> None:
-    monkeypatch.setattr(aiming, "scale_of", lambda vector, *, pictures: SCALE)
+    monkeypatch.setattr(aiming, "scale_of", lambda vector, *, pictures, whole=False: SCALE)
     monkeypatch.setattr(planning, "SCAN", replace(planning.SCAN, candidates=3))
     for number in range(6):
         a_panorama(f"strong {number}", 0.7, created=f"2026-01-0{number + 1} 00:00Z")
@@ -219,7 +219,7 @@ def test_a_hidden_picture_is_found_by_none_of_its_windows(way: str) -> None:
 
 
 def test_what_is_new_matches_by_a_window_too(monkeypatch) -> None:
-    monkeypatch.setattr(aiming, "scale_of", lambda vector, *, pictures: SCALE)
+    monkeypatch.setattr(aiming, "scale_of", lambda vector, *, pictures, whole=False: SCALE)
     before = state().arrived
     a_panorama("wide", 0.2, 0.7)
     a_panorama("far", 0.2, 0.3)

@@ -74,8 +74,9 @@ def _calibrated() -> CalibrationReport:
     vectors = round(size * len(sample.of) / len(sample.whole))
     measuring = _Whole(sample) if size < EXACT_BELOW else _ByIndex(size)
     best = np.array([measuring.best(query) for query in bank], dtype=np.float32)
-    stored, whole = sample.thinned(SAMPLE)
-    measured = measure(stored, vectors, bank, best, _neighbours(sample, measuring, windows=True))
+    stored, windows_of = sample.thinned(SAMPLE)
+    neighbours = _neighbours(sample, measuring, windows=True)
+    measured = measure(stored, size, bank, best, neighbours, windows_of)
     of_images = measured.pictures
     if vectors > size:
         of_images = picture_levels(_neighbours(sample, measuring, windows=False))
@@ -90,7 +91,8 @@ def _calibrated() -> CalibrationReport:
             words_match=measured.words.match,
             pictures_match=measured.pictures.match,
             images_match=of_images.match,
-            whole=whole,
+            whole=len(stored) - len(windows_of),
+            windows_of=windows_of,
             sample=Calibration.as_sample(measured.sample),
             dimensions=measured.sample.shape[1],
         )
@@ -102,9 +104,12 @@ def is_due() -> bool:
     """Return whether a tenth of the collection has come or gone since it was measured last, or a model has changed."""
     searchable = Image.objects.searchable(active_model())
     size = searchable.count()
-    last = measurements().values_list("pictures", "vectors", "measured").first()
-    if last is None or size < LEAST:
-        return (last is None) == (size >= LEAST)
+    known = measurements().values_list("pictures", "vectors", "measured")
+    if size < LEAST:
+        return known.exists()
+    last = known.filter(text_model=text_model()).first()
+    if last is None:
+        return True  # never measured, or by an earlier version that noted no more than the setting
     then, vectors, measured = last
     table = current_set(active_model())
     if vectors <= then and table and table.windows >= CHANGED * size:
@@ -173,13 +178,13 @@ class _Sample:
     windows: Vectors
     of: npt.NDArray[np.int64]
 
-    def thinned(self, count: int) -> tuple[Vectors, int]:
-        """Return so many of all vectors at most, those of whole pictures first, and how many these are."""
-        share = min(1.0, count / len(self.of))
-        whole = self.whole[: max(1, round(share * len(self.whole)))]
-        order = np.random.default_rng(0).permutation(len(self.windows))
-        windows = self.windows[order[: round(share * len(self.windows))]]
-        return np.concatenate([whole, windows]), len(whole)
+    def thinned(self, count: int) -> tuple[Vectors, list[int]]:
+        """Return the vectors of its first pictures, so many at most: of the whole ones and then of their windows; and
+        for each of these the number of its picture."""
+        of = self.of[len(self.whole) :]
+        taken = np.cumsum(1 + np.bincount(of, minlength=len(self.whole))) <= count
+        kept = taken[of]
+        return np.concatenate([self.whole[taken], self.windows[kept]]), of[kept].tolist()
 
 
 def _sample(model: str, count: int) -> _Sample:

@@ -1,8 +1,10 @@
 """From the scores of many queries to the levels that tell a match from the rest."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from search.querying.relevance import Levels, Yardstick, centre_and_spread, highest_of
+from search.querying.relevance import Levels, Yardstick, best_of_pictures, centre_and_spread, highest_of
 from search.vectors import Vector, Vectors
 
 MATCHED = 0.99
@@ -20,18 +22,21 @@ SAME_TO_THE_MODEL = 0.95
 """Texts that are nearer to each other than this say the same to the model: those in a language that it can't read."""
 
 
-def measure(sample: Vectors, size: int, bank: Vectors, best: Vector, neighbours: Vector) -> Yardstick:
+def measure(
+    sample: Vectors, size: int, bank: Vectors, best: Vector, neighbours: Vector, windows_of: Sequence[int] = ()
+) -> Yardstick:
     """Return what a collection of `size` pictures is measured by.
 
     `sample` are vectors of some of its pictures, `bank` those of generic texts, and `best` is what the nearest picture
     to each of these scores; `neighbours` is what some pictures score with the nearest other one that is no copy, and
     has no number where there are copies alone.
     """
-    return Yardstick(sample, size, _words(sample, size, bank, best), picture_levels(neighbours))
+    words = _words(best_of_pictures(bank @ sample.T, windows_of), size, best)
+    return Yardstick(sample, size, words, picture_levels(neighbours), tuple(windows_of))
 
 
-def _words(sample: Vectors, size: int, bank: Vectors, best: Vector) -> Levels:
-    centre, spread = centre_and_spread(bank @ sample.T)
+def _words(scores: Vectors, size: int, best: Vector) -> Levels:
+    centre, spread = centre_and_spread(scores)
     # In a large collection most of the bank is there. A best score beyond what the best of so many normal scores
     # usually reaches is no unrelated picture's, and must not raise what these are said to score.
     unrelated = np.minimum(best, centre + spread * highest_of(size, 0.5))

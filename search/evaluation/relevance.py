@@ -134,7 +134,7 @@ def measure_all(collection: Collection, bank: Vectors) -> Yardstick:
     bank = different(bank)
     best = (bank @ vectors.T).max(axis=1)
     known = np.array([score for score in neighbours if score is not None], dtype=np.float32)
-    return measure(vectors, len(vectors), bank, best, known)
+    return measure(vectors, collection.count, bank, best, known, collection.of[collection.count :].tolist())
 
 
 def _strong(

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 import numpy as np
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -30,6 +31,13 @@ class Calibration(models.Model):
         default=0,
         db_default=0,
         help_text=_("So many of the sample are whole pictures, first; 0: all."),
+    )
+    windows_of = ArrayField(
+        models.SmallIntegerField(),
+        verbose_name=_("windows of"),
+        default=list,
+        db_default=[],
+        help_text=_("Of each further vector in the sample, the number of its picture."),
     )
     sample = models.BinaryField(_("sample"), help_text=_("Vectors of some of the pictures, one after the other."))
     dimensions = models.PositiveSmallIntegerField(_("dimensions"), help_text=_("Of each of these vectors."))

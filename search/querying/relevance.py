@@ -5,6 +5,7 @@ model. `search.evaluation` measures the levels; here they meet the query at hand
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -69,6 +70,7 @@ class Yardstick:
     size: int
     words: Levels
     pictures: Levels
+    windows_of: tuple[int, ...] = ()
 
     def scale(self, vector: Vector, *, pictures: float) -> Scale:
         """Return the scale of the query `vector`; `pictures` is the share of it that is pictures, 0 to 1.
@@ -79,10 +81,21 @@ class Yardstick:
         query has a level of its own, and counts only beyond what the best unrelated picture usually scores.
         """
         levels = self.words.towards(self.pictures, pictures)
-        mean, spread = (float(value) for value in centre_and_spread(self.sample @ vector))
+        scores = best_of_pictures(self.sample @ vector, self.windows_of)
+        mean, spread = (float(value) for value in centre_and_spread(scores))
         extreme = mean + spread * highest_of(self.size, 1 - FALSE_ALARMS)
         strong = max(levels.least, min(levels.match, extreme), mean + spread)
         return Scale(mean, spread, strong, related=mean + RELATED_FROM * (strong - mean))
+
+
+def best_of_pictures(scores: Vectors, windows_of: Sequence[int]) -> Vectors:
+    """Return the best score of each picture, along the last axis: those of whole pictures stand first, then those of
+    windows, each of the picture whose number is in `windows_of`."""
+    count = scores.shape[-1] - len(windows_of)
+    best = scores[..., :count].copy()
+    if windows_of:
+        np.maximum.at(best.T, list(windows_of), scores[..., count:].T)
+    return best
 
 
 def centre_and_spread(scores: Vectors) -> tuple[Vector, Vector]:
@@ -145,6 +158,6 @@ def _yardsticks(model: str, words_by: str, measured: datetime) -> tuple[Yardstic
     sample, words = row.sampled(), Levels(row.words_least, row.words_match)
     of_images = row.pictures_match if row.images_match is None else row.images_match
     return (
-        Yardstick(sample, row.vectors or row.pictures, words, Levels(row.pictures_match, row.pictures_match)),
+        Yardstick(sample, row.pictures, words, Levels(row.pictures_match, row.pictures_match), tuple(row.windows_of)),
         Yardstick(sample[: row.whole or None], row.pictures, words, Levels(of_images, of_images)),
     )
