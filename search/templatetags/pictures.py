@@ -6,12 +6,19 @@ from urllib.parse import urlencode
 from django import template
 from django.core.paginator import Paginator
 from django.http import HttpRequest
+from django.template import Context
 from django.urls import get_script_prefix, reverse
 
 from search.models import Image
 from search.querying import PER_PAGE, ResultPage, SearchQuery
 
 register = template.Library()
+
+
+@register.simple_tag(takes_context=True, name="way_back")
+def way_back_from(context: Context) -> str:
+    """`{% way_back %}`, in the templates of Django's engine."""
+    return way_back(context["request"], context.get("next") or "")
 
 
 def way_back(request: HttpRequest, page: str) -> str:
