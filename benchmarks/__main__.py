@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks import world as worlds
 from benchmarks.kept import Kept
+from benchmarks.old_build import NoOldBuild, old_build
 from benchmarks.photos import LARGE, SMALL, photos
 from benchmarks.report import machine, page_table
 
@@ -142,7 +143,20 @@ def compare(world: worlds.World, extent: Extent) -> str:
         served.table(),
         filtered,
     ]
-    return "\n\n".join([*tables, EXPLANATION])
+    say("Beside the old build ...")
+    return "\n\n".join([*tables, *beside_the_old_build(world, extent), EXPLANATION])
+
+
+def beside_the_old_build(world: worlds.World, extent: Extent) -> list[str]:
+    """Ratios of this build and of the one before vectors had tables of their own; nothing where that can't be had."""
+    from benchmarks import edits, page_cost  # noqa: PLC0415 - after the settings
+
+    try:
+        old = old_build(world.cache)
+    except NoOldBuild as error:
+        say(f"Without the old build: {error}")
+        return []
+    return [page_cost.compare(old, extent.rows[:2]), edits.compare(old, extent.rows[-1])]
 
 
 def full(world: worlds.World, extent: Extent, *, anew: bool) -> str:

@@ -71,7 +71,18 @@ class Measured:
         ]
 
 
-def measure(old: Build, ours: Build, rows: int, rounds: int, edits: Sequence[str] = tuple(EDITS)) -> str:
+def compare(old: Path, rows: int, rounds: int = 2, edits: Sequence[str] = tuple(EDITS)) -> str:
+    """Return a table of what edits cost in the build of the folder `old` and in this one."""
+    with tempfile.TemporaryDirectory(prefix="edits-") as data:
+        builds = Build(old, Path(data, "old")), Build(BASE, Path(data, "ours"))
+        try:
+            return _measured(*builds, rows, rounds, edits)
+        finally:
+            for build in builds:
+                build.close()
+
+
+def _measured(old: Build, ours: Build, rows: int, rounds: int, edits: Sequence[str]) -> str:
     for build in (old, ours):
         build.ask(do="fill", rows=rows)
     found, grown = [Measured(edit) for edit in edits], 0
@@ -94,14 +105,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--edits", nargs="*", choices=list(EDITS), default=list(EDITS))
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="edits-") as data:
-        old = Build(options.old.resolve(), Path(data, "old"))
-        ours = Build(BASE, Path(data, "ours"))
-        try:
-            print(measure(old, ours, options.rows, options.rounds, options.edits))
-        finally:
-            old.close()
-            ours.close()
+    print(compare(options.old.resolve(), options.rows, options.rounds, options.edits))
 
 
 if __name__ == "__main__":
