@@ -33,7 +33,7 @@ def _words_point_one_way(monkeypatch: pytest.MonkeyPatch) -> None:
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Strong matches begin at 0.6, related ones at 0.4."""
     scale = Scale(mean=0.0, spread=0.1, strong=0.6, related=0.4)
-    monkeypatch.setattr(aiming, "scale_of", lambda vector, *, pictures: scale)
+    monkeypatch.setattr(aiming, "scale_of", lambda vector, *, pictures, whole=False: scale)
 
 
 def images_at(*similarities: float) -> None:

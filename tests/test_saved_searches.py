@@ -27,7 +27,7 @@ SCALE = Scale(mean=0.1, spread=0.05, strong=0.5, related=0.3)
 @pytest.fixture
 def measured(monkeypatch) -> None:
     """A collection large enough that similarities mean something."""
-    monkeypatch.setattr("search.querying.aiming.scale_of", lambda vector, *, pictures: SCALE)
+    monkeypatch.setattr("search.querying.aiming.scale_of", lambda vector, *, pictures, whole=False: SCALE)
 
 
 @pytest.fixture

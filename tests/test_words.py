@@ -85,7 +85,7 @@ def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unrelated pictures score 0, give or take 0.1; related begins at 0.4 and strong at 0.6."""
     scale = Scale(mean=0.0, spread=0.1, strong=0.6, related=0.4)
-    monkeypatch.setattr(aiming, "scale_of", lambda vector, pictures: scale)
+    monkeypatch.setattr(aiming, "scale_of", lambda vector, pictures, whole=False: scale)
 
 
 @pytest.fixture
