@@ -1,5 +1,6 @@
 """Models of any number of dimensions: what they give is stored, searched and measured; what does not fit is told."""
 
+import html
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -206,7 +207,7 @@ def test_words_of_other_dimensions_than_pictures_are_refused_and_told(use: Any, 
     assert told["status"] == "not ready"
     assert "768 dimensions for words, and the pictures' of" in told["model for words"]
     assert [answer.status_code for answer in answers] == [503, 503]
-    assert all("they don&#x27;t share one space" in answer.content.decode() for answer in answers)
+    assert all("they don't share one space" in html.unescape(answer.content.decode()) for answer in answers)
     assert not Image.objects.exists()
 
 
