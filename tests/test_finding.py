@@ -356,7 +356,7 @@ def test_hundreds_of_copies_hide_nothing(asked: Vector, deleted: bool, exact_bel
 
 def test_no_page_of_copies_is_told_of_that_is_not_there(asked: Vector, monkeypatch: pytest.MonkeyPatch):
     scale = Scale(mean=0.0, spread=0.1, strong=0.6, related=0.4)
-    monkeypatch.setattr(aiming, "scale_of", lambda vector, *, pictures: scale)
+    monkeypatch.setattr(aiming, "scale_of", lambda vector, *, pictures, whole=False: scale)
     images = many_images(300)
     for number, image in enumerate(images):
         image.embedding = near(asked, 0.9 if number < PER_PAGE else 0.5, seed=number + 10 if number < PER_PAGE else 99)
