@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib.auth.models import Permission, User
+from django.contrib.messages import get_messages
 from django.db.models import Model
 from django.test import Client
 
@@ -19,7 +20,9 @@ def titles(response: Any) -> set[str]:
 
 
 def said(response: Any) -> str:
-    return " ".join(str(message) for message in response.context["messages"])
+    # Pages that Jinja renders have no context for tests to look into.
+    messages = response.context["messages"] if response.context else get_messages(response.wsgi_request)
+    return " ".join(str(message) for message in messages)
 
 
 def act(client: Client, action: str, *selected: Model, where: str = IMAGES, **more: str) -> Any:

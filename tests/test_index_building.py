@@ -79,7 +79,9 @@ def load(photos: Path) -> tuple[Report, list[str]]:
 def nearest(count: int = 20) -> list[object]:
     with planned(walk(count, rows=500)):
         return list(
-            Image.objects.searchable(active_model()).nearest_to(a_vector(7)).values_list("pk", flat=True)[:count]
+            Image.objects.searchable(active_model())
+            .nearest_to(a_vector(7), active_set(), walked=True)
+            .values_list("pk", flat=True)[:count]
         )
 
 

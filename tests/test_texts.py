@@ -17,6 +17,8 @@ from search.texts import normalised_text
 from search.vectors import Vectors, unit_vectors
 from tests.base import a_vector, an_image
 
+pytestmark = pytest.mark.django_db
+
 SEARCHES = settings(max_examples=300, derandomize=True, deadline=None, database=None)
 
 
@@ -25,10 +27,11 @@ class RecordingEncoder:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self._real = embedding.text_encoder()
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         self.asked += texts
-        return embedding.text_encoder().encode_texts(texts)
+        return self._real.encode_texts(texts)
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 """From the parts of a query to one unit vector to be near to, and those to be far from."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from django.db.models import Expression
@@ -64,12 +65,16 @@ def aim_of(wanted: Sequence[Part], unwanted: Sequence[Part]) -> Aim:
     Raises NoSuchQuery for a picture or an image that is not there, BadQuery for parts that cancel out, and
     ModelUnavailable.
     """
+    # The models first: one that was only half there is called otherwise once it is whole, and so is its set.
+    vectors: dict[Any, Vector] = {
+        part.value: vector for part in (*wanted, *unwanted) if (vector := _encoded(part)) is not None
+    }
     table = current_set(active_model())
-    images = _image_vectors([*wanted, *unwanted], table)
+    vectors |= _image_vectors([*wanted, *unwanted], table)
     windows_in = table.id if table and table.windows else None
     return Aim(
-        towards=_together([_direction(part, images, windows_in) for part in wanted], wanted),
-        away=tuple(_direction(part, images, windows_in) for part in unwanted),
+        towards=_together([_direction(part, vectors, windows_in) for part in wanted], wanted),
+        away=tuple(_direction(part, vectors, windows_in) for part in unwanted),
         table=table,
     )
 
@@ -105,15 +110,17 @@ def _together(directions: Sequence[Direction], parts: Sequence[Part]) -> Directi
     return Direction(vector, 1.0, scale, windows_in)
 
 
-def _direction(part: Part, images: dict[uuid.UUID, Vector], windows_in: int | None) -> Direction:
+def _encoded(part: Part) -> Vector | None:
+    """Return the vector of words, or of a picture that was shown; None for an image, whose vector is stored."""
+    if part.kind is Kind.WORDS:
+        return text_vector(str(part.value))
+    return picture_vector(uuid.UUID(str(part.value))) if part.kind is Kind.PICTURE else None
+
+
+def _direction(part: Part, vectors: Mapping[Any, Vector], windows_in: int | None) -> Direction:
     """What is like an image of the collection is so as a whole; words, and pictures that were shown, may be found in a
     part of it."""
-    if part.kind is Kind.WORDS:
-        vector = text_vector(str(part.value))
-    elif part.kind is Kind.PICTURE:
-        vector = picture_vector(uuid.UUID(str(part.value)))
-    else:
-        vector = images[uuid.UUID(str(part.value))]
+    vector = vectors[part.value]
     whole = part.kind is Kind.IMAGE
     scale = scale_of(vector, pictures=float(part.kind is not Kind.WORDS), whole=whole)
     return Direction(vector, part.weight, scale, None if whole else windows_in)

@@ -85,7 +85,7 @@ def _width(rows: float) -> float:
 def plan_for(matching: int, table: VectorTable | None) -> Plan:
     """Return how to find the nearest of the `matching` pictures that pass the filters, out of those in `table`: hidden
     ones, and windows of wide and tall ones, are met on the way too."""
-    if matching < EXACT_BELOW or table is None:
+    if matching < max(EXACT_BELOW, 1) or table is None:
         return SCAN
     pictures = max(matching, table.vectors - table.windows)
     share = matching / pictures

@@ -40,6 +40,7 @@ class Command(CollectionCommand):
         table = current_set(active_model())
         if options["rebuild"]:
             self._rebuild(table)
+            table = current_set(active_model())  # another one, where it was divided
         if options["vacuum"]:
             with connection.cursor() as cursor:
                 cursor.execute(f'VACUUM (ANALYZE) "{Image._meta.db_table}"')
