@@ -7,6 +7,11 @@ import psycopg
 from django.conf import settings
 from django.db import connection
 
+from search import demo
+from search.embedding import identity_of
+from search.indexing.sets import drop_set, table_of
+from search.models import VectorSet
+
 _NOT_DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 _LASTING = {"django_content_type", "auth_permission", "django_migrations"}
 """Tables that `migrate` fills and no test writes to: emptied, they would have to be filled again after each test."""
@@ -33,6 +38,9 @@ def empty_tables(_test: object) -> None:
         cursor.execute(_which_are_full())
         if full := [name for (name,) in cursor.fetchall()]:
             cursor.execute(f"TRUNCATE {', '.join(full)} CASCADE")
+    # Their rows stand for tables, and are in none of those.
+    for left in VectorSet.objects.exclude(model=identity_of(str(demo.IMAGE_MODEL))):
+        drop_set(table_of(left))
 
 
 @cache

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 from django.http import QueryDict
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.imaging import PALETTE
@@ -61,11 +61,13 @@ NAMES = [
 ]
 
 
+@settings(deadline=None)
 @given(queries)
 def test_a_query_is_read_from_its_address_unchanged(query: SearchQuery):
     assert SearchQuery.from_params(QueryDict(query.to_url())) == query
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES), st.lists(st.text(max_size=40), max_size=3)))
 def test_any_address_is_a_query_or_a_problem_in_words(params: dict[str, list[str]]):
     outcome: object
