@@ -1,7 +1,6 @@
 """A set of vectors that has outgrown its table is divided, while searches and uploads go on."""
 
 import uuid
-from collections.abc import Iterator
 
 import pytest
 from django.db import connection
@@ -17,12 +16,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """No other process searches the old set; a batch is a few rows."""
     monkeypatch.setattr(dividing, "STILL_SEARCHED", 0)
     monkeypatch.setattr(dividing, "BATCH", 4)
-    yield
-    VectorSet.objects.filter(model="one").delete()
 
 
 def a_set() -> VectorTable:

@@ -472,6 +472,6 @@ def test_filters_programs_and_pages_keep_all_that_hold_the_words(client: Client)
 
     assert answer["found"] == len(answer["results"]) == len(["5 harbour", "15 harbour", "25", "35", "45"])
     assert {(one["found_by_words"], one["band"]) for one in answer["results"]} == {(True, "strong")}
-    assert page.context["results"].found == answer["found"]
+    assert page.text.count("<article") == answer["found"]
     with_filter = asked("harbour", minimum=Minimum.STRONG, filters=Filters(licences=("CC0",)))
     assert {uuid.UUID(one["id"]) for one in answer["results"]} == {image.id for image in all_of(with_filter)}
