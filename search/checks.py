@@ -1,7 +1,7 @@
 """Wrong configuration fails at start, with an id and the mend."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,24 @@ from search.indexing.chosen import environment, known_switch
 from search.models import Image, OwedDeletion
 
 OLDEST_PGVECTOR = (0, 8, 4)
+
+
+def _asks_the_database(check: Callable[[], list[CheckMessage]]) -> Callable[..., list[CheckMessage]]:
+    """Register a check that is made where the database is asked, and says nothing of one that is not migrated yet."""
+
+    def asked(
+        app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+    ) -> list[CheckMessage]:
+        if not databases or "default" not in databases:
+            return []
+        try:
+            return check()
+        except DatabaseError:
+            return []
+
+    # Not `functools.wraps`: Django would look at the arguments of what is wrapped.
+    asked.__name__, asked.__doc__ = check.__name__, check.__doc__
+    return register(asked, Tags.database)
 
 
 @register()
@@ -80,21 +98,12 @@ def browsers_take_thumbnails(app_configs: Sequence[AppConfig] | None, **kwargs: 
     ]
 
 
-@register(Tags.database)
-def vectors_are_of_the_active_model(
-    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
-) -> list[CheckMessage]:
+@_asks_the_database
+def vectors_are_of_the_active_model() -> list[CheckMessage]:
     """Search sees only rows of the active model; others should not be forgotten."""
-    if not databases or "default" not in databases:
-        return []
-    try:
-        ends = (
-            Image.objects.shown()
-            .filter(embedding_model__gt="")
-            .aggregate(Min("embedding_model"), Max("embedding_model"))
-        )
-    except DatabaseError:  # not migrated yet
-        return []
+    ends = (
+        Image.objects.shown().filter(embedding_model__gt="").aggregate(Min("embedding_model"), Max("embedding_model"))
+    )
     others = {model for model in ends.values() if model} - set(accepted_names(active_model()))
     if not others:
         return []
@@ -108,18 +117,11 @@ def vectors_are_of_the_active_model(
     ]
 
 
-@register(Tags.database)
-def switch_of_models_has_ended(
-    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
-) -> list[CheckMessage]:
+@_asks_the_database
+def switch_of_models_has_ended() -> list[CheckMessage]:
     """What `switch_model` has begun, or chosen, should not be forgotten."""
-    if not databases or "default" not in databases:
-        return []
-    try:
-        switch = known_switch()
-        told = switching.told()
-    except DatabaseError:  # not migrated yet
-        return []
+    switch = known_switch()
+    told = switching.told()
     if not told or switch is None:
         return []
     if not switch.counts_with(environment()):
@@ -136,17 +138,10 @@ def switch_of_models_has_ended(
     return [checks.Info(f"Change of models: {told}.", hint=hint, id="search.I014")]
 
 
-@register(Tags.database)
-def no_picture_waits_for_its_vector(
-    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
-) -> list[CheckMessage]:
+@_asks_the_database
+def no_picture_waits_for_its_vector() -> list[CheckMessage]:
     """Pictures that were added with `ingest --enqueue` should not be forgotten."""
-    if not databases or "default" not in databases:
-        return []
-    try:
-        pending = Image.objects.pending().count()
-    except DatabaseError:  # not migrated yet
-        return []
+    pending = Image.objects.pending().count()
     if not pending:
         return []
     return [
@@ -158,17 +153,10 @@ def no_picture_waits_for_its_vector(
     ]
 
 
-@register(Tags.database)
-def wide_pictures_are_seen_whole(
-    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
-) -> list[CheckMessage]:
+@_asks_the_database
+def wide_pictures_are_seen_whole() -> list[CheckMessage]:
     """Pictures of earlier versions are found by their middle alone until somebody has the rest looked at."""
-    if not databases or "default" not in databases:
-        return []
-    try:
-        owed = Image.objects.without_windows(active_model()).count()
-    except DatabaseError:  # not migrated yet
-        return []
+    owed = Image.objects.without_windows(active_model()).count()
     if not owed:
         return []
     return [
@@ -180,32 +168,18 @@ def wide_pictures_are_seen_whole(
     ]
 
 
-@register(Tags.database)
-def relevance_is_measured(
-    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
-) -> list[CheckMessage]:
+@_asks_the_database
+def relevance_is_measured() -> list[CheckMessage]:
     """Without it no result is called strong or weak, as after an upgrade from a version that did not measure."""
-    if not databases or "default" not in databases:
-        return []
-    try:
-        if not is_unmeasured():
-            return []
-    except DatabaseError:  # not migrated yet
+    if not is_unmeasured():
         return []
     return [checks.Warning(UNMEASURED, hint=f"Run `{MEASURE}`.", id="search.W008")]
 
 
-@register(Tags.database)
-def no_deletion_is_owed(
-    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
-) -> list[CheckMessage]:
+@_asks_the_database
+def no_deletion_is_owed() -> list[CheckMessage]:
     """Files of deleted pictures, which the storage did not let go of, should not be forgotten."""
-    if not databases or "default" not in databases:
-        return []
-    try:
-        owed = OwedDeletion.objects.count()
-    except DatabaseError:  # not migrated yet
-        return []
+    owed = OwedDeletion.objects.count()
     if not owed:
         return []
     return [
