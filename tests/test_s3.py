@@ -191,9 +191,11 @@ def test_all_processes_give_out_one_address_for_minutes_so_that_browsers_keep_th
 def test_an_address_ends_within_the_minutes_that_are_set(
     rclone: Rclone, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    image_id, now = uuid.uuid4(), time.time()
+    image_id = uuid.uuid4()
     storage.put(storage.rendition_key(image_id, storage.THUMBNAIL), b"of a thumbnail", "image/webp")
     settings.S3_ADDRESS_MINUTES = 2
+    now = time.time()
+    monkeypatch.setattr(buckets.time, "time", lambda: now)
 
     (address,) = storage.rendition_urls([image_id], storage.THUMBNAIL).values()
     ends = storage.end_of(address)

@@ -3,7 +3,8 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -18,11 +19,14 @@ from search.models import Image, OwedDeletion
 from search.patience import Gate, NoAnswer
 from search.storage import StorageUnavailable
 from tests.base import an_image, picture_bytes, picture_file, stored_image
+from tests.fronts import Clock
 from tests.proxies import Behaviour, Proxy
 from tests.s3_servers import ACCESS_KEY, BUCKET, SECRET_KEY, Rclone, use_s3
 
 KEY = "renditions/400/ab/something"
 AWAY = [one for one in Behaviour if one is not Behaviour.PASSES]
+SOON = 20.0
+"""Seconds, on the busiest machine: what hangs here hangs for minutes."""
 SLOW = [Behaviour.HANGS_AT_CONNECT, Behaviour.HANGS_AFTER_CONNECT, Behaviour.HANGS_IN_BODY, Behaviour.TRICKLES]
 
 
@@ -58,23 +62,24 @@ def test_reading_fails_within_its_time_however_the_storage_is_away(proxy: Proxy,
             storage.read(KEY)
 
     with proxy.behaving(how):
-        assert seconds_of(read) < 3
+        assert seconds_of(read) < SOON
 
 
 @pytest.mark.parametrize("how", SLOW)
 def test_while_it_hangs_others_fail_at_once_and_soon_after_its_return_it_is_used_again(
-    proxy: Proxy, how: Behaviour
+    proxy: Proxy, how: Behaviour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail_at_once() -> None:
-        with pytest.raises(StorageUnavailable, match="a moment ago"):
-            storage.read(KEY)
-
+    monkeypatch.setattr(patience, "TRIED_EVERY", SOON)
     with proxy.behaving(how):
         with pytest.raises(StorageUnavailable):
             storage.read(KEY)
-        assert seconds_of(fail_at_once) < 0.25
+        with pytest.raises(StorageUnavailable, match="a moment ago"):
+            storage.read(KEY)
 
-    assert seconds_of(lambda: until_it_answers(lambda: storage.read(KEY))) < 4
+    clock = Clock()
+    clock.ahead = SOON
+    monkeypatch.setattr(patience, "time", clock)
+    until_it_answers(lambda: storage.read(KEY))
 
 
 def until_it_answers(ask: Callable[[], object]) -> None:
@@ -101,7 +106,6 @@ def test_what_trickles_is_cut_off_and_leaves_no_thread_behind(proxy: Proxy) -> N
 
 
 def storage_threads() -> list[Any]:
-
     return [thread for thread in threading.enumerate() if thread.name == "storage"]
 
 
@@ -118,13 +122,17 @@ def test_a_name_that_nobody_knows_is_told_within_its_time(
 ) -> None:
     use_s3(settings, running_rclone, AWS_S3_ENDPOINT_URL="http://storage.invalid:9000")
     settings.STORAGE_WAIT = 0.3
-    monkeypatch.setattr("socket.getaddrinfo", lambda *args, **options: time.sleep(2))  # a resolver that hangs
+    end = threading.Event()
+    monkeypatch.setattr("socket.getaddrinfo", lambda *args, **options: end.wait(3 * SOON))  # a resolver that hangs
 
     def read() -> None:
         with pytest.raises(StorageUnavailable):
             storage.read(KEY)
 
-    assert seconds_of(read) < 3
+    try:
+        assert seconds_of(read) < SOON
+    finally:
+        end.set()
 
 
 def test_a_server_without_tls_at_an_address_with_it_makes_the_storage_unavailable(
@@ -155,25 +163,24 @@ def test_connections_that_were_kept_open_are_not_asked_again_after_one_of_them_h
 def test_few_wait_for_a_storage_that_hangs_and_the_others_fail_at_once(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.STORAGE_WAIT = 1
+    settings.STORAGE_WAIT = SOON
     monkeypatch.setattr(patience, "STILL", 0.1)
-    gate = Gate()
+    gate, end, asked = Gate(), threading.Event(), threading.Semaphore(0)
 
-    def ask(number: int) -> float:
-        start = time.monotonic()
-        with pytest.raises(NoAnswer):
-            gate.call(lambda: time.sleep(3))
-        return time.monotonic() - start
+    def hang() -> None:
+        asked.release()
+        end.wait(SOON)
 
     with ThreadPoolExecutor(16) as pool:
-        took = sorted(pool.map(ask, range(16)))
+        callers = [pool.submit(gate.call, hang) for _ in range(16)]
+        refused = [one.exception() for one in islice(as_completed(callers), 16 - patience.MOST_AT_ONCE)]
+        end.set()
 
-    assert len([one for one in took if one > 0.9]) == patience.MOST_AT_ONCE
-    assert took[11] < 0.5
+    assert {str(error) for error in refused} == {"too many are asking it at once"}
+    assert sum(asked.acquire(blocking=False) for _ in range(16)) == patience.MOST_AT_ONCE
 
 
-def test_sixteen_who_ask_at_once_all_get_what_comes_quickly(settings: Any) -> None:
-    settings.STORAGE_WAIT = 1
+def test_sixteen_who_ask_at_once_all_get_what_comes_quickly() -> None:
     gate = Gate()
 
     with ThreadPoolExecutor(16) as pool:
@@ -183,15 +190,16 @@ def test_sixteen_who_ask_at_once_all_get_what_comes_quickly(settings: Any) -> No
 
 
 def test_large_objects_leave_a_place_for_small_ones(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.STORAGE_WAIT = 1
     monkeypatch.setattr(patience, "STILL", 0.1)
-    gate = Gate()
+    gate, end = Gate(), threading.Event()
     with ThreadPoolExecutor(4) as pool:
-        slow = [pool.submit(gate.call, lambda: time.sleep(0.5), size=2_000_000) for _ in range(4)]
-        time.sleep(0.15)
+        slow = [pool.submit(gate.call, lambda: end.wait(SOON), size=2_000_000) for _ in range(4)]
+        (one_too_many,) = islice(as_completed(slow), 1)
 
         assert gate.call(lambda: "a thumbnail") == "a thumbnail"
 
+        end.set()
+        assert isinstance(one_too_many.exception(), NoAnswer)
         assert sum(one.exception() is None for one in slow) == patience.MOST_AT_ONCE - 1
 
 
@@ -236,12 +244,12 @@ def test_pages_without_objects_are_there_and_what_needs_one_answers_503_soon(
         for path in ("/", "/search?q=red", f"/search?like={image.id}", f"/images/{image.id}/", "/admin/search/image/"):
             start = time.monotonic()
             assert as_carol.get(path).status_code == 200, path
-            assert time.monotonic() - start < 3
+            assert time.monotonic() - start < SOON
         for path in (f"/images/{image.id}/1600.webp", f"/images/{image.id}/400.webp", f"/images/{image.id}/download"):
             start = time.monotonic()
             answer = as_carol.get(path)
             assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5"), path
-            assert time.monotonic() - start < 4
+            assert time.monotonic() - start < SOON
         ready = as_carol.get("/readyz")
         assert ready.status_code == 503 or how in {Behaviour.HANGS_IN_BODY, Behaviour.CUTS}  # which has no body
         upload = as_carol.post("/upload/", {"pictures": [picture_file(colour="blue")]})
@@ -262,7 +270,7 @@ def test_an_original_in_a_bucket_that_hangs_is_told_soon_and_keeps_nobody_from_o
         with hanging.behaving(Behaviour.HANGS_AFTER_CONNECT):
             start = time.monotonic()
             assert as_carol.get(f"/images/{image.id}/download").status_code == 503
-            assert time.monotonic() - start < 4
+            assert time.monotonic() - start < SOON
             assert as_carol.get(f"/images/{ours.id}/download").status_code == 200
     finally:
         hanging.close()
@@ -277,7 +285,7 @@ def test_a_deletion_that_the_storage_hangs_in_is_owed_and_done_after_its_return(
     with proxy.behaving(Behaviour.HANGS_AFTER_CONNECT):
         start = time.monotonic()
         image.delete()
-        assert time.monotonic() - start < 4
+        assert time.monotonic() - start < SOON
         assert OwedDeletion.objects.exists()
 
     stop = keep_settling(every=0.02)  # as every web process does, each minute
