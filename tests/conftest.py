@@ -1,6 +1,7 @@
 """Every test runs against the embedded PostgreSQL, files in a folder of its own and the small demo model."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -25,6 +26,10 @@ from search.patience import gate
 from search.querying.heads import forget_heads
 from tests.database import empty_tables, wait_for_no_disk
 from tests.s3_servers import Rclone
+
+# Where the tests run in the background of a shell, what they start would ignore Ctrl-C as they do.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Processes that tests start use the models as they are: none of them is there for long.
 os.environ["COMPILE_MODELS"] = "off"
