@@ -25,8 +25,8 @@ from search.admin.lists import Sturdy
 from search.conflicts import is_conflict, locked_values, retried
 from search.models import Image, OwedDeletion
 
-AT_ONCE = 10_000
-"""Images in a transaction: a second or two of locks, far from where a server ends a statement."""
+AT_ONCE = 2_000
+"""Images in a transaction: locks of some tenths of a second, some seconds on a machine that is busy all over."""
 
 _Retag = Callable[[Sequence[str]], list[str]]
 _Edit = Callable[[QuerySet[Image]], "Counter[str]"]
