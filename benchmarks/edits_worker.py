@@ -18,6 +18,8 @@ import numpy as np
 
 WORDS = ("harbour", "boats", "evening", "garden", "house", "bridge", "winter", "market", "street", "mountain")
 KINDS = 500
+PARTS, BLOCK = 10, 200
+"""The rows in tenths, each in runs that fill pages of their own: what is edited of one leaves no room for another."""
 _AT_ONCE = 5_000
 
 
@@ -86,7 +88,7 @@ class Worker:
                 words = [WORDS[number * step % len(WORDS)] for step in (1, 3, 7)]
                 copy.write_row([
                     uuid.uuid5(uuid.NAMESPACE_OID, str(number)),
-                    f"2026-01-{number % 10 + 1:02}T12:00Z",
+                    f"2026-01-{number // BLOCK % PARTS + 1:02}T12:00Z",
                     "[" + ",".join(["%.5f"] * 512) % tuple(vector.tolist()) + "]",
                     model,
                     f"{words[0]} {words[1]} {number}",
@@ -106,7 +108,7 @@ class Worker:
                 ])  # fmt: skip
 
     def chosen(self, round_: int) -> Any:
-        """A tenth of the rows, spread over the whole table, other ones in each round."""
+        """A tenth of the rows, spread over the whole table, other ones in each of ten rounds."""
         day = f"2026-01-{round_ % 10 + 1:02}"
         return self.images.filter(created__gte=f"{day}T00:00Z", created__lt=f"{day}T23:00Z")
 
@@ -114,12 +116,21 @@ class Worker:
         """Edit a tenth of the rows; return how long it took, and by what the indexes of vectors have grown."""
         edit: Callable[[Any, int], object] = getattr(self, f"_{what}")
         chosen = self.chosen(round_)
+        if what.startswith("admin"):
+            self.sign_in()
         [(backend,)] = self.sql("SELECT pg_backend_pid()")
-        before = self.index_bytes()
+        before, hot = self.index_bytes(), self.in_place()
         started, used = time.perf_counter(), time.process_time() + processor_time(backend)
         done = edit(chosen, round_)
         seconds, used = time.perf_counter() - started, time.process_time() + processor_time(backend) - used
-        return {"seconds": seconds, "processor": used, "grown": self.index_bytes() - before, "done": done}
+        grown, hot = self.index_bytes() - before, self.in_place() - hot
+        return {"seconds": seconds, "processor": used, "grown": grown, "in_place": hot, "done": done}
+
+    def in_place(self) -> int:
+        """Return how many updates of images have stayed on their page (HOT): those write no index."""
+        self.sql("SELECT pg_stat_force_next_flush()")
+        [(count,)] = self.sql("SELECT pg_stat_get_tuples_hot_updated('search_image'::regclass)")
+        return int(count)
 
     def index_bytes(self) -> int:
         [(size,)] = self.sql(
@@ -147,19 +158,25 @@ class Worker:
     def _admin_hide(self, rows: Any, round_: int) -> object:
         return self._act("show" if rows[0].hidden else "hide", rows)
 
-    def _act(self, action: str, rows: Any, **more: str) -> object:
+    def sign_in(self) -> None:
+        """Open the admin's list: what a process does at its first request is no part of an edit."""
         from django.contrib.auth.models import User  # noqa: PLC0415
-        from django.contrib.messages import get_messages  # noqa: PLC0415
         from django.test import Client  # noqa: PLC0415
 
         from search.admin import lists  # noqa: PLC0415
 
+        if self.client is not None:
+            return
         if hasattr(lists, "MOST_AT_ONCE"):  # an old build took 1,000 rows at once
             lists.MOST_AT_ONCE = 10**9
-        if self.client is None:
-            curator = User.objects.filter(username="curator").first() or User.objects.create_superuser("curator")
-            self.client = Client()
-            self.client.force_login(curator)
+        curator = User.objects.filter(username="curator").first() or User.objects.create_superuser("curator")
+        self.client = Client()
+        self.client.force_login(curator)
+        self.client.get("/admin/search/image/")
+
+    def _act(self, action: str, rows: Any, **more: str) -> object:
+        from django.contrib.messages import get_messages  # noqa: PLC0415
+
         first = rows.only("created").first()
         day = first.created.date()
         answer = self.client.post(

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import DELETION, LogEntry
 from django.contrib.auth.models import Permission
+from django.db import connection
 from django.urls import reverse
 
 from search import storage
+from search.admin import image_actions
 from search.models import Image, OwedDeletion, Report, Tombstone
 from tests.admin_pages import IMAGES, act, said
 from tests.base import an_image, many_images, stored_image
@@ -99,6 +101,45 @@ def test_thousands_of_pictures_are_changed_at_once_by_a_few_statements(as_carol,
     entries = LogEntry.objects.filter(user=carol)
     assert entries.count() == 4_800
     assert {entry.object_repr for entry in entries} == {image.title for image in images}
+
+
+@pytest.mark.parametrize(
+    ("action", "told"),
+    [("hide", "5 pictures are hidden now"), ("add_tags", "The tags of 5 pictures have changed")],
+)
+def test_pictures_beyond_a_batch_are_changed_too_and_told_of_together(as_carol, monkeypatch, action, told):
+    monkeypatch.setattr(image_actions, "AT_ONCE", 2)
+    images = many_images(5, tags=lambda number: [str(number)])
+    other = an_image("Other", tags=["other"])
+    assert told in said(act(as_carol, action, *images, tags="sea"))
+    changed = (
+        Image.objects.filter(tags__contains=["sea"]) if action == "add_tags" else Image.objects.filter(hidden=True)
+    )
+    assert {image.pk for image in changed} == {image.pk for image in images}
+    assert LogEntry.objects.count() == 5
+    other.refresh_from_db()
+    assert (other.tags, other.hidden) == (["other"], False)
+
+
+@pytest.mark.parametrize("batches_before", [0, 1])
+def test_what_somebody_else_holds_keeps_no_batch_before_it_from_being_changed(as_carol, monkeypatch, batches_before):
+    monkeypatch.setattr(image_actions, "AT_ONCE", 2)
+    images = sorted(many_images(5), key=lambda image: image.pk)
+    held, locked_values = images[2 * batches_before].pk, image_actions.locked_values
+
+    def locked(rows, *fields):
+        if rows.filter(pk=held).exists():
+            with connection.cursor() as cursor:
+                cursor.execute("DO $$ BEGIN RAISE EXCEPTION 'made up' USING ERRCODE = '55P03'; END $$")
+        return locked_values(rows, *fields)
+
+    monkeypatch.setattr(image_actions, "locked_values", locked)
+    answer = said(act(as_carol, "hide", *images))
+
+    assert set(Image.objects.filter(hidden=True)) == set(images[: 2 * batches_before])
+    assert ("Repeat this in a moment for those" in answer) == bool(batches_before)
+    assert ("2 pictures are hidden now" in answer) == bool(batches_before)
+    assert ("Nothing was changed" in answer) == (not batches_before)
 
 
 # Deletion

@@ -266,19 +266,22 @@ def test_words_follow_whatever_changes_a_row() -> None:
 def test_rows_of_before_are_found_after_the_upgrade_and_an_upgrade_can_be_taken_back() -> None:
     image = an_image("COVID-19")
     loader = MigrationLoader(connection)
-    migration, later = (loader.get_migration("search", name) for name in ("0010_full_text", "0023_cheap_edits"))
+    names = "0010_full_text", "0023_cheap_edits", "0024_cheaper_words"
+    migration, *later = (loader.get_migration("search", name) for name in names)
     before = loader.project_state(("search", "0009_text_in_nfc"))
-    words = later.operations[0]
+    words = [each.operations[0] for each in later]
     with connection.schema_editor() as editor:
         editor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        words.database_backwards("search", editor, before, before)
+        for each in reversed(words):
+            each.database_backwards("search", editor, before, before)
         editor.execute("UPDATE search_image SET title = 'AC/DC'")  # kept in between too
         assert found_by_words("AC/DC") == ["AC/DC"]
         migration.unapply(before.clone(), editor)
         assert "search_imagewords" not in connection.introspection.table_names()
         editor.execute("UPDATE search_image SET title = 'AC/DC and others'")
         migration.apply(before.clone(), editor)
-        words.database_forwards("search", editor, before, before)
+        for each in words:
+            each.database_forwards("search", editor, before, before)
 
     assert found_by_words("AC/DC") == ["AC/DC and others"]
     Image.objects.filter(pk=image.pk).update(title="U.S. flag")
@@ -310,6 +313,78 @@ def test_words_follow_whatever_part_of_a_picture_is_edited() -> None:
             "FROM search_image AS image JOIN search_imagewords AS words ON image_id = id"
         )
         assert cursor.fetchall() == [(True, "ships at")]
+
+
+@pytest.mark.parametrize("description", ["", "A quiet evening."])
+def test_edits_again_and_again_leave_words_as_if_they_were_written_at_once(description: str) -> None:
+    image = an_image("Boats", tags=["old harbour"], description=description)
+    images = Image.objects.filter(pk=image.pk)
+    for title, tags in (
+        ("Ships", ["old harbour"]),
+        ("Ships", ["저녁 하늘", "it's"]),
+        ("큰 배", []),
+        ("", ["sea", "sea view"]),
+        ("C++ & Rust", ["sea", "sea view"]),
+        ("!!!", ["!?", "C#"]),
+        ("'", ["\\"]),
+    ):
+        images.update(title=title, tags=tags)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT words.vector, image_words_vector(image.title, tags, description), "
+                "words.title, image_words_key(image.title) "
+                "FROM search_image AS image JOIN search_imagewords AS words ON image_id = id"
+            )
+            [(vector, anew, key, key_anew)] = cursor.fetchall()
+        assert (vector, key) == (anew, key_anew)
+
+
+PLAIN = ["", "boats", "Old HARBOUR 3", "저녁 하늘", "Seoul 서울 2026", "7", "가"]
+ODD = [
+    " boats",
+    "old  harbour",
+    "old\tharbour",
+    "a" * 251,
+    "b c" * 100,
+    "e\u0301",
+    "Ärger",
+    "宫殿",
+    "İ",
+    "ᄀ",
+    "it's",
+    "?!",
+]
+
+
+@pytest.mark.parametrize("written", [*PLAIN, *ODD])
+def test_plain_text_is_taken_apart_at_once_as_any_text_would_be(written: str) -> None:
+    with connection.cursor() as cursor:
+        for signs in (True, False):
+            cursor.execute("SELECT image_words_split(%s, %s), image_words_split_any(%s, %s)", [written, signs] * 2)
+            [(words, thoroughly)] = cursor.fetchall()
+            assert words == thoroughly
+
+
+@pytest.mark.parametrize(
+    ("parts", "placed"),
+    [
+        ([], ""),
+        ([""], ""),
+        (["old harbour"], "'harbour':3B 'old':2B"),
+        (["old harbour", "Sea", "old"], "'harbour':3B 'old':2B,7B 'sea':5B"),
+        (["old harbour", "", "sea"], "'harbour':3B 'old':2B 'sea':5B"),
+        (["", "sea"], "'sea':2B"),
+        (["sea "], "'sea':2B"),
+        (["sea ", " sky"], "'sea':2B 'sky':4B"),
+        (["old  harbour", "sea"], "'harbour':3B 'old':2B 'sea':5B"),
+        (["저녁 하늘", "배"], "'배':5B '저녁':2B '하늘':3B"),
+        (["!?", "it's", "sea"], "'!?':2B 'it':4B 's':5B 'sea':7B"),
+    ],
+)
+def test_each_part_leaves_one_place_free_before_the_next(parts: list[str], placed: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT image_words_parts(%s::text[], 'B') = %s::tsvector", [parts, placed])
+        assert cursor.fetchone() == (True,), parts
 
 
 # --- The order ---
