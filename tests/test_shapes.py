@@ -156,11 +156,12 @@ def test_a_search_finds_by_the_sql_of_another_what_it_finds_by_its_own(
         monkeypatch.setattr(planning, "EXACT_BELOW", 0)
         monkeypatch.setattr(planning, "ROW_SCANNED", 10**6)
     one, other = collection["red boat"].id, collection["blue house"].id
-    like = {"more like": (one, True), "less like": (one, False)}
-    pairs = PAIRS | {
-        name: tuple(SearchQuery(words="red", parts=(Part(Kind.IMAGE, key, wanted=wanted),)) for key in (this, other))
-        for name, (this, wanted) in like.items()
-    }
+    pairs = dict(PAIRS)
+    for name, wanted in (("more like", True), ("less like", False)):
+        first, second = (
+            SearchQuery(words="red", parts=(Part(Kind.IMAGE, key, wanted=wanted),)) for key in (one, other)
+        )
+        pairs[name] = first, second
     for name, (first, second) in pairs.items():
         candidates(first)
         before = shapes._made.cache_info()
