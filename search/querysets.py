@@ -24,6 +24,11 @@ WIDE_OR_TALL = GreaterThan(Greatest("width", "height") * WIDE[1], Least("width",
 OWED_WINDOWS = models.Q(WIDE_OR_TALL, windows__isnull=True)
 
 
+def is_joined(table: "VectorTable") -> bool:
+    """Whether vectors of this set may be missing in the images' own rows: after a switch of models, for a while."""
+    return accepted_names(table.model) != (table.model,)
+
+
 class ImageQuerySet(models.QuerySet["Image"]):
     def shown(self) -> Self:
         """Those that everybody may see."""
@@ -53,9 +58,11 @@ class ImageQuerySet(models.QuerySet["Image"]):
 
         It is read from the image's own row, if that has it: where rows are measured a join takes half as long again.
         """
-        if table is None or accepted_names(table.model) != (table.model,):
-            return self.joined_to(table)
-        return self.filter(embedding_model=table.model).alias(vector=F("embedding"))
+        return self.joined_to(table) if table is None or is_joined(table) else self.with_own_vectors(table.model)
+
+    def with_own_vectors(self, model: str) -> Self:
+        """Those with a vector of this very model, which expressions may name `vector`, in their own rows."""
+        return self.filter(embedding_model=model).alias(vector=F("embedding"))
 
     def joined_to(self, table: "VectorTable | None", *, windows: bool = False) -> Self:
         """The same from the set itself, whose index can be walked; with `windows` each once for each vector."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Lookup, UUIDField
+from django.db.models import Expression, Lookup, UUIDField
 from django.db.models.sql.compiler import SQLCompiler
 
 if TYPE_CHECKING:
@@ -23,4 +23,7 @@ class AnyOf(_Lookup):
 
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
         column, values = self.process_lhs(compiler, connection)
+        if isinstance(self.rhs, Expression):
+            ids, more_values = compiler.compile(self.rhs)
+            return f"{column} = ANY({ids})", [*values, *more_values]
         return f"{column} = ANY(%s)", [*values, list(self.rhs)]

@@ -20,7 +20,7 @@ from search.querying.query import SearchQuery
 from search.querying.relevance import Scale, scale_of
 from search.querying.windows import distance_to
 from search.querysets import ImageQuerySet
-from search.vectors import Vector
+from search.vectors import Vector, as_text
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,11 @@ class Direction:
     weight: float
     scale: Scale | None
     windows_in: int | None = None
+
+    @cached_property
+    def as_text(self) -> str:
+        """The vector as SQL takes it."""
+        return as_text(self.vector)
 
     @cached_property
     def distance(self) -> Expression:

@@ -16,6 +16,7 @@ from django.db.models.expressions import RawSQL
 from django.utils.functional import cached_property
 
 from search.models.arrivals import ARRIVED_SQL, CHANGED_SQL, State
+from search.querying.conditions import Conditions
 from search.querying.filters import Filters
 from search.querysets import ImageQuerySet
 
@@ -46,16 +47,15 @@ class Counts:
     """Of the images that pass all filters on columns with many values: how many there are of each combination of the
     few-valued ones."""
 
-    def __init__(self, images: ImageQuerySet, filters: Filters, name: str, at: State, arrival: str) -> None:
-        """`images` are those that the search may find at all, and `name` tells them from those of other searches.
+    def __init__(self, conditions: Conditions, filters: Filters, name: str, at: State) -> None:
+        """Of what is eligible by these conditions: `name` tells it from that of other searches.
 
-        They are counted as far as `at` goes, by the number of Arrival that is called `arrival`.
+        It is counted as far as `at` goes.
         """
         self._filters = filters
         self._name = name
-        self._images = images
+        self._conditions = conditions
         self._at = at
-        self._arrival = f"arrival__{arrival}"
         self._others = filters.without(*_FEW_VALUED)
         self._combinations = self._counted()
 
@@ -73,7 +73,7 @@ class Counts:
         others = self._filters if field == "tags" else self._filters.without(field)
 
         def count() -> list[tuple[Any, int]]:
-            rows = others.apply(self._images).order_by()
+            rows = others.apply(self._conditions.eligible()).order_by()
             if field == "tags":
                 value: Any = Func(F("tags"), function="unnest", output_field=TextField())
             else:
@@ -90,7 +90,7 @@ class Counts:
         others = self._filters.without(field)
 
         def count() -> Counter[Any]:
-            rows = others.apply(self._images).order_by().filter(**{f"{column}__in": values})
+            rows = others.apply(self._conditions.eligible()).order_by().filter(**{f"{column}__in": values})
             return Counter(dict(rows.values_list(column).annotate(count=Count("*"))))
 
         key = self._key(f"{column}\n{sorted(values)}", others, changes=True)
@@ -126,12 +126,13 @@ class Counts:
 
     def _between(self, after: int, to: int) -> _Combinations:
         """Count those that arrived after one number, up to another."""
-        rows = self._rows().filter(**{f"{self._arrival}__gt": after, f"{self._arrival}__lte": to})
+        arrival = f"arrival__{self._conditions.arrival}"
+        rows = self._rows().filter(**{f"{arrival}__gt": after, f"{arrival}__lte": to})
         found = rows.values_list(*_FEW_VALUED.values()).annotate(count=Count("*"))
         return Counter({tuple(values): count for *values, count in found})
 
     def _rows(self) -> ImageQuerySet:
-        return self._others.apply(self._images).order_by()
+        return self._others.apply(self._conditions.eligible()).order_by()
 
     def _folded(self, field: str | None) -> "Counter[Any]":
         allowed = [self._allowed(name) if name != field else None for name in _FEW_VALUED]

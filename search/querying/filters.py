@@ -3,9 +3,8 @@
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -73,27 +72,55 @@ class Filters:
         cleared: dict[str, Any] = {name: getattr(_NONE, name) for name in fields}
         return replace(self, **cleared)
 
+    @property
+    def values(self) -> "FilterValues":
+        return FilterValues(
+            self.tags,
+            self.formats,
+            self.orientations,
+            self.sizes,
+            self.colours,
+            self.licences,
+            self.uploader or None,
+            _midnight(self.since) if self.since else None,
+            _midnight(self.until + dt.timedelta(days=1)) if self.until else None,
+            self.described,
+        )
+
     def apply(self, images: ImageQuerySet) -> ImageQuerySet:
         """Return those of `images` that pass."""
-        if self.tags:
-            images = images.filter(tags__contains=list(self.tags))
-        for name in ("format", "orientation", "size", "colour", "licence"):
-            values = getattr(self, f"{name}s")
-            if values:
-                images = images.filter(**{f"{name}__in": values})
-        if self.uploader:
-            images = images.filter(uploader__username=self.uploader)
-        if self.described is not None:
-            images = images.filter(described=self.described)
-        return images.filter(self._days())
+        return self.values.apply(images)
 
-    def _days(self) -> Q:
-        days = Q()
-        if self.since:
-            days &= Q(created__gte=_midnight(self.since))
-        if self.until:
-            days &= Q(created__lt=_midnight(self.until + dt.timedelta(days=1)))
-        return days
+
+class FilterValues(NamedTuple):
+    """What columns are compared with; in the place of each value there may be a blank. `until` is the first moment
+    that does not pass any more."""
+
+    tags: tuple[Any, ...]
+    formats: tuple[Any, ...]
+    orientations: tuple[Any, ...]
+    sizes: tuple[Any, ...]
+    colours: tuple[Any, ...]
+    licences: tuple[Any, ...]
+    uploader: Any
+    since: Any
+    until: Any
+    described: Any
+
+    def apply(self, images: ImageQuerySet) -> ImageQuerySet:
+        """Return those of `images` that pass."""
+        conditions: dict[str, Any] = {"tags__contains": list(self.tags)} if self.tags else {}
+        for name in ("format", "orientation", "size", "colour", "licence"):
+            if values := getattr(self, f"{name}s"):
+                conditions[f"{name}__in"] = values
+        single = {
+            "uploader__username": self.uploader,
+            "described": self.described,
+            "created__gte": self.since,
+            "created__lt": self.until,
+        }
+        conditions |= {name: value for name, value in single.items() if value is not None}
+        return images.filter(**conditions) if conditions else images
 
 
 MULTIPLE = {

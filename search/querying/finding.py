@@ -19,6 +19,7 @@ from search.querying.query import Minimum, SearchQuery, Sort
 from search.querying.ranking import Candidate, ranked
 from search.querying.relevance import Band, Scale
 from search.querying.results import PER_PAGE, ResultPage, Segment, part_of, places_in
+from search.querying.rows import shown_images
 from search.querying.scope import Scope
 from search.querying.windows import tell_windows
 from search.querysets import ImageQuerySet
@@ -206,14 +207,18 @@ class _Search:
         return self._places > len(head) and self.gathering.reach >= similarity
 
     def _of(self, candidates: list[Candidate]) -> Segment:
+        gone = self.gone
+
         def fetch(start: int, stop: int) -> list[Image]:
-            wanted = [one for one in candidates[start:stop] if one.id not in self.gone]
-            rows = Image.objects.for_lists().shown().in_bulk([one.id for one in wanted])
+            wanted = [one for one in candidates[start:stop] if one.id not in gone]
+            rows = shown_images(one.id for one in wanted)
             return [_found(rows[one.id], one) for one in wanted if one.id in rows]
 
-        gone = [one.id in self.gone for one in candidates]
-        at_its_end = gone[::-1].index(False) if False in gone else len(gone)
-        return Segment(len(candidates), fetch, sum(gone), at_its_end)
+        if not gone:
+            return Segment(len(candidates), fetch)
+        empty = [one.id in gone for one in candidates]
+        at_its_end = empty[::-1].index(False) if False in empty else len(empty)
+        return Segment(len(candidates), fetch, sum(empty), at_its_end)
 
 
 def _rows(images: ImageQuerySet, count: int) -> Segment:

@@ -10,14 +10,14 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import Case, Func
 
-from search.models import Image
 from search.querying import words
 from search.querying.aiming import Aim
+from search.querying.conditions import Conditions
 from search.querying.planning import BY_WORDS, SCAN, Plan, plan_for, planned
 from search.querying.query import SearchQuery, Sort
 from search.querying.ranking import Candidate
 from search.querying.scope import Scope
-from search.querying.statement import Statement, candidates_of
+from search.querying.statement import candidates_of, statement
 from search.querying.windows import MOST_VECTORS
 from search.querysets import ImageQuerySet
 
@@ -62,14 +62,16 @@ class Gathering:
         plan = SCAN if holds else plan_for(self.scope.total, self.aim.table)
         found = None if plan.is_exact else self._walked(plan)
         if found is None:
-            found = self._fetched(replace(SCAN, candidates=plan.candidates), plan.candidates, self.scope.images)
+            found = self._fetched(replace(SCAN, candidates=plan.candidates), plan.candidates)
         kept = _without_copies(found)
-        if len(kept) < len(found) == plan.candidates:
-            # There are more of them, and other rows behind them.
-            kept = self._nearest_without_copies(plan.candidates)
-        # Copies that are no candidates may be nearer than the last of these.
-        candidates = {one.id for one in kept}
-        left_out = [one for one in found if one.id not in candidates]
+        left_out: list[Candidate] = []
+        if len(kept) < len(found):
+            if len(found) == plan.candidates:
+                # There are more of them, and other rows behind them.
+                kept = self._nearest_without_copies(plan.candidates)
+            # Copies that are no candidates may be nearer than the last of these.
+            candidates = {one.id for one in kept}
+            left_out = [one for one in found if one.id not in candidates]
         self.has_copies = bool(left_out)
         self.reach = max(_similarities(left_out), default=min(_similarities(kept), default=-1.0))
         return kept
@@ -78,11 +80,11 @@ class Gathering:
         """Return what a walk finds; None where it does not bring what it must, and all rows are to be read."""
         enough = min(plan.candidates, self.scope.total)
         if not self.aim.finds_windows:
-            found = self._fetched(plan, plan.candidates, self.scope.images)
+            found = self._fetched(plan, plan.candidates)
             return found if _is_whole(found, found, enough) else None
         # Few pictures have windows, and nearly always this is enough; but the nearest may all be among them.
         for rows in (2 * plan.candidates, MOST_VECTORS * plan.candidates):
-            found = self._fetched(plan, rows, self.scope.images)
+            found = self._fetched(plan, rows)
             once = _each_once(found)[: plan.candidates]
             if _is_whole(found, once, enough):
                 return once
@@ -93,7 +95,7 @@ class Gathering:
     def _nearest_without_copies(self, most: int) -> list[Candidate]:
         """Return the nearest rows, at most ALIKE of those that are equally near: copies of one picture."""
         try:
-            sql, values = self._statement(SCAN, _ALL, self.scope.images)
+            sql, values = self._statement(SCAN, _ALL, self.scope.conditions)
         except EmptyResultSet:
             return []
         columns = ["id", "added", "distance", "exactness", "whole", "text_rank"]
@@ -108,15 +110,13 @@ class Gathering:
 
     def _found_by_words(self, nearest: Sequence[uuid.UUID]) -> list[Candidate]:
         """The rows that hold the words best; and where more do, those among the nearest that hold them too."""
-        text = self.scope.text
-        if text is None:
+        if self.scope.text is None:
             return []
-        images = self.scope.images if self.scope.by_words_alone else words.holding(self.scope.images, text)
-        found = self._fetched(BY_WORDS, MOST_BY_WORDS + 1, images, text)
+        found = self._fetched(BY_WORDS, MOST_BY_WORDS + 1, by_words=True)
         self.more_hold_words = len(found) > MOST_BY_WORDS
         if self.more_hold_words and nearest:
-            among = words.holding(Image.objects.filter(pk__in=nearest), text)
-            return found[:MOST_BY_WORDS] + self._fetched(BY_WORDS, len(nearest), among, text)
+            among = Conditions(among=list(nearest))
+            return found[:MOST_BY_WORDS] + self._fetched(BY_WORDS, len(nearest), among, by_words=True)
         return found[:MOST_BY_WORDS]
 
     @property
@@ -133,11 +133,13 @@ class Gathering:
         """Nearest first, of `measured` images; by date, where nothing in particular is wanted."""
         return images.by_distance(self.aim.towards.distance) if self.aim.towards else by_date(images, self.scope.query)
 
-    def _fetched(self, plan: Plan, most: int, images: ImageQuerySet, holding: Func | None = None) -> list[Candidate]:
-        """Return the nearest of these rows, the newest where nothing is wanted, or those that match words best, where
-        all are `holding` them."""
+    def _fetched(
+        self, plan: Plan, most: int, conditions: Conditions | None = None, *, by_words: bool = False
+    ) -> list[Candidate]:
+        """Return the nearest rows, the newest where nothing is wanted, or `by_words` those that hold them best; of
+        those that fulfil other conditions than the search's, where such are given."""
         try:
-            sql, values = self._statement(plan, most, images, holding)
+            sql, values = self._statement(plan, most, conditions or self.scope.conditions, by_words=by_words)
         except EmptyResultSet:
             return []
         return self._read(plan, sql, values)
@@ -148,12 +150,12 @@ class Gathering:
             return candidates_of(cursor.fetchall())
 
     def _statement(
-        self, plan: Plan, most: int, images: ImageQuerySet, holding: Func | None = None
+        self, plan: Plan, most: int, conditions: Conditions, *, by_words: bool = False
     ) -> tuple[str, list[Any]]:
         """Return the SQL and its values. Raises EmptyResultSet where no row can be found."""
-        date = "created" if self.scope.query.sort is Sort.OLDEST else "created DESC"
-        judged = [self.exactness, words.holds(self.whole), words.rank(holding)] if holding else []
-        return Statement(self.aim, images, plan, most, date).sql(judged)
+        query = self.scope.query
+        texts = (query.box.meant, query.words) if by_words else None
+        return statement(self.aim, plan, conditions, most, texts=texts, oldest_first=query.sort is Sort.OLDEST)
 
 
 def _is_whole(found: Sequence[Candidate], once: Sequence[Candidate], enough: int) -> bool:

@@ -70,6 +70,8 @@ class Judge:
 
     def loss(self, one: Candidate) -> float:
         """Return how many spreads of the wanted similarity it loses."""
+        if not self.dislikes:
+            return 0.0
         return sum(dislike.loss(near) for dislike, near in zip(self.dislikes, one.unwanted, strict=True))
 
     def decide(self, one: Candidate) -> float:
@@ -99,11 +101,15 @@ def ranked(
     With `fresh_at`, the moment of the search, recent ones are lifted within their band.
     """
     judge = Judge(candidates, aim)
-    worth = {one.id: judge.decide(one) + _freshness(one, fresh_at) * judge.spread for one in candidates}
+    # Without the ids as keys: to hash hundreds of UUIDs takes longer than to sort by all else.
+    worth = [(judge.decide(one) + _freshness(one, fresh_at) * judge.spread, one) for one in candidates]
     by_date = 1 if oldest_first else -1
-    by_worth = sorted(candidates, key=lambda one: (-worth[one.id], by_date * one.added, one.id))
-    fused = _fused(by_worth) if any(one.by_words for one in candidates) else {}
+    worth.sort(key=lambda pair: (-pair[0], by_date * pair[1].added, pair[1].id))
+    by_worth = [one for _worth, one in worth]
     # Sorting is stable: where nothing of this decides, the order by worth stays.
+    if not any(one.by_words for one in candidates):
+        return sorted(by_worth, key=lambda one: (_ORDER[one.band], -one.exactness))
+    fused = _fused(by_worth)
     return sorted(by_worth, key=lambda one: (_ORDER[one.band], -one.exactness, -fused.get(one.id, 0.0)))
 
 

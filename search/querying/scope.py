@@ -2,14 +2,16 @@
 
 import datetime as dt
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 from django.utils.functional import cached_property
 
 from search.embedding import active_model
-from search.models import Arrival, Image
+from search.indexing.accepted import accepted_names
+from search.models import Arrival
 from search.models.arrivals import OLDEST_MOMENT, State, state
 from search.querying import words
 from search.querying.aiming import images_in
+from search.querying.conditions import Conditions
 from search.querying.counting import Counts
 from search.querying.parts import Part
 from search.querying.query import Mode, SearchQuery
@@ -43,12 +45,25 @@ class Scope:
         return [part for part in self.query.wanted if not (self.by_words_alone and part.name == "q")]
 
     @cached_property
+    def conditions(self) -> Conditions:
+        query = self.query
+        return Conditions(
+            models=None if query.is_empty else accepted_names(active_model()),
+            quoted=query.box.quoted,
+            alone=query.box.meant if self.by_words_alone else None,
+            filters=query.filters.values,
+            arrived=self.at.arrived if self._to is None else self._to,
+            moment=self._moment,
+            pointed_at=tuple(images_in(query)),
+        )
+
+    @cached_property
     def counts(self) -> Counts:
-        return Counts(self._eligible(), self.query.filters, self._name(), self.at, self._arrival)
+        return Counts(self.conditions, self.query.filters, self._name(), self.at)
 
     @cached_property
     def images(self) -> ImageQuerySet:
-        return self._visible(self.query.filters.apply(self._eligible()))
+        return self.conditions.images()
 
     @cached_property
     def total(self) -> int:
@@ -60,7 +75,8 @@ class Scope:
             outside |= Q(pk__in=pointed_at)
         if not outside:
             return self.counts.total
-        there = self._arrived(self.query.filters.apply(self._eligible()))
+        conditions = self.conditions
+        there = conditions.arrived_then(conditions.filters.apply(conditions.eligible()))
         return self.counts.total - there.filter(outside).count()
 
     @property
@@ -79,35 +95,7 @@ class Scope:
         seen = self.query.seen
         return dt.datetime.fromtimestamp(seen, dt.UTC) if seen is not None and seen >= OLDEST_MOMENT else None
 
-    @property
-    def _arrival(self) -> str:
-        """By which number rows arrive: pending ones are among all pictures, and no search finds them."""
-        return "shown" if self.query.is_empty else "searchable"
-
-    def _eligible(self) -> ImageQuerySet:
-        """All rows that the search may find, whatever is filtered."""
-        model = active_model()
-        images = Image.objects.shown() if self.query.is_empty else Image.objects.searchable(model)
-        for text in self.query.box.quoted:
-            images = words.holding(images, words.phrase(text))
-        if self.by_words_alone and self.text:
-            images = words.holding(images, self.text)
-        return images
-
     def _name(self) -> str:
-        """What tells the rows of `_eligible` from those of another search."""
+        """What tells the rows that are eligible from those of another search."""
         alone = self.query.box.meant if self.by_words_alone else ""
         return f"{'shown' if self.query.is_empty else active_model()}\n{self.query.box.quoted}\n{alone}"
-
-    def _arrived(self, images: ImageQuerySet) -> ImageQuerySet:
-        """Without what arrived since the first page, be it in this very moment: pages would repeat and skip rows."""
-        last = self.at.arrived if self._to is None else self._to
-        later = Arrival.objects.filter(**{"image": OuterRef("pk"), f"{self._arrival}__gt": last})
-        return images.exclude(Exists(later))
-
-    def _visible(self, images: ImageQuerySet) -> ImageQuerySet:
-        images = self._arrived(images)
-        if self._moment:
-            images = images.filter(created__lte=self._moment)
-        pointed_at = images_in(self.query)
-        return images.exclude(pk__in=pointed_at) if pointed_at else images

@@ -6,27 +6,31 @@ here knows what a word is. Words know no language, and their ends are left open,
 
 from functools import reduce
 from operator import or_
+from typing import TypeAlias
 
 from django.contrib.postgres.search import SearchQueryField, SearchRank
 from django.db.models import BooleanField, Case, Expression, F, Func, IntegerField, Q, Value, When
 
+from search.querying.shapes import Blank
 from search.querysets import ImageQuerySet
+
+Text: TypeAlias = str | Blank
 
 EXACT = 2
 """`exactness` of a title that is the text itself."""
 
 
-def whole_words(text: str) -> Func:
+def whole_words(text: Text) -> Func:
     """Return what matches all words of `text`, whole: nothing, where it has none."""
     return _query(text, open_ended=False, in_a_row=False)
 
 
-def beginnings(text: str) -> Func:
+def beginnings(text: Text) -> Func:
     """Return what matches words that begin with those of `text`, all of them: nothing, where it has none."""
     return _query(text, open_ended=True, in_a_row=False)
 
 
-def phrase(text: str) -> Func:
+def phrase(text: Text) -> Func:
     """Return what matches the words of `text` in a row, the last with an open end: nothing, where it has none."""
     return _query(text, open_ended=True, in_a_row=True)
 
@@ -48,9 +52,9 @@ def rank(query: Func) -> Expression:
     return SearchRank(F("words__vector"), query)
 
 
-def exactness(*texts: str) -> Case:
+def exactness(*texts: Text) -> Case:
     """Whether the title is one of `texts`: EXACT for all of it, 1 for its words, 0 for another title."""
-    keys = [Func(Value(text), function="image_words_key") for text in texts]
+    keys = [Func(_value(text), function="image_words_key") for text in texts]
     return Case(
         When(reduce(or_, [Q(title__iexact=text) for text in texts]), then=Value(EXACT)),
         When(words__title__in=keys, then=Value(1)),
@@ -59,11 +63,15 @@ def exactness(*texts: str) -> Case:
     )
 
 
-def _query(text: str, *, open_ended: bool, in_a_row: bool) -> Func:
+def _query(text: Text, *, open_ended: bool, in_a_row: bool) -> Func:
     return Func(
-        Value(text),
+        _value(text),
         Value(open_ended),
         Value(in_a_row),
         function="image_words_query",
         output_field=SearchQueryField(),
     )
+
+
+def _value(text: Text) -> Expression:
+    return text if isinstance(text, Blank) else Value(text)

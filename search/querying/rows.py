@@ -1,0 +1,30 @@
+"""Images by their ids, as lists of pictures show them."""
+
+import uuid
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from search.models import Image
+from search.querying.shapes import Sql, sql_of
+
+
+class _Given(NamedTuple):
+    ids: Any
+
+
+def shown_images(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Image]:
+    """Return those of these images that everybody may see, without the columns that no list shows."""
+    sql, values = sql_of(_made, None, _Given(list(ids)))
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        rows = cursor.fetchall()
+        names = frozenset(column.name for column in cursor.description)
+    images = [Image.from_db(connection.alias, names, row) for row in rows]
+    return {image.pk: image for image in images}
+
+
+def _made(_form: None, given: _Given) -> Sql:
+    images = Image.objects.for_lists().shown().filter(pk__any_of=given.ids)
+    return images.order_by().query.sql_with_params()
