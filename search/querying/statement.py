@@ -92,7 +92,8 @@ def statement(
         oldest_first=oldest_first,
     )
     vectors = tuple(one.as_text for one in directions.values())
-    return sql_of(_made, form, Given(conditions, vectors, *(texts or (None, None)), most))
+    meant, written = texts or (None, None)
+    return sql_of(_made, form, Given(conditions, vectors, meant, written, most))
 
 
 def _made(form: Form, given: Given) -> Sql:
