@@ -10,13 +10,8 @@ from typing import Any
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 
-from tests.lazily import lazily
-
-torch = lazily("torch")
-library = lazily("transformers")
-sentence_transformers = lazily("sentence_transformers")
-modules_of = lazily("sentence_transformers.base.modules")
-pooled_by = lazily("sentence_transformers.sentence_transformer.modules")
+from tests.libraries import modules_of, pooled_by, sentence_transformers, torch
+from tests.libraries import transformers as library
 
 _PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 LAYERS = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}

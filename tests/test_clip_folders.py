@@ -12,14 +12,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from search.embedding import ModelUnavailable, forget_models, picture_encoder, text_encoder, text_vector
 from search.vectors import Vectors
-from tests.lazily import lazily
-
-torch = lazily("torch")
-library = lazily("transformers")
-sentence_transformers = lazily("sentence_transformers")
-modules_of = lazily("sentence_transformers.base.modules")
-pooled_by = lazily("sentence_transformers.sentence_transformer.modules")
-saving = lazily("safetensors.torch")
+from tests import libraries
 
 PICTURES = [PILImage.effect_mandelbrot((320, 240), (-2, -1.5, 1, 1.5), quality).convert("RGB") for quality in (20, 90)]
 PICTURES.append(PILImage.linear_gradient("L").convert("RGB"))
@@ -67,9 +60,9 @@ def letters() -> dict[str, int]:
 @pytest.fixture(scope="module")
 def clip() -> Any:
     """The shape of ViT-B/32, with weights that mean nothing; what reads words is smaller."""
-    torch.manual_seed(7)
+    libraries.torch.manual_seed(7)
     pieces = letters()
-    vision = library.CLIPVisionConfig(
+    vision = libraries.transformers.CLIPVisionConfig(
         hidden_size=768,
         intermediate_size=3072,
         num_hidden_layers=12,
@@ -78,7 +71,7 @@ def clip() -> Any:
         image_size=224,
         projection_dim=512,
     )
-    text = library.CLIPTextConfig(
+    text = libraries.transformers.CLIPTextConfig(
         vocab_size=len(pieces),
         hidden_size=64,
         intermediate_size=128,
@@ -89,8 +82,10 @@ def clip() -> Any:
         eos_token_id=pieces[END],
         pad_token_id=1,
     )
-    return library.CLIPModel(
-        library.CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=512)
+    return libraries.transformers.CLIPModel(
+        libraries.transformers.CLIPConfig(
+            text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=512
+        )
     ).eval()
 
 
@@ -123,9 +118,9 @@ def old_clip(clip: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(inner / "merges.txt", "#version: 0.2\n")
     # Old transformers kept the numbers of the positions among the weights.
     weights: dict[str, Any] = dict(clip.state_dict())
-    weights["text_model.embeddings.position_ids"] = torch.arange(77).unsqueeze(0)
-    weights["vision_model.embeddings.position_ids"] = torch.arange(50).unsqueeze(0)
-    torch.save(weights, inner / "pytorch_model.bin")
+    weights["text_model.embeddings.position_ids"] = libraries.torch.arange(77).unsqueeze(0)
+    weights["vision_model.embeddings.position_ids"] = libraries.torch.arange(50).unsqueeze(0)
+    libraries.torch.save(weights, inner / "pytorch_model.bin")
     return folder
 
 
@@ -136,21 +131,23 @@ def new_clip(clip: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     clip.save_pretrained(base)
     write(base / "vocab.json", letters())
     write(base / "merges.txt", "#version: 0.2\n")
-    tokenizer = library.CLIPTokenizer.from_pretrained(base, model_max_length=77)
-    library.CLIPProcessor(image_processor=library.CLIPImageProcessor(), tokenizer=tokenizer).save_pretrained(base)
+    tokenizer = libraries.transformers.CLIPTokenizer.from_pretrained(base, model_max_length=77)
+    libraries.transformers.CLIPProcessor(
+        image_processor=libraries.transformers.CLIPImageProcessor(), tokenizer=tokenizer
+    ).save_pretrained(base)
     folder = tmp_path_factory.mktemp("new-clip")
-    sentence_transformers.SentenceTransformer(modules=[modules_of.Transformer(str(base))], device="cpu").save(
-        str(folder)
-    )
+    libraries.sentence_transformers.SentenceTransformer(
+        modules=[libraries.modules_of.Transformer(str(base))], device="cpu"
+    ).save(str(folder))
     return folder
 
 
 def seen_by(clip: Any) -> Vectors:
     """What transformers itself makes of the pictures, with the preparation that CLIP was trained with."""
-    pixels = library.CLIPImageProcessor()(PICTURES, return_tensors="pt")["pixel_values"]
-    with torch.inference_mode():
+    pixels = libraries.transformers.CLIPImageProcessor()(PICTURES, return_tensors="pt")["pixel_values"]
+    with libraries.torch.inference_mode():
         pooled = clip.vision_model(pixel_values=pixels).pooler_output
-        vectors = torch.nn.functional.normalize(clip.visual_projection(pooled), dim=-1)
+        vectors = libraries.torch.nn.functional.normalize(clip.visual_projection(pooled), dim=-1)
     return vectors.numpy()
 
 
@@ -184,12 +181,14 @@ def test_both_folders_read_words_the_same(use: Callable[..., None], old_clip: Pa
 @pytest.fixture(scope="module")
 def words() -> tuple[Any, Any, list[str]]:
     """A small DistilBERT, the layer into the common space, and a vocabulary of letters."""
-    torch.manual_seed(8)
+    libraries.torch.manual_seed(8)
     characters = sorted(set("".join(TEXTS)) - {" "})
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters, *(f"##{letter}" for letter in characters)]
-    config = library.DistilBertConfig(vocab_size=len(pieces), dim=64, hidden_dim=128, n_layers=2, n_heads=4)
-    dense = modules_of.Dense(64, 512, bias=False, activation_function=torch.nn.Identity())
-    return library.DistilBertModel(config).eval(), dense, pieces
+    config = libraries.transformers.DistilBertConfig(
+        vocab_size=len(pieces), dim=64, hidden_dim=128, n_layers=2, n_heads=4
+    )
+    dense = libraries.modules_of.Dense(64, 512, bias=False, activation_function=libraries.torch.nn.Identity())
+    return libraries.transformers.DistilBertModel(config).eval(), dense, pieces
 
 
 @pytest.fixture(scope="module", params=["pytorch_model.bin", "model.safetensors"])
@@ -223,9 +222,9 @@ def old_words(
     )
     for weights, place in ((bert.state_dict(), folder), (dense.state_dict(), folder / "2_Dense")):
         if request.param.endswith(".bin"):
-            torch.save(dict(weights), place / request.param)
+            libraries.torch.save(dict(weights), place / request.param)
         else:
-            saving.save_file(weights, place / request.param, metadata={"format": "pt"})
+            libraries.safetensors.save_file(weights, place / request.param, metadata={"format": "pt"})
     return folder
 
 
@@ -236,10 +235,10 @@ def new_words(words: tuple[Any, Any, list[str]], tmp_path_factory: pytest.TempPa
     base = tmp_path_factory.mktemp("transformers-words")
     bert.save_pretrained(base)
     write(base / "vocab.txt", "\n".join(pieces) + "\n")
-    library.BertTokenizer(str(base / "vocab.txt"), do_lower_case=False).save_pretrained(base)
+    libraries.transformers.BertTokenizer(str(base / "vocab.txt"), do_lower_case=False).save_pretrained(base)
     folder = tmp_path_factory.mktemp("new-words")
-    sentence_transformers.SentenceTransformer(
-        modules=[modules_of.Transformer(str(base)), pooled_by.Pooling(64), dense], device="cpu"
+    libraries.sentence_transformers.SentenceTransformer(
+        modules=[libraries.modules_of.Transformer(str(base)), libraries.pooled_by.Pooling(64), dense], device="cpu"
     ).save(str(folder))
     return folder
 
@@ -251,12 +250,12 @@ def meant_by(words: tuple[Any, Any, list[str]]) -> Vectors:
     tokenizer = Tokenizer(models.WordPiece(numbers, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     vectors = []
-    with torch.inference_mode():
+    with libraries.torch.inference_mode():
         for text in TEXTS:
             ids = [numbers["[CLS]"], *tokenizer.encode(text).ids, numbers["[SEP]"]]
-            tokens = bert(input_ids=torch.tensor([ids])).last_hidden_state
-            vectors.append(torch.nn.functional.normalize(dense.linear(tokens.mean(1)), dim=-1)[0])
-    return torch.stack(vectors).numpy()
+            tokens = bert(input_ids=libraries.torch.tensor([ids])).last_hidden_state
+            vectors.append(libraries.torch.nn.functional.normalize(dense.linear(tokens.mean(1)), dim=-1)[0])
+    return libraries.torch.stack(vectors).numpy()
 
 
 @pytest.fixture
@@ -293,8 +292,8 @@ def test_a_model_with_other_dimensions_is_refused_before_anything_is_stored(
     use: Callable[..., None], words: tuple[Any, Any, list[str]], new_words: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "without-dense"
-    full = sentence_transformers.SentenceTransformer(str(new_words), device="cpu")
-    sentence_transformers.SentenceTransformer(modules=[full[0], full[1]], device="cpu").save(str(folder))
+    full = libraries.sentence_transformers.SentenceTransformer(str(new_words), device="cpu")
+    libraries.sentence_transformers.SentenceTransformer(modules=[full[0], full[1]], device="cpu").save(str(folder))
     use(text=folder)
 
     # The table for vectors of the pictures' model is there.

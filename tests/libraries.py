@@ -1,0 +1,22 @@
+"""Libraries that take seconds to import, in each process of the tests: imported at their first use.
+
+Tests take them by this module's name: pytest looks at whatever a module of tests holds, and would import them.
+"""
+
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from django.utils.functional import SimpleLazyObject
+
+
+def _lazily(name: str) -> Any:
+    return SimpleLazyObject(partial(import_module, name))
+
+
+torch = _lazily("torch")
+transformers = _lazily("transformers")
+sentence_transformers = _lazily("sentence_transformers")
+modules_of = _lazily("sentence_transformers.base.modules")
+pooled_by = _lazily("sentence_transformers.sentence_transformer.modules")
+safetensors = _lazily("safetensors.torch")
