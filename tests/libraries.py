@@ -20,3 +20,7 @@ sentence_transformers = _lazily("sentence_transformers")
 modules_of = _lazily("sentence_transformers.base.modules")
 pooled_by = _lazily("sentence_transformers.sentence_transformer.modules")
 safetensors = _lazily("safetensors.torch")
+
+# Modules of ours that need these.
+choosing = _lazily("search.embedding.choosing")
+compiled = _lazily("search.embedding.compiled")

@@ -20,7 +20,6 @@ from search.embedding import (
     Busy,
     Loading,
     agreement,
-    choosing,
     compile_pictures,
     compile_texts,
     compiling,
@@ -33,7 +32,6 @@ from search.embedding import (
     timing,
     waiting,
 )
-from search.embedding import compiled as compiled_ways
 from search.embedding import once as once_module
 from search.embedding.agreement import Agreement
 from search.embedding.identity import forget_identities
@@ -43,6 +41,7 @@ from search.embedding.verdicts import Verdict
 from search.imaging import cut_out
 from search.ingestion import Details, add_picture
 from search.vectors import Vectors, unit_vectors
+from tests import libraries
 from tests.base import picture_bytes
 
 
@@ -131,7 +130,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> None:
         (draft / "model.bin").write_bytes(b"weights")
         return Verdict("float32", "made for a test")
 
-    monkeypatch.setattr(choosing, "chosen_texts", chosen_texts)
+    monkeypatch.setattr(libraries.choosing, "chosen_texts", chosen_texts)
 
 
 @pytest.fixture
@@ -142,8 +141,8 @@ def speeds(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     def least_seconds(ways: Mapping[str, Any], budget: float = 0) -> dict[str, float]:
         return {name: seconds.get(name, 1.0) for name in ways}
 
-    monkeypatch.setattr(choosing, "sample_texts", lambda: sample_texts(24))
-    monkeypatch.setattr(choosing, "least_seconds", least_seconds)
+    monkeypatch.setattr(libraries.choosing, "sample_texts", lambda: sample_texts(24))
+    monkeypatch.setattr(libraries.choosing, "least_seconds", least_seconds)
     monkeypatch.setattr("search.embedding.encoders.least_seconds", least_seconds)
     monkeypatch.setattr("search.embedding.encoders._has_bfloat16", lambda device: True)
     monkeypatch.setattr(hardware, "multiplies_bfloat16", lambda: True)
@@ -160,7 +159,7 @@ def test_what_was_measured_to_be_the_fastest_is_used(fresh: Path, speeds: dict[s
     assert verdict.precision == fastest
     assert verdict.why.startswith("62.5 ms a query, where torch ")
     assert text_encoder().backend == f"openvino {fastest}"
-    assert {figure.way for figure in verdict.figures} == {*compiled_ways.WAYS, "torch float32", "torch bfloat16"}
+    assert {figure.way for figure in verdict.figures} == {*libraries.compiled.WAYS, "torch float32", "torch bfloat16"}
     assert verdict.figures[0].way == fastest
     assert all(figure.milliseconds and "agrees with float32" in figure.agreement for figure in verdict.figures)
     (folder,) = fresh.glob("*/words-*")
@@ -173,7 +172,7 @@ def test_a_way_that_does_not_agree_is_passed_over_and_the_reason_is_kept(
 ) -> None:
     speeds |= {"int8 with bfloat16": 0.3, "int8 with float32": 0.4, "bfloat16": 0.5}
     outcomes = iter([Agreement(0.99, 1.0), Agreement(1.0, 0.97), *[Agreement(1.0, 1.0)] * 4])
-    monkeypatch.setattr(choosing, "agreement", lambda exact, other: next(outcomes))
+    monkeypatch.setattr(libraries.choosing, "agreement", lambda exact, other: next(outcomes))
 
     verdict = compile_texts()
 
@@ -206,7 +205,7 @@ def test_what_the_processor_would_have_to_emulate_is_not_tried(
     verdict = compile_texts()
 
     assert verdict.precision == "int8 with float32"
-    emulated = {figure.way for figure in verdict.figures if figure.agreement == choosing.EMULATED}
+    emulated = {figure.way for figure in verdict.figures if figure.agreement == libraries.choosing.EMULATED}
     assert emulated == {"int8 with bfloat16", "bfloat16"}
 
 
@@ -214,13 +213,13 @@ def test_what_the_processor_would_have_to_emulate_is_not_tried(
 def test_a_way_that_gives_nothing_is_out_and_stops_nothing(
     fresh: Path, speeds: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encode = compiled_ways.CompiledTexts._encoded
+    encode = libraries.compiled.CompiledTexts._encoded
 
-    def nothing(self: compiled_ways.CompiledTexts, text: str) -> Any:
+    def nothing(self: Any, text: str) -> Any:
         vectors = encode(self, text)
         return vectors[:0] if self.about.precision == "int8 with bfloat16" else vectors
 
-    monkeypatch.setattr(compiled_ways.CompiledTexts, "_encoded", nothing)
+    monkeypatch.setattr(libraries.compiled.CompiledTexts, "_encoded", nothing)
     speeds |= {"int8 with bfloat16": 0.1, "float32": 0.4}
 
     verdict = compile_texts()
@@ -248,7 +247,7 @@ def test_where_torch_is_clearly_the_fastest_it_is_used(fresh: Path, speeds: dict
 
 @pytest.mark.django_db
 def test_where_nothing_agrees_the_model_is_used_as_it_is(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choosing, "agreement", lambda exact, other: Agreement(0.5, 0.5))
+    monkeypatch.setattr(libraries.choosing, "agreement", lambda exact, other: Agreement(0.5, 0.5))
 
     verdict = compile_texts()
 
@@ -499,7 +498,7 @@ def test_the_command_tells_what_is_used(compiled: Path, capsys: pytest.CaptureFi
     assert "The model for words ... compiled (" in told
     assert "agrees with float32: mean cosine" in told
     assert "Milliseconds of processor time" in told
-    for way in (*compiled_ways.WAYS, "torch float32"):
+    for way in (*libraries.compiled.WAYS, "torch float32"):
         assert told.count(f"    {way} ") == 2
 
 
