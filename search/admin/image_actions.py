@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from search.admin.forms import MOST_TAGS, TagsField
 from search.admin.lists import Sturdy
 from search.conflicts import locked_values
+from search.ingestion.captures import note_edits
 from search.models import Image, OwedDeletion
 
 _Retag = Callable[[Sequence[str]], list[str]]
@@ -148,6 +149,7 @@ def _set_tags(modeladmin: Sturdy, request: HttpRequest, queryset: QuerySet[Image
             elif tags != there:
                 changed[key] = tags
         _write_tags(changed)
+        note_edits(changed, ["tags"])
         log_images(request, list(changed), "tags")
     if full:
         text = _("Left as they were, since a picture has at most %(limit)s tags: %(count)s.")
