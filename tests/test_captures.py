@@ -365,6 +365,18 @@ def test_a_curator_corrects_when_a_picture_was_taken(as_carol, shown):
     assert capture.camera == "FUJIFILM X100V"
 
 
+def test_a_curator_dates_a_picture_of_which_nothing_was_read(as_carol):
+    image = an_image()
+    form = posted(Capture(image=image), taken=wall(1935, 5, 4), camera="Leica")
+    answer = as_carol.post(
+        reverse("admin:search_image_change", args=[image.pk]), {**form, "capture-INITIAL_FORMS": "0"}
+    )
+    assert answer.status_code == 302, answer.content.decode()[:5000]
+    capture = from_camera(Image.objects.get(pk=image.pk))
+    assert (capture.taken, capture.taken_from, capture.camera) == (wall(1935, 5, 4), "person", "Leica")
+    assert (capture.edited, capture.reader) == (["camera", "taken"], 0)
+
+
 def test_a_place_needs_both_its_numbers(as_carol, shown):
     page = reverse("admin:search_image_change", args=[shown.pk])
     answer = as_carol.post(page, posted(from_camera(shown), longitude=""))

@@ -51,7 +51,7 @@ class CaptureForm(WithWhatWasShown, _CaptureModelForm):
             raise forms.ValidationError(_("A place has a latitude and a longitude."))
         return said
 
-    def save(self, commit: bool = True) -> Capture:
+    def save(self, commit: bool = True) -> Any:
         """Write what was changed, and that a person did."""
         capture, changed = self.instance, set(self.changed_data)
         if "taken" in changed:
@@ -89,7 +89,7 @@ class TakenFilter(Filter):
     parameter_name = "taken"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [(str(year), str(year)) for year in _years()] + [("none", _("Nobody knows"))]
+        return [*((str(year), str(year)) for year in _years()), ("none", _("Nobody knows"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
         value = self.value()

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db import transaction
-from django.db.models import ForeignKey, QuerySet
+from django.db.models import ForeignKey, Model, QuerySet
 from django.forms import ModelChoiceField
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
@@ -169,7 +169,7 @@ class ImageAdmin(Sturdy):
             kwargs["data"] = data
         return kwargs
 
-    def save_model(self, request: HttpRequest, obj: Image, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         note_edits([obj.pk], {"tags", *CAPTIONS}.intersection(form.changed_data))
 

@@ -3,10 +3,11 @@
 import json
 import threading
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -18,7 +19,8 @@ from search.decoding import written_in
 from search.imaging import UnreadableImage
 from search.ingestion.captures import CAPTIONS, Written, all_said, captioned_image, write_captures
 from search.ingestion.report import Progress, Report
-from search.ingestion.sources.files import read_beside_file
+from search.ingestion.sources.files import beside_file, sidecars_of_files
+from search.ingestion.sources.listing import Findings
 from search.metadata import READER, PhotoMetadata
 from search.models import Capture, Image, Origin
 
@@ -63,6 +65,8 @@ class Rewriting:
         # Processes that begin at different places hardly meet.
         self._after = uuid.uuid4()
         self._is_round = False
+        self._findings = Findings()
+        self._beside = sidecars_of_files(self._findings)
 
     def work(self) -> Report:
         """Raises StorageUnavailable and NoDecoder."""
@@ -81,7 +85,12 @@ class Rewriting:
             return not self._is_round
         images = Image.objects.filter(pk__in=ids).only("pk", "original_location", "byte_size")
         origins = dict(Origin.objects.filter(image_id__in=ids).order_by("-seen").values_list("image_id", "address"))
-        found = list(readers.map(lambda image: _read(image, origins.get(image.pk, "")), images))
+        work = [
+            partial(_read, image, address, beside_file(address, self._beside, self._findings))
+            for image in images
+            for address in [origins.get(image.pk, "")]
+        ]
+        found = list(readers.map(lambda read: read(), work))
         for one in found:
             if one.failure:
                 self._failed.add(one.image_id)
@@ -142,10 +151,10 @@ def _is_claimed(image_id: uuid.UUID) -> bool:
     return bool(is_ours)
 
 
-def _read(image: Image, address: str) -> _Found:
+def _read(image: Image, address: str, beside: Callable[[], Mapping[str, bytes]]) -> _Found:
     """In any thread, without the database."""
+    sidecars = beside()
     try:
-        sidecars = read_beside_file(address)
         said = written_in(storage.read_beginning(image, _BEGINNING), xmp=sidecars.get("xmp", b""))
         if not said.is_whole and image.byte_size > _BEGINNING and not image.original_location:
             said = written_in(storage.read_original(image), xmp=sidecars.get("xmp", b""))

@@ -213,5 +213,5 @@ def _degrees(gps: tiff.Directory, side: int, tag: int) -> float | None:
     if not parts or not math.isfinite(parts[0]):
         return None
     # A phone may write degrees with fractions, and 0/0 for the rest.
-    found = sum(part / 60**power for power, part in enumerate(parts) if math.isfinite(part))
+    found = sum(part / 60.0**power for power, part in enumerate(parts) if math.isfinite(part))
     return -found if _text(gps, side)[:1].upper() in ("S", "W") else found

@@ -146,7 +146,7 @@ def _offset(value: Any) -> int | None:
     return value if is_number and abs(value) <= FARTHEST_OFFSET else None
 
 
-def _place(latitude: Any, longitude: Any) -> dict[str, float]:
+def _place(latitude: Any, longitude: Any) -> dict[str, Any]:
     north, east = _within(latitude, -90, 90), _within(longitude, -180, 180)
     # Nothing is at 0, 0 but programs that knew no place.
     if north is None or east is None or (not north and not east):

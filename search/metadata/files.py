@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from search.imaging import tiff
 from search.imaging.boxes import within
@@ -56,7 +56,7 @@ class _Blocks:
         return PhotoMetadata.of(**{**_fields(figures), **kept, "rating": rating})
 
 
-def _fields(said: PhotoMetadata) -> dict[str, object]:
+def _fields(said: PhotoMetadata) -> dict[str, Any]:
     return {name: getattr(said, name) for name in PhotoMetadata.__slots__}
 
 
@@ -69,7 +69,7 @@ def read_file(data: bytes, format: str) -> Reading:
         if look:
             look(data, blocks)
         return Reading(blocks.said(), blocks.is_whole)
-    return Reading(PhotoMetadata())
+    return Reading(PhotoMetadata(), is_whole=False)
 
 
 def _jpeg(data: bytes, blocks: _Blocks) -> None:
@@ -192,7 +192,7 @@ def _tiff(data: bytes, blocks: _Blocks) -> None:
     page = file.directory(file.first()) if file else None
     if page is None:
         return
-    blocks.is_whole = not page.is_cut
+    blocks.is_whole = False  # what hangs below it may lie anywhere
     blocks.exif.append(from_exif(page))
     blocks.xmp = _field(page, _XMP_TAG)
     # Some programs say that it is made of numbers of four bytes.
@@ -219,7 +219,7 @@ def _raw(data: bytes, blocks: _Blocks) -> None:
     else:  # a RAF has it in its JPEG
         jpeg = embedded_jpeg(data)
         _jpeg(data[jpeg.start : jpeg.end], blocks)
-    blocks.is_whole = True
+    blocks.is_whole = False
 
 
 def _canon_directory(data: bytes, kind: bytes) -> tiff.Directory | None:

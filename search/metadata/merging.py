@@ -1,6 +1,7 @@
 """Several sources -> one answer, field by field."""
 
 from dataclasses import fields, replace
+from typing import Any
 
 from search.metadata.dates import Moment, with_offset
 from search.metadata.fields import PhotoMetadata, TakenFrom
@@ -25,7 +26,7 @@ def merged(*sources: PhotoMetadata) -> PhotoMetadata:
     return found
 
 
-def _time(first: PhotoMetadata, sources: tuple[PhotoMetadata, ...]) -> dict[str, object]:
+def _time(first: PhotoMetadata, sources: tuple[PhotoMetadata, ...]) -> dict[str, Any]:
     """The time that the first one tells, with what another knows of the same moment: which time it was there, its
     offset, its fractions of a second."""
     assert first.taken

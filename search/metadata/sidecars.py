@@ -3,8 +3,8 @@
 import html
 import json
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from search.imaging.formats import RAW_EXTENSIONS
@@ -18,7 +18,6 @@ SUFFIXES = ("xmp", "json", "txt")
 _NUMBERED = re.compile(r"(.+?)\((\d{1,4})\)$")
 _SUPPLEMENT = ".supplemental-metadata"
 _SHORTEST_CUT = 43
-_CUTS = range(_SHORTEST_CUT, 52)
 """Characters that Google leaves of a name before ".json", with or without a number."""
 _EDITED = (
     "-edited",
@@ -42,28 +41,31 @@ class Neighbours:
         self._names: dict[str, str] = {}
         self.names: set[str] = set()
         """Those of sidecars."""
-        self._beginnings: Counter[str] = Counter()
+        self._long: list[str] = []
+        self._kinds: set[str] = set()
         for name in names:
             stem, dot, suffix = name.rpartition(".")
             if dot and suffix.lower() in SUFFIXES:
                 self._names.setdefault(_key(stem, suffix), name)
                 self.names.add(name)
+                self._kinds.add(suffix.lower())
             elif len(name) > _SHORTEST_CUT:
-                self._beginnings.update({_key(name[:length]) for length in _CUTS})
+                self._long.append(name)
 
     def of(self, name: str) -> dict[str, str]:
         """Return the names of a picture's sidecars by suffix; those that have its whole name go first."""
-        if not self._names:
-            return {}
         stem = _stem(name)
-        found = {
+        found: dict[str, str | None] = {}
+        if "txt" in self._kinds:
             # No text beside `page.jpg.txt` is about a picture but a caption, which has its stem alone.
-            "txt": self._names.get(_key(stem, "txt")),
-            "xmp": next(
-                (path for one in (name, stem, *_raws(stem)) if (path := self._names.get(_key(one, "xmp")))), None
-            ),
-            "json": self._of_google(name) or self._of_google(_unedited(name)) or self._names.get(_key(stem, "json")),
-        }
+            found["txt"] = self._names.get(_key(stem, "txt"))
+        if "xmp" in self._kinds:
+            paths = (self._names.get(_key(one, "xmp")) for one in (name, stem, *_raws(stem)))
+            found["xmp"] = next(filter(None, paths), None)
+        if "json" in self._kinds:
+            names = dict.fromkeys((name, _unedited(name)))
+            google = next(filter(None, map(self._of_google, names)), None)
+            found["json"] = google or self._names.get(_key(stem, "json"))
         return {suffix: path for suffix, path in found.items() if path}
 
     def _of_google(self, name: str) -> str | None:
@@ -80,9 +82,14 @@ class Neighbours:
             for length in range(len(whole), min(len(plain), _SHORTEST_CUT) - 1, -1):
                 told = self._names.get(_key(whole[:length] + number, "json"))
                 # Of two pictures that may be meant neither has it.
-                if told and (length >= len(plain) or self._beginnings[_key(whole[:length])] < 2):
+                if told and (length >= len(plain) or self._is_one(whole[:length])):
                     return told
         return None
+
+    def _is_one(self, beginning: str) -> bool:
+        """Whether no two pictures have names that begin so."""
+        key = _key(beginning)[:-1]
+        return len(list(islice((name for name in self._long if composed(name).casefold().startswith(key)), 2))) < 2
 
 
 def _raws(stem: str) -> Iterator[str]:
@@ -123,7 +130,8 @@ def from_takeout(said: Mapping[str, Any]) -> PhotoMetadata:
     """Return what Google's export tells of a picture. Its title is no more than the name of the file."""
     time = said.get("photoTakenTime")
     moment = of_timestamp(time.get("timestamp")) if isinstance(time, dict) else None
-    place = next((one for name in ("geoData", "geoDataExif") if _is_place(one := said.get(name))), {})
+    places = [said.get("geoData"), said.get("geoDataExif")]
+    place: dict[str, Any] = next((one for one in places if isinstance(one, dict) and _is_known(one)), {})
     description = said.get("description")
     return PhotoMetadata.of(
         # It writes some signs as HTML does.
@@ -136,5 +144,5 @@ def from_takeout(said: Mapping[str, Any]) -> PhotoMetadata:
     )
 
 
-def _is_place(one: Any) -> bool:
-    return isinstance(one, dict) and bool(one.get("latitude") or one.get("longitude"))
+def _is_known(place: Mapping[str, Any]) -> bool:
+    return bool(place.get("latitude") or place.get("longitude"))

@@ -32,7 +32,7 @@ def decoded(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.reason == "unexpected end of data" and error.start:
+        if error.reason == "unexpected end of data" and not data[: error.start].isascii():
             return data[: error.start].decode("utf-8")  # cut within a character, as fields of a fixed length are
         return "".join(_WINDOWS.get(byte, chr(byte)) for byte in data)
 

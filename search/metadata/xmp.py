@@ -118,7 +118,7 @@ class _Packet:
         parts = [number(part) for part in text[:-1].split(",")[:3]]
         if side not in ("N", "S", "E", "W") or None in parts:
             return None
-        found = sum((part or 0) / 60**power for power, part in enumerate(parts))
+        found = sum((part or 0) / 60.0**power for power, part in enumerate(parts))
         return -found if side in ("S", "W") else found
 
 

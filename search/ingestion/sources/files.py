@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from search.ingestion.items import Details, Item
+from search.ingestion.items import Details, Item, nothing_beside
 from search.ingestion.sources.leaving import NO_MEDIA, USUAL, Rules, is_put_aside
 from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.names import (
@@ -265,12 +265,11 @@ def _written_beside(paths: Mapping[str, str], findings: Findings) -> Mapping[str
     return read_sidecars(paths, _beginning, findings) if paths else {}
 
 
-def read_beside_file(address: str) -> Mapping[str, bytes]:
-    """Return what is in the sidecars of a file that is still where a run has met it; nothing for what is no file."""
+def beside_file(address: str, beside: Sidecars, findings: Findings) -> Callable[[], Mapping[str, bytes]]:
+    """Return what reads the sidecars of a file that is still where a run has met it; of what is no file nothing."""
     if not address.startswith("/") or not os.path.isfile(address):  # noqa: PTH113
-        return {}
-    findings = Findings()
-    return _written_beside(sidecars_of_files(findings).of(*os.path.split(address)), findings)
+        return nothing_beside
+    return partial(_written_beside, beside.of(*os.path.split(address)), findings)
 
 
 def _beginning(path: str) -> bytes:
