@@ -14,8 +14,9 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 
+from imagesearch.machine import core_count
 from search import storage
-from search.decoding import written_in
+from search.decoding import Said, written_in
 from search.imaging import UnreadableImage
 from search.ingestion.captures import CAPTIONS, Written, all_said, captioned_image, write_captures
 from search.ingestion.report import Progress, Report
@@ -26,8 +27,8 @@ from search.models import Capture, Image, Origin
 
 _BATCH = 64
 _READERS = 16
-_LOOKED_AT = 8
-"""Times as many rows are looked at as are wanted: others may have claimed some."""
+_DECODERS = threading.Semaphore(max(2, core_count()))
+"""As many files are looked at at once as there are processes for it: more of these would be started, and end again."""
 _BEGINNING = 256 * 1024
 """Bytes that are read of an original at first: of nearly all photos what is written stands there."""
 _CLAIMS = 0x6D657461
@@ -107,13 +108,10 @@ class Rewriting:
     def _claimed(self, count: int) -> list[uuid.UUID]:
         ids: list[uuid.UUID] = []
         while len(ids) < count:
-            following = self._following(_LOOKED_AT * count)
-            for image_id in following:
-                self._after = image_id
-                if image_id not in self._failed and _is_claimed(image_id):
-                    ids.append(image_id)
-                if len(ids) == count:
-                    break
+            following = self._following(count - len(ids))
+            if following:
+                self._after = following[-1]
+                ids += _claim([one for one in following if one not in self._failed])
             if not following:
                 if self._is_round:
                     break
@@ -144,20 +142,23 @@ class Rewriting:
                 image.save(update_fields=[*changed, "updated"])
 
 
-def _is_claimed(image_id: uuid.UUID) -> bool:
+def _claim(image_ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
+    """Claim these until the transaction ends; return those that nobody else has claimed."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))", [_CLAIMS, str(image_id)])
-        (is_ours,) = cursor.fetchone()
-    return bool(is_ours)
+        cursor.execute(
+            "SELECT id, pg_try_advisory_xact_lock(%s, hashtext(id::text)) FROM unnest(%s::uuid[]) AS given (id)",
+            [_CLAIMS, list(image_ids)],
+        )
+        return [image_id for image_id, is_ours in cursor.fetchall() if is_ours]
 
 
 def _read(image: Image, address: str, beside: Callable[[], Mapping[str, bytes]]) -> _Found:
     """In any thread, without the database."""
     sidecars = beside()
     try:
-        said = written_in(storage.read_beginning(image, _BEGINNING), xmp=sidecars.get("xmp", b""))
+        said = _written_in(storage.read_beginning(image, _BEGINNING), sidecars)
         if not said.is_whole and image.byte_size > _BEGINNING and not image.original_location:
-            said = written_in(storage.read_original(image), xmp=sidecars.get("xmp", b""))
+            said = _written_in(storage.read_original(image), sidecars)
     except (storage.MissingObject, storage.UnreachableOriginal, UnreadableImage) as error:
         return _Found(image.pk, PhotoMetadata(), str(error) or type(error).__name__)
     changed = None
@@ -165,6 +166,11 @@ def _read(image: Image, address: str, beside: Callable[[], Mapping[str, bytes]])
         changed = Path(address).stat().st_mtime if address.startswith("/") else None
     written = Written(address, changed, sidecars)
     return _Found(image.pk, all_said(written, said.sidecar, said.file))
+
+
+def _written_in(data: bytes, sidecars: Mapping[str, bytes]) -> Said:
+    with _DECODERS:
+        return written_in(data, xmp=sidecars.get("xmp", b""))
 
 
 def edited_fields(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, set[str]]:
