@@ -81,10 +81,14 @@ class Bucket(S3Storage):  # type: ignore[misc]
         with self._making, self._finding:
             self._client = self._keys = None
 
-    def read_object(self, key: str, size: int = 0) -> bytes:
+    def read_object(self, key: str, size: int = 0, *, first: int | None = None) -> bytes:
+        """Return an object, of which there are about `size` bytes; no more than the `first` of them, if that is
+        given."""
+        part = {} if first is None else {"Range": f"bytes=0-{first - 1}"}
+
         def read() -> bytes:
             # Closed this way: `with` would hand on urllib3's own, which doesn't look whether all of it came.
-            with closing(self.client.get_object(**self._named(key))["Body"]) as body:
+            with closing(self.client.get_object(**self._named(key), **part)["Body"]) as body:
                 data: bytes = body.read()
             return data
 

@@ -218,6 +218,23 @@ def read_original(image: "Image") -> bytes:
     return data
 
 
+def read_beginning(image: "Image", count: int) -> bytes:
+    """Return the first `count` bytes of an image as it came, or all, if there are fewer.
+
+    One that stays elsewhere is read whole, since nothing else tells whether it is the same. Raises what
+    `read_original` raises.
+    """
+    if image.original_location or count >= image.byte_size:
+        return read_original(image)
+    key = original_key(image.id)
+    with translated():
+        if not are_files():
+            return _bucket().read_object(key, count, first=count)
+        with default_storage.open(key) as file:
+            data: bytes = file.read(count)
+            return data
+
+
 def version_in_place(location: str) -> str | None:
     """Return the ETag of an original that stays elsewhere; None where it is gone. Raises UnreachableOriginal."""
     with _translated_elsewhere(location):

@@ -30,6 +30,7 @@ _KNOWN_AS = {
     "ISC License": "ISC",
     "ISC License (ISCL)": "ISC",
     "MIT License": "MIT",
+    "PSFL": "PSF-2.0",
 }
 _BEFORE = """# Licences
 

@@ -16,8 +16,10 @@ from typing import Any
 
 import pytest
 
-from search.ingestion import Choices, Details, Item, Unavailable, ingest, open_source, read_metadata
+from search.ingestion import Choices, Item, Unavailable, ingest, open_source, read_metadata
+from search.ingestion.captures import captioned, of_sidecars
 from search.ingestion.sources import Listed, tars
+from search.metadata import PhotoMetadata
 from search.models import Image
 from tests.base import picture_bytes
 
@@ -448,9 +450,10 @@ def test_a_webdataset_says_what_its_pictures_show(tmp_path: Path, kind: str):
         "3.txt": b"of no picture",
     }
     found = source(make_tar(tmp_path / "00000.tar", dict(sorted(contents.items()))))
-    first, second, third = (item.details for item in found)
-    assert first == Details(description="갈매기 over the sea", tags=["sea"], source_link="https://example.org/0.jpg")
-    assert second == Details(description="a ray over sand", licence="CC0", tags=[])
+    first, second, third = (of_sidecars(item.sidecars()) for item in found)
+    link = "https://example.org/0.jpg"
+    assert first == PhotoMetadata(description="갈매기 over the sea", keywords=("sea",), source_link=link)
+    assert second == PhotoMetadata(description="a ray over sand", licence="CC0")
     assert third.description == ""
     assert found.findings.not_read == {".txt": 1}
 
@@ -458,7 +461,8 @@ def test_a_webdataset_says_what_its_pictures_show(tmp_path: Path, kind: str):
 def test_what_a_table_says_goes_before_what_a_webdataset_says(tmp_path: Path):
     path = make_tar(tmp_path / "a.tar", {"0.jpg": CONTENTS[NAMES[0]], "0.txt": b"caption"})
     (item,) = with_table(tmp_path, "path,title\n0.jpg,From the table\n", path)
-    assert (item.details.title, item.details.description) == ("From the table", "")
+    details = captioned(item.details, of_sidecars(item.sidecars()))
+    assert (details.title, details.description) == ("From the table", "caption")
 
 
 def with_table(folder: Path, text: str, *paths: Path) -> Listed:

@@ -41,6 +41,7 @@ from search.storage import MissingObject, StorageUnavailable
 from tests.base import picture_bytes
 from tests.s3_servers import BUCKET, LISTED_AT_ONCE, Moto, configured, use_s3
 from tests.web_servers import Server, answer
+from tests.written import takeout
 
 OTHER = "archive-of-others"
 RED, BLUE = (picture_bytes(colour, size=(900, 600)) for colour in ("red", "blue"))
@@ -651,3 +652,14 @@ def test_a_download_of_many_leaves_out_what_a_bucket_refuses(refusing: dict[str,
     archive = zipfile.ZipFile(BytesIO(b"".join(zipped(images, {}, lambda image: ""))))
     assert len(archive.namelist()) == 1 + len(COLOURS)
     assert archive.read("pictures.csv").decode().count("did not answer") == 5
+
+
+@pytest.mark.django_db
+def test_what_lies_beside_a_picture_in_a_bucket_is_read_and_counts_as_read(others: Any):
+    others.put_object(Bucket=OTHER, Key="trip/red.jpg", Body=RED)
+    others.put_object(Bucket=OTHER, Key="trip/red.jpg.json", Body=takeout(description="By the sea"))
+    listed = open_source([f"s3://{OTHER}/trip"], Choices(in_place=True))
+    assert ingest(listed).added == 1
+    image = Image.objects.get(pk=content_id(RED))
+    assert (image.description, image.captured and image.captured.taken_from) == ("By the sea", "sidecar")
+    assert not +listed.findings.not_read

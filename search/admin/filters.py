@@ -27,10 +27,10 @@ SAMPLE = 50_000
 REMEMBER_TAGS_FROM = 5_000
 """Counts over so many rows are remembered for a minute."""
 
-_Choices: TypeAlias = "list[tuple[str, str | _StrPromise]]"
+Choices: TypeAlias = "list[tuple[str, str | _StrPromise]]"
 
 
-class _Filter(admin.SimpleListFilter):
+class Filter(admin.SimpleListFilter):
     """A filter whose chosen value is among the choices even where it is none of the first ones."""
 
     def choices(self, changelist: Any) -> Iterator[Any]:
@@ -43,7 +43,7 @@ class _Filter(admin.SimpleListFilter):
         return value
 
 
-class _Choice(admin.SimpleListFilter):
+class Choice(admin.SimpleListFilter):
     """A filter with few values. Any other would quietly mean one of them."""
 
     def value(self) -> str | None:
@@ -53,11 +53,11 @@ class _Choice(admin.SimpleListFilter):
         return value
 
 
-class HiddenFilter(_Choice):
+class HiddenFilter(Choice):
     title = _("visibility")
     parameter_name = "hidden"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> _Choices:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return [("no", _("Shown")), ("yes", _("Hidden"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
@@ -65,11 +65,11 @@ class HiddenFilter(_Choice):
         return queryset if value is None else queryset.filter(hidden=value == "yes")
 
 
-class ReportedFilter(_Choice):
+class ReportedFilter(Choice):
     title = _("reports")
     parameter_name = "reported"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> _Choices:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return [("pending", _("Reported, and not resolved"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
@@ -78,7 +78,7 @@ class ReportedFilter(_Choice):
         return queryset.filter(pk__in=Report.objects.filter(resolved=None).values("image"))
 
 
-class TagFilter(_Filter):
+class TagFilter(Filter):
     title = _("tag")
     parameter_name = "tag"
 
@@ -86,7 +86,7 @@ class TagFilter(_Filter):
         value = super().value()
         return None if value is None else normalised_text(value)
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> _Choices:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return [(tag, f"{tag} ({count})") for tag, count in most_common_tags()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
@@ -119,11 +119,11 @@ def _count_tags(share: float) -> list[tuple[str, str]]:
     return [(tag, f"≈{round(count / share, -2):,.0f}") for tag, count in tags]
 
 
-class ModelFilter(_Filter):
+class ModelFilter(Filter):
     title = _("model")
     parameter_name = "model"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> _Choices:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         active = active_model()
         others = [(model, model) for model in _models() if model != active]
         waiting = Image.objects.pending().order_by().values("pk")[: MOST_COUNTED + 1].count()
@@ -154,11 +154,11 @@ def _models() -> list[str]:
     return found
 
 
-class UploaderFilter(_Filter):
+class UploaderFilter(Filter):
     title = _("uploader")
     parameter_name = "uploader"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> _Choices:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         users = get_user_model().objects.filter(Exists(Image.objects.filter(uploader=OuterRef("pk"))))
         names = users.order_by("username").values_list("pk", "username")[:MOST_CHOICES]
         return [*((str(key), name) for key, name in names), ("none", _("Nobody (ingested)"))]
@@ -180,13 +180,13 @@ def _number(value: str) -> int:
     raise IncorrectLookupParameters
 
 
-class StateFilter(_Choice):
+class StateFilter(Choice):
     """Of the reports: those that wait for a curator, unless others are asked for."""
 
     title = _("state")
     parameter_name = "state"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> _Choices:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return [("resolved", _("Resolved")), ("all", _("All"))]
 
     def choices(self, changelist: Any) -> Iterator[Any]:

@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from search.admin.forms import MOST_TAGS, TagsField
 from search.admin.lists import Sturdy
 from search.conflicts import is_conflict, locked_values, retried
+from search.ingestion.captures import note_edits
 from search.models import Image, OwedDeletion
 
 AT_ONCE = 2_000
@@ -187,6 +188,7 @@ def _set_tags(modeladmin: Sturdy, request: HttpRequest, queryset: QuerySet[Image
             elif tags != there:
                 changed[key] = tags
         _write_tags(changed)
+        note_edits(changed, ["tags"])
         log_images(request, list(changed), "tags")
         return Counter(changed=len(changed), full=full)
 

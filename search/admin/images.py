@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db import transaction
-from django.db.models import ForeignKey, QuerySet
+from django.db.models import ForeignKey, Model, QuerySet
 from django.forms import ModelChoiceField
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
@@ -18,12 +18,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from search.admin import comparing, image_actions, pictures
+from search.admin.captures import CameraFilter, CaptureInline, PlaceFilter, TakenFilter
 from search.admin.filters import HiddenFilter, ModelFilter, ReportedFilter, TagFilter, UploaderFilter
 from search.admin.forms import ImageForm, TagActionForm, UserSelect
 from search.admin.lists import BoundedPaginator, Sturdy, SturdyList, image_ids
 from search.conflicts import locked_values
 from search.embedding import active_model
 from search.indexing.accepted import accepted_names
+from search.ingestion.captures import CAPTIONS, note_edits
 from search.ingestion.deleting import delete_images
 from search.models import Image, Report
 
@@ -48,6 +50,7 @@ class ImageList(SturdyList):
 @admin.register(Image)
 class ImageAdmin(Sturdy):
     form = ImageForm
+    inlines = (CaptureInline,)
     action_form = TagActionForm
     actions = (
         image_actions.hide,
@@ -79,6 +82,9 @@ class ImageAdmin(Sturdy):
         TagFilter,
         UploaderFilter,
         "created",
+        TakenFilter,
+        CameraFilter,
+        PlaceFilter,
         "format",
         ModelFilter,
     )
@@ -153,6 +159,19 @@ class ImageAdmin(Sturdy):
         if request.method == "POST" and (ids := image_ids(object_id)):
             image_actions.tell_of_files(self, request, ids)
         return response
+
+    def get_formset_kwargs(self, request: HttpRequest, obj: Any, inline: Any, prefix: str) -> dict[str, Any]:
+        """Whoever posts what is said of a picture alone, as scripts do, changes nothing of when it was taken."""
+        kwargs = super().get_formset_kwargs(request, obj, inline, prefix)
+        if "data" in kwargs and f"{prefix}-TOTAL_FORMS" not in kwargs["data"]:
+            data = kwargs["data"].copy()
+            data.update({f"{prefix}-TOTAL_FORMS": "0", f"{prefix}-INITIAL_FORMS": "0"})
+            kwargs["data"] = data
+        return kwargs
+
+    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        note_edits([obj.pk], {"tags", *CAPTIONS}.intersection(form.changed_data))
 
     def view_on_site(self, obj: Image) -> str:
         return obj.get_absolute_url()

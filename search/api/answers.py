@@ -10,9 +10,10 @@ from search import storage
 from search.api import schemas
 from search.embedding import active_model
 from search.indexing.accepted import accepted_names
-from search.models import Image
+from search.models import Capture, Image
 from search.querying import Band, Facet, ResultPage, SearchQuery
 from search.renditions import thumbnail_urls
+from search.views.images import may_see_hidden
 
 
 def search_url(request: HttpRequest, query: SearchQuery) -> str:
@@ -59,6 +60,7 @@ def image_details(request: HttpRequest, image: Image) -> schemas.ImageDetails:
     small = thumbnail_urls([image])[str(image.id)]
     return schemas.ImageDetails(
         **_told_in_lists(request, image, small),
+        **_captured(image, with_place=may_see_hidden(request)),
         description=image.description,
         byte_size=image.byte_size,
         uploader=image.uploader.get_username() if image.uploader else None,
@@ -68,6 +70,20 @@ def image_details(request: HttpRequest, image: Image) -> schemas.ImageDetails:
         download=request.build_absolute_uri(reverse("download", args=[image.id])),
         more_like_this=search_url(request, SearchQuery().more_like(image.id)),
     )
+
+
+def _captured(image: Image, *, with_place: bool) -> Mapping[str, Any]:
+    capture = image.captured or Capture()
+    return {
+        "taken": f"{capture.taken.isoformat()}{capture.zone}" if capture.taken else None,
+        "taken_from": capture.taken_from or None,
+        **{
+            name: getattr(capture, name)
+            for name in ("camera", "lens", "focal_length", "aperture", "exposure", "iso", "rating")
+        },
+        "latitude": capture.latitude if with_place else None,
+        "longitude": capture.longitude if with_place else None,
+    }
 
 
 def _told_in_lists(request: HttpRequest, image: Image, small: str) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from ninja import Field, Schema
 
-from search.models import Image
+from search.models import Capture, Image
 from search.querying import Band
 
 
@@ -61,6 +61,22 @@ class ImageDetails(ImageOut):
     """An image with all that is known of it."""
 
     description: str
+    taken: str | None = Field(
+        description="When it was taken, by the clock of the place (ISO 8601), with its offset from UTC where that is"
+        " known. `null`: nobody knows."
+    )
+    taken_from: Capture.TakenFrom | None = Field(
+        description="Where that is known from: `name` and `file`, its file's name and age, are no more than guesses."
+    )
+    camera: str
+    lens: str
+    focal_length: float | None = Field(description="In millimetres.")
+    aperture: float | None = Field(description="The f-number.")
+    exposure: float | None = Field(description="In seconds.")
+    iso: int | None
+    rating: int | None = Field(description="1 to 5 stars.")
+    latitude: float | None = Field(description="For curators alone, as `longitude` is; `null` for all others.")
+    longitude: float | None
     byte_size: int = Field(description="Of the file as it was uploaded.")
     uploader: str | None = Field(description="The name of who added it.")
     hidden: bool = Field(description="Hidden images are there for curators alone.")

@@ -8,6 +8,7 @@ from search.decoding.errors import Busy, NoDecoder
 from search.decoding.pictures import (
     MODEL_SIDE,
     Prepared,
+    Said,
     Seen,
     Shown,
     Window,
@@ -18,6 +19,7 @@ from search.decoding.pictures import (
     shown_picture,
     shown_region,
     small_copy,
+    written_in,
 )
 from search.decoding.processes import Source, size_of
 from search.decoding.running import bound_waiting, decode
@@ -27,6 +29,7 @@ __all__ = [
     "Busy",
     "NoDecoder",
     "Prepared",
+    "Said",
     "Seen",
     "Shown",
     "Source",
@@ -41,4 +44,5 @@ __all__ = [
     "shown_region",
     "size_of",
     "small_copy",
+    "written_in",
 ]

@@ -11,11 +11,13 @@ from PIL import Image
 from search.decoding.processes import Answer, Source
 from search.decoding.running import decode
 from search.imaging import FORMATS, MOST_WINDOWS, UNIT, Box, ReadPicture, Reason, UnreadableImage
+from search.metadata import PhotoMetadata
 
 MODEL_SIDE = 224
 """Shortest side in pixels that is kept for the model, unless its window says that it sees more."""
 Window: TypeAlias = Sequence[int] | None
 """What `search.imaging.cut_out` needs to know of a model, where that is known."""
+_KEPT = ["colours", "copy", "written"]
 _COLOUR = re.compile("#[0-9a-f]{6}")
 _PLACEHOLDER = re.compile("data:image/webp;base64,[A-Za-z0-9+/=]{20,2000}")
 
@@ -51,6 +53,17 @@ class Prepared:
     dominant_colour: str
     placeholder: str
     thumbnail: bytes = field(repr=False)
+    said: "Said" = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is written of a picture: in an XMP sidecar, and in its file. `is_whole` is False where more of the file
+    would tell more."""
+
+    sidecar: PhotoMetadata
+    file: PhotoMetadata
+    is_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +115,16 @@ def picture_for_model(source: Source, *, max_pixels: int, longest: int, window: 
         return _seen(answer.facts, answer.blobs)
 
 
-def prepared_picture(source: Source, *, max_pixels: int, longest: int, window: Window, with_picture: bool) -> Prepared:
-    """Return all that is kept of a picture, with a copy of `longest` pixels, and with what the model needs, or not."""
-    parts = ["colours", "copy", "pixels", "windows"] if with_picture else ["colours", "copy"]
-    answer = decode("picture", source, copy=longest, parts=parts, **_for_model(max_pixels, longest, window))
+def prepared_picture(
+    source: Source, *, max_pixels: int, longest: int, window: Window, with_picture: bool, xmp: bytes = b""
+) -> Prepared:
+    """Return all that is kept of a picture, with a copy of `longest` pixels, and with what the model needs, or not.
+
+    `xmp` is what stands in a sidecar.
+    """
+    parts = [*_KEPT, "pixels", "windows"] if with_picture else _KEPT
+    options = _for_model(max_pixels, longest, window) | _sidecar(xmp)
+    answer = decode("picture", source, copy=longest, parts=parts, **options)
     with _understood():
         thumbnail, *seen = answer.blobs
         facts = answer.facts
@@ -118,7 +137,26 @@ def prepared_picture(source: Source, *, max_pixels: int, longest: int, window: W
             dominant_colour=_matching(_COLOUR, facts["dominant_colour"]),
             placeholder=_matching(_PLACEHOLDER, facts["placeholder"]),
             thumbnail=thumbnail,
+            said=_said(facts),
         )
+
+
+def written_in(source: Source, *, xmp: bytes = b"") -> Said:
+    """Return what is written in a file, or in the beginning of one, and in an XMP sidecar; no pixel is decoded."""
+    facts = decode("written", source, of_collection=True, **_sidecar(xmp)).facts
+    with _understood():
+        return _said(facts)
+
+
+def _sidecar(xmp: bytes) -> dict[str, Any]:
+    return {"sidecar": xmp.decode("latin-1")} if xmp else {}
+
+
+def _said(facts: Mapping[str, Any]) -> Said:
+    said = facts["said"]
+    return Said(
+        PhotoMetadata.from_facts(said["sidecar"]), PhotoMetadata.from_facts(said["file"]), said["is_whole"] is True
+    )
 
 
 def shown_picture(source: Source, *, max_pixels: int, longest: int, window: Window, copy: int) -> Shown:

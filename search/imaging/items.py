@@ -1,4 +1,4 @@
-"""What a HEIC or AVIF file says of its primary item: whether it is turned there, and its EXIF block."""
+"""What a HEIC or AVIF file says of its primary item: whether it is turned there, its EXIF block and its XMP."""
 
 import struct
 from collections.abc import Iterator
@@ -8,6 +8,14 @@ from search.imaging.boxes import Box, boxes, within
 
 _MOST = 10_000
 _LONGEST_EXIF = 2**20
+
+
+class Described(NamedTuple):
+    """The camera's EXIF block and an XMP packet. `is_whole` is False where the file was cut before the end of them."""
+
+    exif: bytes = b""
+    xmp: bytes = b""
+    is_whole: bool = True
 
 
 class Primary(NamedTuple):
@@ -27,6 +35,34 @@ def primary(data: bytes) -> Primary:
     return Primary(is_turned=False, exif=b"")
 
 
+def described(data: bytes) -> Described:
+    """Return what the container `data`, or its beginning, says of its picture in words; nothing where it is broken."""
+    for meta in within(data, (b"meta",)):
+        if meta.end > len(data):
+            break
+        try:
+            return _described(data, meta)
+        except (struct.error, IndexError):
+            return Described()
+    return Described(is_whole=False)
+
+
+def _described(data: bytes, meta: Box) -> Described:
+    inner = {box.kind: box for box in reversed(list(boxes(data, meta.start + 4, meta.end)))}
+    if b"iinf" not in inner or b"iloc" not in inner:
+        return Described()
+    idat = inner[b"idat"].start if b"idat" in inner else 0
+    found, is_whole = {b"Exif": b"", b"mime": b""}, True
+    for kind in found:
+        for number in _items(data, inner[b"iinf"], kind):
+            start, length = _extent(data, inner[b"iloc"], number, idat)
+            is_whole = is_whole and start + length <= len(data)
+            found[kind] = bytes(data[start : start + min(length, _LONGEST_EXIF)])
+            break
+    exif = found[b"Exif"]
+    return Described(exif[4 + int.from_bytes(exif[:4], "big") :], found[b"mime"], is_whole)
+
+
 def _primary(data: bytes, meta: Box) -> Primary:
     start = meta.start + 4  # version and flags
     inner = {box.kind: box for box in reversed(list(boxes(data, start, meta.end)))}
@@ -38,8 +74,9 @@ def _primary(data: bytes, meta: Box) -> Primary:
     exif = b""
     if b"iinf" in inner and b"iloc" in inner:
         idat = inner[b"idat"].start if b"idat" in inner else 0
-        for number in _exif_items(data, inner[b"iinf"]):
-            payload = _content(data, inner[b"iloc"], number, idat)
+        for number in _items(data, inner[b"iinf"], b"Exif"):
+            start, length = _extent(data, inner[b"iloc"], number, idat)
+            payload = bytes(data[start : start + min(length, _LONGEST_EXIF)])
             exif = payload[4 + int.from_bytes(payload[:4], "big") :]
             break
     return Primary(is_turned, exif)
@@ -68,18 +105,21 @@ def _properties(data: bytes, iprp: Box, item: int) -> Iterator[bytes]:
             position += 1 + count * size
 
 
-def _exif_items(data: bytes, iinf: Box) -> Iterator[int]:
-    """Yield the numbers of the items that are EXIF blocks."""
+def _items(data: bytes, iinf: Box, kind: bytes) -> Iterator[int]:
+    """Yield the numbers of the items of a kind: "Exif", or "mime" for XMP."""
     start = iinf.start + (8 if data[iinf.start] else 6)
     for entry in within(data, (b"infe",), start, iinf.end):
         version = data[entry.start]
         size = 4 if version == 3 else 2
-        if version >= 2 and data[entry.start + 6 + size : entry.start + 10 + size] == b"Exif":
+        at = entry.start + 6 + size
+        if version < 2 or data[at : at + 4] != kind:
+            continue
+        if kind == b"Exif" or b"application/rdf+xml" in data[at + 4 : min(entry.end, at + 200)]:
             yield _number(data, entry.start + 4, size)
 
 
-def _content(data: bytes, iloc: Box, item: int, idat: int) -> bytes:
-    """Return the first extent of an item, where it lies in this file; nothing where it doesn't."""
+def _extent(data: bytes, iloc: Box, item: int, idat: int) -> tuple[int, int]:
+    """Return where the first extent of an item begins, and its length; (0, 0) where it doesn't lie in this file."""
     version = data[iloc.start]
     offset_size, length_size = divmod(data[iloc.start + 4], 16)
     base_size, index_size = divmod(data[iloc.start + 5], 16)
@@ -99,7 +139,6 @@ def _content(data: bytes, iloc: Box, item: int, idat: int) -> bytes:
         if found == item and extents and method < 2:
             at = position + 2 + index
             start = base + _number(data, at, offset_size) + (idat if method else 0)
-            length = _number(data, at + offset_size, length_size)
-            return bytes(data[start : start + min(length, _LONGEST_EXIF)])
+            return start, _number(data, at + offset_size, length_size)
         position += 2 + extents * (index + offset_size + length_size)
-    return b""
+    return 0, 0

@@ -11,9 +11,12 @@ from typing import Any, TypeAlias
 from PIL import Image
 
 from search.imaging.derived import cut_out, dominant_colour, placeholder, reduced, thumbnail, touched_pixels
-from search.imaging.formats import FORMATS
+from search.imaging.errors import UnreadableImage
+from search.imaging.formats import FORMATS, recognised
 from search.imaging.reading import read_picture
 from search.imaging.windows import Box, is_middle, is_wide, windows_of
+from search.metadata import TakenFrom, from_xmp, read_file
+from search.metadata.fields import PhotoMetadata
 
 Answer: TypeAlias = tuple[dict[str, Any], list[bytes]]
 
@@ -32,9 +35,11 @@ def picture(
     window: Sequence[int] | None = None,
     copy: int | None = None,
     parts: Sequence[str],
+    sidecar: str = "",
 ) -> Answer:
     """Parts of what is made of a picture: "colours", its "copy" as WebP of `copy` pixels, its "pixels", RGB, and
-    "windows", where it is wide or tall: where they are, and the pixels of each.
+    "windows", where it is wide or tall: where they are, and the pixels of each. "written" is what its file says in
+    words and figures, and a `sidecar` of XMP, whose bytes come as Latin-1.
 
     Sides longer than `longest` are brought down to it, as far as `at_least` allows. All are of a part of it where a
     `region` of fractions (left, top, width, height) is given. The pixels are those in the `window` of a model.
@@ -60,7 +65,20 @@ def picture(
         cut = [_cut_window(shown, box, window) for box in boxes]
         facts |= {"windows": boxes, "window_sizes": [part.size if part else None for part in cut]}
         blobs += [part.tobytes() for part in cut if part]
+    if "written" in parts:
+        facts |= written(data, memory, sidecar=sidecar)[0]
     return facts, blobs
+
+
+def written(data: bytes, memory: int, *, sidecar: str = "") -> Answer:
+    """What a file, or its beginning, says in words and figures, and a `sidecar` of XMP; never a refusal."""
+    beside, inside, is_whole = PhotoMetadata(), PhotoMetadata(), True
+    try:
+        beside = from_xmp(sidecar.encode("latin-1"), TakenFrom.SIDECAR)
+        inside, is_whole = read_file(data, recognised(data))
+    except (UnreadableImage, MemoryError):  # of what it is, `picture` tells
+        pass
+    return {"said": {"sidecar": beside.facts(), "file": inside.facts(), "is_whole": is_whole}}, []
 
 
 def _cut_window(shown: Image.Image, box: Box, window: Sequence[int] | None) -> Image.Image | None:
@@ -86,4 +104,4 @@ def drawn_anew(data: bytes, memory: int, *, max_pixels: int, lossless: bool) -> 
     return {"format": kind}, [output.getvalue()]
 
 
-TASKS: dict[str, Callable[..., Answer]] = {task.__name__: task for task in (picture, drawn_anew)}
+TASKS: dict[str, Callable[..., Answer]] = {task.__name__: task for task in (picture, drawn_anew, written)}

@@ -15,8 +15,10 @@ from search.decoding import Seen, Source, Window, size_of
 from search.embedding import ModelUnavailable, active_model, at_hand, picture_encoder, require_fit
 from search.imaging import FORMATS
 from search.indexing.chosen import Choice, Named, chosen, one_choice
+from search.ingestion.captures import UPLOADED, Written, all_said, captioned
 from search.ingestion.deleting import deleted_before, objects_held, owe, remove_orphans
 from search.ingestion.items import Details
+from search.ingestion.metadata import clean_tags
 from search.ingestion.restoring import known_rows, note_moved, restore
 from search.ingestion.rows import known, staging
 from search.ingestion.windows import Encoded, encode_seen
@@ -90,8 +92,13 @@ def prepare(
     location: str = "",
     window: Window = None,
     with_picture: bool = True,
+    written: Written = UPLOADED,
+    tags: Sequence[str] = (),
 ) -> Prepared:
     """Decode a picture and fill in its row; with a `location` the original stays there.
+
+    Where the details say nothing, what is written in the file and beside it is taken, if that is wanted; `tags` come
+    in any case.
 
     What the model is to see is cut where its `window` is known, and left out where it is not wanted. Raises
     UnreadableImage, and decoding.Busy.
@@ -102,7 +109,11 @@ def prepare(
         longest=storage.THUMBNAIL,
         window=window,
         with_picture=with_picture,
+        xmp=written.sidecars.get("xmp", b""),
     )
+    said = all_said(written, found.said.sidecar, found.said.file)
+    if written.captions:
+        details = captioned(details, said)
     image = Image(
         id=image_id,
         embedding_backend="",
@@ -117,11 +128,12 @@ def prepare(
         placeholder=found.placeholder,
         title=details.title,
         description=details.description,
-        tags=list(details.tags),
+        tags=clean_tags([*details.tags, *tags]) if tags else list(details.tags),
         author=details.author,
         licence=details.licence,
         source_link=details.source_link,
     )
+    image.said = said
     return Prepared(image, found.seen, b"" if location else source, found.thumbnail)
 
 

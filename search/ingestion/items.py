@@ -1,6 +1,6 @@
 """What a source offers: pictures by name, each read when its turn comes."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,6 +17,10 @@ class Details:
     source_link: str = ""
 
 
+def nothing_beside() -> Mapping[str, bytes]:
+    return {}
+
+
 class Unavailable(Exception):
     """A picture can't be had from its source. The message, for the person who ingests, says why."""
 
@@ -30,6 +34,9 @@ class Item:
     and time of change, an ETag, ...) holds the same bytes. Without an address it is always read. `original_location`
     is where the original stays, when it is to be searched in place. `size` is how many bytes reading will bring, where
     that is known; 0 where it isn't.
+
+    `sidecars` reads the files beside it in which programs keep what is known of it, by suffix ("xmp", "json", "txt"),
+    from any thread; it raises nothing. `changed` is when the file itself was, in seconds since 1970.
     """
 
     name: str
@@ -39,6 +46,8 @@ class Item:
     version: str = ""
     original_location: str = ""
     size: int = 0
+    sidecars: Callable[[], Mapping[str, bytes]] = field(default=nothing_beside, repr=False)
+    changed: float | None = None
 
 
 class Source(Protocol):

@@ -3,7 +3,7 @@
 import queue
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import TypeAlias
@@ -12,8 +12,8 @@ from imagesearch.machine import core_count
 from search.imaging import Reason, UnreadableImage, memory_guarded
 from search.indexing.chosen import one_choice
 from search.ingestion.adding import Prepared, embed, prepare, window_for_models
-from search.ingestion.items import Details, Item, Unavailable
-from search.ingestion.metadata import clean_tags
+from search.ingestion.captures import Written
+from search.ingestion.items import Item, Unavailable
 from search.ingestion.restoring import Known, Restored, is_whole, restore
 from search.ingestion.stages import Allowance, Stage
 from search.models import Image
@@ -52,6 +52,7 @@ class Passage:
     known: Known | None = None
     restored: Restored | None = None
     data: bytes = field(default=b"", repr=False)
+    sidecars: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     prepared: Prepared | None = None
     picture_bytes: int = 0
     image: Image | None = None
@@ -73,11 +74,15 @@ class Line:
     A passage belongs to one thread at a time, which hands it on and touches it no more.
     """
 
-    def __init__(self, source: Iterable[Item], tags: Sequence[str], *, dry: bool, enqueue: bool) -> None:
-        """Start the threads. With `dry` pictures go no further than decoded, with `enqueue` no further than stored."""
+    def __init__(
+        self, source: Iterable[Item], tags: Sequence[str], *, dry: bool, enqueue: bool, captions: bool = True
+    ) -> None:
+        """Start the threads. With `dry` pictures go no further than decoded, with `enqueue` no further than stored.
+        Without `captions` nothing is taken that somebody has written in the files, or beside them."""
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self.is_stopping = False
         self._source, self._tags, self._dry, self._enqueue = source, tags, dry, enqueue
+        self._captions = captions
         self._room = threading.Semaphore(UNDER_WAY)
         self._file_bytes, self._picture_bytes = Allowance(FILE_BYTES), Allowance(PICTURE_BYTES)
         self._expected_bytes = FILE_BYTES // 2
@@ -186,6 +191,7 @@ class Line:
         self._file_bytes.give_back(expected - len(data))
         self._expected_bytes = max(len(data), self._expected_bytes * 7 // 8)
         passage.data, passage.image_id = data, content_id(data)
+        passage.sidecars = passage.item.sidecars()
         return self._ends(passage, State.READ)
 
     def _keep(self, passage: Passage) -> None:
@@ -207,12 +213,14 @@ class Line:
         with one_choice():  # it is encoded by the models that it is decoded for
             passage.prepared = prepare(
                 passage.data,
-                self._details(passage.item),
+                passage.item.details,
                 image_id=passage.image_id,
                 location=passage.item.original_location,
                 # Cut by the many processes that decode, and not in the one that encodes.
                 window=window_for_models() if is_to_be_seen else None,
                 with_picture=is_to_be_seen,
+                written=self._written(passage),
+                tags=self._tags,
             )
         if self._dry:
             return self._ends(passage, State.DONE)
@@ -221,9 +229,11 @@ class Line:
         passage.picture_bytes = needed
         return self._storing.submit(passage)
 
-    def _details(self, item: Item) -> Details:
-        details = item.details
-        return replace(details, tags=clean_tags([*details.tags, *self._tags])) if self._tags else details
+    def _written(self, passage: Passage) -> Written:
+        sidecars, passage.sidecars = passage.sidecars, {}
+        item = passage.item
+        # Of what has an address, as of files, archives and buckets: a name is no more than a name elsewhere.
+        return Written(item.name if item.address else "", item.changed, sidecars, self._captions)
 
     def _store(self, passage: Passage) -> None:
         assert passage.prepared

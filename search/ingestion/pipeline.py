@@ -296,10 +296,12 @@ def ingest(
     dry_run: bool = False,
     enqueue: bool = False,
     again: bool = False,
+    captions: bool = True,
     progress: Progress = lambda report: None,
 ) -> Report:
     """Add the pictures that `source` offers, each with its details and `tags`; return what became of them.
 
+    Without `captions` only what cameras wrote is taken of the files and of what lies beside them.
     One that can't be had or read is reported and stops nothing; one that was deleted earlier is passed over, unless
     it is to be added `again`. With `dry_run` everything is looked at and nothing kept. With `enqueue` no model is
     needed: objects and rows are made, and the rows wait for their vectors. Ctrl-C or SIGTERM ends it when the pictures
@@ -311,7 +313,8 @@ def ingest(
         if not dry_run:
             progress = stack.enter_context(noted(progress))
         rows = None if dry_run else stack.enter_context(staging())
-        run = _Run(Line(source, tags, dry=dry_run, enqueue=enqueue), rows, progress, enqueue=enqueue, again=again)
+        line = Line(source, tags, dry=dry_run, enqueue=enqueue, captions=captions)
+        run = _Run(line, rows, progress, enqueue=enqueue, again=again)
         stack.callback(run.break_off)
         try:
             with stopping_in_order(run.line.stop):

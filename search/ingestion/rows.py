@@ -15,6 +15,7 @@ from psycopg import sql
 from search.embedding import active_model, require_stored
 from search.indexing.accepted import accepted_names
 from search.ingestion.beside import hold_switch, write_beside
+from search.ingestion.captures import write_captures
 from search.ingestion.ledger import record
 from search.ingestion.windows import Encoded, write_windows
 from search.models import Image, Origin, OwedDeletion, Tombstone
@@ -65,6 +66,7 @@ class Staging:
             deleted = self._leave_deleted(new)
             new -= deleted
             _write_further([image for image in images if image.pk in new])
+            write_captures({image.pk: image.said for image in images if image.said and image.pk in new})
             # Under the locks of `deleting.hold_off` no objects were deleted, so none need be from now on.
             OwedDeletion.objects.filter(pk__in=new).delete()
             record(origins)

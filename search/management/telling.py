@@ -33,11 +33,11 @@ def tell(
 
 def tell_what_was_not_read(report: Report, findings: Findings, out: OutputWrapper) -> bool:
     """Print how many files of which kinds are not read; return whether there was something, and no picture at all."""
-    if findings.not_read:
-        out.write(not_read(findings.not_read))
+    if told := not_read(findings.not_read):
+        out.write(told)
     if not report.seen and findings.left_alone:
         out.write(
             f"Left alone: {findings.left_alone:,} files and folders that are hidden, excluded, recycle bins or "
             "previews of other programs."
         )
-    return not report.seen and bool(findings.not_read)
+    return not report.seen and bool(told)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from django.core.management.base import CommandError, OutputWrapper
@@ -31,6 +32,7 @@ def watch(
     tags: Sequence[str],
     enqueue: bool,
     again: bool,
+    captions: bool,
     rules: Rules,
     table: Path | None,
     out: OutputWrapper,
@@ -51,12 +53,13 @@ def watch(
             pause = max(LOOK_EVERY, _REST * (time.monotonic() - began))
             for name, reason in watched.problems:
                 complaints.write(f"{name}: {reason}")
-            if watched.not_read:
-                out.write(not_read(watched.not_read))
+            if told := not_read(watched.not_read):
+                out.write(told)
             if whole:
                 try:
                     said = metadata()
-                    report = ingest(watched_source(whole, said.details), tags=tags, enqueue=enqueue, again=again)
+                    how: dict[str, Any] = {"enqueue": enqueue, "again": again, "captions": captions}
+                    report = ingest(watched_source(whole, said.details), tags=tags, **how)
                     _settle(watched, report)
                     _tell_news(report, said, out, complaints)
                     if report.stopped:

@@ -2,6 +2,7 @@
 
 from search.models.arrivals import Arrival
 from search.models.calibration import Calibration
+from search.models.captures import Capture
 from search.models.curation import OwedDeletion, Report
 from search.models.image import Image
 from search.models.ingestion import IngestRun, Origin, Tombstone
@@ -20,6 +21,7 @@ __all__ = [
     "ApiToken",
     "Arrival",
     "Calibration",
+    "Capture",
     "Image",
     "ImageVector",
     "ImageWords",

@@ -26,6 +26,8 @@ from search.querysets import OWED_WINDOWS, ImageQuerySet
 
 if TYPE_CHECKING:
     from search.ingestion.windows import Encoded
+    from search.metadata import PhotoMetadata
+    from search.models.captures import Capture
     from search.vectors import Vector
 
 _PIXELS = models.ExpressionWrapper(
@@ -210,6 +212,8 @@ class Image(models.Model):
     # prepared, with the vectors that it gave.
     window_vectors: "Sequence[Vector]" = ()
     next_vector: "tuple[str, Encoded] | None" = None
+    # What was written of it, on its way into the table of captures.
+    said: "PhotoMetadata | None" = None
 
     class Meta:
         verbose_name = _("image")
@@ -323,6 +327,14 @@ class Image(models.Model):
     def similarity(self) -> float | None:
         """Cosine similarity to what was searched, 1 at best; None outside a search."""
         return None if self.distance is None else 1 - self.distance
+
+    @property
+    def captured(self) -> "Capture | None":
+        """When, where and with what it was taken; None where nobody has looked yet."""
+        try:
+            return self.capture
+        except type(self).capture.RelatedObjectDoesNotExist:
+            return None
 
     def hide(self) -> None:
         self.hide_all([self])

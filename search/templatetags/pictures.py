@@ -1,5 +1,6 @@
 """What the pages ask of images and searches: where they are found, and how figures are written."""
 
+import datetime as dt
 from functools import cache
 from urllib.parse import urlencode
 
@@ -8,8 +9,10 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest
 from django.template import Context
 from django.urls import get_script_prefix, reverse
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
-from search.models import Image
+from search.models import Capture, Image
 from search.querying import PER_PAGE, ResultPage, SearchQuery
 
 register = template.Library()
@@ -72,6 +75,19 @@ def width_within(image: Image, longest: int) -> int:
 def height_within(image: Image, longest: int) -> int:
     """Return how many pixels high a rendition with this longest side is."""
     return max(1, round(image.height * min(1.0, longest / max(image.width, image.height))))
+
+
+@register.filter
+def taken(capture: Capture) -> str:
+    """Return when a picture was taken, by the clock of the place, and whether that is a guess."""
+    if capture.taken is None:
+        return ""
+    is_day = capture.taken_from != Capture.TakenFrom.CAMERA and capture.taken.time() == dt.time()
+    told = date_format(capture.taken, "DATE_FORMAT" if is_day else "DATETIME_FORMAT")
+    if capture.is_about:
+        source = capture.get_taken_from_display()
+        return _("about %(date)s (from %(source)s)") % {"date": told, "source": source}
+    return f"{told} ({capture.zone})" if capture.zone else told
 
 
 @register.filter

@@ -26,7 +26,7 @@ SIMILAR = 12
 def visible_image(request: HttpRequest, image_id: uuid.UUID) -> Image:
     """Return an image that this person may see. Raises Http404; hidden images are there for curators alone."""
     # Only the page itself needs the vector; its many renditions would parse it for nothing.
-    image = get_object_or_404(Image.objects.select_related("uploader").defer("embedding"), pk=image_id)
+    image = get_object_or_404(Image.objects.select_related("uploader", "capture").defer("embedding"), pk=image_id)
     if image.hidden and not may_see_hidden(request):
         raise Http404
     return image
@@ -52,6 +52,7 @@ def _part(image: Image, window: str) -> tuple[float, ...] | None:
 def image_page(request: HttpRequest, image: Image, *, status: int = 200, **context: object) -> HttpResponse:
     context = {
         "image": image,
+        "may_see_places": may_see_hidden(request),
         "is_searchable": image.embedding_model in accepted_names(active_model()),
         "similar": similar_images(image, SIMILAR),
         "report_form": ReportForm(),

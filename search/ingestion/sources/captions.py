@@ -1,46 +1,31 @@
-"""What a webdataset, such as img2dataset makes, says of a picture: in a `.txt` and a `.json` of the same name."""
+"""Files of a tar that say something of a picture: those that have its name, and come before or behind it."""
 
-import json
+import posixpath
 from collections.abc import Mapping
-from typing import Any
 
-from search.ingestion.items import Details
-from search.ingestion.metadata import details_of
+from search.ingestion.captures import utf_8, webdataset_details
+from search.ingestion.sources.names import is_picture_name, suffix_of
+from search.metadata import LONGEST_SIDECAR
+from search.metadata.sidecars import SUFFIXES, is_takeout, json_object
 
-LONGEST = 1_000_000
-"""Bytes of such a file."""
-_SUFFIXES = ("txt", "json")
+_GOOGLE = ".supplemental-metadata"
 
 
 def may_be_caption(suffix: str, size: int) -> bool:
-    return suffix in _SUFFIXES and size <= LONGEST
+    return suffix in SUFFIXES and size <= LONGEST_SIDECAR
 
 
-def details_from(texts: Mapping[str, bytes]) -> tuple[Details, list[str]]:
-    """Return what is said, by suffix, as it can be kept, and what had to be cut or left out."""
-    row = _object(texts.get("json", b""))
-    link = str(row.get("source_link") or row.get("url") or "")
-    return details_of(
-        {
-            **row,
-            "description": _text(texts.get("txt", b"")) or row.get("caption") or row.get("description"),
-            "licence": row.get("licence") or row.get("license"),
-            "tags": row.get("tags") or row.get("keywords"),
-            "source_link": link if link.startswith(("http://", "https://")) else "",
-        }
-    )
+def sample_of(name: str) -> str:
+    """Return what the names of a picture and of the files about it have in common: its name without the suffix."""
+    stem = posixpath.splitext(name)[0]
+    if suffix_of(name) in SUFFIXES:
+        stem = stem.removesuffix(_GOOGLE)
+        if is_picture_name(stem):  # as in `IMG_1.JPG.xmp`
+            stem = posixpath.splitext(stem)[0]
+    return stem
 
 
-def _text(data: bytes) -> str:
-    try:
-        return data.decode("utf-8-sig").strip()
-    except UnicodeDecodeError:
-        return ""
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(data) if data else {}
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
+def remarks_on(texts: Mapping[str, bytes]) -> list[str]:
+    """Return what had to be cut or left out of what a webdataset says of a picture; `texts` by suffix."""
+    row = json_object(texts.get("json", b""))
+    return [] if is_takeout(row) else webdataset_details(row, utf_8(texts.get("txt", b"")))[1]

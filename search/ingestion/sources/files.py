@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from search.ingestion.items import Details, Item
+from search.ingestion.items import Details, Item, nothing_beside
 from search.ingestion.sources.leaving import NO_MEDIA, USUAL, Rules, is_put_aside
 from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.names import (
@@ -23,8 +23,10 @@ from search.ingestion.sources.names import (
     storable,
     suffix_of,
 )
+from search.ingestion.sources.sidecars import Sidecars, read_sidecars
 from search.ingestion.sources.sizes import expected, read_within
 from search.ingestion.sources.sniffing import head_of, is_picture
+from search.metadata import LONGEST_SIDECAR
 
 AHEAD = 100_000
 """Files that are listed before the first is read, so that it is known how long it will take. A folder that has more
@@ -215,13 +217,32 @@ def _is_file(entry: "os.DirEntry[str]") -> bool:
         return False
 
 
-def items_of(found: Iterable[Found], details: Mapping[Path, Details]) -> Iterator[Item]:
+def items_of(found: Iterable[Found], details: Mapping[Path, Details], findings: Findings) -> Iterator[Item]:
     """Offer files, each with its size and time of change as the version."""
+    beside = sidecars_of_files(findings)
     for one in found:
-        yield item_of(one, details)
+        yield item_of(one, details, beside, findings)
 
 
-def item_of(found: Found, details: Mapping[Path, Details]) -> Item:
+def sidecars_of_files(findings: Findings) -> Sidecars:
+    """Return what finds the sidecars of files."""
+    return Sidecars(findings, _names_in, _folders_beside)
+
+
+def _names_in(folder: str) -> list[str]:
+    with suppress(OSError):  # of which the files themselves will tell
+        return os.listdir(folder or ".")
+    return []
+
+
+def _folders_beside(folder: str) -> list[str]:
+    above = os.path.dirname(os.path.abspath(folder))  # noqa: PTH100, PTH120
+    with suppress(OSError), os.scandir(above) as entries:
+        return sorted(entry.path for entry in entries if _is_folder(entry))
+    return []
+
+
+def item_of(found: Found, details: Mapping[Path, Details], beside: Sidecars, findings: Findings) -> Item:
     """Return a file as an item."""
     read = partial(_read, found.path)
     try:
@@ -235,7 +256,25 @@ def item_of(found: Found, details: Mapping[Path, Details]) -> Item:
         address=storable(found.resolved),
         version=version_of(status),
         size=expected(status.st_size),
+        sidecars=partial(_written_beside, beside.of(*os.path.split(found.path)), findings),
+        changed=status.st_mtime,
     )
+
+
+def _written_beside(paths: Mapping[str, str], findings: Findings) -> Mapping[str, bytes]:
+    return read_sidecars(paths, _beginning, findings) if paths else {}
+
+
+def beside_file(address: str, beside: Sidecars, findings: Findings) -> Callable[[], Mapping[str, bytes]]:
+    """Return what reads the sidecars of a file that is still where a run has met it; of what is no file nothing."""
+    if not address.startswith("/") or not os.path.isfile(address):  # noqa: PTH113
+        return nothing_beside
+    return partial(_written_beside, beside.of(*os.path.split(address)), findings)
+
+
+def _beginning(path: str) -> bytes:
+    with open(path, "rb") as file:  # noqa: PTH123
+        return file.read(LONGEST_SIDECAR + 1)
 
 
 def version_of(status: os.stat_result) -> str:
@@ -248,10 +287,10 @@ def _read(path: str) -> bytes:
         return read_within(file, os.fstat(file.fileno()).st_size)
 
 
-def files(found: Iterator[Found], details: Mapping[Path, Details]) -> Listing:
+def files(found: Iterator[Found], details: Mapping[Path, Details], findings: Findings) -> Listing:
     """Return files as a listing whose count is known unless they are very many."""
     first = list(islice(found, AHEAD))
     rest = next(found, None) if len(first) == AHEAD else None
     if rest is None:
-        return Listing(items_of(first, details), len(first))
-    return Listing(items_of(chain(first, [rest], found), details))
+        return Listing(items_of(first, details, findings), len(first))
+    return Listing(items_of(chain(first, [rest], found), details, findings))

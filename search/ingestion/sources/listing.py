@@ -12,7 +12,8 @@ from search.ingestion.items import Item
 class Findings:
     """(Name, reason) of what can't be offered, and (place, remark) on what is offered all the same.
 
-    `not_read` counts by kind what isn't read at all, `left_alone` the files and folders that were not looked into.
+    `not_read` counts by kind what isn't read at all, but for sidecars of pictures, and `left_alone` the files and
+    folders that were not looked into.
     """
 
     problems: list[tuple[str, str]] = field(default_factory=list)

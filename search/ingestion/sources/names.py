@@ -75,6 +75,7 @@ def _stem(path: str) -> str:
 
 def not_read(kinds: "Counter[str]") -> str:
     """Say in a line how many files of which kinds were not read; "" for none."""
+    kinds = +kinds
     first = kinds.most_common(_MOST_KINDS)
     told = [f"{count:,} {kind}" for kind, count in first]
     others = kinds.total() - sum(count for _, count in first)

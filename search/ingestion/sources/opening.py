@@ -32,7 +32,7 @@ def open_source(
     for is_file, group in groupby(door.expanded(places), key=lambda one: isinstance(one, _Files)):
         if is_file:
             found = chain.from_iterable(one.found for one in group if isinstance(one, _Files))
-            listings.append(files(found, choices.details))
+            listings.append(files(found, choices.details, door.findings))
         else:
             listings.extend(one for one in group if isinstance(one, Listing))
     return Listed(listings, door.findings, every=every, limit=limit)

@@ -2,8 +2,9 @@
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from itertools import chain, groupby
 from typing import Any
@@ -19,8 +20,10 @@ from search.ingestion.sources.leaving import Rules
 from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.members import Members
 from search.ingestion.sources.names import raws_beside_pictures, storable
+from search.ingestion.sources.sidecars import Sidecars, read_sidecars
 from search.ingestion.sources.sizes import expected, most_bytes, no_memory, refuse_if_large
 from search.ingestion.sources.sniffing import HEAD
+from search.metadata import LONGEST_SIDECAR
 
 _OURS = ("originals/", "renditions/")
 ERRORS = (BotoCoreError, ClientError)
@@ -38,10 +41,14 @@ def _items(place: str, choices: Choices, findings: Findings) -> Iterator[Item]:
     bucket, prefix = foreign.split(place)
     objects = _Objects(bucket, prefix, choices.rules, findings)
     is_any = False
+    beside = Sidecars(findings, partial(_names_in, bucket))
     try:
         for found in objects.pictures():
             is_any = True
-            yield _item(foreign.location(bucket, found["Key"]), found, choices)
+            paths = beside.of(*_split(found["Key"]))
+            yield _item(
+                foreign.location(bucket, found["Key"]), found, choices, partial(_beside, bucket, paths, findings)
+            )
     except ERRORS as error:
         findings.problems.append((place, f"The list of objects can't be had. {reason_of(error, bucket)}"))
     else:
@@ -49,7 +56,34 @@ def _items(place: str, choices: Choices, findings: Findings) -> Iterator[Item]:
             findings.problems.append((place, objects.why_none()))
 
 
-def _item(where: str, found: dict[str, Any], choices: Choices) -> Item:
+def _split(key: str) -> tuple[str, str]:
+    folder, slash, name = key.rpartition("/")
+    return folder + slash, name
+
+
+def _names_in(bucket: str, folder: str) -> list[str]:
+    """The names of the objects in a folder that may be sidecars; none where the bucket doesn't list it."""
+    pages = foreign.client(bucket).get_paginator("list_objects_v2")
+    options = foreign.request_options(bucket)
+    names: list[str] = []
+    with suppress(*ERRORS):  # the list of the pictures tells of it
+        for page in pages.paginate(Bucket=bucket, Prefix=folder, Delimiter="/", **options):
+            names += [one["Key"][len(folder) :] for one in page.get("Contents", [])]
+    return names
+
+
+def _beside(bucket: str, paths: Mapping[str, str], findings: Findings) -> Mapping[str, bytes]:
+    return read_sidecars(paths, partial(_beginning, bucket), findings) if paths else {}
+
+
+def _beginning(bucket: str, key: str) -> bytes:
+    try:
+        return foreign.head(foreign.location(bucket, key), LONGEST_SIDECAR + 1)
+    except ERRORS as error:
+        raise Unavailable(reason_of(error, bucket)) from error
+
+
+def _item(where: str, found: dict[str, Any], choices: Choices, sidecars: Callable[[], Mapping[str, bytes]]) -> Item:
     return Item(
         where,
         partial(_read, where, found["Size"]),
@@ -58,6 +92,7 @@ def _item(where: str, found: dict[str, Any], choices: Choices) -> Item:
         version=found["ETag"],
         original_location=where if choices.in_place else "",
         size=expected(found["Size"]),
+        sidecars=sidecars,
     )
 
 

@@ -1,7 +1,6 @@
 """The pictures in tar archives, which are read from their start to their end and never unpacked to the disk."""
 
 import os
-import posixpath
 import re
 import tarfile
 import threading
@@ -10,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import IO
 
-from search.ingestion.items import Details, Item, Unavailable
-from search.ingestion.sources.captions import details_from, may_be_caption
+from search.ingestion.items import Item, Unavailable
+from search.ingestion.sources.captions import may_be_caption, remarks_on, sample_of
 from search.ingestion.sources.choices import Choices
 from search.ingestion.sources.files import version_of
 from search.ingestion.sources.listing import Findings, Listing
@@ -114,7 +113,7 @@ class _Reader:
 
     def _met(self, archive: tarfile.TarFile, number: int, member: tarfile.TarInfo) -> Iterator[Item]:
         name = member.name.removeprefix("./")
-        stem, suffix = posixpath.splitext(name)[0], suffix_of(name)
+        stem, suffix = sample_of(name), suffix_of(name)
         is_caption = may_be_caption(suffix, member.size)
         if not is_caption and is_of_another_kind(suffix):
             self._members.wants(name)  # which counts it
@@ -168,6 +167,7 @@ class _Reader:
             address=storable(f"{self._resolved}/{member.name}"),
             version=f"{self._version} {number}",
             size=expected(member.size),
+            changed=member.mtime,
         )
 
     def _ended(self) -> Iterator[Item]:
@@ -186,10 +186,9 @@ class _Reader:
         if is_double:
             self._members.passes_raw(name)
             return
-        if sample.texts and item.details == Details():
-            details, notes = details_from(sample.texts)
-            self._findings.notes.extend((item.name, note) for note in notes)
-            item = replace(item, details=details)
+        if sample.texts:
+            self._findings.notes.extend((item.name, note) for note in remarks_on(sample.texts))
+            item = replace(item, sidecars=partial(dict, sample.texts))
         yield item
 
 

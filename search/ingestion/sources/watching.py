@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.ingestion.items import Details
-from search.ingestion.sources.files import Found, Walk, items_of, version_of
+from search.ingestion.sources.files import Found, Walk, items_of, sidecars_of_files, version_of
 from search.ingestion.sources.leaving import USUAL, Rules
 from search.ingestion.sources.listing import Findings, Listed, Listing
 
@@ -74,8 +74,10 @@ class FolderWatch:
             walk.knows(str(self._table))
         self._offered = {}
         whole, growing = [], {}
+        beside = sidecars_of_files(findings)
         for folder in self._folders:
             for found in walk.named(folder):
+                beside.of(*os.path.split(found.path))  # which don't count as not read
                 state, failure = _state(found.path), self._failures.get(found.path)
                 key = hash((found.resolved, state.version))
                 if key in self._settled and not (failure and failure.is_past(state)):
@@ -128,4 +130,5 @@ def _state(path: str) -> _State:
 
 def watched_source(whole: Collection[Found], details: Mapping[Path, Details]) -> Listed:
     """Return files that a look has found as a source."""
-    return Listed([Listing(items_of(whole, details), len(whole))], Findings())
+    findings = Findings()
+    return Listed([Listing(items_of(whole, details, findings), len(whole))], findings)

@@ -1,10 +1,11 @@
 """ZIP archives, read where they lie."""
 
+import datetime as dt
 import io
 import os
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -15,8 +16,10 @@ from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.manifest import UNSPLASH_PHOTOS, table_listing
 from search.ingestion.sources.members import Members
 from search.ingestion.sources.names import is_picture_name, plain_name, raws_beside_pictures, storable
+from search.ingestion.sources.sidecars import Sidecars, read_sidecars
 from search.ingestion.sources.sizes import expected, read_within
 from search.ingestion.sources.sniffing import HEAD
+from search.metadata import LONGEST_SIDECAR
 
 if TYPE_CHECKING:
     from search.fetching.downloads import Downloads
@@ -42,7 +45,7 @@ def zip_listing(path: str, choices: Choices, findings: Findings, downloads: "Dow
     tables = [one for one in archive.members if UNSPLASH_PHOTOS.search(one.filename)]
     if not tables or any(is_picture_name(one.filename) for one in archive.members):
         pictures = _pictures(archive, choices, findings)
-        return Listing(_items(archive, pictures, choices), len(pictures))
+        return Listing(_items(archive, pictures, choices, findings), len(pictures))
     listings = [
         table_listing(
             f"{path}/{one.filename}",
@@ -106,6 +109,11 @@ class _Archive:
         self._file = zipfile.ZipFile(cast("IO[bytes]", io.BufferedReader(parked)))
         self._lock = threading.Lock()
         self.members = [one for one in self._file.infolist() if not one.filename.endswith(("/", "\\"))]
+        # By folder, to find what lies beside a picture.
+        self.folders: dict[str, dict[str, zipfile.ZipInfo]] = {}
+        for one in self.members:
+            folder, _, name = one.filename.replace("\\", "/").rpartition("/")
+            self.folders.setdefault(folder, {})[name] = one
 
     def opened(self, member: zipfile.ZipInfo) -> IO[bytes]:
         # The readers share one file with a lock of its own, but are counted without one.
@@ -125,6 +133,19 @@ class _Archive:
             raise Unavailable(f"It is compressed in a way that is not read: {error}") from error
         except Exception as error:  # zlib.error, lzma.LZMAError and those of zipfile have nothing in common
             raise Unavailable(f"It is damaged in the archive: {error}") from error
+
+    def beside(self, folder: str) -> list[str]:
+        """Return the folders that lie where `folder` does."""
+        above = folder.rpartition("/")[0]
+        return [one for one in self.folders if one.rpartition("/")[0] == above]
+
+    def beginning(self, path: str) -> bytes:
+        """Return one byte more of a sidecar than there may be, at most. Raises Unavailable and OSError."""
+        folder, _, name = path.rpartition("/")
+        member = self.folders[folder][name]
+        if member.file_size > LONGEST_SIDECAR:
+            return bytes(LONGEST_SIDECAR + 1)
+        return self.read(member)
 
     def head(self, member: zipfile.ZipInfo) -> bytes:
         """Return the first bytes of a member; none of one that can't be read."""
@@ -146,7 +167,8 @@ def _pictures(archive: _Archive, choices: Choices, findings: Findings) -> list[z
     return [one for one in taken if one.filename not in doubles]
 
 
-def _items(archive: _Archive, members: list[zipfile.ZipInfo], choices: Choices) -> Iterator[Item]:
+def _items(archive: _Archive, members: list[zipfile.ZipInfo], choices: Choices, findings: Findings) -> Iterator[Item]:
+    beside = Sidecars(findings, lambda folder: archive.folders.get(folder, {}), archive.beside)
     folder = os.path.abspath(archive.path)  # noqa: PTH100
     shared = choices.elsewhere.meant(_paths(folder, member) for member in members)
     for member in members:
@@ -160,7 +182,26 @@ def _items(archive: _Archive, members: list[zipfile.ZipInfo], choices: Choices) 
             # Two members may have one name.
             version=f"{archive.version} {member.header_offset}",
             size=expected(member.file_size),
+            sidecars=partial(_written_beside, archive, _beside(beside, member), findings),
+            changed=_changed(member),
         )
+
+
+def _beside(beside: Sidecars, member: zipfile.ZipInfo) -> dict[str, str]:
+    folder, _, name = member.filename.replace("\\", "/").rpartition("/")
+    return beside.of(folder, name)
+
+
+def _written_beside(archive: _Archive, paths: Mapping[str, str], findings: Findings) -> Mapping[str, bytes]:
+    return read_sidecars(paths, archive.beginning, findings) if paths else {}
+
+
+def _changed(member: zipfile.ZipInfo) -> float | None:
+    """When a member was changed, by the clock of whoever packed it: nobody tells its zone."""
+    try:
+        return dt.datetime(*member.date_time, tzinfo=dt.UTC).timestamp()
+    except ValueError:  # as where it was left out
+        return None
 
 
 def _paths(folder: str, member: zipfile.ZipInfo) -> tuple[str, ...]:

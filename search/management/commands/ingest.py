@@ -44,6 +44,14 @@ class Command(CollectionCommand):
             help="a .tsv, .csv or .jsonl table with the column path, of files, members of archives and objects, and "
             "any of title, description, tags (comma-separated), author, licence, source_link",
         )
+        parser.add_argument(
+            "--read-captions",
+            action=argparse.BooleanOptionalAction,
+            default=True,
+            help="take titles, descriptions, keywords, authors and licences that are written in the pictures' files "
+            "or beside them (EXIF, XMP, IPTC, .xmp, .json, .txt), where the table says nothing; when and with what "
+            "pictures were taken is read in any case (default: yes)",
+        )
         parser.add_argument("--tag", action="append", default=[], help="a tag for all of them; may be repeated")
         parser.add_argument(
             "--in-place", action="store_true", help="leave the originals of s3:// where they are, and only read them"
@@ -100,6 +108,7 @@ class Command(CollectionCommand):
                 tags=clean_tags(options["tag"]),
                 enqueue=options["enqueue"],
                 again=options["again"],
+                captions=options["read_captions"],
                 rules=_rules(options),
                 table=options["metadata"],
                 out=self.stdout,
@@ -147,6 +156,7 @@ class Command(CollectionCommand):
                     dry_run=options["dry_run"],
                     enqueue=options["enqueue"],
                     again=options["again"],
+                    captions=options["read_captions"],
                     progress=progress,
                 )
         except (ModelUnavailable, StorageUnavailable, NoDecoder) as error:

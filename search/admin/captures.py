@@ -1,0 +1,155 @@
+"""When, where and with what pictures were taken: edited with them, and filtered by."""
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import connection
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from search.admin.filters import MOST_CHOICES, Choice, Choices, Filter
+from search.admin.forms import WithWhatWasShown
+from search.metadata.fields import FARTHEST_OFFSET
+from search.models import Capture, Image
+from search.views.images import may_see_hidden
+
+if TYPE_CHECKING:
+    _CaptureModelForm = forms.ModelForm[Capture]
+    _StackedInline = admin.StackedInline[Capture, Image]
+else:
+    _CaptureModelForm, _StackedInline = forms.ModelForm, admin.StackedInline
+
+_WITH = {"taken_offset": "taken", "longitude": "latitude"}
+"""Fields that are noted as changed by the name of another one."""
+
+
+class CaptureForm(WithWhatWasShown, _CaptureModelForm):
+    class Meta:
+        model = Capture
+        fields = ("taken", "taken_offset", "camera", "lens", "rating", "latitude", "longitude")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name, least, most in (
+            ("taken_offset", -FARTHEST_OFFSET, FARTHEST_OFFSET),
+            ("rating", 1, 5),
+            ("latitude", -90, 90),
+            ("longitude", -180, 180),
+        ):
+            if name in self.fields:
+                self.fields[name].validators += [MinValueValidator(least), MaxValueValidator(most)]
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        if (said.get("latitude") is None) != (said.get("longitude") is None) and not self.errors:
+            raise forms.ValidationError(_("A place has a latitude and a longitude."))
+        return said
+
+    def save(self, commit: bool = True) -> Any:
+        """Write what was changed, and that a person did."""
+        capture, changed = self.instance, set(self.changed_data)
+        if "taken" in changed:
+            capture.taken_from = Capture.TakenFrom.PERSON if capture.taken else ""
+        capture.edited = sorted({*capture.edited, *(_WITH.get(name, name) for name in changed)})
+        if not commit:
+            return super().save(commit=False)
+        if Capture.objects.filter(pk=capture.pk).exists():
+            capture.save(update_fields=[*changed, "taken_from", "edited"])
+        else:
+            capture.save(force_insert=True)
+        return capture
+
+
+class CaptureInline(_StackedInline):
+    """For whoever may change the picture."""
+
+    model = Capture
+    form = CaptureForm
+    can_delete = False
+    verbose_name_plural = gettext_lazy("When, where and with what it was taken")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may_see_hidden(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("search.change_image")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("search.change_image")
+
+
+class TakenFilter(Filter):
+    title = gettext_lazy("taken")
+    parameter_name = "taken"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [*((str(year), str(year)) for year in _years()), ("none", _("Nobody knows"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
+        value = self.value()
+        if value is None:
+            return queryset
+        if value == "none":
+            return queryset.exclude(pk__in=Capture.objects.exclude(taken=None).values("pk"))
+        if not (value.isascii() and value.isdecimal() and 0 < int(value[:5]) < 9999):
+            raise IncorrectLookupParameters
+        begin, end = (dt.datetime(int(value) + more, 1, 1) for more in (0, 1))  # noqa: DTZ001 - times of any place
+        return queryset.filter(pk__in=Capture.objects.filter(taken__gte=begin, taken__lt=end).values("pk"))
+
+
+def _years() -> list[int]:
+    """The years in which pictures were taken, newest first, found by jumping along the index."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "WITH RECURSIVE years (start) AS ("
+            " (SELECT date_trunc('year', max(taken)) FROM search_capture WHERE taken IS NOT NULL)"
+            " UNION ALL SELECT (SELECT date_trunc('year', max(taken)) FROM search_capture WHERE taken < years.start)"
+            " FROM years WHERE years.start IS NOT NULL)"
+            " SELECT extract(year FROM start)::int FROM years WHERE start IS NOT NULL LIMIT %s",
+            [MOST_CHOICES],
+        )
+        return [year for (year,) in cursor.fetchall()]
+
+
+class CameraFilter(Filter):
+    title = gettext_lazy("camera")
+    parameter_name = "camera"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [(camera, camera) for camera in _cameras()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
+        value = self.value()
+        return queryset if value is None else queryset.filter(pk__in=Capture.objects.filter(camera=value).values("pk"))
+
+
+def _cameras() -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "WITH RECURSIVE cameras (name) AS ((SELECT min(camera) FROM search_capture WHERE camera <> '')"
+            " UNION ALL SELECT (SELECT min(camera) FROM search_capture WHERE camera > cameras.name AND camera <> '')"
+            " FROM cameras WHERE cameras.name IS NOT NULL)"
+            " SELECT name FROM cameras WHERE name IS NOT NULL LIMIT %s",
+            [MOST_CHOICES],
+        )
+        return [name for (name,) in cursor.fetchall()]
+
+
+class PlaceFilter(Choice):
+    title = gettext_lazy("place")
+    parameter_name = "place"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [("yes", _("Known")), ("no", _("Not known"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
+        if self.value() is None:
+            return queryset
+        known = Capture.objects.exclude(latitude=None).values("pk")
+        return queryset.filter(pk__in=known) if self.value() == "yes" else queryset.exclude(pk__in=known)

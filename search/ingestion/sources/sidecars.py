@@ -1,0 +1,95 @@
+"""The sidecars of pictures, wherever these lie: which files they are, and what is in them."""
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+
+from search.ingestion.items import Unavailable
+from search.ingestion.sources.listing import Findings
+from search.ingestion.sources.names import kind_of
+from search.metadata import LONGEST_SIDECAR
+from search.metadata.sidecars import Neighbours
+
+_KEPT = 64
+"""Folders whose names are remembered."""
+_OF_A_YEAR = re.compile(r"(?<!\d)(19|20)\d\d(?!\d)")
+_ALBUMS_OF_GOOGLE = ("metadata.json", "metadaten.json", "메타데이터.json")
+
+
+class Sidecars:
+    """Finds the sidecars of pictures in one place, of which it is told how folders are listed. Used by one thread.
+
+    What belongs to a picture no longer counts as not read.
+    """
+
+    def __init__(
+        self,
+        findings: Findings,
+        names: Callable[[str], Iterable[str]],
+        folders: Callable[[str], Iterable[str]] = lambda folder: (),
+    ) -> None:
+        """`names` lists the files in a folder, and `folders` the folders beside it, itself included."""
+        self._findings, self._names, self._folders = findings, names, folders
+        self._known: OrderedDict[str, Neighbours] = OrderedDict()
+        self._albums: OrderedDict[str, list[str]] = OrderedDict()
+        self._taken: set[int] = set()
+
+    def of(self, folder: str, name: str) -> dict[str, str]:
+        """Return where the sidecars of a picture are, by suffix: below `folder`, or, of a picture in one of Google's
+        albums, below the folder of its year."""
+        neighbours = self._in(folder)
+        found = {suffix: _joined(folder, one) for suffix, one in neighbours.of(name).items()}
+        if "json" not in found and neighbours.names.intersection(_ALBUMS_OF_GOOGLE):
+            found |= self._of_year(folder, name)
+        for path in found.values():
+            self._take(path)
+        return found
+
+    def _of_year(self, folder: str, name: str) -> dict[str, str]:
+        if folder not in self._albums:
+            self._albums[folder] = [one for one in self._folders(folder) if _OF_A_YEAR.search(one.rpartition("/")[2])]
+            _shorten(self._albums)
+        found = [_joined(one, path) for one in self._albums[folder] if (path := self._in(one).of(name).get("json"))]
+        # Of several years' pictures of that name nobody knows which one this is.
+        return {"json": found[0]} if len(found) == 1 else {}
+
+    def _in(self, folder: str) -> Neighbours:
+        found = self._known.get(folder)
+        if found is None:
+            found = self._known[folder] = Neighbours(self._names(folder))
+            _shorten(self._known)
+        self._known.move_to_end(folder)
+        return found
+
+    def _take(self, path: str) -> None:
+        if hash(path) not in self._taken:
+            self._taken.add(hash(path))
+            not_read, kind = self._findings.not_read, kind_of(path.rpartition(".")[2].lower())
+            not_read[kind] -= 1
+            if not not_read[kind]:
+                del not_read[kind]
+
+
+def _shorten(known: "OrderedDict[str, object] | OrderedDict[str, Neighbours] | OrderedDict[str, list[str]]") -> None:
+    while len(known) > _KEPT:
+        known.popitem(last=False)
+
+
+def _joined(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder and not folder.endswith("/") else folder + name
+
+
+def read_sidecars(paths: Mapping[str, str], read: Callable[[str], bytes], findings: Findings) -> dict[str, bytes]:
+    """Return what is in sidecars by suffix; one that can't be had or is too long is noted, and left out."""
+    found = {}
+    for suffix, path in paths.items():
+        try:
+            data = read(path)
+        except (Unavailable, OSError) as error:
+            findings.notes.append((path, f"What is written beside the picture can't be read: {error}"))
+            continue
+        if len(data) > LONGEST_SIDECAR:
+            findings.notes.append((path, f"It has more than {LONGEST_SIDECAR:,} bytes and was left out."))
+            continue
+        found[suffix] = data
+    return found

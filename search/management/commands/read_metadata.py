@@ -1,0 +1,46 @@
+"""`manage.py read_metadata`: dates, cameras and captions of the pictures that are here already."""
+
+import argparse
+from typing import Any
+
+from search.ingestion.rewriting import Rewriting, count_unread
+from search.management.base import CollectionCommand
+from search.management.embedding import failures_told, stopped_by_signals, summarise
+from search.management.progress import progress_of
+
+
+def _number(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1.")
+    return number
+
+
+class Command(CollectionCommand):
+    help = (
+        "Read what cameras and people wrote into the files of pictures that are here already, and into files beside "
+        "them that are still there: dates, cameras, places, captions. Nothing is decoded, and nothing that a person "
+        "has changed is touched. Any number of these may run at once; stopped and run again, it goes on. Exit status "
+        "1 if any picture failed."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "--read-captions",
+            action=argparse.BooleanOptionalAction,
+            default=True,
+            help="fill in titles, descriptions, tags, authors and licences where there are none, of pictures that "
+            "`ingest` has brought (default: yes)",
+        )
+        parser.add_argument("--limit", type=_number, metavar="N", help="stop after N pictures")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        there, limit = count_unread(), options["limit"]
+        with (
+            failures_told(),
+            stopped_by_signals(self.stderr) as stop,
+            progress_of(min(there, limit or there), self.stdout) as progress,
+        ):
+            work = Rewriting(captions=options["read_captions"], limit=limit, stop=stop, progress=progress)
+            work.work()
+        summarise(work.report, self.stdout, self.stderr, f"read, {count_unread():,} still to be")

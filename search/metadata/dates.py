@@ -1,0 +1,98 @@
+"""Dates as they are written by cameras and programs; what can be no date of a photo is none."""
+
+import datetime as dt
+import re
+from typing import Any, NamedTuple
+
+from search.metadata.fields import FARTHEST_OFFSET
+
+_OLDEST = 1826
+"""The year of the first photograph: scans of old ones are dated too."""
+_WRITTEN = re.compile(
+    r"\s*(\d{4})[:/.-]\s?(\d{1,2})[:/.-]\s?(\d{1,2})"
+    r"(?:[T ]+(\d{1,2})[:.](\d{2})(?:[:.](\d{2})(?:[.,](\d{1,9})\d*)?)?)?\s*(Z|[+-]\d{2}:?\d{2})?\s*"
+)
+_OFFSET = re.compile(r"\s*([+-])(\d{1,2}):?(\d{2})\s*|\s*(Z)\s*")
+_RESET_HOURS = {(0, 0, 0), (12, 0, 0)}
+_RESET_YEARS = range(1980, 2011)
+_HALF_HOURS = {-570, -210, -150, 210, 270, 330, 345, 390, 525, 570, 630, 765, 825}
+_ALL_OFFSETS = sorted({60 * hours for hours in range(-12, 15)} | _HALF_HOURS)
+"""Minutes by which clocks somewhere on earth are ahead of UTC."""
+
+
+class Moment(NamedTuple):
+    """What a clock showed, and how many minutes it was ahead of UTC, where that is known."""
+
+    wall: dt.datetime
+    offset: int | None = None
+
+    @property
+    def utc(self) -> dt.datetime | None:
+        return None if self.offset is None else self.wall - dt.timedelta(minutes=self.offset)
+
+
+def parsed(text: Any, *, offset: Any = None, fraction: Any = None) -> Moment | None:
+    """Return a date as EXIF, XMP, IPTC or a table writes it; None for nonsense and for less than a day.
+
+    `offset` and `fraction` (digits of a second) are what stands in fields of their own.
+    """
+    match = _WRITTEN.fullmatch(text.replace("\0", "")) if isinstance(text, str) and len(text) < 64 else None
+    if not match:
+        return None
+    year, month, day, hour, minute, second, parts, zone = match.groups()
+    hours = 0 if hour == "24" else int(hour or 0)  # Android's midnight
+    digits = parts or (re.sub(r"\D.*", "", fraction.strip()) if isinstance(fraction, str) else "")
+    try:
+        wall = dt.datetime(  # noqa: DTZ001 - it has no zone
+            *(int(year), int(month), int(day), hours, int(minute or 0), min(int(second or 0), 59)),
+            int(digits[:6].ljust(6, "0")),
+        )
+    except ValueError:
+        return None
+    return possible(Moment(wall, offset_in(zone) if zone else offset_in(offset)))
+
+
+def offset_in(text: Any) -> int | None:
+    """Return an offset such as "+09:00" in minutes."""
+    match = _OFFSET.fullmatch(text.replace("\0", "")) if isinstance(text, str) and len(text) < 32 else None
+    if not match:
+        return None
+    sign, hours, minutes, zulu = match.groups()
+    found = 0 if zulu else int(sign + "1") * (60 * int(hours) + int(minutes))
+    return found if abs(found) <= FARTHEST_OFFSET else None
+
+
+def of_timestamp(seconds: Any) -> Moment | None:
+    """Return a moment that is counted in seconds since 1970, in UTC."""
+    try:
+        wall = dt.datetime.fromtimestamp(float(seconds), dt.UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError, OSError, TypeError):
+        return None
+    return possible(Moment(wall, 0))
+
+
+def possible(moment: Moment) -> Moment | None:
+    """Return the moment where a photo can have been taken then: not before there were any, not in the future, not in
+    1970, and not when the clock of a camera begins whose battery is dead."""
+    wall = moment.wall
+    tomorrow = dt.datetime.now(dt.UTC).replace(tzinfo=None) + dt.timedelta(days=1)
+    if wall.year < _OLDEST or wall > tomorrow or (wall.year, wall.month, wall.day) in _NEVER:
+        return None
+    is_reset_day = (wall.month, wall.day) == (1, 1) and wall.year in _RESET_YEARS
+    if (is_reset_day or (wall.year, wall.month, wall.day) == (2002, 12, 8)) and (
+        (wall.hour, wall.minute, wall.second) in _RESET_HOURS
+    ):
+        return None
+    return moment
+
+
+_NEVER = {(1970, 1, 1), (1969, 12, 31), (1904, 1, 1), (1900, 1, 1), (1899, 12, 30)}
+"""Where programs begin to count."""
+
+
+def with_offset(local: Moment, utc: dt.datetime, *, tolerance: float) -> Moment | None:
+    """Return what a clock showed with the offset that it must have had at the moment `utc`, give or take `tolerance`
+    seconds; None where it shows no time that was then anywhere."""
+    ahead = (local.wall - utc).total_seconds()
+    nearest = min(_ALL_OFFSETS, key=lambda minutes: abs(ahead - 60 * minutes))
+    return Moment(local.wall, nearest) if abs(ahead - 60 * nearest) <= tolerance else None

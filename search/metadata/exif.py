@@ -1,0 +1,217 @@
+"""EXIF blocks, which are TIFF containers, and the fields that Windows keeps in them.
+
+Read through `search.imaging.tiff`, which believes no number in a file: Pillow's reader copies each field, however many
+mean the same bytes, and raises over a broken directory.
+"""
+
+import math
+import struct
+from typing import Any
+
+from search.imaging import tiff
+from search.metadata.dates import Moment, parsed, with_offset
+from search.metadata.fields import PhotoMetadata, TakenFrom
+from search.metadata.text import decoded, is_blank
+
+_PREFIX = b"Exif\0\0"
+_LONGEST = 32_768
+"""Bytes of a text."""
+_DESCRIPTION, _MAKE, _MODEL, _CHANGED, _ARTIST, _RATING, _COPYRIGHT = 270, 271, 272, 306, 315, 0x4746, 33432
+_EXIF, _GPS = 0x8769, 0x8825
+_XP_TITLE, _XP_COMMENT, _XP_AUTHOR, _XP_KEYWORDS = 0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E
+_EXPOSURE, _APERTURE, _SPEEDS, _SPEED = 0x829A, 0x829D, 0x8827, 0x8833
+_TAKEN, _DIGITISED = (0x9003, 0x9011, 0x9291), (0x9004, 0x9012, 0x9292)
+_OFFSET_CHANGED, _FRACTION_CHANGED = 0x9010, 0x9290
+_SHUTTER, _APERTURE_VALUE, _FOCAL_LENGTH, _COMMENT, _LENS_MAKE, _LENS = 0x9201, 0x9202, 0x920A, 0x9286, 0xA433, 0xA434
+_LATITUDE, _LONGITUDE, _GPS_TIME, _GPS_DAY = (1, 2), (3, 4), 7, 29
+_STALE = 150
+"""Seconds by which the time of a place that was found may be behind."""
+_RATIONALS = {5: "II", 10: "ii"}
+_NUMBERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I"}
+_WRITTEN_BY_CAMERAS = (
+    "olympus digital camera",
+    "sony dsc",
+    "kodak digital still camera",
+    "samsung",
+    "dcim\\",
+    "default",
+)
+"""How texts begin that cameras write as the description of every picture."""
+
+
+def exif_directory(block: bytes) -> tiff.Directory | None:
+    """Return the first directory of an EXIF block, with or without its prefix; None where there is none."""
+    # Some write the prefix twice.
+    block = block[:1_000_000].removeprefix(_PREFIX).removeprefix(_PREFIX)
+    file = tiff.container(block)
+    return file.directory(file.first()) if file else None
+
+
+def from_exif(
+    page: tiff.Directory | None, exif: tiff.Directory | None = None, gps: tiff.Directory | None = None
+) -> PhotoMetadata:
+    """Return what the first directory of a TIFF container says, and those of EXIF and the place, which hang below it
+    if they are not given."""
+    if page is None:
+        return PhotoMetadata()
+    exif, gps = exif or _below(page, _EXIF), gps or _below(page, _GPS)
+    moment = _taken(page, exif, gps)
+    latitude, longitude = _degrees(gps, *_LATITUDE), _degrees(gps, *_LONGITUDE)
+    return PhotoMetadata.of(
+        title=_utf_16(page, _XP_TITLE),
+        description=_description(page, exif),
+        keywords=_utf_16(page, _XP_KEYWORDS).split(";"),
+        author=_text(page, _ARTIST) or _utf_16(page, _XP_AUTHOR),
+        licence=_licence(page),
+        camera=named(_text(page, _MAKE), _text(page, _MODEL)),
+        lens=named(_text(exif, _LENS_MAKE), _text(exif, _LENS), always=False),
+        focal_length=_number(exif, _FOCAL_LENGTH),
+        aperture=_number(exif, _APERTURE) or _power(_number(exif, _APERTURE_VALUE), 2**0.5),
+        exposure=_number(exif, _EXPOSURE) or _power(_number(exif, _SHUTTER), 0.5),
+        iso=_speed(exif),
+        rating=_number(page, _RATING),
+        taken=moment and moment.wall,
+        offset=moment and moment.offset,
+        taken_from=TakenFrom.CAMERA,
+        latitude=latitude,
+        longitude=longitude,
+    )
+
+
+def named(make: str, model: str, *, always: bool = True) -> str:
+    """Return a camera's or a lens's name: its maker once, and then its model. Only makers are never `always` told."""
+    make, model = " ".join(make.split()), " ".join(model.split())
+    if not model or not make:
+        return model or (make if always else "")
+    # "NIKON CORPORATION" makes the "NIKON D90", and "Canon" the "Canon EOS 5D".
+    if model.casefold().startswith(make.casefold().split()[0]):
+        return model
+    return f"{make} {model}" if always else model
+
+
+def _below(page: tiff.Directory, tag: int) -> tiff.Directory:
+    position = page.number(tag)
+    return page.file.directory(position) if position else tiff.Directory(page.file, {}, 0, is_cut=False)
+
+
+def _bytes(page: tiff.Directory, tag: int) -> bytes:
+    field = page.fields.get(tag)
+    if field is None:
+        return b""
+    return bytes(page.file.data[field.position : field.position + min(field.length, _LONGEST)])
+
+
+def _text(page: tiff.Directory, tag: int) -> str:
+    text = decoded(_bytes(page, tag).split(b"\0")[0])
+    return "" if is_blank(text) else text
+
+
+def _licence(page: tiff.Directory) -> str:
+    # Of the photographer, and after a zero of the editor.
+    parts = [decoded(part).strip() for part in _bytes(page, _COPYRIGHT).split(b"\0")[:2]]
+    return " / ".join(part for part in parts if not is_blank(part))
+
+
+def _utf_16(page: tiff.Directory, tag: int) -> str:
+    """A text of Windows, little-endian in a block of either order."""
+    return _bytes(page, tag).decode("utf-16-le", "ignore").split("\0")[0]
+
+
+def _description(page: tiff.Directory, exif: tiff.Directory) -> str:
+    text = _text(page, _DESCRIPTION)
+    if text and not text.strip().casefold().startswith(_WRITTEN_BY_CAMERAS):
+        return text
+    return _utf_16(page, _XP_COMMENT) or _comment(exif)
+
+
+def _comment(exif: tiff.Directory) -> str:
+    data = _bytes(exif, _COMMENT)
+    kind, text = data[:8], data[8:]
+    if kind.startswith(b"UNICODE"):
+        found = _unicode(text, exif.file.order)
+    elif kind in (b"ASCII\0\0\0", bytes(8)):
+        found = decoded(text.split(b"\0")[0])
+    elif kind.startswith(b"JIS"):
+        found = text.split(b"\0")[0].decode("iso2022_jp", "ignore")
+    else:
+        return ""
+    return "" if is_blank(found) or found.strip().casefold().startswith(_WRITTEN_BY_CAMERAS) else found.split("\0")[0]
+
+
+def _unicode(text: bytes, order: str) -> str:
+    """UTF-16 in the byte order of its block by the standard, and in the other one by some programs."""
+    if text.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return text.decode("utf-16", "ignore")
+    own, other = ("utf-16-le", "utf-16-be") if order == "<" else ("utf-16-be", "utf-16-le")
+    found = text.decode(own, "ignore")
+    turned = text.decode(other, "ignore")
+    return turned if _western(turned) > _western(found) else found
+
+
+def _western(text: str) -> int:
+    """How many characters are such as stand in texts of any language: letters of ASCII, spaces, punctuation."""
+    return sum(one.isascii() and one.isprintable() for one in text)
+
+
+def _values(page: tiff.Directory, tag: int, most: int = 4) -> list[float]:
+    field = page.fields.get(tag)
+    if field is None:
+        return []
+    count, data, order = min(field.values, most), page.file.data, page.file.order
+    try:
+        if field.kind in _RATIONALS:
+            pairs = struct.unpack_from(f"{order}{_RATIONALS[field.kind] * count}", data, field.position)
+            return [over / under if under else math.nan for over, under in zip(pairs[::2], pairs[1::2], strict=True)]
+        if field.kind in _NUMBERS:
+            return [
+                float(one) for one in struct.unpack_from(f"{order}{count}{_NUMBERS[field.kind]}", data, field.position)
+            ]
+    except struct.error:
+        pass
+    return []
+
+
+def _number(page: tiff.Directory, tag: int) -> float | None:
+    found = _values(page, tag, 1)
+    return found[0] if found and math.isfinite(found[0]) else None
+
+
+def _power(value: float | None, base: float) -> float | None:
+    """A number of the APEX system."""
+    return float(base**value) if value is not None and abs(value) < 64 else None
+
+
+def _speed(exif: tiff.Directory) -> float | None:
+    found = _number(exif, _SPEEDS)
+    # More than 16 bits hold stands in another field.
+    return _number(exif, _SPEED) or found if found in (None, 0, 65535) else found
+
+
+def _taken(page: tiff.Directory, exif: tiff.Directory, gps: tiff.Directory) -> Moment | None:
+    utc = _gps_time(gps)
+    changed = page, _CHANGED, _OFFSET_CHANGED, _FRACTION_CHANGED
+    for where, tag, offset, fraction in ((exif, *_TAKEN), (exif, *_DIGITISED), changed):
+        moment = parsed(_text(where, tag), offset=_text(exif, offset), fraction=_text(exif, fraction))
+        if moment is None:
+            continue
+        if moment.offset is None and utc:
+            return with_offset(moment, utc.wall, tolerance=_STALE) or moment
+        return moment
+    return utc
+
+
+def _gps_time(gps: tiff.Directory) -> Moment | None:
+    clock: list[Any] = _values(gps, _GPS_TIME, 3)
+    if len(clock) < 3 or not all(math.isfinite(part) for part in clock):
+        return None
+    hours, minutes, seconds = (int(part) for part in clock)
+    return parsed(f"{_text(gps, _GPS_DAY)} {hours:02}:{minutes:02}:{seconds:02}", offset="Z")
+
+
+def _degrees(gps: tiff.Directory, side: int, tag: int) -> float | None:
+    parts = _values(gps, tag, 3)
+    if not parts or not math.isfinite(parts[0]):
+        return None
+    # A phone may write degrees with fractions, and 0/0 for the rest.
+    found = sum(part / 60.0**power for power, part in enumerate(parts) if math.isfinite(part))
+    return -found if _text(gps, side)[:1].upper() in ("S", "W") else found

@@ -1,0 +1,242 @@
+"""Where the formats keep EXIF, XMP and IPTC, and what is said there."""
+
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from search.imaging import tiff
+from search.imaging.boxes import within
+from search.imaging.items import described
+from search.imaging.raw import embedded_jpeg
+from search.metadata.exif import exif_directory, from_exif
+from search.metadata.fields import PhotoMetadata
+from search.metadata.iptc import from_iptc, in_photoshop
+from search.metadata.merging import merged
+from search.metadata.text import decoded
+from search.metadata.xmp import LONGEST_XMP, from_xmp
+
+_JPEG_EXIF, _JPEG_XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
+_PHOTOSHOP = b"Photoshop 3.0\0"
+_MOST_PARTS = 10_000
+_XMP_TAG, _IPTC_TAG, _PHOTOSHOP_TAG = 700, 33723, 34377
+_LONGEST = 4_000_000
+"""Bytes of a block in the file."""
+_CANON = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48")
+
+
+class Reading(NamedTuple):
+    """What a file says, and whether that is all: `is_whole` is False where more of it must be read to know."""
+
+    said: PhotoMetadata
+    is_whole: bool = True
+
+
+@dataclass
+class _Blocks:
+    """What was found in a file."""
+
+    exif: list[PhotoMetadata] = field(default_factory=list)
+    xmp: bytes = b""
+    iptc: bytes = b""
+    texts: dict[str, str] = field(default_factory=dict)
+    is_whole: bool = True
+
+    def said(self) -> PhotoMetadata:
+        """Text as XMP has it, then IPTC, then EXIF; figures and time as EXIF has them."""
+        if not (self.exif or self.xmp or self.iptc or self.texts):
+            return PhotoMetadata()
+        xmp, iptc = from_xmp(self.xmp), from_iptc(self.iptc)
+        exif = merged(*self.exif)
+        words = merged(xmp, iptc, exif, _from_texts(self.texts))
+        figures = merged(exif, xmp, iptc)
+        kept = {name: getattr(words, name) for name in ("title", "description", "keywords", "author", "licence")}
+        rating = words.rating or figures.rating
+        return PhotoMetadata.of(**{**_fields(figures), **kept, "rating": rating})
+
+
+def _fields(said: PhotoMetadata) -> dict[str, Any]:
+    return {name: getattr(said, name) for name in PhotoMetadata.__slots__}
+
+
+def read_file(data: bytes, format: str) -> Reading:
+    """Return what a file of `format` (a key of FORMATS), or its beginning, says. Nothing in it raises."""
+    blocks = _Blocks()
+    look = _READERS.get(format)
+    # The readers check what they read; fuzzing found nothing more, but no picture is to be lost for its words.
+    with suppress(Exception):
+        if look:
+            look(data, blocks)
+        return Reading(blocks.said(), blocks.is_whole)
+    return Reading(PhotoMetadata(), is_whole=False)
+
+
+def _jpeg(data: bytes, blocks: _Blocks) -> None:
+    position, resources = 2, b""
+    blocks.is_whole = False
+    for _ in range(_MOST_PARTS):
+        if position + 4 > len(data):
+            break
+        if data[position] != 0xFF:
+            blocks.is_whole = True
+            break
+        marker = data[position + 1]
+        if marker == 0xFF or 0xD0 <= marker <= 0xD8 or marker == 0x01:
+            position += 1 if marker == 0xFF else 2
+            continue
+        if marker in (0xDA, 0xD9):
+            blocks.is_whole = True
+            break
+        start, end = position + 4, position + 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+        content = data[start:end] if marker in (0xE1, 0xED) else b""
+        if content.startswith(_JPEG_EXIF) and not blocks.exif:
+            blocks.exif.append(from_exif(exif_directory(content)))
+        elif content.startswith(_JPEG_XMP) and not blocks.xmp:
+            blocks.xmp = content[len(_JPEG_XMP) :]
+        elif content.startswith(_PHOTOSHOP) and len(resources) < _LONGEST:
+            resources += content[len(_PHOTOSHOP) :]  # what is longer goes on in the next segment
+        position = max(end, position + 4)
+    blocks.iptc = in_photoshop(resources)
+
+
+def _png(data: bytes, blocks: _Blocks) -> None:
+    position, blocks.is_whole = 8, False
+    for _ in range(_MOST_PARTS):
+        if position + 8 > len(data):
+            break
+        size, kind = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
+        if kind == b"IEND":
+            blocks.is_whole = True
+            break
+        if kind in (b"eXIf", b"iTXt", b"zTXt", b"tEXt") and size <= _LONGEST and position + 8 + size <= len(data):
+            _png_chunk(kind, data[position + 8 : position + 8 + size], blocks)
+        position += 12 + size
+
+
+def _png_chunk(kind: bytes, content: bytes, blocks: _Blocks) -> None:
+    if kind == b"eXIf":
+        blocks.exif.insert(0, from_exif(exif_directory(content)))
+        return
+    name, text = _png_text(kind, content)
+    if name == "XML:com.adobe.xmp" and not blocks.xmp:
+        blocks.xmp = text
+    elif name.startswith("Raw profile type "):
+        _image_magick(name.removeprefix("Raw profile type ").strip(), text, blocks)
+    elif len(blocks.texts) < 50:
+        blocks.texts.setdefault(name, decoded(text) if kind == b"iTXt" else text[:40_000].decode("latin-1"))
+
+
+def _png_text(kind: bytes, content: bytes) -> tuple[str, bytes]:
+    name, _, rest = content.partition(b"\0")
+    is_packed = kind == b"zTXt"
+    if kind == b"iTXt":
+        is_packed = rest[:1] == b"\1"
+        rest = [*rest[2:].split(b"\0", 2), b"", b"", b""][2]
+    elif is_packed:
+        rest = rest[1:]
+    if is_packed:
+        try:
+            # No more than is wanted is unpacked of what may be a thousand times as long.
+            rest = zlib.decompressobj().decompress(rest, LONGEST_XMP + 1)
+        except zlib.error:
+            rest = b""
+    return name[:79].decode("latin-1"), rest
+
+
+def _image_magick(kind: str, text: bytes, blocks: _Blocks) -> None:
+    """A block as ImageMagick writes it: its name, its length, and hexadecimal digits in lines."""
+    lines = text.strip().split(b"\n", 2)
+    try:
+        block = bytes.fromhex(lines[2].decode("ascii")) if len(lines) == 3 else b""
+    except ValueError:
+        return
+    if kind in ("exif", "APP1") and block.startswith(_JPEG_EXIF):
+        blocks.exif.append(from_exif(exif_directory(block)))
+    elif kind in ("xmp", "APP1") and not blocks.xmp:
+        blocks.xmp = block.removeprefix(_JPEG_XMP)
+    elif kind in ("iptc", "8bim"):
+        blocks.iptc = in_photoshop(block) or block
+
+
+def _from_texts(texts: dict[str, str]) -> PhotoMetadata:
+    """What stands in the texts of a PNG by the names that its standard gives them."""
+    return PhotoMetadata.of(
+        title=texts.get("Title"),
+        description=texts.get("Description"),
+        author=texts.get("Author"),
+        licence=texts.get("Copyright"),
+    )
+
+
+def _webp(data: bytes, blocks: _Blocks) -> None:
+    position, end = 12, 8 + int.from_bytes(data[4:8], "little")
+    blocks.is_whole = len(data) >= end
+    for _ in range(_MOST_PARTS):
+        if position + 8 > min(end, len(data)):
+            break
+        kind, size = data[position : position + 4], int.from_bytes(data[position + 4 : position + 8], "little")
+        content = data[position + 8 : position + 8 + min(size, _LONGEST)] if kind in (b"EXIF", b"XMP ") else b""
+        if kind == b"EXIF" and not blocks.exif:
+            blocks.exif.append(from_exif(exif_directory(content)))
+        elif kind == b"XMP " and not blocks.xmp:
+            blocks.xmp = content
+        elif kind == b"VP8X" and not data[position + 8 : position + 9][0] & 0x0C:
+            blocks.is_whole = True  # it has neither
+            break
+        position += 8 + size + size % 2
+
+
+def _tiff(data: bytes, blocks: _Blocks) -> None:
+    file = tiff.container(data)
+    page = file.directory(file.first()) if file else None
+    if page is None:
+        return
+    blocks.is_whole = False  # what hangs below it may lie anywhere
+    blocks.exif.append(from_exif(page))
+    blocks.xmp = _field(page, _XMP_TAG)
+    # Some programs say that it is made of numbers of four bytes.
+    blocks.iptc = _field(page, _IPTC_TAG).rstrip(b"\0") or in_photoshop(_field(page, _PHOTOSHOP_TAG))
+
+
+def _field(page: tiff.Directory, tag: int) -> bytes:
+    found = page.fields.get(tag)
+    if found is None or found.length > _LONGEST:
+        return b""
+    return bytes(page.file.data[found.position : found.position + found.length])
+
+
+def _container(data: bytes, blocks: _Blocks) -> None:
+    exif, blocks.xmp, blocks.is_whole = described(data)
+    blocks.exif.append(from_exif(exif_directory(exif)))
+
+
+def _raw(data: bytes, blocks: _Blocks) -> None:
+    if data[4:8] == b"ftyp":
+        blocks.exif.append(from_exif(*(_canon_directory(data, kind) for kind in (b"CMT1", b"CMT2", b"CMT4"))))
+    elif tiff.container(data):
+        _tiff(data, blocks)
+    else:  # a RAF has it in its JPEG
+        jpeg = embedded_jpeg(data)
+        _jpeg(data[jpeg.start : jpeg.end], blocks)
+    blocks.is_whole = False
+
+
+def _canon_directory(data: bytes, kind: bytes) -> tiff.Directory | None:
+    """A directory of a CR3: of the picture, of EXIF or of the place, each in a TIFF container of its own."""
+    for box in within(data, (b"moov", b"uuid")):
+        if data[box.start : box.start + 16] == _CANON:
+            for inner in within(data, (kind,), box.start + 16, box.end):
+                return exif_directory(data[inner.start : inner.end])
+    return None
+
+
+_READERS: dict[str, Callable[[bytes, _Blocks], None]] = {
+    "JPEG": _jpeg,
+    "PNG": _png,
+    "WEBP": _webp,
+    "TIFF": _tiff,
+    "HEIF": _container,
+    "AVIF": _container,
+    "RAW": _raw,
+}

@@ -1,0 +1,56 @@
+"""Several sources -> one answer, field by field."""
+
+from dataclasses import fields, replace
+from typing import Any
+
+from search.metadata.dates import Moment, with_offset
+from search.metadata.fields import PhotoMetadata, TakenFrom
+
+_TOGETHER = {"offset", "taken_from", "longitude"}
+"""Fields that come from where the field before them comes from."""
+
+
+def merged(*sources: PhotoMetadata) -> PhotoMetadata:
+    """Return of each field what the first source says that says anything of it."""
+    found, nothing = PhotoMetadata(), PhotoMetadata()
+    sources = tuple(source for source in sources if source != nothing)
+    for name in (field.name for field in fields(PhotoMetadata) if field.name not in _TOGETHER):
+        first = next((source for source in sources if getattr(source, name) not in ("", (), None)), None)
+        if first is None:
+            continue
+        found = replace(found, **{name: getattr(first, name)})
+        if name == "taken":
+            found = replace(found, **_time(first, sources))
+        elif name == "latitude":
+            found = replace(found, longitude=first.longitude)
+    return found
+
+
+def _time(first: PhotoMetadata, sources: tuple[PhotoMetadata, ...]) -> dict[str, Any]:
+    """The time that the first one tells, with what another knows of the same moment: which time it was there, its
+    offset, its fractions of a second."""
+    assert first.taken
+    moment = Moment(first.taken, first.offset)
+    for other in sources:
+        if other is first or other.taken is None or other.taken_from in (TakenFrom.NAME, TakenFrom.FILE):
+            continue
+        if moment.offset is None and _is_same_second(other, moment):
+            # What is the same second is the more exact one.
+            moment = Moment(max(moment.wall, other.taken), other.offset)
+        elif first.taken_from == TakenFrom.SIDECAR and moment.offset == 0:
+            moment = _where_it_was(other, moment)
+    return {"taken": moment.wall, "offset": moment.offset, "taken_from": first.taken_from}
+
+
+def _is_same_second(other: PhotoMetadata, moment: Moment) -> bool:
+    assert other.taken
+    return other.taken.replace(microsecond=0) == moment.wall.replace(microsecond=0)
+
+
+def _where_it_was(other: PhotoMetadata, moment: Moment) -> Moment:
+    """Return a moment in UTC, as Google's export tells it, by the clock of the camera, if that shows the same one."""
+    assert other.taken
+    if other.offset is None:
+        return with_offset(Moment(other.taken), moment.wall, tolerance=1) or moment
+    own = Moment(other.taken, other.offset)
+    return own if own.utc and abs((own.utc - moment.wall).total_seconds()) <= 1 else moment

@@ -1,0 +1,148 @@
+"""Files beside a picture in which programs keep what is known of it: which they are, and Google's."""
+
+import html
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from search.imaging.formats import RAW_EXTENSIONS
+from search.metadata.dates import of_timestamp
+from search.metadata.fields import PhotoMetadata, TakenFrom
+from search.texts import composed
+
+LONGEST_SIDECAR = 1_000_000
+"""Bytes of such a file."""
+SUFFIXES = ("xmp", "json", "txt")
+_NUMBERED = re.compile(r"(.+?)\((\d{1,4})\)$")
+_SUPPLEMENT = ".supplemental-metadata"
+_SHORTEST_CUT = 43
+"""Characters that Google leaves of a name before ".json", with or without a number."""
+_EDITED = (
+    "-edited",
+    "-effects",
+    "-bearbeitet",
+    "-modifié",
+    "-editado",
+    "-modificato",
+    "-bewerkt",
+    "-수정됨",
+    "-編集済み",
+    "-已修改",
+)
+
+
+class Neighbours:
+    """The sidecars of one folder, each for the pictures that it is about."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        """`names` are those of all files in the folder."""
+        self._names: dict[str, str] = {}
+        self.names: set[str] = set()
+        """Those of sidecars."""
+        self._long: list[str] = []
+        self._kinds: set[str] = set()
+        for name in names:
+            stem, dot, suffix = name.rpartition(".")
+            if dot and suffix.lower() in SUFFIXES:
+                self._names.setdefault(_key(stem, suffix), name)
+                self.names.add(name)
+                self._kinds.add(suffix.lower())
+            elif len(name) > _SHORTEST_CUT:
+                self._long.append(name)
+
+    def of(self, name: str) -> dict[str, str]:
+        """Return the names of a picture's sidecars by suffix; those that have its whole name go first."""
+        stem = _stem(name)
+        found: dict[str, str | None] = {}
+        if "txt" in self._kinds:
+            # No text beside `page.jpg.txt` is about a picture but a caption, which has its stem alone.
+            found["txt"] = self._names.get(_key(stem, "txt"))
+        if "xmp" in self._kinds:
+            paths = (self._names.get(_key(one, "xmp")) for one in (name, stem, *_raws(stem)))
+            found["xmp"] = next(filter(None, paths), None)
+        if "json" in self._kinds:
+            names = dict.fromkeys((name, _unedited(name)))
+            google = next(filter(None, map(self._of_google, names)), None)
+            found["json"] = google or self._names.get(_key(stem, "json"))
+        return {suffix: path for suffix, path in found.items() if path}
+
+    def _of_google(self, name: str) -> str | None:
+        """Google's file about a picture: "IMG_1.JPG.supplemental-metadata.json", cut to a length, a number at its end.
+
+        "IMG_1(2).JPG" has "IMG_1.JPG(2).json".
+        """
+        numbers = [("", name)]
+        stem, dot, suffix = name.rpartition(".")
+        if match := _NUMBERED.fullmatch(stem):
+            numbers.insert(0, (f"({match[2]})", f"{match[1]}{dot}{suffix}"))
+        for number, plain in numbers:
+            whole = plain + _SUPPLEMENT
+            for length in range(len(whole), min(len(plain), _SHORTEST_CUT) - 1, -1):
+                told = self._names.get(_key(whole[:length] + number, "json"))
+                # Of two pictures that may be meant neither has it.
+                if told and (length >= len(plain) or self._is_one(whole[:length])):
+                    return told
+        return None
+
+    def _is_one(self, beginning: str) -> bool:
+        """Whether no two pictures have names that begin so."""
+        key = _key(beginning)[:-1]
+        return len(list(islice((name for name in self._long if composed(name).casefold().startswith(key)), 2))) < 2
+
+
+def _raws(stem: str) -> Iterator[str]:
+    """How the RAW file may be called that the camera wrote with a picture, and that people may have written of."""
+    return (stem + extension for extension in RAW_EXTENSIONS)
+
+
+def _key(stem: str, suffix: str = "") -> str:
+    return composed(f"{stem}.{suffix}").casefold()
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0] or name
+
+
+def _unedited(name: str) -> str:
+    """The name of the picture that an edited one was made from, which has no file of its own."""
+    stem, dot, suffix = name.rpartition(".")
+    ending = next((one for one in _EDITED if stem.casefold().endswith(one)), "")
+    return f"{stem[: len(stem) - len(ending)]}{dot}{suffix}"
+
+
+def json_object(data: bytes) -> dict[str, Any]:
+    """Return an object of JSON; an empty one for all else."""
+    try:
+        found = json.loads(data) if data and len(data) <= LONGEST_SIDECAR else {}
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def is_takeout(said: Mapping[str, Any]) -> bool:
+    """Whether this is what Google's export writes about a picture."""
+    return isinstance(said.get("photoTakenTime"), dict)
+
+
+def from_takeout(said: Mapping[str, Any]) -> PhotoMetadata:
+    """Return what Google's export tells of a picture. Its title is no more than the name of the file."""
+    time = said.get("photoTakenTime")
+    moment = of_timestamp(time.get("timestamp")) if isinstance(time, dict) else None
+    places = [said.get("geoData"), said.get("geoDataExif")]
+    place: dict[str, Any] = next((one for one in places if isinstance(one, dict) and _is_known(one)), {})
+    description = said.get("description")
+    return PhotoMetadata.of(
+        # It writes some signs as HTML does.
+        description=html.unescape(description) if isinstance(description, str) else "",
+        taken=moment and moment.wall,
+        offset=moment and moment.offset,
+        taken_from=TakenFrom.SIDECAR,
+        latitude=place.get("latitude"),
+        longitude=place.get("longitude"),
+    )
+
+
+def _is_known(place: Mapping[str, Any]) -> bool:
+    return bool(place.get("latitude") or place.get("longitude"))

@@ -1,0 +1,147 @@
+"""XMP, in a picture's file or in a file of its own beside it."""
+
+from collections.abc import Iterable
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from search.metadata.dates import parsed
+from search.metadata.exif import named
+from search.metadata.fields import PhotoMetadata, TakenFrom, number
+from search.metadata.text import is_blank
+
+LONGEST_XMP = 1_000_000
+"""Bytes. What is longer holds masks and brush strokes, and as a tree it takes thirty times as much."""
+
+_RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+_MOST = 2_000
+# By full names: two namespaces have fields of the same name.
+_DC, _XMP = "{http://purl.org/dc/elements/1.1/}", "{http://ns.adobe.com/xap/1.0/}"
+_EXIF, _EXIF_EX = "{http://ns.adobe.com/exif/1.0/}", "{http://cipa.jp/exif/1.0/}"
+_TIFF, _AUX = "{http://ns.adobe.com/tiff/1.0/}", "{http://ns.adobe.com/exif/1.0/aux/}"
+_PHOTOSHOP, _LIGHTROOM = "{http://ns.adobe.com/photoshop/1.0/}", "{http://ns.adobe.com/lightroom/1.0/}"
+_RIGHTS, _CC = "{http://ns.adobe.com/xap/1.0/rights/}", "{http://creativecommons.org/ns#}"
+_DIGIKAM, _MICROSOFT = "{http://www.digikam.org/ns/1.0/}", "{http://ns.microsoft.com/photo/1.0/}"
+
+
+def from_xmp(packet: bytes, source: TakenFrom = TakenFrom.CAMERA) -> PhotoMetadata:
+    """Return what an XMP packet says; its time is told to come from `source`."""
+    return _Packet(packet).said(source) if packet else PhotoMetadata()
+
+
+class _Packet:
+    """The properties of a packet, by full name: each a list of texts."""
+
+    def __init__(self, packet: bytes) -> None:
+        self._values: dict[str, list[str]] = {}
+        for description in _descriptions(packet):
+            for name, value in list(description.attrib.items())[:_MOST]:
+                self._values.setdefault(name, [value])
+            for element in description[:_MOST]:
+                values = _values(element)
+                if values:
+                    self._values.setdefault(element.tag, values)
+
+    def said(self, source: TakenFrom) -> PhotoMetadata:
+        moment = next(
+            (
+                found
+                for name in (f"{_EXIF}DateTimeOriginal", f"{_PHOTOSHOP}DateCreated", f"{_XMP}CreateDate")
+                if (
+                    found := parsed(
+                        self._first(name),
+                        offset=self._first(f"{_EXIF_EX}OffsetTimeOriginal", f"{_EXIF}OffsetTimeOriginal"),
+                        fraction=self._first(f"{_EXIF}SubSecTimeOriginal", f"{_EXIF}SubsecTimeOriginal"),
+                    )
+                )
+            ),
+            None,
+        )
+        latitude, longitude = self._degrees("Latitude"), self._degrees("Longitude")
+        return PhotoMetadata.of(
+            title=self._first(f"{_DC}title", f"{_PHOTOSHOP}Headline"),
+            description=self._first(f"{_DC}description", f"{_TIFF}ImageDescription", f"{_EXIF}UserComment"),
+            keywords=self._keywords(),
+            author=", ".join(self._values.get(f"{_DC}creator", [])[:20]) or self._first(f"{_TIFF}Artist"),
+            licence=self._first(
+                *(f"{_DC}rights", f"{_RIGHTS}UsageTerms", f"{_CC}license", f"{_RIGHTS}WebStatement"),
+                f"{_TIFF}Copyright",
+            ),
+            taken=moment and moment.wall,
+            offset=moment and moment.offset,
+            taken_from=source,
+            camera=named(self._first(f"{_TIFF}Make"), self._first(f"{_TIFF}Model")),
+            lens=self._first(f"{_EXIF_EX}LensModel", f"{_AUX}Lens"),
+            focal_length=self._number(f"{_EXIF}FocalLength"),
+            aperture=self._number(f"{_EXIF}FNumber"),
+            exposure=self._number(f"{_EXIF}ExposureTime"),
+            iso=self._number(f"{_EXIF_EX}PhotographicSensitivity", f"{_EXIF}ISOSpeedRatings"),
+            rating=self._rating(),
+            latitude=latitude,
+            longitude=longitude,
+        )
+
+    def _first(self, *names: str) -> str:
+        values = (self._values[name][0] for name in names if name in self._values)
+        return next((value for value in values if not is_blank(value)), "")
+
+    def _keywords(self) -> list[str]:
+        """The keywords; where a program has written no plain ones, the last parts of its hierarchical ones."""
+        if words := self._values.get(f"{_DC}subject"):
+            return words
+        for name, mark in ((f"{_LIGHTROOM}hierarchicalSubject", "|"), (f"{_DIGIKAM}TagsList", "/")):
+            if paths := self._values.get(name):
+                return [path.split(mark)[-1] for path in paths]
+        return []
+
+    def _rating(self) -> float | None:
+        stars = number(self._first(f"{_XMP}Rating"))
+        percent = number(self._first(f"{_MICROSOFT}Rating"))
+        if stars is None and percent:
+            return 1 + round(percent / 25)  # 1, 25, 50, 75 and 99
+        return stars
+
+    def _number(self, *names: str) -> float | None:
+        """A number, also where it is written as a fraction."""
+        over, _, under = self._first(*names).partition("/")
+        top, bottom = number(over), number(under) if under else 1.0
+        return top / bottom if top is not None and bottom else None
+
+    def _degrees(self, name: str) -> float | None:
+        """Degrees as XMP has them, "48,51.4920N" or "48,51,29N"; some programs write a number."""
+        text = self._first(f"{_EXIF}GPS{name}").strip()
+        if (plain := number(text)) is not None:
+            return plain
+        side = text[-1:].upper()
+        parts = [number(part) for part in text[:-1].split(",")[:3]]
+        if side not in ("N", "S", "E", "W") or None in parts:
+            return None
+        found = sum((part or 0) / 60.0**power for power, part in enumerate(parts))
+        return -found if side in ("S", "W") else found
+
+
+def _descriptions(packet: bytes) -> Iterable[Element]:
+    packet = packet.strip(b"\0 \r\n\t")
+    if not packet or len(packet) > LONGEST_XMP:
+        return []
+    try:
+        root = fromstring(packet, forbid_dtd=True)
+    except (ParseError, DefusedXmlException, ValueError, LookupError):
+        return []
+    if root is None:
+        return []
+    bags = [root] if root.tag == f"{_RDF}RDF" else root.findall(f"{_RDF}RDF")[:8]
+    return [found for bag in bags for found in bag.findall(f"{_RDF}Description")[:64]]
+
+
+def _values(element: Element) -> list[str]:
+    """The texts of a property: one, those of a list, or of alternatives in several languages the one for all."""
+    lists = [child for child in element[:1] if child.tag in (f"{_RDF}Bag", f"{_RDF}Seq", f"{_RDF}Alt")]
+    if not lists:
+        return [element.text] if element.text else []
+    items = lists[0].findall(f"{_RDF}li")[:_MOST]
+    if lists[0].tag == f"{_RDF}Alt":
+        items = [one for one in items if one.get(_LANGUAGE) == "x-default" and one.text] or items
+    return [item.text for item in items if item.text]

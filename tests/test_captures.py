@@ -1,0 +1,396 @@
+"""When, where and with what pictures were taken: ingested, kept, shown, and what people changed of it."""
+
+import io
+import json
+import tarfile
+import zipfile
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.db import IntegrityError, transaction
+from django.http import QueryDict
+from django.urls import reverse
+
+from search import storage
+from search.ingestion import add_picture, files_source, ingest, open_source
+from search.ingestion.captures import note_edits, write_captures
+from search.ingestion.items import Details
+from search.metadata import PhotoMetadata
+from search.models import Capture, Image, Origin
+from search.models.image import content_id
+from search.querying import SearchQuery
+from search.querying.saving import save_search
+from tests.base import an_image
+from tests.written import a_photo, alternatives, exif_block, listed, takeout, wall, xmp_packet
+
+pytestmark = pytest.mark.django_db
+
+PLACE = (37.8813, 127.7298)
+SIDECAR = xmp_packet(
+    attributes='xmp:Rating="5"',
+    elements=alternatives("dc:description", "Sidecar caption") + listed("dc:subject", "mountain"),
+)
+
+
+def written(colour: str = "red", **tags: object) -> bytes:
+    block = exif_block(
+        taken="2014:07:03 14:22:10", offset="+09:00", place=PLACE, t271="FUJIFILM", t272="X100V", **tags
+    )
+    return a_photo(colour=colour, exif=block)
+
+
+def of(data: bytes) -> Image:
+    return Image.objects.get(pk=content_id(data))
+
+
+def from_camera(image: Image) -> Capture:
+    capture = image.captured
+    assert capture
+    return capture
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "photos").mkdir()
+    return tmp_path / "photos"
+
+
+def test_a_folder_with_what_five_programs_wrote(folder: Path):
+    google, plain, lightroom = written("green"), a_photo(colour="blue"), a_photo(colour="black")
+    (folder / "IMG_3397.JPG").write_bytes(a_photo(colour="white"))
+    (folder / "IMG_3397.JPG.supplemental-metadata.json").write_bytes(
+        takeout(description="Grandmother in the garden", geoData={"latitude": 37.88, "longitude": 127.73})
+    )
+    (folder / "own.jpg").write_bytes(google)
+    (folder / "DSC_0001.jpg").write_bytes(plain)
+    (folder / "DSC_0001.xmp").write_bytes(SIDECAR)
+    (folder / "0001.jpg").write_bytes(lightroom)
+    (folder / "0001.txt").write_text("a black square", encoding="utf-8")
+    (folder / "0001.json").write_text(json.dumps({"caption": "x", "url": "https://a.example/1"}), encoding="utf-8")
+    out = StringIO()
+    call_command("ingest", str(folder), stdout=out, stderr=out)
+    assert out.getvalue() == "4 added, 0 already here, 0 failed.\n"
+    image = of(a_photo(colour="white"))
+    capture = from_camera(image)
+    assert (image.title, image.description, image.source_link) == ("", "Grandmother in the garden", "")
+    assert (capture.taken, capture.zone) == (wall(2009, 11, 16, 12, 51, 58), "+00:00")
+    assert (capture.latitude, capture.longitude, capture.taken_from) == (37.88, 127.73, "sidecar")
+    image = of(plain)
+    assert (image.description, image.tags, from_camera(image).rating) == ("Sidecar caption", ["mountain"], 5)
+    image = of(lightroom)
+    assert (image.description, image.source_link) == ("a black square", "https://a.example/1")
+    capture = from_camera(of(google))
+    assert (capture.taken, capture.taken_offset) == (wall(2014, 7, 3, 14, 22, 10), 540)
+    assert (capture.camera, capture.taken_from) == ("FUJIFILM X100V", "camera")
+    assert (capture.latitude, capture.longitude) == pytest.approx(PLACE, abs=1e-4)
+
+
+def test_a_picture_without_any_date_has_that_of_its_name_or_file(folder: Path):
+    named, nameless = a_photo(colour="red"), a_photo(colour="green")
+    (folder / "IMG-20230714-WA0001.jpg").write_bytes(named)
+    (folder / "x.jpg").write_bytes(nameless)
+    ingest(files_source([str(folder)]))
+    assert from_camera(of(named)).taken == wall(2023, 7, 14)
+    assert [from_camera(of(data)).taken_from for data in (named, nameless)] == ["name", "file"]
+    assert from_camera(of(nameless)).is_about
+
+
+def test_a_table_counts_before_a_sidecar_and_that_before_the_file(folder: Path):
+    data = a_photo(colour="red", exif=exif_block(t270="From the file", t315="Ada", t33432="CC0"))
+    (folder / "a.jpg").write_bytes(data)
+    (folder / "a.jpg.xmp").write_bytes(xmp_packet(elements=alternatives("dc:description", "From the sidecar")))
+    (folder / "table.csv").write_text("path,author\na.jpg,Grace\n", encoding="utf-8")
+    call_command("ingest", str(folder), metadata=folder / "table.csv", tag=["all"], stdout=StringIO())
+    image = of(data)
+    assert (image.author, image.description, image.licence) == ("Grace", "From the sidecar", "CC0")
+    assert image.tags == ["all"]
+
+
+def test_captions_are_left_out_where_they_are_not_wanted(folder: Path):
+    data = written(t270="Nobody's business")
+    (folder / "a.jpg").write_bytes(data)
+    (folder / "a.txt").write_text("neither", encoding="utf-8")
+    call_command("ingest", str(folder), "--no-read-captions", stdout=StringIO())
+    assert of(data).description == ""
+    assert from_camera(of(data)).camera == "FUJIFILM X100V"
+
+
+def test_an_upload_keeps_the_cameras_figures_and_no_words():
+    data = written(t270="Unasked")
+    image = add_picture(data, Details(title="Mine"), None).image
+    assert (image.title, image.description) == ("Mine", "")
+    assert from_camera(image).taken == wall(2014, 7, 3, 14, 22, 10)
+
+
+def test_googles_export_is_read_in_its_zip_albums_included(folder: Path):
+    pictures = {
+        "Takeout/Photos/Trip/IMG_1.JPG": a_photo(colour="red"),
+        "Takeout/Photos/Photos from 2009/IMG_2.JPG": a_photo(colour="green"),
+    }
+    with zipfile.ZipFile(folder / "takeout.zip", "w") as archive:
+        archive.writestr("Takeout/Photos/Trip/metadata.json", json.dumps({"title": "Trip"}))
+        for name, data in pictures.items():
+            archive.writestr(name, data)
+        archive.writestr("Takeout/Photos/Photos from 2009/IMG_1.JPG.json", takeout(description="One"))
+        archive.writestr("Takeout/Photos/Photos from 2009/IMG_2.JPG.supplemental-me.json", takeout(description="Two"))
+    ingest(open_source([str(folder / "takeout.zip")]))
+    assert [of(data).description for data in pictures.values()] == ["One", "Two"]
+
+
+def test_what_lies_beside_a_picture_in_a_tar_is_read(folder: Path):
+    members = {
+        "a.jpg": a_photo(colour="red"),
+        "a.json": json.dumps({"caption": "A caption"}).encode(),
+        "b.jpg": a_photo(colour="green"),
+        "b.jpg.xmp": SIDECAR,
+    }
+    with tarfile.open(folder / "set.tar", "w") as archive:
+        for name, data in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    ingest(open_source([str(folder / "set.tar")]))
+    assert [of(members[name]).description for name in ("a.jpg", "b.jpg")] == ["A caption", "Sidecar caption"]
+
+
+def test_a_broken_sidecar_harms_nothing(folder: Path):
+    data = written()
+    (folder / "a.jpg").write_bytes(data)
+    (folder / "a.xmp").write_bytes(b"<x:xmpmeta" + b"\xff" * 500)
+    (folder / "a.json").write_bytes(b"[" * 200_000)
+    report = ingest(files_source([str(folder)]))
+    assert (report.added, report.failed) == (1, [])
+    assert from_camera(of(data)).camera == "FUJIFILM X100V"
+
+
+# Pictures that are here already
+
+
+def kept_before(data: bytes, address: str = "/photos/a.jpg", **fields: object) -> Image:
+    """A picture as a version without captures has ingested it."""
+    image = an_image(id=content_id(data), byte_size=len(data), **fields)
+    storage.put(storage.original_key(image.id), data, "image/jpeg")
+    Origin.objects.create(id=content_id(address.encode()), address=address, image_id=image.id)
+    return image
+
+
+def read(*arguments: str) -> str:
+    out = StringIO()
+    call_command("read_metadata", *arguments, stdout=out, stderr=out)
+    return out.getvalue().splitlines()[-1]
+
+
+def test_pictures_that_are_here_are_read_once():
+    image = kept_before(written(t270="On the beach"), title="Mine")
+    other = kept_before(a_photo(colour="green"), "/photos/IMG-20230714-WA0001.jpg")
+    assert read() == "2 read, 0 still to be, 0 failed."
+    image.refresh_from_db()
+    assert (image.title, image.description) == ("Mine", "On the beach")
+    assert from_camera(image).camera == "FUJIFILM X100V"
+    assert from_camera(other).taken == wall(2023, 7, 14)
+    assert read() == "0 read, 0 still to be, 0 failed."
+
+
+def test_it_stops_after_as_many_as_are_wanted_and_goes_on():
+    for number, colour in enumerate(("red", "green", "blue")):
+        kept_before(written(colour), f"/photos/{number}.jpg")
+    assert read("--limit", "2") == "2 read, 1 still to be, 0 failed."
+    assert read() == "1 read, 0 still to be, 0 failed."
+
+
+def test_what_stands_behind_the_beginning_of_a_file_is_read_too():
+    noise = bytes(range(256)) * 1_200
+    plain = a_photo("WEBP", exif=exif_block(t272="X100V"))
+    size = len(plain) - 8 + 8 + len(noise)
+    data = plain[:4] + size.to_bytes(4, "little") + plain[8:30] + b"junk" + len(noise).to_bytes(4, "little") + noise
+    image = kept_before(data + plain[30:])
+    read()
+    assert from_camera(image).camera == "X100V"
+
+
+def test_an_original_that_is_missing_is_told_and_others_are_read():
+    kept_before(written())
+    lost = an_image()
+    out = StringIO()
+    with pytest.raises(SystemExit):
+        call_command("read_metadata", stdout=out, stderr=out)
+    assert "1 read, 1 still to be, 1 failed." in out.getvalue()
+    assert str(lost.pk) in out.getvalue()
+
+
+def test_what_a_person_emptied_or_wrote_stays(as_carol):
+    image = kept_before(written(t270="On the beach", t315="Ada", t33432="CC0"), description="x", author="Grace")
+    form = {"title": "", "description": "", "tags": "", "source_link": "", "author": "Grace", "licence": ""}
+    as_carol.post(reverse("admin:search_image_change", args=[image.pk]), form)
+    assert from_camera(image).edited == ["description"]
+    read()
+    image.refresh_from_db()
+    assert (image.description, image.author, image.licence) == ("", "Grace", "CC0")
+
+
+def test_what_a_person_emptied_before_is_told_by_the_history(as_carol):
+    image = kept_before(written(t270="On the beach"), description="x")
+    form = {"title": "", "description": "", "tags": "", "source_link": "", "author": "", "licence": ""}
+    as_carol.post(reverse("admin:search_image_change", args=[image.pk]), form)
+    Capture.objects.all().delete()
+    read()
+    image.refresh_from_db()
+    assert image.description == ""
+
+
+def test_words_of_uploads_are_not_read_later():
+    data = written(t270="Unasked")
+    image = kept_before(data)
+    Origin.objects.all().delete()
+    read()
+    image.refresh_from_db()
+    assert image.description == ""
+    assert from_camera(image).camera == "FUJIFILM X100V"
+
+
+def test_reading_again_leaves_what_a_person_changed():
+    image = an_image()
+    write_captures({image.pk: PhotoMetadata.of(taken="2014-07-03T14:22:10", taken_from="camera", camera="X100V")})
+    Capture.objects.update(taken=wall(2015, 1, 2), taken_from="person", reader=0)
+    note_edits([image.pk], ["taken"])
+    write_captures({image.pk: PhotoMetadata.of(taken="2014-07-03T14:22:10", taken_from="camera", camera="X100VI")})
+    capture = from_camera(Image.objects.get(pk=image.pk))
+    assert (capture.taken, capture.taken_from, capture.camera) == (wall(2015, 1, 2), "person", "X100VI")
+
+
+def test_a_capture_goes_with_its_image():
+    image = add_picture(written(), Details(), None).image
+    image.delete()
+    assert not Capture.objects.exists()
+
+
+@pytest.mark.parametrize("wrong", [{"latitude": 5.0}, {"rating": 6}, {"taken": wall(2015, 1, 2)}])
+def test_the_database_takes_no_nonsense(wrong: dict[str, object]):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Capture.objects.create(image=an_image(), **wrong)
+
+
+# What is seen
+
+
+@pytest.fixture
+def shown() -> Image:
+    data = written(e33437=2.8, e33434=0.004, e34855=400, e37386=35.0)
+    return add_picture(data, Details(title="Boats", tags=["boats"]), None).image
+
+
+def test_the_page_tells_when_and_with_what_a_picture_was_taken(client, shown):
+    page = " ".join(client.get(shown.get_absolute_url()).content.decode().split())
+    assert "July 3, 2014, 2:22 p.m. (+09:00)" in page
+    assert "FUJIFILM X100V" in page
+    assert "35 mm · f/2.8 · 1/250 s · ISO 400" in page
+
+
+def test_a_guessed_date_is_told_as_one(client):
+    image = an_image()
+    Capture.objects.create(image=image, taken=wall(2023, 7, 14), taken_from="name")
+    assert "about July 14, 2023 (from the name of its file)" in client.get(image.get_absolute_url()).content.decode()
+
+
+def test_the_api_tells_the_same(client, shown):
+    told = client.get(reverse("api:image", args=[shown.pk])).json()
+    assert (told["taken"], told["taken_from"]) == ("2014-07-03T14:22:10+09:00", "camera")
+    assert (told["camera"], told["aperture"], told["iso"]) == ("FUJIFILM X100V", 2.8, 400)
+    nothing = client.get(reverse("api:image", args=[an_image().pk])).json()
+    assert (nothing["taken"], nothing["taken_from"], nothing["camera"], nothing["iso"]) == (None, None, "", None)
+
+
+COORDINATES = ("37.88", "127.7", "37,88", "127,7")
+
+
+def test_nobody_but_curators_is_told_the_place(client, as_carol, as_alice, alice, shown):
+    saved, _ = save_search(alice, SearchQuery.from_params(QueryDict("tag=boats")), "All")
+    pages = [
+        shown.get_absolute_url(),
+        reverse("api:image", args=[shown.pk]),
+        reverse("results"),
+        f"{reverse('results')}?q=boats",
+        f"{reverse('api:search')}?q=boats",
+        reverse("download", args=[shown.pk]),
+        reverse("rendition", args=[shown.pk, 400]),
+        reverse("feed", args=[saved.token]),
+    ]
+    for visitor in (client, as_alice):
+        for page in pages:
+            answer = visitor.get(page)
+            assert answer.status_code == 200, page
+            content = b"".join(answer.streaming_content) if answer.streaming else answer.content
+            assert not any(one.encode() in content for one in COORDINATES), page
+    assert "37.881" in as_carol.get(shown.get_absolute_url()).content.decode()
+    assert as_carol.get(reverse("api:image", args=[shown.pk])).json()["latitude"] == pytest.approx(PLACE[0], abs=1e-4)
+
+
+def test_the_zip_and_its_table_name_no_place(client, shown):
+    answer = client.post(reverse("download-selection"), {"id": [shown.id]})
+    content = b"".join(answer.streaming_content)
+    assert b"pictures.csv" in content
+    assert not any(one.encode() in content for one in COORDINATES)
+
+
+# In the admin
+
+
+def posted(capture: Capture, **changes: object) -> dict[str, object]:
+    values = {
+        name: "" if getattr(capture, name) is None else getattr(capture, name)
+        for name in ("taken_offset", "camera", "lens", "rating", "latitude", "longitude")
+    }
+    taken = changes.pop("taken", capture.taken)
+    values |= {"image": capture.image_id, **changes}
+    values |= {"taken_0": taken.date(), "taken_1": taken.time()} if taken else {"taken_0": "", "taken_1": ""}
+    return {
+        "title": capture.image.title,
+        "capture-TOTAL_FORMS": "1",
+        "capture-INITIAL_FORMS": "1",
+        **{f"capture-0-{name}": value for name, value in values.items()},
+    }
+
+
+def test_a_curator_corrects_when_a_picture_was_taken(as_carol, shown):
+    page = reverse("admin:search_image_change", args=[shown.pk])
+    assert "FUJIFILM X100V" in as_carol.get(page).content.decode()
+    form = posted(from_camera(shown), taken=wall(2014, 7, 4, 1, 2, 3), rating=4)
+    answer = as_carol.post(page, form)
+    assert answer.status_code == 302, answer.content.decode()[:5000]
+    capture = Capture.objects.get(pk=shown.pk)
+    assert (capture.taken, capture.taken_from, capture.rating) == (wall(2014, 7, 4, 1, 2, 3), "person", 4)
+    assert capture.edited == ["rating", "taken"]
+    assert capture.camera == "FUJIFILM X100V"
+
+
+def test_a_curator_dates_a_picture_of_which_nothing_was_read(as_carol):
+    image = an_image()
+    form = posted(Capture(image=image), taken=wall(1935, 5, 4), camera="Leica")
+    answer = as_carol.post(
+        reverse("admin:search_image_change", args=[image.pk]), {**form, "capture-INITIAL_FORMS": "0"}
+    )
+    assert answer.status_code == 302, answer.content.decode()[:5000]
+    capture = from_camera(Image.objects.get(pk=image.pk))
+    assert (capture.taken, capture.taken_from, capture.camera) == (wall(1935, 5, 4), "person", "Leica")
+    assert (capture.edited, capture.reader) == (["camera", "taken"], 0)
+
+
+def test_a_place_needs_both_its_numbers(as_carol, shown):
+    page = reverse("admin:search_image_change", args=[shown.pk])
+    answer = as_carol.post(page, posted(from_camera(shown), longitude=""))
+    assert "A place has a latitude and a longitude." in answer.content.decode()
+
+
+def test_curators_find_pictures_by_year_camera_and_place(as_carol, shown):
+    other = an_image("Another")
+    listing = reverse("admin:search_image_changelist")
+    for query in ("taken=2014", "camera=FUJIFILM+X100V", "place=yes"):
+        page = as_carol.get(f"{listing}?{query}").content.decode()
+        assert str(shown.pk) in page, query
+        assert str(other.pk) not in page, query
+    page = as_carol.get(f"{listing}?taken=none").content.decode()
+    assert str(other.pk) in page
+    assert str(shown.pk) not in page
+    assert "There is no such filter" in as_carol.get(f"{listing}?taken=x").content.decode()

@@ -1,0 +1,338 @@
+"""What is read of what cameras, people and programs wrote: fields by formats by writers, and nonsense."""
+
+import datetime as dt
+import struct
+import zlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from search.imaging import recognised
+from search.metadata import PhotoMetadata, TakenFrom, from_name, from_takeout, from_xmp, merged, read_file
+from search.metadata.dates import parsed
+from search.metadata.sidecars import Neighbours
+from tests.pictures import photo
+from tests.written import (
+    WITH_EXIF,
+    a_photo,
+    alternatives,
+    exif_block,
+    iptc_block,
+    jpeg_with_iptc,
+    listed,
+    takeout,
+    wall,
+    xmp_packet,
+)
+
+CAMERA = {
+    "t271": "NIKON CORPORATION",
+    "t272": "NIKON D90",
+    "e42036": "18-105mm f/3.5-5.6",
+    "e37386": 35.0,
+    "e33437": 2.8,
+    "e33434": 0.004,
+    "e34855": 400,
+}
+LIGHTROOM = xmp_packet(
+    attributes='xmp:Rating="4" photoshop:DateCreated="2014-07-03T14:22:10.25+09:00"',
+    elements=alternatives("dc:title", "Hafenfest")
+    + alternatives("dc:description", "Boote im Hafen &lt;b&gt;")
+    + listed("dc:subject", "hafen", "Boot, klein")
+    + listed("dc:creator", "A. Author").replace("Bag", "Seq")
+    + alternatives("dc:rights", "CC BY 4.0"),
+)
+
+
+def said(data: bytes) -> PhotoMetadata:
+    return read_file(data, recognised(data)).said
+
+
+@pytest.mark.parametrize("format", WITH_EXIF)
+def test_what_a_camera_writes_is_read_in_each_format(format: str):
+    block = exif_block(
+        taken="2014:07:03 14:22:10",
+        offset="+09:00",
+        fraction="123",
+        place=(-37.88, 127.73),
+        t270="On the river",
+        **CAMERA,
+    )
+    found = said(a_photo(format, exif=block))
+    assert found.taken == wall(2014, 7, 3, 14, 22, 10, 123000)
+    assert (found.offset, found.taken_from) == (540, TakenFrom.CAMERA)
+    assert (found.camera, found.lens) == ("NIKON D90", "18-105mm f/3.5-5.6")
+    assert (found.focal_length, found.aperture, found.iso) == (35, 2.8, 400)
+    assert found.exposure == pytest.approx(0.004)
+    assert (found.latitude, found.longitude) == pytest.approx((-37.88, 127.73), abs=1e-5)
+    assert found.description == "On the river"
+
+
+@pytest.mark.parametrize("format", WITH_EXIF)
+def test_what_lightroom_writes_into_a_file_is_read_in_each_format(format: str):
+    found = said(a_photo(format, xmp=LIGHTROOM))
+    assert (found.title, found.description) == ("Hafenfest", "Boote im Hafen <b>")
+    assert found.keywords == ("hafen", "Boot klein")
+    assert (found.author, found.licence, found.rating) == ("A. Author", "CC BY 4.0", 4)
+    assert (found.taken, found.offset) == (wall(2014, 7, 3, 14, 22, 10, 250000), 540)
+
+
+def test_a_sidecar_of_digikam_is_read():
+    packet = xmp_packet(
+        attributes='exif:DateTimeOriginal="2019-05-01T10:00:00" tiff:Make="FUJIFILM" tiff:Model="X100V"'
+        ' exif:GPSLatitude="37,52.8N" exif:GPSLongitude="127,43.8W"',
+        elements="<xmp:Rating>5</xmp:Rating>" + listed("digiKam:TagsList", "Reise/Berge", "Familie"),
+    )
+    found = from_xmp(packet, TakenFrom.SIDECAR)
+    assert (found.keywords, found.rating, found.camera) == (("Berge", "Familie"), 5, "FUJIFILM X100V")
+    assert (found.latitude, found.longitude) == pytest.approx((37.88, -127.73))
+    assert (found.taken, found.taken_from) == (wall(2019, 5, 1, 10), TakenFrom.SIDECAR)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("mark", [b"\x1c\x01\x5a\x00\x03\x1b%G", b""])
+def test_iptc_is_read_whether_or_not_it_tells_its_encoding(encoding: str, mark: bytes):
+    texts = {5: "Müller", 120: "Straße", 80: "É. Auteur", 116: "© Köln"}
+    block = mark + iptc_block(
+        *((number, text.encode(encoding)) for number, text in texts.items()),
+        *((25, word.encode(encoding)) for word in ("größe", "meer")),
+        (55, b"20140703"),
+        (60, b"142210+0900"),
+    )
+    found = said(jpeg_with_iptc(block))
+    assert (found.title, found.description, found.author, found.licence) == ("Müller", "Straße", "É. Auteur", "© Köln")
+    assert found.keywords == ("größe", "meer")
+    assert (found.taken, found.offset) == (wall(2014, 7, 3, 14, 22, 10), 540)
+
+
+def test_what_windows_and_comments_say_is_read():
+    block = exif_block(
+        t40094="가족;여행\0".encode("utf-16-le"),
+        t40091="제목\0".encode("utf-16-le"),
+        e37510=b"UNICODE\0" + "사용자 설명".encode("utf-16-be"),
+    )
+    found = said(a_photo(exif=block))
+    assert (found.keywords, found.title) == (("가족", "여행"), "제목")
+    assert found.description == "사용자 설명"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_a_description_is_read_in_the_encodings_that_are_written(encoding: str):
+    assert said(a_photo(exif=exif_block(t270="Am Fluß".encode(encoding)))).description == "Am Fluß"
+
+
+def test_xmp_counts_before_iptc_and_that_before_exif():
+    found = said(a_photo(exif=exif_block(t270="From EXIF", t315="Ada"), xmp=LIGHTROOM))
+    assert (found.description, found.author) == ("Boote im Hafen <b>", "A. Author")
+
+
+def test_a_description_that_cameras_write_by_themselves_is_none():
+    assert said(a_photo(exif=exif_block(t270="OLYMPUS DIGITAL CAMERA"))).description == ""
+
+
+def test_texts_are_composed_and_without_control_characters():
+    found = from_xmp(xmp_packet(elements=alternatives("dc:title", "Cafe\u0301 \u202egnp\u009b"), attributes=""))
+    assert found.title == "Café gnp"
+
+
+def test_texts_of_a_png_are_read():
+    from PIL.PngImagePlugin import PngInfo
+
+    from tests.pictures import encoded, gradient
+
+    texts = PngInfo()
+    texts.add_itxt("Title", "산")
+    texts.add_text("Author", "Ada", zip=True)
+    found = said(encoded(gradient(), "PNG", pnginfo=texts))
+    assert (found.title, found.author) == ("산", "Ada")
+
+
+def test_packed_xmp_is_not_unpacked_beyond_what_is_read():
+    packed = zlib.compress(b" " * 50_000_000)
+    content = b"XML:com.adobe.xmp\0\1\0\0\0" + packed
+    chunk = struct.pack(">I4s", len(content), b"iTXt") + content + bytes(4)
+    plain = a_photo("PNG", exif=exif_block(t315="Ada"))
+    assert said(plain[:33] + chunk + plain[33:]).author == "Ada"
+
+
+# Dates
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0000:00:00 00:00:00",
+        "1970:01:01 00:00:00",
+        "1970:01:01 09:00:00",
+        "2002:12:08 12:00:00",
+        "2000:01:01 00:00:00",
+        "2999:01:01 00:00:00",
+        "2014:13:03 14:22:10",
+        "    :  :     :  :  ",
+        "2014",
+        "2014:07",
+        "yesterday",
+        "",
+    ],
+)
+def test_nonsense_is_no_date(text: str):
+    assert parsed(text) is None
+    assert said(a_photo(exif=exif_block(taken=text or " "))).taken is None
+
+
+@pytest.mark.parametrize(
+    ("text", "taken", "offset"),
+    [
+        ("2014:07:03 14:22:10", wall(2014, 7, 3, 14, 22, 10), None),
+        ("2014-07-03T14:22:10Z", wall(2014, 7, 3, 14, 22, 10), 0),
+        ("2014-07-03T14:22:10.5-03:30", wall(2014, 7, 3, 14, 22, 10, 500000), -210),
+        ("2014: 7: 3 14:22:10", wall(2014, 7, 3, 14, 22, 10), None),
+        ("2014:07:03 24:11:05", wall(2014, 7, 3, 0, 11, 5), None),
+        ("2000:01:01 00:00:31", wall(2000, 1, 1, 0, 0, 31), None),
+        ("1935-05-04", wall(1935, 5, 4), None),
+    ],
+)
+def test_dates_are_read_as_programs_write_them(text: str, taken: dt.datetime, offset: int | None):
+    assert parsed(text) == (taken, offset)
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        ("20230714_093000.jpg", wall(2023, 7, 14, 9, 30)),
+        ("IMG-20230714-WA0001.jpg", wall(2023, 7, 14)),
+        ("Screenshot_2023-07-14-09-30-01-123_com.app.png", wall(2023, 7, 14, 9, 30, 1, 123000)),
+        ("Screenshot 2023-07-14 at 09.30.01.png", wall(2023, 7, 14, 9, 30, 1)),
+        ("WhatsApp Image 2023-07-14 at 09.30.01.jpeg", wall(2023, 7, 14, 9, 30, 1)),
+        ("PXL_20230714_093000123.MP.jpg", wall(2023, 7, 14, 9, 30, 0, 123000)),
+        ("KakaoTalk_20230714_093000123_01.jpg", wall(2023, 7, 14, 9, 30, 0, 123000)),
+        ("mmexport1689327000123.jpg", wall(2023, 7, 14, 9, 30, 0, 123000)),
+        ("folder/of/2021-01-02/IMG_3397.JPG", None),
+        ("20231345_093000.jpg", None),
+        ("DSC_0001.jpg", None),
+        ("1234567890123456.jpg", None),
+        ("99920230714.jpg", None),
+    ],
+)
+def test_names_tell_dates(name: str, taken: dt.datetime | None):
+    found = from_name(name)
+    assert found.taken == taken
+    assert found.taken_from == (TakenFrom.NAME if taken else "")
+
+
+def test_the_time_of_a_place_tells_the_offset():
+    block = exif_block(taken="2014:07:03 14:22:10", place=(37.88, 127.73))
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif.load(block)
+    exif.get_ifd(0x8825).update({7: (5.0, 21.0, 40.0), 29: "2014:07:03"})
+    found = said(a_photo(exif=exif.tobytes()))
+    assert (found.taken, found.offset) == (wall(2014, 7, 3, 14, 22, 10), 540)
+
+
+def test_googles_time_is_told_by_the_clock_of_the_camera():
+    camera = PhotoMetadata.of(taken="2009-11-16T21:51:58.250000", taken_from="camera")
+    google = from_takeout({"photoTakenTime": {"timestamp": "1258375918"}})
+    found = merged(google, camera)
+    assert (found.taken, found.offset) == (wall(2009, 11, 16, 21, 51, 58, 250000), 540)
+    assert merged(google).taken == wall(2009, 11, 16, 12, 51, 58)
+    other_day = PhotoMetadata.of(taken="2012-01-02T03:04:05", taken_from="camera")
+    assert merged(google, other_day).taken == wall(2009, 11, 16, 12, 51, 58)
+
+
+# Sidecars
+
+
+@pytest.mark.parametrize(
+    ("picture", "sidecar"),
+    [
+        ("IMG_1.JPG", "IMG_1.JPG.json"),
+        ("IMG_1.JPG", "IMG_1.JPG.supplemental-metadata.json"),
+        ("IMG_1.JPG", "IMG_1.JPG.supplem.json"),
+        ("IMG_1(2).JPG", "IMG_1.JPG(2).json"),
+        ("IMG_1(2).JPG", "IMG_1.JPG.supplemental-metadata(2).json"),
+        ("IMG_1-edited.JPG", "IMG_1.JPG.supplemental-metadata.json"),
+        ("original_5f0c6a2e-8d0b-4b12-9a3e-1c2d3e4f5a6b_P.jpg", "original_5f0c6a2e-8d0b-4b12-9a3e-1c2d3e4f5a6b_.json"),
+        ("Ungewöhnlich langer Name eines Bildes 2019.jpg", "Ungewöhnlich langer Name eines Bildes 2019.jpg.json"),
+        ("IMG_1.JPG", "IMG_1.json"),
+    ],
+)
+def test_googles_names_are_recognised(picture: str, sidecar: str):
+    others = ["IMG_10.JPG.json", "IMG_1.JPG(3).json", "IMG_2.JPG.supplemental-metadata.json"]
+    assert Neighbours([picture, sidecar, *others]).of(picture) == {"json": sidecar}
+
+
+def test_a_name_that_was_cut_and_may_mean_two_pictures_belongs_to_neither():
+    one, two = (f"original_5f0c6a2e-8d0b-4b12-9a3e-1c2d3e4f5a6b_{end}.jpg" for end in ("P", "Q"))
+    names = Neighbours([one, two, f"{one[:46]}.json"])
+    assert (names.of(one), names.of(two)) == ({}, {})
+
+
+def test_xmp_beside_a_picture_is_found_by_either_name():
+    names = Neighbours(["IMG_1.JPG", "img_1.xmp", "IMG_2.JPG", "IMG_2.JPG.xmp", "IMG_2.xmp", "IMG_3.JPG"])
+    assert names.of("IMG_1.JPG") == {"xmp": "img_1.xmp"}
+    assert names.of("IMG_2.JPG") == {"xmp": "IMG_2.JPG.xmp"}
+    assert names.of("IMG_3.JPG") == {}
+
+
+def test_google_tells_no_title_and_no_private_address():
+    import json
+
+    found = from_takeout(json.loads(takeout(description="O&#39;Hara", geoData={"latitude": 0.0, "longitude": 0.0})))
+    assert (found.title, found.source_link, found.description) == ("", "", "O'Hara")
+    assert found.latitude is None
+
+
+# Whatever stands there
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_no_damage_raises(data: st.DataObject):
+    kind = data.draw(st.sampled_from([*WITH_EXIF, "RAW", "GIF"]))
+    whole = _DAMAGED.setdefault(kind, photo(kind))
+    place = data.draw(st.integers(0, len(whole) - 1))
+    junk = data.draw(st.binary(max_size=24))
+    broken = whole[:place] + junk + whole[place + len(junk) :]
+    read_file(broken[: data.draw(st.integers(0, len(broken)))], kind)
+
+
+_DAMAGED: dict[str, bytes] = {}
+
+
+@given(packet=st.binary(max_size=200))
+@settings(max_examples=50, deadline=None)
+def test_no_packet_raises(packet: bytes):
+    from_xmp(packet)
+    from_xmp(LIGHTROOM[:300] + packet + LIGHTROOM[300:])
+
+
+def test_entities_and_depth_of_xmp_do_no_harm():
+    bomb = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]>' + LIGHTROOM.replace(b"Hafenfest", b"&b;")
+    assert from_xmp(bomb) == PhotoMetadata()
+    assert from_xmp(b"<a>" * 100_000) == PhotoMetadata()
+    assert from_xmp(b"<a>" * 100_000 + b"</a>" * 100_000) == PhotoMetadata()
+
+
+def test_facts_of_a_process_that_was_taken_over_are_cleaned():
+    facts = {
+        "title": ["x"],
+        "description": "a" * 100_000,
+        "keywords": [1, "b\0c"],
+        "taken": "never",
+        "latitude": float("nan"),
+        "longitude": 5,
+        "iso": 10**30,
+        "rating": 9,
+        "nothing": 1,
+        "offset": "x",
+    }
+    found = PhotoMetadata.from_facts(facts)
+    assert found == PhotoMetadata(description="a" * 5_000, keywords=("bc",))
+
+
+def test_facts_come_through_json_as_they_were():
+    found = said(a_photo(exif=exif_block(taken="2014:07:03 14:22:10", **CAMERA), xmp=LIGHTROOM))
+    assert PhotoMetadata.from_facts(found.facts()) == found
