@@ -152,9 +152,6 @@ PAIRS = {
 def test_a_search_finds_by_the_sql_of_another_what_it_finds_by_its_own(
     walks: bool, collection: dict[str, Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if walks:
-        monkeypatch.setattr(planning, "EXACT_BELOW", 0)
-        monkeypatch.setattr(planning, "ROW_SCANNED", 10**6)
     one, other = collection["red boat"].id, collection["blue house"].id
     pairs = dict(PAIRS)
     for name, wanted in (("more like", True), ("less like", False)):
@@ -162,6 +159,11 @@ def test_a_search_finds_by_the_sql_of_another_what_it_finds_by_its_own(
             SearchQuery(words="red", parts=(Part(Kind.IMAGE, key, wanted=wanted),)) for key in (one, other)
         )
         pairs[name] = first, second
+    if walks:
+        for first, _second in pairs.values():
+            candidates(first)  # the rows are scanned as well where a walk among so few brings too little
+        monkeypatch.setattr(planning, "EXACT_BELOW", 0)
+        monkeypatch.setattr(planning, "ROW_SCANNED", 10**6)
     for name, (first, second) in pairs.items():
         candidates(first)
         before = shapes._made.cache_info()
