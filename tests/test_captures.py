@@ -347,6 +347,7 @@ def posted(capture: Capture, **changes: object) -> dict[str, object]:
     values |= {"taken_0": taken.date(), "taken_1": taken.time()} if taken else {"taken_0": "", "taken_1": ""}
     return {
         "title": capture.image.title,
+        "tags": ", ".join(capture.image.tags),
         "capture-TOTAL_FORMS": "1",
         "capture-INITIAL_FORMS": "1",
         **{f"capture-0-{name}": value for name, value in values.items()},

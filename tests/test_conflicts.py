@@ -26,7 +26,7 @@ from search.forms import ChangePasswordForm
 from search.ingestion.claims import Pending, Stale, claim, give_vectors
 from search.ingestion.rows import staging
 from search.ingestion.windows import Encoded
-from search.models import Image, Report, SignUp
+from search.models import Capture, Image, Report, SignUp
 from search.views import images, reports
 from tests.admin_pages import IMAGES, REPORTS, act, said
 from tests.base import a_vector, an_image, an_unsaved_image, in_another_thread, picture_file
@@ -211,12 +211,27 @@ def test_no_form_of_the_admin_writes_more_than_was_changed_in_it(admin_client: C
         Group: (Group.objects.create(name="curators"), {"name": "the curators"}, {"name"}),
     }
     assert set(admin.site._registry) == set(asked), "say here what the form of a new model writes"
-    assert not [one for one in admin.site._registry.values() if one.inlines], "these write whole rows"
+    inlines = [inline.model for one in admin.site._registry.values() for inline in one.inlines]
+    assert inlines == [Capture], "say below what the form of another one writes"
     for model, (row, sent, expected) in asked.items():
         with CaptureQueriesContext(connection) as queries:
             answer = admin_client.post(change_page(row), sent)
         assert answer.status_code == HTTPStatus.FOUND, answer.context["adminform"].form.errors
         assert columns_written(queries, model._meta.db_table) == expected, model
+
+
+def test_what_was_read_of_a_picture_is_written_as_far_as_it_was_changed(admin_client: Client) -> None:
+    image = an_image("One")
+    Capture.objects.create(image=image, camera="X100V", iso=200, edited=["camera"])
+    shown = {"initial-title": "One", "capture-0-camera": "X100V", "initial-capture-0-camera": "X100V"}
+    form = {"capture-TOTAL_FORMS": "1", "capture-INITIAL_FORMS": "1", "capture-0-image": str(image.pk)}
+    with CaptureQueriesContext(connection) as queries:
+        sent = {**form, **shown, "title": "Two", "capture-0-rating": "4"}
+        assert admin_client.post(change_page(image), sent).status_code == HTTPStatus.FOUND
+    assert columns_written(queries, "search_capture") == {"rating"}
+    capture = Capture.objects.get()
+    assert (capture.rating, capture.camera, capture.iso) == (4, "X100V", 200)
+    assert capture.edited == ["camera", "rating", "title"]
 
 
 def test_what_somebody_else_has_changed_since_the_page_was_opened_stays() -> None:

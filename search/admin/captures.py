@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from search.admin.filters import MOST_CHOICES, Choice, Choices, Filter
 from search.admin.forms import WithWhatWasShown
+from search.ingestion.captures import note_edits
 from search.metadata.fields import FARTHEST_OFFSET
 from search.models import Capture, Image
 from search.views.images import may_see_hidden
@@ -54,15 +55,14 @@ class CaptureForm(WithWhatWasShown, _CaptureModelForm):
     def save(self, commit: bool = True) -> Any:
         """Write what was changed, and that a person did."""
         capture, changed = self.instance, set(self.changed_data)
-        if "taken" in changed:
-            capture.taken_from = Capture.TakenFrom.PERSON if capture.taken else ""
-        capture.edited = sorted({*capture.edited, *(_WITH.get(name, name) for name in changed)})
         if not commit:
             return super().save(commit=False)
-        if Capture.objects.filter(pk=capture.pk).exists():
-            capture.save(update_fields=[*changed, "taken_from", "edited"])
-        else:
-            capture.save(force_insert=True)
+        # The row is there then, where nothing had been read of the picture too.
+        note_edits([capture.image_id], {_WITH.get(name, name) for name in changed})
+        if "taken" in changed:
+            capture.taken_from = Capture.TakenFrom.PERSON if capture.taken else ""
+            changed.add("taken_from")
+        capture.save(force_update=True, update_fields=changed)
         return capture
 
 
