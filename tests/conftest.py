@@ -1,5 +1,6 @@
 """Every test runs against the embedded PostgreSQL, files in a folder of its own and the small demo model."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -60,6 +61,19 @@ def _compiled_models() -> set[Path]:
     return _compiled()
 
 
+class _Imported:
+    """Modules that stay for good: to look through all they hold whenever a model is forgotten took a second a time."""
+
+    count = 0
+
+    @classmethod
+    def keep(cls) -> None:
+        if len(sys.modules) > cls.count + 300:
+            gc.collect()
+            gc.freeze()
+            cls.count = len(sys.modules)
+
+
 def wait_for_models() -> None:
     """Wait for models that a test has had loaded in the background, which reads the settings: the next one's, if it is
     slow."""
@@ -73,6 +87,7 @@ def _own_world(
     settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _compiled_models: set[Path]
 ) -> Iterator[None]:
     """Nothing of the machine's configuration reaches a test, nor anything of one test the next."""
+    _Imported.keep()
     settings.EMBEDDING_IMAGE_MODEL = os.environ.get("T_IMAGE", str(demo.IMAGE_MODEL))
     settings.EMBEDDING_TEXT_MODEL = os.environ.get("T_TEXT", str(demo.TEXT_MODEL))
     settings.DATA_DIR = tmp_path / "var"
