@@ -174,8 +174,8 @@ def test_everything_that_people_of_earlier_versions_had_is_there(inhabitants: li
     assert met <= set(Tombstone.objects.values_list("pk", flat=True))
 
     # And it is searched as any other.
-    found = find(SearchQuery.from_params({"q": [f'"{KEPT}"']})).images
-    assert {image.pk for image in found} == {one.id("shown") for one in inhabitants}
+    pages = [find(SearchQuery.from_params({"q": [f'"{KEPT}"'], "page": [str(number)]})) for number in (1, 2)]
+    assert {image.pk for page in pages for image in page.images} == {one.id("shown") for one in inhabitants}
     newest = find(SearchQuery.from_params({"tag": [inhabitants[0].version]})).images
     assert [image.pk for image in newest] == [inhabitants[0].id("shown")]
     client = Client()
