@@ -88,7 +88,8 @@ class World:
         facts = self.facts(process)
         said = process.communicate(timeout=60)[1].splitlines()
         # On a busy machine a start may take so long that it tells of it.
-        assert [line for line in said if not line.startswith("Waiting for the embedded PostgreSQL")] == []
+        unexpected = [line for line in said if not line.startswith("Waiting for the embedded PostgreSQL")]
+        assert not unexpected, "\n".join(unexpected)
         assert process.returncode == 0
         return facts
 
