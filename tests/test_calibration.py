@@ -105,8 +105,9 @@ def test_a_walk_that_brings_one_row_is_no_reason_to_fail(monkeypatch):
     monkeypatch.setattr(calibration, "plan_for", lambda matching, rows: GIVES_UP)
     calibrate()
     measured = Calibration.objects.get()
-    assert measured.words_match == pytest.approx(exact.words_match, abs=0.01)
-    assert measured.pictures_match == pytest.approx(exact.pictures_match, abs=0.01)
+    # That row is a near one, but not always the nearest: graphs are built by chance.
+    assert measured.words_match == pytest.approx(exact.words_match, abs=0.05)
+    assert measured.pictures_match == pytest.approx(exact.pictures_match, abs=0.05)
 
 
 def test_hidden_pictures_and_those_of_another_model_do_not_count():
