@@ -72,7 +72,7 @@ class CaptureInline(_StackedInline):
     model = Capture
     form = CaptureForm
     can_delete = False
-    verbose_name_plural = gettext_lazy("When, where and with what it was taken")
+    verbose_name = verbose_name_plural = gettext_lazy("When, where and with what it was taken")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return may_see_hidden(request)

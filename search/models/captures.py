@@ -119,7 +119,7 @@ class Capture(models.Model):
         ]
 
     def __str__(self) -> str:
-        return str(self.image_id)
+        return self.camera or str(self.image_id)
 
     @property
     def is_about(self) -> bool:
