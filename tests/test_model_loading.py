@@ -313,6 +313,36 @@ except ModelUnavailable as error:
 """
 
 
+ENDS = """
+import threading, time, django
+django.setup()
+from django.conf import settings
+from search.embedding import compiling, meanwhile
+settings.COMPILE_MODELS = True
+using = threading.Event()
+def use(kind, name):
+    using.set()
+    time.sleep(0.3)
+    print("used", name, flush=True)
+meanwhile._compiled = lambda options: True
+meanwhile.compile_meanwhile(compiling.WORDS, "somebody/some-model", use)
+using.wait(60)
+print("ends", flush=True)
+"""
+
+
+def test_a_command_ends_after_what_it_has_in_hand_of_a_compiled_model_and_not_beneath_it(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", ENDS],
+        cwd=project.BASE_DIR,
+        env={**os.environ, **without_database(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout.splitlines()) == (0, ["ends", "used somebody/some-model"]), ended.stderr
+
+
 def asked_for_a_model(hub: str, folder: Path) -> subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     return subprocess.Popen(

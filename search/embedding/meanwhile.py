@@ -1,5 +1,6 @@
 """Models are compiled by a process of its own while they are used as they are."""
 
+import atexit
 import logging
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from search.embedding.identity import active_pair
 
 logger = logging.getLogger(__name__)
 
+_ENDS_WITHIN = 30.0
+"""Seconds for which the end of a process waits for what is being loaded."""
 _OPTIONS = {PICTURES: "--image-model", WORDS: "--text-model"}
 
 _lock = threading.Lock()
@@ -38,6 +41,7 @@ def compile_meanwhile(kind: str, name: str, use: Callable[[str, str], None]) -> 
         if _thread is None:
             _thread = threading.Thread(target=_work, args=[use], name="model-compiling", daemon=True)
             _thread.start()
+            atexit.register(_end, _thread)
 
 
 def _work(use: Callable[[str, str], None]) -> None:
@@ -51,7 +55,8 @@ def _work(use: Callable[[str, str], None]) -> None:
         try:
             if _compiled(options):
                 for model in models:
-                    use(*model)
+                    if not _stopping.is_set():
+                        use(*model)
         except Exception:  # it is used as it is
             logger.warning("The models could not be compiled", exc_info=True)
         with _lock:
@@ -77,6 +82,12 @@ def stop_compiling() -> None:
     _stopping.set()
     if _compiler and _compiler.poll() is None:
         _compiler.terminate()
+
+
+def _end(thread: threading.Thread) -> None:
+    """Wait for a thread that is loading what was compiled: torch and OpenVINO abort a process that ends beneath it."""
+    stop_compiling()
+    thread.join(_ENDS_WITHIN)
 
 
 def compiling_failure() -> str:
