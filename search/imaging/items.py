@@ -1,7 +1,7 @@
 """What a HEIC or AVIF file says of its primary item: whether it is turned there, its EXIF block and its XMP."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from search.imaging.boxes import Box, boxes, within
@@ -51,16 +51,9 @@ def _described(data: bytes, meta: Box) -> Described:
     inner = {box.kind: box for box in reversed(list(boxes(data, meta.start + 4, meta.end)))}
     if b"iinf" not in inner or b"iloc" not in inner:
         return Described()
-    idat = inner[b"idat"].start if b"idat" in inner else 0
-    found, is_whole = {b"Exif": b"", b"mime": b""}, True
-    for kind in found:
-        for number in _items(data, inner[b"iinf"], kind):
-            start, length = _extent(data, inner[b"iloc"], number, idat)
-            is_whole = is_whole and start + length <= len(data)
-            found[kind] = bytes(data[start : start + min(length, _LONGEST_EXIF)])
-            break
-    exif = found[b"Exif"]
-    return Described(exif[4 + int.from_bytes(exif[:4], "big") :], found[b"mime"], is_whole)
+    exif, has_exif = _first(data, inner, b"Exif")
+    xmp, has_xmp = _first(data, inner, b"mime")
+    return Described(_without_offset(exif), xmp, is_whole=has_exif and has_xmp)
 
 
 def _primary(data: bytes, meta: Box) -> Primary:
@@ -73,13 +66,22 @@ def _primary(data: bytes, meta: Box) -> Primary:
         is_turned = not {b"irot", b"imir"}.isdisjoint(_properties(data, inner[b"iprp"], item))
     exif = b""
     if b"iinf" in inner and b"iloc" in inner:
-        idat = inner[b"idat"].start if b"idat" in inner else 0
-        for number in _items(data, inner[b"iinf"], b"Exif"):
-            start, length = _extent(data, inner[b"iloc"], number, idat)
-            payload = bytes(data[start : start + min(length, _LONGEST_EXIF)])
-            exif = payload[4 + int.from_bytes(payload[:4], "big") :]
-            break
+        exif = _without_offset(_first(data, inner, b"Exif")[0])
     return Primary(is_turned, exif)
+
+
+def _first(data: bytes, inner: Mapping[bytes, Box], kind: bytes) -> tuple[bytes, bool]:
+    """Return what is in the first item of a kind, and whether all of it is there; nothing where there is none."""
+    idat = inner[b"idat"].start if b"idat" in inner else 0
+    for number in _items(data, inner[b"iinf"], kind):
+        start, length = _extent(data, inner[b"iloc"], number, idat)
+        return bytes(data[start : start + min(length, _LONGEST_EXIF)]), start + length <= len(data)
+    return b"", True
+
+
+def _without_offset(exif: bytes) -> bytes:
+    """Return an EXIF block without the number of bytes that stand before it, and these."""
+    return exif[4 + int.from_bytes(exif[:4], "big") :]
 
 
 def _number(data: bytes, position: int, size: int) -> int:

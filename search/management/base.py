@@ -1,5 +1,6 @@
 """What commands that work on the collection have in common."""
 
+import argparse
 from functools import partial
 from typing import Any
 
@@ -9,6 +10,14 @@ from django.db import ProgrammingError
 from psycopg.errors import UndefinedColumn, UndefinedTable
 
 from search.management.outages import outlasted
+
+
+def at_least_one(text: str) -> int:
+    """Return the number of an argument. Raises ArgumentTypeError, and ValueError, which argparse takes as well."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1.")
+    return number
 
 
 class CollectionCommand(BaseCommand):

@@ -3,8 +3,8 @@
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from search.imaging import tiff
 from search.imaging.boxes import within
@@ -53,11 +53,7 @@ class _Blocks:
         figures = merged(exif, xmp, iptc)
         kept = {name: getattr(words, name) for name in ("title", "description", "keywords", "author", "licence")}
         rating = words.rating or figures.rating
-        return PhotoMetadata.of(**{**_fields(figures), **kept, "rating": rating})
-
-
-def _fields(said: PhotoMetadata) -> dict[str, Any]:
-    return {name: getattr(said, name) for name in PhotoMetadata.__slots__}
+        return replace(figures, **kept, rating=rating)
 
 
 def read_file(data: bytes, format: str) -> Reading:

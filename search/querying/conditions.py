@@ -28,7 +28,7 @@ class Conditions(NamedTuple):
     among: Any = None
 
     def images(self) -> ImageQuerySet:
-        images = self.arrived_then(self.filters.apply(self.eligible()))
+        images = self.passing()
         if self.moment is not None:
             images = images.filter(created__lte=self.moment)
         return images.exclude(pk__in=self.pointed_at) if self.pointed_at else images
@@ -44,7 +44,11 @@ class Conditions(NamedTuple):
             images = words.holding(images, words.phrase(text))
         return images if self.alone is None else words.holding(images, words.beginnings(self.alone))
 
-    def arrived_then(self, images: ImageQuerySet) -> ImageQuerySet:
+    def passing(self) -> ImageQuerySet:
+        """Those that pass the filters, as far as the collection was by the numbers of arrivals."""
+        return self._arrived_then(self.filters.apply(self.eligible()))
+
+    def _arrived_then(self, images: ImageQuerySet) -> ImageQuerySet:
         """Without what arrived since the first page, be it in this very moment: pages would repeat and skip rows."""
         if self.arrived is None:
             return images

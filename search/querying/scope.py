@@ -75,9 +75,7 @@ class Scope:
             outside |= Q(pk__in=pointed_at)
         if not outside:
             return self.counts.total
-        conditions = self.conditions
-        there = conditions.arrived_then(conditions.filters.apply(conditions.eligible()))
-        return self.counts.total - there.filter(outside).count()
+        return self.counts.total - self.conditions.passing().filter(outside).count()
 
     @property
     def asked_at(self) -> int:

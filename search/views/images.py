@@ -25,8 +25,8 @@ SIMILAR = 12
 
 def visible_image(request: HttpRequest, image_id: uuid.UUID) -> Image:
     """Return an image that this person may see. Raises Http404; hidden images are there for curators alone."""
-    # Only the page itself needs the vector; its many renditions would parse it for nothing.
-    image = get_object_or_404(Image.objects.select_related("uploader", "capture").defer("embedding"), pk=image_id)
+    # Only the page itself needs the vector and the capture; its many renditions would read them for nothing.
+    image = get_object_or_404(Image.objects.select_related("uploader").defer("embedding"), pk=image_id)
     if image.hidden and not may_see_hidden(request):
         raise Http404
     return image

@@ -256,20 +256,16 @@ def item_of(found: Found, details: Mapping[Path, Details], beside: Sidecars, fin
         address=storable(found.resolved),
         version=version_of(status),
         size=expected(status.st_size),
-        sidecars=partial(_written_beside, beside.of(*os.path.split(found.path)), findings),
+        sidecars=partial(read_sidecars, beside.of(*os.path.split(found.path)), _beginning, findings),
         changed=status.st_mtime,
     )
-
-
-def _written_beside(paths: Mapping[str, str], findings: Findings) -> Mapping[str, bytes]:
-    return read_sidecars(paths, _beginning, findings) if paths else {}
 
 
 def beside_file(address: str, beside: Sidecars, findings: Findings) -> Callable[[], Mapping[str, bytes]]:
     """Return what reads the sidecars of a file that is still where a run has met it; of what is no file nothing."""
     if not address.startswith("/") or not os.path.isfile(address):  # noqa: PTH113
         return nothing_beside
-    return partial(_written_beside, beside.of(*os.path.split(address)), findings)
+    return partial(read_sidecars, beside.of(*os.path.split(address)), _beginning, findings)
 
 
 def _beginning(path: str) -> bytes:

@@ -46,9 +46,8 @@ def _items(place: str, choices: Choices, findings: Findings) -> Iterator[Item]:
         for found in objects.pictures():
             is_any = True
             paths = beside.of(*_split(found["Key"]))
-            yield _item(
-                foreign.location(bucket, found["Key"]), found, choices, partial(_beside, bucket, paths, findings)
-            )
+            sidecars = partial(read_sidecars, paths, partial(_beginning, bucket), findings)
+            yield _item(foreign.location(bucket, found["Key"]), found, choices, sidecars)
     except ERRORS as error:
         findings.problems.append((place, f"The list of objects can't be had. {reason_of(error, bucket)}"))
     else:
@@ -70,10 +69,6 @@ def _names_in(bucket: str, folder: str) -> list[str]:
         for page in pages.paginate(Bucket=bucket, Prefix=folder, Delimiter="/", **options):
             names += [one["Key"][len(folder) :] for one in page.get("Contents", [])]
     return names
-
-
-def _beside(bucket: str, paths: Mapping[str, str], findings: Findings) -> Mapping[str, bytes]:
-    return read_sidecars(paths, partial(_beginning, bucket), findings) if paths else {}
 
 
 def _beginning(bucket: str, key: str) -> bytes:

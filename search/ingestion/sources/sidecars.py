@@ -3,6 +3,7 @@
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from search.ingestion.items import Unavailable
 from search.ingestion.sources.listing import Findings
@@ -70,7 +71,7 @@ class Sidecars:
                 del not_read[kind]
 
 
-def _shorten(known: "OrderedDict[str, object] | OrderedDict[str, Neighbours] | OrderedDict[str, list[str]]") -> None:
+def _shorten(known: "OrderedDict[str, Any]") -> None:
     while len(known) > _KEPT:
         known.popitem(last=False)
 

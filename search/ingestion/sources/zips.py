@@ -5,7 +5,7 @@ import io
 import os
 import threading
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -182,7 +182,7 @@ def _items(archive: _Archive, members: list[zipfile.ZipInfo], choices: Choices, 
             # Two members may have one name.
             version=f"{archive.version} {member.header_offset}",
             size=expected(member.file_size),
-            sidecars=partial(_written_beside, archive, _beside(beside, member), findings),
+            sidecars=partial(read_sidecars, _beside(beside, member), archive.beginning, findings),
             changed=_changed(member),
         )
 
@@ -190,10 +190,6 @@ def _items(archive: _Archive, members: list[zipfile.ZipInfo], choices: Choices, 
 def _beside(beside: Sidecars, member: zipfile.ZipInfo) -> dict[str, str]:
     folder, _, name = member.filename.replace("\\", "/").rpartition("/")
     return beside.of(folder, name)
-
-
-def _written_beside(archive: _Archive, paths: Mapping[str, str], findings: Findings) -> Mapping[str, bytes]:
-    return read_sidecars(paths, archive.beginning, findings) if paths else {}
 
 
 def _changed(member: zipfile.ZipInfo) -> float | None:

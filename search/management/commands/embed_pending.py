@@ -12,7 +12,7 @@ from search.embedding import ModelUnavailable, active_model, forget_unused
 from search.ingestion import OwedWindows, Pending, Progress, Report, Worker
 from search.ingestion.line import BATCH
 from search.ingestion.working import ASK_AGAIN
-from search.management.base import CollectionCommand
+from search.management.base import CollectionCommand, at_least_one
 from search.management.calibrating import calibrate_after
 from search.management.embedding import failures_told, stopped_by_signals, summarise
 from search.management.progress import LINE_EVERY, progress_of
@@ -20,13 +20,6 @@ from search.models import Image
 
 REST = 30.0
 """Seconds between two looks at what other models lack that are being prepared."""
-
-
-def _number(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1.")
-    return number
 
 
 class Command(CollectionCommand):
@@ -42,12 +35,12 @@ class Command(CollectionCommand):
         parser.add_argument("--watch", action="store_true", help="wait for more when all is done, as a service does")
         parser.add_argument(
             "--batch",
-            type=_number,
+            type=at_least_one,
             default=BATCH,
             metavar="N",
             help=f"pictures that are claimed, encoded and written together ({BATCH}); more are no faster",
         )
-        parser.add_argument("--limit", type=_number, metavar="N", help="stop after N pictures")
+        parser.add_argument("--limit", type=at_least_one, metavar="N", help="stop after N pictures")
         parser.add_argument(
             "--windows",
             action="store_true",

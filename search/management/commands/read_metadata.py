@@ -4,16 +4,9 @@ import argparse
 from typing import Any
 
 from search.ingestion.rewriting import Rewriting, count_unread
-from search.management.base import CollectionCommand
+from search.management.base import CollectionCommand, at_least_one
 from search.management.embedding import failures_told, stopped_by_signals, summarise
 from search.management.progress import progress_of
-
-
-def _number(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1.")
-    return number
 
 
 class Command(CollectionCommand):
@@ -32,7 +25,7 @@ class Command(CollectionCommand):
             help="fill in titles, descriptions, tags, authors and licences where there are none, of pictures that "
             "`ingest` has brought (default: yes)",
         )
-        parser.add_argument("--limit", type=_number, metavar="N", help="stop after N pictures")
+        parser.add_argument("--limit", type=at_least_one, metavar="N", help="stop after N pictures")
 
     def handle(self, *args: Any, **options: Any) -> None:
         there, limit = count_unread(), options["limit"]
