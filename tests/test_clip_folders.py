@@ -47,6 +47,14 @@ def use(settings: Any) -> Any:
     forget_models()
 
 
+@pytest.fixture
+def float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processor has no bfloat16, in which vectors agree a little less."""
+    from search.embedding import encoders
+
+    monkeypatch.setattr(encoders, "_has_bfloat16", lambda device: False)
+
+
 # Pictures
 
 
@@ -165,6 +173,7 @@ def test_both_folders_of_a_clip_give_the_vectors_of_its_weights(
     assert (wanted @ wanted.T)[~np.eye(3, dtype=bool)].max() < 0.999
 
 
+@pytest.mark.usefixtures("float32")
 def test_both_folders_read_words_the_same(use: Callable[..., None], old_clip: Path, new_clip: Path) -> None:
     vectors = []
     for folder in (old_clip, new_clip):
@@ -256,14 +265,6 @@ def meant_by(words: tuple[Any, Any, list[str]]) -> Vectors:
             tokens = bert(input_ids=libraries.torch.tensor([ids])).last_hidden_state
             vectors.append(libraries.torch.nn.functional.normalize(dense.linear(tokens.mean(1)), dim=-1)[0])
     return libraries.torch.stack(vectors).numpy()
-
-
-@pytest.fixture
-def float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The processor has no bfloat16, in which vectors agree a little less."""
-    from search.embedding import encoders
-
-    monkeypatch.setattr(encoders, "_has_bfloat16", lambda device: False)
 
 
 @pytest.mark.usefixtures("float32")

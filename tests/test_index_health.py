@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _small_collections_are_walked_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "EXACT_BELOW", 0)
-    monkeypatch.setattr(planning, "ROW_SCANNED", 1_000)
+    monkeypatch.setattr(planning, "ROW_SCANNED", 10**12)
 
 
 def run(*arguments: str) -> tuple[int, str]:

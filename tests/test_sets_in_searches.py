@@ -26,7 +26,7 @@ def walks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the words, this is the vector they have; and however few pictures there are, the index is walked."""
     monkeypatch.setattr(aiming, "text_vector", lambda words: ASKED)
     monkeypatch.setattr(planning, "EXACT_BELOW", 0)
-    monkeypatch.setattr(planning, "ROW_SCANNED", 10**6)
+    monkeypatch.setattr(planning, "ROW_SCANNED", 10**12)
 
 
 def divide(partitions: int) -> None:

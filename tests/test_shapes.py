@@ -163,7 +163,7 @@ def test_a_search_finds_by_the_sql_of_another_what_it_finds_by_its_own(
         for first, _second in pairs.values():
             candidates(first)  # the rows are scanned as well where a walk among so few brings too little
         monkeypatch.setattr(planning, "EXACT_BELOW", 0)
-        monkeypatch.setattr(planning, "ROW_SCANNED", 10**6)
+        monkeypatch.setattr(planning, "ROW_SCANNED", 10**12)
     for name, (first, second) in pairs.items():
         candidates(first)
         before = shapes._made.cache_info()

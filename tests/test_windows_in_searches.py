@@ -35,7 +35,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(params=["walk", "scan"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(planning, "EXACT_BELOW", 0 if request.param == "walk" else 10**6)
-    monkeypatch.setattr(planning, "ROW_SCANNED", 10**6)
+    monkeypatch.setattr(planning, "ROW_SCANNED", 10**12)
     return str(request.param)
 
 

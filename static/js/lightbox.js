@@ -13,6 +13,8 @@ const SOON = 3;
 
 let current = null;
 let waiting = false;
+// Whether the next result was asked for and has not come. It may fail more than once: scrolling asks for it too.
+let isOwed = false;
 
 const addressOf = (kind, tile) => dialog.dataset[kind].replace(NOBODY, tile.dataset.image);
 
@@ -45,7 +47,7 @@ dialog.addEventListener("keydown", (event) => {
 });
 
 dialog.addEventListener("close", () => {
-  waiting = false;
+  waiting = isOwed = false;
   leaveAddress();
   if (!current.isConnected) return;
   const { top, bottom } = current.getBoundingClientRect();
@@ -63,7 +65,7 @@ onResults(() => {
 });
 onMoreFailed((reason) => {
   // What is asked for ahead, and is not waited for, is asked for again by the next step.
-  const isTold = Boolean(reason) && waiting;
+  const isTold = Boolean(reason) && isOwed;
   slot("failed").textContent = isTold ? reason : "";
   slot("again").hidden = !isTold;
   if (reason) wait(false);
@@ -87,6 +89,7 @@ function step(by) {
     replaceInAddress(next.dataset.image);
     show(next);
   } else if (by > 0 && hasMore()) {
+    isOwed = true;
     wait(true);
     loadMore();
   }
@@ -99,6 +102,7 @@ function wait(whether) {
 
 function show(tile) {
   current = tile;
+  isOwed = false;
   wait(false);
   slot("failed").textContent = "";
   slot("again").hidden = true;

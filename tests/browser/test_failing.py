@@ -108,11 +108,17 @@ def test_a_page_is_asked_for_again_when_the_server_has_said_and_not_for_ever(
 
 def test_the_light_box_tells_that_no_more_came_and_goes_on(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", expected=FAILURES)
-    failing(page, "lost")
+    requests = failing(page, "lost")
     page.locator("article .tile-link").nth(23).click()
     box = page.locator("#lightbox")
     expect(box.locator("[data-slot=position]")).to_have_text("Result 24")
     page.keyboard.press("ArrowRight")
+    expect(box.get_by_role("alert")).to_have_text(UNREACHABLE)
+    # The page behind the box asks by itself when it is scrolled to the end.
+    before = len(requests)
+    with page.expect_event("requestfailed"):
+        page.evaluate("htmx.trigger(document.querySelector('.more-ahead'), 'revealed')")
+    assert len(requests) > before
     expect(box.get_by_role("alert")).to_have_text(UNREACHABLE)
     expect(box.locator("[data-slot=position]")).to_have_text("Result 24")
     # A request that is under way fails like those before it: what it brought would take the button away.
