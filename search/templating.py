@@ -28,6 +28,7 @@ def environment(**options: Any) -> Environment:
     made = Pages(constants, **options)
     made.globals |= {
         "active_filters": parts.active_filters,
+        "bars_of": parts.bars_of,
         "chips_of": parts.chips_of,
         "found_in_all": parts.found_in_all,
         "found_title": parts.found_title,
@@ -46,6 +47,7 @@ def environment(**options: Any) -> Environment:
         "weights": parts.weights,
         "with_filters_open": parts.with_filters_open,
         "without_filters": parts.without_filters,
+        "years_of": parts.years_of,
     }
     return made
 

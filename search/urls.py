@@ -7,6 +7,7 @@ from search import storage
 from search.views import (
     accounts,
     feeds,
+    helping,
     images,
     passwords,
     regions,
@@ -16,6 +17,7 @@ from search.views import (
     searching,
     second_factor,
     selections,
+    timeline,
     tokens,
     uploading,
 )
@@ -52,6 +54,8 @@ urlpatterns = [
     path("robots.txt", robots.robots, name="robots"),
     path("", searching.search, name="search"),
     path("search", searching.search, name="results"),
+    path("search/help/", helping.search_help, name="search-help"),
+    path("timeline/", timeline.timeline, name="timeline"),
     path("search/picture", searching.search_by_picture, name="search-by-picture"),
     path("search/address", searching.search_by_address, name="search-by-address"),
     path("search/picture/<uuid:token>.webp", searching.query_picture, name="query-picture"),

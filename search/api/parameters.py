@@ -8,6 +8,7 @@ from search.embedding import MAX_TEXT_LENGTH
 from search.imaging import PALETTE
 from search.models import Image
 from search.querying import Minimum, Mode, Sort
+from search.querying.filters import STARS, Certainty
 from search.querying.parts import LEAST_WEIGHT, MOST_WEIGHT
 
 Json: TypeAlias = dict[str, Any]
@@ -45,7 +46,8 @@ PARTS = [
     one(
         "q",
         'What to find, in words. `-word` and `-"two words"` mean less of; what is `"quoted"` must stand in the '
-        "title, description or tags.",
+        "title, description or tags. Filters can be typed too, such as `taken:2023-07..2023-09`, `camera:X100V`, "
+        "`-tag:work`: see the page `/search/help/`.",
         {"type": "string", "maxLength": MAX_TEXT_LENGTH},
     ),
     one("q_weight", "How much the words count.", {**_WEIGHT, "default": 1}),
@@ -66,9 +68,15 @@ FILTERS = [
     any_of("size", "Any of these sizes: up to 1, 4 and 12 megapixels, and beyond.", Image.Size.values),
     any_of("colour", "Any of these dominant colours.", PALETTE),
     many("licence", "Any of these licences.", _TEXT),
+    many("camera", "Taken with any of these cameras.", _TEXT),
+    many("lens", "Taken with any of these lenses.", _TEXT),
+    any_of("dated", "How well it is known when the image was taken: any of these.", Certainty),
     one("uploader", "The name of who added the image.", _TEXT),
     one("since", "Added on this day or later.", _DAY),
     one("until", "Added on this day or earlier.", _DAY),
+    one("taken_since", "Taken on this day or later, by the clock of the place.", _DAY),
+    one("taken_until", "Taken on this day or earlier.", _DAY),
+    one("rating", "So many stars or more.", {"type": "string", "enum": list(STARS)}),
     one("described", "Whether the image has a description.", {"type": "string", "enum": ["yes", "no"]}),
 ]
 
@@ -77,8 +85,9 @@ ORDER = [
     choice("min", "Leave out what matches less than this.", Minimum),
     choice(
         "sort",
-        "`newest` and `oldest` order the strong and related results by date, or the nearest 100 where nothing is "
-        "measured yet, or all where nothing in particular is wanted; the others follow.",
+        "`newest` and `oldest`, by when they were added, and `taken` and `taken-oldest` order the strong and related "
+        "results by date, or the nearest 100 where nothing is measured yet, or all where nothing in particular is "
+        "wanted; the others follow.",
         Sort,
     ),
     one("page", "Pages begin with 1.", {"type": "integer", "minimum": 1, "default": 1}),

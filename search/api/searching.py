@@ -12,6 +12,7 @@ from search.api.schemas import QueryPictureOut, SearchAnswer, problems
 from search.forms import PictureForm
 from search.limits.searches import count_search
 from search.querying import Kind, Part, SearchQuery, find, remember_picture
+from search.views.images import refuse_places
 
 router = Router(tags=["search"], auth=[Token(), Session(), anybody])
 
@@ -30,6 +31,7 @@ def search(request: HttpRequest) -> SearchAnswer:
     Best matches first, 24 a page. No filter and no band drops an image silently: `found` is exact.
     """
     query = SearchQuery.from_params(request.GET)
+    refuse_places(request, query)
     count_search(request, query.texts)
     return search_answer(request, find(query))
 

@@ -163,7 +163,7 @@ def _candidates(table: VectorTable, found: Sequence[Near], unwanted: Sequence[Ve
     return [
         Candidate(
             id=one.id,
-            added=-place,  # where nothing else tells, in the order in which they were found
+            date=-place,  # where nothing else tells, in the order in which they were found
             similarity=one.similarity,
             unwanted=tuple(map(float, (vectors[one.id] @ away).max(axis=0))),
         )

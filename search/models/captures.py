@@ -61,6 +61,9 @@ class Capture(models.Model):
         NAME = "name", _("the name of its file")
         FILE = "file", _("the age of its file")
 
+    GUESSED = (TakenFrom.NAME, TakenFrom.FILE)
+    """From where a date is about right at best."""
+
     # The database deletes it with its image: Django need not ask for it first.
     image = models.OneToOneField(
         Image, on_delete=models.DO_NOTHING, primary_key=True, db_constraint=False, related_name="capture"
@@ -124,7 +127,7 @@ class Capture(models.Model):
     @property
     def is_about(self) -> bool:
         """Whether the time is no more than a guess."""
-        return self.taken_from in (self.TakenFrom.NAME, self.TakenFrom.FILE)
+        return self.taken_from in self.GUESSED
 
     @property
     def has_place(self) -> bool:

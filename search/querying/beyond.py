@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from functools import reduce
 from operator import add
+from typing import Any
 
 from django.db.models import BooleanField, Case, Count, ExpressionWrapper, FloatField, Q, Value, When
 from django.db.models.functions import Greatest
@@ -51,12 +52,12 @@ class Beyond:
             images = images.exclude(self._reached(Band.STRONG))
         return self._segment(lambda: self._by_words(images), self._numbers[band], self._plan)
 
-    def dated(self, kept: Sequence[Candidate], order: str) -> Segment:
-        """The rows in the bands, with those of the candidates that are `kept`, in the order of a column."""
+    def dated(self, kept: Sequence[Candidate], order: Sequence[Any]) -> Segment:
+        """The rows in the bands, with those of the candidates that are `kept`, in this order."""
         ids = {one.id for one in kept}
         left_out = {one.id for one in self._head} - ids
         shown = self._gathering.by_distance(self._aim.measured(self._scope.images)).exclude(pk__in=left_out)
-        dated = shown.filter(self._reached(self._bands[-1]) | Q(pk__in=ids)).order_by(order)
+        dated = shown.filter(self._reached(self._bands[-1]) | Q(pk__in=ids)).order_by(*order)
         return self._segment(lambda: dated, len(kept) + sum(self._numbers.values()))
 
     def rest(self, *, banded: bool) -> Segment:

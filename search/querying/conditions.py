@@ -6,7 +6,8 @@ from django.db.models import Exists, OuterRef
 
 from search.models import Arrival, Image
 from search.querying import words
-from search.querying.filters import Filters, FilterValues
+from search.querying.filter_values import FilterValues
+from search.querying.filters import Filters
 from search.querysets import ImageQuerySet
 
 

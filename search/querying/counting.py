@@ -40,6 +40,9 @@ _FEW_VALUED = {
 }
 """Fields of Filters whose columns stand in the index `image_facets`, and those columns."""
 
+_TEXTS = ("licences", "cameras", "lenses")
+"""Fields of Filters whose columns hold "" where there is nothing."""
+
 _Combinations = Counter[tuple[Any, ...]]
 
 
@@ -77,13 +80,26 @@ class Counts:
             if field == "tags":
                 value: Any = Func(F("tags"), function="unnest", output_field=TextField())
             else:
-                rows, value = rows.exclude(**{column: "" if field == "licences" else None}), F(column)
+                rows, value = rows.exclude(**{column: "" if field in _TEXTS else None}), F(column)
+                if "__" in column:  # of images that nothing was read of there is no row
+                    rows = rows.exclude(**{column: None})
             found = rows.annotate(value=value).values_list("value").annotate(count=Count("*"))
             return list(found.order_by("-count", "value")[:MOST_VALUES])
 
         return _remembered(
             self._key(column, others, changes=True), count, lambda _found: self.total, READ_REMEMBERED_FROM
         )
+
+    def grouped(self, name: str, by: Any, *fields: str) -> Counter[Any]:
+        """How many images there are of each value of an expression, called `name`, whatever is chosen of these
+        filters. Where it is NULL they don't count."""
+        others = self._filters.without(*fields)
+
+        def count() -> Counter[Any]:
+            rows = others.apply(self._conditions.eligible()).order_by().annotate(value=by).exclude(value=None)
+            return Counter(dict(rows.values_list("value").annotate(count=Count("*"))))
+
+        return _remembered(self._key(name, others, changes=True), count, Counter.total, READ_REMEMBERED_FROM)
 
     def leaving(self, column: str, field: str, values: Sequence[str]) -> Counter[Any]:
         """How many images each of these values of a column with many values leaves."""
@@ -150,7 +166,7 @@ class Counts:
         return chosen or None
 
     def _key(self, what: str, filters: Filters, *, changes: bool = False) -> str:
-        asked = f"{what}\n{self._name}\n{filters.to_params()}\n{self._at.changed if changes else ''}"
+        asked = f"{what}\n{self._name}\n{filters!r}\n{self._at.changed if changes else ''}"
         return f"facets:{hashlib.sha256(asked.encode()).hexdigest()}"
 
 

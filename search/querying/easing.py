@@ -58,9 +58,16 @@ def _easier(query: SearchQuery) -> Iterator[tuple[str, SearchQuery]]:
         ("uploader",): _("Uploaded by anybody"),
         ("since", "until"): _("Any day"),
         ("described",): _("With or without a description"),
+        ("taken_since", "taken_until"): _("Taken on any day"),
+        ("cameras",): _("Any camera"),
+        ("lenses",): _("Any lens"),
+        ("rating",): _("Any rating"),
+        ("dated",): _("With or without a date"),
     }
     for fields, label in cleared.items():
         yield label, query.replace(filters=filters.without(*fields))
+    for one in query.box.typed:
+        yield _("Without %(filter)s") % {"filter": one.text}, query.without_typed(one.text)
     if not filters.is_empty:
         yield _("Without any filter"), query.replace(filters=type(filters)())
 
@@ -69,4 +76,5 @@ def _unquoted(box: Box) -> str:
     """Return what stands in the box, the quoted words without their marks; what is unwanted stays so, and nothing else
     becomes it: a minus within the marks is a sign."""
     meant = re.sub(r"(?<!\S)-(?=\w)", "", box.meant)
-    return " ".join([meant, *(f'-"{words}"' for words in box.unwanted)])
+    filters = (one.text for one in box.typed)
+    return " ".join([meant, *(f'-"{words}"' for words in box.unwanted), *filters])

@@ -7,13 +7,14 @@ from functools import partial
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.db.models import Case, F, TextField, Value, When
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 
-from search.imaging import PALETTE
-from search.models import Image
+from search.models import Capture, Image
 from search.querying.counting import Counts
-from search.querying.filters import Filters
+from search.querying.filters import STARS, Certainty, Filters
+from search.querying.labels import palette_labels
 from search.querying.query import SearchQuery
 from search.querying.scope import Scope
 
@@ -24,6 +25,10 @@ _FACETS: dict[str, tuple[str, Any]] = {
     "size": ("sizes", gettext_lazy("Size")),
     "format": ("formats", gettext_lazy("Format")),
     "licence": ("licences", gettext_lazy("Licence")),
+    "camera": ("cameras", gettext_lazy("Camera")),
+    "lens": ("lenses", gettext_lazy("Lens")),
+    "rating": ("rating", gettext_lazy("Rating")),
+    "dated": ("dated", gettext_lazy("Date taken")),
     "uploader": ("uploader", gettext_lazy("Uploaded by")),
     "described": ("described", gettext_lazy("Description")),
 }
@@ -67,11 +72,15 @@ def facets_of(query: SearchQuery, counts: Counts | None = None) -> list[Facet]:
     filters = query.filters
     found: dict[str, _Found] = {
         "tag": _frequent(counts.most_frequent("tags", "tags"), filters.tags, counts.total),
-        "licence": _licences(counts, filters.licences),
+        "licence": _texts(counts, "licence", "licences", filters.licences),
+        "camera": _texts(counts, "capture__camera", "cameras", filters.cameras),
+        "lens": _texts(counts, "capture__lens", "lenses", filters.lenses),
+        "rating": _stars(counts, filters.rating),
+        "dated": _dated(counts, filters.dated),
         "uploader": _people(counts, filters.uploader),
     }
     for name, (column, _label) in _FACETS.items():
-        if labels := _labels(name):
+        if name not in found and (labels := _labels(name)):
             chosen = None if name == "described" else getattr(filters, column)
             found[name] = _named(counts.of(column), labels, chosen)
     facets = [_facet(query, name, found[name]) for name in _FACETS]
@@ -97,6 +106,14 @@ def _labels(name: str) -> Mapping[Any, Any]:
         return palette_labels()
     if name == "described":
         return {True: _("With a description"), False: _("Without a description")}
+    if name == "dated":
+        return {
+            Certainty.KNOWN: _("Known"),
+            Certainty.ABOUT: pgettext("date taken", "About"),
+            Certainty.UNKNOWN: pgettext("date taken", "Unknown"),
+        }
+    if name == "rating":
+        return {int(star): _at_least(int(star)) for star in reversed(STARS)}
     choices = {"orientation": Image.Orientation, "size": Image.Size, "format": Image.Format}
     return dict(choices[name].choices) if name in choices else {}
 
@@ -109,7 +126,7 @@ def _facet(query: SearchQuery, name: str, found: _Found) -> Facet:
     chosen = getattr(query.filters, column)
     choices = [
         Choice(
-            value=_BOOLEAN.get(value) or str(value),
+            value=_BOOLEAN[value] if isinstance(value, bool) else str(value),
             label=str(shown),
             count=count,
             chosen=value in chosen if isinstance(chosen, tuple) else value == chosen,
@@ -132,24 +149,6 @@ def _with_toggled(query: SearchQuery, name: str, value: Any) -> SearchQuery:
     return query.replace(filters=replace(query.filters, **changes))
 
 
-def palette_labels() -> dict[str, str]:
-    labels = {
-        "red": _("Red"),
-        "orange": _("Orange"),
-        "yellow": _("Yellow"),
-        "green": _("Green"),
-        "teal": _("Teal"),
-        "blue": _("Blue"),
-        "purple": _("Purple"),
-        "pink": _("Pink"),
-        "brown": _("Brown"),
-        "black": _("Black"),
-        "grey": _("Grey"),
-        "white": _("White"),
-    }
-    return {name: labels[name] for name in PALETTE}
-
-
 def _named(counts: "Counter[Any]", labels: Mapping[Any, Any], chosen: tuple[str, ...] | None) -> _Found:
     """The values that leave something or are chosen, in the order of their labels; with None all of them."""
     shown = [value for value in labels if chosen is None or counts[value] or value in chosen]
@@ -167,10 +166,35 @@ def _rarer(chosen: Iterable[str], found: list[tuple[str, int]]) -> list[str]:
     return [value for value in chosen if value not in known]
 
 
-def _licences(counts: Counts, chosen: tuple[str, ...]) -> _Found:
-    found = counts.most_frequent("licence", "licences")
+def _at_least(stars: int) -> str:
+    return ngettext("%(number)s star or more", "%(number)s stars or more", stars) % {"number": stars}
+
+
+def _stars(counts: Counts, chosen: int | None) -> _Found:
+    """Each least number of stars that leaves some."""
+    given = counts.grouped("rating", F("capture__rating"), "rating")
+    for star, label in _labels("rating").items():
+        number = sum(count for stars, count in given.items() if stars >= star)
+        if number or star == chosen:
+            yield star, label, number
+
+
+def _dated(counts: Counts, chosen: tuple[str, ...]) -> _Found:
+    guessed = Case(
+        When(capture__taken=None, then=Value(Certainty.UNKNOWN)),
+        When(capture__taken_from__in=Capture.GUESSED, then=Value(Certainty.ABOUT)),
+        default=Value(Certainty.KNOWN),
+        output_field=TextField(),
+    )
+    found = counts.grouped("dated", guessed, "dated")
+    # Nobody chooses among one: where no date was ever read, all are unknown.
+    return _named(found, _labels("dated"), chosen) if len(found) > 1 or chosen else []
+
+
+def _texts(counts: Counts, column: str, field: str, chosen: tuple[str, ...]) -> _Found:
+    found = counts.most_frequent(column, field)
     rare = _rarer(chosen, found)
-    leaving: Counter[Any] = counts.leaving("licence", "licences", rare) if rare else Counter()
+    leaving: Counter[Any] = counts.leaving(column, field, rare) if rare else Counter()
     return [(value, value, number) for value, number in [*((value, leaving[value]) for value in rare), *found]]
 
 

@@ -2,8 +2,9 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Self
+from dataclasses import astuple, dataclass, fields, replace
+from enum import StrEnum
+from typing import Any, Self
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -11,17 +12,31 @@ from django.utils.translation import gettext as _
 from search.imaging import PALETTE
 from search.models import Image
 from search.querying.errors import BadQuery
+from search.querying.filter_values import Excluded, FilterValues, No, Yes
+from search.querying.filter_values import Named as NamedValues
 from search.querying.parts import Params
+from search.querying.spans import FIRST_YEAR, LAST_YEAR
 from search.querysets import ImageQuerySet
 from search.texts import normalised_text
 
 MAX_VALUES = 20
 """Values of one filter."""
+STARS = ("1", "2", "3", "4", "5")
+LONGEST_OF_A_CAMERA = 150
+"""Characters of the name of a camera or a lens."""
+
+
+class Certainty(StrEnum):
+    """How well it is known when a picture was taken."""
+
+    KNOWN = "known"
+    ABOUT = "about"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
-    """Of `tags` all must hold, of the others any; what is empty filters nothing. Days are those of the site's zone."""
+class Without:
+    """Values that no image may have: what is typed with a minus. Of cameras and lenses any part, in any case."""
 
     tags: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
@@ -29,17 +44,60 @@ class Filters:
     sizes: tuple[str, ...] = ()
     colours: tuple[str, ...] = ()
     licences: tuple[str, ...] = ()
+    uploaders: tuple[str, ...] = ()
+    cameras: tuple[str, ...] = ()
+    lenses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What was typed, in any case: whole tags, licences and names of uploaders, and any part of a camera or lens. All
+    of the tags and uploaders must fit, of the others any."""
+
+    tags: tuple[str, ...] = ()
+    licences: tuple[str, ...] = ()
+    uploaders: tuple[str, ...] = ()
+    cameras: tuple[str, ...] = ()
+    lenses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Of `tags` all must hold, of the others any; what is empty filters nothing.
+
+    Days of adding are those of the site's zone, days on which pictures were taken those of the place. `rating` is the
+    least number of stars. What stands in the second half is typed into the box alone: no parameter has it.
+    """
+
+    tags: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
+    orientations: tuple[str, ...] = ()
+    sizes: tuple[str, ...] = ()
+    colours: tuple[str, ...] = ()
+    licences: tuple[str, ...] = ()
+    cameras: tuple[str, ...] = ()
+    lenses: tuple[str, ...] = ()
+    dated: tuple[str, ...] = ()
     uploader: str = ""
     since: dt.date | None = None
     until: dt.date | None = None
+    taken_since: dt.date | None = None
+    taken_until: dt.date | None = None
+    rating: int | None = None
     described: bool | None = None
+
+    tagged: bool | None = None
+    titled: bool | None = None
+    placed: bool | None = None
+    named: Named = Named()
+    without_any: Without = Without()
 
     @classmethod
     def from_params(cls, params: Params) -> Self:
         """Raises BadQuery for a value that no image can have."""
-        since, until = _day(params, "since"), _day(params, "until")
-        if since and until and since > until:
-            raise BadQuery(_("The first day of this search lies after its last day."))
+        since, until = _days(params, "since", "until")
+        taken_since, taken_until = _days(params, "taken_since", "taken_until")
+        rating = "".join(_choices(params, "rating", STARS)[-1:])
         return cls(
             tags=_texts(params, "tag", 60),
             formats=_choices(params, "format", Image.Format.values),
@@ -47,9 +105,15 @@ class Filters:
             sizes=_choices(params, "size", Image.Size.values),
             colours=_choices(params, "colour", list(PALETTE)),
             licences=_texts(params, "licence", 300),
+            cameras=_texts(params, "camera", LONGEST_OF_A_CAMERA),
+            lenses=_texts(params, "lens", LONGEST_OF_A_CAMERA),
+            dated=_choices(params, "dated", list(Certainty)),
             uploader="".join(_texts(params, "uploader", 150)[-1:]),
             since=since,
             until=until,
+            taken_since=taken_since,
+            taken_until=taken_until,
+            rating=int(rating) if rating else None,
             described={"yes": True, "no": False}.get("".join(_choices(params, "described", ["yes", "no"])[-1:])),
         )
 
@@ -58,69 +122,58 @@ class Filters:
         params = [(name, value) for name, field in MULTIPLE.items() for value in getattr(self, field)]
         if self.uploader:
             params.append(("uploader", self.uploader))
-        params += [(name, day.isoformat()) for name, day in (("since", self.since), ("until", self.until)) if day]
+        days = [(name, getattr(self, name)) for name in DAYS]
+        params += [(name, day.isoformat()) for name, day in days if day]
+        if self.rating is not None:
+            params.append(("rating", str(self.rating)))
         if self.described is not None:
             params.append(("described", "yes" if self.described else "no"))
         return params
 
     @property
     def is_empty(self) -> bool:
-        return not self.to_params()
+        return self == NO_FILTERS
 
     def without(self, *fields: str) -> Self:
         """Return these filters with some of the fields cleared."""
-        cleared: dict[str, Any] = {name: getattr(_NONE, name) for name in fields}
+        cleared: dict[str, Any] = {name: getattr(NO_FILTERS, name) for name in fields}
         return replace(self, **cleared)
 
+    def and_also(self, other: Self) -> Self:
+        """Return filters that what passes both passes; of values of which any may hold, those of both."""
+        if other == NO_FILTERS:
+            return self
+        return type(self)(**{one.name: _both(one.name, self, other) for one in fields(self)})
+
     @property
-    def values(self) -> "FilterValues":
+    def values(self) -> FilterValues:
         return FilterValues(
-            self.tags,
-            self.formats,
-            self.orientations,
-            self.sizes,
-            self.colours,
-            self.licences,
-            self.uploader or None,
-            _midnight(self.since) if self.since else None,
-            _midnight(self.until + dt.timedelta(days=1)) if self.until else None,
-            self.described,
+            tags=self.tags,
+            formats=self.formats,
+            orientations=self.orientations,
+            sizes=self.sizes,
+            colours=self.colours,
+            licences=self.licences,
+            cameras=self.cameras,
+            lenses=self.lenses,
+            uploader=self.uploader or None,
+            since=_midnight(self.since) if self.since else None,
+            until=_midnight(self.until + _A_DAY) if self.until else None,
+            taken_since=_begin(self.taken_since) if self.taken_since else None,
+            taken_until=_begin(self.taken_until + _A_DAY) if self.taken_until else None,
+            rating=self.rating,
+            dated=tuple(Yes() if one in self.dated else None for one in Certainty),
+            described=self.described,
+            tagged=_mark(self.tagged),
+            titled=_mark(self.titled),
+            placed=_mark(self.placed),
+            named=NamedValues(*astuple(self.named)),
+            excluded=Excluded(*astuple(self.without_any)),
         )
 
     def apply(self, images: ImageQuerySet) -> ImageQuerySet:
         """Return those of `images` that pass."""
         return self.values.apply(images)
-
-
-class FilterValues(NamedTuple):
-    """What columns are compared with; in the place of each value there may be a blank. `until` is the first moment
-    that does not pass any more."""
-
-    tags: tuple[Any, ...]
-    formats: tuple[Any, ...]
-    orientations: tuple[Any, ...]
-    sizes: tuple[Any, ...]
-    colours: tuple[Any, ...]
-    licences: tuple[Any, ...]
-    uploader: Any
-    since: Any
-    until: Any
-    described: Any
-
-    def apply(self, images: ImageQuerySet) -> ImageQuerySet:
-        """Return those of `images` that pass."""
-        conditions: dict[str, Any] = {"tags__contains": list(self.tags)} if self.tags else {}
-        for name in ("format", "orientation", "size", "colour", "licence"):
-            if values := getattr(self, f"{name}s"):
-                conditions[f"{name}__in"] = values
-        single = {
-            "uploader__username": self.uploader,
-            "described": self.described,
-            "created__gte": self.since,
-            "created__lt": self.until,
-        }
-        conditions |= {name: value for name, value in single.items() if value is not None}
-        return images.filter(**conditions) if conditions else images
 
 
 MULTIPLE = {
@@ -130,14 +183,43 @@ MULTIPLE = {
     "size": "sizes",
     "colour": "colours",
     "licence": "licences",
+    "camera": "cameras",
+    "lens": "lenses",
+    "dated": "dated",
 }
 """The parameters that may stand in an address several times, and the fields that hold them."""
 
-_NONE = Filters()
+DAYS = ("since", "until", "taken_since", "taken_until")
+"""The parameters, and fields, that are days."""
+
+NO_FILTERS = Filters()
+_A_DAY = dt.timedelta(days=1)
 
 
 def _midnight(day: dt.date) -> dt.datetime:
-    return timezone.make_aware(dt.datetime.combine(day, dt.time()))
+    return timezone.make_aware(_begin(day))
+
+
+def _begin(day: dt.date) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time())
+
+
+def _mark(whether: bool | None) -> Yes | No | None:
+    return None if whether is None else Yes() if whether else No()
+
+
+def _both(name: str, one: Any, other: Any) -> Any:
+    """Return what both filters say of a field."""
+    mine, theirs = getattr(one, name), getattr(other, name)
+    if isinstance(mine, tuple):
+        return tuple(dict.fromkeys((*mine, *theirs)))
+    if isinstance(mine, (Named, Without)):
+        return type(mine)(**{field.name: _both(field.name, mine, theirs) for field in fields(mine)})
+    if mine in (None, "") or theirs in (None, ""):
+        return theirs if mine in (None, "") else mine
+    if name.endswith("until"):
+        return min(mine, theirs)
+    return max(mine, theirs) if name.endswith("since") or name == "rating" else theirs
 
 
 def _texts(params: Params, name: str, longest: int) -> tuple[str, ...]:
@@ -167,6 +249,13 @@ def _choices(params: Params, name: str, known: Sequence[str]) -> tuple[str, ...]
     return values
 
 
+def _days(params: Params, first: str, last: str) -> tuple[dt.date | None, dt.date | None]:
+    since, until = _day(params, first), _day(params, last)
+    if since and until and since > until:
+        raise BadQuery(_("The first day of this search lies after its last day."))
+    return since, until
+
+
 def _day(params: Params, name: str) -> dt.date | None:
     text = "".join(params.get(name, ())[-1:]).strip()
     if not text:
@@ -175,7 +264,6 @@ def _day(params: Params, name: str) -> dt.date | None:
         day = dt.date.fromisoformat(text)
     except ValueError:
         day = dt.date.min
-    # Beyond these years midnight is no moment in every time zone.
-    if not 1000 <= day.year <= 9000:
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
         raise BadQuery(_("“%(text)s” is no day. Write it like 2026-03-31.") % {"text": text[:20]})
     return day

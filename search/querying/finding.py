@@ -13,7 +13,7 @@ from search.indexing.sets import current_set
 from search.models import Image
 from search.querying.aiming import Aim, Direction, aim_of
 from search.querying.beyond import Beyond
-from search.querying.gathering import Gathering, by_date
+from search.querying.gathering import Gathering, by_date, dates
 from search.querying.heads import Head, remember_head, remembered_head
 from search.querying.query import Minimum, SearchQuery, Sort
 from search.querying.ranking import Candidate, ranked
@@ -125,7 +125,7 @@ class _Search:
             candidates,
             self.aim,
             fresh_at=self.scope.fresh_at if self.query.sort is Sort.FRESH else None,
-            oldest_first=by_date_alone and self.query.sort is Sort.OLDEST,
+            oldest_first=by_date_alone and self.query.sort.is_oldest_first,
         )
 
     def by_similarity(self, head: list[Candidate]) -> list[Segment]:
@@ -140,6 +140,8 @@ class _Search:
 
     def _segments(self, head: list[Candidate]) -> list[Segment]:
         if self.query.is_empty:
+            if self.query.sort.is_by_taken:
+                return self._by_taken()
             return [_rows(by_date(self.scope.images, self.query), self.scope.total)]
         cut = self._cut()
         if not self._is_by_date and not any(one.band for one in head):
@@ -176,15 +178,26 @@ class _Search:
         beyond = Beyond(self.gathering, head, bands, near=near, gone=len(self.gone))
         if goes_on:  # the database puts in order what is there
             there = [one for one in kept if one.id not in self.gone]
-            dated = beyond.dated(there, "created" if self.query.sort is Sort.OLDEST else "-created")
+            dated = beyond.dated(there, dates(self.query.sort))
         else:
-            kept.sort(key=lambda one: one.added, reverse=self.query.sort is Sort.NEWEST)
+            kept.sort(key=lambda one: one.date, reverse=not self.query.sort.is_oldest_first)
             dated = self._of(kept)
         return [dated] if ends else [dated, self._of(rest), beyond.rest(banded=goes_on)]
 
+    def _by_taken(self) -> list[Segment]:
+        """Those with a date in the order of their index, and behind them all others, the last added first."""
+        way = "" if self.query.sort.is_oldest_first else "-"
+        dated = self.scope.images.filter(capture__taken__isnull=False)
+        count = dated.count()
+        others = self.scope.images.filter(capture__taken__isnull=True).newest()
+        return [
+            _rows(dated.order_by(f"{way}capture__taken", f"{way}id"), count),
+            _rows(others, self.scope.total - count),
+        ]
+
     @property
     def _is_by_date(self) -> bool:
-        return self.query.sort in (Sort.NEWEST, Sort.OLDEST)
+        return self.query.sort.is_by_date
 
     @property
     def _ends_at_the_cut(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import Case, Func
+from django.db.models import Case, F, Func
 
 from search.querying import words
 from search.querying.aiming import Aim
@@ -98,7 +98,7 @@ class Gathering:
             sql, values = self._statement(SCAN, _ALL, self.scope.conditions)
         except EmptyResultSet:
             return []
-        columns = ["id", "added", "distance", "exactness", "whole", "text_rank"]
+        columns = ["id", "date", "distance", "exactness", "whole", "text_rank"]
         columns += [f"away_{number}" for number in range(len(self.aim.away))]
         named = ", ".join(columns)
         return self._read(
@@ -155,7 +155,7 @@ class Gathering:
         """Return the SQL and its values. Raises EmptyResultSet where no row can be found."""
         query = self.scope.query
         texts = (query.box.meant, query.words) if by_words else None
-        return statement(self.aim, plan, conditions, most, texts=texts, oldest_first=query.sort is Sort.OLDEST)
+        return statement(self.aim, plan, conditions, most, texts=texts, sort=query.sort)
 
 
 def _is_whole(found: Sequence[Candidate], once: Sequence[Candidate], enough: int) -> bool:
@@ -194,7 +194,15 @@ def _similarities(candidates: Sequence[Candidate]) -> list[float]:
 
 def by_date(images: ImageQuerySet, query: SearchQuery) -> ImageQuerySet:
     """Return `images` newest first, or oldest first where `query` asks for that."""
-    return images.order_by("created", "id") if query.sort is Sort.OLDEST else images.newest()
+    return images.order_by(*dates(query.sort), "id")
+
+
+def dates(sort: Sort) -> list[Any]:
+    """What images are ordered by that are sorted by a date: those that nobody has dated last."""
+    if not sort.is_by_taken:
+        return ["created" if sort is Sort.OLDEST else "-created"]
+    taken = F("capture__taken")
+    return [taken.asc(nulls_last=True) if sort.is_oldest_first else taken.desc(nulls_last=True)]
 
 
 def settled(images: ImageQuerySet) -> ImageQuerySet:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 
-from search.querying.box import Box, read_box
+from search.querying.box import Box, read_box, without_filter
 from search.querying.errors import BadQuery
 from search.querying.filters import Filters
 from search.querying.parts import (
@@ -49,12 +49,27 @@ class Minimum(StrEnum):
 class Sort(StrEnum):
     """`newest` and `oldest` order the strong and related results, or all where nothing in particular is wanted.
 
-    `fresh` lifts recent pictures gently."""
+    `taken` and `taken-oldest` do so by when they were taken, those without a date last. `fresh` lifts recent pictures
+    gently."""
 
     SIMILARITY = "similarity"
     NEWEST = "newest"
     OLDEST = "oldest"
+    TAKEN = "taken"
+    TAKEN_OLDEST = "taken-oldest"
     FRESH = "fresh"
+
+    @property
+    def is_by_date(self) -> bool:
+        return self not in (Sort.SIMILARITY, Sort.FRESH)
+
+    @property
+    def is_by_taken(self) -> bool:
+        return self in (Sort.TAKEN, Sort.TAKEN_OLDEST)
+
+    @property
+    def is_oldest_first(self) -> bool:
+        return self in (Sort.OLDEST, Sort.TAKEN_OLDEST)
 
 
 _DEFAULTS: dict[str, StrEnum] = {"mode": Mode.BOTH, "min": Minimum.ANY, "sort": Sort.SIMILARITY}
@@ -63,6 +78,8 @@ _DEFAULTS: dict[str, StrEnum] = {"mode": Mode.BOTH, "min": Minimum.ANY, "sort": 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
     """Words as typed in the box, other parts, filters and how to show it; with no parts at all, the newest images.
+
+    `filters` are those that are ticked; what is typed into the box filters too (`all_filters`).
 
     `seen` is the moment, in seconds since 1970, at which somebody began to page through these results: pictures that
     were added later stay out of them, or every page would repeat the end of the one before.
@@ -88,6 +105,7 @@ class SearchQuery:
         words = read_words(_last(values, "q"))
         box = read_box(words)
         refuse_too_many(len(box.unwanted) + len(box.quoted))
+        refuse_too_many(len(box.typed))
         return cls(
             words=words,
             words_weight=read_weight(values.get("q_weight", ())[-1:]),
@@ -123,9 +141,17 @@ class SearchQuery:
         return [str(part.value) for part in (*self.wanted, *self.unwanted) if part.kind is Kind.WORDS]
 
     @property
+    def all_filters(self) -> Filters:
+        return self.filters.and_also(self.box.filters)
+
+    @property
     def is_empty(self) -> bool:
         """Whether nothing is asked, but perhaps filtered."""
-        return not (self.words or self.parts)
+        return not (self.parts or self.box.meant or self.box.unwanted)
+
+    def without_typed(self, text: str) -> Self:
+        """Return this query without a filter that is typed into the box."""
+        return self.replace(words=without_filter(self.words, text))
 
     def replace(self, **fields: Any) -> Self:
         """Return this query from its first page on, with other values for `fields`."""

@@ -25,7 +25,8 @@ _ORDER = {Band.STRONG: 0, Band.RELATED: 1, Band.WEAK: 2, None: 2}
 
 @dataclass(slots=True)
 class Candidate:
-    """A row that may be shown. `added` is when it came in, in Unix seconds.
+    """A row that may be shown. `date` is what the search sorts by if it sorts by a date: when it was added, in Unix
+    seconds, or taken; infinite where nobody knows.
 
     `similarity` is to what is wanted; None where nothing but words was asked. `text_rank` tells how well its words
     match, None where they don't; `whole` whether they do so as whole words, `exactness` whether they are its title.
@@ -33,7 +34,7 @@ class Candidate:
     """
 
     id: uuid.UUID
-    added: float
+    date: float
     similarity: float | None = None
     text_rank: float | None = None
     whole: bool = False
@@ -104,7 +105,7 @@ def ranked(
     # Without the ids as keys: to hash hundreds of UUIDs takes longer than to sort by all else.
     worth = [(judge.decide(one) + _freshness(one, fresh_at) * judge.spread, one) for one in candidates]
     by_date = 1 if oldest_first else -1
-    worth.sort(key=lambda pair: (-pair[0], by_date * pair[1].added, pair[1].id))
+    worth.sort(key=lambda pair: (-pair[0], by_date * pair[1].date, pair[1].id))
     by_worth = [one for _worth, one in worth]
     # Sorting is stable: where nothing of this decides, the order by worth stays.
     if not any(one.by_words for one in candidates):
@@ -136,4 +137,4 @@ def _dislike(direction: Direction, near: Sequence[float]) -> Dislike:
 def _freshness(one: Candidate, now: dt.datetime | None) -> float:
     if now is None:
         return 0.0
-    return FRESH_LIFT * min(1.0, max(0.0, 1 - (now.timestamp() - one.added) / FRESH_FOR.total_seconds()))
+    return FRESH_LIFT * min(1.0, max(0.0, 1 - (now.timestamp() - one.date) / FRESH_FOR.total_seconds()))

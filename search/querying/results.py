@@ -9,7 +9,7 @@ from django.utils.functional import cached_property
 from search.models import Image
 from search.querying.counting import Counts
 from search.querying.facets import Facet, facets_of
-from search.querying.query import SearchQuery, Sort
+from search.querying.query import SearchQuery
 from search.querying.relevance import Band, Scale
 
 PER_PAGE = 24
@@ -72,8 +72,7 @@ class ResultPage:
 
         def section(image: Image) -> Band | None:
             band = Band(image.band) if image.band else None
-            by_date = self.query.sort in (Sort.NEWEST, Sort.OLDEST)
-            return None if by_date and band is not Band.WEAK else band
+            return None if self.query.sort.is_by_date and band is not Band.WEAK else band
 
         return [(band, list(images)) for band, images in groupby(self.images, key=section)]
 

@@ -51,7 +51,7 @@ class Scope:
             models=None if query.is_empty else accepted_names(active_model()),
             quoted=query.box.quoted,
             alone=query.box.meant if self.by_words_alone else None,
-            filters=query.filters.values,
+            filters=query.all_filters.values,
             arrived=self.at.arrived if self._to is None else self._to,
             moment=self._moment,
             pointed_at=tuple(images_in(query)),
@@ -59,7 +59,7 @@ class Scope:
 
     @cached_property
     def counts(self) -> Counts:
-        return Counts(self.conditions, self.query.filters, self._name(), self.at)
+        return Counts(self.conditions, self.query.all_filters, self._name(), self.at)
 
     @cached_property
     def images(self) -> ImageQuerySet:

@@ -15,19 +15,27 @@ from search.querying import words
 from search.querying.aiming import Aim
 from search.querying.conditions import Conditions
 from search.querying.planning import Plan
+from search.querying.query import Sort
 from search.querying.ranking import Candidate
 from search.querying.shapes import Sql, sql_of
 from search.querying.windows import distance_from_elsewhere, distance_to
 from search.querysets import ImageQuerySet, is_joined
 
 _SQL = """
-SELECT search_image.id, extract(epoch FROM search_image.created)::float8, {columns}
+SELECT search_image.id, {date}, {columns}
 FROM {rows} CROSS JOIN (SELECT {vectors}) AS asked
 WHERE {conditions} ORDER BY {order} LIMIT %s
 """
 """A moment is read as a number: hundreds of them with their time zones take longer to read than the rows to be found.
 Each vector stands here once, and the planner takes it from there."""
 TOWARDS = "towards"
+_DATES = {
+    False: "extract(epoch FROM search_image.created)::float8",
+    True: "coalesce((SELECT extract(epoch FROM taken)::float8 FROM search_capture WHERE image_id = search_image.id),"
+    " '{last}'::float8)",
+}
+"""When a picture was added, or taken: without a date it stands last in either order. Looked up for the rows that are
+brought: a join would keep the planner from walking the index."""
 _BY_DISTANCE, _BY_WORDS = ["3"], ["4 DESC", "5 DESC", "6 DESC"]
 """Orders by places among the columns: distance; exactness, whether whole, rank."""
 
@@ -38,7 +46,8 @@ class Form:
 
     `asked` are the names of the vectors that distances are to, `towards` among them where something is wanted; each
     with the set whose windows count too, None for whole pictures alone. A walk goes along the index of the vectors. By
-    words rows come in the order of how exactly, whether as whole words, and with which rank they hold these.
+    words rows come in the order of how exactly, whether as whole words, and with which rank they hold these. Dates are
+    when pictures were added, or taken.
     """
 
     table: VectorTable | None
@@ -46,6 +55,7 @@ class Form:
     is_joined: bool
     is_walk: bool
     by_words: bool
+    by_taken: bool
     oldest_first: bool
 
     @property
@@ -72,7 +82,7 @@ def statement(
     most: int,
     *,
     texts: tuple[str, str] | None = None,
-    oldest_first: bool,
+    sort: Sort,
 ) -> tuple[str, list[Any]]:
     """Return the SQL, and its values, that reads the rows nearest to what `aim` wants, or by date where it wants
     nothing: at most `most`.
@@ -89,7 +99,8 @@ def statement(
         is_joined=aim.table is not None and is_joined(aim.table),
         is_walk=not plan.is_exact and aim.towards is not None,
         by_words=texts is not None,
-        oldest_first=oldest_first,
+        by_taken=sort.is_by_taken,
+        oldest_first=sort.is_oldest_first,
     )
     vectors = tuple(one.as_text for one in directions.values())
     meant, written = texts or (None, None)
@@ -123,7 +134,9 @@ class _Statement:
         order = self._order()
         conditions, of_conditions = self._compiler.compile(self._images.query.where)
         rows, of_rows = self._compiler.get_from_clause()
+        date = _DATES[self._form.by_taken].format(last="infinity" if self._form.oldest_first else "-infinity")
         sql = _SQL.format(
+            date=date,
             columns=", ".join(part for part, _values in columns),
             rows=" ".join(rows),
             vectors=", ".join(f"%s::halfvec AS {name}" for name, _windows_in in self._form.asked),
@@ -164,7 +177,8 @@ class _Statement:
             by_index = indexing.distance("vector", self._table.dimensions, _named(TOWARDS))
             return [self._compiled(by_index)[0]]
         # Rows of one load have the same moment, and copies the same distance.
-        by_date = "created" if self._form.oldest_first else "created DESC"
+        # The moment itself has an index.
+        by_date = f"{2 if self._form.by_taken else 'created'}{'' if self._form.oldest_first else ' DESC'}"
         return [*(_BY_DISTANCE if self._is_towards else [by_date]), "search_image.id"]
 
     def _compiled(self, expression: Expression | Subquery) -> Sql:
@@ -177,14 +191,14 @@ def candidates_of(rows: Sequence[tuple[Any, ...]]) -> list[Candidate]:
     return [
         Candidate(
             image_id,
-            added,
+            date,
             None if distance is None else 1 - distance,
             text_rank,
             whole,
             exactness,
             tuple([1 - one for one in away]) if away else (),
         )
-        for image_id, added, distance, exactness, whole, text_rank, *away in rows
+        for image_id, date, distance, exactness, whole, text_rank, *away in rows
     ]
 
 

@@ -54,7 +54,7 @@ def rank(query: Func) -> Expression:
 
 def exactness(*texts: Text) -> Case:
     """Whether the title is one of `texts`: EXACT for all of it, 1 for its words, 0 for another title."""
-    keys = [Func(_value(text), function="image_words_key") for text in texts]
+    keys = [Func(value_of(text), function="image_words_key") for text in texts]
     return Case(
         When(reduce(or_, [Q(title__iexact=text) for text in texts]), then=Value(EXACT)),
         When(words__title__in=keys, then=Value(1)),
@@ -65,7 +65,7 @@ def exactness(*texts: Text) -> Case:
 
 def _query(text: Text, *, open_ended: bool, in_a_row: bool) -> Func:
     return Func(
-        _value(text),
+        value_of(text),
         Value(open_ended),
         Value(in_a_row),
         function="image_words_query",
@@ -73,5 +73,5 @@ def _query(text: Text, *, open_ended: bool, in_a_row: bool) -> Func:
     )
 
 
-def _value(text: Text) -> Expression:
+def value_of(text: Text) -> Expression:
     return text if isinstance(text, Blank) else Value(text)

@@ -16,7 +16,7 @@ from search.forms import RegionForm, ReportForm
 from search.imaging import UnreadableImage
 from search.indexing.accepted import accepted_names
 from search.models import Image
-from search.querying import similar_images
+from search.querying import BadQuery, SearchQuery, similar_images
 from search.views.errors import error_page
 from search.views.methods import require_safe
 
@@ -35,6 +35,12 @@ def visible_image(request: HttpRequest, image_id: uuid.UUID) -> Image:
 def may_see_hidden(request: HttpRequest) -> bool:
     user = request.user
     return user.is_staff and (user.has_perm("search.view_image") or user.has_perm("search.change_image"))
+
+
+def refuse_places(request: HttpRequest, query: SearchQuery) -> None:
+    """Raise BadQuery for a search by whether a place is known, which is for those who may see it."""
+    if query.all_filters.placed is not None and not may_see_hidden(request):
+        raise BadQuery(_("Only curators can search by place here."))
 
 
 @require_safe

@@ -6,10 +6,12 @@ from urllib.parse import urlencode
 from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, npgettext
+from django.utils.translation import gettext_lazy, ngettext, npgettext, pgettext
 
 from search.models import Image
-from search.querying import Band, Kind, Mode, Part, ResultPage, SearchQuery, Sort, chosen_of
+from search.querying import Band, Kind, Mode, Part, ResultPage, SearchQuery, Sort, chosen_of, months
+from search.querying.counting import Counts
+from search.querying.spans import Span, month_of, year_of
 
 WEIGHTS = [quarter / 4 for quarter in range(1, 9)]
 """The steps of a slider."""
@@ -81,7 +83,8 @@ def chips_of(query: SearchQuery) -> list[Chip]:
     chips: list[Chip] = []
     if query.parts and query.box.meant:
         part = Part(Kind.WORDS, query.box.meant, query.words_weight)
-        chips.append(Chip(part, 1, query.replace(words="", words_weight=1.0)))
+        filters = " ".join(one.text for one in query.box.typed)
+        chips.append(Chip(part, 1, query.replace(words=filters, words_weight=1.0)))
     chips += [Chip(part, number, query.without_part(part)) for number, part in enumerate(query.parts, start=1)]
     return chips
 
@@ -101,19 +104,80 @@ def with_filters_open(query: SearchQuery) -> str:
 def active_filters(query: SearchQuery) -> list[ActiveFilter]:
     """Return what is filtered by, each with the search that is not. Nothing is counted for it."""
     filters = query.filters
+    typed = [ActiveFilter(_("Filter"), one.text, query.without_typed(one.text)) for one in query.box.typed]
     if filters.is_empty:
-        return []
+        return typed
     active = [ActiveFilter(*one) for one in chosen_of(query)]
-    if filters.since:
-        label = _("from %(day)s") % {"day": date_format(filters.since)}
-        active.append(ActiveFilter(_("Added"), label, query.replace(filters=replace(filters, since=None))))
-    if filters.until:
-        label = _("until %(day)s") % {"day": date_format(filters.until)}
-        active.append(ActiveFilter(_("Added"), label, query.replace(filters=replace(filters, until=None))))
-    return active
+    span = Span(filters.taken_since, filters.taken_until)
+    if span != Span(None, None):
+        cleared = query.replace(filters=filters.without("taken_since", "taken_until"))
+        active.append(ActiveFilter(_("Taken"), span_label(span), cleared))
+    for field, label in (("since", _("from %(day)s")), ("until", _("until %(day)s"))):
+        if day := getattr(filters, field):
+            cleared = query.replace(filters=filters.without(field))
+            active.append(ActiveFilter(_("Added"), label % {"day": date_format(day)}, cleared))
+    return typed + active
+
+
+def span_label(span: Span) -> str:
+    """Return what a span of days is called: "2023", "July 2023", or its two ends."""
+    first, last = span
+    if first and last:
+        if span == year_of(first.year):
+            return pgettext("a year", "%(year)s") % {"year": first.year}
+        if span == month_of(first.year, first.month):
+            return date_format(first, "YEAR_MONTH_FORMAT")
+        if first == last:
+            return date_format(first)
+        return f"{date_format(first)} – {date_format(last)}"
+    if first:
+        return _("from %(day)s") % {"day": date_format(first)}
+    return _("until %(day)s") % {"day": date_format(last)} if last else ""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A month or a year: how many pictures were taken in it, how high that is drawn, in percent, and the search that
+    finds these."""
+
+    span: Span
+    count: int
+    height: int
+    chosen: bool
+    query: SearchQuery
+
+    @property
+    def label(self) -> str:
+        return span_label(self.span)
+
+
+def bars_of(query: SearchQuery, counts: Counts) -> list[Bar]:
+    """Return how many pictures of a search were taken when, as bars in a row; none where no date is known."""
+    found = months.bars(months.by_month(counts))
+    most = max((count for _span, count in found), default=0)
+    return [_bar(query, span, count, most) for span, count in found]
+
+
+def years_of(query: SearchQuery, counts: Counts) -> list[Bar]:
+    """The same by years, the last first, without those that have none."""
+    found = months.by_year(months.by_month(counts))
+    return [_bar(query, year_of(year), count, max(found.values())) for year, count in found.items()]
+
+
+def _bar(query: SearchQuery, span: Span, count: int, most: int) -> Bar:
+    since, until = query.filters.taken_since, query.filters.taken_until
+    begins, ends = since is None or since <= (span.last or since), until is None or (span.first or until) <= until
+    is_within = bool(since or until) and begins and ends
+    taken = Span(None, None) if Span(since, until) == span else span
+    filters = replace(query.filters, taken_since=taken.first, taken_until=taken.last)
+    height = max(2, round(100 * count / most)) if count else 0
+    return Bar(span, count, height, is_within, query.replace(filters=filters))
 
 
 def without_filters(query: SearchQuery) -> SearchQuery:
+    """Return the query with none of its filters, ticked or typed."""
+    for one in query.box.typed:
+        query = query.without_typed(one.text)
     return query.replace(filters=type(query.filters)())
 
 
@@ -136,7 +200,7 @@ def found_title(results: ResultPage) -> str:
     """Return what was found, in a line."""
     query = results.query
     if not results.found:
-        is_all = query.is_empty and query.filters.is_empty
+        is_all = query.is_empty and query.all_filters.is_empty
         return _("There are no pictures here yet") if is_all else _("Nothing was found")
     if results.is_past_the_end:
         return _("Nothing on this page")
@@ -145,9 +209,13 @@ def found_title(results: ResultPage) -> str:
 
 def _by_date_title(results: ResultPage) -> str:
     query, found = results.query, results.found
-    if query.sort is Sort.OLDEST:
+    if query.sort is Sort.TAKEN_OLDEST:
+        text = npgettext("by date", "%(number)s picture", "%(number)s pictures, first taken first", found)
+    elif query.sort is Sort.OLDEST:
         text = npgettext("oldest first", "%(number)s picture", "%(number)s pictures, oldest first", found)
-    elif query.is_empty and query.filters.is_empty:
+    elif query.sort.is_by_taken:
+        text = npgettext("by date", "%(number)s picture", "%(number)s pictures, last taken first", found)
+    elif query.is_empty and query.all_filters.is_empty:
         return _("Newest pictures")
     else:
         text = npgettext("by date", "%(number)s picture", "%(number)s pictures, newest first", found)

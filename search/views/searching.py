@@ -32,6 +32,8 @@ from search.querying import (
     find,
     remember_picture,
 )
+from search.querying.scope import Scope
+from search.views.images import refuse_places
 from search.views.methods import require_http_methods, require_safe
 
 WHAT_IS_ASKED_FOR = ["HX-Request", "HX-Target"]
@@ -44,8 +46,11 @@ def search(request: HttpRequest) -> HttpResponse:
     part = request.htmx.target if request.htmx else ""  # type: ignore[attr-defined]
     try:
         query = SearchQuery.from_params(request.GET)
+        refuse_places(request, query)
         if part == "filters-panel":
-            return _answered(request, "filters_panel", {"query": query, "facets": facets_of(query)})
+            counts = Scope(query).counts
+            context = {"query": query, "facets": facets_of(query, counts), "facets_counts": counts}
+            return _answered(request, "filters_panel", context)
         count_search(request, query.texts)
         results = find(query)
     except BadQuery as problem:
@@ -71,7 +76,7 @@ def search_page(
     }
     # Counting what each filter leaves costs as much as the search, and few look at it.
     if results and request.GET.get("filters") == "open":
-        context |= {"filters_open": True, "facets": results.facets}
+        context |= {"filters_open": True, "facets": results.facets, "facets_counts": results.counts}
     is_part = request.htmx and request.htmx.target == "found"  # type: ignore[attr-defined]
     return _answered(request, "live" if is_part else "", context, status)
 
@@ -119,6 +124,7 @@ def _search_also_by(request: HttpRequest, source_of: Callable[[], Source]) -> Ht
     present = SearchQuery()
     try:
         present = SearchQuery.from_params(request.POST)
+        refuse_places(request, present)
         token = remember_picture(source_of())
         query = present.with_part(Part(Kind.PICTURE, token))
     except (BadQuery, RefusedAddress, UnreadableImage) as problem:

@@ -1,0 +1,180 @@
+"""Filters as the database takes them: what columns are compared with, and how."""
+
+from collections.abc import Sequence
+from functools import reduce
+from operator import or_
+from typing import Any, NamedTuple
+
+from django.db.models import BooleanField, F, Func, Q
+
+from search.models import Capture
+from search.querying import words
+from search.querysets import ImageQuerySet
+
+
+class Yes(tuple[()]):
+    """That a condition holds. No value, of which SQL would have to be told: it is another condition, not another value
+    of the same (`search.querying.shapes`)."""
+
+    __slots__ = ()
+
+
+class No(tuple[()]):
+    """That it does not."""
+
+    __slots__ = ()
+
+
+class Excluded(NamedTuple):
+    """Values that no image may have."""
+
+    tags: tuple[Any, ...] = ()
+    formats: tuple[Any, ...] = ()
+    orientations: tuple[Any, ...] = ()
+    sizes: tuple[Any, ...] = ()
+    colours: tuple[Any, ...] = ()
+    licences: tuple[Any, ...] = ()
+    uploaders: tuple[Any, ...] = ()
+    cameras: tuple[Any, ...] = ()
+    lenses: tuple[Any, ...] = ()
+
+
+class Named(NamedTuple):
+    """What was typed, in any case: whole tags, licences and names of uploaders, and any part of a camera or lens. All
+    of the tags and uploaders must fit, of the others any."""
+
+    tags: tuple[Any, ...] = ()
+    licences: tuple[Any, ...] = ()
+    uploaders: tuple[Any, ...] = ()
+    cameras: tuple[Any, ...] = ()
+    lenses: tuple[Any, ...] = ()
+
+
+class FilterValues(NamedTuple):
+    """In the place of each value there may be a blank. `until` and `taken_until` are the first moments that don't pass
+    any more; `dated` tells whether dates that are known, that are about right, and that nobody knows pass."""
+
+    tags: tuple[Any, ...]
+    formats: tuple[Any, ...]
+    orientations: tuple[Any, ...]
+    sizes: tuple[Any, ...]
+    colours: tuple[Any, ...]
+    licences: tuple[Any, ...]
+    cameras: tuple[Any, ...]
+    lenses: tuple[Any, ...]
+    uploader: Any
+    since: Any
+    until: Any
+    taken_since: Any
+    taken_until: Any
+    rating: Any
+    dated: tuple[Yes | None, ...]
+    described: Any
+    tagged: Yes | No | None
+    titled: Yes | No | None
+    placed: Yes | No | None
+    named: Named
+    excluded: Excluded
+
+    def apply(self, images: ImageQuerySet) -> ImageQuerySet:
+        """Return those of `images` that pass."""
+        conditions: dict[str, Any] = {"tags__contains": list(self.tags)} if self.tags else {}
+        for column, values in self._chosen.items():
+            if values:
+                conditions[f"{column}__in"] = values
+        single = {
+            "uploader__username": self.uploader,
+            "described": self.described,
+            "created__gte": self.since,
+            "created__lt": self.until,
+            "capture__taken__gte": self.taken_since,
+            "capture__taken__lt": self.taken_until,
+            "capture__rating__gte": self.rating,
+        }
+        conditions |= {name: value for name, value in single.items() if value is not None}
+        further = [*self._certainty(), *self._marked(), *self._named()]
+        passing = images.filter(*further, **conditions) if conditions or further else images
+        refused = self._refused()
+        return passing.filter(*(~one for one in refused)) if refused else passing
+
+    @property
+    def _chosen(self) -> dict[str, tuple[Any, ...]]:
+        return {
+            "format": self.formats,
+            "orientation": self.orientations,
+            "size": self.sizes,
+            "colour": self.colours,
+            "licence": self.licences,
+            "capture__camera": self.cameras,
+            "capture__lens": self.lenses,
+        }
+
+    def _certainty(self) -> list[Q]:
+        """What passes `dated`, of which several may be chosen."""
+        known, about, unknown = self.dated
+        if known is None and about is None and unknown is None:
+            return []
+        passing = Q(pk__in=[])
+        if known is not None:
+            passing |= Q(capture__taken__isnull=False) & ~Q(capture__taken_from__in=Capture.GUESSED)
+        if about is not None:
+            passing |= Q(capture__taken_from__in=Capture.GUESSED)
+        if unknown is not None:
+            passing |= Q(capture__taken__isnull=True)
+        return [passing]
+
+    def _marked(self) -> list[Q]:
+        marks = (
+            (self.tagged, ~Q(tags=[])),
+            (self.titled, ~Q(title="")),
+            (self.placed, Q(capture__latitude__isnull=False)),
+        )
+        return [holds if isinstance(mark, Yes) else ~holds for mark, holds in marks if mark is not None]
+
+    def _named(self) -> list[Q]:
+        named = self.named
+        found = [Q(words.holds(words.phrase(tag))) & Q(_has_tag(tag)) for tag in named.tags]
+        found += [Q(uploader__username__iexact=name) for name in named.uploaders]
+        for column, values in (
+            ("licence__iexact", named.licences),
+            ("capture__camera__icontains", named.cameras),
+            ("capture__lens__icontains", named.lenses),
+        ):
+            if values:
+                found.append(_any(column, values))
+        return found
+
+    def _refused(self) -> list[Q]:
+        refused = [Q(_has_tag(tag)) for tag in self.excluded.tags]
+        for column, values in (
+            ("format__in", self.excluded.formats),
+            ("orientation__in", self.excluded.orientations),
+            ("size__in", self.excluded.sizes),
+            ("colour__in", self.excluded.colours),
+        ):
+            if values:
+                refused.append(Q(**{column: values}))
+        for column, values in (
+            ("licence__iexact", self.excluded.licences),
+            ("uploader__username__iexact", self.excluded.uploaders),
+            ("capture__camera__icontains", self.excluded.cameras),
+            ("capture__lens__icontains", self.excluded.lenses),
+        ):
+            if values:
+                refused.append(_any(column, values))
+        return refused
+
+
+def _any(column: str, values: Sequence[Any]) -> Q:
+    return reduce(or_, [Q(**{column: value}) for value in values])
+
+
+def _has_tag(tag: words.Text) -> Func:
+    """Whether one of the tags is this one, in any case. No index knows; that of the words leaves few rows to ask."""
+    return Func(
+        F("tags"),
+        words.value_of(tag),
+        template="(lower(%(expressions)s)])",
+        arg_joiner="::text)::text[] @> ARRAY[lower(",
+        output_field=BooleanField(),
+    )

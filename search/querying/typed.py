@@ -1,0 +1,186 @@
+"""Filters that are typed among the words, such as `taken:2023` or `-tag:work`, in English or Korean."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import override
+
+from search.models import Image
+from search.querying.filters import STARS, Certainty, Filters, Named, Without
+from search.querying.labels import palette_labels
+from search.querying.spans import read_span
+from search.texts import normalised_text
+
+_MARKS = '"“”„«»'
+TERM = re.compile(rf"(?<!\S)(-?)([^\W\d_]+)[:：](?:[{_MARKS}]([^{_MARKS}]+)[{_MARKS}](?!\S)|([^\s{_MARKS}]\S*))")
+"""A name, a colon and a value, in quotation marks where it has spaces. Keyboards of Korean, Chinese and Japanese write
+a colon of their own."""
+
+NAMES: dict[str, tuple[str, ...]] = {
+    "taken": ("taken", "촬영", "촬영일"),
+    "added": ("added", "추가", "추가일"),
+    "tag": ("tag", "태그"),
+    "camera": ("camera", "카메라"),
+    "lens": ("lens", "렌즈"),
+    "rating": ("rating", "별점"),
+    "by": ("by", "올린이"),
+    "format": ("format", "형식"),
+    "orientation": ("orientation", "방향"),
+    "size": ("size", "크기"),
+    "colour": ("colour", "color", "색", "색상"),
+    "licence": ("licence", "license", "라이선스"),
+    "is": ("is",),
+    "has": ("has",),
+}
+"""What each filter may be called."""
+_CALLED = {alias: name for name, aliases in NAMES.items() for alias in aliases}
+
+IS: dict[str, Filters] = {
+    "untagged": Filters(tagged=False),
+    "untitled": Filters(titled=False),
+    "undescribed": Filters(described=False),
+    "undated": Filters(dated=(Certainty.UNKNOWN,)),
+}
+HAS: dict[str, Filters] = {
+    "tags": Filters(tagged=True),
+    "title": Filters(titled=True),
+    "description": Filters(described=True),
+    "date": Filters(dated=(Certainty.KNOWN, Certainty.ABOUT)),
+    "place": Filters(placed=True),
+}
+"""What can be said of a picture by `is:` and `has:`, each the opposite of another with a minus."""
+_OPPOSITE = {
+    "untagged": HAS["tags"],
+    "untitled": HAS["title"],
+    "undescribed": HAS["description"],
+    "undated": HAS["date"],
+    "tags": IS["untagged"],
+    "title": IS["untitled"],
+    "description": IS["undescribed"],
+    "date": IS["undated"],
+    "place": Filters(placed=False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A filter as it was written, and what it means."""
+
+    text: str
+    filters: Filters
+
+
+def read_term(term: re.Match[str]) -> Typed | None:
+    """Return what a match of TERM means; None where nothing is called so or has such a value."""
+    minus, called, quoted, bare = term.groups()
+    name = _CALLED.get(called.casefold())
+    value = normalised_text(quoted or bare or "")
+    if name is None or not value:
+        return None
+    filters = _READERS[name](value, bool(minus))
+    return None if filters is None else Typed(term[0], filters)
+
+
+def names_a_filter(term: re.Match[str]) -> bool:
+    """Whether a match of TERM begins as a filter does, be its value one or not."""
+    return term[2].casefold() in _CALLED
+
+
+def _taken(value: str, without: bool) -> Filters | None:
+    span = None if without else read_span(value)
+    return span and Filters(taken_since=span.first, taken_until=span.last)
+
+
+def _added(value: str, without: bool) -> Filters | None:
+    span = None if without else read_span(value)
+    return span and Filters(since=span.first, until=span.last)
+
+
+def _tag(value: str, without: bool) -> Filters | None:
+    if without:
+        return Filters(without_any=Without(tags=(value,)))
+    # What has no word in it is in no index of words.
+    is_words = any(character.isalnum() for character in value)
+    return Filters(named=Named(tags=(value,))) if is_words else Filters(tags=(value,))
+
+
+def _camera(value: str, without: bool) -> Filters | None:
+    return Filters(without_any=Without(cameras=(value,))) if without else Filters(named=Named(cameras=(value,)))
+
+
+def _lens(value: str, without: bool) -> Filters | None:
+    return Filters(without_any=Without(lenses=(value,))) if without else Filters(named=Named(lenses=(value,)))
+
+
+def _by(value: str, without: bool) -> Filters | None:
+    return Filters(without_any=Without(uploaders=(value,))) if without else Filters(named=Named(uploaders=(value,)))
+
+
+def _licence(value: str, without: bool) -> Filters | None:
+    return Filters(without_any=Without(licences=(value,))) if without else Filters(named=Named(licences=(value,)))
+
+
+def _rating(value: str, without: bool) -> Filters | None:
+    return Filters(rating=int(value)) if value in STARS and not without else None
+
+
+def _choice(field: str) -> Callable[[str, bool], Filters | None]:
+    def read(value: str, without: bool) -> Filters | None:
+        known = _values()[field].get(value.casefold())
+        if known is None:
+            return None
+        chosen: dict[str, Any] = {field: (known,)}
+        return Filters(without_any=Without(**chosen)) if without else Filters(**chosen)
+
+    return read
+
+
+def _said(known: Mapping[str, Filters]) -> Callable[[str, bool], Filters | None]:
+    def read(value: str, without: bool) -> Filters | None:
+        value = value.casefold()
+        if value not in known:
+            return None
+        return _OPPOSITE[value] if without else known[value]
+
+    return read
+
+
+_READERS: dict[str, Callable[[str, bool], Filters | None]] = {
+    "taken": _taken,
+    "added": _added,
+    "tag": _tag,
+    "camera": _camera,
+    "lens": _lens,
+    "rating": _rating,
+    "by": _by,
+    "format": _choice("formats"),
+    "orientation": _choice("orientations"),
+    "size": _choice("sizes"),
+    "colour": _choice("colours"),
+    "licence": _licence,
+    "is": _said(IS),
+    "has": _said(HAS),
+}
+
+
+@lru_cache(maxsize=1)
+def _values() -> dict[str, dict[str, str]]:
+    """The values of each filter that has few, by what they are called in any of the site's languages."""
+    found: dict[str, dict[str, str]] = {}
+    for language in (None, *dict(settings.LANGUAGES)):
+        with override(language):
+            labels: dict[str, Mapping[str, object]] = {
+                "formats": {**dict(Image.Format.choices), "JPEG": "jpg", "TIFF": "tif"},
+                "orientations": dict(Image.Orientation.choices),
+                "sizes": dict(Image.Size.choices),
+                "colours": palette_labels(),
+            }
+            for field, called in labels.items():
+                values = found.setdefault(field, {})
+                for value, label in called.items():
+                    values |= {value.casefold(): value, str(label).partition(" (")[0].casefold(): value}
+    return found

@@ -1,0 +1,39 @@
+"""`/search/help/`: what can be written into the box."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from search.views.images import may_see_hidden
+from search.views.methods import require_safe
+
+
+@require_safe
+def search_help(request: HttpRequest) -> HttpResponse:
+    return render(request, "search/help.html", {"filters": _filters(places=may_see_hidden(request))})
+
+
+def _filters(*, places: bool) -> list[tuple[list[str], str]]:
+    """What can be written, and what it finds."""
+    filters = [
+        ("taken:2023 taken:2023-07 taken:2023-07-14", _("taken in that year, month, or on that day")),
+        (
+            "taken:2023-07..2023-09 taken:2020.. taken:..1999",
+            _("taken from one to the other; one end may be open"),
+        ),
+        ("added:2026-03", _("added then")),
+        ('tag:holiday tag:"two\u00a0words" -tag:work', _("with this tag; with a minus without it")),
+        ('camera:"X100V" lens:35mm -camera:iphone', _("taken with a camera or lens whose name holds this")),
+        ("rating:4", _("with so many stars or more")),
+        ("by:ada", _("added by this person")),
+        (
+            "format:heic orientation:portrait size:large colour:red",
+            _("with this format, orientation, size or colour"),
+        ),
+        ("licence:cc0", _("with this licence")),
+        ("is:untagged is:untitled is:undescribed is:undated", _("without tags, title, description or date")),
+        ("has:tags has:title has:description has:date", _("with them")),
+    ]
+    if places:
+        filters.append(("has:place -has:place", _("whose place is known, or not; for curators")))
+    return [(examples.split(" "), meaning) for examples, meaning in filters]

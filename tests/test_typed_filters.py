@@ -1,0 +1,218 @@
+"""Filters that are typed among the words: what they find, what is none, and how they leave the box again."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+from search.models import Capture, Image
+from search.querying import BadQuery, SearchQuery, aiming, find, ways_out
+from search.querying.box import read_box
+from search.querying.saving import save_search
+from search.querying.spans import Span, read_span
+from tests.base import a_vector, an_image
+from tests.written import wall
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        ("2023", "2023-01-01", "2023-12-31"),
+        ("2024-02", "2024-02-01", "2024-02-29"),
+        ("2023-7-4", "2023-07-04", "2023-07-04"),
+        ("2023-07..2023-09", "2023-07-01", "2023-09-30"),
+        ("2020..", "2020-01-01", None),
+        ("..1999-03", None, "1999-03-31"),
+    ],
+)
+def test_a_span_of_days_is_read_as_people_write_it(text: str, first: str | None, last: str | None) -> None:
+    days = [dt.date.fromisoformat(day) if day else None for day in (first, last)]
+    assert read_span(text) == Span(*days)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "..", "23", "2023-13", "2023-02-30", "2023-0", "0000", "9999", "2024..2023", "2023-07-", "２０２３", "1..2"],
+)
+def test_what_names_no_days_is_no_span(text: str) -> None:
+    assert read_span(text) is None
+
+
+@pytest.mark.parametrize("text", ["2023", "2024-02", "2023-07-04", "2023-07-04..2023-09-30", "2020-01-01.."])
+def test_a_span_is_written_as_short_as_it_is_read(text: str) -> None:
+    assert str(read_span(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "meant", "typed"),
+    [
+        ("red boat taken:2023", "red boat", ["taken:2023"]),
+        ("taken:2023 tag:sea red boat", "red boat", ["taken:2023", "tag:sea"]),
+        ('camera:"Canon EOS R5" dog', "dog", ['camera:"Canon EOS R5"']),
+        ("바다 태그:여름 촬영:2023-07", "바다", ["태그:여름", "촬영:2023-07"]),
+        ("夕焼け tag：海", "夕焼け", ["tag：海"]),
+        ("Format:HEIC dog", "dog", ["Format:HEIC"]),
+        ("-tag:work dog", "dog", ["-tag:work"]),
+        ("방향:가로 dog", "dog", ["방향:가로"]),
+        ("colour:red color:blue 색:빨강", "", ["colour:red", "color:blue", "색:빨강"]),
+    ],
+)
+def test_what_is_typed_as_a_filter_is_no_word(text: str, meant: str, typed: list[str]) -> None:
+    box = read_box(text)
+    assert (box.meant, [one.text for one in box.typed], box.unread) == (meant, typed, ())
+
+
+@pytest.mark.parametrize(
+    "text", ["Mars: red", "a:b", "https://example.org/x", "note:this", "12:30", ":2023", "retag:sea", "tag:", 'tag:""']
+)
+def test_other_words_with_a_colon_are_words(text: str) -> None:
+    box = read_box(text)
+    assert box.typed == box.unread == ()
+    assert box.meant or '""' in text
+
+
+@pytest.mark.parametrize("text", ["taken:yesterday", "size:tiny", "rating:6", "is:red", "taken:2023-13", "-rating:3"])
+def test_a_filter_with_a_value_that_is_none_is_words_and_told(text: str) -> None:
+    box = read_box(text)
+    assert box.typed == ()
+    assert box.unread == (text,)
+    assert text.lstrip("-") in (box.meant, *box.unwanted)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The words that the model was asked for."""
+    texts: list[str] = []
+
+    def vector(words: str) -> Any:
+        texts.append(words)
+        return a_vector(1)
+
+    monkeypatch.setattr(aiming, "text_vector", vector)
+    return texts
+
+
+def taken(title: str, when: dt.datetime | None = None, **captured: Any) -> Image:
+    fields = {name: captured.pop(name) for name in ("tags", "format", "uploader", "licence") if name in captured}
+    image = an_image(title, **fields)
+    source = captured.pop("taken_from", "camera") if when else ""
+    Capture.objects.create(image=image, taken=when, taken_from=source, **captured)
+    return image
+
+
+@pytest.fixture
+def collection(db: None) -> None:
+    ada = User.objects.create_user("Ada")
+    taken("summer", wall(2023, 7, 31, 23, 59, 59), camera="FUJIFILM X100V", rating=5, tags=["Holiday", "sea"])
+    taken("autumn", wall(2023, 9, 1), camera="Canon EOS R5", lens="RF35mm F1.8", rating=3, tags=["work"])
+    taken("guess", wall(2019, 1, 1), taken_from="name", format="HEIF", uploader=ada)
+    taken("read", camera="Apple iPhone 13", latitude=37.5, longitude=127.0, licence="CC0")
+    an_image("", tags=["★"])
+
+
+def found(words: str) -> set[str]:
+    page = find(SearchQuery(words=words))
+    assert page.found == len(page.images)
+    return {image.title for image in page.images}
+
+
+@pytest.mark.usefixtures("collection")
+@pytest.mark.parametrize(
+    ("words", "titles"),
+    [
+        ("taken:2023", {"summer", "autumn"}),
+        ("taken:2023-07", {"summer"}),
+        ("taken:2023-07-31", {"summer"}),
+        ("taken:2023-08..2023-09-01", {"autumn"}),
+        ("taken:..2019", {"guess"}),
+        ("taken:2023 taken:2023-09..", {"autumn"}),
+        ("tag:holiday", {"summer"}),
+        ("tag:HOLIDAY tag:Sea", {"summer"}),
+        ("tag:holi", set()),
+        ("tag:★", {""}),
+        ("-tag:work", {"summer", "guess", "read", ""}),
+        ("-tag:WORK -tag:holiday", {"guess", "read", ""}),
+        ("camera:x100v", {"summer"}),
+        ('camera:"eos r5"', {"autumn"}),
+        ("camera:x100v camera:iphone", {"summer", "read"}),
+        ("-camera:iphone", {"summer", "autumn", "guess", ""}),
+        ("lens:35mm", {"autumn"}),
+        ("-lens:35", {"summer", "guess", "read", ""}),
+        ("rating:4", {"summer"}),
+        ("별점:3", {"summer", "autumn"}),
+        ("by:ada", {"guess"}),
+        ("-by:ADA", {"summer", "autumn", "read", ""}),
+        ("format:heic", {"guess"}),
+        ("-format:jpg", {"guess"}),
+        ("licence:cc0", {"read"}),
+        ("-license:CC0", {"summer", "autumn", "guess", ""}),
+        ("is:untagged", {"guess", "read"}),
+        ("has:tags", {"summer", "autumn", ""}),
+        ("-is:untagged", {"summer", "autumn", ""}),
+        ("is:untitled", {""}),
+        ("has:title", {"summer", "autumn", "guess", "read"}),
+        ("is:undated", {"read", ""}),
+        ("has:date", {"summer", "autumn", "guess"}),
+        ("-has:date", {"read", ""}),
+        ("has:place", {"read"}),
+        ("-has:place", {"summer", "autumn", "guess", ""}),
+        ("camera:%", set()),
+        ("camera:_", set()),
+    ],
+)
+def test_what_a_typed_filter_finds_alone_and_beside_words(words: str, titles: set[str], asked: list[str]) -> None:
+    assert found(words) == titles
+    assert not asked
+    assert found(f"red {words}") == titles
+    assert set(asked) == {"red"}
+
+
+@pytest.mark.usefixtures("collection", "asked")
+def test_what_is_typed_narrows_down_what_is_ticked() -> None:
+    ticked = SearchQuery.from_params({"q": ["taken:2023"], "tag": ["sea"], "camera": ["FUJIFILM X100V"]})
+    assert [image.title for image in find(ticked).images] == ["summer"]
+    assert find(ticked.replace(words="taken:2019")).found == 0
+
+
+@pytest.mark.usefixtures("collection", "asked")
+def test_each_typed_filter_can_be_taken_out_again(client: Client) -> None:
+    query = SearchQuery(words='red camera:"EOS R5" taken:2023')
+    page = client.get("/search", {"q": query.words}).content.decode()
+    for text, rest in (('camera:"EOS R5"', "red taken:2023"), ("taken:2023", 'red camera:"EOS R5"')):
+        assert query.without_typed(text).words == rest
+        assert SearchQuery(words=rest).to_url().replace("&", "&amp;") in page
+    assert "active-filters" in page
+
+
+@pytest.mark.usefixtures("collection", "asked")
+def test_a_way_out_of_finding_nothing_is_without_what_was_typed() -> None:
+    ways = ways_out(SearchQuery(words="red taken:1950 tag:sea"))
+    assert {way.query.words: way.found for way in ways} == {"red tag:sea": 1}
+
+
+@pytest.mark.usefixtures("asked")
+def test_what_is_no_filter_is_told_on_the_page(client: Client, db: None) -> None:
+    page = client.get("/search", {"q": "boat taken:<b>now"}).content.decode()
+    assert "taken:&lt;b&gt;now</bdi>” is no filter" in page
+
+
+@pytest.mark.django_db
+def test_more_filters_than_a_search_can_have_are_refused(client: Client) -> None:
+    answer = client.get("/search", {"q": " ".join(f"tag:t{number}" for number in range(40))})
+    assert answer.status_code == 400
+
+
+@pytest.mark.usefixtures("collection", "asked")
+def test_by_place_curators_alone_can_search(client: Client) -> None:
+    for address in ("/search", "/api/search"):
+        answer = client.get(address, {"q": "has:place"})
+        assert answer.status_code == 400
+        assert "Only curators" in answer.content.decode()
+    curator = User.objects.create_user("curator", is_staff=True)
+    curator.user_permissions.add(Permission.objects.get(codename="view_image"))
+    client.force_login(curator)
+    assert client.get("/api/search", {"q": "has:place"}).json()["found"] == 1
+    with pytest.raises(BadQuery):
+        save_search(curator, SearchQuery(words="-has:place"))
