@@ -130,6 +130,7 @@ def compare(world: worlds.World, extent: Extent) -> str:
             filtered = filters.filters_table(
                 extent.rows[-1], filters.measure(extent.queries), filters.whole_page(visitor, queries)
             )
+            timelines = filters.timeline(extent.rows[-1], extent.queries)
         say("Serving ...")
         served = serving.measure(world, worlds.queries(2 * extent.queries, seed=len(extent.rows)))
     finally:
@@ -142,6 +143,7 @@ def compare(world: worlds.World, extent: Extent) -> str:
         page_table(pairs),
         served.table(),
         filtered,
+        timelines,
     ]
     say("Beside the old build ...")
     return "\n\n".join([*tables, *beside_the_old_build(world, extent), EXPLANATION])

@@ -1,8 +1,10 @@
 """How right and how fast a filtered search is, and pages far down, against a scan of all rows; and the whole page."""
 
+import datetime as dt
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -15,6 +17,11 @@ from benchmarks.vectors import word_like
 from benchmarks.world import TAGS
 
 DEEP_PAGE = 40
+SPANS = {
+    "ten years": (dt.date(2011, 1, 1), dt.date(2020, 12, 31)),
+    "a year": (dt.date(2015, 1, 1), dt.date(2015, 12, 31)),
+    "a month": (dt.date(2015, 7, 1), dt.date(2015, 7, 31)),
+}
 
 
 @dataclass(frozen=True)
@@ -33,14 +40,19 @@ class Outcome:
 
 
 def measure(queries: int) -> list[Outcome]:
-    """Search with no filter and with filters that keep less and less; then the fortieth page."""
-    from search.querying import Filters, SearchQuery  # noqa: PLC0415 - after make_world
+    """Search with no filter and with filters that keep less and less, by tags and by when pictures were taken; then
+    sorted by that, and the fortieth page."""
+    from search.querying import Filters, SearchQuery, Sort  # noqa: PLC0415 - after make_world
 
     vectors = [vector for batch in word_like(queries, seed=7) for vector in batch]
     outcomes = [_measured("no filter", SearchQuery(words="x"), vectors)]
     for tag, each in TAGS.items():
         query = SearchQuery(words="x", filters=Filters(tags=(tag,)))
         outcomes.append(_measured(f"a filter that keeps {100 / each:g} %", query, vectors))
+    for name, span in SPANS.items():
+        dated = Filters(taken_since=span[0], taken_until=span[1])
+        outcomes.append(_measured(f"taken within {name}", SearchQuery(words="x", filters=dated), vectors))
+    outcomes.append(_measured("sorted by date taken", SearchQuery(words="x", sort=Sort.TAKEN), vectors))
     outcomes.append(_measured(f"page {DEEP_PAGE}", SearchQuery(words="x", page=DEEP_PAGE), vectors))
     return outcomes
 
@@ -48,6 +60,39 @@ def measure(queries: int) -> list[Outcome]:
 def filters_table(rows: int, outcomes: Sequence[Outcome], page: str) -> str:
     head = [f"search at {rows:,} rows", "matching", "recall@24", "ms", "scan, ms"]
     return table(head, [outcome.row() for outcome in outcomes]) + "\n\n" + page
+
+
+def timeline(rows: int, jumps: int) -> str:
+    """What a jump to a month of the timeline costs the server, and opening the filters with their months, counted anew
+    each time, as the first does after pictures have come."""
+    from django.core.cache import cache  # noqa: PLC0415 - after make_world
+    from django.test import Client  # noqa: PLC0415
+
+    client = Client(headers={"host": "127.0.0.1"})
+    panel = {"HX-Request": "true", "HX-Target": "filters-panel"}
+    asked: dict[str, Callable[[int], Any]] = {
+        "a jump to a month of the timeline": lambda number: client.get(f"/timeline/?at={_month(number)}"),
+        "the same, months counted anew": lambda number: (cache.clear(), client.get(f"/timeline/?at={_month(number)}")),
+        "the filters of a search": lambda number: client.get("/search?q=x", headers=panel),
+        "the same, counted anew": lambda number: (cache.clear(), client.get("/search?q=x", headers=panel)),
+    }
+    lines = []
+    for task, ask in asked.items():
+        ask(0)
+        wall, processor = zip(*(_costs(partial(ask, number)) for number in range(jumps)), strict=True)
+        slowest = sorted(wall)[int(0.95 * len(wall))]
+        lines.append([task, *(f"{1000 * one:.1f}" for one in (median(wall), slowest, median(processor)))])
+    return table([f"server at {rows:,} rows", "ms", "95th", "ms of its processor"], lines)
+
+
+def _month(number: int) -> str:
+    return f"{2001 + number * 7 % 20}-{1 + number * 5 % 12:02}"
+
+
+def _costs(run: Callable[[], Any]) -> tuple[float, float]:
+    wall, processor = time.perf_counter(), time.process_time()
+    run()
+    return time.perf_counter() - wall, time.process_time() - processor
 
 
 def whole_page(visitor: Visitor, queries: Sequence[str]) -> str:
@@ -116,7 +161,7 @@ def _scanned(query: Any, vector: npt.NDArray[np.float32]) -> list[Any]:
     start = (query.page - 1) * PER_PAGE
     model = active_model()
     with planned(SCAN):
-        images = query.filters.apply(Image.objects.searchable(model))
+        images = query.all_filters.apply(Image.objects.searchable(model))
         nearest = images.nearest_to(vector, current_set(model))
         return list(nearest.values_list("pk", flat=True)[start : start + PER_PAGE])
 

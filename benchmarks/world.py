@@ -114,7 +114,15 @@ def fill_up_to(count: int, photos: Sequence[Path]) -> None:
         cursor.execute(f"SET maintenance_work_mem = '{max(64, count // 500)}MB'")
         for leaf in table.leaves:
             cursor.execute(indexing.create_sql(leaf, table.dimensions, index_name(leaf)))
-        cursor.execute("VACUUM ANALYZE search_image, search_imagewords, search_imagevector")
+        # Nine of ten were taken on some day of twenty years, more and more of them.
+        cursor.execute(
+            "INSERT INTO search_capture (image_id, reader, taken, taken_from, camera)"
+            " SELECT id, 1, timestamp '2001-01-01' + interval '20 years'"
+            " * sqrt(abs(hashtext(id::text)) / 2147483648.0),"
+            " 'camera', 'Camera ' || abs(hashtext(id::text)) % 12 FROM search_image"
+            " WHERE abs(hashtext(id::text)) % 10 > 0 ON CONFLICT DO NOTHING"
+        )
+        cursor.execute("VACUUM ANALYZE search_image, search_imagewords, search_imagevector, search_capture")
 
 
 def _placeholders(photos: Sequence[Path]) -> list[str]:
