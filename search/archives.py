@@ -15,11 +15,15 @@ from django.utils.translation import gettext as _
 from search import foreign
 from search.downloads import clean_copy, file_stem
 from search.imaging import UnreadableImage
-from search.models import Image
+from search.models import Capture, Image
 from search.storage import MissingObject, StorageUnavailable, UnreachableOriginal
 
 TABLE = "pictures.csv"
-COLUMNS = ("file", "title", "link", "author", "licence", "source_link", "tags", "similarity", "problem")
+COLUMNS = (
+    *("file", "title", "link", "author", "licence", "source_link", "tags"),
+    *("taken", "camera", "lens", "rating", "similarity", "problem"),
+)
+"""No place: whoever sends the archive on would tell where people live."""
 _PATIENCE = 3
 """So many pictures in a row that the storage, or the bucket where originals stay, does not answer for, and the rest of
 them is not asked for: each would take its timeout while somebody waits."""
@@ -125,7 +129,10 @@ def _entry(name: str, image: Image) -> zipfile.ZipInfo:
 
 def _row(image: Image, name: str, link: str, similarity: float | None, problem: str) -> list[str]:
     texts = (name, image.title, link, image.author, image.licence, image.source_link, ", ".join(image.tags))
-    return [*map(_harmless, texts), "" if similarity is None else f"{similarity:.4f}", problem]
+    capture = image.captured or Capture()
+    taken = f"{capture.taken:%Y-%m-%d %H:%M:%S}{capture.zone}" if capture.taken else ""
+    with_what = (taken, capture.camera, capture.lens, str(capture.rating or ""))
+    return [*map(_harmless, (*texts, *with_what)), "" if similarity is None else f"{similarity:.4f}", problem]
 
 
 def _harmless(text: str) -> str:

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from search import storage
 from search.admin import filters, lists
-from search.models import Report
+from search.models import Origin, Report
 from tests.admin_pages import IMAGES, titles
 from tests.base import an_image
 
@@ -78,6 +78,16 @@ def test_the_search_looks_at_all_that_people_say_of_a_picture(as_carol, search):
     an_image("Lighthouse", description="before the storm", author="Inspector Gadget", tags=["바다", "sea"])
     an_image("Mountain")
     assert titles(as_carol.get(IMAGES, {"q": search})) == {"Lighthouse"}
+
+
+def test_the_name_of_a_file_finds_the_picture_that_was_met_there(as_carol):
+    image = an_image("Lighthouse")
+    an_image("Mountain")
+    Origin.objects.create(id=uuid.uuid4(), address="/photos/2023/IMG_0815.JPG", image_id=image.pk)
+    for search in ("img_0815", "2023/IMG"):
+        assert titles(as_carol.get(IMAGES, {"q": search})) == {"Lighthouse"}
+    assert "IMG_0815.JPG" in as_carol.get(f"{IMAGES}{image.pk}/change/").content.decode()
+    assert "IMG_0815.JPG" in as_carol.get(image.get_absolute_url()).content.decode()
 
 
 def test_a_pasted_id_or_address_finds_the_picture(as_carol):

@@ -316,6 +316,9 @@ def test_nobody_but_curators_is_told_the_place(client, as_carol, as_alice, alice
         reverse("download", args=[shown.pk]),
         reverse("rendition", args=[shown.pk, 400]),
         reverse("feed", args=[saved.token]),
+        reverse("timeline"),
+        f"{reverse('results')}?filters=open",
+        f"{reverse('api:search')}?camera=FUJIFILM+X100V",
     ]
     for visitor in (client, as_alice):
         for page in pages:
@@ -331,6 +334,8 @@ def test_the_zip_and_its_table_name_no_place(client, shown):
     answer = client.post(reverse("download-selection"), {"id": [shown.id]})
     content = b"".join(answer.streaming_content)
     assert b"pictures.csv" in content
+    assert b"FUJIFILM X100V" in content
+    assert b"2014-07-03 14:22:10+09:00" in content
     assert not any(one.encode() in content for one in COORDINATES)
 
 

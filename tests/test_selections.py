@@ -116,6 +116,7 @@ def test_the_table_tells_what_is_known(client: Client):
             "licence": "CC BY 4.0",
             "source_link": "https://example.org/star",
             "tags": "red, star",
+            **dict.fromkeys(["taken", "camera", "lens", "rating"], ""),
             "similarity": "0.3124",
             "problem": "",
         }

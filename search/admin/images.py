@@ -13,7 +13,7 @@ from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -27,7 +27,7 @@ from search.embedding import active_model
 from search.indexing.accepted import accepted_names
 from search.ingestion.captures import CAPTIONS, note_edits
 from search.ingestion.deleting import delete_images
-from search.models import Image, Report
+from search.models import Image, Origin, Report
 
 NAMED_BEFORE_DELETION = 20
 TAGS_IN_LIST = 5
@@ -90,7 +90,7 @@ class ImageAdmin(Sturdy):
     )
     search_fields = ("title", "description", "author", "tags")
     search_help_text = gettext_lazy(
-        "Words of the title, description, tags or author; or the id or address of a picture."
+        "Words of the title, description, tags or author; the name of a file; or the id or address of a picture."
     )
     readonly_fields = (
         "large_picture",
@@ -99,13 +99,14 @@ class ImageAdmin(Sturdy):
         "byte_size",
         "swatch",
         "vector_by",
+        "files",
         "created",
         "updated",
         "reports",
     )
     fieldsets = (
         (None, {"fields": ("large_picture", "title", "description", "tags", "hidden", "reports")}),
-        (gettext_lazy("Where it comes from"), {"fields": ("author", "licence", "source_link", "uploader")}),
+        (gettext_lazy("Where it comes from"), {"fields": ("author", "licence", "source_link", "uploader", "files")}),
         (
             gettext_lazy("What its content decides"),
             {"fields": ("id", "measures", "swatch", "vector_by", "created", "updated")},
@@ -181,7 +182,11 @@ class ImageAdmin(Sturdy):
     ) -> tuple[QuerySet[Image], bool]:
         if ids := image_ids(search_term):
             return queryset.filter(pk__in=ids), False
-        return super().get_search_results(request, queryset, search_term)
+        found, duplicates = super().get_search_results(request, queryset, search_term)
+        if not (name := search_term.strip()):
+            return found, duplicates
+        files = Origin.objects.filter(address__icontains=name).values("image_id")
+        return found | queryset.filter(pk__in=files), duplicates
 
     def get_deleted_objects(
         self, objs: "QuerySet[Image] | Sequence[Image]", request: HttpRequest
@@ -286,6 +291,14 @@ class ImageAdmin(Sturdy):
         return format_html(
             '<svg class="swatch" aria-hidden="true"><rect width="100%" height="100%" fill="{0}"/></svg> {0}',
             image.dominant_colour,
+        )
+
+    @admin.display(description=gettext_lazy("met at"), empty_value="–")
+    def files(self, image: Image) -> SafeString | None:
+        """Where ingestion found it."""
+        return (
+            format_html_join(mark_safe("<br>"), "<bdi>{}</bdi>", ((one,) for one in Origin.addresses_of(image.pk)))
+            or None
         )
 
     @admin.display(description=gettext_lazy("reports"), empty_value="–")

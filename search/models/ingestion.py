@@ -8,6 +8,9 @@ from django.db.models.functions import Now
 
 from search.models.image import content_id
 
+MOST_ADDRESSES = 10
+"""Places of one image that people are told."""
+
 
 def origin_id(address: str, version: str) -> uuid.UUID:
     """Return the key of a picture's origin: the same place with the same version is taken for the same bytes."""
@@ -30,6 +33,12 @@ class Origin(models.Model):
 
     def __str__(self) -> str:
         return self.address
+
+    @classmethod
+    def addresses_of(cls, image_id: uuid.UUID) -> list[str]:
+        """Return where an image was met, the last place first; of one that lay in many, some."""
+        origins = cls.objects.filter(image_id=image_id).order_by("-seen").values_list("address", flat=True)
+        return list(dict.fromkeys(origins[:MOST_ADDRESSES]))
 
 
 class Tombstone(models.Model):

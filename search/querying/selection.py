@@ -49,7 +49,8 @@ class Selection:
 
 def images_in_order(ids: Sequence[uuid.UUID], *, hidden: bool = False) -> list[Image]:
     """Return the images that these ids name, in their order, without those that are gone or may not be seen."""
-    images = Image.objects.for_lists() if hidden else Image.objects.for_lists().shown()
+    lists = Image.objects.for_lists().select_related("capture")
+    images = lists if hidden else lists.shown()
     found = images.in_bulk(ids)
     return [found[image_id] for image_id in ids if image_id in found]
 

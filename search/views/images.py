@@ -15,7 +15,7 @@ from search.embedding import active_model
 from search.forms import RegionForm, ReportForm
 from search.imaging import UnreadableImage
 from search.indexing.accepted import accepted_names
-from search.models import Image
+from search.models import Image, Origin
 from search.querying import BadQuery, SearchQuery, similar_images
 from search.views.errors import error_page
 from search.views.methods import require_safe
@@ -59,6 +59,7 @@ def image_page(request: HttpRequest, image: Image, *, status: int = 200, **conte
     context = {
         "image": image,
         "may_see_places": may_see_hidden(request),
+        "addresses": Origin.addresses_of(image.pk) if may_see_hidden(request) else [],
         "is_searchable": image.embedding_model in accepted_names(active_model()),
         "similar": similar_images(image, SIMILAR),
         "report_form": ReportForm(),

@@ -110,11 +110,36 @@ function show(tile) {
   slot("title").textContent = titleOf(tile);
   slot("title").href = slot("page").href = linkOf(tile).href;
   slot("facts").replaceChildren(...factsOf(tile));
+  showWhenTaken(tile);
   slot("download").href = addressOf("download", tile);
   lead(slot("more-like"), tile.querySelector("a.more-like-this"));
   lead(slot("less-like"), tile.querySelector("a.less-like-this"));
   if (!dialog.open) dialog.showModal();
   showWays();
+}
+
+// When and with what: no list of pictures knows, and few look.
+async function showWhenTaken(tile) {
+  slot("taken").hidden = true;
+  const told = await detailsOf(tile).catch(() => null);
+  if (tile !== current || !told) return;
+  const words = [whenTaken(told), told.camera, told.lens].filter(Boolean);
+  slot("taken").textContent = words.join(" · ");
+  slot("taken").hidden = !words.length;
+}
+
+async function detailsOf(tile) {
+  const answer = await fetch(addressOf("details", tile));
+  return answer.ok ? answer.json() : null;
+}
+
+// By the clock of the place, whatever the zone of whoever looks.
+function whenTaken({ taken }) {
+  if (!taken) return "";
+  const clock = taken.slice(0, 19);
+  const time = clock.endsWith("T00:00:00") ? {} : { timeStyle: "short" };
+  const language = document.documentElement.lang;
+  return new Intl.DateTimeFormat(language, { dateStyle: "long", timeZone: "UTC", ...time }).format(new Date(`${clock}Z`));
 }
 
 function lead(link, like) {

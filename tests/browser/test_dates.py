@@ -71,7 +71,7 @@ def test_a_result_of_the_timeline_opens_large_and_leads_on(open_page: OpenPage, 
     page = open_page("/timeline/?at=2021-03")
     page.locator("article .tile-link").first.click()
     box = page.locator("#lightbox")
-    expect(box).to_be_visible()
+    expect(box.locator("[data-slot=taken]")).to_have_text("March 15, 2021")
     page.keyboard.press("ArrowRight")
     expect(box.locator("[data-slot=position]")).to_have_text("Result 2")
     page.keyboard.press("Escape")
