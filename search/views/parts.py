@@ -210,11 +210,11 @@ def found_title(results: ResultPage) -> str:
 def _by_date_title(results: ResultPage) -> str:
     query, found = results.query, results.found
     if query.sort is Sort.TAKEN_OLDEST:
-        text = npgettext("by date", "%(number)s picture", "%(number)s pictures, first taken first", found)
+        text = npgettext("first taken first", "%(number)s picture", "%(number)s pictures, first taken first", found)
     elif query.sort is Sort.OLDEST:
         text = npgettext("oldest first", "%(number)s picture", "%(number)s pictures, oldest first", found)
     elif query.sort.is_by_taken:
-        text = npgettext("by date", "%(number)s picture", "%(number)s pictures, last taken first", found)
+        text = npgettext("last taken first", "%(number)s picture", "%(number)s pictures, last taken first", found)
     elif query.is_empty and query.all_filters.is_empty:
         return _("Newest pictures")
     else:
