@@ -1,6 +1,7 @@
 """Words that find words: what a title is found by, in which order rows that hold the words come, and on which page."""
 
 import datetime as dt
+import sys
 import unicodedata
 import uuid
 from dataclasses import replace
@@ -20,6 +21,8 @@ from search.admin.images import ImageAdmin
 from search.models import Image, ImageWords
 from search.querying import Band, Filters, Minimum, Mode, SearchQuery, Sort, aiming, find, gathering, planning
 from search.querying.box import read_box
+from search.querying.folding import fold
+from search.querying.marking import marks
 from search.querying.relevance import Scale
 from search.texts import normalised_text
 from tests.base import a_vector, an_image, many_images, near
@@ -214,6 +217,36 @@ def is_seen(character: str) -> bool:
         ("salt & pepper", "Salt & Pepper"),
         ("salt pepper", "Salt & Pepper"),
         ("고양이", "고양이가 잔다"),
+        ("해수욕장", "해운대해수욕장"),
+        ("장", "해운대해수욕장"),
+        ("수욕", "해운대해수욕장 2023"),
+        ("해수욕장 여름", "여름휴가 해운대해수욕장"),
+        ("2023", "서울2023여름"),
+        ("여름", "서울2023여름"),
+        ("팝", "K팝콘서트"),
+        ("해수욕장-여름", "해운대해수욕장, 여름밤"),
+        ("한국전자통신연구원정보통신기술연구소", "구한국전자통신연구원정보통신기술연구소장"),
+        ("夕焼け", "美しい夕焼け"),
+        ("け", "美しい夕焼け"),
+        ("故宫", "北京故宫博物院"),
+        ("博", "北京故宫博物院"),
+        ("バス", "ﾊﾞｽﾃｨｰﾕ"),
+        ("cafe", "Café"),
+        ("CAFÉ", "cafe"),
+        ("cafe\u0301s", "Cafes"),
+        ("tokyo", "ＴＯＫＹＯ"),
+        ("ＴＯＫＹＯ", "tokyo"),
+        ("Strasse", "Straße"),
+        ("STRASSENBAHN", "straßenbahn"),
+        ("lodz", "Łódź"),
+        ("smorrebrod", "Smørrebrød"),
+        ("Ærø", "aero"),
+        ("pho ha noi", "Phở Hà Nội"),
+        ("da nang", "Đà Nẵng"),
+        ("αθηνα", "Αθήνα"),
+        ("ёлка", "елка"),
+        ("елка", "Ёлка"),
+        ("замок", "за\u0301мок"),
     ],
 )
 def test_words_find_titles_that_people_would_say_hold_them(words: str, title: str) -> None:
@@ -233,6 +266,16 @@ def test_words_find_titles_that_people_would_say_hold_them(words: str, title: st
         ("🐶", "🐱"),
         ("!!!", "?"),
         ('"blue sea"', "sea, blue"),
+        ("car", "scar"),
+        ("tv", "tvs"),
+        ("e", "été"),
+        ("가방", "누군가 방에"),
+        ("장해", "해운대해수욕장"),
+        ("해운장", "해운대해수욕장"),
+        ('"해수욕장 여름"', "해운대해수욕장 한여름"),
+        ("ハス", "バス"),
+        ("мои", "мой"),
+        ("한국전자통신연구원정보통신기술연구소", "한국전자통신연구원정보통신기술과학연구소"),
     ],
 )
 def test_what_is_written_together_is_found_together(words: str, title: str) -> None:
@@ -266,10 +309,10 @@ def test_words_follow_whatever_changes_a_row() -> None:
 def test_rows_of_before_are_found_after_the_upgrade_and_an_upgrade_can_be_taken_back() -> None:
     image = an_image("COVID-19")
     loader = MigrationLoader(connection)
-    names = "0010_full_text", "0023_cheap_edits", "0024_cheaper_words"
-    migration, *later = (loader.get_migration("search", name) for name in names)
+    names = "0010_full_text", "0023_cheap_edits", "0024_cheaper_words", "0028_words_inside_words"
+    migration, *later, inside = (loader.get_migration("search", name) for name in names)
     before = loader.project_state(("search", "0009_text_in_nfc"))
-    words = [each.operations[0] for each in later]
+    words = [*(each.operations[0] for each in later), *inside.operations]
     with connection.schema_editor() as editor:
         editor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         for each in reversed(words):
@@ -286,6 +329,43 @@ def test_rows_of_before_are_found_after_the_upgrade_and_an_upgrade_can_be_taken_
     assert found_by_words("AC/DC") == ["AC/DC and others"]
     Image.objects.filter(pk=image.pk).update(title="U.S. flag")
     assert found_by_words("U.S. flag") == ["U.S. flag"]
+
+
+def test_rows_of_before_are_found_by_parts_of_their_words_and_without_accents(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run that is stopped goes on where it was; and taken back, the words are those of before."""
+    for number in range(4):
+        an_image(f"Café {number}", tags=["해운대해수욕장"], description="e\u0301té")
+    an_image("plain")
+    inside = MigrationLoader(connection).get_migration("search", "0028_words_inside_words")
+    module = sys.modules[type(inside).__module__]
+    monkeypatch.setattr(module, "BATCH", 2)
+    monkeypatch.setattr(module, "TOLD_FROM", 4)
+    made, written = inside.operations
+    state = MigrationLoader(connection).project_state()
+    with connection.schema_editor() as editor:
+        editor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        for each in (written, made):
+            each.database_backwards("search", editor, state, state)
+        assert len(found_by_words("café 해운대")) == 4
+        assert found_by_words("cafe") == found_by_words("해수욕장") == []
+
+        made.database_forwards("search", editor, state, state)
+        first = ImageWords.objects.order_by("pk").exclude(title="plain")[0].pk
+        module._rewritten(connection, [first], module.LOCKED)
+        assert len(found_by_words("cafe")) == 1
+        for each in (made, written):
+            each.database_forwards("search", editor, state, state)
+
+    assert "The words of 4 pictures are written anew" in capsys.readouterr().err
+    assert len(found_by_words("cafe 해수욕장 ete")) == 4
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM search_image AS image JOIN search_imagewords AS words ON image_id = id "
+            "WHERE words.vector = image_words_vector(image.title, tags, description)"
+        )
+        assert cursor.fetchone() == (5,)
 
 
 def test_words_follow_whatever_part_of_a_picture_is_edited() -> None:
@@ -377,7 +457,8 @@ def test_plain_text_is_taken_apart_at_once_as_any_text_would_be(written: str) ->
         (["sea "], "'sea':2B"),
         (["sea ", " sky"], "'sea':2B 'sky':4B"),
         (["old  harbour", "sea"], "'harbour':3B 'old':2B 'sea':5B"),
-        (["저녁 하늘", "배"], "'배':5B '저녁':2B '하늘':3B"),
+        (["저녁 하늘", "배"], "'배':5B '저녁':2B '~녁':2B '하늘':3B '~늘':3B"),
+        (["KTX역tv", "東京역 앞"], "'ktx역tv':2B '~역tv':2B '~tv':2B '東':4B '京':5B '역':6B '앞':7B"),
         (["!?", "it's", "sea"], "'!?':2B 'it':4B 's':5B 'sea':7B"),
     ],
 )
@@ -385,6 +466,89 @@ def test_each_part_leaves_one_place_free_before_the_next(parts: list[str], place
     with connection.cursor() as cursor:
         cursor.execute("SELECT image_words_parts(%s::text[], 'B') = %s::tsvector", [parts, placed])
         assert cursor.fetchone() == (True,), parts
+
+
+def test_quoted_words_stand_inside_longer_ones_where_those_begin_or_end_with_them() -> None:
+    an_image("해운대해수욕장 여름밤")
+
+    for quoted in ("해수욕장", "수욕", "해수욕장 여름", "해운대해수욕장 여름밤"):
+        assert find(asked(f'"{quoted}"')).found == 1, quoted
+    for quoted in ("해수욕 여름", "해수욕장 밤", "여름 해수욕장"):
+        assert find(asked(f'"{quoted}"')).found == 0, quoted
+
+
+def test_words_of_korean_that_are_whole_come_before_those_that_begin_or_hold_them() -> None:
+    for title in ("은행나무", "은행", "국립은행", "우리 은행"):
+        an_image(title, seed=7)
+
+    found = find(asked("은행", mode=Mode.WORDS)).images
+    assert [image.title for image in found[:2]] == ["은행", "우리 은행"]
+    assert {image.title for image in found[2:]} == {"은행나무", "국립은행"}
+    assert [image.band for image in found] == [Band.STRONG, Band.STRONG, Band.RELATED, Band.RELATED]
+
+
+def test_a_description_without_a_space_is_kept_however_long_it_is() -> None:
+    an_image("long", description="".join(chr(0xAC00 + number) for number in range(5000)))
+
+    assert found_by_words(chr(0xAC00 + 20)) == found_by_words("long") == ["long"]
+
+
+def test_letters_are_folded_for_marking_as_the_database_folds_them() -> None:
+    characters = [chr(code) for code in range(1, 0x3100) if unicodedata.category(chr(code)) != "Cn"]
+    texts = [
+        *characters,
+        *TITLES,
+        "Ｃａｆé ＴＯＫＹＯ",
+        "за\u0301мок Ёлка й",
+        "ΣΟΦΟΣ",
+        "İı",
+        "한글 ﾊﾞｽ",
+        "e\u0301\u0327",
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT array_agg(image_words_fold(t) ORDER BY n) FROM unnest(%s::text[]) WITH ORDINALITY AS u (t, n)",
+            [texts],
+        )
+        [(folded,)] = cursor.fetchall()
+    different = {text: (one, fold(text)) for text, one in zip(texts, folded, strict=True) if one != fold(text)}
+    assert different == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "title", "marked"),
+    [
+        ("cafe", "Das Café am Eck", "Das <Café> am Eck"),
+        ("cafe", "Cafe\u0301s", "<Café>s"),
+        ("strasse", "Große Straße", "Große <Straße>"),
+        ("tokyo", "ＴＯＫＹＯ 2020", "<ＴＯＫＹＯ> 2020"),
+        ("해수욕장", "해운대해수욕장", "해운대<해수욕장>"),
+        ("故宫", "北京故宫博物院", "北京<故宫>博物院"),
+        ("car", "scar car card", "scar <car> <car>d"),
+        ("no", "no note", "<no> note"),
+        ("iphone-12 pro", "My iPhone 12 Pro", "My <iPhone> <12> <Pro>"),
+        ('"red sea" -blue', "The red sea", "The <red> <sea>"),
+        ("b & script", "a <b> </script>", "a <<b>> </<script>>"),
+        ("!!! 🐶", "!!! 🐶", "!!! 🐶"),
+    ],
+)
+def test_what_was_found_of_a_title_can_be_marked(words: str, title: str, marked: str) -> None:
+    title = normalised_text(title)
+    found, end = "", 0
+    for start, stop in marks(title, asked(words)):
+        found += f"{title[end:start]}<{title[start:stop]}>"
+        end = stop
+    assert found + title[end:] == marked
+    assert marks(title, asked(words, mode=Mode.MEANING)) == []
+
+
+def test_results_have_what_was_found_marked_and_nothing_of_a_title_is_html(client: Client) -> None:
+    an_image("Café <b>Ada</b> & Co")
+    an_image("", tags=["cafe"])
+
+    page = client.get("/search", {"q": "cafe ada", "mode": "words"}).text
+    assert "<mark>Café</mark> &lt;b&gt;<mark>Ada</mark>&lt;/b&gt; &amp; Co</h3>" in page
+    assert client.get("/search", {"q": "cafe", "mode": "words"}).text.count("<mark>") == 1
 
 
 # --- The order ---

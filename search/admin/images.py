@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db import transaction
-from django.db.models import ForeignKey, Model, QuerySet
+from django.db.models import ForeignKey, Model, Q, QuerySet
 from django.forms import ModelChoiceField
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
@@ -21,13 +21,15 @@ from search.admin import comparing, image_actions, pictures
 from search.admin.captures import CameraFilter, CaptureInline, PlaceFilter, TakenFilter
 from search.admin.filters import HiddenFilter, ModelFilter, ReportedFilter, TagFilter, UploaderFilter
 from search.admin.forms import ImageForm, TagActionForm, UserSelect
-from search.admin.lists import BoundedPaginator, Sturdy, SturdyList, image_ids
+from search.admin.lists import LONGEST_QUERY_STRING, BoundedPaginator, Sturdy, SturdyList, image_ids
 from search.conflicts import locked_values
 from search.embedding import active_model
 from search.indexing.accepted import accepted_names
 from search.ingestion.captures import CAPTIONS, note_edits
 from search.ingestion.deleting import delete_images
 from search.models import Image, Origin, Report
+from search.querying.words import beginnings, holding
+from search.texts import composed
 
 NAMED_BEFORE_DELETION = 20
 TAGS_IN_LIST = 5
@@ -182,11 +184,14 @@ class ImageAdmin(Sturdy):
     ) -> tuple[QuerySet[Image], bool]:
         if ids := image_ids(search_term):
             return queryset.filter(pk__in=ids), False
-        found, duplicates = super().get_search_results(request, queryset, search_term)
-        if not (name := search_term.strip()):
-            return found, duplicates
-        files = Origin.objects.filter(address__icontains=name).values("image_id")
-        return found | queryset.filter(pk__in=files), duplicates
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        words = composed(search_term.replace("\0", "")).strip()
+        if 0 < len(words) <= LONGEST_QUERY_STRING:
+            # As searches find them: without accents, in any width.
+            held = holding(Image.objects.all(), beginnings(words)).values("pk")
+            files = Origin.objects.filter(address__icontains=words).values("image_id")
+            found |= queryset.filter(Q(pk__in=held) | Q(pk__in=files))
+        return found, may_repeat
 
     def get_deleted_objects(
         self, objs: "QuerySet[Image] | Sequence[Image]", request: HttpRequest

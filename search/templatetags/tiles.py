@@ -15,6 +15,7 @@ from search import storage
 from search.jinja import rendered
 from search.models import Image
 from search.querying import MAX_PARTS, SearchQuery
+from search.querying.marking import marks
 from search.querying.relevance import Scale
 from search.renditions import addresses, thumbnail_urls
 
@@ -54,6 +55,8 @@ class Tile(NamedTuple):
     height: int
     placeholder: str
     name: str
+    marked: str
+    """The name, with what was searched for marked in it."""
     is_untitled: bool
     similarity: str
     """With four decimals, and as it is `shown`; "" outside a search."""
@@ -131,7 +134,8 @@ def tiles_of(images: Iterable[Image], query: SearchQuery) -> list[Tile]:
             width=image.width,
             height=image.height,
             placeholder=escape(image.placeholder),
-            name=escape(image.name),
+            name=(name := escape(image.name)),
+            marked=_marked(image, query) if image.by_words and image.title else name,
             is_untitled=not image.title,
             similarity="" if similarity is None else f"{similarity:.4f}",
             shown="" if similarity is None else f"{similarity:.2f}",
@@ -143,6 +147,14 @@ def tiles_of(images: Iterable[Image], query: SearchQuery) -> list[Tile]:
         )
 
     return [tile(image) for image in images]
+
+
+def _marked(image: Image, query: SearchQuery) -> str:
+    title, html, end = image.title, "", 0
+    for start, stop in marks(title, query):
+        html += f"{escape(title[end:start])}<mark>{escape(title[start:stop])}</mark>"
+        end = stop
+    return html + escape(title[end:])
 
 
 def _asking_also(query: SearchQuery, name: str) -> str:
