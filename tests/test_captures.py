@@ -22,8 +22,12 @@ from search.models import Capture, Image, Origin
 from search.models.image import content_id
 from search.querying import SearchQuery
 from search.querying.saving import save_search
+from tests import bad_decoder as bad_decoders
 from tests.base import an_image
+from tests.decoders import bad_decoder, marked
 from tests.written import a_photo, alternatives, exif_block, listed, takeout, wall, xmp_packet
+
+__all__ = ["bad_decoder"]
 
 pytestmark = pytest.mark.django_db
 
@@ -218,6 +222,17 @@ def test_an_original_that_is_missing_is_told_and_others_are_read():
         call_command("read_metadata", stdout=out, stderr=out)
     assert "1 read, 1 still to be, 1 failed." in out.getvalue()
     assert str(lost.pk) in out.getvalue()
+
+
+def test_a_file_that_no_decoder_survives_spoils_nothing_but_itself(bad_decoder: None):
+    images = [kept_before(written(colour), f"/photos/{colour}.jpg") for colour in ("red", "green")]
+    bad = kept_before(marked(bad_decoders.EXIT), "/photos/bad.jpg")
+    out = StringIO()
+    with pytest.raises(SystemExit):
+        call_command("read_metadata", stdout=out, stderr=out)
+    assert "2 read, 1 still to be, 1 failed." in out.getvalue()
+    assert str(bad.pk) in out.getvalue()
+    assert [from_camera(image).camera for image in images] == ["FUJIFILM X100V"] * 2
 
 
 def test_what_a_person_emptied_or_wrote_stays(as_carol):

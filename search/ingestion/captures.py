@@ -1,8 +1,9 @@
 """What was written of pictures, on its way into the database: never over what a person has changed."""
 
 import datetime as dt
+import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from django.db import connection
@@ -129,6 +130,25 @@ def write_captures(said: Mapping[uuid.UUID, PhotoMetadata]) -> None:
 def _value(said: PhotoMetadata, name: str) -> object:
     value: object = said.offset if name == "taken_offset" else getattr(said, name)
     return value.replace(tzinfo=None) if isinstance(value, dt.datetime) else value
+
+
+def write_captions(images: Collection[Image]) -> None:
+    """Write what people say of images, as it stands in these, whose rows are locked. In a transaction."""
+    if not images:
+        return
+    columns = ("title", "description", "author", "licence", "source_link", "tags")
+    rows = [{"id": str(image.pk), **{name: getattr(image, name) for name in columns}} for image in images]
+    with connection.cursor() as cursor:
+        cursor.execute(_CAPTION, [json.dumps(rows)])
+
+
+_CAPTION = """
+UPDATE search_image AS image SET title = given.title, description = given.description, author = given.author,
+    licence = given.licence, source_link = given.source_link, tags = given.tags, updated = now()
+FROM jsonb_to_recordset(%s::jsonb) AS given (id uuid, title text, description text, author text, licence text,
+    source_link text, tags text[])
+WHERE image.id = given.id
+"""
 
 
 def note_edits(image_ids: Iterable[uuid.UUID], fields: Iterable[str]) -> None:

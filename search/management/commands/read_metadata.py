@@ -34,6 +34,7 @@ class Command(CollectionCommand):
             stopped_by_signals(self.stderr) as stop,
             progress_of(min(there, limit or there), self.stdout) as progress,
         ):
-            work = Rewriting(captions=options["read_captions"], limit=limit, stop=stop, progress=progress)
+            expected = min(there, limit or there)
+            work = Rewriting(expected, captions=options["read_captions"], limit=limit, stop=stop, progress=progress)
             work.work()
         summarise(work.report, self.stdout, self.stderr, f"read, {count_unread():,} still to be")
