@@ -51,15 +51,23 @@ class Rewriting:
     batch, and what a killed one had claimed is free again."""
 
     def __init__(
-        self, expected: int, *, captions: bool, limit: int | None = None, stop: threading.Event, progress: Progress
+        self,
+        expected: int,
+        *,
+        captions: bool,
+        replaces: bool = False,
+        limit: int | None = None,
+        stop: threading.Event,
+        progress: Progress,
     ) -> None:
         """With `captions` what is empty of a picture's title, description, tags, author and licence is filled in,
-        of pictures that `ingest` has brought. About as many as are `expected` are there, and `limit` is how many are
-        read at most."""
+        of pictures that `ingest` has brought; what there is `replaces` what no person has written. About as many as
+        are `expected` are there, and `limit` is how many are read at most."""
         # A decoder takes as long to start as to look at some hundred files.
         self._at_once = min(max(2, core_count()), 1 + expected // _PER_DECODER)
         self.report = Report()
-        self._captions, self._left, self._stop, self._progress = captions, limit, stop, progress
+        self._captions, self._replaces = captions, replaces
+        self._left, self._stop, self._progress = limit, stop, progress
         self._failed: set[uuid.UUID] = set()
         # Processes that begin at different places hardly meet.
         self._after = uuid.uuid4()
@@ -138,10 +146,22 @@ class Rewriting:
         if not wordy:
             return
         columns = ["tags", *CAPTIONS]
-        rows = Image.objects.filter(pk__in=wordy).only("pk", *columns).order_by("pk")
+        rows = Image.objects.filter(pk__in=wordy).only("pk", "uploader_id", *columns).order_by("pk")
         images = list(rows.select_for_update(no_key=True))
         edited = edited_fields(wordy)
-        write_captions([one for one in images if captioned_image(one, said[one.pk], edited.get(one.pk, ()))])
+        write_captions(
+            [
+                one
+                for one in images
+                # What an uploader has typed is a person's word, too.
+                if captioned_image(
+                    one,
+                    said[one.pk],
+                    edited.get(one.pk, ()),
+                    is_replaced=self._replaces and one.uploader_id is None,
+                )
+            ]
+        )
 
 
 def _claim(image_ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:

@@ -92,6 +92,9 @@ class PhotoMetadata:
         return cls.of(**{name: facts[name] for name in _names() if name in facts}) if facts else cls()
 
 
+NOTHING = PhotoMetadata()
+
+
 @cache
 def _names() -> tuple[str, ...]:
     return tuple(field.name for field in fields(PhotoMetadata))

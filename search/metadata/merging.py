@@ -4,19 +4,18 @@ from dataclasses import fields
 from typing import Any
 
 from search.metadata.dates import Moment, with_offset
-from search.metadata.fields import PhotoMetadata, TakenFrom
+from search.metadata.fields import NOTHING, PhotoMetadata, TakenFrom
 
 _TOGETHER = {"offset", "taken_from", "longitude"}
 """Fields that come from where the field before them comes from."""
 _ALONE = tuple(field.name for field in fields(PhotoMetadata) if field.name not in _TOGETHER)
-_NOTHING = PhotoMetadata()
 
 
 def merged(*sources: PhotoMetadata) -> PhotoMetadata:
     """Return of each field what the first source says that says anything of it."""
-    sources = tuple(source for source in sources if source != _NOTHING)
+    sources = tuple(source for source in sources if source != NOTHING)
     if len(sources) < 2:
-        return sources[0] if sources else _NOTHING
+        return sources[0] if sources else NOTHING
     found: dict[str, Any] = {}
     for name in _ALONE:
         for source in sources:
