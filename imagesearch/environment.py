@@ -229,7 +229,8 @@ def choice(name: str, choices: Sequence[str], *, default: str) -> str:
 def time_zone(name: str, *, default: str) -> str:
     value = text(name, default) or default
     try:
-        ZoneInfo(value)
+        if value:
+            ZoneInfo(value)
     except (KeyError, ValueError, OSError):
         raise wrong(name, value, "write a name of the tz database, such as Europe/Berlin or Asia/Seoul.") from None
     return value

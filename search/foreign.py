@@ -158,12 +158,17 @@ def read(location: str, most_bytes: int | None = None) -> bytes:
 
 def head(location: str, count: int) -> bytes:
     """Return the first `count` bytes of an object that has at least one. Raises what botocore raises."""
+    return beginning(location, count)[0]
+
+
+def beginning(location: str, count: int) -> tuple[bytes, str]:
+    """Return the same, and the object's ETag."""
     bucket, key = split(location)
     options = request_options(bucket)
     answer = client(bucket).get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{count - 1}", **options)
     with closing(answer["Body"]) as body:
         data: bytes = body.read(count)
-    return data
+    return data, str(answer.get("ETag", ""))
 
 
 def reason_of(error: Exception, bucket: str) -> str:

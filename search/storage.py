@@ -4,7 +4,7 @@ import datetime as dt
 import os
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from django.core.files.storage import FileSystemStorage, default_storage
 
 from search import decoding, foreign
 from search.models.image import content_id
+from search.models.ingestion import origin_id
 from search.monitoring import recording
 from search.patience import Gate, NoAnswer, gate
 from search.room import DISK_FULL, NoRoom, is_bucket_full, media_full
@@ -218,21 +219,25 @@ def read_original(image: "Image") -> bytes:
     return data
 
 
-def read_beginning(image: "Image", count: int) -> bytes:
+def read_beginning(image: "Image", count: int, origins: Collection[object] = ()) -> bytes:
     """Return the first `count` bytes of an image as it came, or all, if there are fewer.
 
-    One that stays elsewhere is read whole, since nothing else tells whether it is the same. Raises what
-    `read_original` raises.
+    One that stays elsewhere is read whole where none of its `origins`, the keys of where it was met, tells that it is
+    the same. Raises what `read_original` raises.
     """
-    if image.original_location or count >= image.byte_size:
+    if count >= image.byte_size:
         return read_original(image)
+    if location := image.original_location:
+        with _translated_elsewhere(location):
+            data, version = _gate_to(location).call(lambda: foreign.beginning(location, count), size=count)
+        return data if origin_id(location, version) in origins else read_original(image)
     key = original_key(image.id)
     with translated():
         if not are_files():
             return _bucket().read_object(key, count, first=count)
-        with default_storage.open(key) as file:
-            data: bytes = file.read(count)
-            return data
+        # Not `open()` of Django's storage, whose file reads twice what is wanted.
+        with open(default_storage.path(key), "rb", buffering=0) as file:  # noqa: PTH123
+            return file.read(count)
 
 
 def version_in_place(location: str) -> str | None:

@@ -22,8 +22,12 @@ from search.models import Capture, Image, Origin
 from search.models.image import content_id
 from search.querying import SearchQuery
 from search.querying.saving import save_search
+from tests import bad_decoder as bad_decoders
 from tests.base import an_image
+from tests.decoders import bad_decoder, marked
 from tests.written import a_photo, alternatives, exif_block, listed, takeout, wall, xmp_packet
+
+__all__ = ["bad_decoder"]
 
 pytestmark = pytest.mark.django_db
 
@@ -165,7 +169,96 @@ def test_a_broken_sidecar_harms_nothing(folder: Path):
     assert from_camera(of(data)).camera == "FUJIFILM X100V"
 
 
+def test_googles_export_is_read_where_it_is_divided_over_archives(folder: Path):
+    year = "Takeout/Photos/Photos from 2009"
+    red, green, blue = (a_photo(colour=colour) for colour in ("red", "green", "blue"))
+    with zipfile.ZipFile(folder / "takeout-1.zip", "w") as archive:
+        archive.writestr(f"{year}/IMG_1.JPG", red)
+        archive.writestr(f"{year}/IMG_2.JPG", green)
+        archive.writestr("Takeout/Photos/Trip/IMG_3.JPG", blue)
+        archive.writestr("Takeout/Photos/Trip/metadata.json", json.dumps({"title": "Trip"}))
+    with zipfile.ZipFile(folder / "takeout-2.zip", "w") as archive:
+        archive.writestr(f"{year}/IMG_1.JPG.supplemental-metadata.json", takeout(description="One"))
+        archive.writestr(f"{year}/IMG_3.JPG.json", takeout(description="Three"))
+        archive.writestr(f"{year}/IMG_2.JPG.json", takeout(description="Of another picture"))
+        archive.writestr(f"{year}/IMG_2.JPG", a_photo(colour="white"))
+    listed = open_source([str(folder / f"takeout-{number}.zip") for number in (1, 2)])
+    ingest(listed)
+    assert [of(data).description for data in (red, green, blue)] == ["One", "", "Three"]
+    # What the album says of itself, and of a picture in the other archive, which has a twin.
+    assert listed.findings.not_read.total() == 1
+
+
+def test_a_table_tells_when_where_and_with_what(folder: Path):
+    data = written()
+    (folder / "a.jpg").write_bytes(data)
+    (folder / "a.xmp").write_bytes(SIDECAR)
+    (folder / "b.jpg").write_bytes(a_photo(colour="blue"))
+    (folder / "m.csv").write_text(
+        "path,taken,rating,latitude,longitude,camera\n"
+        'a.jpg,2000. 1. 1.,2,"48,85",2.35,Leica M6\n'
+        "b.jpg,7/3/2014,9,91,0,\n",
+        encoding="utf-8",
+    )
+    out = StringIO()
+    call_command("ingest", str(folder), "--metadata", str(folder / "m.csv"), stdout=out, stderr=out)
+    capture = from_camera(of(data))
+    assert (capture.taken, capture.taken_offset, capture.taken_from) == (wall(2000, 1, 1), None, "table")
+    assert (capture.rating, capture.latitude, capture.longitude, capture.camera) == (2, 48.85, 2.35, "Leica M6")
+    assert (capture.lens, of(data).description) == ("", "Sidecar caption")
+    told = out.getvalue()
+    assert "m.csv line 3, b.jpg: The date '7/3/2014' can't be read" in told
+    assert "The rating '9' is no whole number from 0 to 5." in told
+    assert "The place '91', '0' can't be read" in told
+
+
+def test_times_that_name_no_zone_are_of_the_one_that_is_set(folder: Path, settings):
+    settings.PHOTO_TIME_ZONE = "Asia/Seoul"
+    export, plain = a_photo(colour="red"), a_photo(exif=exif_block(taken="2014:07:03 14:22:10"))
+    abroad = a_photo(colour="green", exif=exif_block(taken="2009:11:16 12:51:58"))
+    for name, data in {"a.jpg": export, "b.jpg": plain, "c.jpg": abroad}.items():
+        (folder / name).write_bytes(data)
+    for name in ("a", "c"):
+        (folder / f"{name}.jpg.json").write_bytes(takeout(1258375918))
+    ingest(files_source([str(folder)]))
+    told = {name: from_camera(of(data)) for name, data in {"a": export, "b": plain, "c": abroad}.items()}
+    assert (told["a"].taken, told["a"].taken_offset) == (wall(2009, 11, 16, 21, 51, 58), 540)
+    assert (told["b"].taken, told["b"].taken_offset) == (wall(2014, 7, 3, 14, 22, 10), 540)
+    # The camera's clock and Google's time together tell that it was taken where the clock shows UTC.
+    assert (told["c"].taken, told["c"].taken_offset) == (wall(2009, 11, 16, 12, 51, 58), 0)
+
+
 # Pictures that are here already
+
+
+def test_a_sidecar_that_has_changed_is_read_again(folder: Path, as_carol):
+    red, green = written(), written("green")
+    for name, data in {"a": red, "b": green}.items():
+        (folder / f"{name}.jpg").write_bytes(data)
+        (folder / f"{name}.xmp").write_bytes(SIDECAR)
+    ingest(files_source([str(folder)]))
+    form = {"title": "", "description": "Mine", "tags": "", "source_link": "", "author": "", "licence": ""}
+    as_carol.post(reverse("admin:search_image_change", args=[of(green).pk]), form)
+    for name in ("a", "b"):
+        (folder / f"{name}.xmp").write_bytes(
+            SIDECAR.replace(b'Rating="5"', b'Rating="3"').replace(b"caption", b"words")
+        )
+    assert read() == "0 read, 0 still to be, 0 failed."
+    assert read("--again") == "2 read, 0 still to be, 0 failed."
+    assert (from_camera(of(red)).rating, of(red).description) == (3, "Sidecar caption")
+    read("--again", "--replace-captions")
+    assert [of(data).description for data in (red, green)] == ["Sidecar words", "Mine"]
+
+
+def test_what_stood_in_an_archive_beside_a_picture_is_not_lost_when_it_is_read_again(folder: Path):
+    data = a_photo(exif=exif_block(taken="2014:07:03 14:22:10"))
+    with zipfile.ZipFile(folder / "a.zip", "w") as archive:
+        archive.writestr("x/a.jpg", data)
+        archive.writestr("x/a.jpg.json", takeout(geoData={"latitude": 37.5, "longitude": 127.0}))
+    ingest(open_source([str(folder / "a.zip")]))
+    read("--again")
+    capture = from_camera(of(data))
+    assert (capture.taken_from, capture.latitude) == ("sidecar", 37.5)
 
 
 def kept_before(data: bytes, address: str = "/photos/a.jpg", **fields: object) -> Image:
@@ -218,6 +311,17 @@ def test_an_original_that_is_missing_is_told_and_others_are_read():
         call_command("read_metadata", stdout=out, stderr=out)
     assert "1 read, 1 still to be, 1 failed." in out.getvalue()
     assert str(lost.pk) in out.getvalue()
+
+
+def test_a_file_that_no_decoder_survives_spoils_nothing_but_itself(bad_decoder: None):
+    images = [kept_before(written(colour), f"/photos/{colour}.jpg") for colour in ("red", "green")]
+    bad = kept_before(marked(bad_decoders.EXIT), "/photos/bad.jpg")
+    out = StringIO()
+    with pytest.raises(SystemExit):
+        call_command("read_metadata", stdout=out, stderr=out)
+    assert "2 read, 1 still to be, 1 failed." in out.getvalue()
+    assert str(bad.pk) in out.getvalue()
+    assert [from_camera(image).camera for image in images] == ["FUJIFILM X100V"] * 2
 
 
 def test_what_a_person_emptied_or_wrote_stays(as_carol):

@@ -26,7 +26,7 @@ def test_a_tsv_gives_details_by_path(photos: Path):
         table(
             photos,
             "m.tsv",
-            "path\ttitle\tdescription\ttags\tauthor\tlicence\tsource_link\tcamera\n"
+            "path\ttitle\tdescription\ttags\tauthor\tlicence\tsource_link\tshelf\n"
             "a.jpg\tA red star\t빨간 별\tstar, red ,Star\tAda\tCC0\thttps://example.org/1\tLeica\n",
         ),
         [],

@@ -13,6 +13,7 @@ from search.metadata import PhotoMetadata, TakenFrom, from_name, from_takeout, f
 from search.metadata.dates import parsed
 from search.metadata.sidecars import Neighbours
 from tests.pictures import photo
+from tests.raw_files import raw
 from tests.written import (
     WITH_EXIF,
     a_photo,
@@ -146,6 +147,18 @@ def test_texts_of_a_png_are_read():
     texts.add_text("Author", "Ada", zip=True)
     found = said(encoded(gradient(), "PNG", pnginfo=texts))
     assert (found.title, found.author) == ("산", "Ada")
+
+
+@pytest.mark.parametrize("format", ["JPEG", "WEBP", "TIFF", "RAW"])
+def test_the_beginning_of_a_file_tells_whether_it_tells_all(format: str):
+    if format == "RAW":
+        data = raw("CR2", photo()) + bytes(2000)
+    elif format == "TIFF":  # its directory, and what hangs below it, stand before the pixels
+        data = exif_block(t272="X100V", e33437=2.8).removeprefix(b"Exif\0\0") + bytes(2000)
+    else:
+        data = a_photo(format, exif=exif_block(t272="X100V") if format == "JPEG" else b"") + bytes(2000)
+    assert read_file(data[:-1000], format).is_whole
+    assert not read_file(data[:12], format).is_whole
 
 
 def test_packed_xmp_is_not_unpacked_beyond_what_is_read():

@@ -4,7 +4,8 @@ import os
 import threading
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -35,13 +36,13 @@ from search.ingestion import (
     working,
 )
 from search.ingestion.sources import s3
-from search.models import Image
+from search.models import Capture, Image
 from search.models.image import content_id
 from search.storage import MissingObject, StorageUnavailable
 from tests.base import picture_bytes
 from tests.s3_servers import BUCKET, LISTED_AT_ONCE, Moto, configured, use_s3
 from tests.web_servers import Server, answer
-from tests.written import takeout
+from tests.written import a_photo, exif_block, takeout
 
 OTHER = "archive-of-others"
 RED, BLUE = (picture_bytes(colour, size=(900, 600)) for colour in ("red", "blue"))
@@ -64,6 +65,22 @@ def running_moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
     server.client().create_bucket(Bucket=OTHER)
     yield server
     server.kill()
+
+
+def asked_of(client: Any, wanted: str, work: Callable[[], Any]) -> list[dict[str, Any]]:
+    """What is asked of the operation `wanted` of others' buckets during `work`."""
+    asked: list[dict[str, Any]] = []
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        asked.append(dict(params))
+
+    event = f"provide-client-params.s3.{wanted}"
+    client.meta.events.register(event, note)
+    try:
+        work()
+    finally:
+        client.meta.events.unregister(event, note)
+    return asked
 
 
 @pytest.fixture
@@ -663,3 +680,41 @@ def test_what_lies_beside_a_picture_in_a_bucket_is_read_and_counts_as_read(other
     image = Image.objects.get(pk=content_id(RED))
     assert (image.description, image.captured and image.captured.taken_from) == ("By the sea", "sidecar")
     assert not +listed.findings.not_read
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_a_folder_of_a_bucket_is_listed_anew_where_a_page_of_the_list_divides_it_alone(others: Any, is_cut: bool):
+    for number in range(3):
+        others.put_object(Bucket=OTHER, Key=f"trips/{number}/red.jpg", Body=RED)
+    others.put_object(Bucket=OTHER, Key="trips/1/red.xmp", Body=b"x")
+    if is_cut:
+        for number in range(LISTED_AT_ONCE):
+            others.put_object(Bucket=OTHER, Key=f"trips/1/{number:03}", Body=b"")
+    beside: list[int] = []
+    asked = asked_of(
+        foreign.client(OTHER),
+        "ListObjectsV2",
+        lambda: beside.extend(len(one.sidecars()) for one in open_source([f"s3://{OTHER}/trips/"])),
+    )
+    assert beside == [0, 1, 0]
+    assert [one["Prefix"] for one in asked if "Delimiter" in one] == (["trips/1/"] * 2 if is_cut else [])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_same", [True, False])
+def test_of_an_original_that_stays_in_a_bucket_the_beginning_is_read_where_it_is_the_same(others: Any, is_same: bool):
+    data = a_photo(exif=exif_block(t272="X100V")) + bytes(400_000)
+    others.put_object(Bucket=OTHER, Key="in-place/a.jpg", Body=data)
+    ingest(open_source([f"s3://{OTHER}/in-place"], Choices(in_place=True)))
+    Capture.objects.all().delete()
+    if not is_same:
+        others.put_object(Bucket=OTHER, Key="in-place/a.jpg", Body=data[:-1] + b"x")
+    out = StringIO()
+
+    def read_again() -> None:
+        with suppress(SystemExit):
+            call_command("read_metadata", stdout=out, stderr=out)
+
+    asked = asked_of(foreign.client(OTHER), "GetObject", read_again)
+    assert [one.get("Range") for one in asked] == (["bytes=0-262143"] if is_same else ["bytes=0-262143", None])
+    assert ("1 read, 0 still" if is_same else "has changed since") in out.getvalue()

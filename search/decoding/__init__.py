@@ -20,6 +20,7 @@ from search.decoding.pictures import (
     shown_region,
     small_copy,
     written_in,
+    written_in_many,
 )
 from search.decoding.processes import Source, size_of
 from search.decoding.running import bound_waiting, decode
@@ -45,4 +46,5 @@ __all__ = [
     "size_of",
     "small_copy",
     "written_in",
+    "written_in_many",
 ]

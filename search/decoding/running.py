@@ -31,8 +31,10 @@ def bound_waiting() -> None:
     _bounded.set()
 
 
-def decode(task: str, source: Source, *, of_collection: bool = False, **options: object) -> Answer:
-    """Have a task of search.imaging.tasks done for a file.
+def decode(
+    task: str, source: Source, *, of_collection: bool = False, seconds: int | None = None, **options: object
+) -> Answer:
+    """Have a task of search.imaging.tasks done for a file, in at most `seconds`, if they are given.
 
     It is waited for one's turn before anything is read of the file. What the picture takes is told by its header: more
     than there may be is refused. One of the collection, which was let in by a command, may take as much as that gives,
@@ -46,7 +48,7 @@ def decode(task: str, source: Source, *, of_collection: bool = False, **options:
         most = max(most, 1_000_000 * int(settings.INGEST_DECODE_MAX_MB) - BASE)
     room = _FIRST + 2 * size_of(source)
     while True:
-        answer = _tried(task, source, options, min(room, most))
+        answer = _tried(task, source, options, min(room, most), seconds)
         if not answer.needs:
             return answer
         if answer.needs > most:
@@ -56,8 +58,8 @@ def decode(task: str, source: Source, *, of_collection: bool = False, **options:
         room = answer.needs
 
 
-def _tried(task: str, source: Source, options: dict[str, object], room: int) -> Answer:
-    seconds = SECONDS_OF_COMMANDS if settings.IS_COMMAND else SECONDS
+def _tried(task: str, source: Source, options: dict[str, object], room: int, seconds: int | None) -> Answer:
+    seconds = seconds or (SECONDS_OF_COMMANDS if settings.IS_COMMAND else SECONDS)
     patience, waiting = (PATIENCE, MOST_WAITING) if _bounded.is_set() else (None, None)
     with turns().taken(BASE + room, patience=patience, most_waiting=waiting), pool().borrowed() as decoder:
         try:

@@ -4,6 +4,7 @@ A task returns facts, which JSON can hold, and blobs. `memory` is what it may ta
 NeedsMemory, and all raise UnreadableImage.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import Any, TypeAlias
@@ -81,6 +82,20 @@ def written(data: bytes, memory: int, *, sidecar: str = "") -> Answer:
     return {"said": {"sidecar": beside.facts(), "file": inside.facts(), "is_whole": is_whole}}, []
 
 
+def written_in_many(data: bytes, memory: int, *, sizes: Sequence[Sequence[int]]) -> Answer:
+    """The same of many files, one behind the other, each with its sidecar behind it; `sizes` has the bytes of both.
+
+    What they say is a blob, a list of what `written` says of each: it may be long.
+    """
+    found, start = [], 0
+    for size, beside in sizes:
+        end = start + size
+        said, _ = written(data[start:end], memory, sidecar=data[end : end + beside].decode("latin-1"))
+        found.append(said)
+        start = end + beside
+    return {}, [json.dumps(found).encode()]
+
+
 def _cut_window(shown: Image.Image, box: Box, window: Sequence[int] | None) -> Image.Image | None:
     """Return what a model is to see of a part; None where that is what it sees of the whole picture."""
     # Of a picture that is squeezed into the square, the middle is no more than a part.
@@ -104,4 +119,5 @@ def drawn_anew(data: bytes, memory: int, *, max_pixels: int, lossless: bool) -> 
     return {"format": kind}, [output.getvalue()]
 
 
-TASKS: dict[str, Callable[..., Answer]] = {task.__name__: task for task in (picture, drawn_anew, written)}
+_ALL: tuple[Callable[..., Answer], ...] = (picture, drawn_anew, written, written_in_many)
+TASKS = {task.__name__: task for task in _ALL}

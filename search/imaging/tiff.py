@@ -100,6 +100,7 @@ class Container:
     def directory(self, position: int) -> "Directory":
         """Return the directory at `position`; an empty one where there is none, or as much of it as there is."""
         fields: dict[int, Field] = {}
+        missing: set[int] = set()
         is_cut = False
         head, size, counted = (8, 20, "Q") if self.big else (2, 12, "H")
         start = self.base + position
@@ -117,11 +118,12 @@ class Container:
             if field.length > room:
                 field = Field(kind, values, self.base + self._number("Q" if self.big else "I", inline))
             if field.position + field.length > len(self.data):
-                is_cut = True
+                missing.add(tag)
             elif kind in _SIZES:
                 fields.setdefault(tag, field)
         following = self._number("Q" if self.big else "I", start + head + size * count)
-        return Directory(self, fields, following, is_cut or start >= len(self.data))
+        is_cut = is_cut or start >= len(self.data)
+        return Directory(self, fields, following, is_cut or bool(missing), None if is_cut else frozenset(missing))
 
     def _number(self, kind: str, position: int) -> int:
         """Return the unsigned number at `position`; 0 beyond the end."""
@@ -135,13 +137,15 @@ class Container:
 class Directory:
     """The fields of a page, or of what else a directory is for, and where the next one stands (0 for none).
 
-    `is_cut` tells that it, or values of it, should stand behind the end of the file.
+    `is_cut` tells that it, or values of it, should stand behind the end of the file, and `missing` the tags of those
+    values; None where the directory itself is cut.
     """
 
     file: Container
     fields: dict[int, Field]
     next: int
     is_cut: bool
+    missing: frozenset[int] | None = frozenset()
 
     def numbers(self, tag: int, most: int = 16) -> tuple[int, ...]:
         """Return the whole numbers of a field, the first `most` at the most; none where it lacks or has others."""

@@ -111,7 +111,7 @@ def prepare(
         with_picture=with_picture,
         xmp=written.sidecars.get("xmp", b""),
     )
-    said = all_said(written, found.said.sidecar, found.said.file)
+    said = all_said(written, found.said.sidecar, found.said.file, details.capture)
     if written.captions:
         details = captioned(details, said)
     image = Image(

@@ -1,17 +1,22 @@
 """What was written of pictures, on its way into the database: never over what a person has changed."""
 
 import datetime as dt
+import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db import connection
 
 from search.ingestion.items import Details
 from search.ingestion.metadata import clean_tags, details_of
 from search.metadata import READER, PhotoMetadata, TakenFrom, from_name, from_takeout, merged
 from search.metadata.dates import of_timestamp
+from search.metadata.fields import NOTHING
 from search.metadata.sidecars import is_takeout, json_object
+from search.metadata.zones import in_zone
 from search.models.image import Image
 
 CAPTIONS = ("title", "description", "author", "licence", "source_link")
@@ -66,12 +71,18 @@ def webdataset_details(row: Mapping[str, object], text: str) -> tuple[Details, l
     )
 
 
-def all_said(written: Written, of_sidecar: PhotoMetadata, of_file: PhotoMetadata) -> PhotoMetadata:
-    """Return what is known of a picture, given what the decoder has read in an XMP sidecar and in the file."""
-    sources = [of_sidecars(written.sidecars), of_sidecar, of_file, from_name(written.name)]
+def all_said(
+    written: Written, of_sidecar: PhotoMetadata, of_file: PhotoMetadata, table: PhotoMetadata = NOTHING
+) -> PhotoMetadata:
+    """Return what is known of a picture, given what the decoder has read in an XMP sidecar and in the file, and what
+    a table says."""
+    counted = [of_sidecars(written.sidecars), from_name(written.name)]
     if written.changed is not None and (moment := of_timestamp(written.changed)):
-        sources.append(PhotoMetadata(taken=moment.wall, offset=moment.offset, taken_from=TakenFrom.FILE))
-    return merged(*sources)
+        counted.append(PhotoMetadata(taken=moment.wall, offset=moment.offset, taken_from=TakenFrom.FILE))
+    shown = [of_sidecar, of_file]
+    said = merged(table, counted[0], *shown, *counted[1:])
+    zone = settings.PHOTO_TIME_ZONE
+    return in_zone(said, ZoneInfo(zone), counted=counted, shown=shown) if zone else said
 
 
 def captioned(details: Details, said: PhotoMetadata) -> Details:
@@ -96,6 +107,21 @@ _COLUMNS = {
 }
 _GUARDS = {"taken_offset": "taken", "taken_from": "taken", "longitude": "latitude"}
 """Columns that a person changes together with another one."""
+# What stood in a file beside the picture, in an archive or a bucket, is not read again, and is not lost by that.
+_LESS_TRUSTED = (
+    "array_position('{person,table,sidecar,camera,name,file}', EXCLUDED.taken_from::text)"
+    " > array_position('{person,table,sidecar,camera,name,file}', search_capture.taken_from::text)"
+)
+
+
+def _kept(name: str) -> str:
+    """The condition under which a column keeps what it has whatever is read."""
+    told_by = _GUARDS.get(name, name)
+    if told_by == "taken":
+        return f"EXCLUDED.taken IS NULL OR coalesce({_LESS_TRUSTED}, false)"
+    return f"EXCLUDED.{told_by} = ''" if _COLUMNS[told_by] == "text" else f"EXCLUDED.{told_by} IS NULL"
+
+
 _WRITE = """
 INSERT INTO search_capture (image_id, reader, {names})
 SELECT given.* FROM unnest(%s::uuid[], %s::smallint[], {arrays}) AS given (image_id, reader, {names})
@@ -106,7 +132,7 @@ WHERE search_capture.reader < EXCLUDED.reader
     names=", ".join(_COLUMNS),
     arrays=", ".join(f"%s::{kind}[]" for kind in _COLUMNS.values()),
     changes=", ".join(
-        f"{name} = CASE WHEN '{_GUARDS.get(name, name)}' = ANY(search_capture.edited)"
+        f"{name} = CASE WHEN '{_GUARDS.get(name, name)}' = ANY(search_capture.edited) OR {_kept(name)}"
         f" THEN search_capture.{name} ELSE EXCLUDED.{name} END"
         for name in _COLUMNS
     ),
@@ -116,7 +142,8 @@ WHERE search_capture.reader < EXCLUDED.reader
 def write_captures(said: Mapping[uuid.UUID, PhotoMetadata]) -> None:
     """Write what was said of these images, those that are there, in the order of their ids. In a transaction.
 
-    What a newer reader has read stays, and what a person has changed.
+    What a newer reader has read stays, and what a person has changed; nothing is replaced by nothing, and no date by
+    one that is trusted less.
     """
     if not said:
         return
@@ -129,6 +156,25 @@ def write_captures(said: Mapping[uuid.UUID, PhotoMetadata]) -> None:
 def _value(said: PhotoMetadata, name: str) -> object:
     value: object = said.offset if name == "taken_offset" else getattr(said, name)
     return value.replace(tzinfo=None) if isinstance(value, dt.datetime) else value
+
+
+def write_captions(images: Collection[Image]) -> None:
+    """Write what people say of images, as it stands in these, whose rows are locked. In a transaction."""
+    if not images:
+        return
+    columns = ("title", "description", "author", "licence", "source_link", "tags")
+    rows = [{"id": str(image.pk), **{name: getattr(image, name) for name in columns}} for image in images]
+    with connection.cursor() as cursor:
+        cursor.execute(_CAPTION, [json.dumps(rows)])
+
+
+_CAPTION = """
+UPDATE search_image AS image SET title = given.title, description = given.description, author = given.author,
+    licence = given.licence, source_link = given.source_link, tags = given.tags, updated = now()
+FROM jsonb_to_recordset(%s::jsonb) AS given (id uuid, title text, description text, author text, licence text,
+    source_link text, tags text[])
+WHERE image.id = given.id
+"""
 
 
 def note_edits(image_ids: Iterable[uuid.UUID], fields: Iterable[str]) -> None:
@@ -147,11 +193,26 @@ def note_edits(image_ids: Iterable[uuid.UUID], fields: Iterable[str]) -> None:
         )
 
 
-def captioned_image(image: Image, said: PhotoMetadata, edited: Iterable[str]) -> list[str]:
-    """Fill in what is empty of an image, and no person has emptied; return the names of what has changed."""
+def read_again() -> None:
+    """Have all pictures read anew by whoever reads next, and by as many as do."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE search_capture SET reader = 0 WHERE reader >= %s", [READER])
+
+
+def captioned_image(
+    image: Image, said: PhotoMetadata, edited: Iterable[str], *, is_replaced: bool = False
+) -> list[str]:
+    """Fill in what is empty of an image, and no person has emptied; return the names of what has changed.
+
+    What has no one's hand in it `is_replaced` by what is written now, where that is anything.
+    """
     untouched = {"tags", *CAPTIONS}.difference(edited)
     values = {name: getattr(said, name) for name in CAPTIONS} | {"tags": clean_tags(list(said.keywords))}
-    changed = [name for name in sorted(untouched) if values[name] and not getattr(image, name)]
+    changed = [
+        name
+        for name in sorted(untouched)
+        if values[name] and values[name] != getattr(image, name) and (is_replaced or not getattr(image, name))
+    ]
     for name in changed:
         setattr(image, name, values[name])
     return changed

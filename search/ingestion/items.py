@@ -4,10 +4,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from search.metadata import PhotoMetadata
+from search.metadata.fields import NOTHING
+
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What people say of a picture."""
+    """What people say of a picture; `capture` has when, where and with what it was taken, where a table says so."""
 
     title: str = ""
     description: str = ""
@@ -15,6 +18,7 @@ class Details:
     author: str = ""
     licence: str = ""
     source_link: str = ""
+    capture: PhotoMetadata = NOTHING
 
 
 def nothing_beside() -> Mapping[str, bytes]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,9 @@ from search.ingestion.elsewhere import Elsewhere
 from search.ingestion.items import Details
 from search.ingestion.spelling import Spellings
 from search.ingestion.tables import MetadataError, Row, table_rows
+from search.metadata import PhotoMetadata, TakenFrom
+from search.metadata.dates import typed
+from search.metadata.fields import number
 from search.models.image import Image, web_link
 from search.texts import composed, normalised_text
 
@@ -46,7 +49,7 @@ def read_metadata(table: Path, roots: Sequence[Path]) -> Metadata:
         if not name or "\0" in name:
             metadata.problems.append((where, "This line names no path."))
             continue
-        details, problems = details_of(row)
+        details, problems = table_details(row)
         path = _located(name, [table.parent, *roots], spellings)
         if path is None:
             metadata.elsewhere.add(name, details)
@@ -92,6 +95,45 @@ def details_of(row: Row) -> tuple[Details, list[str]]:
         problems.append(f"The source link {values['source_link']!r} is no http address and was left out.")
         values["source_link"] = ""
     return Details(tags=clean_tags(row.get("tags")), **values), problems
+
+
+def table_details(row: Row) -> tuple[Details, list[str]]:
+    """Return what a row of a person's table says of a picture, and what of it had to be cut or left out."""
+    (details, problems), (capture, more) = details_of(row), capture_of(row)
+    return replace(details, capture=capture), problems + more
+
+
+def capture_of(row: Row) -> tuple[PhotoMetadata, list[str]]:
+    """Return when, where and with what a row says that a picture was taken, and what of it could not be read."""
+    problems: list[str] = []
+    taken, rating = _text(row.get("taken")), _text(row.get("rating"))
+    moment, stars = typed(taken) if taken else None, number(rating) if rating else None
+    if taken and moment is None:
+        problems.append(
+            f"The date {taken[:60]!r} can't be read, or no photo can be from then: write it like 2014-07-03, "
+            "2014-07-03 14:22 or 2014-07-03T14:22:10+09:00."
+        )
+    if rating and (stars is None or stars not in range(6)):
+        problems.append(f"The rating {rating[:60]!r} is no whole number from 0 to 5.")
+        stars = None
+    latitude, longitude = (_text(row.get(name)).replace(",", ".") for name in ("latitude", "longitude"))
+    north, east = number(latitude), number(longitude)
+    if (latitude or longitude) and (north is None or east is None or not (-90 <= north <= 90 and -180 <= east <= 180)):
+        problems.append(
+            f"The place {latitude[:30]!r}, {longitude[:30]!r} can't be read: latitude and longitude are written in "
+            "degrees, such as 37.8813 and -122.4194, always both."
+        )
+    said = PhotoMetadata.of(
+        taken=moment and moment.wall,
+        offset=moment and moment.offset,
+        taken_from=TakenFrom.TABLE,
+        camera=_text(row.get("camera")),
+        lens=_text(row.get("lens")),
+        rating=stars,
+        latitude=north,
+        longitude=east,
+    )
+    return said, problems
 
 
 def _text(value: Any) -> str:

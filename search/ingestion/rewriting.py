@@ -1,36 +1,36 @@
 """What is written in pictures that are here already: read from their originals, without a pixel being decoded."""
 
 import json
+import os
 import threading
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 
 from imagesearch.machine import core_count
-from search import storage
-from search.decoding import Said, written_in
-from search.imaging import UnreadableImage
-from search.ingestion.captures import CAPTIONS, Written, all_said, captioned_image, write_captures
+from search.ingestion.captures import (
+    CAPTIONS,
+    Written,
+    all_said,
+    captioned_image,
+    write_captions,
+    write_captures,
+)
+from search.ingestion.originals import Original, Read, Reader
 from search.ingestion.report import Progress, Report
 from search.ingestion.sources.files import beside_file, sidecars_of_files
 from search.ingestion.sources.listing import Findings
 from search.metadata import READER, PhotoMetadata
 from search.models import Capture, Image, Origin
 
-_BATCH = 64
-_READERS = 16
-_DECODERS = threading.Semaphore(max(2, core_count()))
-"""As many files are looked at at once as there are processes for it: more of these would be started, and end again."""
-_BEGINNING = 256 * 1024
-"""Bytes that are read of an original at first: of nearly all photos what is written stands there."""
+_BATCH = 256
+_PER_DECODER = 2_000
+"""Pictures for which another decoder is worth its start."""
 _CLAIMS = 0x6D657461
 """Namespace of the advisory locks that are claims: the rows stay free for curators."""
 _UNREAD = (
@@ -46,22 +46,28 @@ def count_unread() -> int:
         return int(cursor.fetchone()[0])
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    image_id: uuid.UUID
-    said: PhotoMetadata
-    failure: str = ""
-
-
 class Rewriting:
     """Reads until nothing is left, or it is told to `stop`. Any number of processes may do so at once: each claims a
     batch, and what a killed one had claimed is free again."""
 
-    def __init__(self, *, captions: bool, limit: int | None = None, stop: threading.Event, progress: Progress) -> None:
+    def __init__(
+        self,
+        expected: int,
+        *,
+        captions: bool,
+        replaces: bool = False,
+        limit: int | None = None,
+        stop: threading.Event,
+        progress: Progress,
+    ) -> None:
         """With `captions` what is empty of a picture's title, description, tags, author and licence is filled in,
-        of pictures that `ingest` has brought. `limit` is how many are read at most."""
+        of pictures that `ingest` has brought; what there is `replaces` what no person has written. About as many as
+        are `expected` are there, and `limit` is how many are read at most."""
+        # A decoder takes as long to start as to look at some hundred files.
+        self._at_once = min(max(2, core_count()), 1 + expected // _PER_DECODER)
         self.report = Report()
-        self._captions, self._left, self._stop, self._progress = captions, limit, stop, progress
+        self._captions, self._replaces = captions, replaces
+        self._left, self._stop, self._progress = limit, stop, progress
         self._failed: set[uuid.UUID] = set()
         # Processes that begin at different places hardly meet.
         self._after = uuid.uuid4()
@@ -72,38 +78,45 @@ class Rewriting:
     def work(self) -> Report:
         """Raises StorageUnavailable and NoDecoder."""
         self._progress(self.report)
-        with ThreadPoolExecutor(_READERS, thread_name_prefix="read-metadata") as readers:
-            while not self._stop.is_set() and self._left != 0 and self._batch(readers):
+        with Reader(self._at_once) as reader:
+            while not self._stop.is_set() and self._left != 0 and self._batch(reader):
                 self._progress(self.report)
         self.report.stopped = self._stop.is_set()
         return self.report
 
     @transaction.atomic
-    def _batch(self, readers: ThreadPoolExecutor) -> bool:
+    def _batch(self, reader: Reader) -> bool:
         """Read some; return whether there may be more."""
         ids = self._claimed(min(_BATCH, self._left or _BATCH))
         if not ids:
             return not self._is_round
-        images = Image.objects.filter(pk__in=ids).only("pk", "original_location", "byte_size")
-        origins = dict(Origin.objects.filter(image_id__in=ids).order_by("-seen").values_list("image_id", "address"))
-        work = [
-            partial(_read, image, address, beside_file(address, self._beside, self._findings))
-            for image in images
-            for address in [origins.get(image.pk, "")]
-        ]
-        found = list(readers.map(lambda read: read(), work))
+        originals = self._originals(ids)
+        found = reader.read(originals)
         for one in found:
             if one.failure:
-                self._failed.add(one.image_id)
-                self.report.failed.append((str(one.image_id), one.failure))
-        read = {one.image_id: one.said for one in found if not one.failure}
+                self._failed.add(one.original.image.pk)
+                self.report.failed.append((str(one.original.image.pk), one.failure))
+        said = {one.original.image.pk: _all_said(one) for one in found if not one.failure}
         if self._captions:
-            self._write_captions({key: said for key, said in read.items() if key in origins})
-        write_captures(read)
-        self.report.added += len(read)
+            met = {one.image.pk for one in originals if one.origins}
+            self._write_captions({key: one for key, one in said.items() if key in met})
+        write_captures(said)
+        self.report.added += len(said)
         if self._left is not None:
             self._left -= len(found)
         return True
+
+    def _originals(self, ids: Sequence[uuid.UUID]) -> list[Original]:
+        origins: defaultdict[uuid.UUID, dict[object, str]] = defaultdict(dict)
+        rows = Origin.objects.filter(image_id__in=ids).order_by("seen", "id")
+        for image_id, key, address in rows.values_list("image_id", "pk", "address"):
+            origins[image_id][key] = address
+        return [
+            Original(image, address, origins[image.pk].keys(), beside_file(address, self._beside, self._findings))
+            for image in Image.objects.filter(pk__in=ids).only("pk", "original_location", "byte_size")
+            # Where it was met last: there it may still be.
+            for address in [next(reversed(origins[image.pk].values()), "")]
+        ]
 
     def _claimed(self, count: int) -> list[uuid.UUID]:
         ids: list[uuid.UUID] = []
@@ -133,13 +146,22 @@ class Rewriting:
         if not wordy:
             return
         columns = ["tags", *CAPTIONS]
-        rows = Image.objects.filter(pk__in=wordy).only("pk", *columns).order_by("pk")
+        rows = Image.objects.filter(pk__in=wordy).only("pk", "uploader_id", *columns).order_by("pk")
         images = list(rows.select_for_update(no_key=True))
         edited = edited_fields(wordy)
-        for image in images:
-            changed = captioned_image(image, said[image.pk], edited.get(image.pk, set()))
-            if changed:
-                image.save(update_fields=[*changed, "updated"])
+        write_captions(
+            [
+                one
+                for one in images
+                # What an uploader has typed is a person's word, too.
+                if captioned_image(
+                    one,
+                    said[one.pk],
+                    edited.get(one.pk, ()),
+                    is_replaced=self._replaces and one.uploader_id is None,
+                )
+            ]
+        )
 
 
 def _claim(image_ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
@@ -152,25 +174,12 @@ def _claim(image_ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
         return [image_id for image_id, is_ours in cursor.fetchall() if is_ours]
 
 
-def _read(image: Image, address: str, beside: Callable[[], Mapping[str, bytes]]) -> _Found:
-    """In any thread, without the database."""
-    sidecars = beside()
-    try:
-        said = _written_in(storage.read_beginning(image, _BEGINNING), sidecars)
-        if not said.is_whole and image.byte_size > _BEGINNING and not image.original_location:
-            said = _written_in(storage.read_original(image), sidecars)
-    except (storage.MissingObject, storage.UnreachableOriginal, UnreadableImage) as error:
-        return _Found(image.pk, PhotoMetadata(), str(error) or type(error).__name__)
-    changed = None
+def _all_said(read: Read) -> PhotoMetadata:
+    assert read.said
+    address, changed = read.original.address, None
     with suppress(OSError, ValueError):
-        changed = Path(address).stat().st_mtime if address.startswith("/") else None
-    written = Written(address, changed, sidecars)
-    return _Found(image.pk, all_said(written, said.sidecar, said.file))
-
-
-def _written_in(data: bytes, sidecars: Mapping[str, bytes]) -> Said:
-    with _DECODERS:
-        return written_in(data, xmp=sidecars.get("xmp", b""))
+        changed = os.stat(address).st_mtime if address.startswith("/") else None  # noqa: PTH116 - of each of millions
+    return all_said(Written(address, changed, read.sidecars), read.said.sidecar, read.said.file)
 
 
 def edited_fields(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, set[str]]:

@@ -32,10 +32,15 @@ class Moment(NamedTuple):
 
 
 def parsed(text: Any, *, offset: Any = None, fraction: Any = None) -> Moment | None:
-    """Return a date as EXIF, XMP, IPTC or a table writes it; None for nonsense and for less than a day.
+    """Return a date as EXIF, XMP or IPTC has it; None for nonsense and for less than a day.
 
     `offset` and `fraction` (digits of a second) are what stands in fields of their own.
     """
+    moment = _moment(text, offset=offset, fraction=fraction)
+    return possible(moment) if moment else None
+
+
+def _moment(text: Any, *, offset: Any = None, fraction: Any = None) -> Moment | None:
     match = _WRITTEN.fullmatch(text.replace("\0", "")) if isinstance(text, str) and len(text) < 64 else None
     if not match:
         return None
@@ -49,7 +54,51 @@ def parsed(text: Any, *, offset: Any = None, fraction: Any = None) -> Moment | N
         )
     except ValueError:
         return None
-    return possible(Moment(wall, offset_in(zone) if zone else offset_in(offset)))
+    return Moment(wall, offset_in(zone) if zone else offset_in(offset))
+
+
+_FORMS = (
+    (re.compile(r"(\d{4})\s?년\s?(\d{1,2})\s?월\s?(\d{1,2})\s?일"), r"\1-\2-\3"),
+    (re.compile(r"(\d{4})\s?年\s?(\d{1,2})\s?月\s?(\d{1,2})\s?日"), r"\1-\2-\3"),
+    (re.compile(r"(\d{4})(\d\d)(\d\d)(?:[_T -]?(\d\d)(\d\d)(\d\d))?"), None),
+    (re.compile(r"(\d{1,2})\.\s?(\d{1,2})\.\s?(\d{4})\b"), r"\3-\2-\1"),  # as in much of Europe
+    (re.compile(r"(\d{4})\.\s?(\d{1,2})\.\s?(\d{1,2})\.?(?!\d)"), r"\1-\2-\3"),
+)
+_NOON = re.compile(
+    r"(?P<before>오전|오후|上午|下午|午前|午後|[AP]\.?M\.?)?\s*(?P<hour>\d{1,2})(?P<rest>:\d\d(?::\d\d)?)"
+    r"\s*(?P<after>[AP]\.?M\.?)?",
+    re.IGNORECASE,
+)
+_EVENING = ("오후", "下午", "午後")
+
+
+def typed(text: str) -> Moment | None:
+    """Return a date that a person has written into a table, in the forms of spreadsheets; None for what is no date.
+
+    What a dead battery writes is believed here: somebody says so. Days before months are told by their dots; with
+    slashes nobody can tell them.
+    """
+    text = " ".join(text.split())
+    for pattern, form in _FORMS:
+        if form is None:
+            if match := pattern.fullmatch(text):
+                day, clock = match.groups()[:3], match.groups()[3:]
+                text = "-".join(day) + (" " + ":".join(clock) if clock[0] else "")
+        elif pattern.match(text):
+            text = pattern.sub(form, text, count=1)
+            break
+    day, _, clock = text.partition(" ")
+    moment = _moment(f"{day} {_by_24_hours(clock)}".rstrip())
+    return moment if moment and _may_be(moment.wall) else None
+
+
+def _by_24_hours(clock: str) -> str:
+    match = _NOON.fullmatch(clock)
+    mark = ((match["before"] or match["after"] or "") if match else "").lower().replace(".", "")
+    if not match or not mark or not 1 <= int(match["hour"]) <= 12:
+        return clock
+    hour = int(match["hour"]) % 12 + (12 if mark == "pm" or mark in _EVENING else 0)
+    return f"{hour:02}{match['rest']}"
 
 
 def offset_in(text: Any) -> int | None:
@@ -75,8 +124,7 @@ def possible(moment: Moment) -> Moment | None:
     """Return the moment where a photo can have been taken then: not before there were any, not in the future, not in
     1970, and not when the clock of a camera begins whose battery is dead."""
     wall = moment.wall
-    tomorrow = dt.datetime.now(dt.UTC).replace(tzinfo=None) + dt.timedelta(days=1)
-    if wall.year < _OLDEST or wall > tomorrow or (wall.year, wall.month, wall.day) in _NEVER:
+    if not _may_be(wall) or (wall.year, wall.month, wall.day) in _NEVER:
         return None
     is_reset_day = (wall.month, wall.day) == (1, 1) and wall.year in _RESET_YEARS
     if (is_reset_day or (wall.year, wall.month, wall.day) == (2002, 12, 8)) and (
@@ -84,6 +132,11 @@ def possible(moment: Moment) -> Moment | None:
     ):
         return None
     return moment
+
+
+def _may_be(wall: dt.datetime) -> bool:
+    tomorrow = dt.datetime.now(dt.UTC).replace(tzinfo=None) + dt.timedelta(days=1)
+    return wall.year >= _OLDEST and wall <= tomorrow
 
 
 _NEVER = {(1970, 1, 1), (1969, 12, 31), (1904, 1, 1), (1900, 1, 1), (1899, 12, 30)}

@@ -24,6 +24,16 @@ _TAKEN, _DIGITISED = (0x9003, 0x9011, 0x9291), (0x9004, 0x9012, 0x9292)
 _OFFSET_CHANGED, _FRACTION_CHANGED = 0x9010, 0x9290
 _SHUTTER, _APERTURE_VALUE, _FOCAL_LENGTH, _COMMENT, _LENS_MAKE, _LENS = 0x9201, 0x9202, 0x920A, 0x9286, 0xA433, 0xA434
 _LATITUDE, _LONGITUDE, _GPS_TIME, _GPS_DAY = (1, 2), (3, 4), 7, 29
+XMP, IPTC, PHOTOSHOP = 700, 33723, 34377
+"""Fields of a TIFF file's first directory that hold blocks of other kinds."""
+_WANTED = frozenset(
+    [
+        *(_DESCRIPTION, _MAKE, _MODEL, _CHANGED, _ARTIST, _RATING, _COPYRIGHT, XMP, IPTC, PHOTOSHOP, _COMMENT),
+        *(_XP_TITLE, _XP_COMMENT, _XP_AUTHOR, _XP_KEYWORDS, _EXPOSURE, _APERTURE, _SPEEDS, _SPEED, _SHUTTER),
+        *(_OFFSET_CHANGED, _FRACTION_CHANGED, _APERTURE_VALUE, _FOCAL_LENGTH, _LENS_MAKE, _LENS, _GPS_TIME, _GPS_DAY),
+        *(*_TAKEN, *_DIGITISED, *_LATITUDE, *_LONGITUDE),
+    ]
+)
 _STALE = 150
 """Seconds by which the time of a place that was found may be behind."""
 _RATIONALS = {5: "II", 10: "ii"}
@@ -76,6 +86,12 @@ def from_exif(
         latitude=latitude,
         longitude=longitude,
     )
+
+
+def is_whole(page: tiff.Directory) -> bool:
+    """Whether all that is read of a TIFF container stands before the end of the data, which may be its beginning."""
+    directories = (page, _below(page, _EXIF), _below(page, _GPS))
+    return all(one.missing is not None and not one.missing & _WANTED for one in directories)
 
 
 def named(make: str, model: str, *, always: bool = True) -> str:

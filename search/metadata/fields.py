@@ -3,8 +3,9 @@
 import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import cache
 from typing import Any, Self
 
 from search.metadata.text import line, prose
@@ -79,7 +80,8 @@ class PhotoMetadata:
 
     def facts(self) -> dict[str, Any]:
         """Return what is said, as JSON can hold it; `from_facts` takes it."""
-        said = {name: value for name, value in asdict(self).items() if value or isinstance(value, (int, float))}
+        values = ((name, getattr(self, name)) for name in _names())
+        said = {name: value for name, value in values if value or isinstance(value, (int, float))}
         if self.taken:
             said["taken"] = self.taken.isoformat()
         return said
@@ -87,8 +89,15 @@ class PhotoMetadata:
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> Self:
         """Return what `facts`, of a process that may have been taken over, says and is possible."""
-        known = {field.name for field in fields(cls)}
-        return cls.of(**{name: value for name, value in facts.items() if name in known})
+        return cls.of(**{name: facts[name] for name in _names() if name in facts}) if facts else cls()
+
+
+NOTHING = PhotoMetadata()
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    return tuple(field.name for field in fields(PhotoMetadata))
 
 
 def number(value: Any) -> float | None:

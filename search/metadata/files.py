@@ -10,7 +10,7 @@ from search.imaging import tiff
 from search.imaging.boxes import within
 from search.imaging.items import described
 from search.imaging.raw import embedded_jpeg
-from search.metadata.exif import exif_directory, from_exif
+from search.metadata.exif import IPTC, PHOTOSHOP, XMP, exif_directory, from_exif, is_whole
 from search.metadata.fields import PhotoMetadata
 from search.metadata.iptc import from_iptc, in_photoshop
 from search.metadata.merging import merged
@@ -20,7 +20,6 @@ from search.metadata.xmp import LONGEST_XMP, from_xmp
 _JPEG_EXIF, _JPEG_XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 _PHOTOSHOP = b"Photoshop 3.0\0"
 _MOST_PARTS = 10_000
-_XMP_TAG, _IPTC_TAG, _PHOTOSHOP_TAG = 700, 33723, 34377
 _LONGEST = 4_000_000
 """Bytes of a block in the file."""
 _CANON = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48")
@@ -177,7 +176,7 @@ def _webp(data: bytes, blocks: _Blocks) -> None:
             blocks.exif.append(from_exif(exif_directory(content)))
         elif kind == b"XMP " and not blocks.xmp:
             blocks.xmp = content
-        elif kind == b"VP8X" and not data[position + 8 : position + 9][0] & 0x0C:
+        elif position == 12 and (kind != b"VP8X" or not data[20] & 0x0C):
             blocks.is_whole = True  # it has neither
             break
         position += 8 + size + size % 2
@@ -188,11 +187,11 @@ def _tiff(data: bytes, blocks: _Blocks) -> None:
     page = file.directory(file.first()) if file else None
     if page is None:
         return
-    blocks.is_whole = False  # what hangs below it may lie anywhere
+    blocks.is_whole = is_whole(page)  # what hangs below it may lie anywhere
     blocks.exif.append(from_exif(page))
-    blocks.xmp = _field(page, _XMP_TAG)
+    blocks.xmp = _field(page, XMP)
     # Some programs say that it is made of numbers of four bytes.
-    blocks.iptc = _field(page, _IPTC_TAG).rstrip(b"\0") or in_photoshop(_field(page, _PHOTOSHOP_TAG))
+    blocks.iptc = _field(page, IPTC).rstrip(b"\0") or in_photoshop(_field(page, PHOTOSHOP))
 
 
 def _field(page: tiff.Directory, tag: int) -> bytes:
@@ -209,13 +208,13 @@ def _container(data: bytes, blocks: _Blocks) -> None:
 
 def _raw(data: bytes, blocks: _Blocks) -> None:
     if data[4:8] == b"ftyp":
+        blocks.is_whole = any(box.end <= len(data) for box in within(data, (b"moov",)))
         blocks.exif.append(from_exif(*(_canon_directory(data, kind) for kind in (b"CMT1", b"CMT2", b"CMT4"))))
     elif tiff.container(data):
         _tiff(data, blocks)
     else:  # a RAF has it in its JPEG
         jpeg = embedded_jpeg(data)
         _jpeg(data[jpeg.start : jpeg.end], blocks)
-    blocks.is_whole = False
 
 
 def _canon_directory(data: bytes, kind: bytes) -> tiff.Directory | None:

@@ -1,29 +1,33 @@
 """Several sources -> one answer, field by field."""
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 from search.metadata.dates import Moment, with_offset
-from search.metadata.fields import PhotoMetadata, TakenFrom
+from search.metadata.fields import NOTHING, PhotoMetadata, TakenFrom
 
 _TOGETHER = {"offset", "taken_from", "longitude"}
 """Fields that come from where the field before them comes from."""
+_ALONE = tuple(field.name for field in fields(PhotoMetadata) if field.name not in _TOGETHER)
 
 
 def merged(*sources: PhotoMetadata) -> PhotoMetadata:
     """Return of each field what the first source says that says anything of it."""
-    found, nothing = PhotoMetadata(), PhotoMetadata()
-    sources = tuple(source for source in sources if source != nothing)
-    for name in (field.name for field in fields(PhotoMetadata) if field.name not in _TOGETHER):
-        first = next((source for source in sources if getattr(source, name) not in ("", (), None)), None)
-        if first is None:
-            continue
-        found = replace(found, **{name: getattr(first, name)})
-        if name == "taken":
-            found = replace(found, **_time(first, sources))
-        elif name == "latitude":
-            found = replace(found, longitude=first.longitude)
-    return found
+    sources = tuple(source for source in sources if source != NOTHING)
+    if len(sources) < 2:
+        return sources[0] if sources else NOTHING
+    found: dict[str, Any] = {}
+    for name in _ALONE:
+        for source in sources:
+            value = getattr(source, name)
+            if value not in ("", (), None):
+                found[name] = value
+                if name == "taken":
+                    found |= _time(source, sources)
+                elif name == "latitude":
+                    found["longitude"] = source.longitude
+                break
+    return PhotoMetadata(**found)
 
 
 def _time(first: PhotoMetadata, sources: tuple[PhotoMetadata, ...]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import fromstring as fromstring_without_dtd
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
@@ -127,13 +128,21 @@ def _descriptions(packet: bytes) -> Iterable[Element]:
     if not packet or len(packet) > LONGEST_XMP:
         return []
     try:
-        root = fromstring(packet, forbid_dtd=True)
+        root = _root(packet)
     except (ParseError, DefusedXmlException, ValueError, LookupError):
         return []
     if root is None:
         return []
     bags = [root] if root.tag == f"{_RDF}RDF" else root.findall(f"{_RDF}RDF")[:8]
     return [found for bag in bags for found in bag.findall(f"{_RDF}Description")[:64]]
+
+
+def _root(packet: bytes) -> Element | None:
+    # What can declare nothing is left to the parser in C, which takes a third of the time.
+    if b"<!" not in packet and b"\0" not in packet and b"encoding" not in packet[:200]:
+        return fromstring_without_dtd(packet)  # noqa: S314
+    found: Element | None = fromstring(packet, forbid_dtd=True)
+    return found
 
 
 def _values(element: Element) -> list[str]:

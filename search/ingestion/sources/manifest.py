@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from search.fetching import NotDownloaded
 from search.ingestion.items import Details, Item, Unavailable
-from search.ingestion.metadata import details_of
+from search.ingestion.metadata import details_of, table_details
 from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.names import storable
 from search.ingestion.sources.sizes import most_bytes, no_memory
@@ -87,7 +87,8 @@ def _items(name: str, opened: Opened, findings: Findings, read: Callable[[str], 
                 continue
             if any("\ufffd" in str(value) for value in row.values()):
                 findings.notes.append((where, "Some of its bytes are no text, and stand as \ufffd."))
-            details, notes = details_of(_of_unsplash(row) if "photo_image_url" in row else row)
+            is_unsplash = "photo_image_url" in row
+            details, notes = details_of(_of_unsplash(row)) if is_unsplash else table_details(row)
             findings.notes.extend((where, note) for note in notes)
             yield _item(address, details, read)
     except MetadataError as error:

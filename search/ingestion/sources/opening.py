@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby, takewhile
 from pathlib import Path
+from typing import Any
 
 from search.ingestion.items import Details
 from search.ingestion.sources.choices import AS_USUAL, Choices
@@ -58,6 +59,7 @@ class _Door:
         # Imports httpx2: 0.06 s, which no process needs but one that ingests.
         from search.fetching.downloads import Downloads  # noqa: PLC0415
 
+        self._archives: list[Any] = []
         self._downloads = Downloads(private_addresses=choices.private_addresses)
 
     def expanded(self, places: Iterable[str]) -> Iterator[_Files | Listing]:
@@ -99,7 +101,7 @@ class _Door:
         if self._choices.rules.excludes(path):
             return _Files(self._walk.named(path))
         if is_zip(path):
-            return zip_listing(path, self._choices, self.findings, self._downloads)
+            return zip_listing(path, self._choices, self.findings, self._downloads, self._archives)
         if is_tar(path):
             return tar_listing(path, self._choices, self.findings)
         if is_table(path):

@@ -2,6 +2,7 @@
 
 import posixpath
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -41,7 +42,7 @@ def _items(place: str, choices: Choices, findings: Findings) -> Iterator[Item]:
     bucket, prefix = foreign.split(place)
     objects = _Objects(bucket, prefix, choices.rules, findings)
     is_any = False
-    beside = Sidecars(findings, partial(_names_in, bucket))
+    beside = Sidecars(findings, objects.names_in)
     try:
         for found in objects.pictures():
             is_any = True
@@ -58,17 +59,6 @@ def _items(place: str, choices: Choices, findings: Findings) -> Iterator[Item]:
 def _split(key: str) -> tuple[str, str]:
     folder, slash, name = key.rpartition("/")
     return folder + slash, name
-
-
-def _names_in(bucket: str, folder: str) -> list[str]:
-    """The names of the objects in a folder that may be sidecars; none where the bucket doesn't list it."""
-    pages = foreign.client(bucket).get_paginator("list_objects_v2")
-    options = foreign.request_options(bucket)
-    names: list[str] = []
-    with suppress(*ERRORS):  # the list of the pictures tells of it
-        for page in pages.paginate(Bucket=bucket, Prefix=folder, Delimiter="/", **options):
-            names += [one["Key"][len(folder) :] for one in page.get("Contents", [])]
-    return names
 
 
 def _beginning(bucket: str, key: str) -> bytes:
@@ -102,6 +92,21 @@ class _Objects:
         self._rules, self._members = rules, Members(root, rules, findings)
         self._findings, self._left_before = findings, findings.left_alone
         self._seen = 0
+        # Of the pages that the pictures at hand come from: the names in each folder that lies within one of them.
+        self._folders: deque[dict[str, list[str]]] = deque(maxlen=2)
+
+    def names_in(self, folder: str) -> list[str]:
+        """Return the names of the objects in a folder; none where the bucket doesn't list it."""
+        for folders in self._folders:
+            if folder in folders:
+                return folders[folder]
+        pages = foreign.client(self._bucket).get_paginator("list_objects_v2")
+        options = foreign.request_options(self._bucket)
+        names: list[str] = []
+        with suppress(*ERRORS):  # the list of the pictures tells of it
+            for page in pages.paginate(Bucket=self._bucket, Prefix=folder, Delimiter="/", **options):
+                names += [one["Key"][len(folder) :] for one in page.get("Contents", [])]
+        return names
 
     def pictures(self) -> Iterator[dict[str, Any]]:
         """Yield what the bucket says of each picture. Raises what boto3 raises."""
@@ -130,8 +135,11 @@ class _Objects:
         is_wanted = _wanted(self._prefix)
         pages = foreign.client(self._bucket).get_paginator("list_objects_v2")
         options = foreign.request_options(self._bucket)
+        prefix, is_first = self._prefix.partition("*")[0], True
         with ThreadPoolExecutor(_SNIFFERS, thread_name_prefix="sniff") as pool:
-            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix.partition("*")[0], **options):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=prefix, **options):
+                self._folders.append(_whole_folders(page, prefix, is_first=is_first))
+                is_first = False
                 found = [one for one in page.get("Contents", []) if is_wanted.fullmatch(one["Key"])]
                 self._seen += len(found)
                 yield self._taken([one for one in found if not self._is_nothing(one["Key"])], pool)
@@ -158,6 +166,21 @@ class _Objects:
             return foreign.head(foreign.location(self._bucket, found["Key"]), HEAD) if found["Size"] else b""
         except ERRORS:  # such as one that must be restored first: it is counted among what isn't read
             return b""
+
+
+def _whole_folders(page: Mapping[str, Any], prefix: str, *, is_first: bool) -> dict[str, list[str]]:
+    """Return the names in those folders of which a page of the list, which has the keys in order, has all objects."""
+    keys = [one["Key"] for one in page.get("Contents", [])]
+    # What one of these begins with may have begun on the page before, or go on on the next one.
+    open_ended = [*([] if is_first else keys[:1]), *(keys[-1:] if page.get("IsTruncated") else [])]
+    folders: dict[str, list[str]] = {}
+    for folder, name in map(_split, keys):
+        folders.setdefault(folder, []).append(name)
+    return {
+        folder: names
+        for folder, names in folders.items()
+        if folder.startswith(prefix) and not any(key.startswith(folder) for key in open_ended)
+    }
 
 
 def _wanted(prefix: str) -> "re.Pattern[str]":

@@ -8,6 +8,9 @@ import zipfile
 from collections.abc import Iterator
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, cast
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
 
 from search.ingestion.items import Item, Unavailable
 from search.ingestion.sources.choices import Choices
@@ -35,8 +38,15 @@ def is_zip(path: str) -> bool:
     return path.lower().endswith(".zip")
 
 
-def zip_listing(path: str, choices: Choices, findings: Findings, downloads: "Downloads") -> Listing:
-    """Return the pictures in an archive; of the archive that Unsplash offers, those that its tables of photos name."""
+def zip_listing(
+    path: str, choices: Choices, findings: Findings, downloads: "Downloads", together: "list[_Archive] | None" = None
+) -> Listing:
+    """Return the pictures in an archive; of the archive that Unsplash offers, those that its tables of photos name.
+
+    It is added to those that are read `together` with it: Google divides an export over several, and what it says of a
+    picture may be in another one.
+    """
+    together = [] if together is None else together
     try:
         archive = _Archive(path)
     except (*_DAMAGED, OSError) as error:
@@ -45,7 +55,8 @@ def zip_listing(path: str, choices: Choices, findings: Findings, downloads: "Dow
     tables = [one for one in archive.members if UNSPLASH_PHOTOS.search(one.filename)]
     if not tables or any(is_picture_name(one.filename) for one in archive.members):
         pictures = _pictures(archive, choices, findings)
-        return Listing(_items(archive, pictures, choices, findings), len(pictures))
+        together.append(archive)
+        return Listing(_items(archive, pictures, choices, findings, together), len(pictures))
     listings = [
         table_listing(
             f"{path}/{one.filename}",
@@ -167,8 +178,59 @@ def _pictures(archive: _Archive, choices: Choices, findings: Findings) -> list[z
     return [one for one in taken if one.filename not in doubles]
 
 
-def _items(archive: _Archive, members: list[zipfile.ZipInfo], choices: Choices, findings: Findings) -> Iterator[Item]:
-    beside = Sidecars(findings, lambda folder: archive.folders.get(folder, {}), archive.beside)
+class _Parts:
+    """An archive and those that are read together with it, as parts of one export.
+
+    Of the others count what Google says of pictures, and only where they have no picture of that name themselves.
+    """
+
+    def __init__(self, own: _Archive, together: list[_Archive]) -> None:
+        self._own, self._together = own, together
+
+    @property
+    def _others(self) -> list[_Archive]:
+        return [one for one in self._together if one is not self._own]
+
+    def names(self, folder: str) -> list[str]:
+        own = self._own.folders.get(folder, {})
+        if not folder:
+            return list(own)
+        # Names of pictures, too: of two that a name may mean, which was cut, it tells of neither.
+        others = (name for one in self._others for name in one.folders.get(folder, {}))
+        return [*own, *(name for name in others if not name.lower().endswith(_NOT_OF_OTHERS))]
+
+    def beside(self, folder: str) -> list[str]:
+        return list(dict.fromkeys(one for part in [self._own, *self._others] for one in part.beside(folder)))
+
+    def of(self, beside: Sidecars, member: zipfile.ZipInfo) -> dict[str, str]:
+        folder, _, name = member.filename.replace("\\", "/").rpartition("/")
+        found = beside.of(folder, name)
+        if "json" in found and self._holder(found["json"]) is not self._own:
+            its_folder = found["json"].rpartition("/")[0]
+            if any(name in one.folders.get(its_folder, {}) for one in self._others):
+                del found["json"]
+        return found
+
+    def beginning(self, path: str) -> bytes:
+        return self._holder(path).beginning(path)
+
+    def _holder(self, path: str) -> _Archive:
+        folder, _, name = path.rpartition("/")
+        return next(one for one in [self._own, *self._others] if name in one.folders.get(folder, {}))
+
+
+_NOT_OF_OTHERS = (".xmp", ".txt")
+
+
+def _items(
+    archive: _Archive,
+    members: list[zipfile.ZipInfo],
+    choices: Choices,
+    findings: Findings,
+    together: list[_Archive],
+) -> Iterator[Item]:
+    parts = _Parts(archive, together)
+    beside = Sidecars(findings, parts.names, parts.beside)
     folder = os.path.abspath(archive.path)  # noqa: PTH100
     shared = choices.elsewhere.meant(_paths(folder, member) for member in members)
     for member in members:
@@ -182,20 +244,16 @@ def _items(archive: _Archive, members: list[zipfile.ZipInfo], choices: Choices, 
             # Two members may have one name.
             version=f"{archive.version} {member.header_offset}",
             size=expected(member.file_size),
-            sidecars=partial(read_sidecars, _beside(beside, member), archive.beginning, findings),
+            sidecars=partial(read_sidecars, parts.of(beside, member), parts.beginning, findings),
             changed=_changed(member),
         )
 
 
-def _beside(beside: Sidecars, member: zipfile.ZipInfo) -> dict[str, str]:
-    folder, _, name = member.filename.replace("\\", "/").rpartition("/")
-    return beside.of(folder, name)
-
-
 def _changed(member: zipfile.ZipInfo) -> float | None:
     """When a member was changed, by the clock of whoever packed it: nobody tells its zone."""
+    zone = ZoneInfo(settings.PHOTO_TIME_ZONE) if settings.PHOTO_TIME_ZONE else dt.UTC
     try:
-        return dt.datetime(*member.date_time, tzinfo=dt.UTC).timestamp()
+        return dt.datetime(*member.date_time, tzinfo=zone).timestamp()
     except ValueError:  # as where it was left out
         return None
 

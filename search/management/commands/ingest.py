@@ -42,7 +42,8 @@ class Command(CollectionCommand):
             type=Path,
             metavar="FILE",
             help="a .tsv, .csv or .jsonl table with the column path, of files, members of archives and objects, and "
-            "any of title, description, tags (comma-separated), author, licence, source_link",
+            "any of title, description, tags (comma-separated), author, licence, source_link, taken (a date), rating "
+            "(0 to 5), latitude and longitude, camera, lens",
         )
         parser.add_argument(
             "--read-captions",

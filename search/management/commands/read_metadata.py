@@ -3,6 +3,9 @@
 import argparse
 from typing import Any
 
+from django.core.management.base import CommandError
+
+from search.ingestion.captures import read_again
 from search.ingestion.rewriting import Rewriting, count_unread
 from search.management.base import CollectionCommand, at_least_one
 from search.management.embedding import failures_told, stopped_by_signals, summarise
@@ -25,15 +28,38 @@ class Command(CollectionCommand):
             help="fill in titles, descriptions, tags, authors and licences where there are none, of pictures that "
             "`ingest` has brought (default: yes)",
         )
+        parser.add_argument(
+            "--again",
+            action="store_true",
+            help="read all pictures, also those that were read before, as when sidecars have changed; stopped, it "
+            "goes on without this flag",
+        )
+        parser.add_argument(
+            "--replace-captions",
+            action="store_true",
+            help="put what is written now in place of titles, descriptions, tags, authors and licences that no "
+            "curator has changed and nobody has typed at an upload; also of what a --metadata table said",
+        )
         parser.add_argument("--limit", type=at_least_one, metavar="N", help="stop after N pictures")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["replace_captions"] and not options["read_captions"]:
+            raise CommandError("--replace-captions can't go with --no-read-captions.")
+        if options["again"]:
+            read_again()
         there, limit = count_unread(), options["limit"]
         with (
             failures_told(),
             stopped_by_signals(self.stderr) as stop,
             progress_of(min(there, limit or there), self.stdout) as progress,
         ):
-            work = Rewriting(captions=options["read_captions"], limit=limit, stop=stop, progress=progress)
+            work = Rewriting(
+                min(there, limit or there),
+                captions=options["read_captions"],
+                replaces=options["replace_captions"],
+                limit=limit,
+                stop=stop,
+                progress=progress,
+            )
             work.work()
         summarise(work.report, self.stdout, self.stderr, f"read, {count_unread():,} still to be")

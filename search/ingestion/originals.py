@@ -1,0 +1,119 @@
+"""What is written in originals that are here already: of many at once, and of each no more than tells it."""
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Self
+
+from search import storage
+from search.decoding import Said, written_in_many
+from search.imaging import UnreadableImage, memory_guarded
+from search.models import Image
+
+FIRST_OF_FILES, FIRST_OF_OBJECTS, MORE = 64 << 10, 256 << 10, 1 << 20
+"""Bytes that are read at first, and then, before all is read: nearly all photos have what is written in the first. A
+request takes longer than what it brings."""
+_TOGETHER, _TOGETHER_BYTES = 32, 8 << 20
+"""Files, and about how many bytes of them, that a decoder is shown at once."""
+_REQUESTS = 32
+"""Objects that are asked for at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A picture whose file is to be read; `origins` are the keys of where it was met, and `beside` reads its
+    sidecars."""
+
+    image: Image
+    address: str
+    origins: Collection[object]
+    beside: Callable[[], Mapping[str, bytes]] = field(repr=False)
+
+
+@dataclass(slots=True)
+class Read:
+    """What came of one: `said`, or a `failure`; and what stands beside it."""
+
+    original: Original
+    sidecars: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    said: Said | None = None
+    failure: str = ""
+
+
+class Reader:
+    """Threads that read originals, without the database, and have them looked at by `decoders` processes."""
+
+    def __init__(self, decoders: int) -> None:
+        # One more than there are decoders: it reads meanwhile.
+        self._parts = ThreadPoolExecutor(decoders + 1, thread_name_prefix="read-metadata")
+        self._objects = ThreadPoolExecutor(_REQUESTS, thread_name_prefix="read-originals")
+        self._decoders = threading.Semaphore(decoders)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._parts.shutdown(cancel_futures=True)
+        self._objects.shutdown(cancel_futures=True)
+
+    def read(self, originals: Sequence[Original]) -> list[Read]:
+        """Return what came of each, in their order. Raises StorageUnavailable and NoDecoder."""
+        every = [Read(original) for original in originals]
+        waiting = every
+        first = FIRST_OF_FILES if storage.are_files() else FIRST_OF_OBJECTS
+        for count in (first, MORE, 0):
+            for _ in self._parts.map(partial(self._read_together, count=count), _parts(waiting, count)):
+                pass
+            waiting = [one for one in waiting if one.said and not one.said.is_whole and _has_more(one, count)]
+        return every
+
+    def _read_together(self, part: Sequence[Read], *, count: int) -> None:
+        beginning = partial(_beginning, count=count)
+        # A file is read sooner than a thread is woken for it.
+        are_files = storage.are_files() and not any(one.original.image.original_location for one in part)
+        data = list(map(beginning, part) if are_files else self._objects.map(beginning, part))
+        there = [(one, of_one) for one, of_one in zip(part, data, strict=True) if not one.failure]
+        if not there:
+            return
+        with self._decoders:
+            found = written_in_many([(of_one, one.sidecars.get("xmp", b"")) for one, of_one in there])
+        for (one, _), said in zip(there, found, strict=True):
+            if isinstance(said, UnreadableImage):
+                one.failure, one.said = str(said), None
+            else:
+                one.said = said
+
+
+def _has_more(read: Read, count: int) -> bool:
+    return bool(count) and read.original.image.byte_size > count
+
+
+def _parts(waiting: Sequence[Read], count: int) -> Iterator[list[Read]]:
+    """Divide what waits into what is looked at together, given how many bytes of each are read (0: all)."""
+    part: list[Read] = []
+    size = 0
+    for one in waiting:
+        its = min(count, one.original.image.byte_size) if count else one.original.image.byte_size
+        if part and (len(part) == _TOGETHER or size + its > _TOGETHER_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(one)
+        size += its
+    if part:
+        yield part
+
+
+def _beginning(one: Read, *, count: int) -> bytes:
+    image = one.original.image
+    if one.said is None:
+        one.sidecars = one.original.beside()
+    try:
+        with memory_guarded():
+            if not count:
+                return storage.read_original(image)
+            return storage.read_beginning(image, count, one.original.origins)
+    except (storage.MissingObject, storage.UnreachableOriginal, UnreadableImage) as error:
+        one.failure, one.said = str(error) or type(error).__name__, None
+    return b""

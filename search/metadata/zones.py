@@ -1,0 +1,35 @@
+"""The zone of photos that name none, as the operator has told it."""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+from search.metadata.fields import PhotoMetadata
+
+
+def in_zone(
+    said: PhotoMetadata, zone: ZoneInfo, *, counted: Iterable[PhotoMetadata], shown: Iterable[PhotoMetadata]
+) -> PhotoMetadata:
+    """Return what is said with the time as clocks in `zone` show it, where nothing tells how they did there.
+
+    `counted` are the sources that count time in UTC, whatever a clock showed, and `shown` those that tell what a
+    clock showed: 12:51 in London is what that was, and 12:51 in UTC alone becomes 21:51 in Seoul.
+    """
+    taken = said.taken
+    if taken is None:
+        return said
+    if said.offset is None:
+        return replace(said, offset=_minutes(taken.replace(tzinfo=zone)))
+    is_counted = said.offset == 0 and any(
+        (one.taken, one.offset, one.taken_from) == (taken, 0, said.taken_from) for one in counted
+    )
+    if not is_counted or any(one.taken and one.taken.replace(microsecond=0) == taken for one in shown):
+        return said
+    local = taken.replace(tzinfo=dt.UTC).astimezone(zone)
+    return replace(said, taken=local.replace(tzinfo=None), offset=_minutes(local))
+
+
+def _minutes(local: dt.datetime) -> int | None:
+    offset = local.utcoffset()
+    return None if offset is None else round(offset.total_seconds() / 60)
