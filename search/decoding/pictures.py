@@ -1,6 +1,7 @@
 """What is made of files, by name: pictures, smaller copies, clean ones. All raise what `decode` raises."""
 
 import re
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ MODEL_SIDE = 224
 """Shortest side in pixels that is kept for the model, unless its window says that it sees more."""
 Window: TypeAlias = Sequence[int] | None
 """What `search.imaging.cut_out` needs to know of a model, where that is known."""
-_KEPT = ["colours", "copy", "written"]
+_KEPT = ["colours", "hash", "copy", "written"]
 _COLOUR = re.compile("#[0-9a-f]{6}")
 _PLACEHOLDER = re.compile("data:image/webp;base64,[A-Za-z0-9+/=]{20,2000}")
 
@@ -43,7 +44,8 @@ class Seen:
 class Prepared:
     """All that the collection needs of a picture: `seen` is what the model is to see, None where it isn't wanted.
 
-    `width` and `height` are those of the whole picture, upright, and `thumbnail` is a WebP.
+    `width` and `height` are those of the whole picture, upright, and `thumbnail` is a WebP. `pixels` is the same for
+    another file of which the same pixels would be kept, shown and encoded.
     """
 
     seen: Seen | None = field(repr=False)
@@ -54,6 +56,7 @@ class Prepared:
     placeholder: str
     thumbnail: bytes = field(repr=False)
     said: "Said" = field(repr=False)
+    pixels: uuid.UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,7 @@ def prepared_picture(
             placeholder=_matching(_PLACEHOLDER, facts["placeholder"]),
             thumbnail=thumbnail,
             said=_said(facts),
+            pixels=uuid.UUID(hex=str(facts["hash"])),
         )
 
 
