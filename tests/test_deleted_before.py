@@ -193,8 +193,8 @@ def test_one_statement_asks_for_all_of_a_batch() -> None:
     assert sum("tombstone" in query["sql"] for query in asked) <= 20
 
 
-def test_nothing_is_remembered_but_what_was_deleted_and_when() -> None:
-    assert {field.name for field in Tombstone._meta.fields} == {"image_id", "created"}
+def test_nothing_is_remembered_but_hashes_of_what_was_deleted_and_when() -> None:
+    assert {field.name for field in Tombstone._meta.fields} == {"image_id", "pixels", "created"}
 
 
 # Forgetting

@@ -130,6 +130,12 @@ class ImageAdmin(Sturdy):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Image]:
         return super().get_queryset(request).defer("embedding")
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Image | None:
+        """Return an image, also by an id that it had before its file changed."""
+        get_object = super().get_object
+        found = (get_object(request, str(image_id), from_field) for image_id in image_ids(object_id))
+        return next((image for image in found if image), None)
+
     def formfield_for_foreignkey(
         self, db_field: "ForeignKey[Any, Any]", request: HttpRequest, **kwargs: Any
     ) -> "ModelChoiceField[Any] | None":

@@ -23,6 +23,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from search.admin.shared import Shared
+from search.models import FormerId
 from search.texts import composed
 
 if TYPE_CHECKING:
@@ -46,8 +47,10 @@ _ID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{
 
 
 def image_ids(text: str) -> list[uuid.UUID]:
-    """Return the ids that a search names, by themselves or in the address of an image's page."""
-    return [uuid.UUID(each) for each in _ID.findall(text)]
+    """Return the ids that a search names, by themselves or in the address of an image's page; of images whose files
+    have changed since, those that they have now, too."""
+    named = [uuid.UUID(each) for each in _ID.findall(text)]
+    return [*named, *FormerId.present(named).values()]
 
 
 def log_changes(request: HttpRequest, rows: Sequence[Model], field: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ MODEL_SIDE = 224
 """Shortest side in pixels that is kept for the model, unless its window says that it sees more."""
 Window: TypeAlias = Sequence[int] | None
 """What `search.imaging.cut_out` needs to know of a model, where that is known."""
-_KEPT = ["colours", "copy", "written"]
+_KEPT = ["colours", "hash", "copy", "written"]
 _MANY_SECONDS = 30
 """After which many files that are looked at together, in a few hundredths of a second, are looked at one by one."""
 _COLOUR = re.compile("#[0-9a-f]{6}")
@@ -46,7 +47,8 @@ class Seen:
 class Prepared:
     """All that the collection needs of a picture: `seen` is what the model is to see, None where it isn't wanted.
 
-    `width` and `height` are those of the whole picture, upright, and `thumbnail` is a WebP.
+    `width` and `height` are those of the whole picture, upright, and `thumbnail` is a WebP. `pixels` is the same for
+    another file of which the same pixels would be kept, shown and encoded.
     """
 
     seen: Seen | None = field(repr=False)
@@ -57,6 +59,7 @@ class Prepared:
     placeholder: str
     thumbnail: bytes = field(repr=False)
     said: "Said" = field(repr=False)
+    pixels: uuid.UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,7 @@ def prepared_picture(
             placeholder=_matching(_PLACEHOLDER, facts["placeholder"]),
             thumbnail=thumbnail,
             said=_said(facts),
+            pixels=uuid.UUID(hex=str(facts["hash"])),
         )
 
 

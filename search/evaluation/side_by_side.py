@@ -16,7 +16,7 @@ from search.evaluation.pairs import ComparedSet, require_dimensions
 from search.indexing.sets import VectorTable
 from search.models import Image
 from search.querying import BadQuery, Kind, Part, SearchQuery, words
-from search.querying.aiming import Aim, Direction
+from search.querying.aiming import Aim, Direction, images_in
 from search.querying.planning import CANDIDATES
 from search.querying.ranking import Candidate, ranked
 from search.querysets import ImageQuerySet
@@ -148,7 +148,7 @@ def _together(vectors: Sequence[Vector], parts: Sequence[Part]) -> Vector:
 
 def _holding(query: SearchQuery) -> ImageQuerySet | None:
     """Return the pictures whose words hold what is quoted; None where all may be found."""
-    pointed_at = [part.value for part in query.parts if part.kind is Kind.IMAGE]
+    pointed_at = images_in(query)
     if not query.box.quoted and not pointed_at:
         return None
     images = Image.objects.shown().exclude(pk__in=pointed_at)

@@ -6,6 +6,7 @@ NeedsMemory, and all raise UnreadableImage.
 
 import json
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
 from io import BytesIO
 from typing import Any, TypeAlias
 
@@ -39,8 +40,9 @@ def picture(
     sidecar: str = "",
 ) -> Answer:
     """Parts of what is made of a picture: "colours", its "copy" as WebP of `copy` pixels, its "pixels", RGB, and
-    "windows", where it is wide or tall: where they are, and the pixels of each. "written" is what its file says in
-    words and figures, and a `sidecar` of XMP, whose bytes come as Latin-1.
+    "windows", where it is wide or tall: where they are, and the pixels of each. "hash" tells whether all that is of it
+    would be the same of another file. "written" is what its file says in words and figures, and a `sidecar` of XMP,
+    whose bytes come as Latin-1.
 
     Sides longer than `longest` are brought down to it, as far as `at_least` allows. All are of a part of it where a
     `region` of fractions (left, top, width, height) is given. The pixels are those in the `window` of a model.
@@ -55,6 +57,8 @@ def picture(
     blobs = []
     if "colours" in parts:
         facts |= {"dominant_colour": dominant_colour(shown), "placeholder": placeholder(shown)}
+    if "hash" in parts:
+        facts["hash"] = _hash(shown, read.width, read.height)
     if "copy" in parts and copy:
         blobs.append(thumbnail(shown, copy))
     if "pixels" in parts:
@@ -94,6 +98,13 @@ def written_in_many(data: bytes, memory: int, *, sizes: Sequence[Sequence[int]])
         found.append(said)
         start = end + beside
     return {}, [json.dumps(found).encode()]
+
+
+def _hash(shown: Image.Image, width: int, height: int) -> str:
+    """Of the pixels from which all else is made: vectors, copies, colours."""
+    found = blake2b(f"{width} {height} {shown.size} {shown.mode}".encode(), digest_size=16)
+    found.update(shown.tobytes())
+    return found.hexdigest()
 
 
 def _cut_window(shown: Image.Image, box: Box, window: Sequence[int] | None) -> Image.Image | None:

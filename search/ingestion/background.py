@@ -21,7 +21,7 @@ class Background:
         self._thread: threading.Thread | None = None
         self._is_asked_for = False
 
-    def soon(self) -> None:
+    def soon(self, *, wait: bool = True) -> None:
         """Have the work done from its start, after what is under way; wait for that, but for WAITED_FOR at most."""
         with self._lock:
             self._is_asked_for = True
@@ -34,7 +34,7 @@ class Background:
                     return
                 self._thread = thread
             thread = self._thread
-        thread.join(WAITED_FOR)
+        thread.join(WAITED_FOR if wait else 0)
 
     def _run(self) -> None:
         while self._is_next():

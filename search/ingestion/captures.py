@@ -5,6 +5,8 @@ import json
 import uuid
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -32,6 +34,22 @@ class Written:
     changed: float | None = None
     sidecars: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     captions: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class OfFile:
+    """By what a file is known again that has changed: hashes of its pixels, and of what lies beside it."""
+
+    pixels: uuid.UUID | None = None
+    sidecars: uuid.UUID | None = None
+
+
+def hash_of(sidecars: Mapping[str, bytes]) -> uuid.UUID:
+    """Return what is another one once any of a picture's sidecars has changed."""
+    found = blake2b(digest_size=16)
+    for suffix, data in sorted(sidecars.items()):
+        found.update(f"{suffix} {len(data)} ".encode() + data)
+    return uuid.UUID(bytes=found.digest())
 
 
 UPLOADED = Written(captions=False)
@@ -123,10 +141,13 @@ def _kept(name: str) -> str:
 
 
 _WRITE = """
-INSERT INTO search_capture (image_id, reader, {names})
-SELECT given.* FROM unnest(%s::uuid[], %s::smallint[], {arrays}) AS given (image_id, reader, {names})
+INSERT INTO search_capture (image_id, reader, pixels, sidecars, {names})
+SELECT given.* FROM unnest(%s::uuid[], %s::smallint[], %s::uuid[], %s::uuid[], {arrays})
+AS given (image_id, reader, pixels, sidecars, {names})
 JOIN search_image image ON image.id = given.image_id ORDER BY given.image_id
-ON CONFLICT (image_id) DO UPDATE SET reader = EXCLUDED.reader, {changes}
+ON CONFLICT (image_id) DO UPDATE SET reader = EXCLUDED.reader,
+    pixels = coalesce(EXCLUDED.pixels, search_capture.pixels),
+    sidecars = coalesce(EXCLUDED.sidecars, search_capture.sidecars), {changes}
 WHERE search_capture.reader < EXCLUDED.reader
 """.format(
     names=", ".join(_COLUMNS),
@@ -139,8 +160,11 @@ WHERE search_capture.reader < EXCLUDED.reader
 )
 
 
-def write_captures(said: Mapping[uuid.UUID, PhotoMetadata]) -> None:
-    """Write what was said of these images, those that are there, in the order of their ids. In a transaction.
+def write_captures(
+    said: Mapping[uuid.UUID, PhotoMetadata], of_files: "Mapping[uuid.UUID, OfFile]" = MappingProxyType({})
+) -> None:
+    """Write what was said of these images, those that are there, in the order of their ids, and by what their files
+    are known again, where somebody has looked. In a transaction.
 
     What a newer reader has read stays, and what a person has changed; nothing is replaced by nothing, and no date by
     one that is trusted less.
@@ -148,9 +172,11 @@ def write_captures(said: Mapping[uuid.UUID, PhotoMetadata]) -> None:
     if not said:
         return
     ids = sorted(said)
+    known = [of_files.get(one, OfFile()) for one in ids]
     columns = [[_value(said[one], name) for one in ids] for name in _COLUMNS]
+    hashes = [one.pixels for one in known], [one.sidecars for one in known]
     with connection.cursor() as cursor:
-        cursor.execute(_WRITE, [ids, [READER] * len(ids), *columns])
+        cursor.execute(_WRITE, [ids, [READER] * len(ids), *hashes, *columns])
 
 
 def _value(said: PhotoMetadata, name: str) -> object:

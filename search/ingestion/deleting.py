@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from django.db import Error, connection, transaction
-from django.db.models.signals import post_delete
+from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 
 from search import storage
@@ -29,11 +29,25 @@ LOOK_AGAIN = 60.0
 """Seconds between two looks of a server for deletions that are owed."""
 
 
+_REMEMBER = """
+WITH gone AS (
+    SELECT id, coalesce(former.former_id, id) AS image_id FROM unnest(%s::uuid[]) AS given (id)
+    CROSS JOIN LATERAL (
+        SELECT NULL::uuid UNION ALL SELECT former_id FROM search_formerid AS known WHERE known.image_id = given.id
+        AND NOT EXISTS (SELECT FROM search_image WHERE search_image.id = known.former_id)
+    ) AS former (former_id)
+)
+INSERT INTO search_tombstone (image_id, pixels)
+SELECT gone.image_id, capture.pixels FROM gone LEFT JOIN search_capture AS capture ON capture.image_id = gone.id
+ORDER BY gone.image_id ON CONFLICT (image_id) DO NOTHING
+"""
+
 _are_owed: ContextVar[bool] = ContextVar("are_owed", default=False)
 """Whether it was written down for all images that are being deleted."""
 
 
-@receiver(post_delete, sender=Image, dispatch_uid="owe-deletion-of-objects")
+# Before: the database deletes what is known of its pixels along with it.
+@receiver(pre_delete, sender=Image, dispatch_uid="owe-deletion-of-objects")
 def owe_deletion(instance: Image, **kwargs: Any) -> None:
     if not _are_owed.get():
         _owe_and_remember([instance.pk])
@@ -52,9 +66,9 @@ def delete_images(image_ids: Collection[uuid.UUID]) -> None:
 
 def _owe_and_remember(image_ids: Collection[uuid.UUID]) -> None:
     owe(image_ids)
-    # Whoever deletes a picture, and however, wants it gone: it doesn't come back by itself.
-    rows = [Tombstone(pk=one) for one in sorted(image_ids)]
-    Tombstone.objects.bulk_create(rows, ignore_conflicts=True, batch_size=_AT_ONCE)
+    # Whoever deletes a picture, and however, wants it gone: it doesn't come back by itself, nor what it was before.
+    with connection.cursor() as cursor:
+        cursor.execute(_REMEMBER, [sorted(image_ids)])
     # Once for all that a transaction deletes: where the storage hangs, each time would wait for it anew.
     if not any(waiting[1] == _settling.soon for waiting in connection.run_on_commit):
         transaction.on_commit(_settling.soon)
@@ -66,7 +80,13 @@ def owe(image_ids: Collection[uuid.UUID]) -> None:
     OwedDeletion.objects.bulk_create(rows, ignore_conflicts=True, batch_size=_AT_ONCE)
 
 
-def _settle_or_log(among: Collection[uuid.UUID] | None = None) -> None:
+def settle_meanwhile() -> None:
+    """Delete what is owed while others go on, once this transaction has ended."""
+    transaction.on_commit(partial(_settling.soon, wait=False))
+
+
+def settle_or_log(among: Collection[uuid.UUID] | None = None) -> None:
+    """Delete what is owed, as `settle_deletions` does; what can't be deleted now is left for later."""
     try:
         settle_deletions(among)
     except storage.StorageUnavailable as error:
@@ -74,7 +94,7 @@ def _settle_or_log(among: Collection[uuid.UUID] | None = None) -> None:
         logger.error("Objects of deleted pictures are still there: %s", error)
 
 
-_settling = Background(_settle_or_log, "deletions")
+_settling = Background(settle_or_log, "deletions")
 
 
 def keep_settling(every: float = LOOK_AGAIN) -> threading.Event:
@@ -86,7 +106,7 @@ def keep_settling(every: float = LOOK_AGAIN) -> threading.Event:
         while not stop.wait(every):
             try:
                 if OwedDeletion.objects.exists():
-                    _settle_or_log()
+                    settle_or_log()
             except Error as error:
                 logger.warning("Whether objects of deleted pictures are left could not be looked up: %s", error)
             finally:
@@ -111,7 +131,7 @@ def settle_deletions(among: Collection[uuid.UUID] | None = None) -> int:
             owed = rows.select_for_update(skip_locked=True).exclude(pk__in=passed_over).order_by("created").first()
             if owed is None:
                 return settled
-            if not _is_ours(owed.pk):
+            if not is_ours(owed.pk):
                 passed_over.append(owed.pk)
                 continue
             # Under the lock, after which no row comes without taking back what is owed.
@@ -127,7 +147,7 @@ def delete_orphan(image_id: uuid.UUID) -> bool:
     Raises StorageUnavailable.
     """
     with transaction.atomic():
-        if not _is_ours(image_id) or Image.objects.filter(pk=image_id).exists():
+        if not is_ours(image_id) or Image.objects.filter(pk=image_id).exists():
             return False
         storage.delete(storage.keys_of(image_id))
         return True
@@ -158,7 +178,7 @@ def settle_what_was_held(image_ids: Collection[uuid.UUID]) -> None:
     keep it from deleting. Who deleted them meanwhile has passed them over."""
     with suppress(Error):
         if image_ids and OwedDeletion.objects.filter(pk__in=image_ids).exists():
-            transaction.on_commit(partial(_settle_or_log, image_ids))
+            transaction.on_commit(partial(settle_or_log, image_ids))
 
 
 @contextmanager
@@ -189,7 +209,7 @@ def deleted_before(image_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     return set(Tombstone.objects.filter(pk__in=image_ids).values_list("pk", flat=True))
 
 
-def _is_ours(image_id: uuid.UUID) -> bool:
+def is_ours(image_id: uuid.UUID) -> bool:
     """Hold off those who would bring this picture back until the transaction ends; False where one is at it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", _locks([image_id]))

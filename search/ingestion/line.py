@@ -14,9 +14,11 @@ from search.indexing.chosen import one_choice
 from search.ingestion.adding import Prepared, embed, prepare, window_for_models
 from search.ingestion.captures import Written
 from search.ingestion.items import Item, Unavailable
+from search.ingestion.ledger import origin_of
 from search.ingestion.restoring import Known, Restored, is_whole, restore
 from search.ingestion.stages import Allowance, Stage
-from search.models import Image
+from search.ingestion.versions import Before, Change, change_of
+from search.models import Image, Origin
 from search.models.image import content_id
 from search.vectors import WrongVectors
 
@@ -39,18 +41,22 @@ class State(Enum):
     DONE = auto()
     FAILED = auto()
     DROPPED = auto()
+    DELETED = auto()
 
 
 @dataclass(slots=True, eq=False)
 class Passage:
     """A picture on its way. `again` are the items met meanwhile that turned out to be the same bytes, and `known` is
-    the row where there is one, with what was `restored` of its objects."""
+    the row where there is one, with what was `restored` of its objects. `before` is what was met at its address before
+    it, with what has `changed`."""
 
     item: Item
     state: State = State.LISTED
     image_id: uuid.UUID | None = None
     known: Known | None = None
     restored: Restored | None = None
+    before: Before | None = None
+    changed: Change | None = None
     data: bytes = field(default=b"", repr=False)
     sidecars: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     prepared: Prepared | None = None
@@ -59,6 +65,14 @@ class Passage:
     failure: str = ""
     is_stored: bool = False
     again: list[Item] = field(default_factory=list)
+
+    @property
+    def origins(self) -> list[Origin]:
+        """Where it was met, as that is written down."""
+        if self.image_id is None:
+            return []
+        found = (origin_of(item, self.image_id) for item in (self.item, *self.again))
+        return [origin for origin in found if origin]
 
 
 class ListEnds:
@@ -210,18 +224,26 @@ class Line:
             return self._ends(passage, State.DROPPED)
         assert passage.image_id
         is_to_be_seen = not (self._dry or self._enqueue)
+        written = self._written(passage)
         with one_choice():  # it is encoded by the models that it is decoded for
+            # Cut by the many processes that decode, and not in the one that encodes.
+            window = window_for_models() if is_to_be_seen else None
             passage.prepared = prepare(
                 passage.data,
                 passage.item.details,
                 image_id=passage.image_id,
                 location=passage.item.original_location,
-                # Cut by the many processes that decode, and not in the one that encodes.
-                window=window_for_models() if is_to_be_seen else None,
+                window=window,
                 with_picture=is_to_be_seen,
-                written=self._written(passage),
+                written=written,
                 tags=self._tags,
             )
+        if passage.before:
+            image, details = passage.prepared.image, passage.item.details
+            passage.changed = change_of(passage.before, image, details, self._tags, written, window)
+            if passage.before.is_deleted and passage.changed.is_same_picture:
+                passage.prepared = None
+                return self._ends(passage, State.DELETED)
         if self._dry:
             return self._ends(passage, State.DONE)
         needed = _picture_bytes(passage.prepared)
@@ -241,7 +263,7 @@ class Line:
         passage.prepared.store()
         passage.prepared = replace(passage.prepared, original=b"", thumbnail=b"")
         self._forget_file(passage)
-        if self._enqueue:
+        if self._enqueue or (passage.changed and passage.changed.keeps_vector):
             self._done(passage)
         else:
             self._encoding.submit(passage)

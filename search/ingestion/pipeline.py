@@ -19,7 +19,16 @@ from django.db import Error
 
 from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable, picture_encoder, require_fit
-from search.ingestion.deleting import deleted_before, hold_off, let_go, owe, remove_orphans, settle_what_was_held
+from search.ingestion.changes import Changes
+from search.ingestion.deleting import (
+    deleted_before,
+    hold_off,
+    let_go,
+    owe,
+    remove_orphans,
+    settle_or_log,
+    settle_what_was_held,
+)
 from search.ingestion.index_during_load import IndexDuringLoad
 from search.ingestion.items import Item
 from search.ingestion.ledger import met_and_deleted, met_before, origin_of, record
@@ -65,6 +74,7 @@ class _Run:
         self.would_be_there: set[int] = set()
         # Whose deletion is held off.
         self.held: set[Passage] = set()
+        self.changes = Changes(again=again)
 
     def direct(self) -> None:
         """Pass on what the line brings until all of it has come to its end. Raises what one of the threads raised."""
@@ -79,6 +89,8 @@ class _Run:
                 is_idle = True
             self._pass_on(is_idle=is_idle)
         self.report.stopped = self.line.is_stopping
+        if not self.report.stopped:
+            self._write_put_off()
 
     def build_index(self) -> None:
         """Build the index of the vectors if this load, or one that was killed, has left it out."""
@@ -111,6 +123,9 @@ class _Run:
                 self._finish([event])
             case State.DROPPED:
                 self._finish([event])
+            case State.DELETED:
+                self.changes.keep_deleted(event, self.rows)
+                self._pass_over([event])
 
     def _note_failure(self, passage: Passage) -> None:
         # Copies of it fail as it does.
@@ -199,6 +214,7 @@ class _Run:
             else:
                 self.fresh[passage.image_id] = passage
                 fresh.append(passage)
+        self.changes.note_before(fresh)
         self._finish(twins)
         self._pass_over(passed_over)
         if self.rows and self.again:
@@ -237,15 +253,11 @@ class _Run:
 
     def write(self) -> None:
         """Write the rows of what has come through."""
-        done, self.done = self.done, []
+        changed = [passage for passage in self.done if passage.changed]
+        done, self.done = [passage for passage in self.done if not passage.changed], []
         if self.rows:
             images = [passage.image for passage in done if passage.image]
-            origins = [
-                origin_of(item, passage.image_id)
-                for passage in done
-                for item in (passage.item, *passage.again)
-                if passage.image_id
-            ]
+            origins = [origin for passage in done for origin in passage.origins]
             if not self.enqueue:
                 self.index.rows_come(len(images))
             new, deleted = self.rows.write(images, origins, again=self.again)
@@ -258,14 +270,42 @@ class _Run:
         self.report.deleted += left_out
         self.report.known += sum(1 + len(passage.again) for passage in done) - added - left_out
         self._finish(done)
+        self._change(changed)
         self.progress(self.report)
+
+    def _change(self, changed: Sequence[Passage]) -> None:
+        """Write new versions of what is there, or put them off."""
+        put_off = self.changes.put_off(changed) if self.rows else []
+        for passage in put_off:
+            # It is on no thread's hands any more; its objects are held until it is written.
+            self.under_way -= 1
+            self.line.finish(passage)
+        now = [passage for passage in changed if passage not in put_off]
+        self._write_changes(now)
+        self._finish(now)
+        if self.changes.has_put_off_many:
+            self._write_put_off()
+
+    def _write_put_off(self) -> None:
+        waiting = self.changes.take_put_off()
+        self._write_changes(waiting)
+        self._end(waiting)
+
+    def _write_changes(self, passages: Sequence[Passage]) -> None:
+        for passage in passages:
+            others = {one.image_id for one in self.held if one.image_id and one is not passage}
+            self.changes.write(passage, self.rows, others, self.report)
 
     def _finish(self, passages: Sequence[Passage]) -> None:
         for passage in passages:
-            if passage.image_id and self.fresh.get(passage.image_id) is passage:
-                del self.fresh[passage.image_id]
             self.under_way -= 1
             self.line.finish(passage)
+        self._end(passages)
+
+    def _end(self, passages: Sequence[Passage]) -> None:
+        for passage in passages:
+            if passage.image_id and self.fresh.get(passage.image_id) is passage:
+                del self.fresh[passage.image_id]
         self._let_go(self.held.intersection(passages))
 
     def _let_go(self, held: Collection[Passage]) -> None:
@@ -279,6 +319,7 @@ class _Run:
     def break_off(self) -> None:
         """Give back what the run holds, if it holds any of it."""
         have_ended = self.line.close()
+        self.changes.give_up()
         if have_ended:
             self._let_go(self.held.copy())
             if self.has_no_room:
@@ -326,5 +367,7 @@ def ingest(
             raise
         run.build_index()
     if not dry_run:
+        if run.report.changed:
+            settle_or_log()  # what could not be deleted while the run went on
         refresh_statistics(run.report.added)
     return run.report

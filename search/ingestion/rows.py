@@ -16,9 +16,10 @@ from search.embedding import active_model, require_stored
 from search.indexing.accepted import accepted_names
 from search.ingestion.beside import hold_switch, write_beside
 from search.ingestion.captures import write_captures
+from search.ingestion.edits import take_along
 from search.ingestion.ledger import record
 from search.ingestion.windows import Encoded, write_windows
-from search.models import Image, Origin, OwedDeletion, Tombstone
+from search.models import FormerId, Image, Origin, OwedDeletion, Tombstone
 
 _STAGING = sql.Identifier("image_staging")
 _IMAGES = sql.Identifier(Image._meta.db_table)
@@ -59,16 +60,22 @@ class Staging:
         }:
             require_stored(model, dimensions)
         with transaction.atomic():
-            _settle(images)
+            settle_models(images)
             new = self._insert(images)
             if again:
                 Tombstone.objects.filter(pk__in=new).delete()
             deleted = self._leave_deleted(new)
             new -= deleted
-            _write_further([image for image in images if image.pk in new])
-            write_captures({image.pk: image.said for image in images if image.said and image.pk in new})
+            write_further([image for image in images if image.pk in new])
+            write_captures(
+                {image.pk: image.said for image in images if image.said and image.pk in new},
+                {image.pk: image.of_file for image in images if image.of_file},
+            )
             # Under the locks of `deleting.hold_off` no objects were deleted, so none need be from now on.
             OwedDeletion.objects.filter(pk__in=new).delete()
+            for image_id, present in FormerId.present(new).items():
+                take_along(image_id, present)
+            FormerId.objects.filter(pk__in=new).delete()
             record(origins)
         return Written(new, deleted)
 
@@ -144,7 +151,7 @@ class Staging:
         )
 
 
-def _settle(images: Sequence[Image]) -> None:
+def settle_models(images: Sequence[Image]) -> None:
     """Give images the vectors of the model that is active by now, if another one was chosen since they were encoded.
 
     Those without one wait for it. No model is switched until the transaction ends.
@@ -166,7 +173,7 @@ def _exchange(image: Image, model: str) -> None:
     image.next_vector = own
 
 
-def _write_further(images: Sequence[Image]) -> None:
+def write_further(images: Sequence[Image]) -> None:
     """Write the vectors of windows, and those of a model that is being prepared, or was active before."""
     for model in {image.embedding_model for image in images if image.window_vectors}:
         write_windows({image.pk: image.window_vectors for image in images if image.embedding_model == model}, model)

@@ -22,8 +22,13 @@ def tell(
         complaints.write(f"{name}: {remark}")
     added = "would be added" if dry_run else "added"
     known = f"{report.known:,} already here"
+    remarks = []
+    if report.changed:
+        remarks.append(f"{report.changed:,} of them in a new version")
     if report.restored:
-        known += f" ({report.restored:,} of them with files that were missing and are back)"
+        remarks.append(f"{report.restored:,} of them with files that were missing and are back")
+    if remarks:
+        known += f" ({', '.join(remarks)})"
     if report.deleted:
         known += f", {report.deleted:,} deleted earlier"
     out.write(f"{report.added:,} {added}, {known}, {len(report.failed):,} failed.")

@@ -296,7 +296,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("search", "0026_dates_in_searches"),
+        ("search", "0027_versions"),
     ]
 
     operations = [

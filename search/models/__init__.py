@@ -5,7 +5,7 @@ from search.models.calibration import Calibration
 from search.models.captures import Capture
 from search.models.curation import OwedDeletion, Report
 from search.models.image import Image
-from search.models.ingestion import IngestRun, Origin, Tombstone
+from search.models.ingestion import FormerId, IngestRun, Origin, ProposedRemoval, Tombstone
 from search.models.judgements import Judgement
 from search.models.limits import Tally
 from search.models.queries import QueryPicture
@@ -22,6 +22,7 @@ __all__ = [
     "Arrival",
     "Calibration",
     "Capture",
+    "FormerId",
     "Image",
     "ImageVector",
     "ImageWords",
@@ -31,6 +32,7 @@ __all__ = [
     "Origin",
     "OwedDeletion",
     "PictureSet",
+    "ProposedRemoval",
     "QueryPicture",
     "QueryVector",
     "Report",

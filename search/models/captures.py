@@ -72,6 +72,10 @@ class Capture(models.Model):
     reader = models.SmallIntegerField(default=0, db_default=0, editable=False)
     # Names of fields, of this row and of its image, that a person has changed: reading leaves them alone.
     edited = ArrayField(models.CharField(max_length=20), default=list, db_default=[], editable=False)
+    # Of what is decoded, by which a file that was only rated or tagged is told from another picture; None: not known.
+    pixels = models.UUIDField(null=True, editable=False)
+    # Of the files beside the picture that were read last; None: not known.
+    sidecars = models.UUIDField(null=True, editable=False)
 
     # By the clock of the place.
     taken = WallTimeField(_("taken"), null=True, blank=True)

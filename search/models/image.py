@@ -25,6 +25,7 @@ from search.models.texts import LineField, ProseField, TagsField
 from search.querysets import OWED_WINDOWS, ImageQuerySet
 
 if TYPE_CHECKING:
+    from search.ingestion.captures import OfFile
     from search.ingestion.windows import Encoded
     from search.metadata import PhotoMetadata
     from search.models.captures import Capture
@@ -212,8 +213,9 @@ class Image(models.Model):
     # prepared, with the vectors that it gave.
     window_vectors: "Sequence[Vector]" = ()
     next_vector: "tuple[str, Encoded] | None" = None
-    # What was written of it, on its way into the table of captures.
+    # What was written of it, and by what its file is known again, on their way into the table of captures.
     said: "PhotoMetadata | None" = None
+    of_file: "OfFile | None" = None
 
     class Meta:
         verbose_name = _("image")

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from search.embedding import active_model, text_vector
 from search.indexing.sets import VectorTable, current_set
-from search.models import Image
+from search.models import FormerId, Image
 from search.querying.errors import BadQuery, NoSuchQuery
 from search.querying.parts import Kind, Part
 from search.querying.pictures import picture_vector
@@ -85,8 +85,17 @@ def aim_of(wanted: Sequence[Part], unwanted: Sequence[Part]) -> Aim:
 
 
 def images_in(query: SearchQuery) -> list[uuid.UUID]:
-    """Return the images that a query is made of: nobody wants to find again what they pointed at."""
-    return [uuid.UUID(str(part.value)) for part in query.parts if part.kind is Kind.IMAGE]
+    """Return the images that a query is made of, by the ids that they have now: nobody wants to find again what they
+    pointed at."""
+    return list(_present(query.parts).values())
+
+
+def _present(parts: Sequence[Part]) -> dict[uuid.UUID, uuid.UUID]:
+    """Return the ids of images that parts name, each with the one that it has now: its file may have changed."""
+    ids = [uuid.UUID(str(part.value)) for part in parts if part.kind is Kind.IMAGE]
+    former = FormerId.present(ids)
+    there = set(Image.objects.filter(pk__in=former).values_list("pk", flat=True)) if former else set()
+    return {one: one if one in there else former.get(one, one) for one in ids}
 
 
 def _together(directions: Sequence[Direction], parts: Sequence[Part]) -> Direction | None:
@@ -132,11 +141,13 @@ def _direction(part: Part, vectors: Mapping[Any, Vector], windows_in: int | None
 
 
 def _image_vectors(parts: Sequence[Part], table: VectorTable | None) -> dict[uuid.UUID, Vector]:
-    ids = [uuid.UUID(str(part.value)) for part in parts if part.kind is Kind.IMAGE]
+    ids = _present(parts)
     if not ids:
         return {}
-    found = Image.objects.searchable(active_model()).filter(pk__in=ids).vectors_in(table)
-    if len(found) < len(set(ids)):
+    images = Image.objects.searchable(active_model()).filter(pk__in=ids.values())
+    vectors = images.vectors_in(table)
+    found = {one: vectors[present] for one, present in ids.items() if present in vectors}
+    if len(found) < len(ids):
         raise NoSuchQuery(
             _("This picture can't be searched by: it was removed, is hidden, or no vector is there yet.")
         )

@@ -9,7 +9,7 @@ from typing import Self
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from search.models import Image
+from search.models import FormerId, Image
 from search.models.selections import MOST
 
 
@@ -48,11 +48,15 @@ class Selection:
 
 
 def images_in_order(ids: Sequence[uuid.UUID], *, hidden: bool = False) -> list[Image]:
-    """Return the images that these ids name, in their order, without those that are gone or may not be seen."""
+    """Return the images that these ids name, or named before their files changed, in their order and each once,
+    without those that are gone or may not be seen."""
     lists = Image.objects.for_lists().select_related("capture")
     images = lists if hidden else lists.shown()
     found = images.in_bulk(ids)
-    return [found[image_id] for image_id in ids if image_id in found]
+    former = FormerId.present([image_id for image_id in ids if image_id not in found])
+    found |= images.in_bulk(former.values())
+    present = (image_id if image_id in found else former.get(image_id) for image_id in ids)
+    return [found[image_id] for image_id in dict.fromkeys(present) if image_id in found]
 
 
 def _similarity(value: str) -> float | None:

@@ -18,7 +18,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
 
 from search import storage
-from search.models import Image, SavedSearch
+from search.models import FormerId, Image, SavedSearch
 from search.querying import BadQuery
 from search.querying.newcomers import News, Window, new_matches
 from search.querying.saving import read_query
@@ -74,8 +74,10 @@ def feed(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
         modified=_modified(saved, news, problem, is_whole=not to),
         next=further,
     )
+    # A picture whose file has changed is no new entry.
+    first = FormerId.first([image.id for image in news.images])
     for image in news.images:
-        _add(atom, image, request)
+        _add(atom, image, request, first.get(image.id, image.id))
     response = HttpResponse(atom.writeString("utf-8"), content_type=atom.content_type)
     response["Last-Modified"] = http_date(atom.latest_post_date().timestamp())
     return response
@@ -94,7 +96,7 @@ def _modified(saved: SavedSearch, news: News, problem: str, *, is_whole: bool) -
     return saved.note_feed(digest, entries)
 
 
-def _add(atom: Atom1Feed, image: Image, request: HttpRequest) -> None:
+def _add(atom: Atom1Feed, image: Image, request: HttpRequest, first_id: uuid.UUID) -> None:
     # The site's own address of the thumbnail: one that the storage signs would change from one answer to the next.
     thumbnail = request.build_absolute_uri(reverse("rendition", args=[image.id, storage.THUMBNAIL]))
     link = request.build_absolute_uri(image.get_absolute_url())
@@ -103,7 +105,7 @@ def _add(atom: Atom1Feed, image: Image, request: HttpRequest) -> None:
         title=_in_xml(image.name),
         link=link,
         description=_in_xml(render_to_string("search/_partials/feed_entry.html", content)),
-        unique_id=image.id.urn,
+        unique_id=first_id.urn,
         author_name=_in_xml(image.author) or None,
         pubdate=image.arrival.moment,
         updateddate=image.updated,

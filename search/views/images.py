@@ -4,7 +4,7 @@ import re
 import uuid
 
 from django.core.files.base import ContentFile
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.utils.cache import get_conditional_response, patch_cache_control
 from django.utils.translation import gettext as _
@@ -24,9 +24,11 @@ SIMILAR = 12
 
 
 def visible_image(request: HttpRequest, image_id: uuid.UUID) -> Image:
-    """Return an image that this person may see. Raises Http404; hidden images are there for curators alone."""
+    """Return an image that this person may see, also by an id that it had before its file changed. Raises Http404;
+    hidden images are there for curators alone."""
     # Only the page itself needs the vector and the capture; its many renditions would read them for nothing.
-    image = get_object_or_404(Image.objects.select_related("uploader").defer("embedding"), pk=image_id)
+    images = Image.objects.select_related("uploader").defer("embedding")
+    image = images.filter(pk=image_id).first() or get_object_or_404(images, former_ids=image_id)
     if image.hidden and not may_see_hidden(request):
         raise Http404
     return image
@@ -46,6 +48,9 @@ def refuse_places(request: HttpRequest, query: SearchQuery) -> None:
 @require_safe
 def image(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
     shown = visible_image(request, image_id)
+    if shown.pk != image_id:
+        # For now: the file may become again what it was.
+        return HttpResponseRedirect(f"{shown.get_absolute_url()}?{request.GET.urlencode()}".rstrip("?"))
     return image_page(request, shown, part=_part(shown, request.GET.get("window", "")))
 
 
@@ -73,7 +78,7 @@ def image_page(request: HttpRequest, image: Image, *, status: int = 200, **conte
 def rendition(request: HttpRequest, image_id: uuid.UUID, longest: int) -> HttpResponseBase:
     """A WebP copy without metadata, made when it is first asked for."""
     image = visible_image(request, image_id)
-    # The content of an image never changes, but it may be hidden or deleted.
+    # What an id means never changes, but it may be hidden, deleted or lead to a new version.
     etag = f'"{image.id.hex}-{longest}"'
     response = get_conditional_response(request, etag=etag)
     if response is None:

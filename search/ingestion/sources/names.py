@@ -29,7 +29,9 @@ _OTHERS_IN_WORDS = (
     "part partial filepart crdownload download tmp temp !ut swp bak~ lock sha1 sha256 md5"
 )
 _OTHER_KINDS = frozenset(_OTHERS_IN_WORDS.split())
-_SUFFIX = re.compile(r"[^/\\.]\.([a-z0-9!~_-]{1,10})$")
+_SUFFIX = re.compile(r"[^/\\.]\.([a-z0-9!~_-]{1,13})$")
+_BEFORE = ("_original", "~")
+"""How the names end of what exiftool and editors keep beside a file: what it was before."""
 _MOST_KINDS = 12
 BESIDE = "beside the camera's own picture"
 """What is said of RAW files that aren't read since that is."""
@@ -48,7 +50,7 @@ def suffix_of(name: str) -> str:
 
 def is_of_another_kind(suffix: str) -> bool:
     """Whether a suffix is that of something else, into which nobody needs to look."""
-    return suffix in _OTHER_KINDS
+    return suffix in _OTHER_KINDS or suffix.endswith(_BEFORE)
 
 
 def kind_of(suffix: str) -> str:

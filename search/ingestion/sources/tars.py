@@ -35,6 +35,14 @@ def tar_listing(path: str, choices: Choices, findings: Findings) -> Listing:
     return Listing(_items(path, choices, findings))
 
 
+def versions_in_tar(path: str) -> Iterator[tuple[str, str]]:
+    """Yield the members of an archive, which is read for it, each with its version. Raises DAMAGED and OSError."""
+    version = version_of(os.stat(path))  # noqa: PTH116
+    with opened(path) as archive:
+        for number, member in enumerate(members(archive)):
+            yield member.name, f"{version} {number}"
+
+
 class _Held:
     """The bytes of pictures that wait to be read."""
 

@@ -73,6 +73,13 @@ def zip_listing(
     return Listing(items, None if None in counts else sum(count or 0 for count in counts))
 
 
+def versions_in_zip(path: str) -> Iterator[tuple[str, str]]:
+    """Yield the members of an archive, each with its version. Raises what zipfile raises, and OSError."""
+    archive = _Archive(path)
+    for member in archive.members:
+        yield member.filename, _version(archive, member)
+
+
 class _Parked(io.RawIOBase):
     """A file that is open only while something is read of it: there may be thousands of archives in a run.
 
@@ -241,12 +248,16 @@ def _items(
             partial(archive.read, member),
             choices.elsewhere.details_of(*_paths(folder, member), shared=shared),
             address=address,
-            # Two members may have one name.
-            version=f"{archive.version} {member.header_offset}",
+            version=_version(archive, member),
             size=expected(member.file_size),
             sidecars=partial(read_sidecars, parts.of(beside, member), parts.beginning, findings),
             changed=_changed(member),
         )
+
+
+def _version(archive: _Archive, member: zipfile.ZipInfo) -> str:
+    # Two members may have one name.
+    return f"{archive.version} {member.header_offset}"
 
 
 def _changed(member: zipfile.ZipInfo) -> float | None:

@@ -15,8 +15,8 @@ from search.models import Tombstone
 class Command(CollectionCommand):
     help = (
         "Forget which pictures were deleted from the collection, so that `ingest` adds them when it meets their files "
-        "again: those whose ids are given, those deleted long ago, or all. What is remembered of each is its id and "
-        "the time. To bring back what a folder holds, `ingest --again` is simpler."
+        "again: those whose ids are given, those deleted long ago, or all. What is remembered of each is its id, a "
+        "hash of its pixels and the time. To bring back what a folder holds, `ingest --again` is simpler."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,93 @@
+"""The new versions of one run: looked up, put off where it can't be told yet, written, counted."""
+
+import uuid
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+
+from django.db import Error
+
+from search.ingestion.deleting import owe, settle_meanwhile
+from search.ingestion.line import Passage
+from search.ingestion.report import Report
+from search.ingestion.rows import Staging
+from search.ingestion.succession import Outcome, Succession, Version, stays_deleted
+from search.ingestion.versions import met_with_other_bytes
+
+MOST_PUT_OFF = 5_000
+"""New versions that show another picture than the one before. Where files were renamed in a row, as by a number, each
+has the place of another one; which, is known when all were met. More of them are written as they come: they take
+some 8 kB each."""
+_OVERTAKEN = "Another process was changing this picture at the same moment: run the same command again."
+
+
+class Changes:
+    """Without `rows` nothing is kept, as everywhere in a dry run."""
+
+    def __init__(self, *, again: bool) -> None:
+        self._again = again
+        self._succession: Succession | None = None
+        self._put_off: list[Passage] = []
+
+    def note_before(self, fresh: Sequence[Passage]) -> None:
+        """Note of new bytes what was met at their addresses before."""
+        before = met_with_other_bytes((one.item, one.image_id) for one in fresh if one.image_id)
+        for passage in fresh:
+            found = before.get(passage.item.address)
+            if found and not (found.is_deleted and self._again):
+                passage.before = found
+
+    def put_off(self, changed: Sequence[Passage]) -> list[Passage]:
+        """Keep those that may be other pictures in the place of the ones before until the run ends; return them."""
+        others = [passage for passage in changed if passage.changed and not passage.changed.is_same_picture]
+        self._put_off += others
+        return others
+
+    @property
+    def has_put_off_many(self) -> bool:
+        return len(self._put_off) > MOST_PUT_OFF
+
+    def take_put_off(self) -> list[Passage]:
+        waiting, self._put_off = self._put_off, []
+        return waiting
+
+    def give_up(self) -> None:
+        """Nothing stays of what is put off: the next run brings it again."""
+        with suppress(Error):
+            owe([passage.image_id for passage in self._put_off if passage.image_id])
+
+    def keep_deleted(self, passage: Passage, rows: Staging | None) -> None:
+        """A deleted picture was only rated or tagged since: it stays deleted."""
+        if rows and passage.changed and passage.image_id:
+            stays_deleted(passage.image_id, passage.changed.of_file.pixels, passage.origins)
+
+    def write(
+        self, passage: Passage, rows: Staging | None, under_way: Collection[uuid.UUID], report: Report
+    ) -> Outcome:
+        """Write a new version and count it."""
+        outcome = Outcome.CHANGED
+        if rows:
+            assert passage.image
+            assert passage.changed
+            self._succession = self._succession or Succession(rows, again=self._again)
+            version = Version(passage.image, passage.changed, passage.item.address, passage.origins)
+            outcome = self._succession.write(version, under_way)
+            if outcome is Outcome.CHANGED:
+                settle_meanwhile()
+        self._count(outcome, passage, report)
+        return outcome
+
+    def _count(self, outcome: Outcome, passage: Passage, report: Report) -> None:
+        met = 1 + len(passage.again)
+        match outcome:
+            case Outcome.CHANGED:
+                report.changed, report.known = report.changed + 1, report.known + met
+            case Outcome.ADDED:
+                report.added, report.known = report.added + 1, report.known + met - 1
+            case Outcome.KNOWN:
+                report.known += met
+            case Outcome.DELETED:
+                report.deleted += met
+            case Outcome.OVERTAKEN:
+                report.failed += [(item.name, _OVERTAKEN) for item in (passage.item, *passage.again)]
+                if passage.image_id:
+                    owe([passage.image_id])

@@ -1,0 +1,104 @@
+"""Whether what a run has met somewhere is still there: a file, a member of an archive, an object in a bucket."""
+
+import os
+import re
+import stat
+import uuid
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from search import foreign, storage
+from search.ingestion.sources.files import version_of
+from search.ingestion.sources.names import storable
+from search.ingestion.sources.tars import is_tar, versions_in_tar
+from search.ingestion.sources.zips import is_zip, versions_in_zip
+from search.models.ingestion import origin_id
+
+_KEPT = 8
+"""Archives of which it is remembered what is in them."""
+_IN_ARCHIVE = re.compile(r"\.(zip|tar(\.(gz|bz2|xz))?|tgz|tbz2?|txz)/", re.IGNORECASE)
+
+
+def is_in_archive(address: str) -> bool:
+    """Whether an address leads into an archive, or below a folder that is called as one."""
+    return bool(_IN_ARCHIVE.search(address))
+
+
+class Whereabouts:
+    """Looks at addresses. What can't be looked at, as the web and storages that don't answer, counts as there."""
+
+    def __init__(self) -> None:
+        self._archives: OrderedDict[str, tuple[str, dict[str, set[str]]]] = OrderedDict()
+
+    def has(self, address: str, origin: uuid.UUID) -> bool:
+        """Whether the version is there that was met: the one of which this is the origin's id."""
+        found = self._versions(address)
+        if found is None:
+            return True
+        return any(origin_id(address, version) == origin for version in found)
+
+    def is_gone(self, address: str) -> bool:
+        """Whether nothing is there, although the place that it was in is there, and not empty."""
+        if address.startswith(foreign.SCHEME):
+            return self._versions(address) == set()
+        archive = self._archive(address)
+        if archive:
+            return self._versions(address) == set()
+        try:
+            folder = os.path.dirname(address)  # noqa: PTH120 - plain text, as addresses are
+            return not os.path.lexists(address) and bool(os.listdir(folder))
+        except OSError:
+            return False
+
+    def _versions(self, address: str) -> Iterable[str] | None:
+        """Return the versions of what is there now; None where nobody can tell."""
+        if address.startswith(foreign.SCHEME):
+            try:
+                version = storage.version_in_place(address)
+            except storage.UnreachableOriginal:
+                return None
+            return set() if version is None else {version}
+        if not address.startswith("/"):
+            return None
+        try:
+            status = os.stat(address)  # noqa: PTH116
+        except (FileNotFoundError, NotADirectoryError):
+            # The bytes of some names are no text, and were written down otherwise.
+            return None if "\\" in address else self._in_archive(address)
+        except OSError:
+            return None
+        return {version_of(status)} if stat.S_ISREG(status.st_mode) else set()
+
+    def _in_archive(self, address: str) -> Iterable[str] | None:
+        archive = self._archive(address)
+        if archive is None:
+            return set()
+        try:
+            version = version_of(os.stat(archive))  # noqa: PTH116
+            known, members = self._archives.get(archive, ("", {}))
+            if known != version:
+                members = _members(archive)
+                self._archives[archive] = version, members
+        except Exception:  # as zips and tars may raise, of a file that is damaged
+            return None
+        self._archives.move_to_end(archive)
+        while len(self._archives) > _KEPT:
+            self._archives.popitem(last=False)
+        return members.get(address, set())
+
+    def _archive(self, address: str) -> str | None:
+        """Return the archive that an address leads into, if there is one."""
+        for match in _IN_ARCHIVE.finditer(address):
+            path = address[: match.end() - 1]
+            if os.path.isfile(path):  # noqa: PTH113
+                return path
+        return None
+
+
+def _members(archive: str) -> dict[str, set[str]]:
+    """Return the versions of all members by their addresses. Raises what reading it raises."""
+    found: dict[str, set[str]] = {}
+    members = versions_in_zip(archive) if is_zip(archive) else versions_in_tar(archive) if is_tar(archive) else ()
+    for name, version in members:
+        found.setdefault(storable(f"{archive}/{name}"), set()).add(version)
+    return found

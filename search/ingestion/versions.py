@@ -1,0 +1,174 @@
+"""A file that changes stays one picture: what was met at the same address with other bytes, and what has changed."""
+
+import uuid
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from django.conf import settings
+from django.db import connection
+
+from search import decoding, storage
+from search.decoding import Window
+from search.embedding import active_model
+from search.imaging import UnreadableImage
+from search.indexing.accepted import accepted_names
+from search.ingestion.captures import CAPTIONS, OfFile, Written, all_said
+from search.ingestion.items import Details, Item
+from search.ingestion.metadata import clean_tags
+from search.metadata import PhotoMetadata, TakenFrom
+from search.models import Capture, Image
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The picture that was met at an address last; `is_deleted` where it is there no more, on purpose."""
+
+    image_id: uuid.UUID
+    is_deleted: bool
+    pixels: uuid.UUID | None = None
+    model: str = ""
+    original_location: str = ""
+    byte_size: int = 0
+
+    @property
+    def is_searchable(self) -> bool:
+        return self.model in accepted_names(active_model())
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a new version brings: whether its pixels are the same, and what was written in the one before (None where
+    that is gone) and is in this one; in what a table says of it, and with which tags."""
+
+    before: Before
+    is_same_picture: bool
+    said_before: PhotoMetadata | None
+    said: PhotoMetadata
+    details: Details
+    tags: Sequence[str]
+    captions: bool
+    of_file: OfFile
+
+    @property
+    def keeps_vector(self) -> bool:
+        """Whether the vector of the one before is that of this one."""
+        return self.is_same_picture and self.before.is_searchable
+
+
+_BEFORE = """
+SELECT origin.address, origin.seen, origin.image_id, image.id IS NULL,
+    coalesce(capture.pixels, tombstone.pixels), image.embedding_model, image.original_location, image.byte_size
+FROM search_origin origin
+LEFT JOIN search_image image ON image.id = origin.image_id
+LEFT JOIN search_capture capture ON capture.image_id = origin.image_id
+LEFT JOIN search_tombstone tombstone ON tombstone.image_id = origin.image_id
+WHERE origin.address = ANY(%s) AND (image.id IS NOT NULL OR tombstone.image_id IS NOT NULL)
+ORDER BY origin.address, origin.seen DESC
+"""
+
+
+def met_with_other_bytes(items: Iterable[tuple[Item, uuid.UUID]]) -> dict[str, Before]:
+    """Return by address which picture was met there last, where it is another one than the item is now.
+
+    Of two that were met there at one moment, as members of one name in an archive are, nobody knows which it was.
+    """
+    wanted = {item.address: image_id for item, image_id in items if item.address}
+    if not wanted:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(_BEFORE, [list(wanted)])
+        rows = cursor.fetchall()
+    found: dict[str, Before | None] = {}
+    last: dict[str, object] = {}
+    for address, seen, image_id, is_deleted, pixels, model, location, size in rows:
+        if address not in last:
+            last[address] = seen
+            found[address] = Before(image_id, is_deleted, pixels, model or "", location or "", size or 0)
+        elif (other := found[address]) and last[address] == seen and other.image_id != image_id:
+            found[address] = None
+    return {address: one for address, one in found.items() if one and one.image_id != wanted[address]}
+
+
+def change_of(
+    before: Before, image: Image, details: Details, tags: Sequence[str], written: Written, window: Window
+) -> Change:
+    """Compare a new version with the one before, which is read once more for it. In any thread, without the database.
+
+    Raises StorageUnavailable where ours can't be asked, NoDecoder and decoding.Busy.
+    """
+    assert image.said
+    assert image.of_file
+    known, said_before = before.pixels, None
+    if not before.is_deleted:
+        # One that can't be had, as of an original that stayed elsewhere, tells nothing.
+        with suppress(storage.MissingObject, storage.UnreachableOriginal, UnreadableImage):
+            known, said_before = _looked_at(before, written, window)
+    is_same = known is not None and known == image.of_file.pixels
+    return Change(before, is_same, said_before, image.said, details, tags, written.captions, image.of_file)
+
+
+def _looked_at(before: Before, written: Written, window: Window) -> tuple[uuid.UUID | None, PhotoMetadata]:
+    image = Image(id=before.image_id, original_location=before.original_location, byte_size=before.byte_size)
+    data = storage.read_original(image)
+    xmp = written.sidecars.get("xmp", b"")
+    known, found = before.pixels, None
+    if known is None:  # it was added before pixels were remembered
+        prepared = decoding.prepared_picture(
+            data,
+            max_pixels=settings.UPLOAD_MAX_MEGAPIXELS * 1_000_000,
+            longest=storage.THUMBNAIL,
+            window=window,
+            with_picture=False,
+            xmp=xmp,
+        )
+        known, found = prepared.pixels, prepared.said
+    found = found or decoding.written_in(data, xmp=xmp)
+    # Its file's own age is not known any more.
+    return known, all_said(replace(written, changed=None), found.sidecar, found.file)
+
+
+def words_of(image: Image, change: Change, edited: Collection[str]) -> dict[str, object]:
+    """Return what is to be changed of an image's words by a new version of its file.
+
+    What a person has edited stays. Of the rest, what this run's table says comes first; else what the file says now,
+    as far as the image has what it said before: what a table said then counts more than any file.
+    """
+    values: dict[str, object] = {}
+    for name in CAPTIONS:
+        value = getattr(change.details, name) or _caption(name, getattr(image, name), change)
+        if name not in edited and value != getattr(image, name):
+            values[name] = value
+    if "tags" not in edited:
+        tags = change.details.tags or _keywords(image.tags, change)
+        tags = clean_tags([*tags, *change.tags])
+        if tags != image.tags:
+            values["tags"] = tags
+    return values
+
+
+def _caption(name: str, present: str, change: Change) -> str:
+    said: str = getattr(change.said, name)
+    if not change.captions:
+        return present
+    if change.said_before is None:
+        return said or present
+    before: str = getattr(change.said_before, name)
+    return said if said != before and present in ("", before) else present
+
+
+def _keywords(present: Sequence[str], change: Change) -> list[str]:
+    if not change.captions:
+        return list(present)
+    said = clean_tags(list(change.said.keywords))
+    before = clean_tags(list(change.said_before.keywords)) if change.said_before else []
+    kept, gone = {tag.casefold() for tag in said}, {tag.casefold() for tag in before}
+    new = [tag for tag in said if tag.casefold() not in gone]
+    return [*(tag for tag in present if tag.casefold() not in gone - kept), *new]
+
+
+def said_of_capture(capture: Capture | None, said: PhotoMetadata) -> PhotoMetadata:
+    """Return what a new version says; its age is no better date than the one that is known."""
+    if said.taken_from != TakenFrom.FILE or capture is None or capture.taken is None:
+        return said
+    return replace(said, taken=capture.taken, offset=capture.taken_offset, taken_from=capture.taken_from)

@@ -1,0 +1,311 @@
+"""A file that changes stays one picture: rated, tagged, edited, renamed, exchanged."""
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from search import storage
+from search.ingestion import Report, files_source, ingest, open_source
+from search.ingestion.captures import note_edits
+from search.ingestion.deleting import delete_images
+from search.models import (
+    Arrival,
+    Capture,
+    FormerId,
+    Image,
+    ImageVector,
+    ImageWords,
+    Judgement,
+    Origin,
+    OwedDeletion,
+    PictureSet,
+    Tombstone,
+)
+from search.models.arrivals import state
+from search.models.curation import Report as Complaint
+from search.models.image import content_id
+from search.querying import Kind, Part, SearchQuery, find
+from tests.written import a_photo, alternatives, exif_block, listed, xmp_packet
+
+pytestmark = pytest.mark.django_db
+
+
+def rated(rating: int = 0, title: str = "", keywords: Sequence[str] = (), colour: str = "red") -> bytes:
+    """A photo as digiKam leaves it: the same pixels, whatever is written."""
+    elements = (alternatives("dc:title", title) if title else "") + (
+        listed("dc:subject", *keywords) if keywords else ""
+    )
+    packet = xmp_packet(attributes=f'xmp:Rating="{rating}"' if rating else "", elements=elements)
+    return a_photo(colour=colour, exif=exif_block(taken="2014:07:03 14:22:10"), xmp=packet)
+
+
+def take(folder: Path, **options: Any) -> Report:
+    report = ingest(files_source([str(folder)]), **options)
+    state()  # what came is numbered as at the end of a transaction
+    return report
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "photos").mkdir()
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def photo(folder: Path) -> Path:
+    """A photo that was taken into the collection."""
+    path = folder / "IMG_1.jpg"
+    path.write_bytes(rated(keywords=["sea", "boat"], title="Harbour"))
+    take(folder)
+    return path
+
+
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many pictures were encoded at a time."""
+    counts: list[int] = []
+    from search.ingestion import line
+
+    encode = line.embed
+    monkeypatch.setattr(line, "embed", lambda prepared: (counts.append(len(prepared)), encode(prepared))[1])
+    return counts
+
+
+def one() -> Image:
+    return Image.objects.select_related("capture").get()
+
+
+def test_a_file_that_is_rated_and_tagged_stays_one_picture(photo: Path, folder: Path, encoded: list[int]):
+    before, arrived = one(), Arrival.objects.get().shown
+    photo.write_bytes(rated(4, "Harbour at night", ["sea", "night"]))
+    report = take(folder)
+    assert (report.added, report.known, report.changed, report.failed) == (0, 1, 1, [])
+    after = one()
+    assert after.pk == content_id(photo.read_bytes()) != before.pk
+    assert (after.title, after.tags, after.captured.rating) == ("Harbour at night", ["sea", "night"], 4)
+    assert (after.created, Arrival.objects.get().shown) == (before.created, arrived)
+    assert encoded == []
+    assert list(after.embedding) == list(before.embedding)
+    assert list(ImageVector.objects.values_list("image_id", flat=True)) == [after.pk]
+    assert ImageWords.objects.get().title == "harbour at night"
+    assert storage.read(storage.original_key(after.pk)) == photo.read_bytes()
+    assert storage.exists(storage.rendition_key(after.pk, storage.THUMBNAIL))
+    assert not storage.exists(storage.original_key(before.pk))
+    assert not OwedDeletion.objects.exists()
+    assert take(folder).changed == 0
+
+
+def test_what_a_person_edited_stays_and_the_rest_follows_the_file(photo: Path, folder: Path):
+    Image.objects.update(title="Our harbour", hidden=True, author="Ada")
+    Capture.objects.update(rating=2)
+    note_edits([one().pk], ["title", "rating"])
+    photo.write_bytes(rated(5, "Harbour at night", ["sea", "night"]))
+    take(folder)
+    image = one()
+    assert (image.title, image.captured.rating, image.tags) == ("Our harbour", 2, ["sea", "night"])
+    assert (image.hidden, image.author) == (True, "Ada")
+    assert image.captured.edited == ["rating", "title"]
+
+
+def test_a_title_of_a_table_outlives_what_the_file_says_later(folder: Path):
+    path = folder / "IMG_1.jpg"
+    path.write_bytes(rated(title="Harbour", keywords=["sea"]))
+    take(folder, tags=["2014"])
+    Image.objects.update(title="From the table")
+    path.write_bytes(rated(3, title="Harbour at night", keywords=["boat"]))
+    take(folder)
+    assert (one().title, one().tags) == ("From the table", ["2014", "boat"])
+
+
+def test_links_to_the_old_address_and_all_that_refers_to_it_answer(photo: Path, folder: Path, client: Client):
+    take_another(folder)
+    before = Image.objects.get(title="Harbour")
+    shared = PictureSet.keep([before.pk], None)
+    Complaint(image=before, reason="broken").file()
+    curator = User.objects.create_superuser("ada")
+    Judgement.say("boats", "en", before.pk, 2, curator)
+    kind = ContentType.objects.get_for_model(Image)
+    LogEntry.objects.create(user=curator, content_type=kind, object_id=str(before.pk), action_flag=CHANGE)
+    photo.write_bytes(rated(4, "Harbour"))
+    take(folder)
+    after = Image.objects.get(title="Harbour")
+    assert after.pk != before.pk
+    answer = client.get(reverse("image", args=[before.pk]), {"window": 1})
+    assert (answer.status_code, answer["Location"]) == (302, f"{after.get_absolute_url()}?window=1")
+    assert client.get(reverse("rendition", args=[before.pk, 400])).status_code == 200
+    assert client.get(f"/api/images/{before.pk}").json()["id"] == str(after.pk)
+    assert f"/images/{after.pk}/" in client.get(shared.get_absolute_url()).content.decode()
+    results = find(SearchQuery(parts=(Part(Kind.IMAGE, before.pk),)))
+    assert [image.title for image in results.images] == ["Another"]
+    assert Complaint.objects.get().image_id == after.pk
+    assert Judgement.said_of("boats", "en", [after.pk]) == {after.pk: 2}
+    assert LogEntry.objects.get().object_id == str(after.pk)
+    client.force_login(curator)
+    assert client.get(reverse("admin:search_image_change", args=[before.pk])).status_code == 200
+
+
+def take_another(folder: Path) -> None:
+    (folder / "another.jpg").write_bytes(rated(title="Another", colour="blue"))
+    take(folder)
+
+
+def test_a_link_leads_through_several_versions_and_back_to_the_first(photo: Path, folder: Path, client: Client):
+    first, data = one().pk, photo.read_bytes()
+    for rating in (1, 2):
+        photo.write_bytes(rated(rating))
+        take(folder)
+    last = one().pk
+    assert dict(FormerId.objects.values_list("pk", "image_id")) == {
+        first: last,
+        content_id(rated(1)): last,
+    }
+    photo.write_bytes(data)
+    take(folder)
+    assert one().pk == first
+    assert client.get(reverse("image", args=[first])).status_code == 200
+    assert client.get(reverse("image", args=[last]))["Location"] == reverse("image", args=[first])
+
+
+def test_another_picture_at_the_address_is_encoded_and_takes_its_place(
+    photo: Path, folder: Path, encoded: list[int], client: Client
+):
+    before = one()
+    photo.write_bytes(rated(title="Harbour", colour="blue"))
+    report = take(folder)
+    assert (report.changed, report.added, encoded) == (1, 0, [1])
+    after = one()
+    assert after.pk == content_id(photo.read_bytes())
+    assert (after.dominant_colour, after.tags) != (before.dominant_colour, before.tags)
+    assert ImageVector.objects.get().image_id == after.pk
+    assert list(ImageVector.objects.get().embedding) == list(after.embedding) != list(before.embedding)
+    assert client.get(reverse("image", args=[before.pk])).status_code == 302
+
+
+def test_what_another_address_still_has_stays_a_picture_of_its_own(photo: Path, folder: Path, encoded: list[int]):
+    (folder / "copy.jpg").write_bytes(photo.read_bytes())
+    take(folder)
+    Image.objects.update(title="Edited", hidden=True)
+    note_edits([one().pk], ["title"])
+    photo.write_bytes(rated(4, "Harbour"))
+    report = take(folder)
+    assert (report.added, report.changed) == (1, 0)
+    rows = Image.objects.filter(title="Edited", hidden=True)
+    assert {row.pk for row in rows} == {
+        content_id(photo.read_bytes()),
+        content_id(rated(keywords=["sea", "boat"], title="Harbour")),
+    }
+    assert encoded == []
+    assert ImageVector.objects.count() == 2
+
+
+def test_two_copies_that_are_rated_alike_are_one_picture_again(photo: Path, folder: Path):
+    (folder / "copy.jpg").write_bytes(photo.read_bytes())
+    take(folder)
+    for name in ("IMG_1.jpg", "copy.jpg"):
+        (folder / name).write_bytes(rated(4))
+    report = take(folder)
+    assert (report.changed, report.added, report.known) == (1, 0, 2)
+    assert one().pk == content_id(rated(4))
+
+
+def test_files_that_are_renumbered_keep_what_is_said_of_each(folder: Path):
+    colours = ["red", "blue", "lime", "white"]
+    for number, colour in enumerate(colours):
+        (folder / f"{number}.jpg").write_bytes(rated(colour=colour, title=colour))
+    take(folder)
+    for image in Image.objects.all():
+        image.tags = [image.title]
+        image.save()
+    for number in reversed(range(len(colours))):
+        (folder / f"{number}.jpg").rename(folder / f"{number + 1}.jpg")
+    # One of them was edited besides, at its new place.
+    (folder / "1.jpg").write_bytes(rated(5, colour="black", title="black"))
+    report = take(folder)
+    assert (report.added, report.changed) == (1, 0)
+    assert {image.title: image.tags for image in Image.objects.all()} == {
+        **{colour: [colour] for colour in colours},
+        "black": [],
+    }
+
+
+def test_what_exiftool_keeps_beside_a_file_is_no_picture(photo: Path, folder: Path):
+    photo.rename(folder / "IMG_1.jpg_original")
+    photo.write_bytes(rated(4))
+    assert take(folder).changed == 1
+    assert one().pk == content_id(rated(4))
+
+
+def test_a_deleted_picture_that_is_rated_stays_deleted_and_another_at_its_place_comes(photo: Path, folder: Path):
+    delete_images([one().pk])
+    photo.write_bytes(rated(4))
+    report = take(folder)
+    assert (report.deleted, report.added, Image.objects.count()) == (1, 0, 0)
+    assert Tombstone.objects.count() == 2
+    assert take(folder).deleted == 1
+    photo.write_bytes(rated(colour="blue"))
+    assert take(folder).added == 1
+    photo.write_bytes(rated(4))
+    assert take(folder, again=True).failed == []
+
+
+def test_a_new_version_that_can_not_be_written_leaves_all_as_it_was(
+    photo: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from search.ingestion import succession
+
+    before, data = one(), photo.read_bytes()
+    photo.write_bytes(rated(4))
+    with monkeypatch.context() as broken:
+        broken.setattr(succession, "write_captures", lambda *said: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            take(folder)
+    assert one().pk == before.pk
+    assert storage.read(storage.original_key(before.pk)) == data
+    assert take(folder).changed == 1
+
+
+def test_a_member_of_an_archive_that_changes_stays_one_picture(tmp_path: Path, folder: Path):
+    path = tmp_path / "photos.zip"
+    for rating in (0, 4):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a.jpg", rated(rating, title="Harbour"))
+            archive.writestr("b.jpg", rated(colour="blue"))
+        report = ingest(open_source([str(path)]))
+    assert (report.changed, report.known, Image.objects.count()) == (1, 2, 2)
+    assert Origin.objects.filter(image_id=content_id(rated(4, title="Harbour"))).exists()
+
+
+def test_what_was_added_before_pixels_were_remembered_is_known_all_the_same(
+    photo: Path, folder: Path, encoded: list[int]
+):
+    Capture.objects.all().delete()
+    photo.write_bytes(rated(4))
+    assert (take(folder).changed, encoded, one().captured.rating) == (1, [], 4)
+
+
+def test_all_that_belongs_to_an_image_follows_its_id():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT conrelid::regclass::text FROM pg_constraint WHERE confrelid = 'search_image'::regclass"
+            " AND contype = 'f' AND NOT condeferrable AND confupdtype <> 'c'"
+        )
+        assert cursor.fetchall() == []
+        cursor.execute(
+            "SELECT DISTINCT table_name FROM information_schema.columns WHERE column_name = 'image_id'"
+            " AND table_schema = current_schema() AND table_name !~ '_s[0-9]+'"
+        )
+        # Whoever adds one sees to it that `search.ingestion.succession` changes it too, or the database does.
+        assert {name for (name,) in cursor.fetchall()} == {
+            *("search_arrival", "search_capture", "search_formerid", "search_imagewords"),  # by the database
+            *("search_imagevector", "search_judgement", "search_querypicture", "search_report"),
+            *("search_origin", "search_tombstone", "search_oweddeletion"),  # of ids, whatever they are of
+        }
