@@ -241,6 +241,8 @@ class Image(models.Model):
                 condition=models.Q(hidden=False, uploader__isnull=False),
                 name="image_uploader",
             ),
+            # The few that are taken out of what is counted elsewhere.
+            models.Index(fields=["id"], condition=models.Q(hidden=True), name="image_hidden"),
             models.Index(fields=["uploader"], condition=models.Q(uploader__isnull=False), name="image_of_uploader"),
             models.Index(fields=["created", "id"], condition=models.Q(embedding_model=""), name="image_pending"),
             models.Index(fields=["id"], condition=OWED_WINDOWS, name="image_owed_windows"),

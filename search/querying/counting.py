@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from django.core.cache import cache
-from django.db.models import BigIntegerField, Count, F, Func, Max, TextField
+from django.db.models import BigIntegerField, Case, Count, F, Func, Max, TextField, Value, When
 from django.db.models.expressions import RawSQL
 from django.utils.functional import cached_property
 
+from search.models import Capture
 from search.models.arrivals import ARRIVED_SQL, CHANGED_SQL, State
 from search.querying.conditions import Conditions
-from search.querying.filters import Filters
+from search.querying.filters import Certainty, Filters
 from search.querysets import ImageQuerySet
 
 REMEMBERED_FROM = 20_000
@@ -40,8 +41,19 @@ _FEW_VALUED = {
 }
 """Fields of Filters whose columns stand in the index `image_facets`, and those columns."""
 
-_TEXTS = ("licences", "cameras", "lenses")
-"""Fields of Filters whose columns hold "" where there is nothing."""
+_CAPTURED: dict[str, Any] = {
+    "cameras": F("capture__camera"),
+    "lenses": F("capture__lens"),
+    "rating": F("capture__rating"),
+    "dated": Case(
+        When(capture__taken_from__in=Capture.GUESSED, then=Value(Certainty.ABOUT)),
+        When(capture__taken__isnull=False, then=Value(Certainty.KNOWN)),
+        default=Value(Certainty.UNKNOWN),
+        output_field=TextField(),
+    ),
+}
+"""Fields of Filters that are about what was read of pictures, and the values that they filter by. They have a table of
+their own, which is joined once for all of them."""
 
 _Combinations = Counter[tuple[Any, ...]]
 
@@ -80,15 +92,44 @@ class Counts:
             if field == "tags":
                 value: Any = Func(F("tags"), function="unnest", output_field=TextField())
             else:
-                rows, value = rows.exclude(**{column: "" if field in _TEXTS else None}), F(column)
-                if "__" in column:  # of images that nothing was read of there is no row
-                    rows = rows.exclude(**{column: None})
+                rows, value = rows.exclude(**{column: "" if field == "licences" else None}), F(column)
             found = rows.annotate(value=value).values_list("value").annotate(count=Count("*"))
             return list(found.order_by("-count", "value")[:MOST_VALUES])
 
         return _remembered(
             self._key(column, others, changes=True), count, lambda _found: self.total, READ_REMEMBERED_FROM
         )
+
+    def of_captures(self, field: str) -> Counter[Any]:
+        """How many images each value of a filter on what was read of them leaves, whatever is chosen of this filter
+        now; None and "" stand for those of which nothing was."""
+        place = list(_CAPTURED).index(field)
+        counts: Counter[Any] = Counter()
+        for values, count in self._captured.items():
+            passes = (
+                self._passes(name, value) for name, value in zip(_CAPTURED, values, strict=True) if name != field
+            )
+            if all(passes):
+                counts[values[place]] += count
+        return counts
+
+    @cached_property
+    def _captured(self) -> _Combinations:
+        others = self._filters.without(*_CAPTURED)
+
+        def count() -> _Combinations:
+            rows = others.apply(self._conditions.eligible()).order_by()
+            named = {f"its_{name}": value for name, value in _CAPTURED.items()}
+            found = rows.annotate(**named).values_list(*named).annotate(count=Count("*"))
+            return Counter({tuple(values): number for *values, number in found})
+
+        return _remembered(self._key("captures", others, changes=True), count, Counter.total, READ_REMEMBERED_FROM)
+
+    def _passes(self, field: str, value: Any) -> bool:
+        chosen = getattr(self._filters, field)
+        if field == "rating":
+            return chosen is None or (value is not None and value >= chosen)
+        return not chosen or value in chosen
 
     def grouped(self, name: str, by: Any, *fields: str) -> Counter[Any]:
         """How many images there are of each value of an expression, called `name`, whatever is chosen of these

@@ -7,12 +7,11 @@ from functools import partial
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import Case, F, TextField, Value, When
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
-from search.models import Capture, Image
-from search.querying.counting import Counts
+from search.models import Image
+from search.querying.counting import MOST_VALUES, Counts
 from search.querying.filters import STARS, Certainty, Filters
 from search.querying.labels import palette_labels
 from search.querying.query import SearchQuery
@@ -72,9 +71,9 @@ def facets_of(query: SearchQuery, counts: Counts | None = None) -> list[Facet]:
     filters = query.filters
     found: dict[str, _Found] = {
         "tag": _frequent(counts.most_frequent("tags", "tags"), filters.tags, counts.total),
-        "licence": _texts(counts, "licence", "licences", filters.licences),
-        "camera": _texts(counts, "capture__camera", "cameras", filters.cameras),
-        "lens": _texts(counts, "capture__lens", "lenses", filters.lenses),
+        "licence": _licences(counts, filters.licences),
+        "camera": _written(counts.of_captures("cameras"), filters.cameras),
+        "lens": _written(counts.of_captures("lenses"), filters.lenses),
         "rating": _stars(counts, filters.rating),
         "dated": _dated(counts, filters.dated),
         "uploader": _people(counts, filters.uploader),
@@ -172,29 +171,32 @@ def _at_least(stars: int) -> str:
 
 def _stars(counts: Counts, chosen: int | None) -> _Found:
     """Each least number of stars that leaves some."""
-    given = counts.grouped("rating", F("capture__rating"), "rating")
+    given = counts.of_captures("rating")
     for star, label in _labels("rating").items():
-        number = sum(count for stars, count in given.items() if stars >= star)
+        number = sum(count for stars, count in given.items() if stars is not None and stars >= star)
         if number or star == chosen:
             yield star, label, number
 
 
 def _dated(counts: Counts, chosen: tuple[str, ...]) -> _Found:
-    guessed = Case(
-        When(capture__taken=None, then=Value(Certainty.UNKNOWN)),
-        When(capture__taken_from__in=Capture.GUESSED, then=Value(Certainty.ABOUT)),
-        default=Value(Certainty.KNOWN),
-        output_field=TextField(),
-    )
-    found = counts.grouped("dated", guessed, "dated")
+    found = counts.of_captures("dated")
     # Nobody chooses among one: where no date was ever read, all are unknown.
     return _named(found, _labels("dated"), chosen) if len(found) > 1 or chosen else []
 
 
-def _texts(counts: Counts, column: str, field: str, chosen: tuple[str, ...]) -> _Found:
-    found = counts.most_frequent(column, field)
+def _written(given: "Counter[Any]", chosen: tuple[str, ...]) -> _Found:
+    """The most frequent texts, after those that are chosen but rarer."""
+    texts = sorted(((value, count) for value, count in given.items() if value), key=lambda one: (-one[1], one[0]))
+    found = texts[:MOST_VALUES]
+    return [
+        (value, value, number) for value, number in [*((one, given[one]) for one in _rarer(chosen, found)), *found]
+    ]
+
+
+def _licences(counts: Counts, chosen: tuple[str, ...]) -> _Found:
+    found = counts.most_frequent("licence", "licences")
     rare = _rarer(chosen, found)
-    leaving: Counter[Any] = counts.leaving(column, field, rare) if rare else Counter()
+    leaving: Counter[Any] = counts.leaving("licence", "licences", rare) if rare else Counter()
     return [(value, value, number) for value, number in [*((value, leaving[value]) for value in rare), *found]]
 
 

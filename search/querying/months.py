@@ -12,13 +12,19 @@ from search.querying.spans import Span, month_of, year_of
 
 MOST_BARS = 240
 """Of more months than these, whole years are drawn."""
-_MONTH = Func(Value("month"), F("capture__taken"), function="date_trunc", output_field=WallTimeField())
+
+
+def month_of_taking(column: str) -> Func:
+    """Return the first moment of the month of a column."""
+    return Func(Value("month"), F(column), function="date_trunc", output_field=WallTimeField())
 
 
 def by_month(counts: Counts) -> dict[dt.date, int]:
     """Return how many images were taken in each month that has any, by its first day, the last month first; whatever
     is chosen of the dates on which they were taken."""
-    found: Counter[dt.datetime] = counts.grouped("months", _MONTH, "taken_since", "taken_until")
+    found: Counter[dt.datetime] = counts.grouped(
+        "months", month_of_taking("capture__taken"), "taken_since", "taken_until"
+    )
     return {month.date(): found[month] for month in sorted(found, reverse=True)}
 
 
