@@ -271,3 +271,11 @@ def test_twenty_pages_are_scrolled_through_and_the_next_begin_anew(client: Clien
         more = client.get(f"/?page={page}", headers={"HX-Request": "true", "HX-Target": "more"}).text
         assert ("hx-get" in more) is goes_on
         assert 'rel="next nofollow"' in more
+
+
+def test_a_picture_without_a_title_has_a_name_for_screen_readers_alone(client: Client) -> None:
+    image = an_image("")
+    for address in ("/", image.get_absolute_url()):
+        page = client.get(address).content.decode()
+        assert re.search(r'visually-hidden[^>]*>\s*Untitled picture', page)
+        assert "Untitled picture</p>" not in page

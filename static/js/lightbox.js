@@ -108,6 +108,7 @@ function show(tile) {
   slot("again").hidden = true;
   showPicture(tile);
   slot("title").textContent = titleOf(tile);
+  slot("title").classList.toggle("visually-hidden", tile.querySelector(".untitled") !== null);
   slot("title").href = slot("page").href = linkOf(tile).href;
   slot("facts").replaceChildren(...factsOf(tile));
   showWhenTaken(tile);
