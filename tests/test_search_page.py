@@ -277,5 +277,5 @@ def test_a_picture_without_a_title_has_a_name_for_screen_readers_alone(client: C
     image = an_image("")
     for address in ("/", image.get_absolute_url()):
         page = client.get(address).content.decode()
-        assert re.search(r'visually-hidden[^>]*>\s*Untitled picture', page)
+        assert re.search(r"visually-hidden[^>]*>\s*Untitled picture", page)
         assert "Untitled picture</p>" not in page

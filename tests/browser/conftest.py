@@ -18,8 +18,9 @@ from django.utils import timezone
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from search import storage
-from search.models import Image, PictureSet, SavedSearch
+from search.models import Capture, Image, PictureSet, SavedSearch
 from tests.base import an_unsaved_image, picture_bytes
+from tests.written import wall
 
 COLOURS = ("crimson", "goldenrod", "seagreen", "steelblue", "orchid")
 SIZES = ((640, 480), (480, 640), (900, 300), (500, 500), (1200, 800))
@@ -138,6 +139,15 @@ def open_page(chromium: Browser, live_server, answered: None) -> Iterator[OpenPa
 def collection(live_server) -> list[Image]:
     """Thirty images, two pages of results, wide, tall and square; newest last."""
     return _shown_images(30)
+
+
+@pytest.fixture
+def dated(collection: list[Image]) -> list[Image]:
+    """The same, each taken in a month of its own, one after the other, by one of two cameras."""
+    for number, image in enumerate(collection):
+        month = wall(2021 + number // 12, number % 12 + 1, 15)
+        Capture.objects.create(image=image, taken=month, taken_from="camera", camera=f"Camera {number % 2}", rating=3)
+    return collection
 
 
 @pytest.fixture

@@ -2,21 +2,10 @@
 
 import re
 
-import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from search.models import Capture, Image
 from tests.browser.conftest import OpenPage
-from tests.written import wall
-
-
-@pytest.fixture
-def dated(collection: list[Image]) -> list[Image]:
-    """One picture for each month of two and a half years."""
-    for number, image in enumerate(collection):
-        month = wall(2021 + number // 12, number % 12 + 1, 15)
-        Capture.objects.create(image=image, taken=month, taken_from="camera")
-    return collection
 
 
 def middle(of: Locator) -> tuple[float, float]:
@@ -71,7 +60,7 @@ def test_a_result_of_the_timeline_opens_large_and_leads_on(open_page: OpenPage, 
     page = open_page("/timeline/?at=2021-03")
     page.locator("article .tile-link").first.click()
     box = page.locator("#lightbox")
-    expect(box.locator("[data-slot=taken]")).to_have_text("March 15, 2021")
+    expect(box.locator("[data-slot=taken]")).to_have_text("March 15, 2021 · Camera 0")
     page.keyboard.press("ArrowRight")
     expect(box.locator("[data-slot=position]")).to_have_text("Result 2")
     page.keyboard.press("Escape")

@@ -22,6 +22,10 @@ def addresses(collection: list[Image], saved: SavedSearch) -> list[str]:
         "/search?q=red+star&tag=sea&tag=no+such+tag",
         "/search?q=red+star&mode=words",
         "/search?like=mistyped",
+        "/search?q=red+camera:0+taken:2021..+taken:soon&filters=open&sort=taken",
+        "/search/help/",
+        "/timeline/",
+        "/timeline/?at=2022-02",
         f"/images/{image.id}/",
         f"/images/{image.id}/report/",
         "/upload/",
@@ -73,12 +77,12 @@ def test_axe_notices_what_it_should(open_page: OpenPage, collection: list[Image]
 
 
 def test_axe_finds_nothing(
-    open_page: OpenPage, collection: list[Image], saved: SavedSearch, as_alice, files: list[Path], settings
+    open_page: OpenPage, dated: list[Image], saved: SavedSearch, as_alice, files: list[Path], settings
 ):
     settings.SENDS_MAIL = True
     problems: list[str] = []
     page = open_page("/", as_user=as_alice)
-    for address in addresses(collection, saved):
+    for address in addresses(dated, saved):
         page.goto(address)
         unfold(page)
         problems += violations(page)
@@ -107,12 +111,12 @@ def test_axe_finds_nothing(
 
 
 def test_nothing_is_wider_than_a_small_phone(
-    open_page: OpenPage, collection: list[Image], saved: SavedSearch, as_alice, settings
+    open_page: OpenPage, dated: list[Image], saved: SavedSearch, as_alice, settings
 ):
     settings.SENDS_MAIL = True
     too_wide = []
     for client, paths, language in (
-        (as_alice, addresses(collection, saved), "ko-KR"),
+        (as_alice, addresses(dated, saved), "ko-KR"),
         (None, for_strangers(), "en-US"),
     ):
         page = open_page("/", as_user=client, viewport={"width": 360, "height": 700}, locale=language)
