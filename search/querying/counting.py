@@ -100,6 +100,11 @@ class Counts:
             self._key(column, others, changes=True), count, lambda _found: self.total, READ_REMEMBERED_FROM
         )
 
+    def exactly(self, name: str, rows: ImageQuerySet) -> int:
+        """How many rows these are, which the search, how far the collection is and a `name` tell from all others."""
+        what = f"{name}\n{self._at.arrived}\n{self._conditions.moment}"
+        return cache.get_or_set(self._key(what, self._filters, changes=True), rows.count, REMEMBERED) or 0
+
     def of_captures(self, field: str) -> Counter[Any]:
         """How many images each value of a filter on what was read of them leaves, whatever is chosen of this filter
         now; None and "" stand for those of which nothing was."""

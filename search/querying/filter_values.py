@@ -26,7 +26,8 @@ class No(tuple[()]):
 
 
 class Excluded(NamedTuple):
-    """Values that no image may have."""
+    """Values that no image may have: what is typed with a minus. Licences, names of uploaders and tags in any case, of
+    cameras and lenses any part."""
 
     tags: tuple[Any, ...] = ()
     formats: tuple[Any, ...] = ()

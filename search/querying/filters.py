@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Self
 
@@ -12,8 +12,7 @@ from django.utils.translation import gettext as _
 from search.imaging import PALETTE
 from search.models import Image
 from search.querying.errors import BadQuery
-from search.querying.filter_values import Excluded, FilterValues, No, Yes
-from search.querying.filter_values import Named as NamedValues
+from search.querying.filter_values import Excluded, FilterValues, Named, No, Yes
 from search.querying.parts import Params
 from search.querying.spans import FIRST_YEAR, LAST_YEAR
 from search.querysets import ImageQuerySet
@@ -26,39 +25,15 @@ LONGEST_OF_A_CAMERA = 150
 """Characters of the name of a camera or a lens."""
 
 
+_NAMED_NOTHING, _EXCLUDED_NOTHING = Named(), Excluded()
+
+
 class Certainty(StrEnum):
     """How well it is known when a picture was taken."""
 
     KNOWN = "known"
     ABOUT = "about"
     UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Without:
-    """Values that no image may have: what is typed with a minus. Of cameras and lenses any part, in any case."""
-
-    tags: tuple[str, ...] = ()
-    formats: tuple[str, ...] = ()
-    orientations: tuple[str, ...] = ()
-    sizes: tuple[str, ...] = ()
-    colours: tuple[str, ...] = ()
-    licences: tuple[str, ...] = ()
-    uploaders: tuple[str, ...] = ()
-    cameras: tuple[str, ...] = ()
-    lenses: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """What was typed, in any case: whole tags, licences and names of uploaders, and any part of a camera or lens. All
-    of the tags and uploaders must fit, of the others any."""
-
-    tags: tuple[str, ...] = ()
-    licences: tuple[str, ...] = ()
-    uploaders: tuple[str, ...] = ()
-    cameras: tuple[str, ...] = ()
-    lenses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +64,8 @@ class Filters:
     tagged: bool | None = None
     titled: bool | None = None
     placed: bool | None = None
-    named: Named = Named()
-    without_any: Without = Without()
+    named: Named = _NAMED_NOTHING
+    excluded: Excluded = _EXCLUDED_NOTHING
 
     @classmethod
     def from_params(cls, params: Params) -> Self:
@@ -167,8 +142,8 @@ class Filters:
             tagged=_mark(self.tagged),
             titled=_mark(self.titled),
             placed=_mark(self.placed),
-            named=NamedValues(*astuple(self.named)),
-            excluded=Excluded(*astuple(self.without_any)),
+            named=self.named,
+            excluded=self.excluded,
         )
 
     def apply(self, images: ImageQuerySet) -> ImageQuerySet:
@@ -208,13 +183,17 @@ def _mark(whether: bool | None) -> Yes | No | None:
     return None if whether is None else Yes() if whether else No()
 
 
+def _all_of(mine: tuple[Any, ...], theirs: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(dict.fromkeys((*mine, *theirs)))
+
+
 def _both(name: str, one: Any, other: Any) -> Any:
     """Return what both filters say of a field."""
     mine, theirs = getattr(one, name), getattr(other, name)
+    if isinstance(mine, (Named, Excluded)):
+        return type(mine)(*map(_all_of, mine, theirs))
     if isinstance(mine, tuple):
-        return tuple(dict.fromkeys((*mine, *theirs)))
-    if isinstance(mine, (Named, Without)):
-        return type(mine)(**{field.name: _both(field.name, mine, theirs) for field in fields(mine)})
+        return _all_of(mine, theirs)
     if mine in (None, "") or theirs in (None, ""):
         return theirs if mine in (None, "") else mine
     if name.endswith("until"):

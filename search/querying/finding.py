@@ -188,7 +188,7 @@ class _Search:
         """Those with a date in the order of their index, and behind them all others, the last added first."""
         way = "" if self.query.sort.is_oldest_first else "-"
         dated = self.scope.images.filter(capture__taken__isnull=False)
-        count = dated.count()
+        count = self.scope.counts.exactly("dated", dated)
         others = self.scope.images.filter(capture__taken__isnull=True).newest()
         return [
             _rows(dated.order_by(f"{way}capture__taken", f"{way}id"), count),

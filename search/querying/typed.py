@@ -10,7 +10,8 @@ from django.conf import settings
 from django.utils.translation import override
 
 from search.models import Image
-from search.querying.filters import STARS, Certainty, Filters, Named, Without
+from search.querying.filter_values import Excluded, Named
+from search.querying.filters import STARS, Certainty, Filters
 from search.querying.labels import palette_labels
 from search.querying.spans import read_span
 from search.texts import normalised_text
@@ -102,26 +103,26 @@ def _added(value: str, without: bool) -> Filters | None:
 
 def _tag(value: str, without: bool) -> Filters | None:
     if without:
-        return Filters(without_any=Without(tags=(value,)))
+        return Filters(excluded=Excluded(tags=(value,)))
     # What has no word in it is in no index of words.
     is_words = any(character.isalnum() for character in value)
     return Filters(named=Named(tags=(value,))) if is_words else Filters(tags=(value,))
 
 
 def _camera(value: str, without: bool) -> Filters | None:
-    return Filters(without_any=Without(cameras=(value,))) if without else Filters(named=Named(cameras=(value,)))
+    return Filters(excluded=Excluded(cameras=(value,))) if without else Filters(named=Named(cameras=(value,)))
 
 
 def _lens(value: str, without: bool) -> Filters | None:
-    return Filters(without_any=Without(lenses=(value,))) if without else Filters(named=Named(lenses=(value,)))
+    return Filters(excluded=Excluded(lenses=(value,))) if without else Filters(named=Named(lenses=(value,)))
 
 
 def _by(value: str, without: bool) -> Filters | None:
-    return Filters(without_any=Without(uploaders=(value,))) if without else Filters(named=Named(uploaders=(value,)))
+    return Filters(excluded=Excluded(uploaders=(value,))) if without else Filters(named=Named(uploaders=(value,)))
 
 
 def _licence(value: str, without: bool) -> Filters | None:
-    return Filters(without_any=Without(licences=(value,))) if without else Filters(named=Named(licences=(value,)))
+    return Filters(excluded=Excluded(licences=(value,))) if without else Filters(named=Named(licences=(value,)))
 
 
 def _rating(value: str, without: bool) -> Filters | None:
@@ -134,7 +135,7 @@ def _choice(field: str) -> Callable[[str, bool], Filters | None]:
         if known is None:
             return None
         chosen: dict[str, Any] = {field: (known,)}
-        return Filters(without_any=Without(**chosen)) if without else Filters(**chosen)
+        return Filters(excluded=Excluded(**chosen)) if without else Filters(**chosen)
 
     return read
 
