@@ -16,6 +16,7 @@ from search.querying.filters import Certainty, Filters
 from search.querying.scope import Scope
 from search.querying.spans import month_of, year_of
 from search.querying.timeline import Place, months_there_are, read_month, taken_up_to
+from search.views.images import may_see_hidden
 from search.views.methods import require_safe
 from search.views.parts import span_label
 from search.views.searching import WHAT_IS_ASKED_FOR
@@ -49,6 +50,7 @@ def timeline(request: HttpRequest) -> HttpResponse:
         "next": _address(behind=page.behind) if page.behind else "",
     }
     if not is_more:
+        context["is_curator"] = may_see_hidden(request)
         context |= _whole(months, page.sections[0][0] if page.sections else None)
     template = "search/_partials/timeline_part.jinja" if is_more else "search/timeline.jinja"
     response = render(request, template, context, using="jinja2")
