@@ -16,6 +16,7 @@ from search.views import (
     searching,
     second_factor,
     selections,
+    suggesting,
     tokens,
     uploading,
 )
@@ -52,6 +53,7 @@ urlpatterns = [
     path("robots.txt", robots.robots, name="robots"),
     path("", searching.search, name="search"),
     path("search", searching.search, name="results"),
+    path("search/suggestions", suggesting.suggestions, name="suggestions"),
     path("search/picture", searching.search_by_picture, name="search-by-picture"),
     path("search/address", searching.search_by_address, name="search-by-address"),
     path("search/picture/<uuid:token>.webp", searching.query_picture, name="query-picture"),

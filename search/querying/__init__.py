@@ -12,6 +12,7 @@ from search.querying.query import Minimum, Mode, SearchQuery, Sort
 from search.querying.regions import Region, remember_region
 from search.querying.relevance import Band
 from search.querying.results import PER_PAGE, ResultPage
+from search.querying.suggestions import Suggestion, suggest
 
 __all__ = [
     "MAX_PARTS",
@@ -30,6 +31,7 @@ __all__ = [
     "ResultPage",
     "SearchQuery",
     "Sort",
+    "Suggestion",
     "WayOut",
     "chosen_of",
     "example_queries",
@@ -39,5 +41,6 @@ __all__ = [
     "remember_picture",
     "remember_region",
     "similar_images",
+    "suggest",
     "ways_out",
 ]
