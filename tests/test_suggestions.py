@@ -7,7 +7,6 @@ from django.db import connection
 from django.test import Client
 
 from search.models import Capture, Image
-from search.models.arrivals import state
 from search.querying import suggest
 from search.querying.suggestions import Kind, Value, Vocabulary, _terms
 from tests.base import an_image
@@ -95,8 +94,8 @@ def test_while_counting_takes_long_nothing_is_suggested_that_no_shown_picture_ha
     pictures: list[Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     suggest("hol")
-    monkeypatch.setattr("search.querying.suggestions.QUICKLY", 0.0)
-    monkeypatch.setattr("search.querying.suggestions.SHARE", 10**9)  # not to be counted anew
+    monkeypatch.setattr("search.querying.keeping.QUICKLY", 0.0)
+    monkeypatch.setattr("search.querying.keeping.SHARE", 10**9)  # not to be counted anew
     Image.hide_all(pictures[1:2], hidden=True)
 
     assert suggested("hol") == [("tag:holiday", 2)]
@@ -107,7 +106,7 @@ def test_while_counting_takes_long_nothing_is_suggested_that_no_shown_picture_ha
 def test_fifty_thousand_tags_are_looked_through_at_once() -> None:
     """In the number of steps: a first letter that all have in common is as dear as it gets."""
     values = [Value(Kind.TAG, f"tag {number:05}", 50_000 - number) for number in range(5_000)]
-    vocabulary = Vocabulary(values, state())
+    vocabulary = Vocabulary(values)
 
     assert [value.label for value in vocabulary.beginning_with("t", None)[:2]] == ["tag 00000", "tag 00001"]
     assert [value.label for value in vocabulary.beginning_with("0499", Kind.TAG)] == [

@@ -12,6 +12,7 @@ from search.querying.query import Minimum, Mode, SearchQuery, Sort
 from search.querying.regions import Region, remember_region
 from search.querying.relevance import Band
 from search.querying.results import PER_PAGE, ResultPage
+from search.querying.spelling import did_you_mean
 from search.querying.suggestions import Suggestion, suggest
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Suggestion",
     "WayOut",
     "chosen_of",
+    "did_you_mean",
     "example_queries",
     "example_query",
     "facets_of",

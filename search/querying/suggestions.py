@@ -5,10 +5,7 @@ some up takes less than a millisecond, and to count them anew half a second for 
 """
 
 import datetime as dt
-import logging
 import re
-import threading
-import time
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,14 +14,12 @@ from heapq import nsmallest
 from itertools import dropwhile
 from typing import Any
 
-from django.db import OperationalError, connection
 from django.db.models import Count, F, Func, IntegerField, TextField
 
 from search.models import Capture, Image
-from search.models.arrivals import State, state
+from search.models.arrivals import state
 from search.querying.folding import fold, is_letter, is_unspaced
-
-logger = logging.getLogger(__name__)
+from search.querying.keeping import Keeper
 
 MOST = 6
 """Suggestions at once: more would hide the results."""
@@ -32,11 +27,6 @@ MOST_VALUES = 50_000
 """Tags, and cameras, that are known, the most frequent first."""
 MOST_WORDS = 3
 """Words before the cursor that may be one tag or camera."""
-QUICKLY = 0.05
-"""Seconds: what is counted in less is counted anew whenever the collection has changed."""
-SHARE = 100
-"""Of the time, one part in so many is spent on counting; and what is no change of pictures is seen after `SOON`."""
-SOON = 5.0
 LONGEST = 1000
 """Characters that the box takes."""
 
@@ -76,12 +66,11 @@ class Suggestion:
 
 
 class Vocabulary:
-    """All values that shown pictures have, as far as the collection was at some time."""
+    """All values that shown pictures have."""
 
-    def __init__(self, values: Sequence[Value], at: State) -> None:
+    def __init__(self, values: Sequence[Value]) -> None:
         """`values` are the most frequent first."""
-        self.at = at
-        self._values = values
+        self.values = values
         # Where each word of each begins, and in scripts without spaces each letter.
         keys = sorted((key, number) for number, value in enumerate(values) for key in _beginnings(fold(value.label)))
         self._keys = [key for key, _number in keys]
@@ -91,73 +80,23 @@ class Vocabulary:
         """Return the values a word of which begins with folded `term`, those that begin so themselves first, then the
         most frequent; at most MOST."""
         if not term:
-            return [value for value in self._values if value.kind is kind][:MOST] if kind else []
+            return [value for value in self.values if value.kind is kind][:MOST] if kind else []
         first = bisect_left(self._keys, term)
         last = bisect_left(self._keys, term + "\U0010ffff", first)
-        numbers = {number for number in self._numbers[first:last] if kind in (None, self._values[number].kind)}
+        numbers = {number for number in self._numbers[first:last] if kind in (None, self.values[number].kind)}
 
         def order(number: int) -> tuple[bool, int]:
-            return not fold(self._values[number].label).startswith(term), number
+            return not fold(self.values[number].label).startswith(term), number
 
-        return [self._values[number] for number in nsmallest(MOST, numbers, key=order)]
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    vocabulary: Vocabulary
-    made_at: float
-    took: float
+        return [self.values[number] for number in nsmallest(MOST, numbers, key=order)]
 
 
-class _Keeper:
-    """Keeps the vocabulary, and has it made anew when it is due."""
-
-    def __init__(self) -> None:
-        self._kept: _Kept | None = None
-        self._lock = threading.Lock()
-
-    def forget(self) -> None:
-        self._kept = None
-
-    def get(self, now: State) -> Vocabulary:
-        kept = self._kept
-        if kept is None or (kept.took < QUICKLY and _is_due(kept, now)):
-            with self._lock:
-                if self._kept is kept:
-                    self._kept = _made()
-                return (self._kept or _made()).vocabulary
-        if _is_due(kept, now) and _age(kept) > SHARE * kept.took:
-            self._make_in_background()
-        return kept.vocabulary
-
-    def _make_in_background(self) -> None:
-        if not self._lock.acquire(blocking=False):
-            return
-        try:
-            threading.Thread(target=self._make, name="suggestions", daemon=True).start()
-        except RuntimeError:  # no thread can be had
-            self._lock.release()
-
-    def _make(self) -> None:
-        try:
-            self._kept = _made()
-        except OperationalError as error:
-            logger.warning("Suggestions were not counted: %s", error)
-        finally:
-            self._lock.release()
-            connection.close()
+def _vocabulary() -> Vocabulary:
+    values = [*_tags(), *_cameras(), *_years()]
+    return Vocabulary(sorted(values, key=lambda value: -value.count))
 
 
-def _age(kept: _Kept) -> float:
-    return time.monotonic() - kept.made_at
-
-
-def _is_due(kept: _Kept, now: State) -> bool:
-    return kept.vocabulary.at != now or _age(kept) > SOON + SHARE * kept.took
-
-
-_keeper = _Keeper()
-forget_vocabulary = _keeper.forget
+vocabulary = Keeper(_vocabulary, "suggestions")
 
 
 def suggest(typed: str) -> list[Suggestion]:
@@ -166,17 +105,17 @@ def suggest(typed: str) -> list[Suggestion]:
     if not terms:
         return []
     now = state()
-    vocabulary = _keeper.get(now)
+    kept = vocabulary.get(now)
     found: dict[Value, Suggestion] = {}
     for start, sign, kind, term in terms:
         # Words begin with letters, what is typed of them not always.
         folded = "".join(dropwhile(_is_no_letter, fold(term)))
-        for value in vocabulary.beginning_with(folded, kind):
+        for value in kept.value.beginning_with(folded, kind):
             text = f"{typed[:start]}{sign}{value.filter}"
             if text != typed:
                 found.setdefault(value, Suggestion(value, text))
     best = list(found.values())[:MOST]
-    return best if vocabulary.at == now else [one for one in best if _is_there(one.value)]
+    return best if kept.at == now else [one for one in best if _is_there(one.value)]
 
 
 def _terms(typed: str) -> Iterator[tuple[int, str, Kind | None, str]]:
@@ -212,15 +151,6 @@ def _beginnings(label: str) -> Iterator[str]:
             yield label[place:]
 
 
-def _made() -> _Kept:
-    started = time.monotonic()
-    at = state()
-    values = [*_tags(), *_cameras(), *_years()]
-    values.sort(key=lambda value: -value.count)
-    vocabulary = Vocabulary(values, at)
-    return _Kept(vocabulary, time.monotonic(), time.monotonic() - started)
-
-
 def _tags() -> Iterator[Value]:
     value: Any = Func(F("tags"), function="unnest", output_field=TextField())
     rows = Image.objects.shown().order_by().annotate(value=value).values_list("value").annotate(count=Count("*"))
@@ -248,7 +178,8 @@ def _years() -> Iterator[Value]:
 def _is_there(value: Value) -> bool:
     """Whether a shown picture has it still."""
     if value.kind is Kind.TAG:
-        return Image.objects.shown().filter(tags__contains=[value.label]).exists()
+        # Not `exists`, which has the planner read the table for the first one.
+        return Image.objects.shown().filter(tags__contains=[value.label]).order_by().count() > 0
     captures = Capture.objects.filter(image__hidden=False)
     if value.kind is Kind.CAMERA:
         return captures.filter(camera=value.label).exists()
