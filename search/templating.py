@@ -11,7 +11,7 @@ from jinja2 import Environment
 
 from search.forms import PictureForm
 from search.jinja import Pages
-from search.querying import ways_out
+from search.querying import did_you_mean, ways_out
 from search.templatetags import pictures, tiles
 from search.views import parts
 
@@ -30,6 +30,7 @@ def environment(**options: Any) -> Environment:
         "active_filters": parts.active_filters,
         "bars_of": parts.bars_of,
         "chips_of": parts.chips_of,
+        "did_you_mean": did_you_mean,
         "found_in_all": parts.found_in_all,
         "found_title": parts.found_title,
         "halves": parts.halves,

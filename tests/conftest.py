@@ -25,6 +25,8 @@ from search.indexing.sets import forget_sets
 from search.ingestion import background
 from search.patience import gate
 from search.querying.heads import forget_heads
+from search.querying.spelling import lexicon
+from search.querying.suggestions import vocabulary
 from tests.database import empty_tables, wait_for_no_disk
 from tests.s3_servers import Rclone
 
@@ -117,6 +119,8 @@ def _own_world(
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     cache.clear()
     forget_heads()
+    vocabulary.forget()
+    lexicon.forget()
     forget_sets()
     forget_choice(look=False)  # nothing was chosen, and tests without a database can't look
     gate.cache_clear()  # what one test's storage did not answer is not held against the next one's

@@ -12,6 +12,8 @@ from search.querying.query import Minimum, Mode, SearchQuery, Sort
 from search.querying.regions import Region, remember_region
 from search.querying.relevance import Band
 from search.querying.results import PER_PAGE, ResultPage
+from search.querying.spelling import did_you_mean
+from search.querying.suggestions import Suggestion, suggest
 
 __all__ = [
     "MAX_PARTS",
@@ -30,8 +32,10 @@ __all__ = [
     "ResultPage",
     "SearchQuery",
     "Sort",
+    "Suggestion",
     "WayOut",
     "chosen_of",
+    "did_you_mean",
     "example_queries",
     "example_query",
     "facets_of",
@@ -39,5 +43,6 @@ __all__ = [
     "remember_picture",
     "remember_region",
     "similar_images",
+    "suggest",
     "ways_out",
 ]

@@ -132,7 +132,7 @@ def test_a_search_that_failed_is_made_again_from_the_box_and_from_a_link(open_pa
     page = open_page("/", expected=FAILURES)
     page.route("**/search?*", lambda route: route.abort("connectionrefused"))
     again = page.locator("#ask-again")
-    page.get_by_role("searchbox").fill("red star")
+    page.locator("#words").fill("red star")
     expect(page.locator("#failure")).to_have_text(UNREACHABLE)
     page.unroute("**/search?*")
     again.click()
@@ -153,7 +153,7 @@ def test_a_search_that_hangs_is_told_and_made_again_when_the_server_has_said(
     page = open_page("/", expected=FAILURES)
     page.evaluate("htmx.config.timeout = 300")
     page.route("**/search?*", lambda route: None)
-    page.get_by_role("searchbox").fill("red")
+    page.locator("#words").fill("red")
     expect(page.locator("#failure")).to_have_text("The search takes too long to answer. Try again in a moment.")
     page.unroute("**/search?*")
     page.evaluate("htmx.config.timeout = 30000")
@@ -164,7 +164,7 @@ def test_a_search_that_hangs_is_told_and_made_again_when_the_server_has_said(
         "body": "<main><h1>Many are searching.</h1></main>",
     }
     page.route("**/search?*", partial(fulfil, busy))
-    page.get_by_role("searchbox").press("Enter")
+    page.locator("#words").press("Enter")
     expect(page.locator("#failure")).to_have_text("Many are searching.")
     page.unroute("**/search?*")
     page.clock.run_for(5_000)

@@ -103,7 +103,7 @@ def test_with_a_modifier_the_keys_are_the_browsers(open_page: OpenPage, collecti
 
 def test_in_the_box_the_keys_are_typed(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
-    box = page.get_by_role("searchbox")
+    box = page.locator("#words")
     box.press_sequentially("s?/")
     page.keyboard.press("ArrowLeft")
     expect(box).to_have_value("s?/")
@@ -114,10 +114,10 @@ def test_in_the_box_the_keys_are_typed(open_page: OpenPage, collection: list[Ima
 def test_escape_leaves_the_box_and_its_words(open_page: OpenPage, collection: list[Image]):
     page = open_page("/search?q=red+star")
     page.keyboard.press("/")
-    expect(page.get_by_role("searchbox")).to_be_focused()
+    expect(page.locator("#words")).to_be_focused()
     page.keyboard.press("Escape")
-    expect(page.get_by_role("searchbox")).not_to_be_focused()
-    expect(page.get_by_role("searchbox")).to_have_value("red star")
+    expect(page.locator("#words")).not_to_be_focused()
+    expect(page.locator("#words")).to_have_value("red star")
     page.keyboard.press("ArrowRight")
     assert focused(page) == 0
 

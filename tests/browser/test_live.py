@@ -28,7 +28,7 @@ def found(page: Page, words: str) -> None:
 
 def test_results_follow_what_is_typed(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
-    box = page.get_by_role("searchbox")
+    box = page.locator("#words")
     box.press_sequentially("red star")
     found(page, "red star")
     expect(page.locator("#announcements")).to_have_text("30 pictures, nearest first")
@@ -45,7 +45,7 @@ def test_results_follow_what_is_typed(open_page: OpenPage, collection: list[Imag
 def test_typing_makes_one_entry_of_the_history(open_page: OpenPage, collection: list[Image]):
     page = open_page("/accounts/login/")
     page.goto("/")
-    box = page.get_by_role("searchbox")
+    box = page.locator("#words")
     for words in ("red", "red st", "red star"):
         box.fill(words)
         found(page, words)
@@ -63,7 +63,7 @@ def test_typing_makes_one_entry_of_the_history(open_page: OpenPage, collection: 
 
 def test_a_search_that_was_sent_can_be_gone_back_to(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
-    box = page.get_by_role("searchbox")
+    box = page.locator("#words")
     box.fill("red star")
     box.press("Enter")
     found(page, "red star")
@@ -76,7 +76,7 @@ def test_a_search_that_was_sent_can_be_gone_back_to(open_page: OpenPage, collect
 
 def test_a_search_whose_results_were_looked_at_can_be_gone_back_to(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
-    box = page.get_by_role("searchbox")
+    box = page.locator("#words")
     box.fill("red star")
     found(page, "red star")
     page.locator("article .tile-link").first.click()
@@ -98,7 +98,7 @@ def test_an_unchanged_question_is_not_sent_again(open_page: OpenPage, collection
     page = open_page("/")
     page.clock.install()
     sent = searches(page)
-    box = page.get_by_role("searchbox")
+    box = page.locator("#words")
     box.press_sequentially("red star")
     page.clock.run_for(1000)
     found(page, "red star")
@@ -119,7 +119,7 @@ def test_typing_on_cancels_the_earlier_answer(open_page: OpenPage, collection: l
         held.append(route)
 
     page.route("**/search?q=red", hold)
-    box = page.get_by_role("searchbox")
+    box = page.locator("#words")
     with page.expect_event("requestfailed", lambda request: request.url.endswith("q=red")):
         with page.expect_request("**/search?q=red"):
             box.fill("red")
@@ -136,7 +136,7 @@ def test_half_a_syllable_is_not_searched_but_the_last_one_is(open_page: OpenPage
     page = open_page("/")
     page.clock.install()
     sent = searches(page)
-    page.get_by_role("searchbox").focus()
+    page.locator("#words").focus()
     stop_the_clock(page)
     keyboard = page.context.new_cdp_session(page)
     for syllable in ("ㅂ", "벼", "별"):
@@ -153,7 +153,7 @@ def test_half_a_syllable_is_not_searched_but_the_last_one_is(open_page: OpenPage
 
 def test_what_can_not_be_searched_is_said_in_the_page(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
-    box = page.get_by_role("searchbox")
+    box = page.locator("#words")
     box.evaluate("box => box.removeAttribute('maxlength')")
     box.fill("a" * 1001)
     expect(page.locator("#chips").get_by_role("alert")).to_contain_text("1,001 characters")
@@ -167,7 +167,7 @@ def test_a_part_that_is_down_is_named_and_the_search_can_be_sent_again(open_page
     page = open_page("/", expected="503")
     body = "<main><h1>The database does not answer.</h1></main>"
     page.route("**/search?q=red", lambda route: route.fulfill(status=503, body=body))
-    box = page.get_by_role("searchbox")
+    box = page.locator("#words")
     box.fill("red")
     expect(page.get_by_role("alert")).to_have_text("The database does not answer.")
     page.unroute("**/search?q=red")
@@ -179,15 +179,15 @@ def test_a_part_that_is_down_is_named_and_the_search_can_be_sent_again(open_page
 def test_a_connection_that_is_lost_is_told(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", expected="sendError|afterRequest|ERR_INTERNET_DISCONNECTED")
     page.context.set_offline(True)
-    page.get_by_role("searchbox").fill("red")
+    page.locator("#words").fill("red")
     expect(page.get_by_role("alert")).to_contain_text("The search does not answer.")
 
 
 def test_switching_the_language_keeps_what_was_typed(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
-    page.get_by_role("searchbox").fill("red star")
+    page.locator("#words").fill("red star")
     found(page, "red star")
     page.get_by_role("button", name="한국어").click()
     expect(page.locator("html")).to_have_attribute("lang", "ko")
-    expect(page.get_by_role("searchbox")).to_have_value("red star")
+    expect(page.locator("#words")).to_have_value("red star")
     expect(page.get_by_role("link", name="로그인")).to_have_attribute("href", re.compile("red%2Bstar"))

@@ -43,7 +43,7 @@ def test_the_empty_box_offers_them_while_it_is_focused(open_page: OpenPage, coll
     page = open_page(f"/search?like={collection[0].id}")
     remember(page, "q=red+star", "q=sea")
     expect(panel(page)).to_be_hidden()
-    box = page.get_by_role("searchbox")
+    box = page.locator("#words")
     box.focus()
     expect(panel(page)).to_be_visible()
     page.keyboard.press("ArrowDown")
@@ -167,7 +167,7 @@ def test_axe_finds_nothing_in_them(open_page: OpenPage, collection: list[Image])
     remember(page, *(f"q=a+longer+search+number+{number}" for number in range(8)), f"like={collection[0].id}")
     assert violations(page) == []
     page.goto(f"/search?like={collection[0].id}")
-    page.get_by_role("searchbox").focus()
+    page.locator("#words").focus()
     expect(panel(page)).to_be_visible()
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")

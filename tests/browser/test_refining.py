@@ -60,7 +60,7 @@ def test_results_follow_a_slider(open_page: OpenPage, collection: list[Image]):
 
 def test_what_is_typed_joins_the_other_parts(open_page: OpenPage, collection: list[Image]):
     page = open_page(f"/search?like={collection[0].id}&colour=grey")
-    page.get_by_role("searchbox").fill("red star")
+    page.locator("#words").fill("red star")
     expect(page).to_have_url(re.compile(rf"\?q=red\+star&like={collection[0].id}&colour=grey$"))
     expect(page.locator(".chip")).to_have_count(2)
 
@@ -107,8 +107,8 @@ def test_filters_that_are_looked_at_alone_change_no_search(open_page: OpenPage, 
     expect(page.get_by_role("checkbox", name=re.compile("sea"))).to_be_checked()
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.headers.get("hx-target", "")))
-    page.get_by_role("searchbox").press("Enter")
-    page.get_by_role("searchbox").fill("red circle")
+    page.locator("#words").press("Enter")
+    page.locator("#words").fill("red circle")
     expect(page).to_have_url(re.compile(r"\?q=red\+circle&tag=sea$"))
     assert sent.count("found") == 1
     expect(page.get_by_role("checkbox", name=re.compile("sea"))).to_be_checked()
@@ -180,7 +180,7 @@ def test_without_a_script_the_form_asks_for_all_of_it(open_page: OpenPage, colle
     expect(page.get_by_role("checkbox", name=re.compile("Portrait"))).to_be_checked()
     expect(page.get_by_role("slider", name="More like this picture")).to_have_value("2")
     expect(page.get_by_role("combobox", name="Order")).to_have_value("newest")
-    expect(page.get_by_role("searchbox")).to_have_value("red star")
+    expect(page.locator("#words")).to_have_value("red star")
     expect(page.get_by_role("link", name=re.compile("Remove"))).to_have_count(4)
     page.get_by_role("link", name="Remove Orientation: Portrait").click()
     expect(page.get_by_role("slider", name="More like this picture")).to_have_value("2")
@@ -188,7 +188,7 @@ def test_without_a_script_the_form_asks_for_all_of_it(open_page: OpenPage, colle
 
 def test_a_picture_is_shown_beside_the_words(open_page: OpenPage, collection: list[Image], files):
     page = open_page("/")
-    page.get_by_role("searchbox").fill("red star")
+    page.locator("#words").fill("red star")
     expect(page).to_have_url(re.compile("q=red"))
     page.get_by_title("Search by a picture").click()
     page.set_input_files("#by-picture input[type=file]", files[0])

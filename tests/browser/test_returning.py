@@ -71,9 +71,7 @@ def test_back_between_searches_within_the_page_leads_to_the_same_place(
     page.evaluate("scrollTo(0, 1500)")
     before, place = tiles(page), top(page)
     # Typed as by a voice: a keyboard would bring the box into sight first.
-    page.get_by_role("searchbox").evaluate(
-        "box => { box.value = 'red star'; box.dispatchEvent(new InputEvent('input')); }"
-    )
+    page.locator("#words").evaluate("box => { box.value = 'red star'; box.dispatchEvent(new InputEvent('input')); }")
     expect(page.locator("#found")).to_have_attribute("data-words", "red star")
     page.go_back()
     expect(page.locator("article")).to_have_count(48)
@@ -96,8 +94,8 @@ def test_a_browser_that_keeps_nothing_still_goes_back(open_page: OpenPage, colle
     page = open_page("/accounts/login/")
     page.add_init_script("Storage.prototype.setItem = () => { throw new DOMException('full'); };")
     page.goto("/")
-    page.get_by_role("searchbox").fill("red star")
+    page.locator("#words").fill("red star")
     expect(page.locator("#found")).to_have_attribute("data-words", "red star")
     page.go_back()
     expect(page.locator("#found")).to_have_attribute("data-words", "")
-    expect(page.get_by_role("searchbox")).to_have_value("")
+    expect(page.locator("#words")).to_have_value("")

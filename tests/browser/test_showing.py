@@ -54,7 +54,7 @@ def test_a_pasted_address_is_searched_by(open_page: OpenPage, collection: list[I
 
 def test_an_address_is_pasted_into_the_box_as_words(open_page: OpenPage, collection: list[Image], address: str):
     page = open_page("/")
-    page.get_by_role("searchbox").focus()
+    page.locator("#words").focus()
     page.evaluate(PASTE, address)
     expect(page.locator("#waiting")).to_be_empty()
     expect(page.locator("#address")).to_have_value("")

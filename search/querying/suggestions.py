@@ -1,0 +1,188 @@
+"""What is suggested while somebody types: tags, cameras and years in which pictures were taken, as typed filters.
+
+All of them are kept in the process with how many shown pictures have them, sorted by how their words begin: to look
+some up takes less than a millisecond, and to count them anew half a second for 100,000 pictures.
+"""
+
+import datetime as dt
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from heapq import nsmallest
+from itertools import dropwhile
+from typing import Any
+
+from django.db.models import Count, F, Func, IntegerField, TextField
+
+from search.models import Capture, Image
+from search.models.arrivals import state
+from search.querying.folding import fold, is_letter, is_unspaced
+from search.querying.keeping import Keeper
+
+MOST = 6
+"""Suggestions at once: more would hide the results."""
+MOST_VALUES = 50_000
+"""Tags, and cameras, that are known, the most frequent first."""
+MOST_WORDS = 3
+"""Words before the cursor that may be one tag or camera."""
+LONGEST = 1000
+"""Characters that the box takes."""
+
+_QUOTES = '"“”„«»'
+_NAME = re.compile(r"(-?)(tag|camera|taken):", re.IGNORECASE)
+_QUOTED = re.compile(rf"(?<!\S)(-?)(tag|camera|taken):[{_QUOTES}]\Z", re.IGNORECASE)
+_PLAIN = re.compile(r"[\w-]+")
+
+
+class Kind(StrEnum):
+    """By their names as typed filters."""
+
+    TAG = "tag"
+    CAMERA = "camera"
+    TAKEN = "taken"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    kind: Kind
+    label: str
+    count: int
+
+    @property
+    def filter(self) -> str:
+        """What is written into the box for it."""
+        is_plain = self.kind is not Kind.CAMERA and _PLAIN.fullmatch(self.label)
+        return f"{self.kind}:{self.label}" if is_plain else f'{self.kind}:"{self.label}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A value, and the text of the box, up to the cursor, that has it in the place of what was typed for it."""
+
+    value: Value
+    text: str
+
+
+class Vocabulary:
+    """All values that shown pictures have."""
+
+    def __init__(self, values: Sequence[Value]) -> None:
+        """`values` are the most frequent first."""
+        self.values = values
+        # Where each word of each begins, and in scripts without spaces each letter.
+        keys = sorted((key, number) for number, value in enumerate(values) for key in _beginnings(fold(value.label)))
+        self._keys = [key for key, _number in keys]
+        self._numbers = [number for _key, number in keys]
+
+    def beginning_with(self, term: str, kind: Kind | None) -> list[Value]:
+        """Return the values a word of which begins with folded `term`, those that begin so themselves first, then the
+        most frequent; at most MOST."""
+        if not term:
+            return [value for value in self.values if value.kind is kind][:MOST] if kind else []
+        first = bisect_left(self._keys, term)
+        last = bisect_left(self._keys, term + "\U0010ffff", first)
+        numbers = {number for number in self._numbers[first:last] if kind in (None, self.values[number].kind)}
+
+        def order(number: int) -> tuple[bool, int]:
+            return not fold(self.values[number].label).startswith(term), number
+
+        return [self.values[number] for number in nsmallest(MOST, numbers, key=order)]
+
+
+def _vocabulary() -> Vocabulary:
+    values = [*_tags(), *_cameras(), *_years()]
+    return Vocabulary(sorted(values, key=lambda value: -value.count))
+
+
+vocabulary = Keeper(_vocabulary, "suggestions")
+
+
+def suggest(typed: str) -> list[Suggestion]:
+    """Return what may be meant by the end of `typed`, the text of the box up to the cursor: the best first."""
+    terms = list(_terms(typed)) if len(typed) <= LONGEST else []
+    if not terms:
+        return []
+    now = state()
+    kept = vocabulary.get(now)
+    found: dict[Value, Suggestion] = {}
+    for start, sign, kind, term in terms:
+        # Words begin with letters, what is typed of them not always.
+        folded = "".join(dropwhile(_is_no_letter, fold(term)))
+        for value in kept.value.beginning_with(folded, kind):
+            text = f"{typed[:start]}{sign}{value.filter}"
+            if text != typed:
+                found.setdefault(value, Suggestion(value, text))
+    best = list(found.values())[:MOST]
+    return best if kept.at == now else [one for one in best if _is_there(one.value)]
+
+
+def _terms(typed: str) -> Iterator[tuple[int, str, Kind | None, str]]:
+    """Yield what the end of the text may be a value for, the longest first: where it begins, the minus before it, the
+    name of the filter, and what was typed of the value."""
+    marks = [place for place, character in enumerate(typed) if character in _QUOTES]
+    if len(marks) % 2:  # within quotation marks
+        if name := _QUOTED.search(typed, 0, marks[-1] + 1):
+            yield name.start(), name[1], Kind(name[2].lower()), typed[marks[-1] + 1 :]
+        return
+    words = list(re.finditer(r"\S+", typed))
+    if not words or words[-1].end() != len(typed):
+        return
+    for count in range(min(MOST_WORDS, len(words)), 0, -1):
+        first, *others = words[-count:]
+        if any(mark in typed[first.start() :] for mark in _QUOTES) or any(_NAME.match(one[0]) for one in others):
+            continue
+        name = _NAME.match(first[0])
+        sign = "-" if first[0].startswith("-") else ""
+        term = typed[first.start() :].removeprefix(name[0] if name else sign)
+        if name or term:
+            yield first.start(), sign, Kind(name[2].lower()) if name else None, term
+
+
+def _is_no_letter(character: str) -> bool:
+    return not is_letter(character)
+
+
+def _beginnings(label: str) -> Iterator[str]:
+    for place, character in enumerate(label):
+        begins = place == 0 or is_unspaced(character) or not is_letter(label[place - 1])
+        if begins and is_letter(character):
+            yield label[place:]
+
+
+def _tags() -> Iterator[Value]:
+    value: Any = Func(F("tags"), function="unnest", output_field=TextField())
+    rows = Image.objects.shown().order_by().annotate(value=value).values_list("value").annotate(count=Count("*"))
+    for tag, count in rows.order_by("-count", "value")[:MOST_VALUES]:
+        if not any(mark in tag for mark in _QUOTES):  # the box can't hold it
+            yield Value(Kind.TAG, tag, count)
+
+
+def _cameras() -> Iterator[Value]:
+    rows = Capture.objects.filter(image__hidden=False).exclude(camera="").values_list("camera")
+    for camera, count in rows.annotate(count=Count("*")).order_by("-count", "camera")[:MOST_VALUES]:
+        if not any(mark in camera for mark in _QUOTES):
+            yield Value(Kind.CAMERA, camera, count)
+
+
+def _years() -> Iterator[Value]:
+    # Django's own would take it for a moment in some zone.
+    template = "extract(year FROM %(expressions)s)::int"
+    year = Func(F("taken"), template=template, output_field=IntegerField())
+    rows = Capture.objects.filter(image__hidden=False, taken__isnull=False).annotate(year=year).values_list("year")
+    for taken, count in rows.annotate(count=Count("*")).order_by("-year"):
+        yield Value(Kind.TAKEN, f"{taken:04}", count)
+
+
+def _is_there(value: Value) -> bool:
+    """Whether a shown picture has it still."""
+    if value.kind is Kind.TAG:
+        # Not `exists`, which has the planner read the table for the first one.
+        return Image.objects.shown().filter(tags__contains=[value.label]).order_by().count() > 0
+    captures = Capture.objects.filter(image__hidden=False)
+    if value.kind is Kind.CAMERA:
+        return captures.filter(camera=value.label).exists()
+    year = int(value.label)
+    first, last = dt.datetime(year, 1, 1), dt.datetime(year, 12, 31, 23, 59, 59, 999_999)  # noqa: DTZ001 - of any zone
+    return captures.filter(taken__range=(first, last)).exists()

@@ -1,0 +1,16 @@
+"""What is suggested while somebody types into the box."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import cache_control
+
+from search.querying import suggest
+from search.views.methods import require_safe
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
+def suggestions(request: HttpRequest) -> HttpResponse:
+    """The options for what was typed up to the cursor, `?q=`: a part of a page, empty where there are none."""
+    context = {"suggestions": suggest(request.GET.get("q", ""))}
+    return render(request, "search/_partials/suggestions.jinja", context, using="jinja2")

@@ -1,0 +1,138 @@
+"""What is suggested while somebody types, and what it writes into the box."""
+
+import datetime as dt
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from search.models import Capture, Image
+from search.querying import suggest
+from search.querying.suggestions import Kind, Value, Vocabulary, _terms
+from tests.base import an_image
+
+pytestmark = pytest.mark.django_db
+
+
+def taken(image: Image, day: str, camera: str = "") -> None:
+    source = Capture.TakenFrom.CAMERA
+    moment = dt.datetime.fromisoformat(day)
+    Capture.objects.create(image=image, taken=moment, taken_from=source, camera=camera)
+
+
+@pytest.fixture
+def pictures() -> list[Image]:
+    shown = [
+        an_image("a", tags=["holiday", "two words", "Café"]),
+        an_image("b", tags=["holiday", "work", "해운대해수욕장"]),
+        an_image("c", tags=["wholesale"]),
+    ]
+    hidden = an_image("d", tags=["holiday", "secret"], hidden=True)
+    taken(shown[0], "2023-12-31T23:59:59", "X100V")
+    taken(shown[1], "2024-01-01T00:00:00", "Canon EOS R5")
+    taken(hidden, "2019-01-01T00:00:00", "Spy")
+    return [*shown, hidden]
+
+
+def suggested(typed: str) -> list[tuple[str, int]]:
+    return [(one.text, one.value.count) for one in suggest(typed)]
+
+
+@pytest.mark.parametrize(
+    ("typed", "suggestions"),
+    [
+        ("hol", [("tag:holiday", 2)]),
+        ("old castle HOL", [("old castle tag:holiday", 2)]),
+        ("-hol", [("-tag:holiday", 2)]),
+        ("wor", [("tag:work", 1), ('tag:"two words"', 1)]),
+        ("red two wo", [('red tag:"two words"', 1), ("red two tag:work", 1)]),
+        ("cafe", [("tag:Café", 1)]),
+        ("ＣＡＦＥ", [("tag:Café", 1)]),
+        ("해수", [("tag:해운대해수욕장", 1)]),
+        ("tag:", [("tag:holiday", 2), ("tag:Café", 1), ('tag:"two words"', 1)]),
+        ('red -tag:"two w', [('red -tag:"two words"', 1)]),
+        ("tag:two w", [('tag:"two words"', 1)]),
+        ("tag:x1", []),
+        ("x1", [('camera:"X100V"', 1)]),
+        ("canon eos", [('camera:"Canon EOS R5"', 1)]),
+        ('camera:"canon e', [('camera:"Canon EOS R5"', 1)]),
+        ("r5", [('camera:"Canon EOS R5"', 1)]),
+        ("20", [("taken:2024", 1), ("taken:2023", 1)]),
+        ("taken:2023", []),
+        ("taken:", [("taken:2024", 1), ("taken:2023", 1)]),
+        ("taken:2023-07", []),
+        ("tag:holiday", []),
+        ("hol ", []),
+        ("", []),
+        ('"hol', []),
+        ('"red" hol', [('"red" tag:holiday', 2)]),
+        ("olid", []),
+        ("secret", []),
+        ("spy", []),
+        ("2019", []),
+        ("by:hol", []),
+        ("\0%_\\'", []),
+        ("h" * 2000, []),
+    ],
+)
+def test_the_end_of_what_is_typed_is_completed_to_filters(
+    pictures: list[Image], typed: str, suggestions: list[tuple[str, int]]
+) -> None:
+    assert suggested(typed)[: len(suggestions) or None] == suggestions
+
+
+def test_what_is_hidden_meanwhile_is_suggested_no_more_and_counts_no_more(pictures: list[Image]) -> None:
+    assert suggested("hol") == [("tag:holiday", 2)]
+    Image.hide_all(pictures[1:2], hidden=True)
+    assert suggested("hol") == [("tag:holiday", 1)]
+    assert suggested("work") == suggested("canon") == suggested("2024") == []
+    Image.objects.filter(pk=pictures[0].pk).update(tags=["vacation"])
+    assert (suggested("hol"), suggested("vac")) == ([], [("tag:vacation", 1)])
+
+
+def test_while_counting_takes_long_nothing_is_suggested_that_no_shown_picture_has(
+    pictures: list[Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suggest("hol")
+    monkeypatch.setattr("search.querying.keeping.QUICKLY", 0.0)
+    monkeypatch.setattr("search.querying.keeping.SHARE", 10**9)  # not to be counted anew
+    Image.hide_all(pictures[1:2], hidden=True)
+
+    assert suggested("hol") == [("tag:holiday", 2)]
+    assert suggested("work") == suggested("canon") == suggested("2024") == []
+    assert suggested("202") == [("taken:2023", 1)]
+
+
+def test_fifty_thousand_tags_are_looked_through_at_once() -> None:
+    """In the number of steps: a first letter that all have in common is as dear as it gets."""
+    values = [Value(Kind.TAG, f"tag {number:05}", 50_000 - number) for number in range(5_000)]
+    vocabulary = Vocabulary(values)
+
+    assert [value.label for value in vocabulary.beginning_with("t", None)[:2]] == ["tag 00000", "tag 00001"]
+    assert [value.label for value in vocabulary.beginning_with("0499", Kind.TAG)] == [
+        f"tag 0499{digit}" for digit in range(6)
+    ]
+    assert vocabulary.beginning_with("0499", Kind.CAMERA) == []
+
+
+def test_suggestions_are_options_whose_texts_are_no_html(client: Client) -> None:
+    an_image("a", tags=["<b> & 'x'"])
+
+    answer = client.get("/search/suggestions", {"q": "red <b"})
+    assert answer.status_code == 200
+    assert '<li role="option" id="suggestion-1" aria-selected="false"' in answer.text
+    assert 'data-text="red tag:&#34;&lt;b&gt; &amp; &#39;x&#39;&#34;"' in answer.text
+    assert "1 picture" in answer.text
+    assert client.get("/search/suggestions").text.strip() == ""
+    assert "private" in answer["Cache-Control"]
+    assert client.post("/search/suggestions").status_code == 405
+
+
+def test_nothing_is_looked_up_where_nothing_is_typed(client: Client) -> None:
+    an_image("a", tags=["holiday"])
+    page = client.get("/").text
+    assert 'data-address="/search/suggestions"' in page
+    assert "tag:holiday" not in page
+    assert list(_terms("  ")) == []
+    with connection.execute_wrapper(lambda *_args: pytest.fail("asked the database")):
+        assert suggest(" ") == suggest('"red') == []
