@@ -181,18 +181,18 @@ def encoded_beside(named: Named, seen: Sequence[Seen]) -> list[Encoded]:
         return []
 
 
-def add_picture(source: Source, details: Details, uploader: "User | None") -> Added:
-    """Add one uploaded picture; it is found by the next search.
+def add_picture(source: Source, details: Details, uploader: "User | None", *, written: Written = UPLOADED) -> Added:
+    """Add one uploaded picture; it is found by the next search. What is `written` in it is taken where that says so.
 
     The same bytes again change nothing, but bring back what is missing of the original and the thumbnail. What was
     deleted is added again for curators alone.
     Raises UnreadableImage, DeletedPicture, decoding.Busy, StorageUnavailable, ModelUnavailable and WrongVectors.
     """
     with one_choice():
-        return _added(source, details, uploader)
+        return _added(source, details, uploader, written)
 
 
-def _added(source: Source, details: Details, uploader: "User | None") -> Added:
+def _added(source: Source, details: Details, uploader: "User | None", written: Written) -> Added:
     image_id = content_id(source)
     if known([image_id]):
         with objects_held([image_id]):
@@ -205,7 +205,7 @@ def _added(source: Source, details: Details, uploader: "User | None") -> Added:
         raise DeletedPicture
     window = window_for_models()  # which is wanted first: a picture takes long to decode
     require_fit()
-    prepared = prepare(source, details, image_id=image_id, uploader=uploader, window=window)
+    prepared = prepare(source, details, image_id=image_id, uploader=uploader, window=window, written=written)
     embed([prepared])  # before anything is stored: it may fail
     is_new = not Image.objects.filter(pk=image_id).exists()
     try:

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db import connection
 
+from search.decoding import written_in
+from search.imaging import UnreadableImage
 from search.ingestion.items import Details
 from search.ingestion.metadata import clean_tags, details_of
 from search.metadata import READER, PhotoMetadata, TakenFrom, from_name, from_takeout, merged
@@ -36,6 +38,7 @@ class Written:
 
 UPLOADED = Written(captions=False)
 """Of an upload no more is taken unasked than the camera's own figures; the name of its file is not kept either."""
+UPLOADED_WITH_CAPTIONS = Written()
 
 
 def of_sidecars(sidecars: Mapping[str, bytes]) -> PhotoMetadata:
@@ -83,6 +86,17 @@ def all_said(
     said = merged(table, counted[0], *shown, *counted[1:])
     zone = settings.PHOTO_TIME_ZONE
     return in_zone(said, ZoneInfo(zone), counted=counted, shown=shown) if zone else said
+
+
+def offered_captions(beginning: bytes) -> Details:
+    """Return what people have written in a file, given its beginning, for whoever uploads it; nothing for no picture.
+
+    Raises decoding.Busy.
+    """
+    try:
+        return captioned(Details(), written_in(beginning, of_collection=False).file)
+    except UnreadableImage:
+        return Details()
 
 
 def captioned(details: Details, said: PhotoMetadata) -> Details:
