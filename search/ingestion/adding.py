@@ -15,7 +15,7 @@ from search.decoding import Seen, Source, Window, size_of
 from search.embedding import ModelUnavailable, active_model, at_hand, picture_encoder, require_fit
 from search.imaging import FORMATS
 from search.indexing.chosen import Choice, Named, chosen, one_choice
-from search.ingestion.captures import UPLOADED, Written, all_said, captioned
+from search.ingestion.captures import UPLOADED, Written, all_said, captioned, fields_stated
 from search.ingestion.deleting import deleted_before, objects_held, owe, remove_orphans
 from search.ingestion.items import Details
 from search.ingestion.metadata import clean_tags
@@ -112,6 +112,7 @@ def prepare(
         xmp=written.sidecars.get("xmp", b""),
     )
     said = all_said(written, found.said.sidecar, found.said.file, details.capture)
+    stated = fields_stated(details)
     if written.captions:
         details = captioned(details, said)
     image = Image(
@@ -133,7 +134,7 @@ def prepare(
         licence=details.licence,
         source_link=details.source_link,
     )
-    image.said = said
+    image.said, image.stated = said, stated
     return Prepared(image, found.seen, b"" if location else source, found.thumbnail)
 
 

@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 import uuid
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
@@ -105,6 +105,13 @@ def captioned(details: Details, said: PhotoMetadata) -> Details:
     return Details(tags=details.tags or clean_tags(list(said.keywords)), **values)
 
 
+def fields_stated(details: Details) -> list[str]:
+    """Return the names of the fields that a table or a form says anything of."""
+    captions = [name for name in ("tags", *CAPTIONS) if getattr(details, name)]
+    columns = {_GUARDS.get(name, name) for name in _COLUMNS if getattr(details.capture, name, None) not in ("", None)}
+    return [*captions, *sorted(columns)]
+
+
 _COLUMNS = {
     "taken": "timestamp",
     "taken_offset": "smallint",
@@ -131,40 +138,48 @@ _LESS_TRUSTED = (
 def _kept(name: str) -> str:
     """The condition under which a column keeps what it has whatever is read."""
     told_by = _GUARDS.get(name, name)
-    if told_by == "taken":
-        return f"EXCLUDED.taken IS NULL OR coalesce({_LESS_TRUSTED}, false)"
-    return f"EXCLUDED.{told_by} = ''" if _COLUMNS[told_by] == "text" else f"EXCLUDED.{told_by} IS NULL"
+    conditions = [
+        f"'{told_by}' = ANY(search_capture.edited)",
+        f"'{told_by}' = ANY(search_capture.stated) AND NOT '{told_by}' = ANY(EXCLUDED.stated)",
+        f"EXCLUDED.{told_by} = ''" if _COLUMNS[told_by] == "text" else f"EXCLUDED.{told_by} IS NULL",
+        *([f"coalesce({_LESS_TRUSTED}, false)"] if told_by == "taken" else []),
+    ]
+    return " OR ".join(conditions)
 
 
 _WRITE = """
-INSERT INTO search_capture (image_id, reader, {names})
-SELECT given.* FROM unnest(%s::uuid[], %s::smallint[], {arrays}) AS given (image_id, reader, {names})
+INSERT INTO search_capture (image_id, reader, stated, {names})
+SELECT given.image_id, given.reader, string_to_array(given.stated, ','), {given}
+FROM unnest(%s::uuid[], %s::smallint[], %s::text[], {arrays}) AS given (image_id, reader, stated, {names})
 JOIN search_image image ON image.id = given.image_id ORDER BY given.image_id
-ON CONFLICT (image_id) DO UPDATE SET reader = EXCLUDED.reader, {changes}
+ON CONFLICT (image_id) DO UPDATE SET reader = EXCLUDED.reader, {changes},
+    stated = CASE WHEN EXCLUDED.stated = '{{}}' THEN search_capture.stated ELSE EXCLUDED.stated END
 WHERE search_capture.reader < EXCLUDED.reader
 """.format(
     names=", ".join(_COLUMNS),
+    given=", ".join(f"given.{name}" for name in _COLUMNS),
     arrays=", ".join(f"%s::{kind}[]" for kind in _COLUMNS.values()),
     changes=", ".join(
-        f"{name} = CASE WHEN '{_GUARDS.get(name, name)}' = ANY(search_capture.edited) OR {_kept(name)}"
-        f" THEN search_capture.{name} ELSE EXCLUDED.{name} END"
-        for name in _COLUMNS
+        f"{name} = CASE WHEN {_kept(name)} THEN search_capture.{name} ELSE EXCLUDED.{name} END" for name in _COLUMNS
     ),
 )
 
 
-def write_captures(said: Mapping[uuid.UUID, PhotoMetadata]) -> None:
+def write_captures(
+    said: Mapping[uuid.UUID, PhotoMetadata], stated: Mapping[uuid.UUID, Sequence[str]] | None = None
+) -> None:
     """Write what was said of these images, those that are there, in the order of their ids. In a transaction.
 
-    What a newer reader has read stays, and what a person has changed; nothing is replaced by nothing, and no date by
-    one that is trusted less.
+    What a newer reader has read stays, and what a person has changed or a table has stated, unless it is `stated`
+    anew; nothing is replaced by nothing, and no date by one that is trusted less.
     """
     if not said:
         return
     ids = sorted(said)
     columns = [[_value(said[one], name) for one in ids] for name in _COLUMNS]
     with connection.cursor() as cursor:
-        cursor.execute(_WRITE, [ids, [READER] * len(ids), *columns])
+        names = [",".join((stated or {}).get(one, ())) for one in ids]
+        cursor.execute(_WRITE, [ids, [READER] * len(ids), names, *columns])
 
 
 def _value(said: PhotoMetadata, name: str) -> object:

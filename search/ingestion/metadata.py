@@ -94,7 +94,7 @@ def details_of(row: Row) -> tuple[Details, list[str]]:
     except ValidationError:
         problems.append(f"The source link {values['source_link']!r} is no http address and was left out.")
         values["source_link"] = ""
-    return Details(tags=clean_tags(row.get("tags")), **values), problems
+    return replace(Details(tags=clean_tags(row.get("tags"))), **values), problems
 
 
 def table_details(row: Row) -> tuple[Details, list[str]]:

@@ -149,19 +149,15 @@ class Rewriting:
         rows = Image.objects.filter(pk__in=wordy).only("pk", "uploader_id", *columns).order_by("pk")
         images = list(rows.select_for_update(no_key=True))
         edited = edited_fields(wordy)
-        write_captions(
-            [
-                one
-                for one in images
-                # What an uploader has typed is a person's word, too.
-                if captioned_image(
-                    one,
-                    said[one.pk],
-                    edited.get(one.pk, ()),
-                    is_replaced=self._replaces and one.uploader_id is None,
-                )
-            ]
-        )
+        stated = dict(Capture.objects.filter(pk__in=wordy).values_list("pk", "stated")) if self._replaces else {}
+        changed = []
+        for image in images:
+            left_alone = [*edited.get(image.pk, ()), *stated.get(image.pk, ())]
+            if captioned_image(
+                image, said[image.pk], left_alone, is_replaced=self._replaces and not image.uploader_id
+            ):
+                changed.append(image)
+        write_captions(changed)
 
 
 def _claim(image_ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:

@@ -70,6 +70,9 @@ class Capture(models.Model):
     # Names of fields, of this row and of its image, that a person has changed: reading leaves them alone.
     edited = ArrayField(models.CharField(max_length=20), default=list, db_default=[], editable=False)
 
+    # The same, that a table has stated or who uploaded it: reading files leaves them alone, and other tables don't.
+    stated = ArrayField(models.CharField(max_length=20), default=list, db_default=[], editable=False)
+
     # By the clock of the place.
     taken = WallTimeField(_("taken"), null=True, blank=True)
     taken_offset = models.SmallIntegerField(

@@ -212,8 +212,9 @@ class Image(models.Model):
     # prepared, with the vectors that it gave.
     window_vectors: "Sequence[Vector]" = ()
     next_vector: "tuple[str, Encoded] | None" = None
-    # What was written of it, on its way into the table of captures.
+    # What was written of it, and the fields that a table or an uploader has stated, on their way into the captures.
     said: "PhotoMetadata | None" = None
+    stated: Sequence[str] = ()
 
     class Meta:
         verbose_name = _("image")
