@@ -226,7 +226,7 @@ def choice(name: str, choices: Sequence[str], *, default: str) -> str:
     return value
 
 
-def time_zone(name: str, *, default: str) -> str:
+def time_zone(name: str, *, default: str = "") -> str:
     value = text(name, default) or default
     try:
         if value:

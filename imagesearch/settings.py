@@ -443,7 +443,7 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 FORMAT_MODULE_PATH = "imagesearch.formats"
 TIME_ZONE = time_zone("TIME_ZONE", default="UTC")
 # Where photos were taken that name no zone, and what their times are told in that are known in UTC alone; "": unknown.
-PHOTO_TIME_ZONE = time_zone("PHOTO_TIME_ZONE", default="")
+PHOTO_TIME_ZONE = time_zone("PHOTO_TIME_ZONE")
 USE_TZ = True
 
 # --- Watching ---------------------------------------------------------------------------------------------------

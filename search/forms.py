@@ -112,6 +112,10 @@ class UploadForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=forms.TextInput(attrs=IN_ITS_OWN_DIRECTION),
     )
 
+    read_captions = forms.BooleanField(
+        label=gettext_lazy("Fill what is left empty here with what is written in the pictures"), required=False
+    )
+
     class Meta:
         model = Image
         fields = ("title", "description", "source_link")

@@ -20,7 +20,7 @@ from search.room import DISK_FULL, NoRoom
 
 MANY_PICTURES = "upload"
 """The address that takes several pictures in one form."""
-ONE_PICTURE = {"search-by-picture", "api:add-image", "api:search-picture"}
+ONE_PICTURE = {"search-by-picture", "read-picture", "api:add-image", "api:search-picture"}
 """Addresses that take a single one. All others take none."""
 _ONE = MappingProxyType({"picture": 1})
 """How many files such an address takes in which field of its form."""

@@ -76,6 +76,7 @@ urlpatterns = [
     path("saved/<row_id:search_id>/delete", saved_searches.delete, name="delete-search"),
     path("feeds/<uuid:token>.atom", feeds.feed, name="feed"),
     path("upload/", uploading.upload, name="upload"),
+    path("upload/read", uploading.read, name="read-picture"),
     path("account/", accounts.account, name="account"),
     path("accounts/sign-up/", accounts.sign_up, name="sign-up"),
     path("accounts/login/", accounts.LogIn.as_view(), name="login"),

@@ -250,6 +250,18 @@ def test_a_sidecar_that_has_changed_is_read_again(folder: Path, as_carol):
     assert [of(data).description for data in (red, green)] == ["Sidecar words", "Mine"]
 
 
+def test_what_a_table_has_stated_stays_when_the_file_is_read_again(folder: Path):
+    data = written(t270="On the beach", t18246=5)
+    (folder / "a.jpg").write_bytes(data)
+    (folder / "m.csv").write_text("path,description,rating,camera\na.jpg,Stated,2,\n", encoding="utf-8")
+    call_command("ingest", str(folder), "--metadata", str(folder / "m.csv"), stdout=StringIO())
+    Capture.objects.update(camera="Before")
+    read("--again", "--replace-captions")
+    capture = from_camera(of(data))
+    assert (capture.stated, capture.rating, capture.camera) == (["description", "rating"], 2, "FUJIFILM X100V")
+    assert of(data).description == "Stated"
+
+
 def test_what_stood_in_an_archive_beside_a_picture_is_not_lost_when_it_is_read_again(folder: Path):
     data = a_photo(exif=exif_block(taken="2014:07:03 14:22:10"))
     with zipfile.ZipFile(folder / "a.zip", "w") as archive:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from search.imaging import recognised
 from search.metadata import PhotoMetadata, TakenFrom, from_name, from_takeout, from_xmp, merged, read_file
-from search.metadata.dates import parsed
+from search.metadata.dates import parsed, typed
 from search.metadata.sidecars import Neighbours
 from tests.pictures import photo
 from tests.raw_files import raw
@@ -243,6 +243,36 @@ def test_the_time_of_a_place_tells_the_offset():
     exif.get_ifd(0x8825).update({7: (5.0, 21.0, 40.0), 29: "2014:07:03"})
     found = said(a_photo(exif=exif.tobytes()))
     assert (found.taken, found.offset) == (wall(2014, 7, 3, 14, 22, 10), 540)
+
+
+def test_what_cameras_write_in_other_words_is_read():
+    found = said(
+        a_photo(exif=exif_block(taken="2019:05:01 10:00:00", t18249=75, e37377=6.0, e42034=(18.0, 105.0, 3.5, 5.6)))
+    )
+    assert (found.rating, found.exposure, found.lens) == (4, 0.015625, "18-105mm f/3.5-5.6")
+    xmp = 'exif:DateTimeOriginal="2019-05-01T10:00:00" exif:GPSTimeStamp="2019-05-01T08:00:03Z"'
+    assert from_xmp(xmp_packet(attributes=xmp)).offset == 120
+
+
+@pytest.mark.parametrize(
+    ("text", "taken", "offset"),
+    [
+        ("2014-07-03T14:22:10+09:00", wall(2014, 7, 3, 14, 22, 10), 540),
+        ("2014:07:03 14:22", wall(2014, 7, 3, 14, 22), None),
+        ("2014. 7. 3. 오후 2:22:10", wall(2014, 7, 3, 14, 22, 10), None),
+        ("2014年7月3日", wall(2014, 7, 3), None),
+        ("3.7.2014 12:05 am", wall(2014, 7, 3, 0, 5), None),
+        ("20140703_142210", wall(2014, 7, 3, 14, 22, 10), None),
+        ("2000-01-01", wall(2000, 1, 1), None),
+        ("7/3/2014", None, None),
+        ("2014-07", None, None),
+        ("2999-01-01", None, None),
+        ("2014-02-30", None, None),
+    ],
+)
+def test_dates_of_tables_are_read_as_people_write_them(text: str, taken: dt.datetime | None, offset: int | None):
+    moment = typed(text)
+    assert (moment and moment.wall, moment and moment.offset) == (taken, offset)
 
 
 def test_googles_time_is_told_by_the_clock_of_the_camera():

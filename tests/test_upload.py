@@ -13,6 +13,7 @@ from search.models import Image
 from search.models.image import content_id
 from tests.base import an_image, picture_bytes, picture_file
 from tests.pictures import FORMATS, photo, pixel_bomb
+from tests.written import a_photo, exif_block
 
 pytestmark = pytest.mark.django_db
 
@@ -139,6 +140,25 @@ def test_a_script_gets_the_outcome_alone(as_alice: Client):
     response = as_alice.post("/upload/", {"pictures": [picture_file()]}, headers={"HX-Request": "true"})
     assert "<html" not in response.text
     assert re.search(r"/images/[0-9a-f-]+/", response.text)
+
+
+def test_what_is_written_in_a_file_is_offered_without_its_place(as_alice: Client):
+    data = a_photo(exif=exif_block(t270="Boats", t40094="sea\0".encode("utf-16-le"), place=(37.88, 127.73)))
+    answer = as_alice.post("/upload/read", {"picture": picture_file(data=data[:2000])})
+    assert answer.json() == {"title": "", "description": "Boats", "tags": "sea"}
+    nothing = {"title": "", "description": "", "tags": ""}
+    assert as_alice.post("/upload/read", {"picture": picture_file(data=b"no picture")}).json() == nothing
+    assert as_alice.post("/upload/read").json() == nothing
+    assert not Image.objects.exists()
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_without_a_script_what_is_written_fills_what_was_left_empty_where_it_is_wanted(as_alice: Client, wanted: bool):
+    data = a_photo(exif=exif_block(t270="Boats", t40091="Hafen\0".encode("utf-16-le")))
+    form = {"pictures": picture_file(data=data), "title": "Mine", **({"read_captions": "on"} if wanted else {})}
+    as_alice.post("/upload/", form)
+    image = Image.objects.get()
+    assert (image.title, image.description) == ("Mine", "Boats" if wanted else "")
 
 
 def test_uploading_needs_an_account_where_the_operator_wants_it(client: Client, settings):

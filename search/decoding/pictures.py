@@ -148,9 +148,9 @@ def prepared_picture(
         )
 
 
-def written_in(source: Source, *, xmp: bytes = b"") -> Said:
+def written_in(source: Source, *, xmp: bytes = b"", of_collection: bool = True) -> Said:
     """Return what is written in a file, or in the beginning of one, and in an XMP sidecar; no pixel is decoded."""
-    facts = decode("written", source, of_collection=True, **_sidecar(xmp)).facts
+    facts = decode("written", source, of_collection=of_collection, **_sidecar(xmp)).facts
     with _understood():
         return _said(facts)
 

@@ -15,7 +15,7 @@ from search.decoding import Seen, Source, Window, size_of
 from search.embedding import ModelUnavailable, active_model, at_hand, picture_encoder, require_fit
 from search.imaging import FORMATS
 from search.indexing.chosen import Choice, Named, chosen, one_choice
-from search.ingestion.captures import UPLOADED, OfFile, Written, all_said, captioned, hash_of
+from search.ingestion.captures import UPLOADED, OfFile, Written, all_said, captioned, fields_stated, hash_of
 from search.ingestion.deleting import deleted_before, objects_held, owe, remove_orphans
 from search.ingestion.items import Details
 from search.ingestion.metadata import clean_tags
@@ -112,6 +112,7 @@ def prepare(
         xmp=written.sidecars.get("xmp", b""),
     )
     said = all_said(written, found.said.sidecar, found.said.file, details.capture)
+    stated = fields_stated(details)
     if written.captions:
         details = captioned(details, said)
     image = Image(
@@ -133,7 +134,8 @@ def prepare(
         licence=details.licence,
         source_link=details.source_link,
     )
-    image.said, image.of_file = said, OfFile(found.pixels, hash_of(written.sidecars) if written.name else None)
+    image.said, image.stated = said, stated
+    image.of_file = OfFile(found.pixels, hash_of(written.sidecars) if written.name else None)
     return Prepared(image, found.seen, b"" if location else source, found.thumbnail)
 
 
@@ -181,18 +183,18 @@ def encoded_beside(named: Named, seen: Sequence[Seen]) -> list[Encoded]:
         return []
 
 
-def add_picture(source: Source, details: Details, uploader: "User | None") -> Added:
-    """Add one uploaded picture; it is found by the next search.
+def add_picture(source: Source, details: Details, uploader: "User | None", *, written: Written = UPLOADED) -> Added:
+    """Add one uploaded picture; it is found by the next search. What is `written` in it is taken where that says so.
 
     The same bytes again change nothing, but bring back what is missing of the original and the thumbnail. What was
     deleted is added again for curators alone.
     Raises UnreadableImage, DeletedPicture, decoding.Busy, StorageUnavailable, ModelUnavailable and WrongVectors.
     """
     with one_choice():
-        return _added(source, details, uploader)
+        return _added(source, details, uploader, written)
 
 
-def _added(source: Source, details: Details, uploader: "User | None") -> Added:
+def _added(source: Source, details: Details, uploader: "User | None", written: Written) -> Added:
     image_id = content_id(source)
     if known([image_id]):
         with objects_held([image_id]):
@@ -205,7 +207,7 @@ def _added(source: Source, details: Details, uploader: "User | None") -> Added:
         raise DeletedPicture
     window = window_for_models()  # which is wanted first: a picture takes long to decode
     require_fit()
-    prepared = prepare(source, details, image_id=image_id, uploader=uploader, window=window)
+    prepared = prepare(source, details, image_id=image_id, uploader=uploader, window=window, written=written)
     embed([prepared])  # before anything is stored: it may fail
     is_new = not Image.objects.filter(pk=image_id).exists()
     try:

@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 import uuid
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from types import MappingProxyType
@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db import connection
 
+from search.decoding import written_in
+from search.imaging import UnreadableImage
 from search.ingestion.items import Details
 from search.ingestion.metadata import clean_tags, details_of
 from search.metadata import READER, PhotoMetadata, TakenFrom, from_name, from_takeout, merged
@@ -54,6 +56,7 @@ def hash_of(sidecars: Mapping[str, bytes]) -> uuid.UUID:
 
 UPLOADED = Written(captions=False)
 """Of an upload no more is taken unasked than the camera's own figures; the name of its file is not kept either."""
+UPLOADED_WITH_CAPTIONS = Written()
 
 
 def of_sidecars(sidecars: Mapping[str, bytes]) -> PhotoMetadata:
@@ -103,10 +106,28 @@ def all_said(
     return in_zone(said, ZoneInfo(zone), counted=counted, shown=shown) if zone else said
 
 
+def offered_captions(beginning: bytes) -> Details:
+    """Return what people have written in a file, given its beginning, for whoever uploads it; nothing for no picture.
+
+    Raises decoding.Busy.
+    """
+    try:
+        return captioned(Details(), written_in(beginning, of_collection=False).file)
+    except UnreadableImage:
+        return Details()
+
+
 def captioned(details: Details, said: PhotoMetadata) -> Details:
     """Return the details of a table or a form, and where they say nothing, what was written of the picture."""
     values = {name: getattr(details, name) or getattr(said, name) for name in CAPTIONS}
     return Details(tags=details.tags or clean_tags(list(said.keywords)), **values)
+
+
+def fields_stated(details: Details) -> list[str]:
+    """Return the names of the fields that a table or a form says anything of."""
+    captions = [name for name in ("tags", *CAPTIONS) if getattr(details, name)]
+    columns = {_GUARDS.get(name, name) for name in _COLUMNS if getattr(details.capture, name, None) not in ("", None)}
+    return [*captions, *sorted(columns)]
 
 
 _COLUMNS = {
@@ -135,39 +156,46 @@ _LESS_TRUSTED = (
 def _kept(name: str) -> str:
     """The condition under which a column keeps what it has whatever is read."""
     told_by = _GUARDS.get(name, name)
-    if told_by == "taken":
-        return f"EXCLUDED.taken IS NULL OR coalesce({_LESS_TRUSTED}, false)"
-    return f"EXCLUDED.{told_by} = ''" if _COLUMNS[told_by] == "text" else f"EXCLUDED.{told_by} IS NULL"
+    conditions = [
+        f"'{told_by}' = ANY(search_capture.edited)",
+        f"'{told_by}' = ANY(search_capture.stated) AND NOT '{told_by}' = ANY(EXCLUDED.stated)",
+        f"EXCLUDED.{told_by} = ''" if _COLUMNS[told_by] == "text" else f"EXCLUDED.{told_by} IS NULL",
+        *([f"coalesce({_LESS_TRUSTED}, false)"] if told_by == "taken" else []),
+    ]
+    return " OR ".join(conditions)
 
 
 _WRITE = """
-INSERT INTO search_capture (image_id, reader, pixels, sidecars, {names})
-SELECT given.* FROM unnest(%s::uuid[], %s::smallint[], %s::uuid[], %s::uuid[], {arrays})
-AS given (image_id, reader, pixels, sidecars, {names})
+INSERT INTO search_capture (image_id, reader, pixels, sidecars, stated, {names})
+SELECT given.image_id, given.reader, given.pixels, given.sidecars, string_to_array(given.stated, ','), {given}
+FROM unnest(%s::uuid[], %s::smallint[], %s::uuid[], %s::uuid[], %s::text[], {arrays})
+AS given (image_id, reader, pixels, sidecars, stated, {names})
 JOIN search_image image ON image.id = given.image_id ORDER BY given.image_id
 ON CONFLICT (image_id) DO UPDATE SET reader = EXCLUDED.reader,
     pixels = coalesce(EXCLUDED.pixels, search_capture.pixels),
-    sidecars = coalesce(EXCLUDED.sidecars, search_capture.sidecars), {changes}
+    sidecars = coalesce(EXCLUDED.sidecars, search_capture.sidecars), {changes},
+    stated = CASE WHEN EXCLUDED.stated = '{{}}' THEN search_capture.stated ELSE EXCLUDED.stated END
 WHERE search_capture.reader < EXCLUDED.reader
 """.format(
     names=", ".join(_COLUMNS),
+    given=", ".join(f"given.{name}" for name in _COLUMNS),
     arrays=", ".join(f"%s::{kind}[]" for kind in _COLUMNS.values()),
     changes=", ".join(
-        f"{name} = CASE WHEN '{_GUARDS.get(name, name)}' = ANY(search_capture.edited) OR {_kept(name)}"
-        f" THEN search_capture.{name} ELSE EXCLUDED.{name} END"
-        for name in _COLUMNS
+        f"{name} = CASE WHEN {_kept(name)} THEN search_capture.{name} ELSE EXCLUDED.{name} END" for name in _COLUMNS
     ),
 )
 
 
 def write_captures(
-    said: Mapping[uuid.UUID, PhotoMetadata], of_files: "Mapping[uuid.UUID, OfFile]" = MappingProxyType({})
+    said: Mapping[uuid.UUID, PhotoMetadata],
+    of_files: "Mapping[uuid.UUID, OfFile]" = MappingProxyType({}),
+    stated: Mapping[uuid.UUID, Sequence[str]] = MappingProxyType({}),
 ) -> None:
     """Write what was said of these images, those that are there, in the order of their ids, and by what their files
     are known again, where somebody has looked. In a transaction.
 
-    What a newer reader has read stays, and what a person has changed; nothing is replaced by nothing, and no date by
-    one that is trusted less.
+    What a newer reader has read stays, and what a person has changed or a table has stated, unless it is `stated`
+    anew; nothing is replaced by nothing, and no date by one that is trusted less.
     """
     if not said:
         return
@@ -176,7 +204,8 @@ def write_captures(
     columns = [[_value(said[one], name) for one in ids] for name in _COLUMNS]
     hashes = [one.pixels for one in known], [one.sidecars for one in known]
     with connection.cursor() as cursor:
-        cursor.execute(_WRITE, [ids, [READER] * len(ids), *hashes, *columns])
+        names = [",".join(stated.get(one, ())) for one in ids]
+        cursor.execute(_WRITE, [ids, [READER] * len(ids), *hashes, names, *columns])
 
 
 def _value(said: PhotoMetadata, name: str) -> object:

@@ -94,7 +94,14 @@ def details_of(row: Row) -> tuple[Details, list[str]]:
     except ValidationError:
         problems.append(f"The source link {values['source_link']!r} is no http address and was left out.")
         values["source_link"] = ""
-    return Details(tags=clean_tags(row.get("tags")), **values), problems
+    return Details(
+        values["title"],
+        values["description"],
+        clean_tags(row.get("tags")),
+        values["author"],
+        values["licence"],
+        values["source_link"],
+    ), problems
 
 
 def table_details(row: Row) -> tuple[Details, list[str]]:

@@ -1,15 +1,20 @@
 """What is written in originals that are here already: of many at once, and of each no more than tells it."""
 
+import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Self
 
 from search import storage
-from search.decoding import Said, written_in_many
+from search.decoding import Said, written_in, written_in_many
 from search.imaging import UnreadableImage, memory_guarded
+from search.ingestion.captures import Written, all_said
+from search.metadata import PhotoMetadata
+from search.metadata.fields import NOTHING
 from search.models import Image
 
 FIRST_OF_FILES, FIRST_OF_OBJECTS, MORE = 64 << 10, 256 << 10, 1 << 20
@@ -34,11 +39,12 @@ class Original:
 
 @dataclass(slots=True)
 class Read:
-    """What came of one: `said`, or a `failure`; and what stands beside it."""
+    """What came of one: what is `known` of it, or a `failure`; and what stands beside it."""
 
     original: Original
     sidecars: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     said: Said | None = None
+    known: PhotoMetadata = NOTHING
     failure: str = ""
 
 
@@ -52,6 +58,7 @@ class Reader:
         self._decoders = threading.Semaphore(decoders)
 
     def __enter__(self) -> Self:
+        self._parts.submit(self._start)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -69,6 +76,11 @@ class Reader:
             waiting = [one for one in waiting if one.said and not one.said.is_whole and _has_more(one, count)]
         return every
 
+    def _start(self) -> None:
+        """Have a decoder started, which takes as long as the first files."""
+        with self._decoders, suppress(UnreadableImage):
+            written_in(b"")
+
     def _read_together(self, part: Sequence[Read], *, count: int) -> None:
         beginning = partial(_beginning, count=count)
         # A file is read sooner than a thread is woken for it.
@@ -84,6 +96,8 @@ class Reader:
                 one.failure, one.said = str(said), None
             else:
                 one.said = said
+                # Here, while the decoder looks at others.
+                one.known = _known(one, said)
 
 
 def _has_more(read: Read, count: int) -> bool:
@@ -103,6 +117,13 @@ def _parts(waiting: Sequence[Read], count: int) -> Iterator[list[Read]]:
         size += its
     if part:
         yield part
+
+
+def _known(read: Read, said: Said) -> PhotoMetadata:
+    address, changed = read.original.address, None
+    with suppress(OSError, ValueError):
+        changed = os.stat(address).st_mtime if address.startswith("/") else None  # noqa: PTH116 - of each of millions
+    return all_said(Written(address, changed, read.sidecars), said.sidecar, said.file)
 
 
 def _beginning(one: Read, *, count: int) -> bytes:

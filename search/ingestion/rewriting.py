@@ -1,27 +1,18 @@
 """What is written in pictures that are here already: read from their originals, without a pixel being decoded."""
 
 import json
-import os
 import threading
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 
 from imagesearch.machine import core_count
-from search.ingestion.captures import (
-    CAPTIONS,
-    Written,
-    all_said,
-    captioned_image,
-    write_captions,
-    write_captures,
-)
-from search.ingestion.originals import Original, Read, Reader
+from search.ingestion.captures import CAPTIONS, captioned_image, write_captions, write_captures
+from search.ingestion.originals import Original, Reader
 from search.ingestion.report import Progress, Report
 from search.ingestion.sources.files import beside_file, sidecars_of_files
 from search.ingestion.sources.listing import Findings
@@ -96,7 +87,7 @@ class Rewriting:
             if one.failure:
                 self._failed.add(one.original.image.pk)
                 self.report.failed.append((str(one.original.image.pk), one.failure))
-        said = {one.original.image.pk: _all_said(one) for one in found if not one.failure}
+        said = {one.original.image.pk: one.known for one in found if not one.failure}
         if self._captions:
             met = {one.image.pk for one in originals if one.origins}
             self._write_captions({key: one for key, one in said.items() if key in met})
@@ -149,19 +140,15 @@ class Rewriting:
         rows = Image.objects.filter(pk__in=wordy).only("pk", "uploader_id", *columns).order_by("pk")
         images = list(rows.select_for_update(no_key=True))
         edited = edited_fields(wordy)
-        write_captions(
-            [
-                one
-                for one in images
-                # What an uploader has typed is a person's word, too.
-                if captioned_image(
-                    one,
-                    said[one.pk],
-                    edited.get(one.pk, ()),
-                    is_replaced=self._replaces and one.uploader_id is None,
-                )
-            ]
-        )
+        stated = dict(Capture.objects.filter(pk__in=wordy).values_list("pk", "stated")) if self._replaces else {}
+        changed = []
+        for image in images:
+            left_alone = [*edited.get(image.pk, ()), *stated.get(image.pk, ())]
+            if captioned_image(
+                image, said[image.pk], left_alone, is_replaced=self._replaces and not image.uploader_id
+            ):
+                changed.append(image)
+        write_captions(changed)
 
 
 def _claim(image_ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
@@ -172,14 +159,6 @@ def _claim(image_ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
             [_CLAIMS, list(image_ids)],
         )
         return [image_id for image_id, is_ours in cursor.fetchall() if is_ours]
-
-
-def _all_said(read: Read) -> PhotoMetadata:
-    assert read.said
-    address, changed = read.original.address, None
-    with suppress(OSError, ValueError):
-        changed = os.stat(address).st_mtime if address.startswith("/") else None  # noqa: PTH116 - of each of millions
-    return all_said(Written(address, changed, read.sidecars), read.said.sidecar, read.said.file)
 
 
 def edited_fields(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, set[str]]:

@@ -67,9 +67,11 @@ class Staging:
             deleted = self._leave_deleted(new)
             new -= deleted
             write_further([image for image in images if image.pk in new])
+            there = [image for image in images if image.said and image.pk in new]
             write_captures(
-                {image.pk: image.said for image in images if image.said and image.pk in new},
-                {image.pk: image.of_file for image in images if image.of_file},
+                {image.pk: image.said for image in there if image.said},
+                {image.pk: image.of_file for image in there if image.of_file},
+                {image.pk: image.stated for image in there},
             )
             # Under the locks of `deleting.hold_off` no objects were deleted, so none need be from now on.
             OwedDeletion.objects.filter(pk__in=new).delete()

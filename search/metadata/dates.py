@@ -60,7 +60,8 @@ def _moment(text: Any, *, offset: Any = None, fraction: Any = None) -> Moment | 
 _FORMS = (
     (re.compile(r"(\d{4})\s?년\s?(\d{1,2})\s?월\s?(\d{1,2})\s?일"), r"\1-\2-\3"),
     (re.compile(r"(\d{4})\s?年\s?(\d{1,2})\s?月\s?(\d{1,2})\s?日"), r"\1-\2-\3"),
-    (re.compile(r"(\d{4})(\d\d)(\d\d)(?:[_T -]?(\d\d)(\d\d)(\d\d))?"), None),
+    (re.compile(r"(\d{4})(\d\d)(\d\d)[_T -]?(\d\d)(\d\d)(\d\d)$"), r"\1-\2-\3 \4:\5:\6"),
+    (re.compile(r"(\d{4})(\d\d)(\d\d)$"), r"\1-\2-\3"),
     (re.compile(r"(\d{1,2})\.\s?(\d{1,2})\.\s?(\d{4})\b"), r"\3-\2-\1"),  # as in much of Europe
     (re.compile(r"(\d{4})\.\s?(\d{1,2})\.\s?(\d{1,2})\.?(?!\d)"), r"\1-\2-\3"),
 )
@@ -80,11 +81,7 @@ def typed(text: str) -> Moment | None:
     """
     text = " ".join(text.split())
     for pattern, form in _FORMS:
-        if form is None:
-            if match := pattern.fullmatch(text):
-                day, clock = match.groups()[:3], match.groups()[3:]
-                text = "-".join(day) + (" " + ":".join(clock) if clock[0] else "")
-        elif pattern.match(text):
+        if pattern.match(text):
             text = pattern.sub(form, text, count=1)
             break
     day, _, clock = text.partition(" ")

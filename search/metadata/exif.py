@@ -16,7 +16,8 @@ from search.metadata.text import decoded, is_blank
 _PREFIX = b"Exif\0\0"
 _LONGEST = 32_768
 """Bytes of a text."""
-_DESCRIPTION, _MAKE, _MODEL, _CHANGED, _ARTIST, _RATING, _COPYRIGHT = 270, 271, 272, 306, 315, 0x4746, 33432
+_DESCRIPTION, _MAKE, _MODEL, _CHANGED, _ARTIST, _COPYRIGHT = 270, 271, 272, 306, 315, 33432
+_RATING, _PERCENT, _LENS_RANGE = 0x4746, 0x4749, 0xA432
 _EXIF, _GPS = 0x8769, 0x8825
 _XP_TITLE, _XP_COMMENT, _XP_AUTHOR, _XP_KEYWORDS = 0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E
 _EXPOSURE, _APERTURE, _SPEEDS, _SPEED = 0x829A, 0x829D, 0x8827, 0x8833
@@ -28,13 +29,14 @@ XMP, IPTC, PHOTOSHOP = 700, 33723, 34377
 """Fields of a TIFF file's first directory that hold blocks of other kinds."""
 _WANTED = frozenset(
     [
-        *(_DESCRIPTION, _MAKE, _MODEL, _CHANGED, _ARTIST, _RATING, _COPYRIGHT, XMP, IPTC, PHOTOSHOP, _COMMENT),
+        *(_DESCRIPTION, _MAKE, _MODEL, _CHANGED, _ARTIST, _COPYRIGHT, XMP, IPTC, PHOTOSHOP, _COMMENT),
+        *(_RATING, _PERCENT, _LENS_RANGE),
         *(_XP_TITLE, _XP_COMMENT, _XP_AUTHOR, _XP_KEYWORDS, _EXPOSURE, _APERTURE, _SPEEDS, _SPEED, _SHUTTER),
         *(_OFFSET_CHANGED, _FRACTION_CHANGED, _APERTURE_VALUE, _FOCAL_LENGTH, _LENS_MAKE, _LENS, _GPS_TIME, _GPS_DAY),
         *(*_TAKEN, *_DIGITISED, *_LATITUDE, *_LONGITUDE),
     ]
 )
-_STALE = 150
+STALE = 150
 """Seconds by which the time of a place that was found may be behind."""
 _RATIONALS = {5: "II", 10: "ii"}
 _NUMBERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I"}
@@ -74,12 +76,12 @@ def from_exif(
         author=_text(page, _ARTIST) or _utf_16(page, _XP_AUTHOR),
         licence=_licence(page),
         camera=named(_text(page, _MAKE), _text(page, _MODEL)),
-        lens=named(_text(exif, _LENS_MAKE), _text(exif, _LENS), always=False),
+        lens=named(_text(exif, _LENS_MAKE), _text(exif, _LENS), always=False) or _lens_range(exif),
         focal_length=_number(exif, _FOCAL_LENGTH),
         aperture=_number(exif, _APERTURE) or _power(_number(exif, _APERTURE_VALUE), 2**0.5),
         exposure=_number(exif, _EXPOSURE) or _power(_number(exif, _SHUTTER), 0.5),
         iso=_speed(exif),
-        rating=_number(page, _RATING),
+        rating=_number(page, _RATING) or stars(_number(page, _PERCENT)),
         taken=moment and moment.wall,
         offset=moment and moment.offset,
         taken_from=TakenFrom.CAMERA,
@@ -193,8 +195,23 @@ def _number(page: tiff.Directory, tag: int) -> float | None:
 
 
 def _power(value: float | None, base: float) -> float | None:
-    """A number of the APEX system."""
-    return float(base**value) if value is not None and abs(value) < 64 else None
+    """A number of the APEX system, whose logarithms have few digits."""
+    return float(f"{base**value:.6g}") if value is not None and abs(value) < 64 else None
+
+
+def stars(percent: float | None) -> int | None:
+    """Return the stars for which Windows writes 1, 25, 50, 75 and 99."""
+    return 1 + round(percent / 25) if percent and 0 < percent < 101 else None
+
+
+def _lens_range(exif: tiff.Directory) -> str:
+    """Focal lengths and apertures of a lens that has no name: "18-105mm f/3.5-5.6"."""
+    values = _values(exif, _LENS_RANGE)
+    if len(values) < 4 or not all(math.isfinite(value) and 0 < value < 10_000 for value in values[:2]):
+        return ""
+    lengths, apertures = values[:2], [value for value in values[2:] if math.isfinite(value) and value]
+    told = "-".join(f"{value:g}" for value in dict.fromkeys(lengths)) + "mm"
+    return f"{told} f/" + "-".join(f"{value:g}" for value in dict.fromkeys(apertures)) if apertures else told
 
 
 def _speed(exif: tiff.Directory) -> float | None:
@@ -211,7 +228,7 @@ def _taken(page: tiff.Directory, exif: tiff.Directory, gps: tiff.Directory) -> M
         if moment is None:
             continue
         if moment.offset is None and utc:
-            return with_offset(moment, utc.wall, tolerance=_STALE) or moment
+            return with_offset(moment, utc.wall, tolerance=STALE) or moment
         return moment
     return utc
 

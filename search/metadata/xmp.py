@@ -7,8 +7,9 @@ from xml.etree.ElementTree import fromstring as fromstring_without_dtd
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from search.metadata.dates import parsed
-from search.metadata.exif import named
+from search.metadata.dates import parsed, with_offset
+from search.metadata.exif import STALE, named
+from search.metadata.exif import stars as of_percent
 from search.metadata.fields import PhotoMetadata, TakenFrom, number
 from search.metadata.text import is_blank
 
@@ -60,6 +61,9 @@ class _Packet:
             ),
             None,
         )
+        utc = parsed(self._first(f"{_EXIF}GPSTimeStamp", f"{_EXIF}GPSDateTime"))
+        if moment and moment.offset is None and utc and utc.utc:
+            moment = with_offset(moment, utc.utc, tolerance=STALE) or moment
         latitude, longitude = self._degrees("Latitude"), self._degrees("Longitude")
         return PhotoMetadata.of(
             title=self._first(f"{_DC}title", f"{_PHOTOSHOP}Headline"),
@@ -98,11 +102,9 @@ class _Packet:
         return []
 
     def _rating(self) -> float | None:
-        stars = number(self._first(f"{_XMP}Rating"))
+        found = number(self._first(f"{_XMP}Rating"))
         percent = number(self._first(f"{_MICROSOFT}Rating"))
-        if stars is None and percent:
-            return 1 + round(percent / 25)  # 1, 25, 50, 75 and 99
-        return stars
+        return of_percent(percent) if found is None else found
 
     def _number(self, *names: str) -> float | None:
         """A number, also where it is written as a fraction."""

@@ -77,6 +77,9 @@ class Capture(models.Model):
     # Of the files beside the picture that were read last; None: not known.
     sidecars = models.UUIDField(null=True, editable=False)
 
+    # The same, that a table has stated or who uploaded it: reading files leaves them alone, and other tables don't.
+    stated = ArrayField(models.CharField(max_length=20), default=list, db_default=[], editable=False)
+
     # By the clock of the place.
     taken = WallTimeField(_("taken"), null=True, blank=True)
     taken_offset = models.SmallIntegerField(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.core.files.uploadedfile import UploadedFile
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
@@ -15,6 +15,7 @@ from search.evaluation import calibrate_soon_if_due
 from search.forms import UploadForm, check_size
 from search.imaging import Reason, UnreadableImage
 from search.ingestion import Added, DeletedPicture, Details, add_picture
+from search.ingestion.captures import UPLOADED, UPLOADED_WITH_CAPTIONS, Written, offered_captions
 from search.views.images import may_see_hidden
 from search.views.methods import require_http_methods
 
@@ -44,8 +45,9 @@ def upload(request: HttpRequest) -> HttpResponse:
         details = Details(
             **{name: form.cleaned_data[name] for name in ("title", "description", "source_link", "tags")}
         )
+        written = UPLOADED_WITH_CAPTIONS if form.cleaned_data["read_captions"] else UPLOADED
         for file in form.cleaned_data["pictures"]:
-            outcomes.append(_add(file, details, user, is_first=not outcomes))
+            outcomes.append(_add(file, details, user, written, is_first=not outcomes))
         if any(one.added and one.added.is_new for one in outcomes):
             calibrate_soon_if_due()
     template = "search/_partials/upload_outcomes.html" if request.htmx else "search/upload.html"  # type: ignore[attr-defined]
@@ -59,6 +61,19 @@ def upload(request: HttpRequest) -> HttpResponse:
     return render(request, template, context, status=400 if form.errors else _status(outcomes))
 
 
+@require_http_methods(["POST"])
+def read(request: HttpRequest) -> HttpResponse:
+    """What people have written in a file, given its beginning, for the script that offers it: never where it was."""
+    if settings.UPLOAD_LOGIN_REQUIRED and not request.user.is_authenticated:
+        return redirect_to_login(request.get_full_path())
+    file = request.FILES.get("picture")
+    try:
+        found = offered_captions(file.read()) if file else Details()
+    except Busy:  # the fields stay as they are
+        found = Details()
+    return JsonResponse({"title": found.title, "description": found.description, "tags": ", ".join(found.tags)})
+
+
 def _status(outcomes: list[Outcome]) -> int:
     """Refused is what is refused altogether."""
     if outcomes and all(one.too_large for one in outcomes):
@@ -66,12 +81,14 @@ def _status(outcomes: list[Outcome]) -> int:
     return 400 if outcomes and all(one.refused for one in outcomes) else 200
 
 
-def _add(file: "UploadedFile[Any]", details: Details, user: "User | None", *, is_first: bool) -> Outcome:
+def _add(
+    file: "UploadedFile[Any]", details: Details, user: "User | None", written: Written, *, is_first: bool
+) -> Outcome:
     """Raises Busy for the first one alone: what became of those before is told in any case."""
     name = file.name or ""
     try:
         check_size(file)
-        return Outcome(name, added=add_picture(file, details, user))
+        return Outcome(name, added=add_picture(file, details, user, written=written))
     except UnreadableImage as problem:
         return Outcome(name, refused=str(problem), too_large=problem.code is Reason.TOO_MANY_BYTES)
     except DeletedPicture as problem:

@@ -17,6 +17,12 @@ const words = template.dataset;
 const sending = form.querySelector("[data-with-cards]");
 const button = sending.querySelector("button");
 
+// Bytes in which nearly all files have what is written in them, and up to which a file is read whole.
+const BEGINNING = 256 * 1024;
+const WHOLE = 2_000_000;
+const offered = ["title", "description", "own_tags"];
+let reading = Promise.resolve();
+
 // Cards that wait to be sent, in the order of the page, with their files.
 const waiting = new Map();
 const allSeen = new Set();
@@ -56,6 +62,8 @@ function addCard(file) {
     tell(card, problem);
   } else {
     waiting.set(card, file);
+    // One after the other: the server looks at pictures meanwhile.
+    reading = reading.then(() => offer(card, file)).catch(() => {});
   }
   card.querySelector(".card-remove").addEventListener("click", () => {
     waiting.delete(card);
@@ -67,6 +75,35 @@ function addCard(file) {
     showSending();
   });
   showSending();
+}
+
+// Fills what is empty with what is written in the file. It is the person's to change, or to empty.
+async function offer(card, file) {
+  if (!waiting.has(card) || card.querySelector(".card-fields").hidden) return;
+  const data = new FormData();
+  data.append("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
+  data.append("picture", file.size > WHOLE ? file.slice(0, BEGINNING) : file, "picture");
+  const signal = AbortSignal.timeout(STALLED);
+  const answer = await fetch(form.dataset.read, { method: "POST", body: data, signal });
+  if (!answer.ok || !answer.headers.get("Content-Type")?.startsWith("application/json")) return;
+  const said = await answer.json();
+  const fields = card.querySelector(".card-fields");
+  // It may have been sent, or taken away, by now.
+  if (!waiting.has(card) || fields.hidden) return;
+  const filled = offered
+    .map((name) => [fields.querySelector(`[name=${name}]`), said[name === "own_tags" ? "tags" : name]])
+    .filter(([field, text]) => text && !field.value && field !== document.activeElement);
+  if (!filled.length) return;
+  for (const [field, text] of filled) field.value = text;
+  const note = fields.querySelector(".card-read");
+  const label = ([field]) => field.labels[0].firstChild.textContent.trim();
+  note.querySelector(".card-filled").textContent = filled.map(label).join(", ");
+  note.hidden = false;
+  note.querySelector(".card-empty").addEventListener("click", () => {
+    for (const [field, text] of filled) if (field.value === text) field.value = "";
+    note.hidden = true;
+    filled[0][0].focus();
+  });
 }
 
 // The pictures of a folder and those in it; what else lies there was not meant. A folder tells of 100 at a time.
@@ -153,8 +190,9 @@ function send(card, file) {
   const remove = card.querySelector(".card-remove");
   const data = new FormData();
   data.append("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
-  data.append("tags", form.elements.tags.value);
-  for (const field of fields.querySelectorAll("input, textarea")) data.append(field.name, field.value);
+  const own = fields.querySelector("[name=own_tags]").value;
+  data.append("tags", [form.elements.tags.value, own].filter((tags) => tags.trim()).join(", "));
+  for (const field of fields.querySelectorAll("input:not([name=own_tags]), textarea")) data.append(field.name, field.value);
   data.append("pictures", file);
 
   const request = new XMLHttpRequest();

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from search.models import Image
 from tests.browser.conftest import OpenPage
+from tests.written import a_photo, exif_block
 
 pytestmark = pytest.mark.usefixtures("live_server")
 
@@ -20,7 +21,7 @@ def test_each_file_gets_its_own_words_and_its_own_outcome(open_page: OpenPage, a
     cards = page.locator(".card")
     expect(cards).to_have_count(2)
     cards.nth(0).get_by_label("Title").fill("The harbour")
-    page.get_by_label("Tags").fill("sea, boats")
+    page.locator("[name=tags]").fill("sea, boats")
     page.locator("#upload").get_by_role("button", name="Add pictures").click()
     expect(cards.nth(0)).to_contain_text("Added")
     expect(cards.nth(1)).to_contain_text("This file is not a picture.")
@@ -29,6 +30,26 @@ def test_each_file_gets_its_own_words_and_its_own_outcome(open_page: OpenPage, a
     assert (image.title, image.tags, image.uploader) == ("The harbour", ["sea", "boats"], alice)
     cards.nth(0).get_by_role("link", name="The harbour").click()
     expect(page).to_have_url(re.compile(str(image.id)))
+
+
+def test_what_is_written_in_a_file_is_offered_and_the_person_decides(open_page: OpenPage, as_alice, files: list[Path]):
+    block = exif_block(t40091="Hafen\0".encode("utf-16-le"), t270="Boats", t40094="sea;boats\0".encode("utf-16-le"))
+    files[0].write_bytes(a_photo(exif=block))
+    page = open_page("/upload/", as_user=as_alice)
+    page.set_input_files("#upload input[type=file]", files[0])
+    card = page.locator(".card")
+    expect(card.get_by_label("Title")).to_have_value("Hafen")
+    expect(card).to_contain_text("Written in the file: Title, Description, Tags of this picture")
+    card.get_by_label("Title").fill("The harbour")
+    card.get_by_role("button", name="Empty these").click()
+    expect(card.get_by_label("Title")).to_have_value("The harbour")
+    expect(card.get_by_label("Description")).to_have_value("")
+    card.get_by_label("Tags of this picture").fill("port")
+    page.locator("[name=tags]").fill("trip")
+    page.locator("#upload").get_by_role("button", name="Add pictures").click()
+    expect(card).to_contain_text("Added")
+    image = Image.objects.get()
+    assert (image.title, image.description, image.tags) == ("The harbour", "", ["trip", "port"])
 
 
 def test_a_picture_that_is_here_already_is_shown(open_page: OpenPage, as_alice, files: list[Path]):

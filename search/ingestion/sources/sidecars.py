@@ -35,13 +35,14 @@ class Sidecars:
         self._albums: OrderedDict[str, list[str]] = OrderedDict()
         self._taken: set[int] = set()
 
-    def of(self, folder: str, name: str) -> dict[str, str]:
+    def of(self, folder: str, name: str, are_its: Callable[[str], bool] = lambda path: True) -> dict[str, str]:
         """Return where the sidecars of a picture are, by suffix: below `folder`, or, of a picture in one of Google's
-        albums, below the folder of its year."""
+        albums, below the folder of its year. Those that `are_its` refuses belong to another one of that name."""
         neighbours = self._in(folder)
         found = {suffix: _joined(folder, one) for suffix, one in neighbours.of(name).items()}
         if "json" not in found and neighbours.names.intersection(_ALBUMS_OF_GOOGLE):
             found |= self._of_year(folder, name)
+        found = {suffix: path for suffix, path in found.items() if are_its(path)}
         for path in found.values():
             self._take(path)
         return found

@@ -211,12 +211,12 @@ class _Parts:
 
     def of(self, beside: Sidecars, member: zipfile.ZipInfo) -> dict[str, str]:
         folder, _, name = member.filename.replace("\\", "/").rpartition("/")
-        found = beside.of(folder, name)
-        if "json" in found and self._holder(found["json"]) is not self._own:
-            its_folder = found["json"].rpartition("/")[0]
-            if any(name in one.folders.get(its_folder, {}) for one in self._others):
-                del found["json"]
-        return found
+
+        def are_its(path: str) -> bool:
+            its_folder, holder = path.rpartition("/")[0], self._holder(path)
+            return holder is self._own or name not in holder.folders.get(its_folder, {})
+
+        return beside.of(folder, name, are_its)
 
     def beginning(self, path: str) -> bytes:
         return self._holder(path).beginning(path)

@@ -38,7 +38,7 @@ class Command(CollectionCommand):
             "--replace-captions",
             action="store_true",
             help="put what is written now in place of titles, descriptions, tags, authors and licences that no "
-            "curator has changed and nobody has typed at an upload; also of what a --metadata table said",
+            "curator has changed, no --metadata table has stated and nobody has typed at an upload",
         )
         parser.add_argument("--limit", type=at_least_one, metavar="N", help="stop after N pictures")
 
