@@ -35,7 +35,9 @@ def prune(listing: Listing, problems: Collection[object], out: OutputWrapper, *,
     if yes or found.was_proposed():
         out.write(f"{told} Removed from the collection: {found.remove():,}. --again adds what comes back.")
     else:
-        out.write(f"{told} The same command again within an hour, or with --yes, removes what is gone from the collection.")
+        out.write(
+            f"{told} The same command again within an hour, or with --yes, removes what is gone from the collection."
+        )
 
 
 def _called(one: Gone) -> str:
