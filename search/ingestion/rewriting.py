@@ -18,7 +18,15 @@ from imagesearch.machine import core_count
 from search import storage
 from search.decoding import Said, written_in
 from search.imaging import UnreadableImage
-from search.ingestion.captures import CAPTIONS, Written, all_said, captioned_image, write_captures
+from search.ingestion.captures import (
+    CAPTIONS,
+    OfFile,
+    Written,
+    all_said,
+    captioned_image,
+    hash_of,
+    write_captures,
+)
 from search.ingestion.report import Progress, Report
 from search.ingestion.sources.files import beside_file, sidecars_of_files
 from search.ingestion.sources.listing import Findings
@@ -51,6 +59,7 @@ class _Found:
     image_id: uuid.UUID
     said: PhotoMetadata
     failure: str = ""
+    sidecars: uuid.UUID | None = None
 
 
 class Rewriting:
@@ -99,7 +108,7 @@ class Rewriting:
         read = {one.image_id: one.said for one in found if not one.failure}
         if self._captions:
             self._write_captions({key: said for key, said in read.items() if key in origins})
-        write_captures(read)
+        write_captures(read, {one.image_id: OfFile(sidecars=one.sidecars) for one in found})
         self.report.added += len(read)
         if self._left is not None:
             self._left -= len(found)
@@ -165,7 +174,8 @@ def _read(image: Image, address: str, beside: Callable[[], Mapping[str, bytes]])
     with suppress(OSError, ValueError):
         changed = Path(address).stat().st_mtime if address.startswith("/") else None
     written = Written(address, changed, sidecars)
-    return _Found(image.pk, all_said(written, said.sidecar, said.file))
+    beside = hash_of(sidecars) if sidecars else None  # of archives and buckets none are read here
+    return _Found(image.pk, all_said(written, said.sidecar, said.file), sidecars=beside)
 
 
 def _written_in(data: bytes, sidecars: Mapping[str, bytes]) -> Said:

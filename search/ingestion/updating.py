@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from search import decoding
 from search.imaging import UnreadableImage
-from search.ingestion.captures import CAPTIONS, hash_of, of_sidecars
+from search.ingestion.captures import CAPTIONS, as_kept, hash_of, of_sidecars
 from search.ingestion.items import Details, Item
 from search.ingestion.metadata import clean_tags
 from search.ingestion.rewriting import edited_fields
@@ -108,9 +108,10 @@ def _words(image: Image, update: Update, tags: Sequence[str], kept: Collection[s
     values: dict[str, Any] = {}
     for name in CAPTIONS:
         present = getattr(image, name)
-        values[name] = getattr(update.details, name) or (present if fills and present else getattr(beside, name))
-    said = update.details.tags or (image.tags if fills and image.tags else beside.keywords) or image.tags
-    values["tags"] = clean_tags([*said, *tags])
+        said = present if fills and present else getattr(beside, name)
+        values[name] = as_kept(name, getattr(update.details, name) or said)
+    keywords = update.details.tags or (image.tags if fills and image.tags else beside.keywords) or image.tags
+    values["tags"] = clean_tags([*keywords, *tags])
     return {
         name: value for name, value in values.items() if value and name not in kept and value != getattr(image, name)
     }
