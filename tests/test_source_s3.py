@@ -718,3 +718,68 @@ def test_of_an_original_that_stays_in_a_bucket_the_beginning_is_read_where_it_is
     asked = asked_of(foreign.client(OTHER), "GetObject", read_again)
     assert [one.get("Range") for one in asked] == (["bytes=0-262143"] if is_same else ["bytes=0-262143", None])
     assert ("1 read, 0 still" if is_same else "has changed since") in out.getvalue()
+
+
+# Objects that change, move and go
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("stays", [True, False])
+def test_an_object_that_is_rated_stays_one_picture(others: Any, stays: bool):
+    place = f"s3://{OTHER}/photos/deep"
+    choices = Choices(in_place=stays)
+    before, after = (a_photo(exif=exif_block(taken="2014:07:03 14:22:10", t18246=rating)) for rating in (1, 4))
+    others.put_object(Bucket=OTHER, Key="photos/deep/blue.JPG", Body=before)
+    ingest(open_source([place], choices))
+    Image.objects.update(title="Harbour")
+    others.put_object(Bucket=OTHER, Key="photos/deep/blue.JPG", Body=after)
+    report = ingest(open_source([place], choices))
+    assert (report.changed, report.added) == (1, 0)
+    image = Image.objects.select_related("capture").get()
+    assert (image.pk, image.title, image.captured.rating) == (content_id(after), "Harbour", 4)
+    assert image.original_location == (f"{place}/blue.JPG" if stays else "")
+    assert storage.read_original(image) == after
+
+
+@pytest.mark.django_db
+def test_a_renamed_bucket_loses_nothing(others: Any):
+    in_place(f"s3://{OTHER}/photos")
+    others.create_bucket(Bucket="renamed")
+    for key in ("photos/red.jpg", "photos/deep/blue.JPG"):
+        others.copy_object(Bucket="renamed", Key=key, CopySource=f"{OTHER}/{key}")
+        others.delete_object(Bucket=OTHER, Key=key)
+    report = in_place("s3://renamed/photos")
+    assert (report.known, report.added, report.failed) == (2, 0, [])
+    places = set(Image.objects.values_list("original_location", flat=True))
+    assert places == {"s3://renamed/photos/red.jpg", "s3://renamed/photos/deep/blue.JPG"}
+    # Taken without --in-place they are ours.
+    ingest(open_source(["s3://renamed/photos"]))
+    for image in Image.objects.all():
+        assert (image.original_location, storage.exists(storage.original_key(image.pk))) == ("", True)
+    for key in ("photos/red.jpg", "photos/deep/blue.JPG"):
+        others.delete_object(Bucket="renamed", Key=key)
+    others.delete_bucket(Bucket="renamed")
+
+
+@pytest.mark.django_db
+def test_objects_that_are_gone_are_pruned_and_of_a_bucket_that_can_not_be_listed_none(others: Any):
+    place = f"s3://{OTHER}/photos"
+
+    def prune(*more: str) -> str:
+        out = StringIO()
+        call_command("ingest", place, "--prune", "--yes", *more, stdout=out, stderr=out)
+        return out.getvalue()
+
+    assert "Gone: 0 of 2" in prune()
+    others.delete_object(Bucket=OTHER, Key="photos/red.jpg")
+    with pytest.raises(CommandError, match="more than a tenth"):
+        prune()
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr(s3, "_items", lambda place, choices, findings: findings.problems.append((place, "away")) or [])
+        with pytest.raises(CommandError, match="Not everything that is there could be listed"):
+            prune("--most", "2")
+    assert "Removed from the collection: 1." in prune("--most", "1")
+    others.delete_object(Bucket=OTHER, Key="photos/deep/blue.JPG")
+    with pytest.raises(CommandError, match="Not everything"):
+        prune("--most", "1")
+    assert Image.objects.count() == 1

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from search.ingestion.spelling import Spellings
-from search.models import Image, Origin
+from search.models import FormerId, Image, Origin
 from search.models.image import content_id
 from search.texts import composed
 
@@ -39,6 +39,9 @@ def in_collection(names: Collection[str], folders: Sequence[Path]) -> tuple[dict
             with suppress(OSError), path.open("rb") as file:
                 meant[name] = content_id(file)
     there = _there(set(meant.values()))
+    former = FormerId.present(set(meant.values()) - there)
+    meant = {name: former.get(image_id, image_id) for name, image_id in meant.items()}
+    there.update(former.values())
     for name in names:
         if name not in reasons and meant.get(name) not in there:
             meant.pop(name, None)

@@ -22,9 +22,17 @@ from search.metadata.fields import NOTHING
 from search.metadata.sidecars import is_takeout, json_object
 from search.metadata.zones import in_zone
 from search.models.image import Image
+from search.models.texts import LineField
+from search.texts import composed, normalised_text
 
 CAPTIONS = ("title", "description", "author", "licence", "source_link")
 """Columns of an image in which people say something of it; its tags besides."""
+
+
+def as_kept(name: str, text: str) -> str:
+    """Return a caption as its column keeps it, which updates don't see to."""
+    is_line = isinstance(Image._meta.get_field(name), LineField)
+    return normalised_text(text) if is_line else composed(text)
 
 
 @dataclass(frozen=True, slots=True)

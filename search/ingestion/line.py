@@ -17,6 +17,7 @@ from search.ingestion.items import Item, Unavailable
 from search.ingestion.ledger import origin_of
 from search.ingestion.restoring import Known, Restored, is_whole, restore
 from search.ingestion.stages import Allowance, Stage
+from search.ingestion.updating import Beside, read_beside
 from search.ingestion.versions import Before, Change, change_of
 from search.models import Image, Origin
 from search.models.image import content_id
@@ -42,13 +43,15 @@ class State(Enum):
     FAILED = auto()
     DROPPED = auto()
     DELETED = auto()
+    DESCRIBED = auto()
 
 
 @dataclass(slots=True, eq=False)
 class Passage:
     """A picture on its way. `again` are the items met meanwhile that turned out to be the same bytes, and `known` is
     the row where there is one, with what was `restored` of its objects. `before` is what was met at its address before
-    it, with what has `changed`."""
+    it, with what has `changed`. `beside` is what its sidecars say, if not what they said when they had the hash
+    `sidecars_before`."""
 
     item: Item
     state: State = State.LISTED
@@ -57,6 +60,8 @@ class Passage:
     restored: Restored | None = None
     before: Before | None = None
     changed: Change | None = None
+    sidecars_before: uuid.UUID | None = None
+    beside: Beside | None = None
     data: bytes = field(default=b"", repr=False)
     sidecars: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     prepared: Prepared | None = None
@@ -65,6 +70,11 @@ class Passage:
     failure: str = ""
     is_stored: bool = False
     again: list[Item] = field(default_factory=list)
+
+    @property
+    def known_id(self) -> uuid.UUID | None:
+        """Which picture of the collection it is, if it is one."""
+        return self.known.image_id if self.known else self.image_id
 
     @property
     def origins(self) -> list[Origin]:
@@ -106,6 +116,7 @@ class Line:
         self._decoding = self._stage("decode", self._alone(self._decode), threads=max(2, core_count()))
         self._reading = self._stage("read", self._alone(self._read), threads=READERS)
         self._keeping = self._stage("keep", self._alone(self._keep), threads=STORERS)
+        self._describing = self._stage("describe", self._alone(self._describe), threads=READERS)
         # Not a stage: nothing ends a source that waits for something to offer, as one that watches a folder does.
         threading.Thread(target=self._list, name="ingest-list", daemon=True).start()
 
@@ -130,6 +141,10 @@ class Line:
         One that was not read before is READ where something is missing.
         """
         self._keeping.submit(passage)
+
+    def describe(self, passage: Passage) -> None:
+        """Have looked whether what lies beside a known picture has changed, which makes it DESCRIBED."""
+        self._describing.submit(passage)
 
     def finish(self, passage: Passage) -> None:
         """Make room for another in place of `passage`, which has come to its end."""
@@ -218,6 +233,11 @@ class Line:
         elif not is_whole(passage.known, location):
             return self._reading.submit(passage)
         return self._ends(passage, State.WHOLE)
+
+    def _describe(self, passage: Passage) -> None:
+        if self._captions and not self.is_stopping:
+            passage.beside = read_beside(passage.item, passage.sidecars_before)
+        return self._ends(passage, State.DESCRIBED)
 
     def _decode(self, passage: Passage) -> None:
         if self.is_stopping:

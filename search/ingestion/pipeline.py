@@ -30,7 +30,7 @@ from search.ingestion.deleting import (
     settle_what_was_held,
 )
 from search.ingestion.index_during_load import IndexDuringLoad
-from search.ingestion.items import Item
+from search.ingestion.items import Details, Item
 from search.ingestion.ledger import met_and_deleted, met_before, origin_of, record
 from search.ingestion.line import BATCH, Event, Line, ListEnds, Passage, State
 from search.ingestion.report import Progress, Report
@@ -39,6 +39,7 @@ from search.ingestion.rows import Staging, known, staging
 from search.ingestion.runs import noted
 from search.ingestion.statistics import refresh_statistics
 from search.ingestion.stopping import stopping_in_order
+from search.ingestion.updating import Update, sidecars_read, update_details
 from search.room import no_room
 from search.storage import StorageUnavailable, are_files
 
@@ -54,9 +55,20 @@ _PATIENCE = 0.1
 class _Run:
     """Directs one line, and does for it what needs the database."""
 
-    def __init__(self, line: Line, rows: Staging | None, progress: Progress, *, enqueue: bool, again: bool) -> None:
-        """Without `rows` nothing is kept."""
+    def __init__(
+        self,
+        line: Line,
+        rows: Staging | None,
+        progress: Progress,
+        *,
+        enqueue: bool,
+        again: bool,
+        updating: Sequence[str] | None,
+    ) -> None:
+        """Without `rows` nothing is kept. `updating` are the tags that go with what is said of known pictures, None
+        where that is left as it is."""
         self.line, self.rows, self.progress, self.enqueue, self.again = line, rows, progress, enqueue, again
+        self.updating = updating
         self.report = Report()
         self.index = IndexDuringLoad(self._tell)
         self.under_way = 0
@@ -68,6 +80,7 @@ class _Run:
         self.read: list[Passage] = []
         self.whole: list[Passage] = []
         self.done: list[Passage] = []
+        self.described: list[Passage] = []
         # What is new, from the look at its bytes to its row; and what would be, where nothing is kept: hashes, since
         # there may be millions.
         self.fresh: dict[uuid.UUID, Passage] = {}
@@ -83,7 +96,7 @@ class _Run:
             try:
                 self._take(self.line.events.get(timeout=_PATIENCE))
                 # Where all that is under way waits here, nothing else will bring anything.
-                waiting = sum(map(len, (self.listed, self.read, self.whole, self.done)))
+                waiting = sum(map(len, (self.listed, self.read, self.whole, self.done, self.described)))
                 is_idle = waiting == self.under_way and self.line.events.empty()
             except queue.Empty:
                 is_idle = True
@@ -112,12 +125,8 @@ class _Run:
             case State.LISTED:
                 self.under_way += 1
                 self.listed.append(event)
-            case State.READ:
-                self.read.append(event)
-            case State.WHOLE:
-                self.whole.append(event)
-            case State.DONE:
-                self.done.append(event)
+            case State.READ | State.WHOLE | State.DONE | State.DESCRIBED:
+                getattr(self, event.state.name.lower()).append(event)
             case State.FAILED:
                 self._note_failure(event)
                 self._finish([event])
@@ -144,6 +153,8 @@ class _Run:
             self._note_whole()
         if self.done and (is_idle or len(self.done) >= BATCH):
             self.write()
+        if self.described and (is_idle or len(self.described) >= BATCH):
+            self._update()
 
     def _look_up(self) -> None:
         """Have read what was not met before, or has lost something since."""
@@ -246,10 +257,30 @@ class _Run:
         self._know(whole)
 
     def _know(self, passages: Sequence[Passage]) -> None:
-        if passages:
-            self.report.known += len(passages)
-            self._finish(passages)
-            self.progress(self.report)
+        """Leave what is here as it is, or have what is said of it looked at."""
+        if self.updating is not None:
+            read = sidecars_read([image_id for passage in passages if (image_id := passage.known_id)])
+            for passage in passages:
+                passage.sidecars_before = read.get(passage.known_id) if passage.known_id else None
+                self.line.describe(passage)
+        elif passages:
+            self.report.not_applied += sum(passage.item.details != Details() for passage in passages)
+            self._count_known(passages)
+
+    def _update(self) -> None:
+        described, self.described = self.described, []
+        updates = [
+            Update(image_id, passage.item.details, passage.beside)
+            for passage in described
+            if (image_id := passage.known_id)
+        ]
+        self.report.updated += update_details(updates, self.updating or (), dry_run=self.rows is None)
+        self._count_known(described)
+
+    def _count_known(self, passages: Sequence[Passage]) -> None:
+        self.report.known += len(passages)
+        self._finish(passages)
+        self.progress(self.report)
 
     def write(self) -> None:
         """Write the rows of what has come through."""
@@ -338,6 +369,7 @@ def ingest(
     enqueue: bool = False,
     again: bool = False,
     captions: bool = True,
+    update: bool = False,
     progress: Progress = lambda report: None,
 ) -> Report:
     """Add the pictures that `source` offers, each with its details and `tags`; return what became of them.
@@ -345,7 +377,8 @@ def ingest(
     Without `captions` only what cameras wrote is taken of the files and of what lies beside them.
     One that can't be had or read is reported and stops nothing; one that was deleted earlier is passed over, unless
     it is to be added `again`. With `dry_run` everything is looked at and nothing kept. With `enqueue` no model is
-    needed: objects and rows are made, and the rows wait for their vectors. Ctrl-C or SIGTERM ends it when the pictures
+    needed: objects and rows are made, and the rows wait for their vectors. With `update` the details, `tags` and
+    sidecars of those that are here already are applied too. Ctrl-C or SIGTERM ends it when the pictures
     at hand are written. The source is iterated in another thread, and the items read in several.
 
     Raises ModelUnavailable, StorageUnavailable and NoDecoder; run again, it goes on where it stopped.
@@ -355,7 +388,7 @@ def ingest(
             progress = stack.enter_context(noted(progress))
         rows = None if dry_run else stack.enter_context(staging())
         line = Line(source, tags, dry=dry_run, enqueue=enqueue, captions=captions)
-        run = _Run(line, rows, progress, enqueue=enqueue, again=again)
+        run = _Run(line, rows, progress, enqueue=enqueue, again=again, updating=tags if update else None)
         stack.callback(run.break_off)
         try:
             with stopping_in_order(run.line.stop):

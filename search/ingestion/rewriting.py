@@ -11,7 +11,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 
 from imagesearch.machine import core_count
-from search.ingestion.captures import CAPTIONS, captioned_image, write_captions, write_captures
+from search.ingestion.captures import CAPTIONS, OfFile, captioned_image, hash_of, write_captions, write_captures
 from search.ingestion.originals import Original, Reader
 from search.ingestion.report import Progress, Report
 from search.ingestion.sources.files import beside_file, sidecars_of_files
@@ -91,7 +91,9 @@ class Rewriting:
         if self._captions:
             met = {one.image.pk for one in originals if one.origins}
             self._write_captions({key: one for key, one in said.items() if key in met})
-        write_captures(said)
+        # Of archives and buckets none are read here.
+        beside = {one.original.image.pk: hash_of(one.sidecars) for one in found if one.sidecars}
+        write_captures(said, {key: OfFile(sidecars=its) for key, its in beside.items()})
         self.report.added += len(said)
         if self._left is not None:
             self._left -= len(found)

@@ -6,6 +6,7 @@ when it arrived, its vectors where its pixels are the same. Addresses with the o
 
 import uuid
 from collections.abc import Collection, Sequence
+from copy import copy
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
@@ -63,7 +64,7 @@ class Succession:
         if before.is_deleted:
             return self._beside(version)
         if before.image_id not in under_way and not self._is_elsewhere(before, version.address):
-            outcome = retried(partial(_succeed, version))
+            outcome = retried(partial(_succeed, version, again=self._again))
             if outcome is not None:
                 return outcome
         return retried(partial(self._beside, version))
@@ -75,7 +76,7 @@ class Succession:
     @transaction.atomic
     def _beside(self, version: Version) -> Outcome:
         """Add it as a picture of its own; as another version of the one that stays, where it shows the same."""
-        image, before = version.image, version.change.before
+        image, before = copy(version.image), version.change.before  # it may be done once more
         is_known = Image.objects.filter(pk=image.pk).exists()
         there = _present(before.image_id)
         is_same_picture = there is not None and _shows_the_same(there, version)
@@ -94,7 +95,7 @@ class Succession:
             self._note_elsewhere(there.pk, version.address)
         if image.pk in deleted:
             return Outcome.DELETED
-        return Outcome.KNOWN if is_known else Outcome.ADDED
+        return Outcome.ADDED if image.pk in new and not is_known else Outcome.KNOWN
 
     def _note_elsewhere(self, image_id: uuid.UUID, address: str) -> None:
         """Note where an original is that stayed where another one is now."""
@@ -120,7 +121,7 @@ def _shows_the_same(there: Image, version: Version) -> bool:
 
 
 @transaction.atomic
-def _succeed(version: Version) -> Outcome | None:
+def _succeed(version: Version, *, again: bool) -> Outcome | None:
     """Return None where the one before stays, since somebody is just bringing it, or has become another version."""
     image, change, former_id = version.image, version.change, version.change.before.image_id
     settle_models([image] if image.embedding_model else [])
@@ -142,6 +143,8 @@ def _succeed(version: Version) -> Outcome | None:
     Origin.objects.filter(image_id=former_id).delete()
     record(version.origins)
     OwedDeletion.objects.filter(pk=image.pk).delete()
+    if again:
+        Tombstone.objects.filter(pk=image.pk).delete()
     owe([former_id])
     return Outcome.CHANGED
 

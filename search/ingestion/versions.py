@@ -13,7 +13,7 @@ from search.decoding import Window
 from search.embedding import active_model
 from search.imaging import UnreadableImage
 from search.indexing.accepted import accepted_names
-from search.ingestion.captures import CAPTIONS, OfFile, Written, all_said
+from search.ingestion.captures import CAPTIONS, OfFile, Written, all_said, as_kept
 from search.ingestion.items import Details, Item
 from search.ingestion.metadata import clean_tags
 from search.metadata import PhotoMetadata, TakenFrom
@@ -136,7 +136,7 @@ def words_of(image: Image, change: Change, edited: Collection[str]) -> dict[str,
     """
     values: dict[str, object] = {}
     for name in CAPTIONS:
-        value = getattr(change.details, name) or _caption(name, getattr(image, name), change)
+        value = as_kept(name, getattr(change.details, name)) or _caption(name, getattr(image, name), change)
         if name not in edited and value != getattr(image, name):
             values[name] = value
     if "tags" not in edited:

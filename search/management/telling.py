@@ -25,6 +25,8 @@ def tell(
     remarks = []
     if report.changed:
         remarks.append(f"{report.changed:,} of them in a new version")
+    if report.updated:
+        remarks.append(f"{report.updated:,} of them with other details")
     if report.restored:
         remarks.append(f"{report.restored:,} of them with files that were missing and are back")
     if remarks:
@@ -34,6 +36,13 @@ def tell(
     out.write(f"{report.added:,} {added}, {known}, {len(report.failed):,} failed.")
     if report.deleted:
         out.write("What was deleted from the collection stays so: --again has it added.")
+
+
+def tell_what_was_not_applied(report: Report, out: OutputWrapper) -> None:
+    """Print how many rows of the table were of pictures that were here already."""
+    if report.not_applied:
+        rows = "1 row of the table is" if report.not_applied == 1 else f"{report.not_applied:,} rows of the table are"
+        out.write(f"{rows} of pictures that were already here, and not applied: --update-details does that.")
 
 
 def tell_what_was_not_read(report: Report, findings: Findings, out: OutputWrapper) -> bool:

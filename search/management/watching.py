@@ -81,5 +81,5 @@ def _settle(watched: FolderWatch, report: Report) -> None:
 
 
 def _tell_news(report: Report, said: Metadata, out: OutputWrapper, complaints: OutputWrapper) -> None:
-    if report.added or report.failed or report.restored or report.deleted:
+    if report.added or report.changed or report.failed or report.restored or report.deleted:
         tell(report, said.problems, out, complaints)

@@ -213,8 +213,8 @@ class Image(models.Model):
     # prepared, with the vectors that it gave.
     window_vectors: "Sequence[Vector]" = ()
     next_vector: "tuple[str, Encoded] | None" = None
-    # What was written of it, the fields that a table or an uploader has stated, and by what its file is known again: on
-    # their way into the captures.
+    # What was written of it, the fields that a table or an uploader has stated, and by what its file is known again:
+    # on their way into the captures.
     said: "PhotoMetadata | None" = None
     stated: Sequence[str] = ()
     of_file: "OfFile | None" = None

@@ -37,16 +37,24 @@ class Whereabouts:
             return True
         return any(origin_id(address, version) == origin for version in found)
 
+    def is_missing(self, address: str) -> bool:
+        """Whether nothing is at an address."""
+        if address.startswith("/"):
+            try:
+                os.lstat(address)
+            except (FileNotFoundError, NotADirectoryError):
+                pass
+            except OSError:
+                return False
+            else:
+                return False
+        return self._versions(address) == set()
+
     def is_gone(self, address: str) -> bool:
-        """Whether nothing is there, although the place that it was in is there, and not empty."""
-        if address.startswith(foreign.SCHEME):
-            return self._versions(address) == set()
-        archive = self._archive(address)
-        if archive:
-            return self._versions(address) == set()
+        """Whether nothing is at an address of a folder that is there, and not empty: else that may be away."""
         try:
-            folder = os.path.dirname(address)  # noqa: PTH120 - plain text, as addresses are
-            return not os.path.lexists(address) and bool(os.listdir(folder))
+            folder = os.path.dirname(self._archive(address) or address)  # noqa: PTH120
+            return address.startswith("/") and bool(os.listdir(folder)) and self.is_missing(address)
         except OSError:
             return False
 

@@ -10,11 +10,14 @@ from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable
 from search.ingestion import Choices, Metadata, MetadataError, Report, Rules, ingest, open_source, read_metadata
 from search.ingestion.metadata import clean_tags
+from search.ingestion.pruning import Listing, NotPruned, Place
+from search.ingestion.sources import Listed
 from search.ingestion.sources.choices import WIDTH
 from search.management.base import CollectionCommand
 from search.management.calibrating import calibrate_after
 from search.management.progress import progress_of
-from search.management.telling import tell, tell_what_was_not_read
+from search.management.pruning import prune
+from search.management.telling import tell, tell_what_was_not_applied, tell_what_was_not_read
 from search.management.watching import watch
 from search.storage import StorageUnavailable
 
@@ -94,6 +97,22 @@ class Command(CollectionCommand):
         parser.add_argument(
             "--again", action="store_true", help="add what was deleted from the collection earlier, too"
         )
+        parser.add_argument(
+            "--update-details",
+            action="store_true",
+            help="apply the table, --tag and what has changed beside the pictures to those that are here already too, "
+            "but for what somebody has edited",
+        )
+        parser.add_argument(
+            "--prune",
+            action="store_true",
+            help="afterwards, list the pictures of these folders, archives or buckets whose files are there no more; "
+            "asked for the same again within an hour, or with --yes, remove them from the collection",
+        )
+        parser.add_argument("--yes", action="store_true", help="with --prune: remove them at once")
+        parser.add_argument(
+            "--most", type=_positive, metavar="N", help="with --prune: up to N, and not a tenth of all at most"
+        )
         parser.add_argument("--dry-run", action="store_true", help="look at everything, keep nothing")
 
     _added_before = 0
@@ -128,6 +147,15 @@ class Command(CollectionCommand):
                 raise CommandError(f"--watch is for folders, and {others[0]} is none.")
             if options["dry_run"] or options["limit"] or options["every"] > 1:
                 raise CommandError("--watch takes every picture: it can't go with --dry-run, --limit or --every.")
+            if options["prune"] or options["update_details"]:
+                raise CommandError("--prune and --update-details look at all there is: they can't go with --watch.")
+        if options["prune"] and (options["dry_run"] or options["limit"] or options["every"] > 1):
+            raise CommandError(
+                "--prune must see every picture, and removes none at first: it can't go with --dry-run, --limit or "
+                "--every."
+            )
+        if (options["yes"] or options["most"]) and not options["prune"]:
+            raise CommandError("--yes and --most go with --prune.")
 
     def _once(self, options: dict[str, Any]) -> None:
         roots = [Path(path) for path in options["paths"] if Path(path).is_dir()]
@@ -141,7 +169,9 @@ class Command(CollectionCommand):
             width=options["width"],
             private_addresses=options["allow_private_addresses"],
         )
+        places = self._places(options)
         source = open_source(options["paths"], choices, every=options["every"], limit=options["limit"])
+        listing = Listing(source, places)
         so_far = Report()
         try:
             with progress_of(lambda: source.total, self.stdout) as show:
@@ -152,12 +182,13 @@ class Command(CollectionCommand):
                     show(report)
 
                 report = ingest(
-                    source,
+                    listing if places else source,
                     tags=clean_tags(options["tag"]),
                     dry_run=options["dry_run"],
                     enqueue=options["enqueue"],
                     again=options["again"],
                     captions=options["read_captions"],
+                    update=options["update_details"],
                     progress=progress,
                 )
         except (ModelUnavailable, StorageUnavailable, NoDecoder) as error:
@@ -168,6 +199,12 @@ class Command(CollectionCommand):
         except Exception:
             self._added_before += so_far.added
             raise
+        self._conclude(report, source, metadata, listing, options)
+
+    def _conclude(
+        self, report: Report, source: Listed, metadata: Metadata, listing: Listing, options: dict[str, Any]
+    ) -> None:
+        """Tell what became of the pictures, and do what is to be done once all are there."""
         if not options["dry_run"]:
             report.added, report.known = report.added + self._added_before, report.known - self._added_before
         report.failed += source.problems
@@ -175,13 +212,24 @@ class Command(CollectionCommand):
             report.failed += [(name, "Named in the metadata, but not there.") for name in metadata.missing]
         notes = [*metadata.problems, *source.notes, *metadata.elsewhere.notes]
         tell(report, notes, self.stdout, self.stderr, dry_run=options["dry_run"])
+        if options["metadata"]:
+            tell_what_was_not_applied(report, self.stdout)
         is_nothing = tell_what_was_not_read(report, source.findings, self.stdout)
         if report.stopped:
             raise CommandError(f"Stopped. {GO_ON}")
+        if options["prune"]:
+            prune(listing, source.problems, self.stdout, yes=options["yes"], most=options["most"])
         if not options["dry_run"] and not options["enqueue"]:
             calibrate_after(self.stdout, self.stderr)
         if report.failed or is_nothing:
             raise SystemExit(1)
+
+    def _places(self, options: dict[str, Any]) -> list[Place]:
+        """Return the places of which it is to be told what is gone."""
+        try:
+            return [Place.of(path) for path in options["paths"]] if options["prune"] else []
+        except NotPruned as error:
+            raise CommandError(str(error)) from error
 
     def _metadata(self, table: Path | None, roots: list[Path]) -> Metadata:
         if table is None:

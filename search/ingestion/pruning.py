@@ -1,0 +1,222 @@
+"""Pictures whose files are no longer where they were met: found after a run over these places, removed on demand."""
+
+import datetime as dt
+import os
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from itertools import groupby
+from operator import itemgetter, or_
+from typing import TypeAlias
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from search import foreign
+from search.ingestion.deleting import delete_images, settle_or_log
+from search.ingestion.items import Item
+from search.ingestion.sources.names import storable
+from search.ingestion.sources.tars import is_tar
+from search.ingestion.sources.whereabouts import Whereabouts, is_in_archive
+from search.ingestion.sources.zips import is_zip
+from search.models import Image, Origin, ProposedRemoval
+from search.models.image import content_id
+from search.models.ingestion import origin_id
+
+ASKED_AGAIN_WITHIN = dt.timedelta(hours=1)
+_AT_ONCE = 500
+_ROWS = 5_000
+
+
+class NotPruned(Exception):
+    """It can't be told what is gone. The message is for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What was named to `ingest`, and how the addresses of all that it holds begin."""
+
+    name: str
+    prefix: str
+
+    @classmethod
+    def of(cls, name: str) -> "Place":
+        """Raises NotPruned for what is no folder, archive or bucket, or is not there."""
+        if name.startswith(foreign.SCHEME):
+            if "*" in name:
+                raise NotPruned(f"{name}: --prune takes a bucket or a prefix without a *.")
+            bucket, key = foreign.split(name)
+            where = storable(foreign.location(bucket, key))
+            return cls(name, where if where.endswith("/") else f"{where}/")
+        path = os.path.realpath(os.path.expanduser(name))  # noqa: PTH111
+        if not os.path.isdir(path) and not (os.path.isfile(path) and (is_zip(path) or is_tar(path))):  # noqa: PTH112, PTH113
+            raise NotPruned(
+                f"{name}: --prune takes folders, archives (.zip, .tar) and s3:// prefixes that are there, and nothing "
+                "was removed."
+            )
+        return cls(name, f"{storable(path)}/".replace("//", "/"))
+
+    def holds(self, address: str) -> bool:
+        """Whether an address came of this place. An archive in a folder is a place of its own."""
+        return address.startswith(self.prefix) and not is_in_archive(f"/{address[len(self.prefix) :]}")
+
+
+class Listing:
+    """Hands on the items of some places, and remembers where each is, in which version."""
+
+    def __init__(self, items: Iterable[Item], places: Sequence[Place]) -> None:
+        self._items = items
+        self._counts = dict.fromkeys(places, 0)
+        # There may be millions.
+        self._there: dict[int, int] = {}
+
+    def __iter__(self) -> Iterator[Item]:
+        for item in self._items:
+            if item.address:
+                self._there[hash(item.address)] = origin_id(item.address, item.version).int
+                for place in self._counts:
+                    self._counts[place] += place.holds(item.address)
+            yield item
+
+    @property
+    def places(self) -> list[Place]:
+        return list(self._counts)
+
+    def version_at(self, address: str) -> uuid.UUID | None:
+        """Return the id of the origin of what was listed at an address; None where nothing was."""
+        number = self._there.get(hash(address))
+        return None if number is None else uuid.UUID(int=number)
+
+    def empty_places(self) -> list[Place]:
+        return [place for place, count in self._counts.items() if not count]
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A picture of the collection, and where it was met."""
+
+    image_id: uuid.UUID
+    title: str
+    addresses: tuple[str, ...]
+    origins: frozenset[uuid.UUID] = field(repr=False, default=frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """What is gone of the `total` pictures that came from some places. `kept` are not: they have been met elsewhere
+    too, or were uploaded by somebody."""
+
+    total: int
+    gone: Sequence[Gone]
+    kept: Sequence[Gone]
+
+    @property
+    def _digest(self) -> uuid.UUID:
+        return content_id(b"".join(sorted(one.image_id.bytes for one in self.gone)))
+
+    @property
+    def is_too_much(self) -> bool:
+        """Whether it is more than a tenth of all, so that the place is more likely away than its pictures gone."""
+        return 10 * len(self.gone) > self.total
+
+    def was_proposed(self) -> bool:
+        """Whether the very same pictures were proposed a while ago; they are from now on."""
+        old = timezone.now() - ASKED_AGAIN_WITHIN
+        ProposedRemoval.objects.filter(created__lt=old).delete()
+        proposal = ProposedRemoval(digest=self._digest)
+        if ProposedRemoval.objects.filter(pk=proposal.pk).exists():
+            return True
+        ProposedRemoval.objects.bulk_create([proposal], ignore_conflicts=True)
+        return False
+
+    def remove(self) -> int:
+        """Delete them as curators do; return how many. Those that were met meanwhile stay."""
+        removed = 0
+        for start in range(0, len(self.gone), _AT_ONCE):
+            some = {one.image_id: one.origins for one in self.gone[start : start + _AT_ONCE]}
+            with transaction.atomic():
+                locked = (
+                    Image.objects.filter(pk__in=some).order_by("pk").select_for_update().values_list("pk", flat=True)
+                )
+                there = set(locked)
+                for image_id, origin in Origin.objects.filter(image_id__in=there).values_list("image_id", "pk"):
+                    if origin not in some[image_id]:
+                        there.discard(image_id)
+                delete_images(there)
+            removed += len(there)
+        ProposedRemoval.objects.filter(pk=self._digest).delete()
+        settle_or_log()
+        return removed
+
+
+def find_gone(listing: Listing) -> Pruning:
+    """Return what is gone of what came from places all of whose pictures were listed and taken just now.
+
+    Raises NotPruned where there was none.
+    """
+    for place in listing.empty_places():
+        raise NotPruned(f"{place.name}: there is no picture here at all. It may be away: nothing was removed.")
+    total, suspects = _suspects(listing.places, listing)
+    look = _Look(listing)
+    gone: list[Gone] = []
+    kept: list[Gone] = []
+    for start in range(0, len(suspects), _AT_ONCE):
+        some = dict(suspects[start : start + _AT_ONCE])
+        origins = _origins_of(some)
+        rows = Image.objects.filter(pk__in=some).order_by("pk").values_list("pk", "title", "uploader")
+        for image_id, title, uploader in rows:
+            here = some[image_id]
+            if all(look.is_gone(*one) for one in here):
+                others = [one for one in origins[image_id] if one not in here]
+                is_kept = uploader is not None or not all(look.is_gone_elsewhere(*one) for one in others)
+                addresses = tuple(dict.fromkeys(address for address, _ in (*here, *others)))
+                found = Gone(image_id, title, addresses, frozenset(origin for _, origin in origins[image_id]))
+                (kept if is_kept else gone).append(found)
+    return Pruning(total, gone, kept)
+
+
+_Origins: TypeAlias = list[tuple[str, uuid.UUID]]
+
+
+def _suspects(places: Sequence[Place], listing: Listing) -> tuple[int, list[tuple[uuid.UUID, _Origins]]]:
+    """Return how many pictures came from these places, and those of them that were not listed as they were met, each
+    with where."""
+    below = reduce(or_, (Q(address__startswith=place.prefix) for place in places))
+    rows = Origin.objects.filter(below, image_id__in=Image.objects.values("pk")).order_by("image_id", "-seen")
+    total, suspects = 0, []
+    for image_id, group in groupby(rows.values_list("image_id", "address", "pk").iterator(_ROWS), itemgetter(0)):
+        found = [(address, origin) for _, address, origin in group if any(place.holds(address) for place in places)]
+        total += bool(found)
+        if found and not any(listing.version_at(address) == origin for address, origin in found):
+            suspects.append((image_id, found))
+    return total, suspects
+
+
+def _origins_of(image_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, _Origins]:
+    found: dict[uuid.UUID, _Origins] = defaultdict(list)
+    rows = Origin.objects.filter(image_id__in=list(image_ids)).values_list("image_id", "address", "pk")
+    for image_id, address, origin in rows:
+        found[image_id].append((address, origin))
+    return found
+
+
+class _Look:
+    """Looks at what was not listed as it was met."""
+
+    def __init__(self, listing: Listing) -> None:
+        self._listing, self._whereabouts = listing, Whereabouts()
+
+    def is_gone(self, address: str, origin: uuid.UUID) -> bool:
+        """Whether it is not at an address of the places that were listed any more."""
+        listed = self._listing.version_at(address)
+        if listed is None:
+            return self._whereabouts.is_missing(address)
+        # Another one is there now, if it could be read.
+        return Origin.objects.filter(pk=listed, image_id__in=Image.objects.values("pk")).exists()
+
+    def is_gone_elsewhere(self, address: str, origin: uuid.UUID) -> bool:
+        """Whether it is not at another address any more, of which nobody has seen whether that place is there."""
+        return self._listing.version_at(address) is None and self._whereabouts.is_gone(address)

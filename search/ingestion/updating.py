@@ -1,0 +1,150 @@
+"""What a mended table, changed sidecars and `--tag` say, for pictures that are here already."""
+
+import uuid
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from search import decoding
+from search.imaging import UnreadableImage
+from search.ingestion.captures import CAPTIONS, as_kept, hash_of, of_sidecars
+from search.ingestion.items import Details, Item
+from search.ingestion.metadata import clean_tags
+from search.ingestion.rewriting import edited_fields
+from search.metadata import PhotoMetadata, merged
+from search.models import Capture, Image
+
+_COLUMNS = {
+    "taken": "taken",
+    "taken_offset": "offset",
+    "taken_from": "taken_from",
+    "rating": "rating",
+    "latitude": "latitude",
+    "longitude": "longitude",
+    "camera": "camera",
+    "lens": "lens",
+}
+"""What sidecars say beside words: columns, and what the reader calls them."""
+_EDITED_WITH = {"taken_offset": "taken", "taken_from": "taken", "longitude": "latitude"}
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What sidecars say that are not those that were read last; with `is_first` nobody knows which those were."""
+
+    said: PhotoMetadata
+    sidecars: uuid.UUID
+    is_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What is said of a picture that is here: in a table, and beside it."""
+
+    image_id: uuid.UUID
+    details: Details
+    beside: Beside | None = None
+
+
+def sidecars_read(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID | None]:
+    """Return the hashes of the sidecars of these images as they were read last."""
+    return dict(Capture.objects.filter(pk__in=image_ids).values_list("pk", "sidecars"))
+
+
+def read_beside(item: Item, before: uuid.UUID | None) -> Beside | None:
+    """Return what the sidecars of a picture say, unless they have the hash `before`. In any thread, without the
+    database."""
+    sidecars = item.sidecars()
+    present = hash_of(sidecars)
+    if not sidecars or present == before:  # what is taken away says nothing
+        return None
+    said = of_sidecars(sidecars)
+    if xmp := sidecars.get("xmp"):
+        with suppress(UnreadableImage):  # it broke the decoder: no more is taken of it
+            said = merged(said, decoding.written_in(b"\0", xmp=xmp).sidecar)
+    return Beside(said, present, is_first=before is None)
+
+
+def update_details(updates: Sequence[Update], tags: Sequence[str], *, dry_run: bool = False) -> int:
+    """Write what is said of images, but for what a person has edited; return how many this changes.
+
+    A table comes first, then sidecars that have changed; those of which nobody knows whether they have fill in what is
+    empty. Of each field that they say nothing of, what is there stays.
+    """
+    by_id: dict[uuid.UUID, Update] = {}
+    for one in updates:
+        by_id[one.image_id] = _together(one, by_id.get(one.image_id, one))
+    changed = 0
+    with transaction.atomic():
+        rows = Image.objects.filter(pk__in=by_id).only("pk", "tags", *CAPTIONS).order_by("pk")
+        images = list(rows.select_for_update(no_key=True))
+        edited = edited_fields([image.pk for image in images])
+        captures = Capture.objects.in_bulk([image.pk for image in images])
+        for image in images:
+            update, kept = by_id[image.pk], edited.get(image.pk, set())
+            capture = captures.get(image.pk) or Capture(image_id=image.pk)
+            words, captured = _words(image, update, tags, kept), _captured(capture, update, kept)
+            changed += bool(words or captured)
+            if not dry_run:
+                _write(image, words)
+                _write_capture(capture, update, captured)
+    return changed
+
+
+def _together(update: Update, other: Update) -> Update:
+    """Return what is said of a picture that was met twice."""
+    details = other.details if update.details == Details() else update.details
+    return replace(update, details=details, beside=update.beside or other.beside)
+
+
+def _words(image: Image, update: Update, tags: Sequence[str], kept: Collection[str]) -> dict[str, Any]:
+    """Return what changes of an image's words."""
+    beside = update.beside.said if update.beside else PhotoMetadata()
+    fills = update.beside is not None and update.beside.is_first
+    values: dict[str, Any] = {}
+    for name in CAPTIONS:
+        present = getattr(image, name)
+        said = present if fills and present else getattr(beside, name)
+        values[name] = as_kept(name, getattr(update.details, name) or said)
+    keywords = update.details.tags or (image.tags if fills and image.tags else beside.keywords) or image.tags
+    values["tags"] = clean_tags([*keywords, *tags])
+    return {
+        name: value for name, value in values.items() if value and name not in kept and value != getattr(image, name)
+    }
+
+
+def _captured(capture: Capture, update: Update, kept: Collection[str]) -> dict[str, Any]:
+    """Return what changes of when and where it was taken."""
+    if update.beside is None:
+        return {}
+    present = PhotoMetadata(**{name: getattr(capture, column) for column, name in _COLUMNS.items()})
+    if capture.is_about:
+        present = replace(present, taken=None, offset=None, taken_from="")
+    beside = update.beside.said
+    said = merged(present, beside) if update.beside.is_first else merged(beside, present)
+    if said.taken is None:
+        said = replace(said, taken=capture.taken, offset=capture.taken_offset, taken_from=capture.taken_from)
+    found = {column: getattr(said, name) for column, name in _COLUMNS.items()}
+    return {
+        column: value
+        for column, value in found.items()
+        if _EDITED_WITH.get(column, column) not in kept and value != getattr(capture, column)
+    }
+
+
+def _write(image: Image, values: dict[str, Any]) -> None:
+    if values:
+        Image.objects.filter(pk=image.pk).update(**values, updated=Now())
+
+
+def _write_capture(capture: Capture, update: Update, values: dict[str, Any]) -> None:
+    if update.beside is None:
+        return
+    values = {**values, "sidecars": update.beside.sidecars}
+    if not Capture.objects.filter(pk=capture.pk).update(**values):
+        # The file itself is still to be read, by `read_metadata`.
+        Capture.objects.bulk_create([Capture(image_id=capture.pk, **values)], ignore_conflicts=True)

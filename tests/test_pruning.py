@@ -1,0 +1,125 @@
+"""`ingest --prune`: pictures whose files are gone are listed, and removed when that is asked for again."""
+
+import shutil
+import zipfile
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError
+from django.utils import timezone
+
+from search.models import Image, Origin, ProposedRemoval, Tombstone
+from search.models.image import content_id
+from tests.base import picture_bytes, write_picture
+from tests.test_ingest_command import run
+
+pytestmark = pytest.mark.django_db
+
+COUNT = 12
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of twelve pictures that are in the collection."""
+    for number in range(COUNT):
+        write_picture(tmp_path / "photos" / f"{number:02}.png", f"#{number:02x}8040", format="PNG", size=(32, 32))
+    assert run(tmp_path / "photos")[0].startswith(f"{COUNT} added")
+    return tmp_path / "photos"
+
+
+def test_what_is_gone_is_listed_and_removed_when_it_is_asked_for_again(photos: Path):
+    gone = photos / "03.png"
+    image_id = content_id(gone.read_bytes())
+    gone.unlink()
+    out = run(photos, "--prune")[0]
+    assert f"{gone}: gone ({image_id})" in out
+    assert "Gone: 1 of 12 pictures from here. The same command again" in out
+    assert Image.objects.count() == COUNT
+    assert "Removed from the collection: 1." in run(photos, "--prune")[0]
+    assert not Image.objects.filter(pk=image_id).exists()
+    assert Tombstone.objects.filter(pk=image_id).exists()
+    assert "Gone: 0 of 11" in run(photos, "--prune", "--yes")[0]
+
+
+def test_what_was_listed_long_ago_is_listed_anew(photos: Path):
+    (photos / "03.png").unlink()
+    run(photos, "--prune")
+    ProposedRemoval.objects.update(created=timezone.now() - timedelta(hours=2))
+    assert "The same command again" in run(photos, "--prune")[0]
+    assert Image.objects.count() == COUNT
+
+
+def test_what_was_moved_is_not_gone(photos: Path):
+    (photos / "there").mkdir()
+    for number in range(COUNT):
+        (photos / f"{number:02}.png").rename(photos / "there" / f"{number:02}.png")
+    assert "Gone: 0 of 12" in run(photos, "--prune", "--yes")[0]
+
+
+def test_no_more_than_a_tenth_is_removed_unless_that_is_said(photos: Path):
+    for number in range(2):
+        (photos / f"{number:02}.png").unlink()
+    with pytest.raises(CommandError, match=r"Gone: 2 of 12 .* more than a tenth.* --most 2 allows it"):
+        run(photos, "--prune", "--yes")
+    with pytest.raises(CommandError, match="more than --most 1"):
+        run(photos, "--prune", "--yes", "--most", 1)
+    assert Image.objects.count() == COUNT
+    assert "Removed from the collection: 2." in run(photos, "--prune", "--yes", "--most", 2)[0]
+
+
+def test_a_folder_that_is_empty_or_away_loses_nothing(photos: Path, tmp_path: Path):
+    photos.rename(tmp_path / "elsewhere")
+    with pytest.raises(CommandError, match="that are there, and nothing was removed"):
+        run(photos, "--prune", "--yes", "--most", COUNT)
+    photos.mkdir()
+    with pytest.raises(CommandError, match="It may be away: nothing was removed"):
+        run(photos, "--prune", "--yes", "--most", COUNT)
+    # Nor where another place has something.
+    write_picture(tmp_path / "more" / "a.png", "white", format="PNG")
+    with pytest.raises(CommandError, match="It may be away"):
+        run(photos, tmp_path / "more", "--prune", "--yes", "--most", COUNT)
+    assert Image.objects.count() == COUNT + 1
+
+
+def test_others_than_those_of_the_place_are_left_alone(photos: Path, tmp_path: Path):
+    other = write_picture(tmp_path / "photos-2" / "a.png", "white", format="PNG")
+    also_there = tmp_path / "photos-2" / "b.png"
+    shutil.copy(photos / "05.png", also_there)
+    with zipfile.ZipFile(photos / "old.zip", "w") as archive:
+        archive.writestr("z.png", picture_bytes("black", format="PNG"))
+    run(tmp_path / "photos-2", photos / "old.zip")
+    for path in (other, photos / "05.png", photos / "06.png", photos / "old.zip"):
+        path.unlink()
+    out = run(photos, "--prune", "--yes")[0]
+    assert f"1 more are gone from here, but came from elsewhere too, and stay: {photos}/05.png ({also_there})." in out
+    assert "Removed from the collection: 1." in out
+    assert Image.objects.count() == COUNT + 2 - 1
+
+
+def test_what_is_left_alone_or_another_picture_now_is_told_from_what_is_gone(photos: Path):
+    # Excluded, but there.
+    assert "Gone: 0 of 12" in run(photos, "--exclude", "0[0-4].png", "--prune")[0]
+    # Another picture of the collection has its name: the file is gone, what is there instead is known.
+    shutil.copy(photos / "00.png", photos / "01.png")
+    assert f"{photos}/01.png: gone" in run(photos, "--prune")[0]
+
+
+def test_pictures_of_an_archive(photos: Path, tmp_path: Path):
+    path = tmp_path / "photos.zip"
+    for count in (COUNT, COUNT - 1):
+        with zipfile.ZipFile(path, "w") as archive:
+            for number in range(1, count + 1):
+                archive.writestr(f"{number}.png", picture_bytes(f"#{number:02x}0000", format="PNG", size=(32, 32)))
+        out = run(path, "--prune", "--yes")[0]
+    assert "Removed from the collection: 1." in out
+    assert Image.objects.count() == 2 * COUNT - 1
+
+
+def test_prune_must_see_all(photos: Path):
+    for more in (["--limit", 3], ["--every", 2], ["--dry-run"]):
+        with pytest.raises(CommandError, match="--prune must see every picture"):
+            run(photos, "--prune", *more)
+    with pytest.raises(CommandError, match="--yes and --most go with --prune"):
+        run(photos, "--yes")
+    assert Origin.objects.count() == COUNT

@@ -1,0 +1,112 @@
+"""`ingest --update-details`: a mended table, changed sidecars and `--tag`, for pictures that are here already."""
+
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError
+
+from search.ingestion.captures import note_edits
+from search.models import Capture, Image
+from search.models.image import content_id
+from tests.test_ingest_command import run
+from tests.written import a_photo, alternatives, exif_block, listed, xmp_packet
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Three photos."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number, colour in enumerate(("red", "blue", "white")):
+        block = exif_block(taken=f"2014:07:0{number + 1} 14:22:10")
+        (folder / f"{number}.jpg").write_bytes(a_photo(colour=colour, exif=block))
+    return folder
+
+
+def table_of(folder: Path, *rows: str) -> Path:
+    path = folder.parent / "table.tsv"
+    path.write_text("\n".join(("path\ttitle\ttags\tlicence", *rows)), encoding="utf-8")
+    return path
+
+
+def image_of(path: Path) -> Image:
+    return Image.objects.select_related("capture").get(pk=content_id(path.read_bytes()))
+
+
+def sidecar(rating: int, title: str, *keywords: str) -> bytes:
+    elements = alternatives("dc:title", title) + listed("dc:subject", *keywords)
+    return xmp_packet(attributes=f'xmp:Rating="{rating}"', elements=elements)
+
+
+def test_a_mended_table_is_applied_when_that_is_wanted_and_else_told(photos: Path):
+    table = table_of(photos, "0.jpg\tOone\tsea, brid\tCC BY", "1.jpg\tTwo\t\t", "2.jpg\tThree\t\t")
+    assert run(photos, "--metadata", table, "--tag", "2014")[0] == "3 added, 0 already here, 0 failed.\n"
+    table_of(photos, "0.jpg\tOne\tsea, bird\t", "1.jpg\tTwo\t\t")
+    out = run(photos, "--metadata", table)[0]
+    assert out.splitlines() == [
+        "0 added, 3 already here, 0 failed.",
+        "2 rows of the table are of pictures that were already here, and not applied: --update-details does that.",
+    ]
+    assert image_of(photos / "0.jpg").title == "Oone"
+    again = ("--metadata", table, "--tag", "2014", "--update-details")
+    assert run(photos, *again, "--dry-run")[0] == (
+        "0 would be added, 3 already here (1 of them with other details), 0 failed.\n"
+    )
+    assert run(photos, *again)[0] == "0 added, 3 already here (1 of them with other details), 0 failed.\n"
+    image = image_of(photos / "0.jpg")
+    assert (image.title, image.tags, image.licence) == ("One", ["sea", "bird", "2014"], "CC BY")
+    assert run(photos, *again)[0] == "0 added, 3 already here, 0 failed.\n"
+
+
+def test_what_a_person_edited_stays_field_by_field(photos: Path):
+    table = table_of(photos, "0.jpg\tOne\tsea\t")
+    run(photos, "--metadata", table)
+    Image.objects.filter(title="One").update(title="", tags=["boat"])
+    note_edits([image_of(photos / "0.jpg").pk], ["title", "tags"])
+    table_of(photos, "0.jpg\tUno\tmare\tCC0")
+    run(photos, "--metadata", table, "--tag", "more", "--update-details")
+    image = image_of(photos / "0.jpg")
+    assert (image.title, image.tags, image.licence) == ("", ["boat"], "CC0")
+    assert image_of(photos / "1.jpg").tags == ["more"]
+
+
+def test_a_sidecar_that_changes_is_read_again_and_one_that_does_not_changes_nothing(photos: Path):
+    beside = photos / "0.xmp"
+    beside.write_bytes(sidecar(2, "Harbour", "sea", "boat"))
+    run(photos)
+    image = image_of(photos / "0.jpg")
+    assert (image.title, image.tags, image.captured.rating) == ("Harbour", ["sea", "boat"], 2)
+    Image.objects.filter(pk=image.pk).update(author="From a table", title="From a table")
+    assert run(photos, "--update-details")[0] == "0 added, 3 already here, 0 failed.\n"
+    assert image_of(photos / "0.jpg").title == "From a table"
+    beside.write_bytes(sidecar(5, "Harbour at night", "sea", "night"))
+    Capture.objects.filter(pk=image.pk).update(camera="X100V", edited=["camera"])
+    assert "1 of them with other details" in run(photos, "--update-details")[0]
+    image = image_of(photos / "0.jpg")
+    assert (image.title, image.tags, image.author) == ("Harbour at night", ["sea", "night"], "From a table")
+    assert (image.captured.rating, image.captured.camera, image.captured.taken.day) == (5, "X100V", 1)
+    assert "other details" not in run(photos, "--update-details")[0]
+
+
+def test_a_sidecar_of_which_nobody_knows_what_it_was_before_fills_in_what_is_empty(photos: Path):
+    run(photos)
+    image = image_of(photos / "0.jpg")
+    Image.objects.filter(pk=image.pk).update(title="From a table")
+    Capture.objects.filter(pk=image.pk).update(sidecars=None)
+    (photos / "0.xmp").write_bytes(sidecar(4, "Harbour", "sea"))
+    run(photos, "--update-details")
+    image = image_of(photos / "0.jpg")
+    assert (image.title, image.tags, image.captured.rating) == ("From a table", ["sea"], 4)
+
+
+def test_captions_that_are_not_wanted_are_not_read_beside_either(photos: Path):
+    run(photos)
+    (photos / "0.xmp").write_bytes(sidecar(4, "Harbour", "sea"))
+    assert "other details" not in run(photos, "--update-details", "--no-read-captions")[0]
+
+
+def test_it_is_not_for_a_folder_that_is_watched(photos: Path):
+    with pytest.raises(CommandError, match="they can't go with --watch"):
+        run(photos, "--update-details", "--watch")
