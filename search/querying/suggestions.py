@@ -71,8 +71,9 @@ class Vocabulary:
     def __init__(self, values: Sequence[Value]) -> None:
         """`values` are the most frequent first."""
         self.values = values
+        self._folded = [fold(value.label) for value in values]
         # Where each word of each begins, and in scripts without spaces each letter.
-        keys = sorted((key, number) for number, value in enumerate(values) for key in _beginnings(fold(value.label)))
+        keys = sorted((key, number) for number, label in enumerate(self._folded) for key in _beginnings(label))
         self._keys = [key for key, _number in keys]
         self._numbers = [number for _key, number in keys]
 
@@ -86,7 +87,7 @@ class Vocabulary:
         numbers = {number for number in self._numbers[first:last] if kind in (None, self.values[number].kind)}
 
         def order(number: int) -> tuple[bool, int]:
-            return not fold(self.values[number].label).startswith(term), number
+            return not self._folded[number].startswith(term), number
 
         return [self.values[number] for number in nsmallest(MOST, numbers, key=order)]
 
