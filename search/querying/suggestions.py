@@ -106,7 +106,9 @@ def suggest(typed: str) -> list[Suggestion]:
     if not terms:
         return []
     now = state()
-    kept = vocabulary.get(now)
+    kept = vocabulary.peek(now)
+    if kept is None:  # whoever types on is told
+        return []
     found: dict[Value, Suggestion] = {}
     for start, sign, kind, term in terms:
         # Words begin with letters, what is typed of them not always.
