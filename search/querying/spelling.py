@@ -193,7 +193,7 @@ def _instead(word: str, kept: Kept[Lexicon], now: State) -> str:
 def _is_held(word: str) -> bool:
     """Whether a shown picture holds it, in its description perhaps, or inside a word."""
     held = database_words.holding(Image.objects.shown(), database_words.beginnings(word)).order_by()
-    # All are counted, though one would do: for the first the planner would walk along all pictures, and mostly there
-    # is none.
+    # All are counted, though one would do: for the first of many the planner walks along all pictures, and mostly
+    # there is none.
     with planned(BY_WORDS):
         return held.count() > 0
