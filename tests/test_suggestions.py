@@ -60,6 +60,8 @@ def suggested(typed: str) -> list[tuple[str, int]]:
         ("r5", [('camera:"Canon EOS R5"', 1)]),
         ("20", [("taken:2024", 1), ("taken:2023", 1)]),
         ("taken:2023", []),
+        ("-20", []),
+        ("-taken:20", []),
         ("taken:", [("taken:2024", 1), ("taken:2023", 1)]),
         ("taken:2023-07", []),
         ("tag:holiday", []),

@@ -115,7 +115,8 @@ def suggest(typed: str) -> list[Suggestion]:
         folded = "".join(dropwhile(_is_no_letter, fold(term)))
         for value in kept.value.beginning_with(folded, kind):
             text = f"{typed[:start]}{sign}{value.filter}"
-            if text != typed:
+            # Times are no filters with a minus.
+            if text != typed and not (sign and value.kind is Kind.TAKEN):
                 found.setdefault(value, Suggestion(value, text))
     best = list(found.values())[:MOST]
     return best if kept.at == now else [one for one in best if _is_there(one.value)]
