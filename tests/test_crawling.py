@@ -100,7 +100,7 @@ def test_what_people_write_stands_in_its_own_direction(client: Client, as_alice:
     results, page = client.get("/search?q=מגדלור").text, client.get(f"/images/{image.pk}/").text
     assert re.search(r'<input type="search"[^>]*dir="auto"', results)
     assert re.search(r'<input type="search"[^>]*dir="auto"', page)
-    assert re.search(r'<h3 class="tile-title[^>]*dir="auto">מגדלור', results)
+    assert re.search(r'<h3 class="tile-title[^>]*dir="auto"><mark>מגדלור</mark>', results)
     assert "<bdi>מגדלור</bdi>" in results
     for written in ("מגדלור", "<p>منارة", "بحر", "דנה"):
         assert re.search(rf'dir="auto"[^>]*>\s*{written}', page)

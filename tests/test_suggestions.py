@@ -7,8 +7,9 @@ from django.db import connection
 from django.test import Client
 
 from search.models import Capture, Image
+from search.models.arrivals import state
 from search.querying import suggest
-from search.querying.suggestions import Kind, Value, Vocabulary, _terms
+from search.querying.suggestions import Kind, Value, Vocabulary, _terms, vocabulary
 from tests.base import an_image
 
 pytestmark = pytest.mark.django_db
@@ -59,6 +60,8 @@ def suggested(typed: str) -> list[tuple[str, int]]:
         ("r5", [('camera:"Canon EOS R5"', 1)]),
         ("20", [("taken:2024", 1), ("taken:2023", 1)]),
         ("taken:2023", []),
+        ("-20", []),
+        ("-taken:20", []),
         ("taken:", [("taken:2024", 1), ("taken:2023", 1)]),
         ("taken:2023-07", []),
         ("tag:holiday", []),
@@ -103,16 +106,28 @@ def test_while_counting_takes_long_nothing_is_suggested_that_no_shown_picture_ha
     assert suggested("202") == [("taken:2023", 1)]
 
 
-def test_fifty_thousand_tags_are_looked_through_at_once() -> None:
-    """In the number of steps: a first letter that all have in common is as dear as it gets."""
-    values = [Value(Kind.TAG, f"tag {number:05}", 50_000 - number) for number in range(5_000)]
-    vocabulary = Vocabulary(values)
+def test_whoever_is_the_first_to_type_waits_for_nothing_in_a_large_collection(
+    pictures: list[Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    monkeypatch.setattr("search.querying.keeping.FEW", 0)
+    monkeypatch.setattr(vocabulary, "_make_beside", lambda: made.append("beside"))
 
-    assert [value.label for value in vocabulary.beginning_with("t", None)[:2]] == ["tag 00000", "tag 00001"]
-    assert [value.label for value in vocabulary.beginning_with("0499", Kind.TAG)] == [
+    assert suggested("hol") == []
+    assert made == ["beside"]
+    vocabulary.get(state())
+    assert suggested("hol") == [("tag:holiday", 2)]
+
+
+def test_the_most_frequent_of_thousands_come_first() -> None:
+    values = [Value(Kind.TAG, f"tag {number:05}", 5_000 - number) for number in range(5_000)]
+    made = Vocabulary(values)
+
+    assert [value.label for value in made.beginning_with("t", None)[:2]] == ["tag 00000", "tag 00001"]
+    assert [value.label for value in made.beginning_with("0499", Kind.TAG)] == [
         f"tag 0499{digit}" for digit in range(6)
     ]
-    assert vocabulary.beginning_with("0499", Kind.CAMERA) == []
+    assert made.beginning_with("0499", Kind.CAMERA) == []
 
 
 def test_suggestions_are_options_whose_texts_are_no_html(client: Client) -> None:

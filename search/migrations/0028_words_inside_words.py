@@ -20,7 +20,7 @@ TOLD_FROM = 5_000
 """Images; fewer are done before anybody has read how long they take."""
 EACH = 10.0
 """Seconds between two words of how far it is."""
-WRITTEN = 0.4e-3
+WRITTEN = 0.5e-3
 """Seconds for each image. Measured with 100,000 that have a title, five tags and a description of two sentences."""
 
 HANGUL = r"\u1100-\u11ff\ua960-\ua97f\uac00-\ud7ff"

@@ -24,7 +24,8 @@ class ImageWords(models.Model):
         db_constraint=False,
         related_name="words",
     )
-    # Title (A), tags (B) and description (C), with a place left free between them: no phrase reaches across.
+    # Title (A), tags (B) and description (C), with a place left free between them: no phrase reaches across. What
+    # words of Korean end with stands at their places, behind a "~".
     vector = SearchVectorField()
     # The title's words, one space between them.
     title = models.TextField()

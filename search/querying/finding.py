@@ -91,6 +91,7 @@ class _Search:
             found=sum(segment.count - segment.gone for segment in segments),
             places=places_in(segments),
             counts=self.scope.counts,
+            at=self.scope.at,
             scale=self.scale,
             strong=strong,
             strong_is_least=self.gathering.more_hold_words or self._goes_on_beyond(head, strong_from),

@@ -7,6 +7,7 @@ from itertools import groupby
 from django.utils.functional import cached_property
 
 from search.models import Image
+from search.models.arrivals import State
 from search.querying.counting import Counts
 from search.querying.facets import Facet, facets_of
 from search.querying.query import SearchQuery
@@ -23,13 +24,14 @@ class ResultPage:
     its title, tags or description hold what was written. `strong` counts the strong matches; where `strong_is_least`,
     there may be more. `scale` is None while the collection is too small for bands to mean anything. `places` are more
     than were `found` where some are gone since the first page: nobody moves up, or rows would be missed. From the page
-    `copies_from` on follow copies of pictures that stand before.
+    `copies_from` on follow copies of pictures that stand before. `at` is how far the collection was.
     """
 
     query: SearchQuery
     images: Sequence[Image]
     found: int
     counts: Counts = field(repr=False)
+    at: State = field(repr=False)
     scale: Scale | None = None
     strong: int = 0
     strong_is_least: bool = False

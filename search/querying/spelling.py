@@ -9,13 +9,14 @@ import unicodedata
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from search.models import Image, ImageWords
-from search.models.arrivals import state
+from search.models.arrivals import State, state
 from search.querying import words as database_words
 from search.querying.box import read_box
 from search.querying.folding import is_unspaced, words_of
-from search.querying.keeping import Keeper
+from search.querying.keeping import Keeper, Kept
 from search.querying.planning import BY_WORDS, planned
 from search.querying.query import Mode, SearchQuery
 from search.querying.results import ResultPage
@@ -160,35 +161,33 @@ def did_you_mean(results: ResultPage) -> SearchQuery | None:
     may_be = query.words and query.mode is not Mode.MEANING and query.page == 1
     if not may_be or any(image.by_words for image in results.images):
         return None
-    now = state()
-    kept = lexicon.peek(now)
+    asked = _asked_about(query.words)
+    kept = lexicon.peek(results.at) if asked else None
     if kept is None:
         return None
-    words = _mended(query.words, kept.value, is_now=kept.at == now)
-    return query.replace(words=words) if words != query.words else None
+    instead = {chunk: meant for chunk, word in asked.items() if (meant := _instead(word, kept, results.at))}
+    if not instead:
+        return None
+    return query.replace(words=_CHUNK.sub(lambda chunk: instead.get(chunk[0], chunk[0]), query.words))
 
 
-def _mended(text: str, known: Lexicon, *, is_now: bool) -> str:
-    """Return `text` with known words in the place of those that are a letter off them.
+def _asked_about(text: str) -> dict[str, str]:
+    """Return the first of the words that are meant, as they are written and as they are compared.
 
-    Unless all `is_now` as it was when these became known, they are looked for.
+    Not what is unwanted, nor a filter, nor several words in one.
     """
     meant = set(read_box(text).meant.split())
-    asked = 0
+    chunks = [chunk for chunk in dict.fromkeys(_CHUNK.findall(text)) if chunk in meant and ":" not in chunk]
+    words = {chunk: words_of(chunk) for chunk in chunks}
+    single = {chunk: found[0] for chunk, found in words.items() if len(found) == 1 and len(found[0]) > 1}
+    return dict(islice(single.items(), MOST_ASKED))
 
-    def mended(chunk: re.Match[str]) -> str:
-        nonlocal asked
-        words = words_of(chunk[0])
-        # Not what is unwanted, nor a filter, nor several words in one.
-        if len(words) != 1 or asked >= MOST_ASKED or chunk[0] not in meant or ":" in chunk[0]:
-            return chunk[0]
-        asked += 1
-        word = words[0]
-        instead = "" if known.knows(word) else known.meant_by(word)
-        is_meant = instead and not _is_held(word) and (is_now or _is_held(instead))
-        return instead if is_meant else chunk[0]
 
-    return _CHUNK.sub(mended, text)
+def _instead(word: str, kept: Kept[Lexicon], now: State) -> str:
+    """Return the word that was meant; "" where this one is known, or none is near."""
+    meant = "" if kept.value.knows(word) else kept.value.meant_by(word)
+    # What became known earlier may be gone.
+    return meant if meant and not _is_held(word) and (kept.at == now or _is_held(meant)) else ""
 
 
 def _is_held(word: str) -> bool:

@@ -71,8 +71,9 @@ class Vocabulary:
     def __init__(self, values: Sequence[Value]) -> None:
         """`values` are the most frequent first."""
         self.values = values
+        self._folded = [fold(value.label) for value in values]
         # Where each word of each begins, and in scripts without spaces each letter.
-        keys = sorted((key, number) for number, value in enumerate(values) for key in _beginnings(fold(value.label)))
+        keys = sorted((key, number) for number, label in enumerate(self._folded) for key in _beginnings(label))
         self._keys = [key for key, _number in keys]
         self._numbers = [number for _key, number in keys]
 
@@ -86,7 +87,7 @@ class Vocabulary:
         numbers = {number for number in self._numbers[first:last] if kind in (None, self.values[number].kind)}
 
         def order(number: int) -> tuple[bool, int]:
-            return not fold(self.values[number].label).startswith(term), number
+            return not self._folded[number].startswith(term), number
 
         return [self.values[number] for number in nsmallest(MOST, numbers, key=order)]
 
@@ -105,14 +106,17 @@ def suggest(typed: str) -> list[Suggestion]:
     if not terms:
         return []
     now = state()
-    kept = vocabulary.get(now)
+    kept = vocabulary.peek(now)
+    if kept is None:  # whoever types on is told
+        return []
     found: dict[Value, Suggestion] = {}
     for start, sign, kind, term in terms:
         # Words begin with letters, what is typed of them not always.
         folded = "".join(dropwhile(_is_no_letter, fold(term)))
         for value in kept.value.beginning_with(folded, kind):
             text = f"{typed[:start]}{sign}{value.filter}"
-            if text != typed:
+            # Times are no filters with a minus.
+            if text != typed and not (sign and value.kind is Kind.TAKEN):
                 found.setdefault(value, Suggestion(value, text))
     best = list(found.values())[:MOST]
     return best if kept.at == now else [one for one in best if _is_there(one.value)]

@@ -1,7 +1,8 @@
 """Words that find words: full-text search over titles, tags and descriptions.
 
 PostgreSQL takes the words of a query apart by the function that took apart those of the rows (`ImageWords`): nothing
-here knows what a word is. Words know no language, and their ends are left open, so that 고양이 finds 고양이가.
+here knows what a word is. Words know no language and no accents; their ends are left open, so that 고양이 finds
+고양이가, and those of Korean are found inside longer ones too, so that 해수욕장 finds 해운대해수욕장.
 """
 
 from functools import reduce
@@ -26,7 +27,8 @@ def whole_words(text: Text) -> Func:
 
 
 def beginnings(text: Text) -> Func:
-    """Return what matches words that begin with those of `text`, all of them: nothing, where it has none."""
+    """Return what matches words that begin with those of `text`, or hold them where they are Korean, all of them:
+    nothing, where it has none."""
     return _query(text, open_ended=True, in_a_row=False)
 
 
