@@ -1,8 +1,9 @@
 """What it costs to read what is written in photos: at ingestion, and afterwards by `read_metadata`.
 
-`python -m benchmarks.metadata [--count 200] [--rounds 6]`: the same photos of a camera's size, with EXIF, a
-thumbnail and XMP, are ingested with captions, without them and with nothing read at all, and read again afterwards, in
-turns, with models of the default size. Processor time is that of this process, of the decoders and of the database.
+`python -m benchmarks.metadata [--count 200] [--rounds 6]`: the same photos of a camera's size, with EXIF, what a
+camera notes for itself and XMP, are ingested with captions, without them and with nothing read at all, and read again
+afterwards, in turns, with models of the default size. Processor time is that of this process, of the decoders and of
+the database.
 """
 
 import argparse

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from search.accounts.backend import is_own_password
 from search.imaging import EXTENSIONS, FORMATS, too_many_bytes
 from search.ingestion.metadata import clean_tags
+from search.metadata.fields import LONGEST_KEYWORD, MOST_KEYWORDS
 from search.models import ApiToken, Image, Report
 from search.models.texts import LineInput
 from search.querying.regions import LEAST_SIDE, Region
@@ -20,6 +21,8 @@ from search.querying.regions import LEAST_SIDE, Region
 # By name too: many systems know no type for the younger formats and for RAW.
 ACCEPTED = ",".join([*(known.mime for known in FORMATS.values()), "image/heif", *EXTENSIONS])
 
+LONGEST_TAGS = MOST_KEYWORDS * (LONGEST_KEYWORD + 2)
+"""Characters of as many tags as a picture may have, with commas between them."""
 IN_ITS_OWN_DIRECTION = {"dir": "auto"}
 """What people write may be Arabic or Hebrew in a page that is not."""
 
@@ -107,7 +110,7 @@ class UploadForm(forms.ModelForm):  # type: ignore[type-arg]
     tags = LineInput(
         label=gettext_lazy("Tags"),
         required=False,
-        max_length=1000,
+        max_length=LONGEST_TAGS,
         help_text=gettext_lazy("Separated by commas."),
         widget=forms.TextInput(attrs=IN_ITS_OWN_DIRECTION),
     )

@@ -10,6 +10,7 @@ from search.models import ApiToken, Image
 from search.models.image import content_id
 from tests.base import an_image, picture_bytes, picture_file
 from tests.pictures import FORMATS, photo, pixel_bomb
+from tests.written import a_photo, exif_block
 
 pytestmark = pytest.mark.django_db
 
@@ -37,6 +38,16 @@ def test_an_added_image_is_answered_and_found_at_once(program: Client, alice: Us
     assert (told["description"], told["source_link"]) == ("By hand", "https://a.example/")
     assert program.get("/api/search?q=red").json()["results"][0]["id"] == str(image.id)
     assert storage.exists(storage.original_key(image.id))
+
+
+@pytest.mark.parametrize("wanted", ["on", ""])
+def test_what_is_written_in_the_file_is_taken_where_that_is_asked_for(program: Client, wanted: str):
+    data = a_photo(exif=exif_block(t270="Boats", t315="Ada"))
+    told = add(program, picture_file(data=data), title="Mine", read_captions=wanted).json()
+    assert (told["title"], told["description"], told["author"]) == (
+        "Mine",
+        *(("Boats", "Ada") if wanted else ("", "")),
+    )
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -86,7 +97,7 @@ def test_a_bad_file_is_refused_with_a_status_a_code_and_the_reason(
     ("field", "value"),
     [
         ("title", "x" * 301), ("title", "a\0b"), ("description", "x" * 5001), ("source_link", "javascript:alert(1)"),
-        ("source_link", "no link"), ("tags", "x" * 1001),
+        ("source_link", "no link"), ("tags", "x" * 3_101),
     ],
 )  # fmt: skip
 def test_a_wrong_field_is_named(program: Client, field: str, value: str):

@@ -12,7 +12,7 @@ from search.imaging import recognised
 from search.metadata import PhotoMetadata, TakenFrom, from_name, from_takeout, from_xmp, merged, read_file
 from search.metadata.dates import parsed, typed
 from search.metadata.sidecars import Neighbours
-from tests.pictures import photo
+from tests.pictures import encoded, gradient, photo
 from tests.raw_files import raw
 from tests.written import (
     WITH_EXIF,
@@ -123,6 +123,33 @@ def test_a_description_is_read_in_the_encodings_that_are_written(encoding: str):
     assert said(a_photo(exif=exif_block(t270="Am Fluß".encode(encoding)))).description == "Am Fluß"
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32-le"])
+def test_xmp_is_read_in_each_of_its_encodings(encoding: str):
+    assert from_xmp(LIGHTROOM.decode().encode(encoding)).title == "Hafenfest"
+
+
+def test_xmp_that_is_no_xml_is_read_as_far_as_it_is():
+    packet = LIGHTROOM.replace(b"Boote", b"Boo\x08te").replace(b"begin=", b"begin=\xff=")
+    assert from_xmp(packet).description == "Boote im Hafen <b>"
+
+
+def test_lists_that_stand_on_their_own_are_read():
+    bag = '<rdf:Bag rdf:nodeID="a"><rdf:li>hafen</rdf:li></rdf:Bag><rdf:Description rdf:about="" '
+    packet = xmp_packet(elements='<dc:subject rdf:nodeID="a"/>').decode()
+    assert from_xmp(packet.replace('<rdf:Description rdf:about="" ', bag).encode()).keywords == ("hafen",)
+
+
+def test_what_is_written_in_gif_and_jpeg_2000_is_read():
+    trailer = bytes([1, *range(255, -1, -1), 0])
+    gif = encoded(gradient(), "GIF")
+    inside = gif[:-1] + b"!\xff\x0bXMP DataXMP" + LIGHTROOM + trailer + b";"
+    assert said(inside).title == "Hafenfest"
+    box = bytes.fromhex("be7acfcb97a942e89c71999491e3afac") + LIGHTROOM
+    jp2 = encoded(gradient(), "JP2") + (8 + len(box)).to_bytes(4, "big") + b"uuid" + box
+    assert said(jp2).rating == 4
+    assert not read_file(jp2[:-10], "JP2").is_whole
+
+
 def test_xmp_counts_before_iptc_and_that_before_exif():
     found = said(a_photo(exif=exif_block(t270="From EXIF", t315="Ada"), xmp=LIGHTROOM))
     assert (found.description, found.author) == ("Boote im Hafen <b>", "A. Author")
@@ -139,8 +166,6 @@ def test_texts_are_composed_and_without_control_characters():
 
 def test_texts_of_a_png_are_read():
     from PIL.PngImagePlugin import PngInfo
-
-    from tests.pictures import encoded, gradient
 
     texts = PngInfo()
     texts.add_itxt("Title", "산")

@@ -17,8 +17,9 @@ from search.api.problems import Problem
 from search.api.receiving import checked_file, refuse_other_bodies, refuse_wrong_fields
 from search.api.schemas import ImageDetails, problems
 from search.evaluation import calibrate_soon_if_due
-from search.forms import UploadForm
+from search.forms import LONGEST_TAGS, UploadForm
 from search.ingestion import DeletedPicture, Details, add_picture
+from search.ingestion.captures import UPLOADED, UPLOADED_WITH_CAPTIONS
 from search.models import Image
 from search.views.images import may_see_hidden, visible_image
 
@@ -34,7 +35,11 @@ _DETAILS: dict[str, Json] = {
     "title": _text("title", "What to call it."),
     "description": _text("description", "What there is to say of it."),
     "source_link": {**_text("source_link", "Where it comes from, an http or https address."), "format": "uri"},
-    "tags": {"type": "string", "maxLength": 1000, "description": "Separated by commas."},
+    "tags": {"type": "string", "maxLength": LONGEST_TAGS, "description": "Separated by commas."},
+}
+_READ_CAPTIONS: Json = {
+    "type": "boolean",
+    "description": "Whether to fill what is left empty with what is written in the file. Default: no.",
 }
 
 
@@ -60,7 +65,7 @@ def image(request: HttpRequest, image_id: uuid.UUID) -> ImageDetails:
     summary="Add an image",
     response={200: ImageDetails, 201: ImageDetails, **problems(403, 409, 413, 415, 422)},
     openapi_extra={
-        "requestBody": form(**_DETAILS),
+        "requestBody": form(**_DETAILS, read_captions=_READ_CAPTIONS),
         "security": [] if settings.UPLOAD_LOGIN_REQUIRED else [{}],
     },
 )
@@ -79,7 +84,8 @@ def add_image(request: HttpRequest, response: HttpResponse) -> Status[ImageDetai
     details = Details(**{name: sent.cleaned_data[name] for name in _DETAILS})
     uploader = request.user if request.user.is_authenticated else None
     try:
-        added = add_picture(checked_file(sent.cleaned_data["pictures"][0]), details, uploader)
+        written = UPLOADED_WITH_CAPTIONS if sent.cleaned_data["read_captions"] else UPLOADED
+        added = add_picture(checked_file(sent.cleaned_data["pictures"][0]), details, uploader, written=written)
     except DeletedPicture as problem:
         raise Problem(409, _("This picture can't be added."), str(problem), "deleted") from None
     if added.is_new:

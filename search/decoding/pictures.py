@@ -160,6 +160,8 @@ def written_in_many(files: Sequence[tuple[bytes, bytes]]) -> list[Said | Unreada
 
     A file that no decoder survives spoils nothing but what is read of itself.
     """
+    if len(files) == 1:  # which may be large: it is not copied
+        return [_alone(*files[0])]
     sizes = [(len(data), len(xmp)) for data, xmp in files]
     try:
         joined = b"".join(part for file in files for part in file)

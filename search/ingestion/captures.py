@@ -257,9 +257,25 @@ def note_edits(image_ids: Iterable[uuid.UUID], fields: Iterable[str]) -> None:
 
 
 def read_again() -> None:
-    """Have all pictures read anew by whoever reads next, and by as many as do."""
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE search_capture SET reader = 0 WHERE reader >= %s", [READER])
+    """Have all pictures read anew by whoever reads next, and by as many as do.
+
+    Some thousands at a time: curators who edit meanwhile wait for no more than those.
+    """
+    last: uuid.UUID | None = uuid.UUID(int=0)
+    while last:
+        with connection.cursor() as cursor:
+            cursor.execute(_READ_AGAIN, [last, READER])
+            (last,) = cursor.fetchone()
+
+
+_READ_AGAIN = """
+WITH following AS (SELECT image_id, reader FROM search_capture WHERE image_id > %s ORDER BY image_id LIMIT 5000),
+changed AS (
+    UPDATE search_capture SET reader = 0 FROM following
+    WHERE search_capture.image_id = following.image_id AND following.reader >= %s
+)
+SELECT (SELECT image_id FROM following ORDER BY image_id DESC LIMIT 1)
+"""
 
 
 def captioned_image(

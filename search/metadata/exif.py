@@ -80,7 +80,7 @@ def from_exif(
         focal_length=_number(exif, _FOCAL_LENGTH),
         aperture=_number(exif, _APERTURE) or _power(_number(exif, _APERTURE_VALUE), 2**0.5),
         exposure=_number(exif, _EXPOSURE) or _power(_number(exif, _SHUTTER), 0.5),
-        iso=_speed(exif),
+        iso=_speed(exif) or _speed_of_panasonic(page),
         rating=_number(page, _RATING) or stars(_number(page, _PERCENT)),
         taken=moment and moment.wall,
         offset=moment and moment.offset,
@@ -218,6 +218,11 @@ def _speed(exif: tiff.Directory) -> float | None:
     found = _number(exif, _SPEEDS)
     # More than 16 bits hold stands in another field.
     return _number(exif, _SPEED) or found if found in (None, 0, 65535) else found
+
+
+def _speed_of_panasonic(page: tiff.Directory) -> float | None:
+    """The speed that a RW2 has in a field of its own."""
+    return _number(page, 23) if page.file.data.startswith(b"IIU\0") else None
 
 
 def _taken(page: tiff.Directory, exif: tiff.Directory, gps: tiff.Directory) -> Moment | None:

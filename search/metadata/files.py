@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from search.imaging import tiff
-from search.imaging.boxes import within
+from search.imaging.boxes import boxes, within
 from search.imaging.items import described
-from search.imaging.raw import embedded_jpeg
 from search.metadata.exif import IPTC, PHOTOSHOP, XMP, exif_directory, from_exif, is_whole
 from search.metadata.fields import PhotoMetadata
 from search.metadata.iptc import from_iptc, in_photoshop
@@ -22,6 +21,10 @@ _PHOTOSHOP = b"Photoshop 3.0\0"
 _MOST_PARTS = 10_000
 _LONGEST = 4_000_000
 """Bytes of a block in the file."""
+_RAF_JPEG = 84, 88
+"""Where a RAF tells the place and the length of its JPEG."""
+_JP2_XMP, _JP2_EXIF = bytes.fromhex("be7acfcb97a942e89c71999491e3afac"), b"JpgTiffExif->JP2"
+_GIF_XMP, _GIF_XMP_ENDS = b"!\xff\x0bXMP DataXMP", b"\x01\xff\xfe\xfd"
 _CANON = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48")
 
 
@@ -206,6 +209,26 @@ def _container(data: bytes, blocks: _Blocks) -> None:
     blocks.exif.append(from_exif(exif_directory(exif)))
 
 
+def _gif(data: bytes, blocks: _Blocks) -> None:
+    """XMP stands in a GIF as it is, before 257 bytes that decoders skip it by."""
+    start = data.find(_GIF_XMP)
+    end = data.find(_GIF_XMP_ENDS, start) if start >= 0 else -1
+    blocks.xmp = data[start + len(_GIF_XMP) : end] if end >= 0 else b""
+    blocks.is_whole = end >= 0
+
+
+def _jp2(data: bytes, blocks: _Blocks) -> None:
+    end = 0
+    for box in boxes(data):
+        end = box.end
+        kind, content = data[box.start : box.start + 16], data[box.start + 16 : min(box.end, box.start + _LONGEST)]
+        if box.kind == b"uuid" and kind == _JP2_XMP and not blocks.xmp:
+            blocks.xmp = content
+        elif box.kind == b"uuid" and kind == _JP2_EXIF and not blocks.exif:
+            blocks.exif.append(from_exif(exif_directory(content)))
+    blocks.is_whole = end <= len(data)
+
+
 def _raw(data: bytes, blocks: _Blocks) -> None:
     if data[4:8] == b"ftyp":
         blocks.is_whole = any(box.end <= len(data) for box in within(data, (b"moov",)))
@@ -213,8 +236,8 @@ def _raw(data: bytes, blocks: _Blocks) -> None:
     elif tiff.container(data):
         _tiff(data, blocks)
     else:  # a RAF has it in its JPEG
-        jpeg = embedded_jpeg(data)
-        _jpeg(data[jpeg.start : jpeg.end], blocks)
+        start, size = (int.from_bytes(data[place : place + 4], "big") for place in _RAF_JPEG)
+        _jpeg(data[start : start + size], blocks)
 
 
 def _canon_directory(data: bytes, kind: bytes) -> tiff.Directory | None:
@@ -234,4 +257,6 @@ _READERS: dict[str, Callable[[bytes, _Blocks], None]] = {
     "HEIF": _container,
     "AVIF": _container,
     "RAW": _raw,
+    "GIF": _gif,
+    "JP2": _jp2,
 }

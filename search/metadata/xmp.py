@@ -1,6 +1,6 @@
 """XMP, in a picture's file or in a file of its own beside it."""
 
-from collections.abc import Iterable
+import re
 from xml.etree.ElementTree import Element, ParseError
 from xml.etree.ElementTree import fromstring as fromstring_without_dtd
 
@@ -18,6 +18,7 @@ LONGEST_XMP = 1_000_000
 
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+_LISTS = (f"{_RDF}Bag", f"{_RDF}Seq", f"{_RDF}Alt")
 _MOST = 2_000
 # By full names: two namespaces have fields of the same name.
 _DC, _XMP = "{http://purl.org/dc/elements/1.1/}", "{http://ns.adobe.com/xap/1.0/}"
@@ -38,11 +39,13 @@ class _Packet:
 
     def __init__(self, packet: bytes) -> None:
         self._values: dict[str, list[str]] = {}
-        for description in _descriptions(packet):
+        descriptions, nodes = _descriptions(packet)
+        for description in descriptions:
             for name, value in list(description.attrib.items())[:_MOST]:
                 self._values.setdefault(name, [value])
             for element in description[:_MOST]:
-                values = _values(element)
+                # F-Spot writes lists on their own, and names them.
+                values = _values(element) or _texts(nodes.get(element.get(f"{_RDF}nodeID", "")))
                 if values:
                     self._values.setdefault(element.tag, values)
 
@@ -125,18 +128,60 @@ class _Packet:
         return -found if side in ("S", "W") else found
 
 
-def _descriptions(packet: bytes) -> Iterable[Element]:
-    packet = packet.strip(b"\0 \r\n\t")
-    if not packet or len(packet) > LONGEST_XMP:
-        return []
-    try:
-        root = _root(packet)
-    except (ParseError, DefusedXmlException, ValueError, LookupError):
-        return []
+def _descriptions(packet: bytes) -> tuple[list[Element], dict[str, Element]]:
+    """Return the descriptions in a packet, and the lists beside them by their names."""
+    packet = _as_utf_8(packet).strip(b"\0 \r\n\t") if len(packet) <= LONGEST_XMP else b""
+    root = _parsed(packet)
+    if root is None and (mended := _mended(packet)):
+        root = _parsed(mended)
     if root is None:
-        return []
+        return [], {}
     bags = [root] if root.tag == f"{_RDF}RDF" else root.findall(f"{_RDF}RDF")[:8]
-    return [found for bag in bags for found in bag.findall(f"{_RDF}Description")[:64]]
+    nodes = {one.get(f"{_RDF}nodeID", ""): one for bag in bags for one in bag[:_MOST] if one.tag in _LISTS}
+    return [found for bag in bags for found in bag.findall(f"{_RDF}Description")[:64]], nodes
+
+
+def _parsed(packet: bytes) -> Element | None:
+    try:
+        return _root(packet)
+    except (ParseError, DefusedXmlException, ValueError, LookupError):
+        return None
+
+
+_BEGINS = re.compile(rb"<(\w{0,20}:?(?:xmpmeta|xapmeta|RDF))[\s>]")
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+
+def _mended(packet: bytes) -> bytes:
+    """Return what is between the outermost tags of a packet that is no XML, without what can't stand there."""
+    match = _BEGINS.search(packet)
+    end = packet.rfind(b"</" + match[1]) if match else -1
+    if not match or end < 0:
+        return b""
+    text = _NOT_IN_XML.sub("", packet[match.start() : end].decode("utf-8", "replace"))
+    return text.encode("utf-8", "replace") + b"</" + match[1] + b">"
+
+
+_WIDE = (
+    (b"\0\0\xfe\xff", "utf-32-be"),
+    (b"\xff\xfe\0\0", "utf-32-le"),
+    (b"\0\0\0<", "utf-32-be"),
+    (b"<\0\0\0", "utf-32-le"),
+    (b"\xfe\xff", "utf-16-be"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\0<", "utf-16-be"),
+    (b"<\0", "utf-16-le"),
+)
+"""How packets begin in the encodings that XMP may have besides UTF-8."""
+
+
+def _as_utf_8(packet: bytes) -> bytes:
+    encoding = next((encoding for start, encoding in _WIDE if packet.startswith(start)), None)
+    if encoding is None:
+        return packet
+    text = packet.decode(encoding, "ignore").lstrip("\ufeff")
+    # What it says of its encoding is no longer true.
+    return re.sub(r"^<\?xml[^>]*\?>", "", text).encode("utf-8", "ignore")
 
 
 def _root(packet: bytes) -> Element | None:
@@ -149,10 +194,16 @@ def _root(packet: bytes) -> Element | None:
 
 def _values(element: Element) -> list[str]:
     """The texts of a property: one, those of a list, or of alternatives in several languages the one for all."""
-    lists = [child for child in element[:1] if child.tag in (f"{_RDF}Bag", f"{_RDF}Seq", f"{_RDF}Alt")]
-    if not lists:
+    found = next((child for child in element[:1] if child.tag in _LISTS), None)
+    if found is None:
         return [element.text] if element.text else []
-    items = lists[0].findall(f"{_RDF}li")[:_MOST]
-    if lists[0].tag == f"{_RDF}Alt":
+    return _texts(found)
+
+
+def _texts(found: Element | None) -> list[str]:
+    if found is None:
+        return []
+    items = found.findall(f"{_RDF}li")[:_MOST]
+    if found.tag == f"{_RDF}Alt":
         items = [one for one in items if one.get(_LANGUAGE) == "x-default" and one.text] or items
     return [item.text for item in items if item.text]
