@@ -217,6 +217,27 @@ def test_two_copies_that_are_rated_alike_are_one_picture_again(photo: Path, fold
     assert one().pk == content_id(rated(4))
 
 
+def test_of_two_copies_that_are_rated_one_after_the_other_one_picture_is_left(photo: Path, folder: Path):
+    copy = folder / "copy.jpg"
+    copy.write_bytes(photo.read_bytes())
+    take(folder)
+    before = one().pk
+    photo.write_bytes(rated(4, "Harbour"))
+    take(folder)
+    Image.objects.filter(pk=before).update(author="Ada", hidden=True)
+    note_edits([before], ["author"])
+    Complaint(image_id=before, reason="broken").file()
+    copy.write_bytes(photo.read_bytes())
+    report = take(folder)
+    assert (report.changed, report.known, report.added) == (1, 2, 0)
+    image = one()
+    assert (image.pk, image.author, image.hidden) == (content_id(photo.read_bytes()), "Ada", True)
+    assert Complaint.objects.get().image_id == image.pk
+    assert FormerId.present([before]) == {before: image.pk}
+    assert not Tombstone.objects.exists()
+    assert not storage.exists(storage.original_key(before))
+
+
 def test_files_that_are_renumbered_keep_what_is_said_of_each(folder: Path):
     colours = ["red", "blue", "lime", "white"]
     for number, colour in enumerate(colours):

@@ -12,6 +12,7 @@ from search.ingestion.report import Report
 from search.ingestion.rows import Staging
 from search.ingestion.succession import Outcome, Succession, Version, stays_deleted
 from search.ingestion.versions import met_with_other_bytes
+from search.models import Capture
 
 MOST_PUT_OFF = 5_000
 """New versions that show another picture than the one before. Where files were renamed in a row, as by a number, each
@@ -28,10 +29,10 @@ class Changes:
         self._succession: Succession | None = None
         self._put_off: list[Passage] = []
 
-    def note_before(self, fresh: Sequence[Passage]) -> None:
-        """Note of new bytes what was met at their addresses before."""
-        before = met_with_other_bytes((one.item, one.image_id) for one in fresh if one.image_id)
-        for passage in fresh:
+    def note_before(self, read: Sequence[Passage]) -> None:
+        """Note of what was read what was met at its address before."""
+        before = met_with_other_bytes((one.item, one.image_id) for one in read if one.image_id)
+        for passage in read:
             found = before.get(passage.item.address)
             if found and not (found.is_deleted and self._again):
                 passage.before = found
@@ -68,13 +69,32 @@ class Changes:
         if rows:
             assert passage.image
             assert passage.changed
-            self._succession = self._succession or Succession(rows, again=self._again)
             version = Version(passage.image, passage.changed, passage.item.address, passage.origins)
-            outcome = self._succession.write(version, under_way)
+            outcome = self._of(rows).write(version, under_way)
             if outcome is Outcome.CHANGED:
                 settle_meanwhile()
         self._count(outcome, passage, report)
         return outcome
+
+    def absorb(self, known: Sequence[Passage], rows: Staging, held: Collection[Passage], report: Report) -> None:
+        """Have known pictures take the places of what they are new versions of."""
+        changed = [passage for passage in known if passage.before and passage.image_id]
+        if not changed:
+            return
+        pixels = dict(Capture.objects.filter(pk__in=[one.image_id for one in changed]).values_list("pk", "pixels"))
+        for passage in changed:
+            assert passage.before
+            assert passage.image_id
+            under_way = {one.image_id for one in held if one.image_id and one is not passage}
+            found = pixels.get(passage.image_id)
+            succession = self._of(rows)
+            if succession.absorb(passage.image_id, found, passage.before, passage.item.address, under_way):
+                report.changed += 1
+                settle_meanwhile()
+
+    def _of(self, rows: Staging) -> Succession:
+        self._succession = self._succession or Succession(rows, again=self._again)
+        return self._succession
 
     def _count(self, outcome: Outcome, passage: Passage, report: Report) -> None:
         met = 1 + len(passage.again)

@@ -225,7 +225,7 @@ class _Run:
             else:
                 self.fresh[passage.image_id] = passage
                 fresh.append(passage)
-        self.changes.note_before(fresh)
+        self.changes.note_before([*fresh, *seen_again])
         self._finish(twins)
         self._pass_over(passed_over)
         if self.rows and self.again:
@@ -254,6 +254,8 @@ class _Run:
                 if passage.restored.moved is not None:
                     note_moved(passage.known, passage.restored.moved)
         record(origin_of(passage.item, passage.image_id) for passage in whole if passage.image_id)
+        if self.rows:
+            self.changes.absorb(whole, self.rows, self.held, self.report)
         self._know(whole)
 
     def _know(self, passages: Sequence[Passage]) -> None:

@@ -174,8 +174,8 @@ def _read(image: Image, address: str, beside: Callable[[], Mapping[str, bytes]])
     with suppress(OSError, ValueError):
         changed = Path(address).stat().st_mtime if address.startswith("/") else None
     written = Written(address, changed, sidecars)
-    beside = hash_of(sidecars) if sidecars else None  # of archives and buckets none are read here
-    return _Found(image.pk, all_said(written, said.sidecar, said.file), sidecars=beside)
+    hashed = hash_of(sidecars) if sidecars else None  # of archives and buckets none are read here
+    return _Found(image.pk, all_said(written, said.sidecar, said.file), sidecars=hashed)
 
 
 def _written_in(data: bytes, sidecars: Mapping[str, bytes]) -> Said:
