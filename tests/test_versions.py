@@ -168,6 +168,7 @@ def test_a_link_leads_through_several_versions_and_back_to_the_first(photo: Path
         first: last,
         content_id(rated(1)): last,
     }
+    assert FormerId.first([last]) == {last: first}  # as which feeds have told it
     photo.write_bytes(data)
     take(folder)
     assert one().pk == first
@@ -236,6 +237,17 @@ def test_of_two_copies_that_are_rated_one_after_the_other_one_picture_is_left(ph
     assert FormerId.present([before]) == {before: image.pk}
     assert not Tombstone.objects.exists()
     assert not storage.exists(storage.original_key(before))
+
+
+def test_an_earlier_version_that_turns_up_elsewhere_is_hidden_as_the_later_one_is(photo: Path, folder: Path):
+    data = photo.read_bytes()
+    photo.write_bytes(rated(4))
+    take(folder)
+    Image.objects.update(hidden=True)
+    (folder / "backup.jpg").write_bytes(data)
+    assert take(folder).added == 1
+    assert list(Image.objects.values_list("hidden", flat=True)) == [True, True]
+    assert not FormerId.objects.exists()
 
 
 def test_files_that_are_renumbered_keep_what_is_said_of_each(folder: Path):

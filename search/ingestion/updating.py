@@ -49,6 +49,10 @@ class Update:
     details: Details
     beside: Beside | None = None
 
+    @property
+    def says_anything(self) -> bool:
+        return self.beside is not None or self.details != Details()
+
 
 def sidecars_read(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID | None]:
     """Return the hashes of the sidecars of these images as they were read last."""
@@ -76,8 +80,10 @@ def update_details(updates: Sequence[Update], tags: Sequence[str], *, dry_run: b
     empty. Of each field that they say nothing of, what is there stays.
     """
     by_id: dict[uuid.UUID, Update] = {}
-    for one in updates:
+    for one in updates if tags else [one for one in updates if one.says_anything]:
         by_id[one.image_id] = _together(one, by_id.get(one.image_id, one))
+    if not by_id:
+        return 0
     changed = 0
     with transaction.atomic():
         rows = Image.objects.filter(pk__in=by_id).only("pk", "tags", *CAPTIONS).order_by("pk")
