@@ -76,19 +76,20 @@ class Changes:
         self._count(outcome, passage, report)
         return outcome
 
-    def absorb(self, known: Sequence[Passage], rows: Staging, held: Collection[Passage], report: Report) -> None:
+    def absorb(
+        self, known: Sequence[Passage], rows: Staging, under_way: Collection[uuid.UUID], report: Report
+    ) -> None:
         """Have known pictures take the places of what they are new versions of."""
-        changed = [passage for passage in known if passage.before and passage.image_id]
+        changed = [passage for passage in known if passage.before]
         if not changed:
             return
-        pixels = dict(Capture.objects.filter(pk__in=[one.image_id for one in changed]).values_list("pk", "pixels"))
+        captured = Capture.objects.filter(pk__in=[one.image_id for one in changed if one.image_id])
+        pixels = dict(captured.values_list("pk", "pixels"))
         for passage in changed:
             assert passage.before
             assert passage.image_id
-            under_way = {one.image_id for one in held if one.image_id and one is not passage}
-            found = pixels.get(passage.image_id)
-            succession = self._of(rows)
-            if succession.absorb(passage.image_id, found, passage.before, passage.item.address, under_way):
+            found, address = pixels.get(passage.image_id), passage.item.address
+            if self._of(rows).absorb(passage.image_id, found, passage.before, address, under_way):
                 report.changed += 1
                 settle_meanwhile()
 
