@@ -270,6 +270,19 @@ def test_files_that_are_renumbered_keep_what_is_said_of_each(folder: Path):
     }
 
 
+def test_files_that_change_places_and_are_rated_at_once_are_told_apart_by_what_they_show(folder: Path):
+    for name, colour in (("a.jpg", "red"), ("b.jpg", "blue")):
+        (folder / name).write_bytes(rated(colour=colour))
+    take(folder)
+    for colour, name in (("blue", "a.jpg"), ("red", "b.jpg")):
+        image = Image.objects.get(pk=content_id(rated(colour=colour)))
+        Image.objects.filter(pk=image.pk).update(title=colour)
+        (folder / name).write_bytes(rated(4, colour=colour))
+    assert take(folder).changed == 2
+    found = {image.pk: image.title for image in Image.objects.all()}
+    assert found == {content_id(rated(4, colour=colour)): colour for colour in ("red", "blue")}
+
+
 def test_what_exiftool_keeps_beside_a_file_is_no_picture(photo: Path, folder: Path):
     photo.rename(folder / "IMG_1.jpg_original")
     photo.write_bytes(rated(4))

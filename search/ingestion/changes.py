@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from django.db import Error
 
@@ -48,8 +49,16 @@ class Changes:
         return len(self._put_off) > MOST_PUT_OFF
 
     def take_put_off(self) -> list[Passage]:
+        """Return what was put off, first what turned out to be a version of a picture from another one's place."""
         waiting, self._put_off = self._put_off, []
-        return waiting
+        changes = [passage.changed for passage in waiting if passage.changed]
+        befores = [change.before for change in changes if change.before.pixels]
+        of_pixels = {before.pixels: before for before in befores}
+        for passage in waiting:
+            if passage.changed and (before := of_pixels.get(passage.changed.of_file.pixels)):
+                # What the file said before it was moved is not known here.
+                passage.changed = replace(passage.changed, before=before, is_same_picture=True, said_before=None)
+        return sorted(waiting, key=lambda passage: not (passage.changed and passage.changed.is_same_picture))
 
     def give_up(self) -> None:
         """Nothing stays of what is put off: the next run brings it again."""
