@@ -9,7 +9,7 @@ from search.ingestion.captures import note_edits
 from search.models import Capture, Image
 from search.models.image import content_id
 from tests.test_ingest_command import run
-from tests.written import a_photo, alternatives, exif_block, listed, xmp_packet
+from tests.written import a_photo, alternatives, exif_block, listed, wall, xmp_packet
 
 pytestmark = pytest.mark.django_db
 
@@ -110,3 +110,17 @@ def test_captions_that_are_not_wanted_are_not_read_beside_either(photos: Path):
 def test_it_is_not_for_a_folder_that_is_watched(photos: Path):
     with pytest.raises(CommandError, match="they can't go with --watch"):
         run(photos, "--update-details", "--watch")
+
+
+def test_what_a_mended_table_says_of_when_it_was_taken_counts_more_than_a_sidecar_that_changes_later(photos: Path):
+    table = photos.parent / "table.tsv"
+    run(photos)
+    table.write_text("path\ttitle\ttaken\trating\n0.jpg\tOne\t1999-12-31 23:59\t2\n", encoding="utf-8")
+    run(photos, "--metadata", table, "--update-details")
+    image = image_of(photos / "0.jpg")
+    assert (image.title, image.capture.taken, image.capture.rating) == ("One", wall(1999, 12, 31, 23, 59), 2)
+    for rating, title in ((4, "Sidecar"), (5, "Other")):
+        (photos / "0.xmp").write_bytes(sidecar(rating, title, "boat"))
+        run(photos, "--update-details")
+    image = image_of(photos / "0.jpg")
+    assert (image.title, image.tags, image.capture.taken_from, image.capture.rating) == ("One", ["boat"], "table", 2)

@@ -168,6 +168,7 @@ def test_a_link_leads_through_several_versions_and_back_to_the_first(photo: Path
         first: last,
         content_id(rated(1)): last,
     }
+    assert FormerId.first([last]) == {last: first}  # as which feeds have told it
     photo.write_bytes(data)
     take(folder)
     assert one().pk == first
@@ -217,6 +218,38 @@ def test_two_copies_that_are_rated_alike_are_one_picture_again(photo: Path, fold
     assert one().pk == content_id(rated(4))
 
 
+def test_of_two_copies_that_are_rated_one_after_the_other_one_picture_is_left(photo: Path, folder: Path):
+    copy = folder / "copy.jpg"
+    copy.write_bytes(photo.read_bytes())
+    take(folder)
+    before = one().pk
+    photo.write_bytes(rated(4, "Harbour"))
+    take(folder)
+    Image.objects.filter(pk=before).update(author="Ada", hidden=True)
+    note_edits([before], ["author"])
+    Complaint(image_id=before, reason="broken").file()
+    copy.write_bytes(photo.read_bytes())
+    report = take(folder)
+    assert (report.changed, report.known, report.added) == (1, 2, 0)
+    image = one()
+    assert (image.pk, image.author, image.hidden) == (content_id(photo.read_bytes()), "Ada", True)
+    assert Complaint.objects.get().image_id == image.pk
+    assert FormerId.present([before]) == {before: image.pk}
+    assert not Tombstone.objects.exists()
+    assert not storage.exists(storage.original_key(before))
+
+
+def test_an_earlier_version_that_turns_up_elsewhere_is_hidden_as_the_later_one_is(photo: Path, folder: Path):
+    data = photo.read_bytes()
+    photo.write_bytes(rated(4))
+    take(folder)
+    Image.objects.update(hidden=True)
+    (folder / "backup.jpg").write_bytes(data)
+    assert take(folder).added == 1
+    assert list(Image.objects.values_list("hidden", flat=True)) == [True, True]
+    assert not FormerId.objects.exists()
+
+
 def test_files_that_are_renumbered_keep_what_is_said_of_each(folder: Path):
     colours = ["red", "blue", "lime", "white"]
     for number, colour in enumerate(colours):
@@ -235,6 +268,19 @@ def test_files_that_are_renumbered_keep_what_is_said_of_each(folder: Path):
         **{colour: [colour] for colour in colours},
         "black": [],
     }
+
+
+def test_files_that_change_places_and_are_rated_at_once_are_told_apart_by_what_they_show(folder: Path):
+    for name, colour in (("a.jpg", "red"), ("b.jpg", "blue")):
+        (folder / name).write_bytes(rated(colour=colour))
+    take(folder)
+    for colour, name in (("blue", "a.jpg"), ("red", "b.jpg")):
+        image = Image.objects.get(pk=content_id(rated(colour=colour)))
+        Image.objects.filter(pk=image.pk).update(title=colour)
+        (folder / name).write_bytes(rated(4, colour=colour))
+    assert take(folder).changed == 2
+    found = {image.pk: image.title for image in Image.objects.all()}
+    assert found == {content_id(rated(4, colour=colour)): colour for colour in ("red", "blue")}
 
 
 def test_what_exiftool_keeps_beside_a_file_is_no_picture(photo: Path, folder: Path):

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from django.db import Error
 
@@ -12,6 +13,7 @@ from search.ingestion.report import Report
 from search.ingestion.rows import Staging
 from search.ingestion.succession import Outcome, Succession, Version, stays_deleted
 from search.ingestion.versions import met_with_other_bytes
+from search.models import Capture
 
 MOST_PUT_OFF = 5_000
 """New versions that show another picture than the one before. Where files were renamed in a row, as by a number, each
@@ -28,10 +30,10 @@ class Changes:
         self._succession: Succession | None = None
         self._put_off: list[Passage] = []
 
-    def note_before(self, fresh: Sequence[Passage]) -> None:
-        """Note of new bytes what was met at their addresses before."""
-        before = met_with_other_bytes((one.item, one.image_id) for one in fresh if one.image_id)
-        for passage in fresh:
+    def note_before(self, read: Sequence[Passage]) -> None:
+        """Note of what was read what was met at its address before."""
+        before = met_with_other_bytes((one.item, one.image_id) for one in read if one.image_id)
+        for passage in read:
             found = before.get(passage.item.address)
             if found and not (found.is_deleted and self._again):
                 passage.before = found
@@ -47,8 +49,16 @@ class Changes:
         return len(self._put_off) > MOST_PUT_OFF
 
     def take_put_off(self) -> list[Passage]:
+        """Return what was put off, first what turned out to be a version of a picture from another one's place."""
         waiting, self._put_off = self._put_off, []
-        return waiting
+        changes = [passage.changed for passage in waiting if passage.changed]
+        befores = [change.before for change in changes if change.before.pixels]
+        of_pixels = {before.pixels: before for before in befores}
+        for passage in waiting:
+            if passage.changed and (before := of_pixels.get(passage.changed.of_file.pixels)):
+                # What the file said before it was moved is not known here.
+                passage.changed = replace(passage.changed, before=before, is_same_picture=True, said_before=None)
+        return sorted(waiting, key=lambda passage: not (passage.changed and passage.changed.is_same_picture))
 
     def give_up(self) -> None:
         """Nothing stays of what is put off: the next run brings it again."""
@@ -68,13 +78,33 @@ class Changes:
         if rows:
             assert passage.image
             assert passage.changed
-            self._succession = self._succession or Succession(rows, again=self._again)
             version = Version(passage.image, passage.changed, passage.item.address, passage.origins)
-            outcome = self._succession.write(version, under_way)
+            outcome = self._of(rows).write(version, under_way)
             if outcome is Outcome.CHANGED:
                 settle_meanwhile()
         self._count(outcome, passage, report)
         return outcome
+
+    def absorb(
+        self, known: Sequence[Passage], rows: Staging, under_way: Collection[uuid.UUID], report: Report
+    ) -> None:
+        """Have known pictures take the places of what they are new versions of."""
+        changed = [passage for passage in known if passage.before]
+        if not changed:
+            return
+        captured = Capture.objects.filter(pk__in=[one.image_id for one in changed if one.image_id])
+        pixels = dict(captured.values_list("pk", "pixels"))
+        for passage in changed:
+            assert passage.before
+            assert passage.image_id
+            found, address = pixels.get(passage.image_id), passage.item.address
+            if self._of(rows).absorb(passage.image_id, found, passage.before, address, under_way):
+                report.changed += 1
+                settle_meanwhile()
+
+    def _of(self, rows: Staging) -> Succession:
+        self._succession = self._succession or Succession(rows, again=self._again)
+        return self._succession
 
     def _count(self, outcome: Outcome, passage: Passage, report: Report) -> None:
         met = 1 + len(passage.again)

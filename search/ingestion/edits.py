@@ -12,19 +12,36 @@ _WITH = {"taken": ("taken_offset", "taken_from"), "latitude": ("longitude",)}
 
 
 def take_along(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
-    """Have an image that was just added take over what people did to the one that was another version of it: whether
-    it is hidden, and what was edited; and where it says nothing of its own, what is said there. In a transaction."""
-    columns = ("pk", "hidden", *_WORDS)
+    """Have an image that was just added take over what people did to the one that was another version of it, and
+    where it says nothing of its own, what is said there. In a transaction."""
+    columns = ("pk", *_WORDS)
     images = Image.objects.only(*columns).in_bulk([image_id, other_id])
     image, other = images.get(image_id), images.get(other_id)
-    if image is None or other is None:
-        return
-    edited = edited_fields([other_id]).get(other_id, set())
-    values = {name: getattr(other, name) for name in _WORDS if name in edited or not getattr(image, name)}
-    Image.objects.filter(pk=image_id).update(hidden=other.hidden or image.hidden, **values)
+    if image and other:
+        take_edits(image_id, other_id)
+        edited = edited_fields([other_id]).get(other_id, set())
+        lacking = {name: getattr(other, name) for name in _WORDS if name not in edited and not getattr(image, name)}
+        if lacking:
+            Image.objects.filter(pk=image_id).update(**lacking)
+
+
+def take_edits(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
+    """Have an image take over what people did to another one: whether it is hidden, and the fields that they edited
+    there and not here. In a transaction."""
+    found = edited_fields([image_id, other_id])
+    edited = found.get(other_id, set()) - found.get(image_id, set())
+    other = Image.objects.only("pk", "hidden", *_WORDS).get(pk=other_id)
+    values = {name: getattr(other, name) for name in _WORDS if name in edited} | (
+        {"hidden": True} if other.hidden else {}
+    )
+    if values:
+        Image.objects.filter(pk=image_id).update(**values)
     names = {field.name for field in Capture._meta.fields}.intersection(edited)
     note_edits([image_id], edited.intersection(_WORDS) | names)
     captured = Capture.objects.filter(pk=other_id).first()
+    if captured and captured.stated:
+        # What a table has stated stays so, too.
+        Capture.objects.filter(pk=image_id, stated=[]).update(stated=captured.stated)
     names.update(*(_WITH.get(name, ()) for name in tuple(names)))
     if captured and names:
         Capture.objects.filter(pk=image_id).update(**{name: getattr(captured, name) for name in names})

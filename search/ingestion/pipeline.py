@@ -225,7 +225,7 @@ class _Run:
             else:
                 self.fresh[passage.image_id] = passage
                 fresh.append(passage)
-        self.changes.note_before(fresh)
+        self.changes.note_before([*fresh, *seen_again])
         self._finish(twins)
         self._pass_over(passed_over)
         if self.rows and self.again:
@@ -254,6 +254,8 @@ class _Run:
                 if passage.restored.moved is not None:
                     note_moved(passage.known, passage.restored.moved)
         record(origin_of(passage.item, passage.image_id) for passage in whole if passage.image_id)
+        if self.rows:
+            self.changes.absorb(whole, self.rows, self._under_way(), self.report)
         self._know(whole)
 
     def _know(self, passages: Sequence[Passage]) -> None:
@@ -323,9 +325,13 @@ class _Run:
         self._end(waiting)
 
     def _write_changes(self, passages: Sequence[Passage]) -> None:
+        under_way = self._under_way() if passages else set()
         for passage in passages:
-            others = {one.image_id for one in self.held if one.image_id and one is not passage}
-            self.changes.write(passage, self.rows, others, self.report)
+            self.changes.write(passage, self.rows, under_way, self.report)
+
+    def _under_way(self) -> set[uuid.UUID]:
+        """Return the pictures that were met in this run, and are not written down yet."""
+        return {passage.image_id for passage in self.held if passage.image_id}
 
     def _finish(self, passages: Sequence[Passage]) -> None:
         for passage in passages:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from itertools import groupby
 from operator import itemgetter, or_
+from pathlib import Path
 from typing import TypeAlias
 
 from django.db import transaction
@@ -22,6 +23,7 @@ from search.ingestion.sources.names import storable
 from search.ingestion.sources.tars import is_tar
 from search.ingestion.sources.whereabouts import Whereabouts, is_in_archive
 from search.ingestion.sources.zips import is_zip
+from search.ingestion.spelling import Spellings
 from search.models import Image, Origin, ProposedRemoval
 from search.models.image import content_id
 from search.models.ingestion import origin_id
@@ -51,7 +53,8 @@ class Place:
             bucket, key = foreign.split(name)
             where = storable(foreign.location(bucket, key))
             return cls(name, where if where.endswith("/") else f"{where}/")
-        path = os.path.realpath(os.path.expanduser(name))  # noqa: PTH111
+        written = os.path.expanduser(name)  # noqa: PTH111
+        path = os.path.realpath(Spellings().found(Path(), written) or written)
         if not os.path.isdir(path) and not (os.path.isfile(path) and (is_zip(path) or is_tar(path))):  # noqa: PTH112, PTH113
             raise NotPruned(
                 f"{name}: --prune takes folders, archives (.zip, .tar) and s3:// prefixes that are there, and nothing "

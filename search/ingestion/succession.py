@@ -21,7 +21,7 @@ from search.conflicts import retried
 from search.imaging.palette import palette_colour
 from search.ingestion.captures import write_captures
 from search.ingestion.deleting import is_ours, owe
-from search.ingestion.edits import take_along
+from search.ingestion.edits import take_along, take_edits
 from search.ingestion.ledger import record
 from search.ingestion.rewriting import edited_fields
 from search.ingestion.rows import Staging, settle_models, write_further
@@ -68,6 +68,20 @@ class Succession:
             if outcome is not None:
                 return outcome
         return retried(partial(self._beside, version))
+
+    def absorb(
+        self,
+        image_id: uuid.UUID,
+        pixels: uuid.UUID | None,
+        before: Before,
+        address: str,
+        under_way: Collection[uuid.UUID],
+    ) -> bool:
+        """Have an image, that was here already and met where another one was before, take the place of that, if it
+        shows the same and the other one is nowhere else. Return whether it has."""
+        if before.is_deleted or pixels is None or before.pixels != pixels or before.image_id in under_way:
+            return False
+        return not self._is_elsewhere(before, address) and retried(partial(_absorb, before.image_id, image_id))
 
     def _is_elsewhere(self, before: Before, address: str) -> bool:
         others = Origin.objects.filter(image_id=before.image_id).exclude(address=address)
@@ -129,7 +143,8 @@ def _succeed(version: Version, *, again: bool) -> Outcome | None:
     there = {one.pk: one for one in locked.defer("embedding")}
     if image.pk in there:
         record(version.origins)
-        return Outcome.KNOWN
+        is_one = change.is_same_picture and _absorb(former_id, image.pk)
+        return Outcome.CHANGED if is_one else Outcome.KNOWN
     if former_id not in there:
         if change.is_same_picture and Tombstone.objects.filter(pk=former_id).exists():
             owe([image.pk])
@@ -162,15 +177,40 @@ def _rename(former_id: uuid.UUID, image_id: uuid.UUID) -> None:
         # What hangs on it alone, as its words and when it arrived, is taken along by the database.
         cursor.execute("UPDATE search_image SET id = %s WHERE id = %s", [image_id, former_id])
         cursor.execute("UPDATE search_imagevector SET image_id = %s WHERE image_id = %s", [image_id, former_id])
+    _hand_over(former_id, image_id)
+
+
+def _hand_over(former_id: uuid.UUID, image_id: uuid.UUID) -> None:
+    """Have what people said of one image speak of another one, and addresses of the one lead to the other."""
     for model in (Report, QueryPicture):
         model.objects.filter(image_id=former_id).update(image_id=image_id)
     for one in Judgement.objects.filter(image_id=former_id).order_by("pk"):
         present = Judgement.id_of(one.query, one.language, image_id)
-        Judgement.objects.filter(pk=one.pk).update(id=present, image_id=image_id)
+        if not Judgement.objects.filter(pk=present).exists():
+            Judgement.objects.filter(pk=one.pk).update(id=present, image_id=image_id)
     history = LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(Image))
     history.filter(object_id=str(former_id)).update(object_id=str(image_id))
     former = FormerId(former_id=former_id, image_id=image_id)
     FormerId.objects.bulk_create([former], update_conflicts=True, unique_fields=["former_id"], update_fields=["image"])
+
+
+@transaction.atomic
+def _absorb(former_id: uuid.UUID, image_id: uuid.UUID) -> bool:
+    """Make one picture of two versions of it that are both here; return whether that could be done now."""
+    locked = Image.objects.filter(pk__in=[image_id, former_id]).order_by("pk").select_for_update(of=("self",))
+    if len(locked.values_list("pk", flat=True)) < 2 or not is_ours(former_id):
+        return False
+    take_edits(image_id, former_id)
+    FormerId.objects.filter(image_id=former_id).update(image_id=image_id)
+    FormerId.objects.filter(pk=image_id).delete()
+    _hand_over(former_id, image_id)
+    Judgement.objects.filter(image_id=former_id).delete()
+    Origin.objects.filter(image_id=former_id).delete()
+    with connection.cursor() as cursor:
+        # Not as a person deletes it: nothing is to stay away.
+        cursor.execute("DELETE FROM search_image WHERE id = %s", [former_id])
+    owe([former_id])
+    return True
 
 
 def _fill(there: Image, image: Image, change: Change) -> None:

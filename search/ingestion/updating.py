@@ -11,11 +11,12 @@ from django.db.models.functions import Now
 
 from search import decoding
 from search.imaging import UnreadableImage
-from search.ingestion.captures import CAPTIONS, as_kept, hash_of, of_sidecars
+from search.ingestion.captures import CAPTIONS, as_kept, fields_stated, hash_of, of_sidecars
 from search.ingestion.items import Details, Item
 from search.ingestion.metadata import clean_tags
 from search.ingestion.rewriting import edited_fields
 from search.metadata import PhotoMetadata, merged
+from search.metadata.fields import NOTHING
 from search.models import Capture, Image
 
 _COLUMNS = {
@@ -49,6 +50,10 @@ class Update:
     details: Details
     beside: Beside | None = None
 
+    @property
+    def says_anything(self) -> bool:
+        return self.beside is not None or self.details != Details()
+
 
 def sidecars_read(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID | None]:
     """Return the hashes of the sidecars of these images as they were read last."""
@@ -76,8 +81,10 @@ def update_details(updates: Sequence[Update], tags: Sequence[str], *, dry_run: b
     empty. Of each field that they say nothing of, what is there stays.
     """
     by_id: dict[uuid.UUID, Update] = {}
-    for one in updates:
+    for one in updates if tags else [one for one in updates if one.says_anything]:
         by_id[one.image_id] = _together(one, by_id.get(one.image_id, one))
+    if not by_id:
+        return 0
     changed = 0
     with transaction.atomic():
         rows = Image.objects.filter(pk__in=by_id).only("pk", "tags", *CAPTIONS).order_by("pk")
@@ -87,7 +94,7 @@ def update_details(updates: Sequence[Update], tags: Sequence[str], *, dry_run: b
         for image in images:
             update, kept = by_id[image.pk], edited.get(image.pk, set())
             capture = captures.get(image.pk) or Capture(image_id=image.pk)
-            words, captured = _words(image, update, tags, kept), _captured(capture, update, kept)
+            words, captured = _words(image, update, tags, kept, capture.stated), _captured(capture, update, kept)
             changed += bool(words or captured)
             if not dry_run:
                 _write(image, words)
@@ -101,16 +108,19 @@ def _together(update: Update, other: Update) -> Update:
     return replace(update, details=details, beside=update.beside or other.beside)
 
 
-def _words(image: Image, update: Update, tags: Sequence[str], kept: Collection[str]) -> dict[str, Any]:
-    """Return what changes of an image's words."""
+def _words(
+    image: Image, update: Update, tags: Sequence[str], kept: Collection[str], stated: Collection[str]
+) -> dict[str, Any]:
+    """Return what changes of an image's words. Of what a table has `stated` sidecars change nothing."""
     beside = update.beside.said if update.beside else PhotoMetadata()
     fills = update.beside is not None and update.beside.is_first
     values: dict[str, Any] = {}
     for name in CAPTIONS:
         present = getattr(image, name)
-        said = present if fills and present else getattr(beside, name)
+        said = present if name in stated or (fills and present) else getattr(beside, name)
         values[name] = as_kept(name, getattr(update.details, name) or said)
-    keywords = update.details.tags or (image.tags if fills and image.tags else beside.keywords) or image.tags
+    stays = "tags" in stated or (fills and image.tags)
+    keywords = update.details.tags or (image.tags if stays else beside.keywords) or image.tags
     values["tags"] = clean_tags([*keywords, *tags])
     return {
         name: value for name, value in values.items() if value and name not in kept and value != getattr(image, name)
@@ -119,13 +129,17 @@ def _words(image: Image, update: Update, tags: Sequence[str], kept: Collection[s
 
 def _captured(capture: Capture, update: Update, kept: Collection[str]) -> dict[str, Any]:
     """Return what changes of when and where it was taken."""
-    if update.beside is None:
+    in_table = update.details.capture
+    if update.beside is None and in_table == NOTHING:
         return {}
     present = PhotoMetadata(**{name: getattr(capture, column) for column, name in _COLUMNS.items()})
     if capture.is_about:
         present = replace(present, taken=None, offset=None, taken_from="")
-    beside = update.beside.said
-    said = merged(present, beside) if update.beside.is_first else merged(beside, present)
+    said = present
+    if update.beside:
+        beside = _without(update.beside.said, capture.stated)
+        said = merged(present, beside) if update.beside.is_first else merged(beside, present)
+    said = merged(in_table, said)
     if said.taken is None:
         said = replace(said, taken=capture.taken, offset=capture.taken_offset, taken_from=capture.taken_from)
     found = {column: getattr(said, name) for column, name in _COLUMNS.items()}
@@ -136,15 +150,23 @@ def _captured(capture: Capture, update: Update, kept: Collection[str]) -> dict[s
     }
 
 
+def _without(said: PhotoMetadata, stated: Collection[str]) -> PhotoMetadata:
+    """Return what is said of all but the columns that a table has `stated`."""
+    names = [name for column, name in _COLUMNS.items() if _EDITED_WITH.get(column, column) in stated]
+    return replace(said, **{name: getattr(NOTHING, name) for name in names})
+
+
 def _write(image: Image, values: dict[str, Any]) -> None:
     if values:
         Image.objects.filter(pk=image.pk).update(**values, updated=Now())
 
 
 def _write_capture(capture: Capture, update: Update, values: dict[str, Any]) -> None:
-    if update.beside is None:
+    values = {**values, **({"sidecars": update.beside.sidecars} if update.beside else {})}
+    if stated := set(fields_stated(update.details)).difference(capture.stated):
+        values["stated"] = [*capture.stated, *sorted(stated)]
+    if not values:
         return
-    values = {**values, "sidecars": update.beside.sidecars}
     if not Capture.objects.filter(pk=capture.pk).update(**values):
         # The file itself is still to be read, by `read_metadata`.
         Capture.objects.bulk_create([Capture(image_id=capture.pk, **values)], ignore_conflicts=True)

@@ -105,6 +105,7 @@ def change_of(
         with suppress(storage.MissingObject, storage.UnreachableOriginal, UnreadableImage):
             known, said_before = _looked_at(before, written, window)
     is_same = known is not None and known == image.of_file.pixels
+    before = replace(before, pixels=known)
     return Change(before, is_same, said_before, image.said, details, tags, written.captions, image.of_file)
 
 

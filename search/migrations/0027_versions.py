@@ -1,6 +1,7 @@
 """A file that changes stays one picture: its row gets the id of the new bytes, and what belongs to it goes along.
 
-The foreign keys that follow are checked against the rows that are there: a second for a million.
+The foreign keys that follow are checked against the rows that are there, and addresses get an index: two seconds for
+100,000 pictures.
 """
 
 import django.contrib.postgres.indexes

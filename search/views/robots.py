@@ -10,6 +10,8 @@ _LEFT_ALONE = [
     # A page of results leads to a hundred other searches, each of which leads to a hundred more: there is no end to
     # them, each costs a search, and they show nothing that the pages of the pictures don't.
     "search",
+    # The same pictures once more, from each month on.
+    "timeline/",
     # Copies made from the original for each that asks, and forms.
     "images/*/download",
     "images/*/region",
