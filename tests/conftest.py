@@ -24,6 +24,7 @@ from search.indexing.chosen import forget_choice
 from search.indexing.sets import forget_sets
 from search.ingestion import background
 from search.patience import gate
+from search.querying import keeping
 from search.querying.heads import forget_heads
 from search.querying.spelling import lexicon
 from search.querying.suggestions import vocabulary
@@ -38,6 +39,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 os.environ["COMPILE_MODELS"] = "off"
 
 MODELS = django_settings.DATA_DIR / "models"
+
+keeping.FEW = 2**62  # the numbers of arrivals grow from test to test, and tell nothing of how many pictures there are
 
 forget_choice(look=False)  # fixtures of a session ask for models before there is a database
 

@@ -468,7 +468,7 @@ def test_who_changes_something_by_a_page_or_a_program_is_told_it_too(
     client = as_curator("carol")
     path = f"{an_image('One').get_absolute_url()}report/"
     monkeypatch.setattr(reports, "visible_image", lambda *args: raise_with_code(code))
-    monkeypatch.setattr("search.api.images.add_picture", lambda *args: raise_with_code(code))
+    monkeypatch.setattr("search.api.images.add_picture", lambda *args, **options: raise_with_code(code))
 
     page = client.post(path, {"reason": "other"})
     in_korean = client.post(path, {"reason": "other"}, headers={"accept-language": "ko"})

@@ -19,7 +19,7 @@ SHARE = 100
 """Of the time, one part in so many is spent on making the same again; what is no change of pictures is seen SOON."""
 SOON = 5.0
 FEW = 5_000
-"""Pictures that have arrived: of fewer all is made quickly."""
+"""Arrivals: where there were fewer, so are the pictures, and all is made quickly."""
 
 _Made = TypeVar("_Made")
 

@@ -213,7 +213,7 @@ def test_order_cut_and_mode_are_all_in_sight_on_a_phone(open_page: OpenPage, col
 def test_a_first_day_after_the_last_one_is_told_and_the_results_stay(open_page: OpenPage, collection: list[Image]):
     page = open_page("/search?q=red+star&until=2999-01-31")
     page.locator("#filters > summary").click()
-    since = page.get_by_label("from")
+    since = page.locator("#since")
     since.fill("2999-02-01")
     assert since.evaluate("field => field.validity.rangeOverflow")
     expect(page.locator("article")).not_to_have_count(0)

@@ -105,6 +105,8 @@ def test_without_a_script_pages_are_turned_by_links(open_page: OpenPage, collect
     second = results(page)
     assert first + second == [str(image.id) for image in reversed(collection)]
     page.get_by_role("link", name="Previous").click()
+    expect(page).to_have_url(re.compile(r"/$|/search$"))
+    expect(page.locator("article")).to_have_count(24)
     assert results(page) == first
 
 
