@@ -12,6 +12,7 @@ from jinja2 import Environment
 from search.forms import PictureForm
 from search.jinja import Pages
 from search.querying import did_you_mean, ways_out
+from search.querying.months import by_month
 from search.templatetags import pictures, tiles
 from search.views import parts
 
@@ -29,6 +30,7 @@ def environment(**options: Any) -> Environment:
     made.globals |= {
         "active_filters": parts.active_filters,
         "bars_of": parts.bars_of,
+        "by_month": by_month,
         "chips_of": parts.chips_of,
         "did_you_mean": did_you_mean,
         "found_in_all": parts.found_in_all,

@@ -10,7 +10,7 @@ from django.test import Client
 from search.models import Capture, Image
 from search.models.arrivals import state
 from search.querying import Filters, Mode, SearchQuery, Sort, aiming, find, planning
-from search.querying.months import MOST_BARS, bars
+from search.querying.months import MOST_BARS, bars, by_month
 from search.querying.relevance import Scale
 from search.querying.spans import month_of, year_of
 from search.querying.timeline import PER_PAGE
@@ -176,17 +176,17 @@ def test_the_months_of_a_search_are_drawn_without_gaps_and_each_leads_to_its_pic
     for number, when in enumerate([JULY, JULY, wall(2023, 10, 1)]):
         taken(str(number), when)
     page = find(SearchQuery(words="red"))
-    drawn = bars_of(page.query, page.counts)
+    drawn = bars_of(page.query, by_month(page.counts))
     assert [(one.label, one.count, one.height) for one in drawn] == [
         ("July 2023", 2, 100), ("August 2023", 0, 0), ("September 2023", 0, 0), ("October 2023", 1, 50),
     ]  # fmt: skip
     only = find(drawn[0].query)
     assert only.found == 2
-    again = bars_of(only.query, only.counts)
+    again = bars_of(only.query, by_month(only.counts))
     assert [one.chosen for one in again] == [True, False, False, False]
     assert [one.count for one in again] == [2, 0, 0, 1]
     assert find(again[0].query).found == 3
-    (year,) = years_of(page.query, page.counts)
+    (year,) = years_of(page.query, by_month(page.counts))
     assert (year.label, year.count) == ("2023", 3)
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from search.admin.filters import MOST_CHOICES, Choice, Choices, Filter
 from search.admin.forms import WithWhatWasShown
-from search.ingestion.captures import note_edits
+from search.ingestion.captures import TOLD_BY, note_edits
 from search.metadata.fields import FARTHEST_OFFSET
 from search.models import Capture, Image
 from search.views.images import may_see_hidden
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     _StackedInline = admin.StackedInline[Capture, Image]
 else:
     _CaptureModelForm, _StackedInline = forms.ModelForm, admin.StackedInline
-
-_WITH = {"taken_offset": "taken", "longitude": "latitude"}
-"""Fields that are noted as changed by the name of another one."""
 
 
 class CaptureForm(WithWhatWasShown, _CaptureModelForm):
@@ -58,7 +55,7 @@ class CaptureForm(WithWhatWasShown, _CaptureModelForm):
         if not commit:
             return super().save(commit=False)
         # The row is there then, where nothing had been read of the picture too.
-        note_edits([capture.image_id], {_WITH.get(name, name) for name in changed})
+        note_edits([capture.image_id], {TOLD_BY.get(name, name) for name in changed})
         if "taken" in changed:
             capture.taken_from = Capture.TakenFrom.PERSON if capture.taken else ""
             changed.add("taken_from")

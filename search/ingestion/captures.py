@@ -134,7 +134,7 @@ def captioned(details: Details, said: PhotoMetadata) -> Details:
 def fields_stated(details: Details) -> list[str]:
     """Return the names of the fields that a table or a form says anything of."""
     captions = [name for name in ("tags", *CAPTIONS) if getattr(details, name)]
-    columns = {_GUARDS.get(name, name) for name in _COLUMNS if getattr(details.capture, name, None) not in ("", None)}
+    columns = {TOLD_BY.get(name, name) for name in _COLUMNS if getattr(details.capture, name, None) not in ("", None)}
     return [*captions, *sorted(columns)]
 
 
@@ -152,7 +152,7 @@ _COLUMNS = {
     "latitude": "double precision",
     "longitude": "double precision",
 }
-_GUARDS = {"taken_offset": "taken", "taken_from": "taken", "longitude": "latitude"}
+TOLD_BY = {"taken_offset": "taken", "taken_from": "taken", "longitude": "latitude"}
 """Columns that a person changes together with another one."""
 # What stood in a file beside the picture, in an archive or a bucket, is not read again, and is not lost by that.
 _LESS_TRUSTED = (
@@ -163,7 +163,7 @@ _LESS_TRUSTED = (
 
 def _kept(name: str) -> str:
     """The condition under which a column keeps what it has whatever is read."""
-    told_by = _GUARDS.get(name, name)
+    told_by = TOLD_BY.get(name, name)
     conditions = [
         f"'{told_by}' = ANY(search_capture.edited)",
         f"'{told_by}' = ANY(search_capture.stated) AND NOT '{told_by}' = ANY(EXCLUDED.stated)",

@@ -2,13 +2,11 @@
 
 import uuid
 
-from search.ingestion.captures import CAPTIONS, note_edits
+from search.ingestion.captures import CAPTIONS, TOLD_BY, note_edits
 from search.ingestion.rewriting import edited_fields
 from search.models import Capture, Image
 
 _WORDS = ("tags", *CAPTIONS)
-_WITH = {"taken": ("taken_offset", "taken_from"), "latitude": ("longitude",)}
-"""Fields that are edited together with another one."""
 
 
 def take_along(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
@@ -42,6 +40,6 @@ def take_edits(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
     if captured and captured.stated:
         # What a table has stated stays so, too.
         Capture.objects.filter(pk=image_id, stated=[]).update(stated=captured.stated)
-    names.update(*(_WITH.get(name, ()) for name in tuple(names)))
+    names |= {column for column, told_by in TOLD_BY.items() if told_by in names}
     if captured and names:
         Capture.objects.filter(pk=image_id).update(**{name: getattr(captured, name) for name in names})

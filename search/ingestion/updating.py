@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from search import decoding
 from search.imaging import UnreadableImage
-from search.ingestion.captures import CAPTIONS, as_kept, fields_stated, hash_of, of_sidecars
+from search.ingestion.captures import CAPTIONS, TOLD_BY, as_kept, fields_stated, hash_of, of_sidecars
 from search.ingestion.items import Details, Item
 from search.ingestion.metadata import clean_tags
 from search.ingestion.rewriting import edited_fields
@@ -30,7 +30,6 @@ _COLUMNS = {
     "lens": "lens",
 }
 """What sidecars say beside words: columns, and what the reader calls them."""
-_EDITED_WITH = {"taken_offset": "taken", "taken_from": "taken", "longitude": "latitude"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +145,13 @@ def _captured(capture: Capture, update: Update, kept: Collection[str]) -> dict[s
     return {
         column: value
         for column, value in found.items()
-        if _EDITED_WITH.get(column, column) not in kept and value != getattr(capture, column)
+        if TOLD_BY.get(column, column) not in kept and value != getattr(capture, column)
     }
 
 
 def _without(said: PhotoMetadata, stated: Collection[str]) -> PhotoMetadata:
     """Return what is said of all but the columns that a table has `stated`."""
-    names = [name for column, name in _COLUMNS.items() if _EDITED_WITH.get(column, column) in stated]
+    names = [name for column, name in _COLUMNS.items() if TOLD_BY.get(column, column) in stated]
     return replace(said, **{name: getattr(NOTHING, name) for name in names})
 
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from functools import lru_cache, reduce
 
 from search.querying.filters import NO_FILTERS, Filters
-from search.querying.typed import TERM, Typed, names_a_filter, read_term
+from search.querying.typed import MARKS, TERM, Typed, names_a_filter, read_term
 
-# A minus counts only before a word, so that a hyphen within one or a dash between two stays what it is. Phones write
-# quotation marks in pairs of their own.
-_TERM = re.compile(r'(?<!\S)(-?)["“”„«»]([^"“”„«»]*)["“”„«»](?!\S)|(?<!\S)-(\w\S*)')
+# A minus counts only before a word, so that a hyphen within one or a dash between two stays what it is.
+_TERM = re.compile(rf"(?<!\S)(-?)[{MARKS}]([^{MARKS}]*)[{MARKS}](?!\S)|(?<!\S)-(\w\S*)")
 
 
 @dataclass(frozen=True, slots=True)

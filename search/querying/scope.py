@@ -71,7 +71,7 @@ class Scope:
         outside = Q()
         if self._moment:
             outside |= Q(created__gt=self._moment)
-        if pointed_at := images_in(self.query):
+        if pointed_at := self.conditions.pointed_at:
             outside |= Q(pk__in=pointed_at)
         if not outside:
             return self.counts.total

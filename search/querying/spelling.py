@@ -21,6 +21,7 @@ from search.querying.planning import BY_WORDS, planned
 from search.querying.query import Mode, SearchQuery
 from search.querying.results import ResultPage
 from search.querying.suggestions import Kind, vocabulary
+from search.querying.typed import MARKS
 
 MOST_WORDS = 100_000
 """Words that are known, the most frequent first: some 40 MB in each process."""
@@ -31,7 +32,7 @@ SHORTEST = 4
 that differ in one of their letters, or three of which one is another; Han and Kana two."""
 
 _HANGUL = re.compile("[\uac00-\ud7a3]+")
-_CHUNK = re.compile(r'[^\s"“”„«»]+')
+_CHUNK = re.compile(rf"[^\s{MARKS}]+")
 # Kanji with the Kana that end them, Katakana, and what else writes no spaces.
 _OF_ONE_KIND = re.compile(
     "[\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff]+[\u3041-\u309f]*|[\u30a1-\u30ff]+|[^\u30a1-\u30ff]+"

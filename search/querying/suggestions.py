@@ -20,6 +20,7 @@ from search.models import Capture, Image
 from search.models.arrivals import state
 from search.querying.folding import fold, is_letter, is_unspaced
 from search.querying.keeping import Keeper
+from search.querying.typed import MARKS
 
 MOST = 6
 """Suggestions at once: more would hide the results."""
@@ -30,9 +31,8 @@ MOST_WORDS = 3
 LONGEST = 1000
 """Characters that the box takes."""
 
-_QUOTES = '"“”„«»'
 _NAME = re.compile(r"(-?)(tag|camera|taken):", re.IGNORECASE)
-_QUOTED = re.compile(rf"(?<!\S)(-?)(tag|camera|taken):[{_QUOTES}]\Z", re.IGNORECASE)
+_QUOTED = re.compile(rf"(?<!\S)(-?)(tag|camera|taken):[{MARKS}]\Z", re.IGNORECASE)
 _PLAIN = re.compile(r"[\w-]+")
 
 
@@ -125,7 +125,7 @@ def suggest(typed: str) -> list[Suggestion]:
 def _terms(typed: str) -> Iterator[tuple[int, str, Kind | None, str]]:
     """Yield what the end of the text may be a value for, the longest first: where it begins, the minus before it, the
     name of the filter, and what was typed of the value."""
-    marks = [place for place, character in enumerate(typed) if character in _QUOTES]
+    marks = [place for place, character in enumerate(typed) if character in MARKS]
     if len(marks) % 2:  # within quotation marks
         if name := _QUOTED.search(typed, 0, marks[-1] + 1):
             yield name.start(), name[1], Kind(name[2].lower()), typed[marks[-1] + 1 :]
@@ -135,7 +135,7 @@ def _terms(typed: str) -> Iterator[tuple[int, str, Kind | None, str]]:
         return
     for count in range(min(MOST_WORDS, len(words)), 0, -1):
         first, *others = words[-count:]
-        if any(mark in typed[first.start() :] for mark in _QUOTES) or any(_NAME.match(one[0]) for one in others):
+        if any(mark in typed[first.start() :] for mark in MARKS) or any(_NAME.match(one[0]) for one in others):
             continue
         name = _NAME.match(first[0])
         sign = "-" if first[0].startswith("-") else ""
@@ -159,14 +159,14 @@ def _tags() -> Iterator[Value]:
     value: Any = Func(F("tags"), function="unnest", output_field=TextField())
     rows = Image.objects.shown().order_by().annotate(value=value).values_list("value").annotate(count=Count("*"))
     for tag, count in rows.order_by("-count", "value")[:MOST_VALUES]:
-        if not any(mark in tag for mark in _QUOTES):  # the box can't hold it
+        if not any(mark in tag for mark in MARKS):  # the box can't hold it
             yield Value(Kind.TAG, tag, count)
 
 
 def _cameras() -> Iterator[Value]:
     rows = Capture.objects.filter(image__hidden=False).exclude(camera="").values_list("camera")
     for camera, count in rows.annotate(count=Count("*")).order_by("-count", "camera")[:MOST_VALUES]:
-        if not any(mark in camera for mark in _QUOTES):
+        if not any(mark in camera for mark in MARKS):
             yield Value(Kind.CAMERA, camera, count)
 
 

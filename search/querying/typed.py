@@ -16,8 +16,9 @@ from search.querying.labels import palette_labels
 from search.querying.spans import read_span
 from search.texts import normalised_text
 
-_MARKS = '"“”„«»'
-TERM = re.compile(rf"(?<!\S)(-?)([^\W\d_]+)[:：](?:[{_MARKS}]([^{_MARKS}]+)[{_MARKS}](?!\S)|([^\s{_MARKS}]\S*))")
+MARKS = '"“”„«»'
+"""Quotation marks: phones write them in pairs of their own."""
+TERM = re.compile(rf"(?<!\S)(-?)([^\W\d_]+)[:：](?:[{MARKS}]([^{MARKS}]+)[{MARKS}](?!\S)|([^\s{MARKS}]\S*))")
 """A name, a colon and a value, in quotation marks where it has spaces. Keyboards of Korean, Chinese and Japanese write
 a colon of their own."""
 
@@ -102,27 +103,17 @@ def _added(value: str, without: bool) -> Filters | None:
 
 
 def _tag(value: str, without: bool) -> Filters | None:
-    if without:
-        return Filters(excluded=Excluded(tags=(value,)))
     # What has no word in it is in no index of words.
     is_words = any(character.isalnum() for character in value)
-    return Filters(named=Named(tags=(value,))) if is_words else Filters(tags=(value,))
+    return _name("tags")(value, without) if is_words or without else Filters(tags=(value,))
 
 
-def _camera(value: str, without: bool) -> Filters | None:
-    return Filters(excluded=Excluded(cameras=(value,))) if without else Filters(named=Named(cameras=(value,)))
+def _name(field: str) -> Callable[[str, bool], Filters | None]:
+    def read(value: str, without: bool) -> Filters | None:
+        names: dict[str, Any] = {field: (value,)}
+        return Filters(excluded=Excluded(**names)) if without else Filters(named=Named(**names))
 
-
-def _lens(value: str, without: bool) -> Filters | None:
-    return Filters(excluded=Excluded(lenses=(value,))) if without else Filters(named=Named(lenses=(value,)))
-
-
-def _by(value: str, without: bool) -> Filters | None:
-    return Filters(excluded=Excluded(uploaders=(value,))) if without else Filters(named=Named(uploaders=(value,)))
-
-
-def _licence(value: str, without: bool) -> Filters | None:
-    return Filters(excluded=Excluded(licences=(value,))) if without else Filters(named=Named(licences=(value,)))
+    return read
 
 
 def _rating(value: str, without: bool) -> Filters | None:
@@ -154,15 +145,15 @@ _READERS: dict[str, Callable[[str, bool], Filters | None]] = {
     "taken": _taken,
     "added": _added,
     "tag": _tag,
-    "camera": _camera,
-    "lens": _lens,
+    "camera": _name("cameras"),
+    "lens": _name("lenses"),
     "rating": _rating,
-    "by": _by,
+    "by": _name("uploaders"),
     "format": _choice("formats"),
     "orientation": _choice("orientations"),
     "size": _choice("sizes"),
     "colour": _choice("colours"),
-    "licence": _licence,
+    "licence": _name("licences"),
     "is": _said(IS),
     "has": _said(HAS),
 }

@@ -1,5 +1,7 @@
 """What the page of results asks of a search: its parts as chips, its filters, and the ways to other searches."""
 
+import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
@@ -10,7 +12,6 @@ from django.utils.translation import gettext_lazy, ngettext, npgettext, pgettext
 
 from search.models import Image
 from search.querying import Band, Kind, Mode, Part, ResultPage, SearchQuery, Sort, chosen_of, months
-from search.querying.counting import Counts
 from search.querying.spans import Span, month_of, year_of
 
 WEIGHTS = [quarter / 4 for quarter in range(1, 9)]
@@ -151,16 +152,17 @@ class Bar:
         return span_label(self.span)
 
 
-def bars_of(query: SearchQuery, counts: Counts) -> list[Bar]:
-    """Return how many pictures of a search were taken when, as bars in a row; none where no date is known."""
-    found = months.bars(months.by_month(counts))
+def bars_of(query: SearchQuery, taken: Mapping[dt.date, int]) -> list[Bar]:
+    """Return how many pictures of a search were taken when, of the numbers by month, as bars in a row; none where no
+    date is known."""
+    found = months.bars(taken)
     most = max((count for _span, count in found), default=0)
     return [_bar(query, span, count, most) for span, count in found]
 
 
-def years_of(query: SearchQuery, counts: Counts) -> list[Bar]:
+def years_of(query: SearchQuery, taken: Mapping[dt.date, int]) -> list[Bar]:
     """The same by years, the last first, without those that have none."""
-    found = months.by_year(months.by_month(counts))
+    found = months.by_year(taken)
     return [_bar(query, year_of(year), count, max(found.values())) for year, count in found.items()]
 
 
