@@ -5,10 +5,7 @@ Functions and triggers, which take no time, and an index of what is hidden: some
 
 from django.db import migrations, models
 
-COUNTED = """
--- What `number_change` did, for whoever calls it.
-CREATE FUNCTION note_change() RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-DECLARE
+NOTED = """DECLARE
     mine text := pg_current_xact_id()::text;
 BEGIN
     -- Once for each transaction.
@@ -17,7 +14,12 @@ BEGIN
         INSERT INTO search_change AS known (id, number) VALUES (1, nextval('search_number'))
             ON CONFLICT (id) DO UPDATE SET number = excluded.number;
         PERFORM set_config('search.changed', mine, true);
-    END IF;
+    END IF;"""
+
+COUNTED = f"""
+-- What `number_change` did, for whoever calls it.
+CREATE FUNCTION note_change() RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+{NOTED}
 END $$;
 
 CREATE OR REPLACE FUNCTION number_change() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -54,21 +56,12 @@ CREATE CONSTRAINT TRIGGER capture_changes AFTER UPDATE ON search_capture
     EXECUTE FUNCTION number_capture();
 """
 
-NOT_COUNTED = """
+NOT_COUNTED = f"""
 DROP TRIGGER capture_changes ON search_capture;
 DROP TRIGGER capture_comes ON search_capture;
 DROP FUNCTION number_capture();
 CREATE OR REPLACE FUNCTION number_change() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-DECLARE
-    mine text := pg_current_xact_id()::text;
-BEGIN
-    -- Once for each transaction.
-    IF current_setting('search.changed', true) IS DISTINCT FROM mine THEN
-        PERFORM pg_advisory_xact_lock(7163099347811);
-        INSERT INTO search_change AS known (id, number) VALUES (1, nextval('search_number'))
-            ON CONFLICT (id) DO UPDATE SET number = excluded.number;
-        PERFORM set_config('search.changed', mine, true);
-    END IF;
+{NOTED}
     RETURN NULL;
 END $$;
 DROP FUNCTION note_change();
