@@ -218,8 +218,8 @@ def test_one_search_that_waits_for_a_connection_does_not_hold_up_another() -> No
             return 7
 
     def total_of(_number: int) -> int:
-        scope = object.__new__(Scope)
-        scope.__dict__ |= {"query": SearchQuery(), "counts": Counts()}
+        scope = Scope(SearchQuery(), to=0)
+        scope.__dict__["counts"] = Counts()
         return scope.total
 
     with ThreadPoolExecutor(2) as searches:

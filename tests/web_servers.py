@@ -25,8 +25,18 @@ PUBLIC, ALSO_PUBLIC, PRIVATE = "127.0.0.1", "127.0.0.3", "127.0.0.2"
 
 
 def answer(body: bytes = b"", *headers: str, status: str = "200 OK", kind: str = "image/jpeg") -> bytes:
-    """A whole answer with its right length; `kind` is the content type."""
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", f"Content-Type: {kind}", *headers]
+    """A whole answer with its right length; `kind` is the content type.
+
+    It says that the connection ends with it, as `Server` closes it: a client that kept it for the next request would
+    find it closed now and then.
+    """
+    lines = [
+        f"HTTP/1.1 {status}",
+        "Connection: close",
+        f"Content-Length: {len(body)}",
+        f"Content-Type: {kind}",
+        *headers,
+    ]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
