@@ -93,8 +93,8 @@ def _own_world(
 ) -> Iterator[None]:
     """Nothing of the machine's configuration reaches a test, nor anything of one test the next."""
     _Imported.keep()
-    settings.EMBEDDING_IMAGE_MODEL = os.environ.get("T_IMAGE", str(demo.IMAGE_MODEL))
-    settings.EMBEDDING_TEXT_MODEL = os.environ.get("T_TEXT", str(demo.TEXT_MODEL))
+    settings.EMBEDDING_IMAGE_MODEL = str(demo.IMAGE_MODEL)
+    settings.EMBEDDING_TEXT_MODEL = str(demo.TEXT_MODEL)
     settings.DATA_DIR = tmp_path / "var"
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.MODELS_DIR, settings.COMPILE_MODELS = MODELS, True
