@@ -27,7 +27,7 @@ from search.patience import gate
 from search.querying import keeping
 from search.querying.heads import forget_heads
 from search.querying.spelling import lexicon
-from search.querying.suggestions import vocabulary
+from search.querying.suggestions import vocabulary, with_places
 from tests.database import empty_tables, wait_for_no_disk
 from tests.s3_servers import Rclone
 
@@ -123,6 +123,7 @@ def _own_world(
     cache.clear()
     forget_heads()
     vocabulary.forget()
+    with_places.forget()
     lexicon.forget()
     forget_sets()
     forget_choice(look=False)  # nothing was chosen, and tests without a database can't look
