@@ -11,8 +11,8 @@ import numpy.typing as npt
 from search.places.outline import ICE, LAND, Box, Layer, Points, shapes_in
 from search.places.towns import Town, towns
 
-WIDTH, HEIGHT = 1280, 800
-"""Units of the drawing: it is shown half as large, or smaller."""
+WIDTH, HEIGHT = 768, 480
+"""Units of the drawing: it is shown about half as large."""
 EXTENTS = ((800, 100, Layer.FINE_COAST), (4_000, 500, Layer.COAST))
 """How many kilometres are from its west to its east, and for how many the bar in the corner stands, in units of which
 coast: the second where the first shows nothing but sea."""
@@ -20,8 +20,8 @@ _DEGREE = 111.195
 """Kilometres."""
 _MARGIN = 40
 """Units beyond the frame that are kept, so that no stroke is seen at its edge."""
-_CANDIDATES, _LABELS = 60, 9
-_LETTER, _WIDE_LETTER, _LINE = 16.0, 27.0, 36
+_CANDIDATES, _LABELS = 60, 7
+_LETTER, _WIDE_LETTER, _LINE = 14.0, 25.0, 34
 """Units of the labels: the mean width of a letter, that of one of Korean or Chinese, and their height."""
 
 
@@ -82,8 +82,8 @@ class _Projection:
             return kept
         # What runs along one side of the margin is a line between its ends.
         aside = (kept[1:-1] == kept[:-2]) & (kept[1:-1] == kept[2:]) & _is_margin(kept[1:-1])
-        kept = kept[np.concatenate([[True], ~aside.any(axis=1), [True]])]
-        return kept
+        seen: npt.NDArray[np.bool_] = np.concatenate([[True], ~aside.any(axis=1), [True]])
+        return kept[seen]
 
     def spot(self, town: Town) -> Spot:
         east = (town.longitude - self._middle[0] + 180) % 360 - 180
@@ -141,19 +141,19 @@ def _labels(projection: _Projection, bar: int, called: Callable[[Sequence[Town]]
     """Yield the largest towns that have room for their names."""
     # Nothing is to be written over the point, or the bar in the corner.
     taken = [
-        (WIDTH / 2 - 28, HEIGHT / 2 - 28, WIDTH / 2 + 28, HEIGHT / 2 + 28),
-        (0, HEIGHT - 70, bar + 160, HEIGHT),
+        (WIDTH / 2 - 18, HEIGHT / 2 - 18, WIDTH / 2 + 18, HEIGHT / 2 + 18),
+        (0, HEIGHT - 60, bar + 130, HEIGHT),
     ]
     count = 0
     found = towns().within(*projection.box, most=_CANDIDATES)
     for town, name in zip(found, called(found), strict=True):
         spot = projection.spot(town)
         width = sum(_WIDE_LETTER if ord(letter) > 0x2E80 else _LETTER for letter in name)
-        for anchor, left in (("start", spot.x + 14), ("end", spot.x - 14 - width)):
+        for anchor, left in (("start", spot.x + 10), ("end", spot.x - 10 - width)):
             rectangle = (min(left, spot.x - 8), spot.y - _LINE / 2, max(left + width, spot.x + 8), spot.y + _LINE / 2)
             if _fits(rectangle, taken):
                 taken.append(rectangle)
-                text = Spot(spot.x + (14 if anchor == "start" else -14), spot.y + 9)
+                text = Spot(spot.x + (10 if anchor == "start" else -10), spot.y + 8)
                 yield Label(name, spot, text, anchor)
                 count += 1
                 break
