@@ -435,6 +435,9 @@ MODELS_DIR = DATA_DIR / "models"
 # Measure anew what counts as a strong match, in the background, when uploads have changed the collection by a tenth.
 CALIBRATE_AFTER_UPLOADS = True
 
+# Who sees where pictures were taken: people who curate, or everyone.
+SHOW_PLACES = choice("SHOW_PLACES", ["curators", "everyone"], default="curators")
+
 # --- Language and time ------------------------------------------------------------------------------------------
 
 LANGUAGES = [("en", _("English")), ("ko", _("Korean"))]

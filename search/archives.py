@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from search import foreign
 from search.downloads import clean_copy, file_stem
 from search.imaging import UnreadableImage
-from search.models import Capture, Image
+from search.models import Capture, Image, Place
 from search.storage import MissingObject, StorageUnavailable, UnreachableOriginal
 
 TABLE = "pictures.csv"
@@ -23,7 +23,8 @@ COLUMNS = (
     *("file", "title", "link", "author", "licence", "source_link", "tags"),
     *("taken", "camera", "lens", "rating", "similarity", "problem"),
 )
-"""No place: whoever sends the archive on would tell where people live."""
+OF_PLACES = ("country", "region", "town", "latitude", "longitude")
+"""For those who may see places, in the table alone: the files have none, wherever they are sent on to."""
 _PATIENCE = 3
 """So many pictures in a row that the storage, or the bucket where originals stay, does not answer for, and the rest of
 them is not asked for: each would take its timeout while somebody waits."""
@@ -53,9 +54,14 @@ class _Outbox(BytesIO):
 
 
 def zipped(
-    images: Sequence[Image], similarities: Mapping[UUID, float], link_to: Callable[[Image], str]
+    images: Sequence[Image],
+    similarities: Mapping[UUID, float],
+    link_to: Callable[[Image], str],
+    *,
+    places: bool = False,
 ) -> Iterator[bytes]:
-    """Yield a ZIP of the images, as `clean_copy` gives them, and a table of what is known of them.
+    """Yield a ZIP of the images, as `clean_copy` gives them, and a table of what is known of them; with `places`, of
+    where they were taken too.
 
     A picture that is missing, unreadable or can't be had is left out, and the table says why. Raises
     StorageUnavailable at once, before anything is yielded, when our own storage does not answer for the first picture.
@@ -65,7 +71,7 @@ def zipped(
         UnreadableImage: _("This picture's file is damaged."),
         StorageUnavailable: _("The place where the pictures are kept did not answer."),
     }
-    parts = _parts(images, similarities, link_to, reasons)
+    parts = _parts(images, similarities, link_to, reasons, places=places)
     return chain([next(parts)], parts)
 
 
@@ -74,6 +80,8 @@ def _parts(
     similarities: Mapping[UUID, float],
     link_to: Callable[[Image], str],
     reasons: Mapping[type[Exception], str],
+    *,
+    places: bool,
 ) -> Iterator[bytes]:
     outbox, names, rows, unanswered = _Outbox(), _Names(), [], Counter[str]()
     with zipfile.ZipFile(outbox, "w", zipfile.ZIP_STORED) as archive:
@@ -96,8 +104,9 @@ def _parts(
                 archive.writestr(_entry(name, image), copy.data)
                 del copy
                 yield outbox.take()
-            rows.append(_row(image, name, link_to(image), similarities.get(image.id), problem))
-        archive.writestr(TABLE, _table(rows))
+            row = _row(image, name, link_to(image), similarities.get(image.id), problem)
+            rows.append([*row, *(_place(image) if places else [])])
+        archive.writestr(TABLE, _table([*COLUMNS, *(OF_PLACES if places else [])], rows))
         yield outbox.take()
     yield outbox.take()
 
@@ -135,13 +144,20 @@ def _row(image: Image, name: str, link: str, similarity: float | None, problem: 
     return [*map(_harmless, (*texts, *with_what)), "" if similarity is None else f"{similarity:.4f}", problem]
 
 
+def _place(image: Image) -> list[str]:
+    capture = image.captured or Capture()
+    place = capture.place or Place()
+    at = [f"{one:.6f}" for one in (capture.latitude, capture.longitude) if one is not None]
+    return [place.country, *map(_harmless, (place.region, place.town)), *(at or ["", ""])]
+
+
 def _harmless(text: str) -> str:
     # A spreadsheet would take these for formulas, and some can send away what stands in other cells.
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
 
 
-def _table(rows: list[list[Any]]) -> bytes:
+def _table(columns: list[str], rows: list[list[Any]]) -> bytes:
     text = StringIO()
-    csv.writer(text).writerows([COLUMNS, *rows])
+    csv.writer(text).writerows([columns, *rows])
     # The mark at the start is how Excel tells UTF-8.
     return text.getvalue().encode("utf-8-sig")

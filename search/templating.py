@@ -33,6 +33,7 @@ def environment(**options: Any) -> Environment:
         "by_month": by_month,
         "chips_of": parts.chips_of,
         "did_you_mean": did_you_mean,
+        "distances_of": parts.distances_of,
         "found_in_all": parts.found_in_all,
         "found_title": parts.found_title,
         "halves": parts.halves,

@@ -27,7 +27,7 @@ from search.patience import gate
 from search.querying import keeping
 from search.querying.heads import forget_heads
 from search.querying.spelling import lexicon
-from search.querying.suggestions import vocabulary
+from search.querying.suggestions import vocabulary, with_places
 from tests.database import empty_tables, wait_for_no_disk
 from tests.s3_servers import Rclone
 
@@ -113,7 +113,7 @@ def _own_world(
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
     settings.ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
-    settings.LANGUAGE_CODE = "en"
+    settings.LANGUAGE_CODE, settings.SHOW_PLACES = "en", "curators"
     settings.CALIBRATE_AFTER_UPLOADS = False
     # Those who test one switch it on.
     settings.LIMITS = {}
@@ -123,6 +123,7 @@ def _own_world(
     cache.clear()
     forget_heads()
     vocabulary.forget()
+    with_places.forget()
     lexicon.forget()
     forget_sets()
     forget_choice(look=False)  # nothing was chosen, and tests without a database can't look

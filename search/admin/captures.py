@@ -10,14 +10,16 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import connection
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from search.admin.filters import MOST_CHOICES, Choice, Choices, Filter
 from search.admin.forms import WithWhatWasShown
 from search.ingestion.captures import TOLD_BY, note_edits
+from search.ingestion.placing import place_pictures
 from search.metadata.fields import FARTHEST_OFFSET
-from search.models import Capture, Image
+from search.models import Capture, Image, Place
+from search.places.countries import country_name
 from search.views.images import may_see_hidden
 
 if TYPE_CHECKING:
@@ -60,6 +62,8 @@ class CaptureForm(WithWhatWasShown, _CaptureModelForm):
             capture.taken_from = Capture.TakenFrom.PERSON if capture.taken else ""
             changed.add("taken_from")
         capture.save(force_update=True, update_fields=changed)
+        if changed & {"latitude", "longitude"}:
+            place_pictures([capture.image_id])
         return capture
 
 
@@ -143,10 +147,15 @@ class PlaceFilter(Choice):
     parameter_name = "place"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [("yes", _("Known")), ("no", _("Not known"))]
+        codes = Place.objects.order_by("country").values_list("country", flat=True).distinct()
+        countries = sorted((country_name(code, get_language() or "en"), code) for code in codes)
+        return [("yes", _("Known")), ("no", _("Not known")), *((code, name) for name, code in countries)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        if self.value() is None:
+        value = self.value()
+        if value is None:
             return queryset
+        if value not in ("yes", "no"):
+            return queryset.filter(pk__in=Capture.objects.filter(place__country=value).values("pk"))
         known = Capture.objects.exclude(latitude=None).values("pk")
-        return queryset.filter(pk__in=known) if self.value() == "yes" else queryset.exclude(pk__in=known)
+        return queryset.filter(pk__in=known) if value == "yes" else queryset.exclude(pk__in=known)

@@ -30,6 +30,7 @@ from search.ingestion.deleting import delete_images
 from search.models import Image, Origin, Report
 from search.querying.words import beginnings, holding
 from search.texts import composed
+from search.views.places import PlaceShown
 
 NAMED_BEFORE_DELETION = 20
 TAGS_IN_LIST = 5
@@ -65,13 +66,14 @@ class ImageAdmin(Sturdy):
     list_per_page = 50
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
-    list_select_related = ("uploader",)
+    list_select_related = ("uploader", "capture__place")
     list_display = (
         "preview",
         "name",
         "visibility",
         "tag_links",
         "measures",
+        "place",
         "uploader_link",
         "model_name",
         "added",
@@ -253,6 +255,11 @@ class ImageAdmin(Sturdy):
             image.height,
             filesizeformat(image.byte_size),
         )
+
+    @admin.display(description=gettext_lazy("place"), empty_value="")
+    def place(self, image: Image) -> str:
+        place = PlaceShown(image.captured) if image.captured else None
+        return place.name if place else ""
 
     @admin.display(description=gettext_lazy("created"), ordering="created")
     def added(self, image: Image) -> str:

@@ -13,7 +13,8 @@ from search.indexing.accepted import accepted_names
 from search.models import Capture, Image
 from search.querying import Band, Facet, ResultPage, SearchQuery
 from search.renditions import thumbnail_urls
-from search.views.images import may_see_hidden
+from search.views.images import may_see_places
+from search.views.places import PlaceShown
 
 
 def search_url(request: HttpRequest, query: SearchQuery) -> str:
@@ -38,7 +39,7 @@ def search_answer(request: HttpRequest, results: ResultPage) -> schemas.SearchAn
             )
             for image in results.images
         ],
-        facets=[_facet(request, facet) for facet in results.facets],
+        facets=[_facet(request, facet) for facet in results.facets(places=may_see_places(request))],
         next=search_url(request, results.next) if results.next else None,
         previous=search_url(request, results.previous) if results.previous else None,
     )
@@ -60,7 +61,7 @@ def image_details(request: HttpRequest, image: Image) -> schemas.ImageDetails:
     small = thumbnail_urls([image])[str(image.id)]
     return schemas.ImageDetails(
         **_told_in_lists(request, image, small),
-        **_captured(image, with_place=may_see_hidden(request)),
+        **_captured(image, with_place=may_see_places(request)),
         description=image.description,
         byte_size=image.byte_size,
         uploader=image.uploader.get_username() if image.uploader else None,
@@ -81,8 +82,19 @@ def _captured(image: Image, *, with_place: bool) -> Mapping[str, Any]:
             name: getattr(capture, name)
             for name in ("camera", "lens", "focal_length", "aperture", "exposure", "iso", "rating")
         },
-        "latitude": capture.latitude if with_place else None,
-        "longitude": capture.longitude if with_place else None,
+        **_place(capture if with_place else Capture()),
+    }
+
+
+def _place(capture: Capture) -> Mapping[str, Any]:
+    place = capture.place
+    return {
+        "latitude": capture.latitude,
+        "longitude": capture.longitude,
+        "country": place.country if place else None,
+        "region": (place.region or None) if place else None,
+        "town": (place.town or None) if place else None,
+        "place": (PlaceShown(capture).name or None) if place else None,
     }
 
 

@@ -9,6 +9,7 @@ from search.imaging import PALETTE
 from search.models import Image
 from search.querying import Minimum, Mode, Sort
 from search.querying.filters import STARS, Certainty
+from search.querying.nearby import FARTHEST, USUAL
 from search.querying.parts import LEAST_WEIGHT, MOST_WEIGHT
 
 Json: TypeAlias = dict[str, Any]
@@ -71,6 +72,13 @@ FILTERS = [
     many("camera", "Taken with any of these cameras.", _TEXT),
     many("lens", "Taken with any of these lenses.", _TEXT),
     any_of("dated", "How well it is known when the image was taken: any of these.", Certainty),
+    many("country", "Taken in any of these countries: codes or names. Places are for those who may see them.", _TEXT),
+    many("region", "Taken in any of these regions, by the names that the facets have.", _TEXT),
+    many("town", "Taken in or near any of these towns, by the names that the facets have.", _TEXT),
+    one("near", "The id of an image: taken near where that was taken.", _UUID),
+    one(
+        "within", "How near, in kilometres.", {"type": "integer", "minimum": 1, "maximum": FARTHEST, "default": USUAL}
+    ),
     one("uploader", "The name of who added the image.", _TEXT),
     one("since", "Added on this day or later.", _DAY),
     one("until", "Added on this day or earlier.", _DAY),
@@ -87,7 +95,7 @@ ORDER = [
         "sort",
         "`newest` and `oldest`, by when they were added, and `taken` and `taken-oldest` order the strong and related "
         "results by date, or the nearest 100 where nothing is measured yet, or all where nothing in particular is "
-        "wanted; the others follow.",
+        "wanted; the others follow. `nearest` goes with `near`, where nothing in particular is wanted.",
         Sort,
     ),
     one("page", "Pages begin with 1.", {"type": "integer", "minimum": 1, "default": 1}),

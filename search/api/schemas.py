@@ -75,8 +75,15 @@ class ImageDetails(ImageOut):
     exposure: float | None = Field(description="In seconds.")
     iso: int | None
     rating: int | None = Field(description="1 to 5 stars.")
-    latitude: float | None = Field(description="For curators alone, as `longitude` is; `null` for all others.")
+    latitude: float | None = Field(
+        description="For curators alone, as are all fields of the place, unless the site shows places to everyone;"
+        " `null` for all others."
+    )
     longitude: float | None
+    country: str | None = Field(description="Its ISO 3166 code.")
+    region: str | None = Field(description="Its name, as GeoNames (CC BY 4.0) has it.")
+    town: str | None = Field(description="The town there or near it, as GeoNames has it.")
+    place: str | None = Field(description="All three in a line, in the language of `Accept-Language`.")
     byte_size: int = Field(description="Of the file as it was uploaded.")
     uploader: str | None = Field(description="The name of who added it.")
     hidden: bool = Field(description="Hidden images are there for curators alone.")

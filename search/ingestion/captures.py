@@ -16,6 +16,7 @@ from search.decoding import written_in
 from search.imaging import UnreadableImage
 from search.ingestion.items import Details
 from search.ingestion.metadata import clean_tags, details_of
+from search.ingestion.placing import place_pictures
 from search.metadata import READER, PhotoMetadata, TakenFrom, from_name, from_takeout, merged
 from search.metadata.dates import of_timestamp
 from search.metadata.fields import NOTHING
@@ -214,6 +215,7 @@ def write_captures(
     with connection.cursor() as cursor:
         names = [",".join(stated.get(one, ())) for one in ids]
         cursor.execute(_WRITE, [ids, [READER] * len(ids), *hashes, names, *columns])
+    place_pictures([one for one in ids if said[one].latitude is not None])
 
 
 def _value(said: PhotoMetadata, name: str) -> object:

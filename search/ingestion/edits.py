@@ -3,6 +3,7 @@
 import uuid
 
 from search.ingestion.captures import CAPTIONS, TOLD_BY, note_edits
+from search.ingestion.placing import place_pictures
 from search.ingestion.rewriting import edited_fields
 from search.models import Capture, Image
 
@@ -43,3 +44,5 @@ def take_edits(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
     names |= {column for column, told_by in TOLD_BY.items() if told_by in names}
     if captured and names:
         Capture.objects.filter(pk=image_id).update(**{name: getattr(captured, name) for name in names})
+        if "latitude" in names:
+            place_pictures([image_id])

@@ -14,6 +14,7 @@ from search.imaging import UnreadableImage
 from search.ingestion.captures import CAPTIONS, TOLD_BY, as_kept, fields_stated, hash_of, of_sidecars
 from search.ingestion.items import Details, Item
 from search.ingestion.metadata import clean_tags
+from search.ingestion.placing import place_pictures
 from search.ingestion.rewriting import edited_fields
 from search.metadata import PhotoMetadata, merged
 from search.metadata.fields import NOTHING
@@ -169,3 +170,5 @@ def _write_capture(capture: Capture, update: Update, values: dict[str, Any]) -> 
     if not Capture.objects.filter(pk=capture.pk).update(**values):
         # The file itself is still to be read, by `read_metadata`.
         Capture.objects.bulk_create([Capture(image_id=capture.pk, **values)], ignore_conflicts=True)
+    if "latitude" in values or "longitude" in values:
+        place_pictures([capture.pk])

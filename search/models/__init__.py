@@ -8,6 +8,7 @@ from search.models.image import Image
 from search.models.ingestion import FormerId, IngestRun, Origin, ProposedRemoval, Tombstone
 from search.models.judgements import Judgement
 from search.models.limits import Tally
+from search.models.places import Place
 from search.models.queries import QueryPicture
 from search.models.saved_searches import SavedSearch
 from search.models.selections import PictureSet
@@ -32,6 +33,7 @@ __all__ = [
     "Origin",
     "OwedDeletion",
     "PictureSet",
+    "Place",
     "ProposedRemoval",
     "QueryPicture",
     "QueryVector",

@@ -9,6 +9,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from search.models.image import Image
+from search.models.places import Place
 from search.models.texts import LineField
 
 if TYPE_CHECKING:
@@ -98,6 +99,12 @@ class Capture(models.Model):
     # Of curators alone: nothing that others see has them.
     latitude = models.FloatField(_("latitude"), null=True, blank=True)
     longitude = models.FloatField(_("longitude"), null=True, blank=True)
+    # What is there, once somebody has looked it up: nothing at sea. A trigger takes both back when the coordinates
+    # change, whoever changes them (migration 0030).
+    place = models.ForeignKey(
+        Place, null=True, on_delete=models.PROTECT, db_index=False, editable=False, related_name="captures"
+    )
+    is_placed = models.BooleanField(default=False, db_default=False, editable=False)
 
     class Meta:
         default_permissions = ()
@@ -105,6 +112,18 @@ class Capture(models.Model):
             # By the time taken, of several at one time by the id.
             models.Index(fields=["taken", "image"], condition=models.Q(taken__isnull=False), name="capture_taken"),
             models.Index(fields=["camera", "image"], condition=~models.Q(camera=""), name="capture_camera"),
+            models.Index(fields=["place", "image"], condition=models.Q(place__isnull=False), name="capture_place"),
+            # Of those near some place: between two latitudes, and of these between two longitudes.
+            models.Index(
+                fields=["latitude", "longitude", "image"],
+                condition=models.Q(latitude__isnull=False),
+                name="capture_coordinates",
+            ),
+            models.Index(
+                fields=["image"],
+                condition=models.Q(latitude__isnull=False, is_placed=False),
+                name="capture_unplaced",
+            ),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(

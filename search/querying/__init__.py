@@ -3,7 +3,7 @@
 from search.querying.easing import WayOut, ways_out
 from search.querying.errors import BadQuery, NoSuchQuery
 from search.querying.examples import example_queries, example_query
-from search.querying.facets import Choice, Facet, chosen_of, facets_of
+from search.querying.facets import Choice, Facet, chosen_of, facets_of, place_label
 from search.querying.filters import Filters
 from search.querying.finding import find, similar_images
 from search.querying.parts import MAX_PARTS, Kind, Part
@@ -40,6 +40,7 @@ __all__ = [
     "example_query",
     "facets_of",
     "find",
+    "place_label",
     "remember_picture",
     "remember_region",
     "similar_images",

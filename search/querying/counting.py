@@ -147,6 +147,12 @@ class Counts:
 
         return _remembered(self._key(name, others, changes=True), count, Counter.total, READ_REMEMBERED_FROM)
 
+    @cached_property
+    def places(self) -> dict[int, int]:
+        """How many images there are of each place, whatever is chosen of countries, regions and towns. For those who
+        may see places alone."""
+        return dict(self.grouped("places", F("capture__place"), "countries", "regions", "towns"))
+
     def leaving(self, column: str, field: str, values: Sequence[str]) -> Counter[Any]:
         """How many images each of these values of a column with many values leaves."""
         others = self._filters.without(field)

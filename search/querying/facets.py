@@ -7,10 +7,11 @@ from functools import partial
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.utils.translation import get_language, gettext_lazy, ngettext, pgettext
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, pgettext
 
-from search.models import Image
+from search.models import Image, Place
+from search.places.countries import country_name
 from search.querying.counting import MOST_VALUES, Counts
 from search.querying.filters import STARS, Certainty, Filters
 from search.querying.labels import palette_labels
@@ -26,12 +27,17 @@ _FACETS: dict[str, tuple[str, Any]] = {
     "licence": ("licences", gettext_lazy("Licence")),
     "camera": ("cameras", gettext_lazy("Camera")),
     "lens": ("lenses", gettext_lazy("Lens")),
+    "country": ("countries", gettext_lazy("Country")),
+    "region": ("regions", gettext_lazy("Region")),
+    "town": ("towns", gettext_lazy("Town")),
     "rating": ("rating", gettext_lazy("Rating")),
     "dated": ("dated", gettext_lazy("Date taken")),
     "uploader": ("uploader", gettext_lazy("Uploaded by")),
     "described": ("described", gettext_lazy("Description")),
 }
 """The filters by their parameter in the address: the field of Filters, and what people call it."""
+
+_OF_PLACES = ("country", "region", "town")
 
 _Found = Iterable[tuple[Any, str, int]]
 """Values of a filter, each with its label and how many images it leaves."""
@@ -62,8 +68,8 @@ class Facet:
     choices: list[Choice]
 
 
-def facets_of(query: SearchQuery, counts: Counts | None = None) -> list[Facet]:
-    """Return the filters that leave a choice, or in which something is chosen.
+def facets_of(query: SearchQuery, counts: Counts | None = None, *, places: bool = False) -> list[Facet]:
+    """Return the filters that leave a choice, or in which something is chosen; with `places`, those of places too.
 
     Without `counts`, those of the pictures that the query may find are counted; nothing is searched for that.
     """
@@ -77,12 +83,13 @@ def facets_of(query: SearchQuery, counts: Counts | None = None) -> list[Facet]:
         "rating": _stars(counts, filters.rating),
         "dated": _dated(counts, filters.dated),
         "uploader": _people(counts, filters.uploader),
+        **(_places(counts, filters) if places else {}),
     }
     for name, (column, _label) in _FACETS.items():
         if name not in found and (labels := _labels(name)):
             chosen = None if name == "described" else getattr(filters, column)
             found[name] = _named(counts.of(column), labels, chosen)
-    facets = [_facet(query, name, found[name]) for name in _FACETS]
+    facets = [_facet(query, name, found[name]) for name in _FACETS if name in found]
     return [facet for facet in facets if any(choice.count or choice.chosen for choice in facet.choices)]
 
 
@@ -96,7 +103,8 @@ def chosen_of(query: SearchQuery) -> Iterator[tuple[str, str, SearchQuery]]:
         values = list(chosen) if isinstance(chosen, tuple) else [] if chosen in ("", None) else [chosen]
         labels = _labels(name)
         for value in sorted(values, key=list(labels).index) if labels else values:
-            yield str(label), str(labels.get(value, value)), _with_toggled(query, column, value)
+            called = place_label(name, value) if name in _OF_PLACES else labels.get(value, value)
+            yield str(label), str(called), _with_toggled(query, column, value)
 
 
 def _labels(name: str) -> Mapping[Any, Any]:
@@ -191,6 +199,44 @@ def _written(given: "Counter[Any]", chosen: tuple[str, ...]) -> _Found:
     return [
         (value, value, number) for value, number in [*((one, given[one]) for one in _rarer(chosen, found)), *found]
     ]
+
+
+def _places(counts: Counts, filters: Filters) -> dict[str, _Found]:
+    """The most frequent countries, regions and towns, after those that are chosen but rarer: of each how many images
+    it leaves, whatever is chosen of it now."""
+    columns = ("country", "region", "town", "korean_region", "korean_town")
+    rows = Place.objects.filter(pk__in=counts.places).values_list("pk", *columns) if counts.places else []
+    chosen = dict(zip(_OF_PLACES, (filters.countries, filters.regions, filters.towns), strict=True))
+    found: dict[str, Counter[Any]] = {name: Counter() for name in _OF_PLACES}
+    labels: dict[str, dict[Any, str]] = {name: {} for name in _OF_PLACES}
+    is_korean = get_language() == "ko"
+    for number, *values, korean_region, korean_town in rows:
+        passes = [not wanted or value in wanted for value, wanted in zip(values, chosen.values(), strict=True)]
+        for place, (name, value) in enumerate(zip(_OF_PLACES, values, strict=True)):
+            if value and all(passes[:place] + passes[place + 1 :]):
+                found[name][value] += counts.places[number]
+        if is_korean:
+            labels["region"] |= {values[1]: korean_region} if korean_region else {}
+            labels["town"] |= {values[2]: korean_town} if korean_town else {}
+    labels["country"] = {code: place_label("country", code) for code in (*found["country"], *filters.countries)}
+    return {
+        name: [
+            (value, labels[name].get(value) or value, count)
+            for value, _label, count in _written(found[name], chosen[name])
+        ]
+        for name in _OF_PLACES
+    }
+
+
+def place_label(name: str, value: str) -> str:
+    """Return what a country, a region or a town is called in the language that is spoken."""
+    language = get_language() or "en"
+    if name == "country":
+        return country_name(value, language)
+    if language != "ko":
+        return value
+    known = Place.objects.filter(**{name: value}).exclude(**{f"korean_{name}": ""})
+    return known.order_by("pk").values_list(f"korean_{name}", flat=True).first() or value
 
 
 def _licences(counts: Counts, chosen: tuple[str, ...]) -> _Found:

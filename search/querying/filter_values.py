@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from django.db.models import BooleanField, F, Func, Q
 
-from search.models import Capture
+from search.models import Capture, Place
 from search.querying import words
+from search.querying.nearby import Near
 from search.querysets import ImageQuerySet
 
 
@@ -38,17 +39,32 @@ class Excluded(NamedTuple):
     uploaders: tuple[Any, ...] = ()
     cameras: tuple[Any, ...] = ()
     lenses: tuple[Any, ...] = ()
+    countries: tuple[Any, ...] = ()
+    regions: tuple[Any, ...] = ()
+    towns: tuple[Any, ...] = ()
+    places: tuple["AnyPlace", ...] = ()
+
+
+class AnyPlace(NamedTuple):
+    """The folded name of a town or a region, and the code of the country that is called so, if one is."""
+
+    name: Any
+    country: Any = None
 
 
 class Named(NamedTuple):
     """What was typed, in any case: whole tags, licences and names of uploaders, and any part of a camera or lens. All
-    of the tags and uploaders must fit, of the others any."""
+    of the tags and uploaders must fit, of the others any. Regions and towns are folded, and fit by any of their
+    names; `places` fit by the name of a country, a region or a town."""
 
     tags: tuple[Any, ...] = ()
     licences: tuple[Any, ...] = ()
     uploaders: tuple[Any, ...] = ()
     cameras: tuple[Any, ...] = ()
     lenses: tuple[Any, ...] = ()
+    regions: tuple[Any, ...] = ()
+    towns: tuple[Any, ...] = ()
+    places: tuple[AnyPlace, ...] = ()
 
 
 class FilterValues(NamedTuple):
@@ -63,6 +79,10 @@ class FilterValues(NamedTuple):
     licences: tuple[Any, ...]
     cameras: tuple[Any, ...]
     lenses: tuple[Any, ...]
+    countries: tuple[Any, ...]
+    regions: tuple[Any, ...]
+    towns: tuple[Any, ...]
+    near: Near | None
     uploader: Any
     since: Any
     until: Any
@@ -94,6 +114,8 @@ class FilterValues(NamedTuple):
         }
         conditions |= {name: value for name, value in single.items() if value is not None}
         further = [*self._certainty(), *self._marked(), *self._named()]
+        if self.near:
+            further.append(self.near.condition())
         passing = images.filter(*further, **conditions) if conditions or further else images
         refused = self._refused()
         return passing.filter(*(~one for one in refused)) if refused else passing
@@ -108,6 +130,9 @@ class FilterValues(NamedTuple):
             "licence": self.licences,
             "capture__camera": self.cameras,
             "capture__lens": self.lenses,
+            "capture__place__country": self.countries,
+            "capture__place__region": self.regions,
+            "capture__place__town": self.towns,
         }
 
     def _certainty(self) -> list[Q]:
@@ -143,7 +168,7 @@ class FilterValues(NamedTuple):
         ):
             if values:
                 found.append(_any(column, values))
-        return found
+        return found + _placed(named)
 
     def _refused(self) -> list[Q]:
         refused = [Q(_has_tag(tag)) for tag in self.excluded.tags]
@@ -155,6 +180,8 @@ class FilterValues(NamedTuple):
         ):
             if values:
                 refused.append(Q(**{column: values}))
+        if self.excluded.countries:
+            refused.append(Q(capture__place__country__in=self.excluded.countries))
         for column, values in (
             ("licence__iexact", self.excluded.licences),
             ("uploader__username__iexact", self.excluded.uploaders),
@@ -163,7 +190,25 @@ class FilterValues(NamedTuple):
         ):
             if values:
                 refused.append(_any(column, values))
-        return refused
+        return refused + _placed(self.excluded)
+
+
+def _placed(named: Named | Excluded) -> list[Q]:
+    """What was taken in any of the regions, in any of the towns, and in any of the places that are named."""
+    called = (
+        [Q(region_names__contains=[name]) for name in named.regions],
+        [Q(town_names__contains=[name]) for name in named.towns],
+        [_is(place) for place in named.places],
+    )
+    # Ids of few rows: names have no index, and a join would compare those of each picture.
+    return [
+        Q(capture__place__in=Place.objects.filter(reduce(or_, any_of)).values("pk")) for any_of in called if any_of
+    ]
+
+
+def _is(place: AnyPlace) -> Q:
+    country = Q() if place.country is None else Q(country=place.country)
+    return country | Q(region_names__contains=[place.name]) | Q(town_names__contains=[place.name])
 
 
 def _any(column: str, values: Sequence[Any]) -> Q:

@@ -1,6 +1,7 @@
 """Which images may be found at all: what people tick beside a query. Every filter is exact."""
 
 import datetime as dt
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
@@ -11,9 +12,11 @@ from django.utils.translation import gettext as _
 
 from search.imaging import PALETTE
 from search.models import Image
+from search.places.countries import country_named
 from search.querying.errors import BadQuery
 from search.querying.filter_values import Excluded, FilterValues, Named, No, Yes
-from search.querying.parts import Params
+from search.querying.nearby import FARTHEST, USUAL, near
+from search.querying.parts import Params, read_id
 from search.querying.spans import FIRST_YEAR, LAST_YEAR
 from search.querysets import ImageQuerySet
 from search.texts import normalised_text
@@ -23,6 +26,7 @@ MAX_VALUES = 20
 STARS = ("1", "2", "3", "4", "5")
 LONGEST_OF_A_CAMERA = 150
 """Characters of the name of a camera or a lens."""
+LONGEST_OF_A_PLACE = 200
 
 
 _NAMED_NOTHING, _EXCLUDED_NOTHING = Named(), Excluded()
@@ -41,7 +45,9 @@ class Filters:
     """Of `tags` all must hold, of the others any; what is empty filters nothing.
 
     Days of adding are those of the site's zone, days on which pictures were taken those of the place. `rating` is the
-    least number of stars. What stands in the second half is typed into the box alone: no parameter has it.
+    least number of stars. Countries are ISO 3166 codes, regions and towns as GeoNames names them; `near` is an image
+    around which pictures pass that were taken `within` some kilometres. What stands in the second half is typed into
+    the box alone: no parameter has it.
     """
 
     tags: tuple[str, ...] = ()
@@ -53,6 +59,11 @@ class Filters:
     cameras: tuple[str, ...] = ()
     lenses: tuple[str, ...] = ()
     dated: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    towns: tuple[str, ...] = ()
+    near: uuid.UUID | None = None
+    within: int | None = None
     uploader: str = ""
     since: dt.date | None = None
     until: dt.date | None = None
@@ -83,6 +94,11 @@ class Filters:
             cameras=_texts(params, "camera", LONGEST_OF_A_CAMERA),
             lenses=_texts(params, "lens", LONGEST_OF_A_CAMERA),
             dated=_choices(params, "dated", list(Certainty)),
+            countries=_countries(params),
+            regions=_texts(params, "region", LONGEST_OF_A_PLACE),
+            towns=_texts(params, "town", LONGEST_OF_A_PLACE),
+            near=read_id("".join(params.get("near", ())[-1:])),
+            within=_kilometres(params),
             uploader="".join(_texts(params, "uploader", 150)[-1:]),
             since=since,
             until=until,
@@ -99,6 +115,10 @@ class Filters:
             params.append(("uploader", self.uploader))
         days = [(name, getattr(self, name)) for name in DAYS]
         params += [(name, day.isoformat()) for name, day in days if day]
+        if self.near:
+            params.append(("near", str(self.near)))
+        if self.within is not None:
+            params.append(("within", str(self.within)))
         if self.rating is not None:
             params.append(("rating", str(self.rating)))
         if self.described is not None:
@@ -108,6 +128,15 @@ class Filters:
     @property
     def is_empty(self) -> bool:
         return self == NO_FILTERS
+
+    @property
+    def is_by_place(self) -> bool:
+        """Whether it can be told from what passes where pictures were taken."""
+        chosen = (self.placed, self.near, self.within) != (None, None, None)
+        typed = (
+            getattr(one, name) for one in (self.named, self.excluded) for name in _OF_PLACES if hasattr(one, name)
+        )
+        return chosen or any((self.countries, self.regions, self.towns, *typed))
 
     def without(self, *fields: str) -> Self:
         """Return these filters with some of the fields cleared."""
@@ -122,6 +151,7 @@ class Filters:
 
     @property
     def values(self) -> FilterValues:
+        """Raises BadQuery for an image of which nobody knows where it was taken."""
         return FilterValues(
             tags=self.tags,
             formats=self.formats,
@@ -131,6 +161,10 @@ class Filters:
             licences=self.licences,
             cameras=self.cameras,
             lenses=self.lenses,
+            countries=self.countries,
+            regions=self.regions,
+            towns=self.towns,
+            near=near(self.near, self.within or USUAL) if self.near else None,
             uploader=self.uploader or None,
             since=_midnight(self.since) if self.since else None,
             until=_midnight(self.until + _A_DAY) if self.until else None,
@@ -161,9 +195,13 @@ MULTIPLE = {
     "camera": "cameras",
     "lens": "lenses",
     "dated": "dated",
+    "country": "countries",
+    "region": "regions",
+    "town": "towns",
 }
 """The parameters that may stand in an address several times, and the fields that hold them."""
 
+_OF_PLACES = ("countries", "regions", "towns", "places")
 DAYS = ("since", "until", "taken_since", "taken_until")
 """The parameters, and fields, that are days."""
 
@@ -226,6 +264,35 @@ def _choices(params: Params, name: str, known: Sequence[str]) -> tuple[str, ...]
                 % {"value": value[:20], "name": name, "known": ", ".join(known)}
             )
     return values
+
+
+def _countries(params: Params) -> tuple[str, ...]:
+    names = _texts(params, "country", LONGEST_OF_A_PLACE)
+    codes = {name: country_named(name) for name in names}
+    for name, code in codes.items():
+        if not code:
+            raise BadQuery(_("“%(name)s” is no country. Write its name or its code.") % {"name": name[:20]})
+    return tuple(dict.fromkeys(codes.values()))
+
+
+def _kilometres(params: Params) -> int | None:
+    text = "".join(params.get("within", ())[-1:]).strip()
+    if not text:
+        return None
+    kilometres = read_kilometres(text)
+    if kilometres is None:
+        raise BadQuery(
+            _("“%(text)s” is no distance: write kilometres from 1 to %(most)s.")
+            % {"text": text[:20], "most": f"{FARTHEST:,}"}
+        )
+    return kilometres
+
+
+def read_kilometres(text: str) -> int | None:
+    """Return the kilometres that a text names, with their unit or without; None for none."""
+    number = text.lower().removesuffix("km").strip()
+    is_number = number.isascii() and number.isdecimal() and len(number) < 6
+    return int(number) if is_number and 1 <= int(number) <= FARTHEST else None
 
 
 def _days(params: Params, first: str, last: str) -> tuple[dt.date | None, dt.date | None]:

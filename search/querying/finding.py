@@ -143,6 +143,9 @@ class _Search:
         if self.query.is_empty:
             if self.query.sort.is_by_taken:
                 return self._by_taken()
+            around = self.scope.conditions.filters.near
+            if self.query.sort is Sort.NEAREST and around:
+                return [_rows(self.scope.images.order_by(around.haversine(), "id"), self.scope.total)]
             return [_rows(by_date(self.scope.images, self.query), self.scope.total)]
         cut = self._cut()
         if not self._is_by_date and not any(one.band for one in head):

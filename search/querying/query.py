@@ -50,7 +50,8 @@ class Sort(StrEnum):
     """`newest` and `oldest` order the strong and related results, or all where nothing in particular is wanted.
 
     `taken` and `taken-oldest` do so by when they were taken, those without a date last. `fresh` lifts recent pictures
-    gently."""
+    gently. `nearest` orders by how near to another picture they were taken, where that is filtered by and nothing in
+    particular is wanted."""
 
     SIMILARITY = "similarity"
     NEWEST = "newest"
@@ -58,10 +59,11 @@ class Sort(StrEnum):
     TAKEN = "taken"
     TAKEN_OLDEST = "taken-oldest"
     FRESH = "fresh"
+    NEAREST = "nearest"
 
     @property
     def is_by_date(self) -> bool:
-        return self not in (Sort.SIMILARITY, Sort.FRESH)
+        return self not in (Sort.SIMILARITY, Sort.FRESH, Sort.NEAREST)
 
     @property
     def is_by_taken(self) -> bool:

@@ -78,9 +78,9 @@ class ResultPage:
 
         return [(band, list(images)) for band, images in groupby(self.images, key=section)]
 
-    @cached_property
-    def facets(self) -> list[Facet]:
-        return facets_of(self.query, self.counts)
+    def facets(self, *, places: bool) -> list[Facet]:
+        """The filters to choose from; with `places`, for those who may see them."""
+        return facets_of(self.query, self.counts, places=places)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.http import QueryDict
@@ -28,7 +29,16 @@ def read_query(address: str) -> SearchQuery:
     """Return the query of an address's part after the question mark. Raises BadQuery."""
     if len(address) > LONGEST_QUERY:
         raise BadQuery(_("This search is too long to be saved."))
-    return SearchQuery.from_params(QueryDict(address))
+    query = SearchQuery.from_params(QueryDict(address))
+    _refuse_places(query)
+    return query
+
+
+def _refuse_places(query: SearchQuery) -> None:
+    """Raise BadQuery for a search by places: whoever has the address of its feed may read it. Those that were saved
+    while everyone saw places say nothing any more once the setting is another."""
+    if query.all_filters.is_by_place and settings.SHOW_PLACES != "everyone":
+        raise BadQuery(_("A search by place can't be saved."))
 
 
 @transaction.atomic
@@ -37,8 +47,7 @@ def save_search(user: "User", query: SearchQuery, name: str = "") -> tuple[Saved
 
     Raises BadQuery for one too long or one more than MOST_SAVED, and NoSuchQuery for a picture that is gone.
     """
-    if query.all_filters.placed is not None:  # whoever has the address of its feed may read it
-        raise BadQuery(_("A search by place can't be saved."))
+    _refuse_places(query)
     # Locked, so that two at once are counted one after the other.
     get_user_model().objects.select_for_update().get(pk=user.pk)
     address = query.replace().to_url()

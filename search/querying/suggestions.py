@@ -7,6 +7,7 @@ some up takes less than a millisecond, and to count them anew half a second for 
 import datetime as dt
 import re
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,10 +15,12 @@ from heapq import nsmallest
 from itertools import dropwhile
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Count, F, Func, IntegerField, TextField
 
-from search.models import Capture, Image
+from search.models import Capture, Image, Place
 from search.models.arrivals import state
+from search.places.countries import country_name, country_named
 from search.querying.folding import fold, is_letter, is_unspaced
 from search.querying.keeping import Keeper
 from search.querying.typed import MARKS
@@ -31,8 +34,9 @@ MOST_WORDS = 3
 LONGEST = 1000
 """Characters that the box takes."""
 
-_NAME = re.compile(r"(-?)(tag|camera|taken):", re.IGNORECASE)
-_QUOTED = re.compile(rf"(?<!\S)(-?)(tag|camera|taken):[{MARKS}]\Z", re.IGNORECASE)
+_NAMES = "tag|camera|taken|country|region|town"
+_NAME = re.compile(rf"(-?)({_NAMES}):", re.IGNORECASE)
+_QUOTED = re.compile(rf"(?<!\S)(-?)({_NAMES}):[{MARKS}]\Z", re.IGNORECASE)
 _PLAIN = re.compile(r"[\w-]+")
 
 
@@ -42,6 +46,13 @@ class Kind(StrEnum):
     TAG = "tag"
     CAMERA = "camera"
     TAKEN = "taken"
+    COUNTRY = "country"
+    REGION = "region"
+    TOWN = "town"
+
+    @property
+    def is_of_place(self) -> bool:
+        return self in (Kind.COUNTRY, Kind.REGION, Kind.TOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +108,24 @@ def _vocabulary() -> Vocabulary:
     return Vocabulary(sorted(values, key=lambda value: -value.count))
 
 
+def _with_places() -> Vocabulary:
+    values = [*_vocabulary().values, *_places()]
+    return Vocabulary(sorted(values, key=lambda value: -value.count))
+
+
 vocabulary = Keeper(_vocabulary, "suggestions")
+with_places = Keeper(_with_places, "suggestions with places")
+"""The same for those who may see places."""
 
 
-def suggest(typed: str) -> list[Suggestion]:
-    """Return what may be meant by the end of `typed`, the text of the box up to the cursor: the best first."""
+def suggest(typed: str, *, places: bool = False) -> list[Suggestion]:
+    """Return what may be meant by the end of `typed`, the text of the box up to the cursor: the best first; with
+    `places` those where pictures were taken too."""
     terms = list(_terms(typed)) if len(typed) <= LONGEST else []
     if not terms:
         return []
     now = state()
-    kept = vocabulary.peek(now)
+    kept = (with_places if places else vocabulary).peek(now)
     if kept is None:  # whoever types on is told
         return []
     found: dict[Value, Suggestion] = {}
@@ -179,11 +198,37 @@ def _years() -> Iterator[Value]:
         yield Value(Kind.TAKEN, f"{taken:04}", count)
 
 
+def _places() -> Iterator[Value]:
+    """Countries, regions and towns, as they are called in each language of the site."""
+    counts: dict[tuple[Kind, str], int] = Counter()
+    rows = Capture.objects.filter(image__hidden=False, place__isnull=False).values_list("place")
+    number_of = dict(rows.annotate(count=Count("*")).order_by())
+    columns = ("pk", "country", "region", "korean_region", "town", "korean_town")
+    for place, country, *others in Place.objects.filter(pk__in=number_of).values_list(*columns):
+        called = {(Kind.COUNTRY, country_name(country, language)) for language in ("en", *dict(settings.LANGUAGES))}
+        called |= {(Kind.REGION, name) for name in others[:2]} | {(Kind.TOWN, name) for name in others[2:]}
+        for kind, name in called:
+            counts[kind, name] += number_of[place]
+    for (kind, name), count in sorted(counts.items()):
+        if name and not any(mark in name for mark in MARKS):
+            yield Value(kind, name, count)
+
+
+def _is_in_place(value: Value) -> bool:
+    if value.kind is Kind.COUNTRY:
+        places = Place.objects.filter(country=country_named(value.label))
+    else:
+        places = Place.objects.filter(**{f"{value.kind}_names__contains": [fold(value.label)]})
+    return Capture.objects.filter(image__hidden=False, place__in=places.values("pk")).exists()
+
+
 def _is_there(value: Value) -> bool:
     """Whether a shown picture has it still."""
     if value.kind is Kind.TAG:
         # Not `exists`, which has the planner read the table for the first one.
         return Image.objects.shown().filter(tags__contains=[value.label]).order_by().count() > 0
+    if value.kind.is_of_place:
+        return _is_in_place(value)
     captures = Capture.objects.filter(image__hidden=False)
     if value.kind is Kind.CAMERA:
         return captures.filter(camera=value.label).exists()

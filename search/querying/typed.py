@@ -1,6 +1,7 @@
 """Filters that are typed among the words, such as `taken:2023` or `-tag:work`, in English or Korean."""
 
 import re
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,8 +11,10 @@ from django.conf import settings
 from django.utils.translation import override
 
 from search.models import Image
-from search.querying.filter_values import Excluded, Named
-from search.querying.filters import STARS, Certainty, Filters
+from search.places.countries import country_named
+from search.querying.filter_values import AnyPlace, Excluded, Named
+from search.querying.filters import STARS, Certainty, Filters, read_kilometres
+from search.querying.folding import fold
 from search.querying.labels import palette_labels
 from search.querying.spans import read_span
 from search.texts import normalised_text
@@ -35,6 +38,12 @@ NAMES: dict[str, tuple[str, ...]] = {
     "size": ("size", "크기"),
     "colour": ("colour", "color", "색", "색상"),
     "licence": ("licence", "license", "라이선스"),
+    "country": ("country", "나라", "국가"),
+    "region": ("region", "지역"),
+    "town": ("town", "city", "도시"),
+    "place": ("place", "in", "곳", "장소"),
+    "near": ("near", "근처"),
+    "within": ("within", "거리"),
     "is": ("is",),
     "has": ("has",),
 }
@@ -131,6 +140,37 @@ def _choice(field: str) -> Callable[[str, bool], Filters | None]:
     return read
 
 
+def _country(value: str, without: bool) -> Filters | None:
+    code = country_named(value)
+    if not code:
+        return None
+    return Filters(excluded=Excluded(countries=(code,))) if without else Filters(countries=(code,))
+
+
+def _folded(field: str) -> Callable[[str, bool], Filters | None]:
+    def read(value: str, without: bool) -> Filters | None:
+        return _name(field)(fold(value), without)
+
+    return read
+
+
+def _place(value: str, without: bool) -> Filters | None:
+    place = AnyPlace(fold(value), country_named(value) or None)
+    return Filters(excluded=Excluded(places=(place,))) if without else Filters(named=Named(places=(place,)))
+
+
+def _near(value: str, without: bool) -> Filters | None:
+    try:
+        return None if without else Filters(near=uuid.UUID(value))
+    except ValueError:
+        return None
+
+
+def _within(value: str, without: bool) -> Filters | None:
+    kilometres = None if without else read_kilometres(value)
+    return Filters(within=kilometres) if kilometres else None
+
+
 def _said(known: Mapping[str, Filters]) -> Callable[[str, bool], Filters | None]:
     def read(value: str, without: bool) -> Filters | None:
         value = value.casefold()
@@ -154,6 +194,12 @@ _READERS: dict[str, Callable[[str, bool], Filters | None]] = {
     "size": _choice("sizes"),
     "colour": _choice("colours"),
     "licence": _name("licences"),
+    "country": _country,
+    "region": _folded("regions"),
+    "town": _folded("towns"),
+    "place": _place,
+    "near": _near,
+    "within": _within,
     "is": _said(IS),
     "has": _said(HAS),
 }

@@ -4,13 +4,15 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from search.views.images import may_see_hidden
+from search.views.images import may_see_places
 from search.views.methods import require_safe
+
+_EXAMPLE = "8d3c2f60-51a4-8e7b-9c0d-2b6f1e4a7c95"
 
 
 @require_safe
 def search_help(request: HttpRequest) -> HttpResponse:
-    return render(request, "search/help.html", {"filters": _filters(places=may_see_hidden(request))})
+    return render(request, "search/help.html", {"filters": _filters(places=may_see_places(request))})
 
 
 def _filters(*, places: bool) -> list[tuple[list[str], str]]:
@@ -35,5 +37,12 @@ def _filters(*, places: bool) -> list[tuple[list[str], str]]:
         ("has:tags has:title has:description has:date", _("with them")),
     ]
     if places:
-        filters.append(("has:place -has:place", _("whose place is known, or not; for curators")))
+        filters += [
+            (
+                "country:korea region:california town:busan in:paris",
+                _("taken in this country, region or town, or any of them"),
+            ),
+            (f"near:{_EXAMPLE} within:10", _("taken so near to the picture whose address has this, in kilometres")),
+            ("has:place -has:place", _("whose place is known, or not")),
+        ]
     return [(examples.split(" "), meaning) for examples, meaning in filters]

@@ -3,6 +3,7 @@
 import re
 import uuid
 
+from django.conf import settings
 from django.core.files.base import ContentFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
@@ -19,6 +20,7 @@ from search.models import Image, Origin
 from search.querying import BadQuery, SearchQuery, similar_images
 from search.views.errors import error_page
 from search.views.methods import require_safe
+from search.views.places import place_of
 
 SIMILAR = 12
 
@@ -39,9 +41,14 @@ def may_see_hidden(request: HttpRequest) -> bool:
     return user.is_staff and (user.has_perm("search.view_image") or user.has_perm("search.change_image"))
 
 
+def may_see_places(request: HttpRequest) -> bool:
+    """Whether this person may see where pictures were taken, and find them by that."""
+    return settings.SHOW_PLACES == "everyone" or may_see_hidden(request)
+
+
 def refuse_places(request: HttpRequest, query: SearchQuery) -> None:
-    """Raise BadQuery for a search by whether a place is known, which is for those who may see it."""
-    if query.all_filters.placed is not None and not may_see_hidden(request):
+    """Raise BadQuery for a search by places, which is for those who may see them."""
+    if query.all_filters.is_by_place and not may_see_places(request):
         raise BadQuery(_("Only curators can search by place here."))
 
 
@@ -63,7 +70,7 @@ def _part(image: Image, window: str) -> tuple[float, ...] | None:
 def image_page(request: HttpRequest, image: Image, *, status: int = 200, **context: object) -> HttpResponse:
     context = {
         "image": image,
-        "may_see_places": may_see_hidden(request),
+        "place": place_of(image.captured) if may_see_places(request) else None,
         "addresses": Origin.addresses_of(image.pk) if may_see_hidden(request) else [],
         "is_searchable": image.embedding_model in accepted_names(active_model()),
         "similar": similar_images(image, SIMILAR),

@@ -12,7 +12,9 @@ from django.utils.translation import gettext_lazy, ngettext, npgettext, pgettext
 
 from search.models import Image
 from search.querying import Band, Kind, Mode, Part, ResultPage, SearchQuery, Sort, chosen_of, months
+from search.querying.nearby import USUAL
 from search.querying.spans import Span, month_of, year_of
+from search.views.places import DISTANCES
 
 WEIGHTS = [quarter / 4 for quarter in range(1, 9)]
 """The steps of a slider."""
@@ -113,11 +115,25 @@ def active_filters(query: SearchQuery) -> list[ActiveFilter]:
     if span != Span(None, None):
         cleared = query.replace(filters=filters.without("taken_since", "taken_until"))
         active.append(ActiveFilter(_("Taken"), span_label(span), cleared))
+    if filters.near:
+        label = _("Near this picture: within %(number)s km") % {"number": filters.within or USUAL}
+        cleared = query.replace(filters=filters.without("near", "within"))
+        active.append(ActiveFilter(_("Place"), label, cleared))
     for field, label in (("since", _("from %(day)s")), ("until", _("until %(day)s"))):
         if day := getattr(filters, field):
             cleared = query.replace(filters=filters.without(field))
             active.append(ActiveFilter(_("Added"), label % {"day": date_format(day)}, cleared))
     return typed + active
+
+
+def distances_of(query: SearchQuery) -> list[tuple[int, bool, SearchQuery]]:
+    """Return how far from a picture can be searched, where that is filtered by: in kilometres, whether it is so far
+    now, and the search."""
+    filters = query.filters
+    if not filters.near:
+        return []
+    now = filters.within or USUAL
+    return [(one, one == now, query.replace(filters=replace(filters, within=one))) for one in DISTANCES]
 
 
 def span_label(span: Span) -> str:
@@ -217,6 +233,8 @@ def _by_date_title(results: ResultPage) -> str:
         text = npgettext("oldest first", "%(number)s picture", "%(number)s pictures, oldest first", found)
     elif query.sort.is_by_taken:
         text = npgettext("last taken first", "%(number)s picture", "%(number)s pictures, last taken first", found)
+    elif query.sort is Sort.NEAREST and query.all_filters.near:
+        text = npgettext("nearest place", "%(number)s picture", "%(number)s pictures, nearest place first", found)
     elif query.is_empty and query.all_filters.is_empty:
         return _("Newest pictures")
     else:

@@ -33,7 +33,7 @@ from search.querying import (
     remember_picture,
 )
 from search.querying.scope import Scope
-from search.views.images import refuse_places
+from search.views.images import may_see_places, refuse_places
 from search.views.methods import require_http_methods, require_safe
 
 WHAT_IS_ASKED_FOR = ["HX-Request", "HX-Target"]
@@ -49,7 +49,11 @@ def search(request: HttpRequest) -> HttpResponse:
         refuse_places(request, query)
         if part == "filters-panel":
             counts = Scope(query).counts
-            context = {"query": query, "facets": facets_of(query, counts), "facets_counts": counts}
+            context = {
+                "query": query,
+                "facets": facets_of(query, counts, places=may_see_places(request)),
+                "facets_counts": counts,
+            }
             return _answered(request, "filters_panel", context)
         count_search(request, query.texts)
         results = find(query)
@@ -76,7 +80,11 @@ def search_page(
     }
     # Counting what each filter leaves costs as much as the search, and few look at it.
     if results and request.GET.get("filters") == "open":
-        context |= {"filters_open": True, "facets": results.facets, "facets_counts": results.counts}
+        context |= {
+            "filters_open": True,
+            "facets": results.facets(places=may_see_places(request)),
+            "facets_counts": results.counts,
+        }
     is_part = request.htmx and request.htmx.target == "found"  # type: ignore[attr-defined]
     return _answered(request, "live" if is_part else "", context, status)
 

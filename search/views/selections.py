@@ -12,7 +12,7 @@ from search.archives import zipped
 from search.models import Image, PictureSet
 from search.querying.selection import BadSelection, Selection, images_in_order
 from search.views.errors import error_page
-from search.views.images import may_see_hidden
+from search.views.images import may_see_hidden, may_see_places
 from search.views.methods import require_http_methods, require_safe
 
 
@@ -32,7 +32,8 @@ def download_selection(request: HttpRequest) -> HttpResponseBase:
     def link_to(image: Image) -> str:
         return request.build_absolute_uri(image.get_absolute_url())
 
-    response = StreamingHttpResponse(zipped(images, selection.similarities, link_to), content_type="application/zip")
+    archive = zipped(images, selection.similarities, link_to, places=may_see_places(request))
+    response = StreamingHttpResponse(archive, content_type="application/zip")
     response["Content-Disposition"] = f'attachment; filename="pictures-{timezone.localdate()}.zip"'
     add_never_cache_headers(response)
     return response

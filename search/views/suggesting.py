@@ -5,6 +5,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import cache_control
 
 from search.querying import suggest
+from search.views.images import may_see_places
 from search.views.methods import require_safe
 
 
@@ -12,5 +13,5 @@ from search.views.methods import require_safe
 @cache_control(private=True, no_cache=True)
 def suggestions(request: HttpRequest) -> HttpResponse:
     """The options for what was typed up to the cursor, `?q=`: a part of a page, empty where there are none."""
-    context = {"suggestions": suggest(request.GET.get("q", ""))}
+    context = {"suggestions": suggest(request.GET.get("q", ""), places=may_see_places(request))}
     return render(request, "search/_partials/suggestions.jinja", context, using="jinja2")

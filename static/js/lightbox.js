@@ -121,12 +121,15 @@ function show(tile) {
 
 // When and with what: no list of pictures knows, and few look.
 async function showWhenTaken(tile) {
-  slot("taken").hidden = true;
+  slot("taken").hidden = slot("near").hidden = true;
   const told = await detailsOf(tile).catch(() => null);
   if (tile !== current || !told) return;
-  const words = [whenTaken(told), told.camera, told.lens].filter(Boolean);
+  const words = [whenTaken(told), told.camera, told.lens, told.place].filter(Boolean);
   slot("taken").textContent = words.join(" · ");
   slot("taken").hidden = !words.length;
+  if (told.latitude === null) return;
+  slot("near").href = addressOf("near", tile);
+  slot("near").hidden = false;
 }
 
 async function detailsOf(tile) {

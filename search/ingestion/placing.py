@@ -1,0 +1,108 @@
+"""Countries, regions and towns of pictures whose coordinates are known, on their way into the database."""
+
+import uuid
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from django.db import connection, transaction
+
+from search.models import Place
+from search.places.names import folded, korean, korean_region, region_names, town_names
+from search.places.towns import Located, towns
+
+BATCH = 2_000
+
+
+def place_pictures(image_ids: Collection[uuid.UUID]) -> None:
+    """Look up where those of these images were taken whose coordinates are new, and remember it. In the transaction
+    that has written these."""
+    if image_ids:
+        _place("AND image_id = ANY(%s)", [sorted(image_ids)])
+
+
+def count_unplaced() -> int:
+    """Return how many pictures have coordinates of which nobody has looked up what is there."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM search_capture WHERE latitude IS NOT NULL AND NOT is_placed")
+        return int(cursor.fetchone()[0])
+
+
+@transaction.atomic
+def place_some() -> int:
+    """Do the same for some of all images that nobody else is at; return for how many. Any number of processes may do
+    so at once."""
+    return _place("", [])
+
+
+def place_again() -> None:
+    """Have all looked up anew, as with another table of towns."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE search_capture SET is_placed = false WHERE latitude IS NOT NULL AND is_placed")
+
+
+_SELECT = """
+SELECT image_id, latitude, longitude FROM search_capture WHERE latitude IS NOT NULL AND NOT is_placed {further}
+ORDER BY image_id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+"""
+_UPDATE = """
+UPDATE search_capture SET place_id = given.place_id, is_placed = true
+FROM unnest(%s::uuid[], %s::bigint[]) AS given (image_id, place_id) WHERE search_capture.image_id = given.image_id
+"""
+
+
+def _place(further: str, values: Sequence[Any]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(_SELECT.format(further=further), [*values, BATCH])
+        rows = cursor.fetchall()
+        if rows:
+            located = towns().locate([(latitude, longitude) for _id, latitude, longitude in rows])
+            known = _ids_of({one for one in located if one})
+            places = [known[_key(one)] if one else None for one in located]
+            cursor.execute(_UPDATE, [[image_id for image_id, *_at in rows], places])
+    return len(rows)
+
+
+_Key = tuple[str, str, str]
+
+
+def _key(one: Located) -> _Key:
+    return one.country, one.region, one.town
+
+
+def _ids_of(located: Iterable[Located]) -> dict[_Key, int]:
+    """Return the ids of places, which are added where they are new."""
+    # Several towns of a region may have one name.
+    wanted = {_key(one): one for one in sorted(located)}
+    found = _known(wanted)
+    new = [one for key, one in wanted.items() if key not in found]
+    if new:
+        # In their order, for whoever adds the same at this moment.
+        Place.objects.bulk_create(
+            [_made(one, names) for one, names in zip(new, town_names(new), strict=True)], ignore_conflicts=True
+        )
+        found = _known(wanted)
+    return found
+
+
+def _known(keys: Collection[_Key]) -> dict[_Key, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT country, region, town, id FROM search_place"
+            " JOIN unnest(%s::text[], %s::text[], %s::text[]) AS given (country, region, town)"
+            " USING (country, region, town)",
+            [list(column) for column in zip(*keys, strict=True)] if keys else [[], [], []],
+        )
+        return {(country, region, town): number for country, region, town, number in cursor.fetchall()}
+
+
+def _made(one: Located, names: list[str]) -> Place:
+    of_region = region_names(one)
+    return Place(
+        country=one.country,
+        region=one.region,
+        town=one.town,
+        korean_region=korean_region(one, of_region),
+        korean_town=korean(names),
+        region_names=folded([one.region, *of_region]),
+        town_names=folded([one.town, *names]),
+    )

@@ -1,0 +1,40 @@
+"""`manage.py find_places`: country, region and town of the pictures whose coordinates are known already."""
+
+import argparse
+from typing import Any
+
+from search.ingestion.placing import count_unplaced, place_again, place_some
+from search.ingestion.report import Report
+from search.management.base import CollectionCommand
+from search.management.embedding import failures_told, stopped_by_signals, summarise
+from search.management.progress import progress_of
+
+
+class Command(CollectionCommand):
+    help = (
+        "Look up the country, region and town of pictures whose coordinates are known, in a table that is installed: "
+        "no file is read, and nothing is asked of the network. New pictures need none of this. Any number of these "
+        "may run at once; stopped and run again, it goes on."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "--again",
+            action="store_true",
+            help="look all up anew, as after an update of the table of towns; stopped, it goes on without this flag",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["again"]:
+            place_again()
+        report = Report()
+        with (
+            failures_told(),
+            stopped_by_signals(self.stderr) as stop,
+            progress_of(count_unplaced(), self.stdout) as progress,
+        ):
+            progress(report)
+            while not stop.is_set() and (count := place_some()):
+                report.added += count
+                progress(report)
+        summarise(report, self.stdout, self.stderr, f"looked up, {count_unplaced():,} still to be")
