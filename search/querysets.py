@@ -34,6 +34,10 @@ class ImageQuerySet(models.QuerySet["Image"]):
         """Those that everybody may see."""
         return self.filter(hidden=False)
 
+    def kept(self) -> Self:
+        """Those that are not in the trash: what curators may see."""
+        return self.filter(trashed=None)
+
     def searchable(self, model: str) -> Self:
         """Those that a search with `model` may find: shown, and with a vector of this model in its current set."""
         return self.shown().filter(embedding_model__in=accepted_names(model))
