@@ -88,8 +88,8 @@ def _change(keys: Collection[uuid.UUID], change: Change, revision: Revision) -> 
 
 
 def put(rows: Sequence[Row], by: Any) -> None:
-    """Give these pictures, whose rows are locked, what they are `after`, and look up which places their coordinates are
-    now. In a transaction."""
+    """Give these pictures, whose rows are locked, what they are `after`, and look up the places of coordinates that
+    are new. In a transaction."""
     write(rows, by)
     place_pictures([row.image_id for row in rows if row.after.get("latitude") is not None])
 
