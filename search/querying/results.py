@@ -78,8 +78,13 @@ class ResultPage:
 
         return [(band, list(images)) for band, images in groupby(self.images, key=section)]
 
-    def facets(self, *, places: bool) -> list[Facet]:
-        """The filters to choose from; with `places`, for those who may see them."""
+    @cached_property
+    def facets(self) -> list[Facet]:
+        """The filters that everybody may choose from."""
+        return self.facets_shown(places=False)
+
+    def facets_shown(self, *, places: bool) -> list[Facet]:
+        """The same, with those of `places` for those who may see them."""
         return facets_of(self.query, self.counts, places=places)
 
 

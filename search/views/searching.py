@@ -82,7 +82,7 @@ def search_page(
     if results and request.GET.get("filters") == "open":
         context |= {
             "filters_open": True,
-            "facets": results.facets(places=may_see_places(request)),
+            "facets": results.facets_shown(places=may_see_places(request)),
             "facets_counts": results.counts,
         }
     is_part = request.htmx and request.htmx.target == "found"  # type: ignore[attr-defined]
