@@ -35,6 +35,7 @@ def environment(**options: Any) -> Environment:
         "did_you_mean": did_you_mean,
         "found_in_all": parts.found_in_all,
         "found_title": parts.found_title,
+        "hidden_labels": parts.hidden_labels,
         "halves": parts.halves,
         "page_numbers": pictures.page_numbers,
         "page_url": pictures.page_url,

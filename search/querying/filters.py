@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from search.imaging import PALETTE
 from search.models import Image
 from search.querying.errors import BadQuery
-from search.querying.filter_values import Excluded, FilterValues, Named, No, Yes
+from search.querying.filter_values import Either, Excluded, FilterValues, Named, No, Yes
 from search.querying.parts import Params
 from search.querying.spans import FIRST_YEAR, LAST_YEAR
 from search.querysets import ImageQuerySet
@@ -36,12 +36,20 @@ class Certainty(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Hidden(StrEnum):
+    """Whether hidden pictures are found, which only curators may see: left out, found too, or found alone."""
+
+    NO = "no"
+    WITH = "with"
+    ONLY = "only"
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
     """Of `tags` all must hold, of the others any; what is empty filters nothing.
 
     Days of adding are those of the site's zone, days on which pictures were taken those of the place. `rating` is the
-    least number of stars. What stands in the second half is typed into the box alone: no parameter has it.
+    least number of stars. Hidden images are left out where nothing is said of them. What stands in the second half is typed into the box alone: no parameter has it.
     """
 
     tags: tuple[str, ...] = ()
@@ -60,6 +68,7 @@ class Filters:
     taken_until: dt.date | None = None
     rating: int | None = None
     described: bool | None = None
+    hidden: Hidden | None = None
 
     tagged: bool | None = None
     titled: bool | None = None
@@ -73,6 +82,7 @@ class Filters:
         since, until = _days(params, "since", "until")
         taken_since, taken_until = _days(params, "taken_since", "taken_until")
         rating = "".join(_choices(params, "rating", STARS)[-1:])
+        hidden = "".join(_choices(params, "hidden", list(Hidden))[-1:])
         return cls(
             tags=_texts(params, "tag", 60),
             formats=_choices(params, "format", Image.Format.values),
@@ -90,6 +100,7 @@ class Filters:
             taken_until=taken_until,
             rating=int(rating) if rating else None,
             described={"yes": True, "no": False}.get("".join(_choices(params, "described", ["yes", "no"])[-1:])),
+            hidden=Hidden(hidden) if hidden else None,
         )
 
     def to_params(self) -> list[tuple[str, str]]:
@@ -103,11 +114,18 @@ class Filters:
             params.append(("rating", str(self.rating)))
         if self.described is not None:
             params.append(("described", "yes" if self.described else "no"))
+        if self.hidden is not None:
+            params.append(("hidden", str(self.hidden)))
         return params
 
     @property
     def is_empty(self) -> bool:
         return self == NO_FILTERS
+
+    @property
+    def finds_hidden(self) -> bool:
+        """Whether these find pictures that only curators may see."""
+        return self.hidden in (Hidden.WITH, Hidden.ONLY)
 
     def without(self, *fields: str) -> Self:
         """Return these filters with some of the fields cleared."""
@@ -139,6 +157,7 @@ class Filters:
             rating=self.rating,
             dated=tuple(Yes() if one in self.dated else None for one in Certainty),
             described=self.described,
+            hidden={Hidden.WITH: Either(), Hidden.ONLY: Yes()}.get(self.hidden) if self.hidden else None,
             tagged=_mark(self.tagged),
             titled=_mark(self.titled),
             placed=_mark(self.placed),

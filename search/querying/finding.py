@@ -63,7 +63,8 @@ class _Search:
         """With `aim`, for what the query's parts mean."""
         self.query = query
         self.scope = Scope(query)
-        self.aim = aim or aim_of(self.scope.wanted, query.unwanted)
+        self.finds_hidden = query.all_filters.finds_hidden
+        self.aim = aim or aim_of(self.scope.wanted, query.unwanted, hidden=self.finds_hidden)
         self.gathering = Gathering(self.scope, self.aim)
         # Candidates of the first page that are hidden or deleted since: they keep their places, or rows behind them
         # would move into pages that were read.
@@ -109,7 +110,8 @@ class _Search:
         """The candidates, best first."""
         if known := remembered_head(self.query):
             self.gathering.reach, self.gathering.more_hold_words = known.reach, known.more_hold_words
-            if known.changed != self.scope.at.changed:
+            # To delete or show what is hidden counts as no change.
+            if known.changed != self.scope.at.changed or self.finds_hidden:
                 ids = [one.id for one in known.candidates]
                 there = self.scope.images.filter(pk__in=ids).values_list("pk", flat=True)
                 self.gone = frozenset(ids).difference(there)
@@ -225,7 +227,7 @@ class _Search:
 
         def fetch(start: int, stop: int) -> list[Image]:
             wanted = [one for one in candidates[start:stop] if one.id not in gone]
-            rows = shown_images(one.id for one in wanted)
+            rows = shown_images((one.id for one in wanted), hidden=self.finds_hidden)
             return [_found(rows[one.id], one) for one in wanted if one.id in rows]
 
         if not gone:

@@ -39,6 +39,8 @@ def save_search(user: "User", query: SearchQuery, name: str = "") -> tuple[Saved
     """
     if query.all_filters.placed is not None:  # whoever has the address of its feed may read it
         raise BadQuery(_("A search by place can't be saved."))
+    if query.all_filters.finds_hidden:
+        raise BadQuery(_("A search for hidden pictures can't be saved."))
     # Locked, so that two at once are counted one after the other.
     get_user_model().objects.select_for_update().get(pk=user.pk)
     address = query.replace().to_url()

@@ -13,6 +13,8 @@ from search.querying import words
 from search.querying.aiming import images_in
 from search.querying.conditions import Conditions
 from search.querying.counting import Counts
+from search.querying.filter_values import FilterValues
+from search.querying.filters import Filters
 from search.querying.parts import Part
 from search.querying.query import Mode, SearchQuery
 from search.querysets import ImageQuerySet
@@ -56,6 +58,11 @@ class Scope:
             moment=self._moment,
             pointed_at=tuple(images_in(query)),
         )
+
+    @property
+    def only_visible(self) -> FilterValues:
+        """Filters that leave out nothing but what may not be found at all."""
+        return Filters(hidden=self.query.all_filters.hidden).values
 
     @cached_property
     def counts(self) -> Counts:

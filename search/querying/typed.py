@@ -11,7 +11,7 @@ from django.utils.translation import override
 
 from search.models import Image
 from search.querying.filter_values import Excluded, Named
-from search.querying.filters import STARS, Certainty, Filters
+from search.querying.filters import STARS, Certainty, Filters, Hidden
 from search.querying.labels import palette_labels
 from search.querying.spans import read_span
 from search.texts import normalised_text
@@ -35,8 +35,9 @@ NAMES: dict[str, tuple[str, ...]] = {
     "size": ("size", "크기"),
     "colour": ("colour", "color", "색", "색상"),
     "licence": ("licence", "license", "라이선스"),
-    "is": ("is",),
+    "is": ("is", "상태"),
     "has": ("has",),
+    "with": ("with", "포함"),
 }
 """What each filter may be called."""
 _CALLED = {alias: name for name, aliases in NAMES.items() for alias in aliases}
@@ -46,7 +47,16 @@ IS: dict[str, Filters] = {
     "untitled": Filters(titled=False),
     "undescribed": Filters(described=False),
     "undated": Filters(dated=(Certainty.UNKNOWN,)),
+    "hidden": Filters(hidden=Hidden.ONLY),
+    "숨김": Filters(hidden=Hidden.ONLY),
+    "shown": Filters(hidden=Hidden.NO),
+    "공개": Filters(hidden=Hidden.NO),
 }
+WITH: dict[str, Filters] = {
+    "hidden": Filters(hidden=Hidden.WITH),
+    "숨김": Filters(hidden=Hidden.WITH),
+}
+"""What is found too that otherwise is not."""
 HAS: dict[str, Filters] = {
     "tags": Filters(tagged=True),
     "title": Filters(titled=True),
@@ -60,6 +70,10 @@ _OPPOSITE = {
     "untitled": HAS["title"],
     "undescribed": HAS["description"],
     "undated": HAS["date"],
+    "hidden": IS["shown"],
+    "숨김": IS["shown"],
+    "shown": IS["hidden"],
+    "공개": IS["hidden"],
     "tags": IS["untagged"],
     "title": IS["untitled"],
     "description": IS["undescribed"],
@@ -131,6 +145,10 @@ def _choice(field: str) -> Callable[[str, bool], Filters | None]:
     return read
 
 
+def _too(value: str, without: bool) -> Filters | None:
+    return None if without else WITH.get(value.casefold())
+
+
 def _said(known: Mapping[str, Filters]) -> Callable[[str, bool], Filters | None]:
     def read(value: str, without: bool) -> Filters | None:
         value = value.casefold()
@@ -156,6 +174,7 @@ _READERS: dict[str, Callable[[str, bool], Filters | None]] = {
     "licence": _name("licences"),
     "is": _said(IS),
     "has": _said(HAS),
+    "with": _too,
 }
 
 

@@ -10,10 +10,10 @@ from search.views.methods import require_safe
 
 @require_safe
 def search_help(request: HttpRequest) -> HttpResponse:
-    return render(request, "search/help.html", {"filters": _filters(places=may_see_hidden(request))})
+    return render(request, "search/help.html", {"filters": _filters(curators=may_see_hidden(request))})
 
 
-def _filters(*, places: bool) -> list[tuple[list[str], str]]:
+def _filters(*, curators: bool) -> list[tuple[list[str], str]]:
     """What can be written, and what it finds."""
     filters = [
         ("taken:2023 taken:2023-07 taken:2023-07-14", _("taken in that year, month, or on that day")),
@@ -34,6 +34,7 @@ def _filters(*, places: bool) -> list[tuple[list[str], str]]:
         ("is:untagged is:untitled is:undescribed is:undated", _("without tags, title, description or date")),
         ("has:tags has:title has:description has:date", _("with them")),
     ]
-    if places:
+    if curators:
         filters.append(("has:place -has:place", _("whose place is known, or not; for curators")))
+        filters.append(("is:hidden with:hidden", _("hidden pictures alone, or found too; for curators")))
     return [(examples.split(" "), meaning) for examples, meaning in filters]

@@ -45,6 +45,12 @@ def refuse_places(request: HttpRequest, query: SearchQuery) -> None:
         raise BadQuery(_("Only curators can search by place here."))
 
 
+def refuse_hidden(request: HttpRequest, query: SearchQuery) -> None:
+    """Raise BadQuery for a search that finds hidden pictures, which is for those who may see them."""
+    if query.all_filters.finds_hidden and not may_see_hidden(request):
+        raise BadQuery(_("Only curators can search for hidden pictures."))
+
+
 @require_safe
 def image(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
     shown = visible_image(request, image_id)

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext, npgettext, pgettext
 
 from search.models import Image
 from search.querying import Band, Kind, Mode, Part, ResultPage, SearchQuery, Sort, chosen_of, months
+from search.querying.filters import Hidden
 from search.querying.spans import Span, month_of, year_of
 
 WEIGHTS = [quarter / 4 for quarter in range(1, 9)]
@@ -109,6 +110,9 @@ def active_filters(query: SearchQuery) -> list[ActiveFilter]:
     if filters.is_empty:
         return typed
     active = [ActiveFilter(*one) for one in chosen_of(query)]
+    if filters.hidden is not None:
+        cleared = query.replace(filters=filters.without("hidden"))
+        active.append(ActiveFilter(_("Hidden pictures"), hidden_labels()[filters.hidden], cleared))
     span = Span(filters.taken_since, filters.taken_until)
     if span != Span(None, None):
         cleared = query.replace(filters=filters.without("taken_since", "taken_until"))
@@ -118,6 +122,15 @@ def active_filters(query: SearchQuery) -> list[ActiveFilter]:
             cleared = query.replace(filters=filters.without(field))
             active.append(ActiveFilter(_("Added"), label % {"day": date_format(day)}, cleared))
     return typed + active
+
+
+def hidden_labels() -> dict[str, str]:
+    """What is done with hidden pictures, by the values of the filter, as curators are offered it."""
+    return {
+        Hidden.NO: _("Without hidden ones"),
+        Hidden.WITH: _("Hidden ones too"),
+        Hidden.ONLY: _("Hidden ones alone"),
+    }
 
 
 def span_label(span: Span) -> str:
