@@ -16,6 +16,7 @@ from search.models.switches import ModelSwitch, QueryVector
 from search.models.tokens import ApiToken
 from search.models.vectors import ImageVector, VectorSet
 from search.models.words import ImageWords
+from search.models.working_sets import WorkingSet
 
 __all__ = [
     "ApiToken",
@@ -41,4 +42,5 @@ __all__ = [
     "Tally",
     "Tombstone",
     "VectorSet",
+    "WorkingSet",
 ]

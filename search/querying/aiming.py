@@ -65,8 +65,9 @@ class Aim:
 
 
 def aim_of(wanted: Sequence[Part], unwanted: Sequence[Part], *, hidden: bool = False) -> Aim:
-    """Return the vectors of a query's parts, those that are wanted made into one. With `hidden`, a part may be an image
-    that only curators may see.
+    """Return the vectors of a query's parts, those that are wanted made into one.
+
+    With `hidden`, a part may be an image that only curators may see.
 
     Raises NoSuchQuery for a picture or an image that is not there, BadQuery for parts that cancel out, and
     ModelUnavailable.

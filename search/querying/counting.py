@@ -73,7 +73,7 @@ class Counts:
         self._at = at
         self._others = filters.without(*_FEW_VALUED)
         # What is hidden has no number of arrival or change to tell by whether counts still hold, and few ask for it.
-        self._is_remembered = not filters.finds_hidden
+        self._is_remembered = not filters.finds_hidden and conditions.among is None
         self._combinations = self._counted()
 
     @cached_property

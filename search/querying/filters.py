@@ -49,7 +49,8 @@ class Filters:
     """Of `tags` all must hold, of the others any; what is empty filters nothing.
 
     Days of adding are those of the site's zone, days on which pictures were taken those of the place. `rating` is the
-    least number of stars. Hidden images are left out where nothing is said of them. What stands in the second half is typed into the box alone: no parameter has it.
+    least number of stars. Hidden images are left out where nothing is said of them.
+    What stands in the second half is typed into the box alone: no parameter has it.
     """
 
     tags: tuple[str, ...] = ()
