@@ -353,6 +353,10 @@ assert _ninja.origin
 STATICFILES_DIRS = [BASE_DIR / "static", Path(_ninja.origin).with_name("static")]
 
 UPLOAD_MAX_MB = whole_number("UPLOAD_MAX_MB", default=20, least=1, most=500)
+# Days for which changes can be undone, and deleted pictures wait in the trash; 0: they are deleted at once.
+HISTORY_DAYS = whole_number("HISTORY_DAYS", default=30, least=1, most=3650)
+TRASH_DAYS = whole_number("TRASH_DAYS", default=30, least=0, most=3650)
+
 UPLOAD_MAX_MEGAPIXELS = whole_number("UPLOAD_MAX_MEGAPIXELS", default=100, least=1, most=1000)
 # For `ingest`: files of cameras and scanners are larger than what is sent through a browser.
 INGEST_MAX_MB = whole_number("INGEST_MAX_MB", default=1000, least=1, most=4000)

@@ -4,6 +4,7 @@ from search.models.arrivals import Arrival
 from search.models.calibration import Calibration
 from search.models.captures import Capture
 from search.models.curation import OwedDeletion, Report
+from search.models.history import Edit, Revision, Trashed
 from search.models.image import Image
 from search.models.ingestion import FormerId, IngestRun, Origin, ProposedRemoval, Tombstone
 from search.models.judgements import Judgement
@@ -23,6 +24,7 @@ __all__ = [
     "Arrival",
     "Calibration",
     "Capture",
+    "Edit",
     "FormerId",
     "Image",
     "ImageVector",
@@ -37,10 +39,12 @@ __all__ = [
     "QueryPicture",
     "QueryVector",
     "Report",
+    "Revision",
     "SavedSearch",
     "SignUp",
     "Tally",
     "Tombstone",
+    "Trashed",
     "VectorSet",
     "WorkingSet",
 ]

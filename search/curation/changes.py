@@ -1,0 +1,166 @@
+"""What can be done to pictures in bulk: each tells what becomes of one of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from django.core.exceptions import ValidationError
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+
+from search.curation.states import plain
+from search.ingestion.metadata import clean_tags
+from search.models import Capture, Image, Revision
+from search.models.editing import CAPTURE_COLUMNS, IMAGE_COLUMNS, State, group_of
+
+MOST_TAGS = 50
+"""Tags of one picture."""
+_UNTOUCHABLE = {"tags", "hidden", "taken_from"}
+
+
+class Change(Protocol):
+    """Something to do to pictures. `columns` are those that it reads and writes."""
+
+    kind: ClassVar[Revision.Kind]
+
+    @property
+    def columns(self) -> Sequence[str]: ...
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        """What was asked for, to be told later."""
+        ...
+
+    def after(self, before: State) -> State | None:
+        """Return what these columns hold afterwards; None where that can't be, since the picture is full."""
+        ...
+
+
+@dataclass(frozen=True)
+class _OfTags:
+    tags: Sequence[str]
+    columns: ClassVar[Sequence[str]] = ("tags",)
+
+    def __post_init__(self) -> None:
+        """Raises ValidationError where there is no tag to be used."""
+        object.__setattr__(self, "tags", clean_tags(list(self.tags)))
+        if not self.tags:
+            raise ValidationError(_("Write a tag first."))
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        return {"tags": self.tags}
+
+    @cached_property
+    def _folded(self) -> set[str]:
+        return {tag.casefold() for tag in self.tags}
+
+
+class Tag(_OfTags):
+    """Add tags, each once, whatever its case."""
+
+    kind = Revision.Kind.TAG
+
+    def after(self, before: State) -> State | None:
+        there = {tag.casefold() for tag in before["tags"]}
+        tags = [*before["tags"], *(tag for tag in self.tags if tag.casefold() not in there)]
+        return {"tags": tags} if len(tags) <= MOST_TAGS or tags == before["tags"] else None
+
+
+class Untag(_OfTags):
+    """Remove tags, whatever their case."""
+
+    kind = Revision.Kind.UNTAG
+
+    def after(self, before: State) -> State | None:
+        return {"tags": [tag for tag in before["tags"] if tag.casefold() not in self._folded]}
+
+
+@dataclass(frozen=True)
+class _Fixed:
+    columns: ClassVar[Sequence[str]]
+    given: ClassVar[Mapping[str, Any]] = {}
+    values: ClassVar[State]
+
+    def after(self, before: State) -> State | None:
+        return self.values
+
+
+class Hide(_Fixed):
+    kind = Revision.Kind.HIDE
+    columns, values = ("hidden",), {"hidden": True}
+
+
+class Show(_Fixed):
+    kind = Revision.Kind.SHOW
+    columns, values = ("hidden",), {"hidden": False}
+
+
+class Trash(_Fixed):
+    """Put into the trash; where `TRASH_DAYS` is 0, delete for good."""
+
+    kind = Revision.Kind.TRASH
+    columns, values = ("trashed",), {"trashed": True}
+
+
+class Restore(_Fixed):
+    kind = Revision.Kind.RESTORE
+    columns, values = ("trashed",), {"trashed": False}
+
+
+@dataclass(frozen=True)
+class Describe:
+    """Set fields of pictures, and of when, where and with what they were taken, to these values.
+
+    Raises ValidationError, a dictionary by field, for what such a field can't hold.
+    """
+
+    values: Mapping[str, Any]
+    kind: ClassVar[Revision.Kind] = Revision.Kind.DESCRIBE
+
+    def __post_init__(self) -> None:
+        found: dict[str, Any] = {}
+        problems: dict[str, Any] = {}
+        for name, value in self.values.items():
+            try:
+                found[name] = _checked(name, value)
+            except ValidationError as problem:
+                problems[name] = problem
+        if not problems and (found.get("latitude") is None) != (found.get("longitude") is None):
+            problems["latitude"] = ValidationError(_("A place has a latitude and a longitude."))
+        if problems:
+            raise ValidationError(problems)
+        if "taken" in found:
+            found["taken_from"] = str(Capture.TakenFrom.PERSON) if found["taken"] else ""
+        object.__setattr__(self, "values", found)
+
+    @cached_property
+    def columns(self) -> Sequence[str]:
+        return sorted({column for name in self.values for column in group_of(name)})
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        return {name: value for name, value in self.values.items() if name not in _UNTOUCHABLE}
+
+    def after(self, before: State) -> State | None:
+        return {**{name: before[name] for name in self.columns}, **self.values}
+
+
+_RANGES = {"rating": (1, 5), "latitude": (-90, 90), "longitude": (-180, 180), "taken_offset": (-18 * 60, 18 * 60)}
+
+
+def _checked(name: str, value: Any) -> Any:
+    """Return a value as it is kept, in JSON."""
+    if name in _UNTOUCHABLE or name not in {*IMAGE_COLUMNS, *CAPTURE_COLUMNS}:
+        raise ValidationError(_("There is no such field."))
+    if name == "uploader":
+        return value.pk if hasattr(value, "pk") else value
+    model: Any = Image if name in IMAGE_COLUMNS else Capture
+    try:
+        cleaned = model._meta.get_field(name).clean(value, None)
+    except ValueError:
+        raise ValidationError(_("This is no date and time.")) from None
+    least, most = _RANGES.get(name, (None, None))
+    if cleaned is not None and least is not None and most is not None and not least <= cleaned <= most:
+        raise ValidationError(_("From %(least)s to %(most)s."), params={"least": least, "most": most})
+    return plain(cleaned)

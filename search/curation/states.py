@@ -1,0 +1,86 @@
+"""What pictures are like now, as revisions keep it."""
+
+import datetime as dt
+import uuid
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from django.db.models import QuerySet
+
+from search.conflicts import locked_values
+from search.ingestion.captures import CAPTIONS, TOLD_BY
+from search.models import Capture, Image, Trashed
+from search.models.editing import CAPTURE_COLUMNS, IMAGE_COLUMNS, State
+
+ALL = (*IMAGE_COLUMNS, *CAPTURE_COLUMNS)
+_MARKED = {"tags", *CAPTIONS}
+_NOTHING = Capture()
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON has it."""
+    return value.isoformat() if isinstance(value, dt.datetime) else value
+
+
+def mark_of(name: str) -> str:
+    """Return by which name it is noted that a person has changed a column; "" where that is not noted."""
+    if name in CAPTURE_COLUMNS:
+        return TOLD_BY.get(name, name)
+    return name if name in _MARKED else ""
+
+
+def marks_of(names: Iterable[str]) -> set[str]:
+    return {mark for name in names if (mark := mark_of(name))}
+
+
+def lock(images: "QuerySet[Image]", names: Sequence[str]) -> dict[uuid.UUID, dict[str, Any]]:
+    """Lock these images until the transaction ends; return the state of each that is still there, by its id.
+
+    "edited" tells of the fields of these `names` that a person has changed. Raises what `search.conflicts` speaks of.
+    """
+    own = [name for name in names if name in IMAGE_COLUMNS]
+    keys = ["uploader_id" if name == "uploader" else name for name in own]
+    rows = locked_values(images, "pk", *keys)
+    states = {row[0]: dict(zip(own, row[1:], strict=True)) for row in rows}
+    _with_captures(states, names)
+    _with_trash(states, names)
+    return states
+
+
+def current(image_ids: Collection[uuid.UUID], names: Sequence[str] = ALL) -> dict[uuid.UUID, dict[str, Any]]:
+    """Return the same of images that are locked by this transaction already."""
+    own = [name for name in names if name in IMAGE_COLUMNS]
+    keys = ["uploader_id" if name == "uploader" else name for name in own]
+    rows = Image.objects.filter(pk__any_of=image_ids).order_by("pk").values_list("pk", *keys)
+    states: dict[uuid.UUID, dict[str, Any]] = {row[0]: dict(zip(own, row[1:], strict=True)) for row in rows}
+    _with_captures(states, names)
+    return states
+
+
+def _with_captures(states: dict[uuid.UUID, dict[str, Any]], names: Sequence[str]) -> None:
+    marks = marks_of(names)
+    if not marks:
+        return
+    columns = [name for name in names if name in CAPTURE_COLUMNS]
+    rows = Capture.objects.filter(image__pk__any_of=states.keys()).values_list("pk", "edited", *columns)
+    found = {row[0]: row[1:] for row in rows}
+    nothing = ((), *(getattr(_NOTHING, name) for name in columns))
+    for image_id, state in states.items():
+        edited, *values = found.get(image_id, nothing)
+        state.update(zip(columns, map(plain, values), strict=True))
+        state["edited"] = {name: name in edited for name in marks}
+
+
+def _with_trash(states: dict[uuid.UUID, dict[str, Any]], names: Sequence[str]) -> None:
+    """What is in the trash is hidden; what it is otherwise stands there."""
+    was_hidden = dict(Trashed.objects.filter(image__pk__any_of=states.keys()).values_list("pk", "was_hidden"))
+    for image_id, state in states.items():
+        state["trashed"] = image_id in was_hidden
+        if "hidden" in state and image_id in was_hidden:
+            state["hidden"] = was_hidden[image_id]
+
+
+def by_a_person(before: State, after: State) -> State:
+    """Return `after`, where a person has changed whatever differs."""
+    marks = marks_of(name for name, value in after.items() if before[name] != value)
+    return {**after, "edited": {**before.get("edited", {}), **dict.fromkeys(marks, True)}}

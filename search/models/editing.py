@@ -1,0 +1,183 @@
+"""The one place where what people say of pictures is written together with what it was before: any number of pictures
+in a few statements.
+
+A state of a picture is a mapping of names to values as JSON has them: columns of the image and of its capture,
+"trashed" for whether it is in the trash, and "edited", which tells of names whether a person has changed them.
+"""
+
+import json
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from django.conf import settings
+from django.db import connection
+
+State: TypeAlias = Mapping[str, Any]
+
+_TEXT = "(its.after ->> '{0}')"
+IMAGE_COLUMNS = {
+    **dict.fromkeys(("title", "description", "author", "licence", "source_link"), _TEXT),
+    "tags": "ARRAY(SELECT jsonb_array_elements_text(its.after -> '{0}'))",
+    # Whoever is gone can't be named again.
+    "uploader": "(SELECT id FROM {users} WHERE id = (its.after ->> '{0}')::bigint)",
+    "hidden": "(its.after ->> '{0}')::boolean",
+}
+CAPTURE_COLUMNS = {
+    "taken": _TEXT + "::timestamp",
+    **dict.fromkeys(("taken_offset", "iso", "rating"), _TEXT + "::int"),
+    **dict.fromkeys(("taken_from", "camera", "lens"), _TEXT),
+    **dict.fromkeys(("focal_length", "aperture", "exposure", "latitude", "longitude"), _TEXT + "::float8"),
+}
+TOGETHER = (("taken", "taken_offset", "taken_from"), ("latitude", "longitude"))
+"""Columns that make sense together alone: one of them is never put back without the others."""
+
+
+class Row(NamedTuple):
+    """One picture: what changes of it, before and after."""
+
+    image_id: uuid.UUID
+    before: State
+    after: State
+
+
+def group_of(name: str) -> tuple[str, ...]:
+    """Return the columns that change together with this one, itself included."""
+    return next((group for group in TOGETHER if name in group), (name,))
+
+
+def difference(image_id: uuid.UUID, before: State, after: State) -> Row | None:
+    """Return what differs between two states with the same names; None where nothing does."""
+    names = [name for name in after if name != "edited" and before[name] != after[name]]
+    if not names:
+        return None
+    whole = [each for each in after if each != "edited" and any(each in group_of(name) for name in names)]
+    marks = (before.get("edited", {}), after.get("edited", {}))
+    changed = [name for name in marks[1] if bool(marks[0].get(name)) is not bool(marks[1][name])]
+    noted = [{"edited": {name: bool(each.get(name)) for name in changed}} if changed else {} for each in marks]
+    return Row(
+        image_id,
+        {name: before[name] for name in whole} | noted[0],
+        {name: after[name] for name in whole} | noted[1],
+    )
+
+
+def write(rows: Sequence[Row], by: Any = None) -> None:
+    """Give these pictures, whose rows are locked, what they are `after`. In a transaction."""
+    if not rows:
+        return
+    names = {name for row in rows for name in row.after}
+    after = _as_json(rows)
+    with connection.cursor() as cursor:
+        if "trashed" in names:
+            _move_trash(cursor, after, by)
+        if "hidden" in names:
+            _set_hidden(cursor, rows)
+        if columns := names.intersection(IMAGE_COLUMNS) - {"hidden"}:
+            _write_images(cursor, columns, after)
+        if names.intersection(CAPTURE_COLUMNS) or "edited" in names:
+            _write_captures(cursor, names, after)
+
+
+def note(revision_id: int, rows: Sequence[Row]) -> None:
+    """Write down that a revision has changed this. In the transaction that does."""
+    names = sorted({name for row in rows for name in row.after if name != "edited"})
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO search_edit (revision_id, image_id, before, after)"
+            " SELECT %s, its.key::uuid, its.value -> 0, its.value -> 1 FROM jsonb_each(%s::jsonb) AS its",
+            [revision_id, json.dumps({str(row.image_id): [row.before, row.after] for row in rows})],
+        )
+        cursor.execute(
+            "UPDATE search_revision SET count = count + %s,"
+            " fields = ARRAY(SELECT DISTINCT unnest(fields || %s::varchar[]) ORDER BY 1) WHERE id = %s",
+            [len(rows), names, revision_id],
+        )
+
+
+def _as_json(rows: Iterable[Row]) -> str:
+    return json.dumps({str(row.image_id): row.after for row in rows}, ensure_ascii=False)
+
+
+_GIVEN = "(SELECT key::uuid AS id, value AS after FROM jsonb_each(%s::jsonb)) AS its"
+
+
+def _assignments(table: str, columns: Collection[str], expressions: Mapping[str, str]) -> list[str]:
+    """One of many pictures changes, another one need not: what it has stays then."""
+    users = connection.ops.quote_name(_users())
+    found = []
+    for name in sorted(columns):
+        column = "uploader_id" if name == "uploader" else name
+        value = expressions[name].format(name, users=users)
+        found.append(f"{column} = CASE WHEN its.after ? '{name}' THEN {value} ELSE {table}.{column} END")
+    return found
+
+
+def _users() -> str:
+    return settings.AUTH_USER_MODEL.lower().replace(".", "_")
+
+
+def _write_images(cursor: Any, columns: Collection[str], after: str) -> None:
+    values = ", ".join(_assignments("image", columns, IMAGE_COLUMNS))
+    cursor.execute(
+        f"UPDATE search_image AS image SET {values}, updated = now() FROM {_GIVEN} WHERE image.id = its.id",  # noqa: S608 - names are ours
+        [after],
+    )
+
+
+def _write_captures(cursor: Any, names: Collection[str], after: str) -> None:
+    """And of which fields a person has changed them."""
+    cursor.execute(
+        f"INSERT INTO search_capture (image_id) SELECT id FROM {_GIVEN} ORDER BY id ON CONFLICT DO NOTHING",  # noqa: S608
+        [after],
+    )
+    columns = [name for name in CAPTURE_COLUMNS if name in names]
+    values = _assignments("capture", columns, CAPTURE_COLUMNS)
+    if "edited" in names:
+        values.append(
+            "edited = ARRAY(SELECT name FROM unnest(capture.edited) AS name"
+            " WHERE (its.after -> 'edited' -> name) IS NULL"
+            " UNION SELECT key FROM jsonb_each(coalesce(its.after -> 'edited', '{}')) WHERE value = 'true' ORDER BY 1)"
+        )
+    cursor.execute(
+        f"UPDATE search_capture AS capture SET {', '.join(values)} FROM {_GIVEN} WHERE capture.image_id = its.id",  # noqa: S608 - names are ours
+        [after],
+    )
+
+
+def _set_hidden(cursor: Any, rows: Sequence[Row]) -> None:
+    """Of a picture in the trash it is for the time when it is restored."""
+    for hidden in (True, False):
+        ids = [row.image_id for row in rows if row.after.get("hidden") is hidden]
+        if ids:
+            cursor.execute("UPDATE search_trashed SET was_hidden = %s WHERE image_id = ANY(%s)", [hidden, ids])
+            cursor.execute(
+                "UPDATE search_image AS image SET hidden = %s, updated = now() WHERE id = ANY(%s)"
+                " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = image.id)",
+                [hidden, ids],
+            )
+
+
+def _move_trash(cursor: Any, after: str, by: Any) -> None:
+    cursor.execute(
+        "INSERT INTO search_trashed (image_id, by_id, was_hidden)"  # noqa: S608 - names are ours
+        f" SELECT image.id, %s, image.hidden FROM search_image AS image JOIN {_GIVEN} USING (id)"
+        " WHERE its.after -> 'trashed' = 'true' ORDER BY id ON CONFLICT DO NOTHING",
+        [by.pk if by else None, after],
+    )
+    cursor.execute(
+        f"UPDATE search_image AS image SET hidden = true, updated = now() FROM {_GIVEN}"  # noqa: S608 - names are ours
+        " WHERE image.id = its.id AND its.after -> 'trashed' = 'true'",
+        [after],
+    )
+    cursor.execute(
+        f"WITH restored AS (DELETE FROM search_trashed USING {_GIVEN}"  # noqa: S608 - names are ours
+        " WHERE image_id = its.id AND its.after -> 'trashed' = 'false' RETURNING image_id, was_hidden)"
+        " SELECT image_id, was_hidden FROM restored",
+        [after],
+    )
+    restored = cursor.fetchall()
+    for hidden in (True, False):
+        ids = [image_id for image_id, was_hidden in restored if was_hidden is hidden]
+        if ids:
+            cursor.execute("UPDATE search_image SET hidden = %s, updated = now() WHERE id = ANY(%s)", [hidden, ids])
