@@ -35,8 +35,8 @@ class ImageQuerySet(models.QuerySet["Image"]):
         return self.filter(hidden=False)
 
     def for_curators(self) -> Self:
-        """Those that curators may find, hidden or not."""
-        return self.all()
+        """Those that curators may find, hidden or not, without what is in the trash."""
+        return self.filter(trashed__isnull=True)
 
     def searchable(self, model: str) -> Self:
         """Those that a search with `model` may find: shown, and with a vector of this model in its current set."""

@@ -43,6 +43,7 @@ def environment(**options: Any) -> Environment:
         "pictures_in_brackets": parts.pictures_in_brackets,
         "quoted": _quoted,
         "search_url": pictures.search_url,
+        "sets_of": parts.sets_of,
         "shortened": _shortened,
         "thousands": pictures.thousands,
         "tiles": tiles.tiles_in,

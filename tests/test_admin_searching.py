@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from search.models import Capture, FormerId, Image, WorkingSet
+from search.models import Capture, FormerId, Image, Revision, WorkingSet
 from search.querying import aiming
 from tests.admin_pages import IMAGES, act, log_in_staff, rows, said, titles
 from tests.base import a_vector, an_image, many_images, near, pending_image
@@ -221,13 +221,14 @@ def save(client: Client, image: Image, field: str, value: str, shown: str = "") 
     ("field", "value", "kept"),
     [("title", "  Sea  side ", "Sea side"), ("title", "", ""), ("tags", "sea, Sea,evening ", ["sea", "evening"])],
 )
-def test_a_field_is_saved_by_itself(as_carol: Client, field: str, value: str, kept: Any) -> None:
+def test_a_field_is_saved_by_itself(as_carol: Client, carol: Any, field: str, value: str, kept: Any) -> None:
     image = an_image("Before", tags=["old"])
     answer = save(as_carol, image, field, value, shown="old" if field == "tags" else "Before")
     assert answer.status_code == 200
     image.refresh_from_db()
     assert getattr(image, field) == kept
     assert image.capture.edited == [field]
+    assert [(one.by, one.fields) for one in Revision.objects.all()] == [(carol, [field])]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
+from search.curation import Trash, change
 from search.models import Image
 from search.querying import BadQuery, SearchQuery, aiming, counting, find, planning
 from search.querying.box import read_box
@@ -168,6 +169,14 @@ def test_more_like_a_hidden_picture_is_found_where_hidden_ones_are_asked_for(two
         find(asked)
     page = find(asked.replace(filters=Filters(hidden=Hidden.WITH)))
     assert [image.title for image in page.images] == ["red"]
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize("hidden", [Hidden.WITH, Hidden.ONLY])
+@pytest.mark.parametrize("words", ["", "boat", '"grey"'])
+def test_what_is_in_the_trash_is_not_among_the_hidden_pictures(words: str, hidden: Hidden) -> None:
+    change(Image.objects.filter(title="grey"), Trash())
+    assert "grey" not in found(SearchQuery(words=words, filters=Filters(hidden=hidden)))
 
 
 def test_who_may_only_look_finds_hidden_pictures_too(two: tuple[Image, Image], client: Client) -> None:

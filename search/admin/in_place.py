@@ -12,8 +12,9 @@ from django.utils.translation import gettext as _
 from search.admin.forms import ImageForm
 from search.admin.shared import busy
 from search.conflicts import is_conflict, locked, retried
+from search.curation import recorded
 from search.ingestion.captures import note_edits
-from search.models import Image
+from search.models import Image, Revision
 from search.views.methods import require_POST
 
 if TYPE_CHECKING:
@@ -58,9 +59,11 @@ def _saved(request: HttpRequest, image_id: uuid.UUID, name: str, value: Any) -> 
                 return _problem(
                     HTTPStatus.CONFLICT, text % {"value": as_text(there) or _("nothing")}, value=as_text(there)
                 )
-            setattr(image, name, value)
-            image.save(update_fields=[name, "updated"])
-            note_edits([image.pk], [name])
+            revision = Revision(kind=Revision.Kind.DESCRIBE, by=request.user, door=Revision.Door.ADMIN)
+            with recorded([image.pk], revision):
+                setattr(image, name, value)
+                image.save(update_fields=[name, "updated"])
+                note_edits([image.pk], [name])
         return JsonResponse({"value": as_text(getattr(image, name))})
 
 

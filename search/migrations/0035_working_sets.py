@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('search', '0029_stated'),
+        ('search', '0032_history'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

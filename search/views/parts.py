@@ -14,6 +14,7 @@ from search.models import Image
 from search.querying import Band, Kind, Mode, Part, ResultPage, SearchQuery, Sort, chosen_of, months
 from search.querying.filters import Hidden
 from search.querying.spans import Span, month_of, year_of
+from search.querying.whole import has_matches
 
 WEIGHTS = [quarter / 4 for quarter in range(1, 9)]
 """The steps of a slider."""
@@ -209,6 +210,27 @@ def halves(results: ResultPage) -> list[tuple[bool, list[Image]]]:
         else:
             halves.append((weaker, list(images)))
     return halves
+
+
+def sets_of(results: ResultPage) -> list[tuple[str, str]]:
+    """Return what can be taken as a whole of what was found, for curators: the value of `all`, and what it is called.
+
+    A search by meaning puts all pictures in an order: of it the matches are a set."""
+    query = results.query
+    if not results.found:
+        return []
+    if not has_matches(query):
+        text = ngettext("Change the %(number)s result", "Change all %(number)s results", results.found)
+        return [("any", text % {"number": f"{results.found:,}"})]
+    if not results.scale and not results.strong:
+        return []
+    sets = []
+    if results.strong and not results.strong_is_least:
+        text = ngettext("Change the %(number)s strong match", "Change all %(number)s strong matches", results.strong)
+        sets.append(("strong", text % {"number": f"{results.strong:,}"}))
+    elif results.strong:
+        sets.append(("strong", _("Change all strong matches")))
+    return [*sets, ("related", _("Change all strong and related ones"))]
 
 
 def found_title(results: ResultPage) -> str:
