@@ -34,9 +34,9 @@ class ImageQuerySet(models.QuerySet["Image"]):
         """Those that everybody may see."""
         return self.filter(hidden=False)
 
-    def for_curators(self) -> Self:
-        """Those that curators may find, hidden or not, without what is in the trash."""
-        return self.filter(trashed__isnull=True)
+    def kept(self) -> Self:
+        """Those that are not in the trash: what curators may see."""
+        return self.filter(trashed=None)
 
     def searchable(self, model: str) -> Self:
         """Those that a search with `model` may find: shown, and with a vector of this model in its current set."""

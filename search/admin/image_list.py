@@ -35,6 +35,10 @@ class ImageList(SturdyList):
             rows = rows.order_by("place")
         return rows
 
+    def get_ordering_field_columns(self) -> dict[int, Any]:
+        """Which columns it is sorted by: none in the order of a search."""
+        return {} if self.found and ORDER_VAR not in self.params else super().get_ordering_field_columns()
+
     def get_results(self, request: HttpRequest) -> None:
         """The rows of one page, with what takes one query for all of them."""
         super().get_results(request)
@@ -65,7 +69,7 @@ def next_in_list(model_admin: "ImageAdmin", request: HttpRequest, image_id: uuid
     last one. Where this one is not in it any more, its first."""
     asked = copy.copy(request)
     asked.method = "GET"
-    asked.GET = QueryDict(request.GET.get("_changelist_filters", ""))  # type: ignore[assignment]
+    asked.GET = QueryDict(request.GET.get("_changelist_filters", ""))
     rows = model_admin.get_changelist_instance(asked).get_queryset(asked)
     ids = list(rows.values_list("pk", flat=True)[:MOST_COUNTED])
     if image_id not in ids:

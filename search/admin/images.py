@@ -113,7 +113,7 @@ class ImageAdmin(Sturdy):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[SturdyList]:
         return ImageList
 
-    def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
+    def get_list_display(self, request: HttpRequest) -> Any:
         shown = super().get_list_display(request)
         if not request.GET.get(SEARCH_VAR):
             return shown

@@ -2,7 +2,7 @@
 
 import uuid
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import OperationalError, transaction
@@ -18,6 +18,8 @@ from search.models import Image, Revision
 from search.views.methods import require_POST
 
 if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
     from search.admin.images import ImageAdmin
 
 FIELDS = ("title", "tags")
@@ -59,7 +61,7 @@ def _saved(request: HttpRequest, image_id: uuid.UUID, name: str, value: Any) -> 
                 return _problem(
                     HTTPStatus.CONFLICT, text % {"value": as_text(there) or _("nothing")}, value=as_text(there)
                 )
-            revision = Revision(kind=Revision.Kind.DESCRIBE, by=request.user, door=Revision.Door.ADMIN)
+            revision = Revision(kind=Revision.Kind.DESCRIBE, by=cast("User", request.user), door=Revision.Door.ADMIN)
             with recorded([image.pk], revision):
                 setattr(image, name, value)
                 image.save(update_fields=[name, "updated"])

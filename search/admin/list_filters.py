@@ -1,6 +1,6 @@
 """Filters of the list of pictures that are about its search, or about what is still to be done to pictures."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin.views.main import SEARCH_VAR
 from django.db.models import QuerySet
@@ -12,9 +12,12 @@ from search.models import Image
 from search.querying import Filters, Minimum, Mode
 from search.querying.filters import Certainty
 
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
 
 class LackingFilter(Choice):
-    title = _("still lacking")
+    title = _("what is lacking")
     parameter_name = "lacks"
 
     _FILTERS: dict[str, Filters] = {  # noqa: RUF012 - nobody writes into it
@@ -46,6 +49,9 @@ class LackingFilter(Choice):
 class _OfTheSearch(Choice):
     """What a search by the box goes by; there where something is searched."""
 
+    default: "_StrPromise"
+    """What is meant where nothing is chosen."""
+
     def __init__(self, request: HttpRequest, *args: Any) -> None:
         self._is_asked = bool(request.GET.get(SEARCH_VAR))
         super().__init__(request, *args)
@@ -72,7 +78,7 @@ class MatchesFilter(_OfTheSearch):
 
 
 class ModeFilter(_OfTheSearch):
-    title = _("words find pictures by")
+    title = _("kind of search")
     parameter_name = "mode"
     default = _("By look and words")
 

@@ -50,7 +50,7 @@ def paste_view(request: HttpRequest, *, model_admin: "ImageAdmin") -> HttpRespon
     if request.method == "POST" and form.is_valid():
         ids, missing = read_pasted(form.cleaned_data["pasted"])
         kept = WorkingSet.keep(request.user, ids, missing=missing)
-        return redirect(f"{reverse('admin:search_image_changelist')}?{urlencode({PARAMETER: kept.pk})}")
+        return redirect(f"{reverse('admin:search_image_changelist')}?{urlencode({PARAMETER: str(kept.pk)})}")
     context = {
         **model_admin.admin_site.each_context(request),
         "title": _("Paste a list of pictures"),

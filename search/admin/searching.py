@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from django.contrib.postgres.fields import ArrayField
 from django.db.models import F, Func, IntegerField, Q, QuerySet, UUIDField, Value
@@ -18,6 +19,7 @@ from search.querying import BadQuery, Band, Filters, Minimum, SearchQuery
 from search.querying.filters import Hidden
 from search.querying.scope import Scope
 from search.querying.whole import MOST_LISTED, best_of, with_hidden
+from search.querysets import ImageQuerySet
 from search.texts import composed
 
 NAMED_MISSING = 10
@@ -75,7 +77,7 @@ def read_pasted(text: str) -> tuple[list[uuid.UUID], list[str]]:
         if part:
             named[part] = [uuid.UUID(one) for one in ID.findall(part)]
     ids = list(dict.fromkeys(image_id for each in named.values() for image_id in each))
-    there = set(Image.objects.for_curators().filter(pk__any_of=ids).values_list("pk", flat=True))
+    there = set(Image.objects.kept().filter(pk__any_of=ids).values_list("pk", flat=True))
     former = FormerId.present([image_id for image_id in ids if image_id not in there])
     present = {image_id: image_id if image_id in there else former.get(image_id) for image_id in ids}
     found = dict.fromkeys(image_id for image_id in present.values() if image_id)
@@ -138,7 +140,9 @@ def _named(queryset: QuerySet[Image], query: SearchQuery) -> list[uuid.UUID]:
     """What no search of the pages looks at: the author, and the names of files."""
     files = Origin.objects.filter(address__icontains=query.box.meant).values("image_id")
     found = (
-        with_hidden(query).all_filters.apply(queryset).filter(Q(author__icontains=query.box.meant) | Q(pk__in=files))
+        with_hidden(query)
+        .all_filters.apply(cast("ImageQuerySet", queryset))
+        .filter(Q(author__icontains=query.box.meant) | Q(pk__in=files))
     )
     return list(found.order_by("-created", "pk").values_list("pk", flat=True)[:MOST_LISTED]) if query.box.meant else []
 

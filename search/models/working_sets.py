@@ -64,7 +64,7 @@ class WorkingSet(models.Model):
 
     def present(self) -> list[uuid.UUID]:
         """Return the ids of those that are there still, in order, by the ids that they have now."""
-        there = set(Image.objects.for_curators().filter(pk__any_of=self.images).values_list("pk", flat=True))
+        there = set(Image.objects.kept().filter(pk__any_of=self.images).values_list("pk", flat=True))
         former = FormerId.present([one for one in self.images if one not in there])
         ids = (one if one in there else former.get(one) for one in self.images)
         return list(dict.fromkeys(one for one in ids if one))

@@ -146,7 +146,7 @@ def _image_vectors(parts: Sequence[Part], table: VectorTable | None, *, hidden: 
     ids = _present(parts)
     if not ids:
         return {}
-    visible = Image.objects.for_curators() if hidden else Image.objects.shown()
+    visible = Image.objects.kept() if hidden else Image.objects.shown()
     images = visible.with_vectors_of(active_model()).filter(pk__in=ids.values())
     vectors = images.vectors_in(table)
     found = {one: vectors[present] for one, present in ids.items() if present in vectors}

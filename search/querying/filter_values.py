@@ -88,7 +88,7 @@ class FilterValues(NamedTuple):
         """Return those of `images` that may be found at all: hidden ones only where these are asked for."""
         if self.hidden is None:
             return images.shown()
-        found = images.for_curators()
+        found = images.kept()
         return found.filter(hidden=True) if isinstance(self.hidden, Yes) else found
 
     def apply(self, images: ImageQuerySet) -> ImageQuerySet:

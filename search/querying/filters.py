@@ -158,7 +158,7 @@ class Filters:
             rating=self.rating,
             dated=tuple(Yes() if one in self.dated else None for one in Certainty),
             described=self.described,
-            hidden={Hidden.WITH: Either(), Hidden.ONLY: Yes()}.get(self.hidden) if self.hidden else None,
+            hidden=_hidden(self.hidden),
             tagged=_mark(self.tagged),
             titled=_mark(self.titled),
             placed=_mark(self.placed),
@@ -201,6 +201,12 @@ def _begin(day: dt.date) -> dt.datetime:
 
 def _mark(whether: bool | None) -> Yes | No | None:
     return None if whether is None else Yes() if whether else No()
+
+
+def _hidden(which: Hidden | None) -> Yes | Either | None:
+    if which is Hidden.WITH:
+        return Either()
+    return Yes() if which is Hidden.ONLY else None
 
 
 def _all_of(mine: tuple[Any, ...], theirs: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -28,5 +28,5 @@ def shown_images(ids: Iterable[uuid.UUID], *, hidden: bool = False) -> dict[uuid
 
 def _made(hidden: bool, given: _Given) -> Sql:
     lists = Image.objects.for_lists()
-    images = lists.for_curators() if hidden else lists.shown()
+    images = lists.kept() if hidden else lists.shown()
     return images.filter(pk__any_of=given.ids).order_by().query.sql_with_params()

@@ -51,7 +51,7 @@ def images_in_order(ids: Sequence[uuid.UUID], *, hidden: bool = False) -> list[I
     """Return the images that these ids name, or named before their files changed, in their order and each once,
     without those that are gone or may not be seen."""
     lists = Image.objects.for_lists().select_related("capture")
-    images = lists.for_curators() if hidden else lists.shown()
+    images = lists.kept() if hidden else lists.shown()
     found = images.in_bulk(ids)
     former = FormerId.present([image_id for image_id in ids if image_id not in found])
     found |= images.in_bulk(former.values())

@@ -32,7 +32,9 @@ function offer(cell) {
 }
 
 // A title stands in a link, which can hold neither a button nor a field.
-const hostOf = (cell) => cell.closest("td, th");
+function hostOf(cell) {
+  return cell.closest("td, th");
+}
 
 function edit(cell) {
   const present = hostOf(cell).querySelector("input.in-place");

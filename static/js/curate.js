@@ -193,10 +193,19 @@ function tell(text, undo) {
   undoable = undo || null;
   told.querySelector("[data-slot=text]").textContent = text;
   told.querySelector("[data-slot=undo]").hidden = !undoable;
-  // Shown anew, so that it lies above a dialog that was opened since.
+  showTold();
+}
+
+// Beside an open dialog nothing can be pressed: it is shown within. Shown anew, it lies above all that was opened since.
+function showTold() {
   if (told.matches(":popover-open")) told.hidePopover();
+  (lightbox?.open ? lightbox : document.body).append(told);
   told.showPopover();
 }
+
+lightbox?.addEventListener("close", () => {
+  if (told.matches(":popover-open")) showTold();
+});
 
 told.querySelector("[data-slot=close]").addEventListener("click", () => told.hidePopover());
 told.querySelector("[data-slot=undo]").addEventListener("click", async () => {
