@@ -74,6 +74,7 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Load in the background what is not loaded yet, so that the first search isn't the slow one."""
+    from search.curation.trash import keep_tidy  # noqa: PLC0415
     from search.embedding import follow_switches, start_serving  # noqa: PLC0415
     from search.evaluation.due import measure_soon_if_never  # noqa: PLC0415
     from search.ingestion.deleting import keep_settling  # noqa: PLC0415
@@ -84,6 +85,7 @@ def post_worker_init(worker: Any) -> None:
     start_serving()
     measure_soon_if_never()
     keep_settling()
+    keep_tidy()
 
 
 def worker_exit(server: Any, worker: Any) -> None:

@@ -20,7 +20,7 @@ from search.models import Report, SignUp
 
 OURS = "search"
 _QUEUES: dict[Any, Callable[[], QuerySet[Any]]] = {
-    Report: lambda: Report.objects.filter(resolved=None),
+    Report: lambda: Report.objects.filter(resolved=None, image__trashed=None),
     SignUp: SignUp.waiting,
 }
 """What waits for somebody who decides, by its list."""

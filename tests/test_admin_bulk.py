@@ -9,8 +9,8 @@ from django.db import connection
 from django.urls import reverse
 
 from search import storage
-from search.admin import image_actions
-from search.models import Image, OwedDeletion, Report, Tombstone
+from search.curation import changing, states
+from search.models import Image, OwedDeletion, Report, Revision, Tombstone, Trashed
 from tests.admin_pages import IMAGES, act, said
 from tests.base import an_image, many_images, stored_image
 
@@ -35,9 +35,10 @@ def test_a_curator_hides_pictures_in_bulk_and_shows_them_again(as_carol):
 def test_what_is_done_in_bulk_stands_in_the_history_of_each_picture(as_carol, carol):
     images = [an_image("One"), an_image("Two")]
     act(as_carol, "hide", *images)
-    entries = LogEntry.objects.filter(user=carol)
-    assert {entry.object_id for entry in entries} == {str(image.pk) for image in images}
-    assert "One" in as_carol.get(change_page(images[0]).replace("change", "history")).content.decode()
+    revision = Revision.objects.get(by=carol)
+    assert {edit.image_id for edit in revision.edits.all()} == {image.pk for image in images}
+    assert [entry.object_id for entry in LogEntry.objects.filter(user=carol)] == [str(revision.pk)]
+    assert "carol" in as_carol.get(change_page(images[0]).replace("change", "history")).content.decode()
 
 
 def test_a_curator_adds_tags_in_bulk_each_once(as_carol):
@@ -98,9 +99,7 @@ def test_thousands_of_pictures_are_changed_at_once_by_a_few_statements(as_carol,
     tags = {tuple(tags) for tags in Image.objects.values_list("tags", flat=True)}
     assert tags == {("kind 0", "sea"), ("kind 2", "sea"), ("sea",)}
     assert Image.objects.filter(updated__gt=before).count() == 1_200
-    entries = LogEntry.objects.filter(user=carol)
-    assert entries.count() == 4_800
-    assert {entry.object_repr for entry in entries} == {image.title for image in images}
+    assert list(Revision.objects.filter(by=carol).values_list("count", flat=True)) == [1_200] * 4
 
 
 @pytest.mark.parametrize(
@@ -108,7 +107,7 @@ def test_thousands_of_pictures_are_changed_at_once_by_a_few_statements(as_carol,
     [("hide", "5 pictures are hidden now"), ("add_tags", "The tags of 5 pictures have changed")],
 )
 def test_pictures_beyond_a_batch_are_changed_too_and_told_of_together(as_carol, monkeypatch, action, told):
-    monkeypatch.setattr(image_actions, "AT_ONCE", 2)
+    monkeypatch.setattr(changing, "AT_ONCE", 2)
     images = many_images(5, tags=lambda number: [str(number)])
     other = an_image("Other", tags=["other"])
     assert told in said(act(as_carol, action, *images, tags="sea"))
@@ -116,16 +115,16 @@ def test_pictures_beyond_a_batch_are_changed_too_and_told_of_together(as_carol, 
         Image.objects.filter(tags__contains=["sea"]) if action == "add_tags" else Image.objects.filter(hidden=True)
     )
     assert {image.pk for image in changed} == {image.pk for image in images}
-    assert LogEntry.objects.count() == 5
+    assert Revision.objects.get().count == 5
     other.refresh_from_db()
     assert (other.tags, other.hidden) == (["other"], False)
 
 
 @pytest.mark.parametrize("batches_before", [0, 1])
 def test_what_somebody_else_holds_keeps_no_batch_before_it_from_being_changed(as_carol, monkeypatch, batches_before):
-    monkeypatch.setattr(image_actions, "AT_ONCE", 2)
+    monkeypatch.setattr(changing, "AT_ONCE", 2)
     images = sorted(many_images(5), key=lambda image: image.pk)
-    held, locked_values = images[2 * batches_before].pk, image_actions.locked_values
+    held, locked_values = images[2 * batches_before].pk, states.locked_values
 
     def locked(rows, *fields):
         if rows.filter(pk=held).exists():
@@ -133,7 +132,7 @@ def test_what_somebody_else_holds_keeps_no_batch_before_it_from_being_changed(as
                 cursor.execute("DO $$ BEGIN RAISE EXCEPTION 'made up' USING ERRCODE = '55P03'; END $$")
         return locked_values(rows, *fields)
 
-    monkeypatch.setattr(image_actions, "locked_values", locked)
+    monkeypatch.setattr(states, "locked_values", locked)
     answer = said(act(as_carol, "hide", *images))
 
     assert set(Image.objects.filter(hidden=True)) == set(images[: 2 * batches_before])
@@ -145,7 +144,13 @@ def test_what_somebody_else_holds_keeps_no_batch_before_it_from_being_changed(as
 # Deletion
 
 
+@pytest.fixture
+def no_trash(settings) -> None:
+    settings.TRASH_DAYS = 0
+
+
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("no_trash")
 def test_deleting_in_bulk_asks_first_then_takes_rows_and_objects(as_carol):
     images = [stored_image(title="One"), stored_image(title="Two")]
     Report.objects.create(image=images[0], reason="other")
@@ -154,7 +159,7 @@ def test_deleting_in_bulk_asks_first_then_takes_rows_and_objects(as_carol):
     assert f'name="expected" value="{asked_about(page)}"' in page.content.decode()
     assert Image.objects.count() == 2
     response = act(as_carol, "delete_selected", *images, post="yes", expected=asked_about(page))
-    assert "Successfully deleted 2" in said(response)
+    assert "2 pictures are deleted" in said(response)
     assert not Image.objects.exists()
     assert not Report.objects.exists()
     assert not OwedDeletion.objects.exists()
@@ -162,6 +167,7 @@ def test_deleting_in_bulk_asks_first_then_takes_rows_and_objects(as_carol):
         storage.read(storage.original_key(images[0].pk))
 
 
+@pytest.mark.usefixtures("no_trash")
 def test_many_pictures_are_deleted_at_once_by_a_few_statements(as_carol, carol, django_assert_max_num_queries):
     images = many_images(500)
     Report.objects.create(image=images[7], reason="other")
@@ -176,6 +182,7 @@ def test_many_pictures_are_deleted_at_once_by_a_few_statements(as_carol, carol, 
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("no_trash")
 def test_deleting_one_picture_takes_its_objects(as_carol):
     image = stored_image(title="One")
     as_carol.post(reverse("admin:search_image_delete", args=[image.pk]), {"post": "yes"})
@@ -184,6 +191,7 @@ def test_deleting_one_picture_takes_its_objects(as_carol):
         storage.read(storage.original_key(image.pk))
 
 
+@pytest.mark.usefixtures("no_trash")
 def test_the_page_that_asks_before_deleting_names_a_few_of_many(as_carol):
     images = [an_image(f"Picture {number}") for number in range(60)]
     for image in images[:30]:
@@ -200,6 +208,7 @@ def asked_about(page: Any) -> str:
     return page.context["digest"]
 
 
+@pytest.mark.usefixtures("no_trash")
 def test_nothing_is_deleted_when_the_list_has_changed_since_the_question(as_carol):
     image = an_image("One")
     expected = asked_about(act(as_carol, "delete_selected", image, select_across="1"))
@@ -211,6 +220,7 @@ def test_nothing_is_deleted_when_the_list_has_changed_since_the_question(as_caro
 
 
 @pytest.mark.parametrize("across", [{"select_across": "1"}, {}])
+@pytest.mark.usefixtures("no_trash")
 def test_as_many_other_pictures_are_not_deleted_but_asked_about_anew(as_carol, across):
     images = [an_image("One", tags=["sea"]) for _ in range(3)]
     where = f"{IMAGES}?tag=sea"
@@ -227,6 +237,7 @@ def test_as_many_other_pictures_are_not_deleted_but_asked_about_anew(as_carol, a
     assert set(Image.objects.all()) == left
 
 
+@pytest.mark.usefixtures("no_trash")
 def test_all_of_a_list_are_not_deleted_without_what_was_asked(as_carol):
     image = an_image("One")
     answer = act(as_carol, "delete_selected", image, select_across="1", post="yes", expected="1")
@@ -245,21 +256,39 @@ def test_pictures_that_are_gone_by_then_are_no_question(as_carol):
 @pytest.mark.parametrize(
     ("action", "more", "before", "told"),
     [
-        ("hide", {}, {}, "Changed hidden."),
-        ("show", {}, {"hidden": True}, "Changed hidden."),
-        ("add_tags", {"tags": "sea"}, {}, "Changed tags."),
-        ("remove_tags", {"tags": "sea"}, {"tags": ["sea"]}, "Changed tags."),
-        ("delete_selected", {"post": "yes"}, {}, ""),
+        ("hide", {}, {}, "Hidden"),
+        ("show", {}, {"hidden": True}, "Shown"),
+        ("add_tags", {"tags": "sea"}, {}, "Tags added: sea"),
+        ("remove_tags", {"tags": "sea"}, {"tags": ["sea"]}, "Tags removed: sea"),
+        ("delete_selected", {"post": "yes"}, {}, "Put into the trash"),
     ],
 )
-def test_every_action_leaves_an_entry_in_the_history(as_carol, carol, action, more, before, told):
-    image = an_image("One", **before)
-    act(as_carol, action, image, **more)
+def test_every_action_is_a_change_that_the_message_undoes(as_carol, carol, action, more, before, told):
+    image = an_image("One", **{"hidden": False, **before})
+    answer = act(as_carol, action, image, **more)
+    revision = Revision.objects.get(by=carol)
+    assert str(revision) == told
+    undo = reverse("admin:search_revision_undo", args=[revision.pk])
+    assert f'formaction="{undo}"' in answer.content.decode()
+
+    answer = as_carol.post(undo, follow=True, headers={"referer": f"http://testserver{IMAGES}?hidden=no"})
+    assert "1 picture is as it was" in said(answer)
+    assert answer.redirect_chain[0][0] == f"{IMAGES}?hidden=no"
+    image.refresh_from_db()
+    assert (image.hidden, image.tags) == (before.get("hidden", False), before.get("tags", []))
+    assert not Trashed.objects.exists()
+
+
+@pytest.mark.usefixtures("no_trash")
+def test_who_deleted_a_picture_for_good_stays_in_the_history(as_carol, carol):
+    image = an_image("One")
+    act(as_carol, "delete_selected", image, post="yes")
     [entry] = LogEntry.objects.filter(user=carol, object_id=str(image.pk))
-    assert entry.get_change_message() == told
-    assert entry.is_deletion() == (action == "delete_selected")
+    assert entry.is_deletion()
+    assert entry.object_repr == "One"
 
 
+@pytest.mark.usefixtures("no_trash")
 def test_who_may_delete_pictures_may_delete_what_was_reported_of_them(carol, as_carol):
     carol.user_permissions.set(Permission.objects.filter(codename__in=["view_image", "delete_image"]))
     image = an_image("One")

@@ -1,12 +1,14 @@
 """The pictures: found, described, tagged, hidden and deleted."""
 
+import uuid
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
 from django.contrib.admin.views.main import SEARCH_VAR
-from django.db import transaction
 from django.db.models import ForeignKey, Model, QuerySet
 from django.forms import ModelChoiceField
 from django.http import HttpRequest, HttpResponse
@@ -19,7 +21,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from search.admin import comparing, image_actions, in_place, pasting, pictures, searching
+from search.admin import comparing, history, image_actions, in_place, pasting, pictures, searching
 from search.admin.captures import CameraFilter, CaptureInline, PlaceFilter, TakenFilter
 from search.admin.filters import HiddenFilter, ModelFilter, ReportedFilter, TagFilter, UploaderFilter
 from search.admin.forms import ImageForm, TagActionForm, UserSelect
@@ -27,12 +29,16 @@ from search.admin.image_list import VIEW, ImageList, next_in_list, view_links
 from search.admin.list_filters import LackingFilter, MatchesFilter, ModeFilter
 from search.admin.lists import LONGEST_QUERY_STRING, BoundedPaginator, Sturdy, SturdyList, image_ids
 from search.admin.pasting import SetFilter
-from search.conflicts import locked_values
+from search.admin.undoing import with_undo
+from search.curation import Trash, change, record_since
+from search.curation.states import current
 from search.embedding import active_model
 from search.indexing.accepted import accepted_names
 from search.ingestion.captures import CAPTIONS, note_edits
-from search.ingestion.deleting import delete_images
-from search.models import Image, Origin, Report
+from search.models import Image, Origin, Report, Revision
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 NEXT = "next_in_the_list"
 NAMED_BEFORE_DELETION = 20
@@ -142,7 +148,7 @@ class ImageAdmin(Sturdy):
         ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Image]:
-        return super().get_queryset(request).defer("embedding")
+        return super().get_queryset(request).filter(trashed=None).defer("embedding")
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Image | None:
         """Return an image, also by an id that it had before its file changed."""
@@ -161,27 +167,31 @@ class ImageAdmin(Sturdy):
         """Pictures come by upload or `manage.py ingest`: a row without its picture can't come to be."""
         return False
 
-    def lock_to_delete(self, keys: Sequence[Any]) -> None:
-        locked_values(Image.objects.filter(pk__any_of=keys), "pk")
-        locked_values(Report.objects.filter(image__pk__any_of=keys), "pk")
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> None:
-        with transaction.atomic():
-            keys = list(queryset.values_list("pk", flat=True))
-            self.lock_to_delete(keys)
-            delete_images(keys)
+    def delete_model(self, request: HttpRequest, obj: Image) -> None:
+        request.trashed = change([obj.pk], Trash(), by=request.user, door=Revision.Door.ADMIN)  # type: ignore[attr-defined]
 
     def log_deletions(self, request: HttpRequest, queryset: "QuerySet[Image] | Sequence[Image]") -> None:  # type: ignore[override]
-        images = queryset.only("pk") if isinstance(queryset, QuerySet) else queryset
-        image_actions.log_images(request, [image.pk for image in images])
+        """Whoever deletes them does."""
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        response = super().delete_view(request, object_id, extra_context)
-        if request.method == "POST" and (ids := image_ids(object_id)):
-            image_actions.tell_of_files(self, request, ids)
-        return response
+        return super().delete_view(request, object_id, {"trash_days": settings.TRASH_DAYS, **(extra_context or {})})
+
+    def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:
+        if not image_actions.tell_of_trash(self, request, request.trashed):  # type: ignore[attr-defined]
+            image_actions.tell_of_files(self, request, [uuid.UUID(str(obj_id))])
+        kept = {"preserved_filters": self.get_preserved_filters(request), "opts": self.opts}
+        return redirect(add_preserved_filters(kept, reverse("admin:search_image_changelist")))  # type: ignore[arg-type]
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """What was changed of the picture and can be undone; before that, what the admin has noted."""
+        image = self.get_object(request, object_id)
+        context = {"revisions": history.history_of(request, image) if image else []}
+        answer: HttpResponse = super().history_view(request, str(image.pk) if image else object_id, context)
+        return answer
 
     def get_formset_kwargs(self, request: HttpRequest, obj: Any, inline: Any, prefix: str) -> dict[str, Any]:
         """Whoever posts what is said of a picture alone, as scripts do, changes nothing of when it was taken."""
@@ -193,10 +203,28 @@ class ImageAdmin(Sturdy):
         return kwargs
 
     def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
+        """In one revision with what is said of when and where it was taken, see `save_related`."""
         if "_next" in request.POST:  # before it is saved, which may take it out of the list
             setattr(request, NEXT, next_in_list(self, request, obj.pk))
+        request.before = current([obj.pk])  # type: ignore[attr-defined]
         super().save_model(request, obj, form, change)
         note_edits([obj.pk], {"tags", *CAPTIONS}.intersection(form.changed_data))
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        revision = Revision(kind=Revision.Kind.DESCRIBE, by=cast("User", request.user), door=Revision.Door.ADMIN)
+        record_since(request.before, revision)  # type: ignore[attr-defined]
+        request.revision = revision  # type: ignore[attr-defined]
+
+    def log_change(self, request: HttpRequest, obj: Image, message: Any) -> Any:
+        """The revision tells it."""
+
+    def message_user(self, request: HttpRequest, message: Any, *args: Any, **kwargs: Any) -> None:
+        """What tells that a form is saved offers to undo that."""
+        revision = getattr(request, "revision", None)
+        if revision is not None and (args or kwargs.get("level")) in ((messages.SUCCESS,), messages.SUCCESS):
+            message = with_undo(message, revision)
+        super().message_user(request, message, *args, **kwargs)
 
     def response_change(self, request: HttpRequest, obj: Image) -> HttpResponse:
         """With "save and next", lead to the form of the next picture of the list."""

@@ -75,7 +75,9 @@ class ReportAdmin(Sturdy):
         return ReportList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Report]:
-        return super().get_queryset(request).defer("image__embedding", "image__description")
+        return (
+            super().get_queryset(request).filter(image__trashed=None).defer("image__embedding", "image__description")
+        )
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -160,7 +162,6 @@ class ReportAdmin(Sturdy):
     def _resolve(self, request: HttpRequest, keys: Iterable[int], *, hide: bool) -> None:
         with transaction.atomic():
             hidden, closed = Report.resolve_all(list(keys), cast("User", request.user), hide=hide)
-            log_changes(request, hidden, "hidden")
             log_changes(request, closed, "resolved")
         if hidden:
             text = ngettext("%(count)s picture is hidden now.", "%(count)s pictures are hidden now.", len(hidden))

@@ -16,11 +16,12 @@ from search.api.parameters import Json, form
 from search.api.problems import Problem
 from search.api.receiving import checked_file, refuse_other_bodies, refuse_wrong_fields
 from search.api.schemas import ImageDetails, problems
+from search.curation.uploads import add_or_restore
 from search.evaluation import calibrate_soon_if_due
 from search.forms import LONGEST_TAGS, UploadForm
-from search.ingestion import DeletedPicture, Details, add_picture
+from search.ingestion import DeletedPicture, Details
 from search.ingestion.captures import UPLOADED, UPLOADED_WITH_CAPTIONS
-from search.models import Image
+from search.models import Image, Revision
 from search.views.images import may_see_hidden, visible_image
 
 router = Router(tags=["images"])
@@ -73,7 +74,7 @@ def add_image(request: HttpRequest, response: HttpResponse) -> Status[ImageDetai
     """Add one picture to the collection; searches find it at once.
 
     201 with the new image. 200 when the same file was there before: nothing is changed then. 409 when the curators
-    have hidden it, or have deleted it; curators may add it again.
+    have hidden it, or have deleted it; curators may add it again, which restores what is in the trash.
     """
     refuse_other_bodies(request)
     files = request.FILES.getlist("picture")
@@ -85,7 +86,8 @@ def add_image(request: HttpRequest, response: HttpResponse) -> Status[ImageDetai
     uploader = request.user if request.user.is_authenticated else None
     try:
         written = UPLOADED_WITH_CAPTIONS if sent.cleaned_data["read_captions"] else UPLOADED
-        added = add_picture(checked_file(sent.cleaned_data["pictures"][0]), details, uploader, written=written)
+        file = checked_file(sent.cleaned_data["pictures"][0])
+        added = add_or_restore(file, details, uploader, written=written, door=Revision.Door.API)
     except DeletedPicture as problem:
         raise Problem(409, _("This picture can't be added."), str(problem), "deleted") from None
     if added.is_new:

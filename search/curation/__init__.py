@@ -5,7 +5,7 @@ Views, the API, commands and the admin change pictures through `change`, and put
 
 from search.curation.changes import Change, Describe, Hide, Restore, Show, Tag, Trash, Untag
 from search.curation.changing import change
-from search.curation.recording import recorded
+from search.curation.recording import record_since, recorded
 from search.curation.undoing import Kept, Undone, undo
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Undone",
     "Untag",
     "change",
+    "record_since",
     "recorded",
     "undo",
 ]

@@ -21,7 +21,8 @@ _UNTOUCHABLE = {"tags", "hidden", "taken_from"}
 class Change(Protocol):
     """Something to do to pictures. `columns` are those that it reads and writes."""
 
-    kind: ClassVar[Revision.Kind]
+    @property
+    def kind(self) -> Revision.Kind: ...
 
     @property
     def columns(self) -> Sequence[str]: ...
@@ -59,7 +60,7 @@ class _OfTags:
 class Tag(_OfTags):
     """Add tags, each once, whatever its case."""
 
-    kind = Revision.Kind.TAG
+    kind: ClassVar[Revision.Kind] = Revision.Kind.TAG
 
     def after(self, before: State) -> State | None:
         there = {tag.casefold() for tag in before["tags"]}
@@ -70,7 +71,7 @@ class Tag(_OfTags):
 class Untag(_OfTags):
     """Remove tags, whatever their case."""
 
-    kind = Revision.Kind.UNTAG
+    kind: ClassVar[Revision.Kind] = Revision.Kind.UNTAG
 
     def after(self, before: State) -> State | None:
         return {"tags": [tag for tag in before["tags"] if tag.casefold() not in self._folded]}
@@ -87,24 +88,24 @@ class _Fixed:
 
 
 class Hide(_Fixed):
-    kind = Revision.Kind.HIDE
+    kind: ClassVar[Revision.Kind] = Revision.Kind.HIDE
     columns, values = ("hidden",), {"hidden": True}
 
 
 class Show(_Fixed):
-    kind = Revision.Kind.SHOW
+    kind: ClassVar[Revision.Kind] = Revision.Kind.SHOW
     columns, values = ("hidden",), {"hidden": False}
 
 
 class Trash(_Fixed):
     """Put into the trash; where `TRASH_DAYS` is 0, delete for good."""
 
-    kind = Revision.Kind.TRASH
+    kind: ClassVar[Revision.Kind] = Revision.Kind.TRASH
     columns, values = ("trashed",), {"trashed": True}
 
 
 class Restore(_Fixed):
-    kind = Revision.Kind.RESTORE
+    kind: ClassVar[Revision.Kind] = Revision.Kind.RESTORE
     columns, values = ("trashed",), {"trashed": False}
 
 

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from search.conflicts import is_conflict, retried
 from search.curation.changes import Change, Restore, Trash
-from search.curation.logging import log_deletions
+from search.curation.logging import log_deletions, log_revision
 from search.curation.states import by_a_person, lock
 from search.ingestion.deleting import delete_images
 from search.models import Image, Revision
@@ -92,5 +92,6 @@ def record(revision: Revision, rows: Collection[Row]) -> None:
         return
     if revision.pk is None:
         revision.save(force_insert=True)
+        log_revision(revision)
     note(revision.pk, list(rows))
     revision.count += len(rows)

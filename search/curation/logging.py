@@ -4,11 +4,11 @@ import uuid
 from collections.abc import Collection
 from typing import Any
 
-from django.contrib.admin.models import DELETION
+from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 
-from search.models import Image
+from search.models import Image, Revision
 
 
 def log_deletions(image_ids: Collection[uuid.UUID], by: Any) -> None:
@@ -22,4 +22,16 @@ def log_deletions(image_ids: Collection[uuid.UUID], by: Any) -> None:
             "SELECT now(), %s, %s, id, left(coalesce(nullif(title, ''), %s), 200), %s, '' "
             "FROM search_image WHERE id = ANY(%s) ORDER BY id",
             [by.pk, ContentType.objects.get_for_model(Image).pk, Image().name, DELETION, list(image_ids)],
+        )
+
+
+def log_revision(revision: Revision) -> None:
+    """Note among what this person did last, in the admin, that they made this change."""
+    if revision.by_id:
+        LogEntry.objects.create(
+            user_id=revision.by_id,
+            content_type=ContentType.objects.get_for_model(Revision),
+            object_id=str(revision.pk),
+            object_repr=str(revision)[:200],
+            action_flag=CHANGE,
         )

@@ -1,13 +1,13 @@
 """Revisions of what is written elsewhere: by the form of one picture, by a command."""
 
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from search.curation.changing import record
 from search.curation.states import current
 from search.models import Revision
-from search.models.editing import difference
+from search.models.editing import State, difference
 
 
 @contextmanager
@@ -16,6 +16,11 @@ def recorded(image_ids: Collection[uuid.UUID], revision: Revision) -> Iterator[N
     transaction."""
     before = current(image_ids)
     yield
-    after = current(image_ids)
-    rows = (difference(image_id, before[image_id], state) for image_id, state in after.items() if image_id in before)
+    record_since(before, revision)
+
+
+def record_since(before: Mapping[uuid.UUID, State], revision: Revision) -> None:
+    """The same of images that were as `states.current` has told before."""
+    after = current(before.keys())
+    rows = (difference(image_id, before[image_id], state) for image_id, state in after.items())
     record(revision, [row for row in rows if row])

@@ -66,10 +66,12 @@ class DeletedPicture(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What became of an upload: `image` is the row, `is_new` tells whether it was made just now."""
+    """What became of an upload: `image` is the row, `is_new` tells whether it was made just now,
+    and `is_restored` whether it was in the trash."""
 
     image: Image
     is_new: bool
+    is_restored: bool = False
 
 
 def read_for_model(source: Source, window: Window = None) -> Seen:
@@ -202,7 +204,7 @@ def _added(source: Source, details: Details, uploader: "User | None", written: W
             there = Image.objects.filter(pk=image_id).first()
         if there:
             return Added(there, is_new=False)
-    again = _is_curator(uploader)
+    again = is_curator(uploader)
     if not again and deleted_before([image_id]):
         raise DeletedPicture
     window = window_for_models()  # which is wanted first: a picture takes long to decode
@@ -224,7 +226,7 @@ def _added(source: Source, details: Details, uploader: "User | None", written: W
     return Added(Image.objects.get(pk=image_id), is_new=is_new)
 
 
-def _is_curator(user: "User | None") -> bool:
+def is_curator(user: "User | None") -> bool:
     """Whether somebody looks after the collection: what was deleted is theirs to bring back."""
     if user is None or not user.is_staff:
         return False

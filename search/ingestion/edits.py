@@ -4,7 +4,7 @@ import uuid
 
 from search.ingestion.captures import CAPTIONS, TOLD_BY, note_edits
 from search.ingestion.rewriting import edited_fields
-from search.models import Capture, Image
+from search.models import Capture, Image, Trashed
 
 _WORDS = ("tags", *CAPTIONS)
 
@@ -30,7 +30,7 @@ def take_edits(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
     edited = found.get(other_id, set()) - found.get(image_id, set())
     other = Image.objects.only("pk", "hidden", *_WORDS).get(pk=other_id)
     values = {name: getattr(other, name) for name in _WORDS if name in edited} | (
-        {"hidden": True} if other.hidden else {}
+        {"hidden": True} if _is_hidden(other) else {}
     )
     if values:
         Image.objects.filter(pk=image_id).update(**values)
@@ -43,3 +43,9 @@ def take_edits(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
     names |= {column for column, told_by in TOLD_BY.items() if told_by in names}
     if captured and names:
         Capture.objects.filter(pk=image_id).update(**{name: getattr(captured, name) for name in names})
+
+
+def _is_hidden(image: Image) -> bool:
+    """Whether it is hidden, or would be out of the trash."""
+    trashed = Trashed.objects.filter(pk=image.pk).first()
+    return trashed.was_hidden if trashed else image.hidden

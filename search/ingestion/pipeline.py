@@ -40,6 +40,7 @@ from search.ingestion.runs import noted
 from search.ingestion.statistics import refresh_statistics
 from search.ingestion.stopping import stopping_in_order
 from search.ingestion.updating import Update, sidecars_read, update_details
+from search.models import Revision, Trashed
 from search.room import no_room
 from search.storage import StorageUnavailable, are_files
 
@@ -69,6 +70,9 @@ class _Run:
         where that is left as it is."""
         self.line, self.rows, self.progress, self.enqueue, self.again = line, rows, progress, enqueue, again
         self.updating = updating
+        self.revision = Revision(
+            kind=Revision.Kind.DESCRIBE, door=Revision.Door.COMMAND, search="ingest --update-details"
+        )
         self.report = Report()
         self.index = IndexDuringLoad(self._tell)
         self.under_way = 0
@@ -276,11 +280,15 @@ class _Run:
             for passage in described
             if (image_id := passage.known_id)
         ]
-        self.report.updated += update_details(updates, self.updating or (), dry_run=self.rows is None)
+        self.report.updated += update_details(
+            updates, self.updating or (), revision=self.revision if self.rows else None
+        )
         self._count_known(described)
 
     def _count_known(self, passages: Sequence[Passage]) -> None:
         self.report.known += len(passages)
+        ids = [image_id for passage in passages if (image_id := passage.known_id)]
+        self.report.trashed += Trashed.objects.filter(image__pk__any_of=ids).count()
         self._finish(passages)
         self.progress(self.report)
 

@@ -13,9 +13,10 @@ class Report:
 
     `doing` names what takes its time beside pictures, while it lasts. `stopped`: a signal ended the run before the
     source did. `restored`: of those that were known, so many lacked an object, which is there again; `changed`: so
-    many are a new version of what was met at their address. `deleted` were passed over since somebody deleted them
-    earlier. `unread` names those of the failed that could not be read at all, and may be the next time. `updated` of
-    the known have other details now; `not_applied`: so many of them have details in a table that were left alone.
+    many are a new version of what was met at their address; `trashed`: so many are in the trash and stay there.
+    `deleted` were passed over since somebody deleted them earlier. `unread` names those of the failed that could not
+    be read at all, and may be the next time. `updated` of the known have other details now; `not_applied`: so many of
+    them have details in a table that were left alone.
     """
 
     added: int = 0
@@ -25,6 +26,7 @@ class Report:
     updated: int = 0
     not_applied: int = 0
     deleted: int = 0
+    trashed: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
     unread: set[str] = field(default_factory=set)
     doing: str = ""

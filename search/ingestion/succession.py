@@ -184,6 +184,12 @@ def _hand_over(former_id: uuid.UUID, image_id: uuid.UUID) -> None:
     """Have what people said of one image speak of another one, and addresses of the one lead to the other."""
     for model in (Report, QueryPicture):
         model.objects.filter(image_id=former_id).update(image_id=image_id)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE search_edit AS edit SET image_id = %s WHERE image_id = %s AND NOT EXISTS"
+            " (SELECT FROM search_edit AS other WHERE other.image_id = %s AND other.revision_id = edit.revision_id)",
+            [image_id, former_id, image_id],
+        )
     for one in Judgement.objects.filter(image_id=former_id).order_by("pk"):
         present = Judgement.id_of(one.query, one.language, image_id)
         if not Judgement.objects.filter(pk=present).exists():

@@ -10,6 +10,8 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from search import decoding
+from search.curation.recording import record_since
+from search.curation.states import current
 from search.imaging import UnreadableImage
 from search.ingestion.captures import CAPTIONS, TOLD_BY, as_kept, fields_stated, hash_of, of_sidecars
 from search.ingestion.items import Details, Item
@@ -17,7 +19,7 @@ from search.ingestion.metadata import clean_tags
 from search.ingestion.rewriting import edited_fields
 from search.metadata import PhotoMetadata, merged
 from search.metadata.fields import NOTHING
-from search.models import Capture, Image
+from search.models import Capture, Image, Revision
 
 _COLUMNS = {
     "taken": "taken",
@@ -73,8 +75,9 @@ def read_beside(item: Item, before: uuid.UUID | None) -> Beside | None:
     return Beside(said, present, is_first=before is None)
 
 
-def update_details(updates: Sequence[Update], tags: Sequence[str], *, dry_run: bool = False) -> int:
-    """Write what is said of images, but for what a person has edited; return how many this changes.
+def update_details(updates: Sequence[Update], tags: Sequence[str], *, revision: Revision | None) -> int:
+    """Write what is said of images, but for what a person has edited, as part of this revision; return how many this
+    changes. Without a revision nothing is written.
 
     A table comes first, then sidecars that have changed; those of which nobody knows whether they have fill in what is
     empty. Of each field that they say nothing of, what is there stays.
@@ -90,14 +93,17 @@ def update_details(updates: Sequence[Update], tags: Sequence[str], *, dry_run: b
         images = list(rows.select_for_update(no_key=True))
         edited = edited_fields([image.pk for image in images])
         captures = Capture.objects.in_bulk([image.pk for image in images])
+        before = current(by_id) if revision else {}
         for image in images:
             update, kept = by_id[image.pk], edited.get(image.pk, set())
             capture = captures.get(image.pk) or Capture(image_id=image.pk)
             words, captured = _words(image, update, tags, kept, capture.stated), _captured(capture, update, kept)
             changed += bool(words or captured)
-            if not dry_run:
+            if revision:
                 _write(image, words)
                 _write_capture(capture, update, captured)
+        if revision:
+            record_since(before, revision)
     return changed
 
 

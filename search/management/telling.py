@@ -29,11 +29,15 @@ def tell(
         remarks.append(f"{report.updated:,} of them with other details")
     if report.restored:
         remarks.append(f"{report.restored:,} of them with files that were missing and are back")
+    if report.trashed:
+        remarks.append(f"{report.trashed:,} of them in the trash")
     if remarks:
         known += f" ({', '.join(remarks)})"
     if report.deleted:
         known += f", {report.deleted:,} deleted earlier"
     out.write(f"{report.added:,} {added}, {known}, {len(report.failed):,} failed.")
+    if report.trashed:
+        out.write("What is in the trash stays there: restore it in the administration, or by undoing.")
     if report.deleted:
         out.write("What was deleted from the collection stays so: --again has it added.")
 

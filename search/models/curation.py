@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from search.conflicts import locked
+from search.models.history import Revision
 from search.models.image import Image
 from search.models.texts import ProseField
 
@@ -94,7 +95,7 @@ class Report(models.Model):
         with transaction.atomic():
             if hide:
                 images = locked(Image.objects.filter(pk__in=named.values("image")).only("title", "hidden"))
-                hidden = Image.hide_all(images)
+                hidden = Image.hide_all(images, by=resolver, door=Revision.Door.ADMIN)
                 named = cls.objects.filter(image__in=images)
             closed = cls.lock(named.filter(resolved=None))
             cls.objects.filter(pk__in=[report.pk for report in closed]).update(

@@ -120,7 +120,8 @@ def _users() -> str:
 def _write_images(cursor: Any, columns: Collection[str], after: str) -> None:
     values = ", ".join(_assignments("image", columns, IMAGE_COLUMNS))
     cursor.execute(
-        f"UPDATE search_image AS image SET {values}, updated = now() FROM {_GIVEN} WHERE image.id = its.id",  # noqa: S608 - names are ours
+        f"UPDATE search_image AS image SET {values}, updated = statement_timestamp()"  # noqa: S608 - names are ours
+        f" FROM {_GIVEN} WHERE image.id = its.id",
         [after],
     )
 
@@ -152,7 +153,7 @@ def _set_hidden(cursor: Any, rows: Sequence[Row]) -> None:
         if ids:
             cursor.execute("UPDATE search_trashed SET was_hidden = %s WHERE image_id = ANY(%s)", [hidden, ids])
             cursor.execute(
-                "UPDATE search_image AS image SET hidden = %s, updated = now() WHERE id = ANY(%s)"
+                "UPDATE search_image AS image SET hidden = %s, updated = statement_timestamp() WHERE id = ANY(%s)"
                 " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = image.id)",
                 [hidden, ids],
             )
@@ -166,7 +167,7 @@ def _move_trash(cursor: Any, after: str, by: Any) -> None:
         [by.pk if by else None, after],
     )
     cursor.execute(
-        f"UPDATE search_image AS image SET hidden = true, updated = now() FROM {_GIVEN}"  # noqa: S608 - names are ours
+        f"UPDATE search_image AS image SET hidden = true, updated = statement_timestamp() FROM {_GIVEN}"  # noqa: S608 - names are ours
         " WHERE image.id = its.id AND its.after -> 'trashed' = 'true'",
         [after],
     )
@@ -180,4 +181,7 @@ def _move_trash(cursor: Any, after: str, by: Any) -> None:
     for hidden in (True, False):
         ids = [image_id for image_id, was_hidden in restored if was_hidden is hidden]
         if ids:
-            cursor.execute("UPDATE search_image SET hidden = %s, updated = now() WHERE id = ANY(%s)", [hidden, ids])
+            cursor.execute(
+                "UPDATE search_image SET hidden = %s, updated = statement_timestamp() WHERE id = ANY(%s)",
+                [hidden, ids],
+            )

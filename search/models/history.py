@@ -75,7 +75,9 @@ class Revision(models.Model):
         indexes: ClassVar = [models.Index(fields=["created"], name="revision_age")]
 
     def __str__(self) -> str:
-        return str(self.get_kind_display())
+        """What was done, as "Tags added: sea"."""
+        tags = ", ".join(self.given.get("tags", ()))
+        return f"{self.get_kind_display()}: {tags}" if tags else str(self.get_kind_display())
 
     @property
     def moves_trash(self) -> bool:

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import URLValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Cast, Now
 from django.db.models.lookups import GreaterThan, LessThan
 from django.urls import reverse
@@ -21,6 +21,8 @@ from search.imaging.palette import PALETTE, palette_colour
 from search.imaging.windows import MOST as MOST_WINDOWS
 from search.imaging.windows import Box
 from search.models import any_of  # noqa: F401 - the lookup of `hide_all`
+from search.models.editing import Row, note, write
+from search.models.history import Revision
 from search.models.texts import LineField, ProseField, TagsField
 from search.querysets import OWED_WINDOWS, ImageQuerySet
 
@@ -346,11 +348,19 @@ class Image(models.Model):
         self.hide_all([self])
 
     @classmethod
-    def hide_all(cls, images: "Collection[Image]", *, hidden: bool = True) -> "list[Image]":
-        """Hide these images, or show them again; return those that this has changed. Many are locked before."""
+    def hide_all(
+        cls, images: "Collection[Image]", *, hidden: bool = True, by: Any = None, door: str = ""
+    ) -> "list[Image]":
+        """Hide these images, or show them again, as a revision; return those that this has changed. Many are locked
+        before, and none is in the trash."""
         changed = [image for image in images if image.hidden is not hidden]
-        # Not save(): it would write what others have changed since.
-        cls.objects.filter(pk__any_of=[image.pk for image in changed]).update(hidden=hidden, updated=Now())
+        kind = Revision.Kind.HIDE if hidden else Revision.Kind.SHOW
+        rows = [Row(image.pk, {"hidden": image.hidden}, {"hidden": hidden}) for image in changed]
+        with transaction.atomic():
+            # Not save(): it would write what others have changed since.
+            write(rows)
+            if rows:
+                note(Revision.objects.create(kind=kind, by=by, door=door).pk, rows)
         for image in changed:
             image.hidden = hidden
         return changed

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,6 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from search import curation
+from search.conflicts import is_conflict, retried
 from search.curation import Change, Describe, Hide, Show, Tag, Trash, Untag
 from search.curation.changes import MOST_TAGS
 from search.models import Revision, WorkingSet
@@ -106,13 +108,17 @@ def change_selection(request: HttpRequest) -> HttpResponse:
         targets = _targets(request)
         if targets.set_id is None and _must_ask(verb, len(targets.ids)):
             return _ask(request, verb, targets)
-        revision = curation.change(
-            targets.ids, change, by=request.user, door=Revision.Door.PAGE, search=targets.search
+        revision = retried(
+            lambda: curation.change(
+                targets.ids, change, by=request.user, door=Revision.Door.PAGE, search=targets.search
+            )
         )
     except ValidationError as problem:
         return _refused(request, _words_of(problem))
     except (BadQuery, BadSelection, _NotThus) as problem:
         return _refused(request, str(problem))
+    except OperationalError as error:
+        return _kept_out(request, error)
     return _done(request, _told(verb, revision), revision)
 
 
@@ -224,7 +230,12 @@ def undo_change(request: HttpRequest) -> HttpResponse:
         return _refused(request, _("This change is kept no longer, and can't be undone."))
     if not (request.user.is_staff and revision.may_be_undone_by(request.user)):
         raise PermissionDenied
-    undone = curation.undo(revision, by=request.user, door=Revision.Door.PAGE)
+    try:
+        undone = retried(lambda: curation.undo(revision, by=request.user, door=Revision.Door.PAGE))
+    except OperationalError as error:
+        return _kept_out(request, error)
+    except Revision.DoesNotExist:
+        return _refused(request, _("This change is kept no longer, and can't be undone."))
     return _done(request, _told_undone(undone), undone.revision)
 
 
@@ -257,10 +268,19 @@ def _done(request: HttpRequest, text: str, revision: Revision) -> HttpResponse:
     return redirect(_way_back(request))
 
 
-def _refused(request: HttpRequest, problem: str) -> HttpResponse:
+def _refused(request: HttpRequest, problem: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> HttpResponse:
     if _wants_json(request):
-        return _json({"problem": problem}, HTTPStatus.BAD_REQUEST)
-    return error_page(request, HTTPStatus.BAD_REQUEST, problem, _("Go back and try again."))
+        return _json({"problem": problem}, status)
+    return error_page(request, status, problem, _("Go back and try again."))
+
+
+def _kept_out(request: HttpRequest, error: OperationalError) -> HttpResponse:
+    """Say that somebody else is changing these. Raises what is no such thing."""
+    if not is_conflict(error):
+        raise error
+    return _refused(
+        request, _("Somebody else is changing these just now. Try again in a moment."), HTTPStatus.CONFLICT
+    )
 
 
 def _wants_json(request: HttpRequest) -> bool:

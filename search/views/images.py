@@ -18,7 +18,7 @@ from search.embedding import active_model
 from search.forms import RegionForm, ReportForm
 from search.imaging import UnreadableImage
 from search.indexing.accepted import accepted_names
-from search.models import Image, Origin
+from search.models import Image, Origin, Trashed
 from search.querying import BadQuery, SearchQuery, similar_images
 from search.views.errors import error_page
 from search.views.methods import require_safe
@@ -41,15 +41,19 @@ def details_of(image: Image | None) -> list[tuple[str, str, str]]:
     return [(name, str(label), getattr(image, name) if image else "") for name, label in LABELS.items()]
 
 
-def visible_image(request: HttpRequest, image_id: uuid.UUID) -> Image:
+def visible_image(request: HttpRequest, image_id: uuid.UUID, *, in_trash: bool = False) -> Image:
     """Return an image that this person may see, also by an id that it had before its file changed. Raises Http404;
-    hidden images are there for curators alone."""
+    hidden images are there for curators alone, and those in the trash for who looks through it."""
     # Only the page itself needs the vector and the capture; its many renditions would read them for nothing.
     images = Image.objects.select_related("uploader").defer("embedding")
     image = images.filter(pk=image_id).first() or get_object_or_404(images, former_ids=image_id)
-    if image.hidden and not may_see_hidden(request):
+    if image.hidden and (not may_see_hidden(request) or (_is_trashed(image) and not in_trash)):
         raise Http404
     return image
+
+
+def _is_trashed(image: Image) -> bool:
+    return Trashed.objects.filter(pk=image.pk).exists()
 
 
 def may_see_hidden(request: HttpRequest) -> bool:
@@ -114,8 +118,8 @@ def image_page(request: HttpRequest, image: Image, *, status: int = 200, **conte
 
 @require_safe
 def rendition(request: HttpRequest, image_id: uuid.UUID, longest: int) -> HttpResponseBase:
-    """A WebP copy without metadata, made when it is first asked for."""
-    image = visible_image(request, image_id)
+    """A WebP copy without metadata, made when it is first asked for; for who looks through the trash, too."""
+    image = visible_image(request, image_id, in_trash=request.user.has_perm("search.delete_image"))
     # What an id means never changes, but it may be hidden, deleted or lead to a new version.
     etag = f'"{image.id.hex}-{longest}"'
     response = get_conditional_response(request, etag=etag)

@@ -10,12 +10,14 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
+from search.curation.uploads import add_or_restore
 from search.decoding import Busy
 from search.evaluation import calibrate_soon_if_due
 from search.forms import UploadForm, check_size
 from search.imaging import Reason, UnreadableImage
-from search.ingestion import Added, DeletedPicture, Details, add_picture
+from search.ingestion import Added, DeletedPicture, Details
 from search.ingestion.captures import UPLOADED, UPLOADED_WITH_CAPTIONS, Written, offered_captions
+from search.models import Revision
 from search.views.images import may_see_hidden
 from search.views.methods import require_http_methods
 
@@ -88,7 +90,7 @@ def _add(
     name = file.name or ""
     try:
         check_size(file)
-        return Outcome(name, added=add_picture(file, details, user, written=written))
+        return Outcome(name, added=add_or_restore(file, details, user, written=written, door=Revision.Door.PAGE))
     except UnreadableImage as problem:
         return Outcome(name, refused=str(problem), too_large=problem.code is Reason.TOO_MANY_BYTES)
     except DeletedPicture as problem:

@@ -23,7 +23,7 @@ class Command(CollectionCommand):
         parser.add_argument(
             "ids", nargs="*", type=_image_id, metavar="ID", help="as in the address of a picture's page"
         )
-        parser.add_argument("--older-than", type=_days, metavar="DAYS", help="what was deleted so many days ago")
+        parser.add_argument("--older-than", type=days, metavar="DAYS", help="what was deleted so many days ago")
         parser.add_argument("--all", action="store_true", help="everything that was ever deleted")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -46,7 +46,7 @@ def _image_id(text: str) -> uuid.UUID:
         raise argparse.ArgumentTypeError(f"{text} is no id of a picture") from error
 
 
-def _days(text: str) -> dt.timedelta:
+def days(text: str) -> dt.timedelta:
     try:
         age = dt.timedelta(days=float(text))
     except (ValueError, OverflowError) as error:

@@ -1,0 +1,198 @@
+"""Who changed what, to be looked through and undone."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from search.admin import pictures
+from search.admin.lists import BoundedPaginator, Sturdy, SturdyList
+from search.admin.undoing import undo_button, undo_view
+from search.models import Capture, Edit, Image, Revision
+
+SAMPLES = 4
+SHOWN = 100
+"""Pictures on the page of one revision."""
+LONGEST_VALUE = 300
+_NAMES = {"trashed": gettext_lazy("in the trash")}
+
+
+class RevisionList(SturdyList):
+    def get_results(self, request: HttpRequest) -> None:
+        """The rows of one page, with some pictures of each."""
+        super().get_results(request)
+        revisions = self.result_list = list(self.result_list)
+        samples = sampled([revision.pk for revision in revisions])
+        for revision in revisions:
+            revision.samples = samples[revision.pk]
+            revision.button = (
+                undo_button(revision, _("Do it again") if revision.kind == Revision.Kind.UNDO else "")
+                if revision.undone_by_id is None and revision.may_be_undone_by(request.user)
+                else ""
+            )
+
+
+def sampled(revisions: Sequence[int]) -> dict[int, list[Image]]:
+    """Return a few pictures of each of these revisions, with thumbnails."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT given.id, sample.image_id FROM unnest(%s::bigint[]) AS given (id) CROSS JOIN LATERAL"
+            " (SELECT image_id FROM search_edit WHERE revision_id = given.id ORDER BY image_id LIMIT %s) AS sample",
+            [list(revisions), SAMPLES],
+        )
+        rows = cursor.fetchall()
+    images = Image.objects.for_lists().in_bulk({image_id for _revision, image_id in rows})
+    pictures.with_thumbnails(list(images.values()))
+    found: defaultdict[int, list[Image]] = defaultdict(list)
+    for revision, image_id in rows:
+        if image_id in images:
+            found[revision].append(images[image_id])
+    return found
+
+
+@admin.register(Revision)
+class RevisionAdmin(Sturdy):
+    paginator = BoundedPaginator
+    list_per_page = 50
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    actions = None
+    list_select_related = ("by",)
+    list_display = ("what", "samples", "many", "who", "when", "where", "undoing")
+    list_display_links = ("what",)
+    list_filter: ClassVar = (("by", admin.RelatedOnlyFieldListFilter), "kind", "created")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[SturdyList]:
+        return RevisionList
+
+    def get_urls(self) -> list[URLPattern]:
+        undo = path("<int:pk>/undo/", self.admin_site.admin_view(undo_view), name="search_revision_undo")
+        return [undo, *super().get_urls()]
+
+    # Who may do what
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("search.change_image") or request.user.has_perm("search.delete_image")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    # What is shown
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
+    ) -> HttpResponse:
+        """One revision: what it changed of each of its pictures."""
+        edits = list(obj.edits.select_related("image").defer("image__embedding")[:SHOWN])
+        pictures.with_thumbnails([edit.image for edit in edits])
+        may_undo = obj.undone_by_id is None and obj.may_be_undone_by(request.user)
+        context |= {
+            "title": told(obj),
+            "revision": obj,
+            "found_by": _found_by(obj),
+            "rows": [(edit, pictures.thumbnail(edit.image), changes_of(edit)) for edit in edits],
+            "more": max(0, obj.count - len(edits)),
+            "button": undo_button(obj, _("Do it again") if obj.kind == Revision.Kind.UNDO else "") if may_undo else "",
+        }
+        return TemplateResponse(request, "admin/search/revision/change_form.html", context)
+
+    @admin.display(description=gettext_lazy("what"))
+    def what(self, revision: Revision) -> str:
+        return told(revision)
+
+    @admin.display(description=gettext_lazy("pictures"))
+    def samples(self, revision: Revision) -> SafeString:
+        images: list[Image] = revision.samples  # type: ignore[attr-defined]
+        each = format_html_join("", "{}", ((pictures.thumbnail(image),) for image in images))
+        return format_html('<span class="samples">{}</span>', each)
+
+    @admin.display(description=gettext_lazy("number"), ordering="count")
+    def many(self, revision: Revision) -> str:
+        return f"{revision.count:,}"
+
+    @admin.display(description=gettext_lazy("who"), empty_value="–")
+    def who(self, revision: Revision) -> SafeString | None:
+        return format_html("<bdi>{}</bdi>", revision.by.get_username()) if revision.by else None
+
+    @admin.display(description=gettext_lazy("when"), ordering="pk")
+    def when(self, revision: Revision) -> str:
+        return pictures.moment(revision.created)
+
+    @admin.display(description=gettext_lazy("found by"))
+    def where(self, revision: Revision) -> SafeString | str:
+        return _found_by(revision)
+
+    @admin.display(description=gettext_lazy("undo"))
+    def undoing(self, revision: Revision) -> str:
+        if revision.undone_by_id:
+            return _("Undone")
+        button: str = revision.button  # type: ignore[attr-defined]
+        return button
+
+
+def told(revision: Revision) -> str:
+    """What a revision did, in a line: "Tags added: sea"."""
+    if revision.kind != Revision.Kind.DESCRIBE:
+        return str(revision)
+    return f"{revision}: {', '.join(labels(revision.fields))}"
+
+
+def labels(names: Iterable[str]) -> list[str]:
+    """Return what people call these fields."""
+    found = []
+    for name in names:
+        model: Any = Capture if name in {field.name for field in Capture._meta.fields} else Image
+        found.append(str(_NAMES.get(name) or model._meta.get_field(name).verbose_name))
+    return found
+
+
+def changes_of(edit: Edit) -> list[tuple[str, str, str]]:
+    """Return what was changed of one picture: each field, before and after, as people read it."""
+    names = [name for name, value in edit.before.items() if name != "edited" and value != edit.after[name]]
+    return [
+        (label, _shown(edit.before[name]), _shown(edit.after[name]))
+        for name, label in zip(names, labels(names), strict=True)
+    ]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    text = ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+
+
+def _found_by(revision: Revision) -> SafeString | str:
+    """Where it was done, as a link to the search that found the pictures."""
+    name = str(revision.get_door_display())
+    ways = {Revision.Door.PAGE: "search", Revision.Door.ADMIN: "admin:search_image_changelist"}
+    if revision.search and revision.door in ways:
+        query = revision.search[:2_000]
+        return format_html(
+            '<a dir="auto" href="{}?{}">{}</a>', reverse(ways[Revision.Door(revision.door)]), query, name
+        )
+    return format_html("{} <bdi>{}</bdi>", name, revision.search) if revision.search else name
+
+
+def history_of(request: HttpRequest, image: Image) -> list[dict[str, Any]]:
+    """Return what was changed of one picture, last first."""
+    edits = Edit.objects.filter(image=image).select_related("revision__by").order_by("-revision_id")[:SHOWN]
+    return [{"revision": edit.revision, "told": told(edit.revision), "changes": changes_of(edit)} for edit in edits]

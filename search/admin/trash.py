@@ -1,0 +1,182 @@
+"""The trash: what was deleted, to be restored or deleted for good."""
+
+import datetime as dt
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.defaultfilters import filesizeformat
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from search.admin import pictures
+from search.admin.image_actions import digest, has_changed, tell_of_files
+from search.admin.lists import BoundedPaginator, Sturdy, SturdyList
+from search.admin.undoing import with_undo
+from search.curation import Restore, change
+from search.curation.trash import bytes_in, delete_for_good
+from search.models import Revision, Trashed
+
+SAMPLES = 20
+
+
+class TrashList(SturdyList):
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        trashed = self.result_list = list(self.result_list)
+        pictures.with_thumbnails([one.image for one in trashed])
+
+
+@admin.register(Trashed)
+class TrashedAdmin(Sturdy):
+    paginator = BoundedPaginator
+    list_per_page = 100
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    list_select_related = ("image", "by")
+    list_display = ("preview", "name", "who", "when", "left", "size")
+    list_display_links = None
+    list_filter: ClassVar = (("by", admin.RelatedOnlyFieldListFilter), "created")
+    search_fields = ("image__title", "image__description")
+    actions = ("restore", "delete_for_good")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[SturdyList]:
+        return TrashList
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Trashed]":
+        return super().get_queryset(request).defer("image__embedding", "image__description")
+
+    def get_urls(self) -> list[URLPattern]:
+        empty = path("empty/", self.admin_site.admin_view(self.empty_view), name="search_trashed_empty")
+        return [empty, *super().get_urls()]
+
+    # Who may do what
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("search.delete_image")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """By the actions alone, which say for how many."""
+        return False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    # What is done
+
+    @admin.action(permissions=["view"], description=gettext_lazy("Restore the selected pictures"))
+    def restore(self, request: HttpRequest, queryset: "QuerySet[Trashed]") -> None:
+        ids = list(queryset.values_list("image", flat=True))
+        revision = change(ids, Restore(), by=request.user, door=Revision.Door.ADMIN)
+        text = ngettext("%(count)s picture is restored.", "%(count)s pictures are restored.", revision.count)
+        told = with_undo(text % {"count": f"{revision.count:,}"}, revision)
+        self.message_user(request, told, messages.SUCCESS)
+
+    @admin.action(permissions=["view"], description=gettext_lazy("Delete the selected pictures for good"))
+    def delete_for_good(self, request: HttpRequest, queryset: "QuerySet[Trashed]") -> HttpResponse | None:
+        """After a page that asks, as where pictures are put into the trash."""
+        ids = list(queryset.order_by("image").values_list("image", flat=True))
+        if "post" not in request.POST:
+            return self._asked(request, ids)
+        if has_changed(request, ids):
+            self.message_user(request, _changed(), messages.WARNING)
+            return self._asked(request, ids) if ids else None
+        self._delete(request, ids)
+        return None
+
+    def empty_view(self, request: HttpRequest) -> HttpResponse:
+        """All that is there, after a page that asks."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        ids = list(Trashed.objects.order_by("image").values_list("image", flat=True))
+        if request.method == "POST" and request.POST.get("expected") == digest(ids):
+            back = redirect("admin:search_trashed_changelist")
+
+            def work() -> HttpResponse:
+                self._delete(request, ids)
+                return back
+
+            return self.with_patience(request, work, lambda: back)
+        if request.method == "POST":
+            self.message_user(request, _changed(), messages.WARNING)
+        return self._asked(request, ids, empties=True) if ids else redirect("admin:search_trashed_changelist")
+
+    def _delete(self, request: HttpRequest, ids: list[Any]) -> None:
+        deleted = delete_for_good(Trashed.objects.filter(image__pk__any_of=ids), request.user)
+        text = ngettext("%(count)s picture is deleted.", "%(count)s pictures are deleted.", deleted)
+        self.message_user(request, text % {"count": f"{deleted:,}"}, messages.SUCCESS)
+        tell_of_files(self, request, ids)
+
+    def _asked(self, request: HttpRequest, ids: list[Any], *, empties: bool = False) -> HttpResponse:
+        rows = Trashed.objects.filter(image__pk__any_of=ids)
+        sample = [one.image for one in rows.select_related("image").defer("image__embedding")[:SAMPLES]]
+        pictures.with_thumbnails(sample)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Delete for good"),
+            "opts": self.opts,
+            "count": len(ids),
+            "bytes": bytes_in(rows),
+            "digest": digest(ids),
+            "ids": [] if empties or request.POST.get("select_across") == "1" else ids,
+            "first": ids[0],
+            "empties": empties,
+            "samples": [pictures.thumbnail(image) for image in sample],
+            "more": len(ids) - len(sample),
+        }
+        return TemplateResponse(request, "admin/search/trashed/delete_for_good.html", context)
+
+    # What is shown
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        context = {
+            "in_trash": Trashed.objects.count(),
+            "bytes_in_trash": bytes_in(Trashed.objects.all()),
+            "trash_days": settings.TRASH_DAYS,
+        }
+        return super().changelist_view(request, {**context, **(extra_context or {})})
+
+    @admin.display(description=gettext_lazy("picture"))
+    def preview(self, trashed: Trashed) -> SafeString:
+        return pictures.thumbnail(trashed.image)
+
+    @admin.display(description=gettext_lazy("title"), ordering="image__title")
+    def name(self, trashed: Trashed) -> SafeString:
+        hidden = pictures.visibility(trashed.image) if trashed.was_hidden else ""
+        return format_html("<bdi>{}</bdi> {}", trashed.image.name, hidden)
+
+    @admin.display(description=gettext_lazy("who"), empty_value="–")
+    def who(self, trashed: Trashed) -> SafeString | None:
+        return format_html("<bdi>{}</bdi>", trashed.by.get_username()) if trashed.by else None
+
+    @admin.display(description=gettext_lazy("when"), ordering="created")
+    def when(self, trashed: Trashed) -> str:
+        return pictures.moment(trashed.created)
+
+    @admin.display(description=gettext_lazy("days left"), ordering="created")
+    def left(self, trashed: Trashed) -> str:
+        left = trashed.created + dt.timedelta(days=settings.TRASH_DAYS) - timezone.now()
+        return f"{max(0, left.days + (left.seconds > 0)):,}"
+
+    @admin.display(description=gettext_lazy("size"), ordering="image__byte_size")
+    def size(self, trashed: Trashed) -> str:
+        return filesizeformat(trashed.image.byte_size)
+
+
+def _changed() -> str:
+    return _("The list has changed meanwhile, and nothing was deleted. Look at it again.")

@@ -1,0 +1,97 @@
+"""Undoing, from the message that tells of a change and from the history."""
+
+from urllib.parse import urlsplit
+
+from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from search.admin.shared import busy
+from search.conflicts import is_conflict, retried
+from search.curation import Undone, undo
+from search.models import Revision
+
+FORM = "undo-change"
+"""The form of each page of the admin by which buttons outside of forms post."""
+
+
+def undo_button(revision: Revision, label: str = "", *, also_later: bool = False) -> SafeString:
+    """Return a button that undoes a revision."""
+    return format_html(
+        '<button type="submit" class="undo" form="{}" formaction="{}" name="also_later" value="{}">{}</button>',
+        FORM,
+        reverse("admin:search_revision_undo", args=[revision.pk]),
+        "1" if also_later else "",
+        label or _("Undo"),
+    )
+
+
+def with_undo(text: str, revision: Revision) -> SafeString | str:
+    """Return a message with a button that undoes what it tells of, where there is something to undo."""
+    return format_html("{} {}", text, undo_button(revision)) if revision.pk else text
+
+
+def undo_view(request: HttpRequest, pk: int) -> HttpResponse:
+    """Undo a revision; links change nothing."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    revision = get_object_or_404(Revision, pk=pk)
+    if isinstance(request.user, AnonymousUser) or not revision.may_be_undone_by(request.user):
+        raise PermissionDenied
+    also_later = bool(request.POST.get("also_later"))
+    try:
+        undone = retried(lambda: undo(revision, by=request.user, door=Revision.Door.ADMIN, also_later=also_later))
+    except OperationalError as error:
+        if not is_conflict(error):
+            raise
+        messages.error(request, busy())
+    except Revision.DoesNotExist:
+        messages.warning(request, _("This change is too old to be undone."))
+    else:
+        _tell(request, revision, undone)
+    return HttpResponseRedirect(_back(request))
+
+
+def _tell(request: HttpRequest, revision: Revision, undone: Undone) -> None:
+    if undone.was_undone:
+        messages.warning(request, _("Somebody has undone this already."))
+        return
+    if undone.count or not undone.kept:
+        text = ngettext("%(count)s picture is as it was.", "%(count)s pictures are as they were.", undone.count)
+        told = text % {"count": f"{undone.count:,}"}
+        # What undid something can be undone.
+        again = undo_button(undone.revision, _("Do it again")) if undone.revision.pk else ""
+        messages.success(request, format_html("{} {}", told, again))
+    for name, count in undone.kept:
+        text = ngettext(
+            "%(count)s picture was changed again by %(name)s, and left so.",
+            "%(count)s pictures were changed again by %(name)s, and left so.",
+            count,
+        )
+        told = text % {"count": f"{count:,}", "name": name or _("somebody else")}
+        messages.warning(request, told)
+    if undone.kept:
+        button = undo_button(revision, _("Put back those too"), also_later=True)
+        messages.warning(request, format_html("{} {}", _("Put back what was changed again?"), button))
+    if undone.gone:
+        text = ngettext("%(count)s picture is gone by now.", "%(count)s pictures are gone by now.", undone.gone)
+        messages.warning(request, text % {"count": f"{undone.gone:,}"})
+
+
+def _back(request: HttpRequest) -> str:
+    """Return where the button was pressed, as far as the browser tells, and else the history."""
+    referrer = request.META.get("HTTP_REFERER", "")
+    is_ours = url_has_allowed_host_and_scheme(referrer, {request.get_host()}, require_https=request.is_secure())
+    path = urlsplit(referrer)
+    if is_ours and path.path.startswith(reverse("admin:index")):
+        return f"{path.path}?{path.query}".rstrip("?")
+    return reverse("admin:search_revision_changelist")

@@ -1,0 +1,33 @@
+"""`manage.py empty_trash`: delete for good what is in the trash."""
+
+import argparse
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from search.curation import trash
+from search.ingestion.deleting import settle_or_log
+from search.management.base import CollectionCommand
+from search.management.commands.forget_deletions import days
+from search.models import Trashed
+
+
+class Command(CollectionCommand):
+    help = (
+        "Delete for good, rows and files, what has been in the trash for TRASH_DAYS, and forget history older than "
+        "HISTORY_DAYS. The server does the same each hour: this is for where no server runs, and for more."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--older-than", type=days, metavar="DAYS", help="what was deleted so many days ago")
+        parser.add_argument("--all", action="store_true", help="all that is in the trash")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        age = options["older_than"]
+        if age is not None and options["all"]:
+            raise CommandError("Say --older-than DAYS or --all, not both.")
+        chosen = Trashed.objects.all() if options["all"] else trash.expired() if age is None else trash.older_than(age)
+        deleted = trash.delete_for_good(chosen)
+        trash.forget_history()
+        settle_or_log()
+        self.stdout.write(f"{deleted:,} deleted for good, {Trashed.objects.count():,} left in the trash.")
