@@ -40,7 +40,11 @@ class ImageQuerySet(models.QuerySet["Image"]):
 
     def searchable(self, model: str) -> Self:
         """Those that a search with `model` may find: shown, and with a vector of this model in its current set."""
-        return self.shown().filter(embedding_model__in=accepted_names(model))
+        return self.shown().with_vectors_of(model)
+
+    def with_vectors_of(self, model: str) -> Self:
+        """Those with a vector of this model in its current set, hidden ones included."""
+        return self.filter(embedding_model__in=accepted_names(model))
 
     def pending(self) -> Self:
         """Those that wait for their vector, hidden ones included."""

@@ -6,6 +6,7 @@ from django.urls import path, register_converter
 from search import storage
 from search.views import (
     accounts,
+    curating,
     feeds,
     helping,
     images,
@@ -68,6 +69,9 @@ urlpatterns = [
     path("images/<uuid:image_id>/report/", reports.report, name="report"),
     path("selection/download", selections.download_selection, name="download-selection"),
     path("selection/share", selections.share_selection, name="share-selection"),
+    path("selection/change", curating.change_selection, name="change-selection"),
+    path("selection/undo", curating.undo_change, name="undo-change"),
+    path("selection/all", curating.all_results, name="all-results"),
     path("sets/<uuid:set_id>/", selections.picture_set, name="picture-set"),
     path("saved/", saved_searches.saved_searches, name="saved-searches"),
     path("saved/save", saved_searches.save, name="save-search"),

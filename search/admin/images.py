@@ -1,14 +1,15 @@
 """The pictures: found, described, tagged, hidden and deleted."""
 
 import uuid
-from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
-from django.db.models import ForeignKey, Model, Q, QuerySet
+from django.contrib.admin.views.main import SEARCH_VAR
+from django.db.models import ForeignKey, Model, QuerySet
 from django.forms import ModelChoiceField
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -20,11 +21,14 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from search.admin import comparing, history, image_actions, pictures
+from search.admin import comparing, history, image_actions, in_place, pasting, pictures, searching
 from search.admin.captures import CameraFilter, CaptureInline, PlaceFilter, TakenFilter
 from search.admin.filters import HiddenFilter, ModelFilter, ReportedFilter, TagFilter, UploaderFilter
 from search.admin.forms import ImageForm, TagActionForm, UserSelect
+from search.admin.image_list import VIEW, ImageList, next_in_list, view_links
+from search.admin.list_filters import LackingFilter, MatchesFilter, ModeFilter
 from search.admin.lists import LONGEST_QUERY_STRING, BoundedPaginator, Sturdy, SturdyList, image_ids
+from search.admin.pasting import SetFilter
 from search.admin.undoing import with_undo
 from search.curation import Trash, change, record_since
 from search.curation.states import current
@@ -32,29 +36,14 @@ from search.embedding import active_model
 from search.indexing.accepted import accepted_names
 from search.ingestion.captures import CAPTIONS, note_edits
 from search.models import Image, Origin, Report, Revision
-from search.querying.words import beginnings, holding
-from search.texts import composed
 from search.views.places import PlaceShown
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
+NEXT = "next_in_the_list"
 NAMED_BEFORE_DELETION = 20
 TAGS_IN_LIST = 5
-
-
-class ImageList(SturdyList):
-    def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet[Any]:
-        return super().get_queryset(request, exclude_parameters).defer("embedding", "description")
-
-    def get_results(self, request: HttpRequest) -> None:
-        """The rows of one page, with what takes one query for all of them."""
-        super().get_results(request)
-        images = self.result_list = list(self.result_list)
-        pictures.with_thumbnails(images)
-        waiting = Counter(Report.objects.filter(resolved=None, image__in=images).values_list("image", flat=True))
-        for image in images:
-            image.waiting_reports = waiting[image.pk]
 
 
 @admin.register(Image)
@@ -88,7 +77,11 @@ class ImageAdmin(Sturdy):
     )
     list_display_links = ("preview", "name")
     list_filter: ClassVar = (
+        MatchesFilter,
+        ModeFilter,
         HiddenFilter,
+        LackingFilter,
+        SetFilter,
         ReportedFilter,
         TagFilter,
         UploaderFilter,
@@ -101,7 +94,8 @@ class ImageAdmin(Sturdy):
     )
     search_fields = ("title", "description", "author", "tags")
     search_help_text = gettext_lazy(
-        "Words of the title, description, tags or author; the name of a file; or the id or address of a picture."
+        "What pictures show, as on the search page, and filters such as is:hidden or taken:2023; an author; the name "
+        "of a file; or ids and addresses of pictures."
     )
     readonly_fields = (
         "large_picture",
@@ -127,10 +121,29 @@ class ImageAdmin(Sturdy):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[SturdyList]:
         return ImageList
 
+    def get_list_display(self, request: HttpRequest) -> Any:
+        shown = super().get_list_display(request)
+        if not request.GET.get(SEARCH_VAR):
+            return shown
+        return [one for name in shown for one in ((name, "similarity") if name == "name" else (name,))]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """As a list or a grid, which is remembered until it is chosen otherwise."""
+        if (chosen := request.GET.get("view")) and request.method == "GET":
+            request.session[VIEW] = "grid" if chosen == "grid" else "list"
+            rest = request.GET.copy()
+            del rest["view"]
+            return redirect(f"{request.path}?{rest.urlencode()}".rstrip("?"))
+        context = {"is_grid": request.session.get(VIEW) == "grid", "view_links": view_links(request)}
+        return super().changelist_view(request, {**context, **(extra_context or {})})
+
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
+        in_place_view = partial(in_place.in_place_view, model_admin=self)
         return [
             path("compare/", view(comparing.compare_view), name="search_image_compare"),
+            path("paste/", view(partial(pasting.paste_view, model_admin=self)), name="search_image_paste"),
+            path("<uuid:image_id>/in-place/", view(in_place_view), name="search_image_in_place"),
             path("compare/judge/", view(comparing.judge_view), name="search_image_judge"),
             path("compare/judgements.csv", view(comparing.judgements_view), name="search_image_judgements"),
             *super().get_urls(),
@@ -193,6 +206,8 @@ class ImageAdmin(Sturdy):
 
     def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
         """In one revision with what is said of when and where it was taken, see `save_related`."""
+        if "_next" in request.POST:  # before it is saved, which may take it out of the list
+            setattr(request, NEXT, next_in_list(self, request, obj.pk))
         request.before = current([obj.pk])  # type: ignore[attr-defined]
         super().save_model(request, obj, form, change)
         note_edits([obj.pk], {"tags", *CAPTIONS}.intersection(form.changed_data))
@@ -213,22 +228,28 @@ class ImageAdmin(Sturdy):
             message = with_undo(message, revision)
         super().message_user(request, message, *args, **kwargs)
 
+    def response_change(self, request: HttpRequest, obj: Image) -> HttpResponse:
+        """With "save and next", lead to the form of the next picture of the list."""
+        if "_next" not in request.POST:
+            return super().response_change(request, obj)
+        following = getattr(request, NEXT, None)
+        filters = request.GET.get("_changelist_filters", "")
+        if following is None:
+            self.message_user(request, _("That was the last picture of the list."), messages.SUCCESS)
+            return redirect(f"{reverse('admin:search_image_changelist')}?{filters}".rstrip("?"))
+        self.message_user(request, _("Saved: “%(name)s”. This is the next.") % {"name": obj}, messages.SUCCESS)
+        asked = f"?{urlencode({'_changelist_filters': filters})}" if filters else ""
+        return redirect(reverse("admin:search_image_change", args=[following]) + asked)
+
     def view_on_site(self, obj: Image) -> str:
         return obj.get_absolute_url()
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Image], search_term: str
     ) -> tuple[QuerySet[Image], bool]:
-        if ids := image_ids(search_term):
-            return queryset.filter(pk__in=ids), False
-        found, may_repeat = super().get_search_results(request, queryset, search_term)
-        words = composed(search_term.replace("\0", "")).strip()
-        if 0 < len(words) <= LONGEST_QUERY_STRING:
-            # As searches find them: without accents, in any width.
-            held = holding(Image.objects.all(), beginnings(words)).values("pk")
-            files = Origin.objects.filter(address__icontains=words).values("image_id")
-            found |= queryset.filter(Q(pk__in=held) | Q(pk__in=files))
-        return found, may_repeat
+        if len(search_term) > LONGEST_QUERY_STRING:
+            return queryset.none(), False
+        return searching.search(request, queryset, search_term), False
 
     def get_deleted_objects(
         self, objs: "QuerySet[Image] | Sequence[Image]", request: HttpRequest
@@ -259,7 +280,15 @@ class ImageAdmin(Sturdy):
 
     @admin.display(description=gettext_lazy("title"), ordering="title")
     def name(self, image: Image) -> SafeString:
-        return format_html("<bdi>{}</bdi>", image.name)
+        return pictures.editable(image, "title", format_html("<bdi data-slot>{}</bdi>", image.name))
+
+    @admin.display(description=gettext_lazy("similarity"), empty_value="")
+    def similarity(self, image: Image) -> SafeString | str | None:
+        """How near a picture is to what was searched, and how good that is."""
+        if image.similarity is None:
+            return _("by its words") if image.by_words else None
+        band = {"strong": _("strong"), "related": _("related")}.get(image.band or "", "")
+        return format_html('<span class="similarity">{}</span> {}', f"{image.similarity:.2f}", band)
 
     @admin.display(description=gettext_lazy("visibility"))
     def visibility(self, image: Image) -> SafeString:
@@ -273,7 +302,8 @@ class ImageAdmin(Sturdy):
             ((urlencode({"tag": tag}), tag) for tag in image.tags[:TAGS_IN_LIST]),
         )
         more = len(image.tags) - TAGS_IN_LIST
-        return format_html("{} +{}", links, more) if more > 0 else links
+        shown = format_html("{} +{}", links, more) if more > 0 else links
+        return pictures.editable(image, "tags", format_html("<span data-slot>{}</span>", shown))
 
     @admin.display(description=gettext_lazy("file"), ordering="byte_size")
     def measures(self, image: Image) -> SafeString:

@@ -43,13 +43,17 @@ LONGEST_QUERY_STRING = 2_000
 _IMPOSSIBLE = "is_impossible_list"
 """Set on a request whose search or filters can't be applied: its list is empty, whatever is left of them."""
 
-_ID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
+ID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
+
+
+class ImpossibleSearch(Exception):
+    """What was searched can't be: nothing is listed. The message is for the person."""
 
 
 def image_ids(text: str) -> list[uuid.UUID]:
     """Return the ids that a search names, by themselves or in the address of an image's page; of images whose files
     have changed since, those that they have now, too."""
-    named = [uuid.UUID(each) for each in _ID.findall(text)]
+    named = [uuid.UUID(each) for each in ID.findall(text)]
     return [*named, *FormerId.present(named).values()]
 
 
@@ -122,10 +126,13 @@ class Sturdy(Shared, _ModelAdmin):
         """
         if len(request.META.get("QUERY_STRING", "")) > LONGEST_QUERY_STRING:
             problem = _("This search is too long, so nothing is shown. Shorten it.")
-        elif made := self._made(request):
-            return made
         else:
             problem = _("There is no such filter or page, so nothing is shown.")
+            try:
+                if made := self._made(request):
+                    return made
+            except ImpossibleSearch as error:
+                problem = str(error)
         self.message_user(request, problem, messages.ERROR)
         return self._list_of_nothing(request)
 

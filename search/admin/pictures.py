@@ -39,6 +39,24 @@ def thumbnail(image: Image) -> SafeString:
     )
 
 
+def editable(image: Image, field: str, shown: SafeString) -> SafeString:
+    """What a list shows of a field, with what the script needs that lets it be edited there."""
+    if not image.may_be_edited:  # type: ignore[attr-defined]
+        return shown
+    value = getattr(image, field)
+    return format_html(
+        '<span class="editable" data-field="{}" data-value="{}" data-url="{}" data-label="{}" data-untitled="{}">'
+        "{}</span>",
+        field,
+        ", ".join(value) if isinstance(value, list) else value,
+        reverse("admin:search_image_in_place", args=[image.pk]),
+        (_("Edit the title of “%(name)s”") if field == "title" else _("Edit the tags of “%(name)s”"))
+        % {"name": image.name},
+        _("Untitled picture"),
+        shown,
+    )
+
+
 def large(image: Image) -> SafeString:
     """A picture as large as the page allows; it leads to the public page."""
     return format_html(

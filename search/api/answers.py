@@ -65,7 +65,6 @@ def image_details(request: HttpRequest, image: Image) -> schemas.ImageDetails:
         description=image.description,
         byte_size=image.byte_size,
         uploader=image.uploader.get_username() if image.uploader else None,
-        hidden=image.hidden,
         searchable=not image.hidden and image.embedding_model in accepted_names(active_model()),
         updated=image.updated,
         download=request.build_absolute_uri(reverse("download", args=[image.id])),
@@ -109,6 +108,7 @@ def _told_in_lists(request: HttpRequest, image: Image, small: str) -> Mapping[st
     return {
         "id": image.id,
         "title": image.title,
+        "hidden": image.hidden,
         "tags": image.tags,
         "author": image.author,
         "licence": image.licence,

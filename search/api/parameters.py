@@ -8,7 +8,7 @@ from search.embedding import MAX_TEXT_LENGTH
 from search.imaging import PALETTE
 from search.models import Image
 from search.querying import Minimum, Mode, Sort
-from search.querying.filters import STARS, Certainty
+from search.querying.filters import STARS, Certainty, Hidden
 from search.querying.nearby import FARTHEST, USUAL
 from search.querying.parts import LEAST_WEIGHT, MOST_WEIGHT
 
@@ -86,6 +86,11 @@ FILTERS = [
     one("taken_until", "Taken on this day or earlier.", _DAY),
     one("rating", "So many stars or more.", {"type": "string", "enum": list(STARS)}),
     one("described", "Whether the image has a description.", {"type": "string", "enum": ["yes", "no"]}),
+    one(
+        "hidden",
+        "Whether hidden images are left out, found too, or found alone: for curators.",
+        {"type": "string", "enum": list(Hidden), "default": "no"},
+    ),
 ]
 
 ORDER = [

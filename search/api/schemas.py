@@ -34,6 +34,7 @@ class ImageOut(Schema):
 
     id: UUID
     title: str = Field(description="Empty where nobody gave one.")
+    hidden: bool = Field(description="Hidden images are there for curators alone.")
     tags: list[str]
     author: str
     licence: str
@@ -86,7 +87,6 @@ class ImageDetails(ImageOut):
     place: str | None = Field(description="All three in a line, in the language of `Accept-Language`.")
     byte_size: int = Field(description="Of the file as it was uploaded.")
     uploader: str | None = Field(description="The name of who added it.")
-    hidden: bool = Field(description="Hidden images are there for curators alone.")
     searchable: bool = Field(
         description="Whether searches find it: an image that waits for its vector is not found yet."
     )

@@ -12,7 +12,7 @@ from search.api.schemas import QueryPictureOut, SearchAnswer, problems
 from search.forms import PictureForm
 from search.limits.searches import count_search
 from search.querying import Kind, Part, SearchQuery, find, remember_picture
-from search.views.images import refuse_places
+from search.views.images import refuse_hidden, refuse_places
 
 router = Router(tags=["search"], auth=[Token(), Session(), anybody])
 
@@ -32,6 +32,7 @@ def search(request: HttpRequest) -> SearchAnswer:
     """
     query = SearchQuery.from_params(request.GET)
     refuse_places(request, query)
+    refuse_hidden(request, query)
     count_search(request, query.texts)
     return search_answer(request, find(query))
 

@@ -18,6 +18,7 @@ from search.models.switches import ModelSwitch, QueryVector
 from search.models.tokens import ApiToken
 from search.models.vectors import ImageVector, VectorSet
 from search.models.words import ImageWords
+from search.models.working_sets import WorkingSet
 
 __all__ = [
     "ApiToken",
@@ -47,4 +48,5 @@ __all__ = [
     "Tombstone",
     "Trashed",
     "VectorSet",
+    "WorkingSet",
 ]

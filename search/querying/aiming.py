@@ -64,8 +64,10 @@ class Aim:
         return images.with_vectors(self.table) if self.towards or self.away else images
 
 
-def aim_of(wanted: Sequence[Part], unwanted: Sequence[Part]) -> Aim:
+def aim_of(wanted: Sequence[Part], unwanted: Sequence[Part], *, hidden: bool = False) -> Aim:
     """Return the vectors of a query's parts, those that are wanted made into one.
+
+    With `hidden`, a part may be an image that only curators may see.
 
     Raises NoSuchQuery for a picture or an image that is not there, BadQuery for parts that cancel out, and
     ModelUnavailable.
@@ -75,7 +77,7 @@ def aim_of(wanted: Sequence[Part], unwanted: Sequence[Part]) -> Aim:
         part.value: vector for part in (*wanted, *unwanted) if (vector := _encoded(part)) is not None
     }
     table = current_set(active_model())
-    vectors |= _image_vectors([*wanted, *unwanted], table)
+    vectors |= _image_vectors([*wanted, *unwanted], table, hidden=hidden)
     windows_in = table.id if table and table.windows else None
     return Aim(
         towards=_together([_direction(part, vectors, windows_in) for part in wanted], wanted),
@@ -140,11 +142,12 @@ def _direction(part: Part, vectors: Mapping[Any, Vector], windows_in: int | None
     return Direction(vector, part.weight, scale, None if whole else windows_in)
 
 
-def _image_vectors(parts: Sequence[Part], table: VectorTable | None) -> dict[uuid.UUID, Vector]:
+def _image_vectors(parts: Sequence[Part], table: VectorTable | None, *, hidden: bool) -> dict[uuid.UUID, Vector]:
     ids = _present(parts)
     if not ids:
         return {}
-    images = Image.objects.searchable(active_model()).filter(pk__in=ids.values())
+    visible = Image.objects.kept() if hidden else Image.objects.shown()
+    images = visible.with_vectors_of(active_model()).filter(pk__in=ids.values())
     vectors = images.vectors_in(table)
     found = {one: vectors[present] for one, present in ids.items() if present in vectors}
     if len(found) < len(ids):

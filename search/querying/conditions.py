@@ -36,7 +36,7 @@ class Conditions(NamedTuple):
 
     def eligible(self) -> ImageQuerySet:
         """All rows that the search may find, whatever is filtered and whenever they came."""
-        images = Image.objects.shown()
+        images = self.filters.visible(Image.objects.all())
         if self.models is not None:
             images = images.filter(embedding_model__in=self.models)
         if self.among is not None:

@@ -72,6 +72,8 @@ class Counts:
         self._conditions = conditions
         self._at = at
         self._others = filters.without(*_FEW_VALUED)
+        # What is hidden has no number of arrival or change to tell by whether counts still hold, and few ask for it.
+        self._is_remembered = not filters.finds_hidden and conditions.among is None
         self._combinations = self._counted()
 
     @cached_property
@@ -96,12 +98,12 @@ class Counts:
             found = rows.annotate(value=value).values_list("value").annotate(count=Count("*"))
             return list(found.order_by("-count", "value")[:MOST_VALUES])
 
-        return _remembered(
-            self._key(column, others, changes=True), count, lambda _found: self.total, READ_REMEMBERED_FROM
-        )
+        return self._remember(self._key(column, others, changes=True), count, lambda _found: self.total)
 
     def exactly(self, name: str, rows: ImageQuerySet) -> int:
         """How many rows these are, which the search, how far the collection is and a `name` tell from all others."""
+        if not self._is_remembered:
+            return rows.count()
         what = f"{name}\n{self._at.arrived}\n{self._conditions.moment}"
         return cache.get_or_set(self._key(what, self._filters, changes=True), rows.count, REMEMBERED) or 0
 
@@ -128,7 +130,7 @@ class Counts:
             found = rows.annotate(**named).values_list(*named).annotate(count=Count("*"))
             return Counter({tuple(values): number for *values, number in found})
 
-        return _remembered(self._key("captures", others, changes=True), count, Counter.total, READ_REMEMBERED_FROM)
+        return self._remember(self._key("captures", others, changes=True), count, Counter.total)
 
     def _passes(self, field: str, value: Any) -> bool:
         chosen = getattr(self._filters, field)
@@ -145,7 +147,7 @@ class Counts:
             rows = others.apply(self._conditions.eligible()).order_by().annotate(value=by).exclude(value=None)
             return Counter(dict(rows.values_list("value").annotate(count=Count("*"))))
 
-        return _remembered(self._key(name, others, changes=True), count, Counter.total, READ_REMEMBERED_FROM)
+        return self._remember(self._key(name, others, changes=True), count, Counter.total)
 
     @cached_property
     def places(self) -> dict[int, int]:
@@ -162,11 +164,14 @@ class Counts:
             return Counter(dict(rows.values_list(column).annotate(count=Count("*"))))
 
         key = self._key(f"{column}\n{sorted(values)}", others, changes=True)
-        return _remembered(key, count, Counter.total, READ_REMEMBERED_FROM)
+        return self._remember(key, count, Counter.total)
+
+    def _remember(self, key: str, count: "Callable[[], _Found]", rows: "Callable[[_Found], int]") -> "_Found":
+        return _remembered(key, count, rows, READ_REMEMBERED_FROM) if self._is_remembered else count()
 
     def _counted(self) -> _Combinations:
         key = self._key("combinations", self._others)
-        remembered: tuple[State, _Combinations] | None = cache.get(key)
+        remembered: tuple[State, _Combinations] | None = cache.get(key) if self._is_remembered else None
         is_known = remembered is not None and remembered[0].changed == self._at.changed
         state, found = remembered if remembered and is_known else self._count()
         if state.arrived < self._at.arrived:
@@ -174,7 +179,7 @@ class Counts:
             state = State(self._at.arrived, state.changed)
             is_known = False
         least = 0 if self._others.is_empty else READ_REMEMBERED_FROM
-        if not is_known and found.total() >= least:
+        if self._is_remembered and not is_known and found.total() >= least:
             cache.set(key, (state, found), REMEMBERED)
         return found if state.arrived == self._at.arrived else found - self._between(self._at.arrived, state.arrived)
 

@@ -63,6 +63,7 @@ def _easier(query: SearchQuery) -> Iterator[tuple[str, SearchQuery]]:
         ("lenses",): _("Any lens"),
         ("rating",): _("Any rating"),
         ("dated",): _("With or without a date"),
+        ("hidden",): _("Pictures that everybody sees"),
     }
     for fields, label in cleared.items():
         yield label, query.replace(filters=filters.without(*fields))

@@ -26,6 +26,12 @@ class No(tuple[()]):
     __slots__ = ()
 
 
+class Either(tuple[()]):
+    """That it may hold or not, where without this it must not."""
+
+    __slots__ = ()
+
+
 class Excluded(NamedTuple):
     """Values that no image may have: what is typed with a minus. Licences, names of uploaders and tags in any case, of
     cameras and lenses any part."""
@@ -91,11 +97,19 @@ class FilterValues(NamedTuple):
     rating: Any
     dated: tuple[Yes | None, ...]
     described: Any
+    hidden: Yes | Either | None
     tagged: Yes | No | None
     titled: Yes | No | None
     placed: Yes | No | None
     named: Named
     excluded: Excluded
+
+    def visible(self, images: ImageQuerySet) -> ImageQuerySet:
+        """Return those of `images` that may be found at all: hidden ones only where these are asked for."""
+        if self.hidden is None:
+            return images.shown()
+        found = images.kept()
+        return found.filter(hidden=True) if isinstance(self.hidden, Yes) else found
 
     def apply(self, images: ImageQuerySet) -> ImageQuerySet:
         """Return those of `images` that pass."""

@@ -14,7 +14,7 @@ from search.imaging import PALETTE
 from search.models import Image
 from search.places.countries import country_named
 from search.querying.errors import BadQuery
-from search.querying.filter_values import Excluded, FilterValues, Named, No, Yes
+from search.querying.filter_values import Either, Excluded, FilterValues, Named, No, Yes
 from search.querying.nearby import FARTHEST, USUAL, near
 from search.querying.parts import Params, read_id
 from search.querying.spans import FIRST_YEAR, LAST_YEAR
@@ -40,14 +40,22 @@ class Certainty(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Hidden(StrEnum):
+    """Whether hidden pictures are found, which only curators may see: left out, found too, or found alone."""
+
+    NO = "no"
+    WITH = "with"
+    ONLY = "only"
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
     """Of `tags` all must hold, of the others any; what is empty filters nothing.
 
     Days of adding are those of the site's zone, days on which pictures were taken those of the place. `rating` is the
     least number of stars. Countries are ISO 3166 codes, regions and towns as GeoNames names them; `near` is an image
-    around which pictures pass that were taken `within` some kilometres. What stands in the second half is typed into
-    the box alone: no parameter has it.
+    around which pictures pass that were taken `within` some kilometres. Hidden images are left out where nothing is
+    said of them. What stands in the second half is typed into the box alone: no parameter has it.
     """
 
     tags: tuple[str, ...] = ()
@@ -71,6 +79,7 @@ class Filters:
     taken_until: dt.date | None = None
     rating: int | None = None
     described: bool | None = None
+    hidden: Hidden | None = None
 
     tagged: bool | None = None
     titled: bool | None = None
@@ -84,6 +93,7 @@ class Filters:
         since, until = _days(params, "since", "until")
         taken_since, taken_until = _days(params, "taken_since", "taken_until")
         rating = "".join(_choices(params, "rating", STARS)[-1:])
+        hidden = "".join(_choices(params, "hidden", list(Hidden))[-1:])
         return cls(
             tags=_texts(params, "tag", 60),
             formats=_choices(params, "format", Image.Format.values),
@@ -106,6 +116,7 @@ class Filters:
             taken_until=taken_until,
             rating=int(rating) if rating else None,
             described={"yes": True, "no": False}.get("".join(_choices(params, "described", ["yes", "no"])[-1:])),
+            hidden=Hidden(hidden) if hidden else None,
         )
 
     def to_params(self) -> list[tuple[str, str]]:
@@ -123,6 +134,8 @@ class Filters:
             params.append(("rating", str(self.rating)))
         if self.described is not None:
             params.append(("described", "yes" if self.described else "no"))
+        if self.hidden is not None:
+            params.append(("hidden", str(self.hidden)))
         return params
 
     @property
@@ -137,6 +150,11 @@ class Filters:
             getattr(one, name) for one in (self.named, self.excluded) for name in _OF_PLACES if hasattr(one, name)
         )
         return chosen or any((self.countries, self.regions, self.towns, *typed))
+
+    @property
+    def finds_hidden(self) -> bool:
+        """Whether these find pictures that only curators may see."""
+        return self.hidden in (Hidden.WITH, Hidden.ONLY)
 
     def without(self, *fields: str) -> Self:
         """Return these filters with some of the fields cleared."""
@@ -173,6 +191,7 @@ class Filters:
             rating=self.rating,
             dated=tuple(Yes() if one in self.dated else None for one in Certainty),
             described=self.described,
+            hidden=_hidden(self.hidden),
             tagged=_mark(self.tagged),
             titled=_mark(self.titled),
             placed=_mark(self.placed),
@@ -219,6 +238,12 @@ def _begin(day: dt.date) -> dt.datetime:
 
 def _mark(whether: bool | None) -> Yes | No | None:
     return None if whether is None else Yes() if whether else No()
+
+
+def _hidden(which: Hidden | None) -> Yes | Either | None:
+    if which is Hidden.WITH:
+        return Either()
+    return Yes() if which is Hidden.ONLY else None
 
 
 def _all_of(mine: tuple[Any, ...], theirs: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -36,12 +36,12 @@ def find(query: SearchQuery) -> ResultPage:
     Raises NoSuchQuery for a picture or an image that is not there, BadQuery for parts that cancel out, and
     ModelUnavailable.
     """
-    return _Search(query).page()
+    return Search(query).page()
 
 
 def best_candidates(query: SearchQuery) -> list[Candidate]:
     """Return the NEAREST best matches, however good they are. Raises what `find` raises."""
-    return _Search(query.replace(sort=Sort.SIMILARITY, minimum=Minimum.ANY)).head()[:NEAREST]
+    return Search(query.replace(sort=Sort.SIMILARITY, minimum=Minimum.ANY)).head()[:NEAREST]
 
 
 def similar_images(image: Image, count: int) -> list[Image]:
@@ -51,19 +51,22 @@ def similar_images(image: Image, count: int) -> list[Image]:
     vector = Image.objects.filter(pk=image.pk).vectors_in(table).get(image.pk)
     if vector is None:
         return []
-    search = _Search(SearchQuery().more_like(image.id), Aim(Direction(vector, 1.0, None), (), table))
+    search = Search(SearchQuery().more_like(image.id), Aim(Direction(vector, 1.0, None), (), table))
     head = search.gathering.candidates()
     return part_of(search.by_similarity(head), 0, count)
 
 
-class _Search:
+class Search:
     """One search under way: its rows in order."""
 
-    def __init__(self, query: SearchQuery, aim: Aim | None = None) -> None:
-        """With `aim`, for what the query's parts mean."""
+    def __init__(
+        self, query: SearchQuery, aim: Aim | None = None, *, among: Sequence[uuid.UUID] | None = None
+    ) -> None:
+        """With `aim`, for what the query's parts mean; with `among`, of these images alone."""
         self.query = query
-        self.scope = Scope(query)
-        self.aim = aim or aim_of(self.scope.wanted, query.unwanted)
+        self.scope = Scope(query, among=among)
+        self.finds_hidden = query.all_filters.finds_hidden
+        self.aim = aim or aim_of(self.scope.wanted, query.unwanted, hidden=self.finds_hidden)
         self.gathering = Gathering(self.scope, self.aim)
         # Candidates of the first page that are hidden or deleted since: they keep their places, or rows behind them
         # would move into pages that were read.
@@ -99,6 +102,10 @@ class _Search:
             copies_from=self._copies_from(segments),
         )
 
+    def segments(self) -> list[Segment]:
+        """All that is found, in stretches."""
+        return self._segments([] if self.query.is_empty else self.head())
+
     def _copies_from(self, segments: Sequence[Segment]) -> int | None:
         """The page, beyond the first, from which copies follow that are no candidates; None where there is none."""
         if not self.gathering.has_copies or self._is_by_date or not any(segment.count for segment in segments[1:]):
@@ -109,13 +116,14 @@ class _Search:
         """The candidates, best first."""
         if known := remembered_head(self.query):
             self.gathering.reach, self.gathering.more_hold_words = known.reach, known.more_hold_words
-            if known.changed != self.scope.at.changed:
+            # To delete or show what is hidden counts as no change.
+            if known.changed != self.scope.at.changed or self.finds_hidden:
                 ids = [one.id for one in known.candidates]
                 there = self.scope.images.filter(pk__in=ids).values_list("pk", flat=True)
                 self.gone = frozenset(ids).difference(there)
             return list(known.candidates)
         head = self._ranked(self.gathering.candidates())
-        if len(head) > PER_PAGE:
+        if len(head) > PER_PAGE and self.scope.among is None:
             known = Head(head, self.gathering.reach, self.gathering.more_hold_words, self.scope.at.changed)
             remember_head(self.query, self.scope.asked_at, known)
         return head
@@ -228,7 +236,7 @@ class _Search:
 
         def fetch(start: int, stop: int) -> list[Image]:
             wanted = [one for one in candidates[start:stop] if one.id not in gone]
-            rows = shown_images(one.id for one in wanted)
+            rows = shown_images((one.id for one in wanted), hidden=self.finds_hidden)
             return [_found(rows[one.id], one) for one in wanted if one.id in rows]
 
         if not gone:

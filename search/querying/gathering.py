@@ -115,7 +115,7 @@ class Gathering:
         found = self._fetched(BY_WORDS, MOST_BY_WORDS + 1, by_words=True)
         self.more_hold_words = len(found) > MOST_BY_WORDS
         if self.more_hold_words and nearest:
-            among = Conditions(among=list(nearest))
+            among = Conditions(among=list(nearest), filters=self.scope.only_visible)
             return found[:MOST_BY_WORDS] + self._fetched(BY_WORDS, len(nearest), among, by_words=True)
         return found[:MOST_BY_WORDS]
 

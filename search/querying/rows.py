@@ -14,9 +14,10 @@ class _Given(NamedTuple):
     ids: Any
 
 
-def shown_images(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Image]:
-    """Return those of these images that everybody may see, without the columns that no list shows."""
-    sql, values = sql_of(_made, None, _Given(list(ids)))
+def shown_images(ids: Iterable[uuid.UUID], *, hidden: bool = False) -> dict[uuid.UUID, Image]:
+    """Return those of these images that everybody may see, without the columns that no list shows; with `hidden` those
+    too that only curators may see."""
+    sql, values = sql_of(_made, hidden, _Given(list(ids)))
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
         rows = cursor.fetchall()
@@ -25,6 +26,7 @@ def shown_images(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Image]:
     return {image.pk: image for image in images}
 
 
-def _made(_form: None, given: _Given) -> Sql:
-    images = Image.objects.for_lists().shown().filter(pk__any_of=given.ids)
-    return images.order_by().query.sql_with_params()
+def _made(hidden: bool, given: _Given) -> Sql:
+    lists = Image.objects.for_lists()
+    images = lists.kept() if hidden else lists.shown()
+    return images.filter(pk__any_of=given.ids).order_by().query.sql_with_params()

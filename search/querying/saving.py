@@ -48,6 +48,8 @@ def save_search(user: "User", query: SearchQuery, name: str = "") -> tuple[Saved
     Raises BadQuery for one too long or one more than MOST_SAVED, and NoSuchQuery for a picture that is gone.
     """
     _refuse_places(query)
+    if query.all_filters.finds_hidden:
+        raise BadQuery(_("A search for hidden pictures can't be saved."))
     # Locked, so that two at once are counted one after the other.
     get_user_model().objects.select_for_update().get(pk=user.pk)
     address = query.replace().to_url()

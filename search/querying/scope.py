@@ -1,6 +1,8 @@
 """Which rows a search may find, and how many they are."""
 
 import datetime as dt
+import uuid
+from collections.abc import Sequence
 
 from django.db.models import Q
 from django.utils.functional import cached_property
@@ -13,6 +15,8 @@ from search.querying import words
 from search.querying.aiming import images_in
 from search.querying.conditions import Conditions
 from search.querying.counting import Counts
+from search.querying.filter_values import FilterValues
+from search.querying.filters import Filters
 from search.querying.parts import Part
 from search.querying.query import Mode, SearchQuery
 from search.querysets import ImageQuerySet
@@ -24,9 +28,10 @@ class Scope:
     `text` matches the words that rows are found by, None where they aren't; with `by_words_alone` by nothing else.
     """
 
-    def __init__(self, query: SearchQuery, to: int | None = None) -> None:
-        """With `to`, as far as the collection was when this had arrived."""
+    def __init__(self, query: SearchQuery, to: int | None = None, *, among: Sequence[uuid.UUID] | None = None) -> None:
+        """With `to`, as far as the collection was when this had arrived; with `among`, of these images alone."""
         self.query = query
+        self.among = among
         self._to = to
         meant = query.box.meant
         self.text = words.beginnings(meant) if meant and query.mode is not Mode.MEANING else None
@@ -55,7 +60,13 @@ class Scope:
             arrived=self.at.arrived if self._to is None else self._to,
             moment=self._moment,
             pointed_at=tuple(images_in(query)),
+            among=None if self.among is None else list(self.among),
         )
+
+    @property
+    def only_visible(self) -> FilterValues:
+        """Filters that leave out nothing but what may not be found at all."""
+        return Filters(hidden=self.query.all_filters.hidden).values
 
     @cached_property
     def counts(self) -> Counts:

@@ -13,7 +13,7 @@ from django.utils.translation import override
 from search.models import Image
 from search.places.countries import country_named
 from search.querying.filter_values import AnyPlace, Excluded, Named
-from search.querying.filters import STARS, Certainty, Filters, read_kilometres
+from search.querying.filters import STARS, Certainty, Filters, Hidden, read_kilometres
 from search.querying.folding import fold
 from search.querying.labels import palette_labels
 from search.querying.spans import read_span
@@ -44,8 +44,9 @@ NAMES: dict[str, tuple[str, ...]] = {
     "place": ("place", "in", "곳", "장소"),
     "near": ("near", "근처"),
     "within": ("within", "거리"),
-    "is": ("is",),
+    "is": ("is", "상태"),
     "has": ("has",),
+    "with": ("with", "포함"),
 }
 """What each filter may be called."""
 _CALLED = {alias: name for name, aliases in NAMES.items() for alias in aliases}
@@ -55,7 +56,16 @@ IS: dict[str, Filters] = {
     "untitled": Filters(titled=False),
     "undescribed": Filters(described=False),
     "undated": Filters(dated=(Certainty.UNKNOWN,)),
+    "hidden": Filters(hidden=Hidden.ONLY),
+    "숨김": Filters(hidden=Hidden.ONLY),
+    "shown": Filters(hidden=Hidden.NO),
+    "공개": Filters(hidden=Hidden.NO),
 }
+WITH: dict[str, Filters] = {
+    "hidden": Filters(hidden=Hidden.WITH),
+    "숨김": Filters(hidden=Hidden.WITH),
+}
+"""What is found too that otherwise is not."""
 HAS: dict[str, Filters] = {
     "tags": Filters(tagged=True),
     "title": Filters(titled=True),
@@ -69,6 +79,10 @@ _OPPOSITE = {
     "untitled": HAS["title"],
     "undescribed": HAS["description"],
     "undated": HAS["date"],
+    "hidden": IS["shown"],
+    "숨김": IS["shown"],
+    "shown": IS["hidden"],
+    "공개": IS["hidden"],
     "tags": IS["untagged"],
     "title": IS["untitled"],
     "description": IS["undescribed"],
@@ -171,6 +185,10 @@ def _within(value: str, without: bool) -> Filters | None:
     return Filters(within=kilometres) if kilometres else None
 
 
+def _too(value: str, without: bool) -> Filters | None:
+    return None if without else WITH.get(value.casefold())
+
+
 def _said(known: Mapping[str, Filters]) -> Callable[[str, bool], Filters | None]:
     def read(value: str, without: bool) -> Filters | None:
         value = value.casefold()
@@ -202,6 +220,7 @@ _READERS: dict[str, Callable[[str, bool], Filters | None]] = {
     "within": _within,
     "is": _said(IS),
     "has": _said(HAS),
+    "with": _too,
 }
 
 

@@ -67,6 +67,7 @@ class Tile(NamedTuple):
     more: str
     """The addresses of searches for more and less like it; "" where there can be none."""
     less: str
+    hidden: bool
 
 
 def _frame(image: Image) -> float:
@@ -144,6 +145,7 @@ def tiles_of(images: Iterable[Image], query: SearchQuery) -> list[Tile]:
             by_part=image.part is not None,
             more=more and f"{more}{key}",
             less=less and f"{less}{key}",
+            hidden=image.hidden,
         )
 
     return [tile(image) for image in images]

@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from search.views.images import may_see_places
+from search.views.images import may_see_hidden, may_see_places
 from search.views.methods import require_safe
 
 _EXAMPLE = "8d3c2f60-51a4-8e7b-9c0d-2b6f1e4a7c95"
@@ -12,10 +12,11 @@ _EXAMPLE = "8d3c2f60-51a4-8e7b-9c0d-2b6f1e4a7c95"
 
 @require_safe
 def search_help(request: HttpRequest) -> HttpResponse:
-    return render(request, "search/help.html", {"filters": _filters(places=may_see_places(request))})
+    filters = _filters(places=may_see_places(request), hidden=may_see_hidden(request))
+    return render(request, "search/help.html", {"filters": filters})
 
 
-def _filters(*, places: bool) -> list[tuple[list[str], str]]:
+def _filters(*, places: bool, hidden: bool) -> list[tuple[list[str], str]]:
     """What can be written, and what it finds."""
     filters = [
         ("taken:2023 taken:2023-07 taken:2023-07-14", _("taken in that year, month, or on that day")),
@@ -45,4 +46,6 @@ def _filters(*, places: bool) -> list[tuple[list[str], str]]:
             (f"near:{_EXAMPLE} within:10", _("taken so near to the picture whose address has this, in kilometres")),
             ("has:place -has:place", _("whose place is known, or not")),
         ]
+    if hidden:
+        filters.append(("is:hidden with:hidden", _("hidden pictures alone, or found too; for curators")))
     return [(examples.split(" "), meaning) for examples, meaning in filters]

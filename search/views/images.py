@@ -7,8 +7,10 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.utils.cache import get_conditional_response, patch_cache_control
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from search import renditions, storage
 from search.downloads import clean_copy, file_stem
@@ -23,6 +25,21 @@ from search.views.methods import require_safe
 from search.views.places import place_of
 
 SIMILAR = 12
+
+LABELS = {
+    "title": gettext_lazy("Title"),
+    "description": gettext_lazy("Description"),
+    "author": gettext_lazy("Author"),
+    "licence": gettext_lazy("Licence"),
+    "source_link": gettext_lazy("Source link"),
+}
+"""What can be set of many pictures at once."""
+FIELDS = tuple(LABELS)
+
+
+def details_of(image: Image | None) -> list[tuple[str, str, str]]:
+    """Return the fields that can be edited on the page: each with what it is called, and what stands in it now."""
+    return [(name, str(label), getattr(image, name) if image else "") for name, label in LABELS.items()]
 
 
 def visible_image(request: HttpRequest, image_id: uuid.UUID, *, in_trash: bool = False) -> Image:
@@ -50,10 +67,25 @@ def may_see_places(request: HttpRequest) -> bool:
     return settings.SHOW_PLACES == "everyone" or may_see_hidden(request)
 
 
+def may_curate(request: HttpRequest) -> bool:
+    """Whether this person may change pictures where they are shown."""
+    return request.user.is_staff and request.user.has_perm("search.change_image")
+
+
+def may_delete(request: HttpRequest) -> bool:
+    return request.user.is_staff and request.user.has_perm("search.delete_image")
+
+
 def refuse_places(request: HttpRequest, query: SearchQuery) -> None:
     """Raise BadQuery for a search by places, which is for those who may see them."""
     if query.all_filters.is_by_place and not may_see_places(request):
         raise BadQuery(_("Only curators can search by place here."))
+
+
+def refuse_hidden(request: HttpRequest, query: SearchQuery) -> None:
+    """Raise BadQuery for a search that finds hidden pictures, which is for those who may see them."""
+    if query.all_filters.finds_hidden and not may_see_hidden(request):
+        raise BadQuery(_("Only curators can search for hidden pictures."))
 
 
 @require_safe
@@ -75,6 +107,11 @@ def image_page(request: HttpRequest, image: Image, *, status: int = 200, **conte
     context = {
         "image": image,
         "place": place_of(image.captured) if may_see_places(request) else None,
+        "may_curate": may_curate(request),
+        "may_delete": may_delete(request),
+        "details": details_of(image),
+        "trash_days": settings.TRASH_DAYS,
+        "next_when_gone": reverse("search"),
         "addresses": Origin.addresses_of(image.pk) if may_see_hidden(request) else [],
         "is_searchable": image.embedding_model in accepted_names(active_model()),
         "similar": similar_images(image, SIMILAR),

@@ -12,8 +12,10 @@ from django.utils.translation import gettext_lazy, ngettext, npgettext, pgettext
 
 from search.models import Image
 from search.querying import Band, Kind, Mode, Part, ResultPage, SearchQuery, Sort, chosen_of, months
+from search.querying.filters import Hidden
 from search.querying.nearby import USUAL
 from search.querying.spans import Span, month_of, year_of
+from search.querying.whole import has_matches
 from search.views.places import DISTANCES
 
 WEIGHTS = [quarter / 4 for quarter in range(1, 9)]
@@ -111,6 +113,9 @@ def active_filters(query: SearchQuery) -> list[ActiveFilter]:
     if filters.is_empty:
         return typed
     active = [ActiveFilter(*one) for one in chosen_of(query)]
+    if filters.hidden is not None:
+        cleared = query.replace(filters=filters.without("hidden"))
+        active.append(ActiveFilter(_("Hidden pictures"), hidden_labels()[filters.hidden], cleared))
     span = Span(filters.taken_since, filters.taken_until)
     if span != Span(None, None):
         cleared = query.replace(filters=filters.without("taken_since", "taken_until"))
@@ -134,6 +139,15 @@ def distances_of(query: SearchQuery) -> list[tuple[int, bool, SearchQuery]]:
         return []
     now = filters.within or USUAL
     return [(one, one == now, query.replace(filters=replace(filters, within=one))) for one in DISTANCES]
+
+
+def hidden_labels() -> dict[str, str]:
+    """What is done with hidden pictures, by the values of the filter, as curators are offered it."""
+    return {
+        Hidden.NO: _("Without hidden ones"),
+        Hidden.WITH: _("Hidden ones too"),
+        Hidden.ONLY: _("Hidden ones alone"),
+    }
 
 
 def span_label(span: Span) -> str:
@@ -212,6 +226,27 @@ def halves(results: ResultPage) -> list[tuple[bool, list[Image]]]:
         else:
             halves.append((weaker, list(images)))
     return halves
+
+
+def sets_of(results: ResultPage) -> list[tuple[str, str]]:
+    """Return what can be taken as a whole of what was found, for curators: the value of `all`, and what it is called.
+
+    A search by meaning puts all pictures in an order: of it the matches are a set."""
+    query = results.query
+    if not results.found:
+        return []
+    if not has_matches(query):
+        text = ngettext("Change the %(number)s result", "Change all %(number)s results", results.found)
+        return [("any", text % {"number": f"{results.found:,}"})]
+    if not results.scale and not results.strong:
+        return []
+    sets = []
+    if results.strong and not results.strong_is_least:
+        text = ngettext("Change the %(number)s strong match", "Change all %(number)s strong matches", results.strong)
+        sets.append(("strong", text % {"number": f"{results.strong:,}"}))
+    elif results.strong:
+        sets.append(("strong", _("Change all strong matches")))
+    return [*sets, ("related", _("Change all strong and related ones"))]
 
 
 def found_title(results: ResultPage) -> str:

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.cache import patch_vary_headers
+from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
@@ -33,7 +33,14 @@ from search.querying import (
     remember_picture,
 )
 from search.querying.scope import Scope
-from search.views.images import may_see_places, refuse_places
+from search.views.images import (
+    may_curate,
+    may_delete,
+    may_see_hidden,
+    may_see_places,
+    refuse_hidden,
+    refuse_places,
+)
 from search.views.methods import require_http_methods, require_safe
 
 WHAT_IS_ASKED_FOR = ["HX-Request", "HX-Target"]
@@ -47,6 +54,7 @@ def search(request: HttpRequest) -> HttpResponse:
     try:
         query = SearchQuery.from_params(request.GET)
         refuse_places(request, query)
+        refuse_hidden(request, query)
         if part == "filters-panel":
             counts = Scope(query).counts
             context = {
@@ -92,8 +100,12 @@ def search_page(
 def _answered(request: HttpRequest, part: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
     """Return the page, or a part of it alone."""
     template = f"search/_partials/{part}.jinja" if part else "search/search.jinja"
+    context["may_see_hidden"] = may_see_hidden(request)
+    context["may_curate"], context["may_delete"] = may_curate(request), may_delete(request)
     response = render(request, template, context, status=status, using="jinja2")
     patch_vary_headers(response, WHAT_IS_ASKED_FOR)
+    if context["may_see_hidden"]:
+        patch_cache_control(response, private=True, no_cache=True)
     return response
 
 
@@ -133,6 +145,7 @@ def _search_also_by(request: HttpRequest, source_of: Callable[[], Source]) -> Ht
     try:
         present = SearchQuery.from_params(request.POST)
         refuse_places(request, present)
+        refuse_hidden(request, present)
         token = remember_picture(source_of())
         query = present.with_part(Part(Kind.PICTURE, token))
     except (BadQuery, RefusedAddress, UnreadableImage) as problem:

@@ -63,6 +63,10 @@ onResults(() => {
   else if (waiting) step(1);
   else showWays();
 });
+// A curator has changed what is shown.
+document.addEventListener("curated", () => {
+  if (dialog.open) showFacts(current);
+});
 onMoreFailed((reason) => {
   // What is asked for ahead, and is not waited for, is asked for again by the next step.
   const isTold = Boolean(reason) && isOwed;
@@ -110,13 +114,20 @@ function show(tile) {
   slot("title").textContent = titleOf(tile);
   slot("title").classList.toggle("visually-hidden", tile.querySelector(".untitled") !== null);
   slot("title").href = slot("page").href = linkOf(tile).href;
-  slot("facts").replaceChildren(...factsOf(tile));
+  showFacts(tile);
   showWhenTaken(tile);
   slot("download").href = addressOf("download", tile);
   lead(slot("more-like"), tile.querySelector("a.more-like-this"));
   lead(slot("less-like"), tile.querySelector("a.less-like-this"));
   if (!dialog.open) dialog.showModal();
   showWays();
+}
+
+function showFacts(tile) {
+  slot("facts").replaceChildren(...factsOf(tile));
+  const hidden = tile.classList.contains("tile-hidden");
+  slot("hide")?.toggleAttribute("hidden", hidden);
+  slot("show")?.toggleAttribute("hidden", !hidden);
 }
 
 // When and with what: no list of pictures knows, and few look.

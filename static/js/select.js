@@ -20,6 +20,7 @@ const selected = () => tiles().filter((tile) => checkOf(tile)?.checked);
 
 const actions = {
   strong: () => mark(tiles().filter((tile) => tile.dataset.band === "strong"), true),
+  all: () => mark(tiles(), true),
   clear: () => mark(tiles(), false),
   copy: copyLinks,
   stop,

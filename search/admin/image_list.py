@@ -1,0 +1,77 @@
+"""The list of pictures: in the order of a search, as a list or a grid, and from one of its pictures to the next."""
+
+import copy
+import uuid
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.admin.views.main import ORDER_VAR
+from django.db.models import QuerySet
+from django.http import HttpRequest, QueryDict
+
+from search.admin import pictures, searching
+from search.admin.lists import MOST_COUNTED, SturdyList
+from search.admin.pasting import note_of_the_set
+from search.models import Report
+
+if TYPE_CHECKING:
+    from search.admin.images import ImageAdmin
+
+VIEW = "images-as"
+"""In the session: whether the list was last wanted as a grid."""
+
+
+class ImageList(SturdyList):
+    """In the order of a search, unless a column was chosen to sort by."""
+
+    note = ""
+    found: searching.Found | None = None
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet[Any]:
+        rows = super().get_queryset(request, exclude_parameters).defer("embedding", "description")
+        self.found = searching.what_was_found(request)
+        self.note = " ".join(note for note in (note_of_the_set(request), self.found and self.found.note) if note)
+        if self.found and ORDER_VAR not in self.params:
+            rows = rows.order_by("place")
+        return rows
+
+    def get_ordering_field_columns(self) -> dict[int, Any]:
+        """Which columns it is sorted by: none in the order of a search."""
+        return {} if self.found and ORDER_VAR not in self.params else super().get_ordering_field_columns()
+
+    def get_results(self, request: HttpRequest) -> None:
+        """The rows of one page, with what takes one query for all of them."""
+        super().get_results(request)
+        images = self.result_list = list(self.result_list)
+        pictures.with_thumbnails(images)
+        waiting = Counter(Report.objects.filter(resolved=None, image__in=images).values_list("image", flat=True))
+        ranked = self.found.ranked if self.found else {}
+        may_edit = self.model_admin.has_change_permission(request)
+        for image in images:
+            image.waiting_reports = waiting[image.pk]
+            image.may_be_edited = may_edit
+            if one := ranked.get(image.pk):
+                image.distance, image.band, image.by_words = one.distance, one.band, one.by_words
+
+
+def view_links(request: HttpRequest) -> dict[str, str]:
+    """Return the addresses of this list as a list and as a grid."""
+    links = {}
+    for view in ("list", "grid"):
+        params = request.GET.copy()
+        params["view"] = view
+        links[view] = f"?{params.urlencode()}"
+    return links
+
+
+def next_in_list(model_admin: "ImageAdmin", request: HttpRequest, image_id: uuid.UUID) -> uuid.UUID | None:
+    """Return the picture behind this one in the list that a form was opened from, as that list is now; None behind the
+    last one. Where this one is not in it any more, its first."""
+    asked = copy.copy(request)
+    asked.method = "GET"
+    asked.GET = QueryDict(request.GET.get("_changelist_filters", ""))
+    rows = model_admin.get_changelist_instance(asked).get_queryset(asked)
+    ids = list(rows.values_list("pk", flat=True)[:MOST_COUNTED])
+    if image_id not in ids:
+        return next(iter(ids), None)
+    return next(iter(ids[ids.index(image_id) + 1 :]), None)

@@ -1,0 +1,86 @@
+"""Filters of the list of pictures that are about its search, or about what is still to be done to pictures."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.admin.views.main import SEARCH_VAR
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from search.admin.filters import Choice, Choices
+from search.models import Image
+from search.querying import Filters, Minimum, Mode
+from search.querying.filters import Certainty
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+
+class LackingFilter(Choice):
+    title = _("what is lacking")
+    parameter_name = "lacks"
+
+    _FILTERS: dict[str, Filters] = {  # noqa: RUF012 - nobody writes into it
+        "tags": Filters(tagged=False),
+        "title": Filters(titled=False),
+        "description": Filters(described=False),
+        "date": Filters(dated=(Certainty.UNKNOWN,)),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [
+            ("tags", _("Tags")),
+            ("title", _("A title")),
+            ("description", _("A description")),
+            ("date", _("A date taken")),
+            ("vector", _("Their vector")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
+        value = self.value()
+        if value is None:
+            return queryset
+        if value == "vector":
+            return queryset.filter(embedding_model="")
+        narrowed: QuerySet[Image] = self._FILTERS[value].values.apply(queryset)  # type: ignore[arg-type]
+        return narrowed
+
+
+class _OfTheSearch(Choice):
+    """What a search by the box goes by; there where something is searched."""
+
+    default: "_StrPromise"
+    """What is meant where nothing is chosen."""
+
+    def __init__(self, request: HttpRequest, *args: Any) -> None:
+        self._is_asked = bool(request.GET.get(SEARCH_VAR))
+        super().__init__(request, *args)
+
+    def has_output(self) -> bool:
+        return self._is_asked
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
+        return queryset
+
+    def choices(self, changelist: Any) -> Any:
+        first, *others = super().choices(changelist)
+        yield {**first, "display": self.default}
+        yield from others
+
+
+class MatchesFilter(_OfTheSearch):
+    title = _("matches")
+    parameter_name = "min"
+    default = _("Strong and related")
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [(Minimum.STRONG, _("Strong alone")), (Minimum.ANY, _("All, nearest first"))]
+
+
+class ModeFilter(_OfTheSearch):
+    title = _("kind of search")
+    parameter_name = "mode"
+    default = _("By look and words")
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [(Mode.MEANING, _("By look alone")), (Mode.WORDS, _("By words alone"))]

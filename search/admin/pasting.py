@@ -1,0 +1,96 @@
+"""A list of pictures that is pasted: ids and addresses, more of them than an address can hold."""
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from search.admin.filters import Choices, Filter
+from search.admin.searching import note_of_pasted, read_pasted
+from search.models import Image, WorkingSet
+from search.views.methods import require_http_methods
+
+if TYPE_CHECKING:
+    from search.admin.images import ImageAdmin
+
+MOST_PASTED = 50_000
+"""Ids and addresses in one list."""
+PARAMETER = "set"
+
+
+class PastedForm(forms.Form):
+    pasted = forms.CharField(
+        label=gettext_lazy("Ids or addresses of pictures"),
+        widget=forms.Textarea(attrs={"rows": 14, "class": "vLargeTextField", "spellcheck": "false"}),
+        help_text=gettext_lazy("One a line, or with spaces or commas between them; what else stands there is named."),
+    )
+
+    def clean_pasted(self) -> str:
+        text: str = self.cleaned_data["pasted"]
+        if len(text.split()) > MOST_PASTED:
+            raise forms.ValidationError(_("At most %(limit)s can be pasted at once.") % {"limit": f"{MOST_PASTED:,}"})
+        return text
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def paste_view(request: HttpRequest, *, model_admin: "ImageAdmin") -> HttpResponse:
+    """Ask for a list, or keep it and lead to its pictures."""
+    if not model_admin.has_view_or_change_permission(request):
+        raise PermissionDenied
+    form = PastedForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        ids, missing = read_pasted(form.cleaned_data["pasted"])
+        kept = WorkingSet.keep(request.user, ids, missing=missing)
+        return redirect(f"{reverse('admin:search_image_changelist')}?{urlencode({PARAMETER: str(kept.pk)})}")
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": _("Paste a list of pictures"),
+        "opts": model_admin.opts,
+        "form": form,
+    }
+    status = 400 if form.errors else 200
+    return TemplateResponse(request, "admin/search/image/paste.html", context, status=status)
+
+
+class SetFilter(Filter):
+    """The pictures of a list that was pasted."""
+
+    title = gettext_lazy("pasted list")
+    parameter_name = PARAMETER
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return []
+
+    def has_output(self) -> bool:
+        return self.value() is not None
+
+    def title_of(self, value: str) -> str:
+        return _("This list")
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
+        value = self.value()
+        if value is None:
+            return queryset
+        kept = WorkingSet.of(request.user, value)
+        if kept is None:
+            raise IncorrectLookupParameters
+        ids = kept.present()
+        setattr(request, _NOTE, note_of_pasted(len(ids), kept.missing, kept.missing_count))
+        return queryset.filter(pk__any_of=ids)
+
+
+_NOTE = "note_of_the_set"
+
+
+def note_of_the_set(request: HttpRequest) -> str:
+    """Return what there is to say of the pasted list that this request shows; "" where it shows none."""
+    return getattr(request, _NOTE, "")

@@ -1,0 +1,164 @@
+"""What the box of the list of pictures finds: what the page would, nearest first; or pasted ids and addresses."""
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import F, Func, IntegerField, Q, QuerySet, UUIDField, Value
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from search.admin.lists import ID, ImpossibleSearch
+from search.embedding import ModelUnavailable
+from search.models import FormerId, Image, Origin
+from search.querying import BadQuery, Band, Filters, Minimum, SearchQuery
+from search.querying.filters import Hidden
+from search.querying.scope import Scope
+from search.querying.whole import MOST_LISTED, best_of, with_hidden
+from search.querysets import ImageQuerySet
+from search.texts import composed
+
+NAMED_MISSING = 10
+"""So many of what was pasted and is not here are named."""
+ABOUT_THE_LIST = {"q", "o", "p", "min", "mode", "hidden", "all", "e", "_facets"}
+"""Parameters that narrow nothing, or that the search itself takes."""
+_ATTRIBUTE = "what_was_found"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search has found: ids, the best first, with the images that were ranked; and what to say of it."""
+
+    ids: Sequence[uuid.UUID]
+    ranked: Mapping[uuid.UUID, Image] = field(default_factory=dict)
+    note: str = ""
+
+
+def what_was_found(request: HttpRequest) -> Found | None:
+    """Return what this request's search has put in an order; None where it has none of its own."""
+    found: Found | None = getattr(request, _ATTRIBUTE, None)
+    return found
+
+
+def search(request: HttpRequest, queryset: QuerySet[Image], text: str) -> QuerySet[Image]:
+    """Return those of `queryset` that `text` finds. Raises ImpossibleSearch."""
+    text = composed(text.replace("\0", "")).strip()
+    if not text:
+        return queryset
+    if ID.search(text):
+        found = _pasted(text)
+    else:
+        query = _query(request, text)
+        if query.is_empty:
+            return queryset.filter(pk__in=Scope(with_hidden(query)).images.values("pk"))
+        found = _ranked(request, queryset, query)
+    setattr(request, _ATTRIBUTE, found)
+    return in_order(queryset, found.ids)
+
+
+def in_order(queryset: QuerySet[Image], ids: Sequence[uuid.UUID]) -> QuerySet[Image]:
+    """Return those of `queryset` that have these ids, each with its `place` among them."""
+    places = Value(list(ids), ArrayField(UUIDField()))
+    place = Func(places, F("pk"), function="array_position", output_field=IntegerField())
+    return queryset.filter(pk__any_of=list(ids)).annotate(place=place)
+
+
+def read_pasted(text: str) -> tuple[list[uuid.UUID], list[str]]:
+    """Return the ids of the images that `text` names, by ids or addresses, and what of it names none that is here.
+
+    Images whose files have changed since are found by the ids that they had.
+    """
+    named: dict[str, list[uuid.UUID]] = {}
+    for part in re.split(r"[\s,;]+", text):
+        if part:
+            named[part] = [uuid.UUID(one) for one in ID.findall(part)]
+    ids = list(dict.fromkeys(image_id for each in named.values() for image_id in each))
+    there = set(Image.objects.kept().filter(pk__any_of=ids).values_list("pk", flat=True))
+    former = FormerId.present([image_id for image_id in ids if image_id not in there])
+    present = {image_id: image_id if image_id in there else former.get(image_id) for image_id in ids}
+    found = dict.fromkeys(image_id for image_id in present.values() if image_id)
+    missing = [part for part, each in named.items() if not any(present[image_id] for image_id in each)]
+    return list(found), missing
+
+
+def note_of_pasted(found: int, missing: Sequence[str], total: int | None = None) -> str:
+    """Say how many pictures a pasted list named, and what of it is not here; `missing` may be the first of `total`."""
+    text = ngettext(
+        "%(count)s picture of what was pasted is here.", "%(count)s pictures of what was pasted are here.", found
+    ) % {"count": f"{found:,}"}
+    lost = len(missing) if total is None else total
+    if not lost:
+        return text
+    named = ", ".join(one if len(one) <= 80 else f"{one[:79]}…" for one in missing[:NAMED_MISSING])
+    if lost > NAMED_MISSING:
+        named = _("%(names)s and %(count)s more") % {"names": named, "count": f"{lost - NAMED_MISSING:,}"}
+    return f"{text} {_('Not found:')} {named}"
+
+
+def _pasted(text: str) -> Found:
+    ids, missing = read_pasted(text)
+    return Found(ids, note=note_of_pasted(len(ids), missing) if missing or len(ids) > 1 else "")
+
+
+def _query(request: HttpRequest, text: str) -> SearchQuery:
+    try:
+        query = SearchQuery.from_params(
+            {"q": [text], "min": request.GET.getlist("min")[-1:], "mode": request.GET.getlist("mode")[-1:]}
+        )
+    except BadQuery as problem:
+        raise ImpossibleSearch(str(problem)) from None
+    if not request.GET.get("min"):
+        query = query.replace(minimum=Minimum.RELATED)
+    hidden = {"yes": Hidden.ONLY, "no": Hidden.NO}.get(request.GET.get("hidden", ""))
+    return query.replace(filters=Filters(hidden=hidden)) if hidden else query
+
+
+def _ranked(request: HttpRequest, queryset: QuerySet[Image], query: SearchQuery) -> Found:
+    # The search is told what else the list is narrowed by, or the nearest might all be others.
+    is_narrowed = bool(set(request.GET) - ABOUT_THE_LIST)
+    among = list(queryset.values_list("pk", flat=True)) if is_narrowed else None
+    try:
+        listing = best_of(query, MOST_LISTED, among)
+    except BadQuery as problem:
+        raise ImpossibleSearch(str(problem)) from None
+    except ModelUnavailable:
+        text = _("The model that searches by meaning can't be used just now, so nothing is shown.")
+        later = _("Try again in a moment, or search by words alone.")
+        raise ImpossibleSearch(f"{text} {later}") from None
+    named = _named(queryset, query)
+    if named and not _matches_well(listing.images):
+        return Found(named)
+    ranked = {image.pk: image for image in listing.images}
+    return Found(list(dict.fromkeys([*named, *ranked])), ranked, _note(query, listing.images, listing.found))
+
+
+def _named(queryset: QuerySet[Image], query: SearchQuery) -> list[uuid.UUID]:
+    """What no search of the pages looks at: the author, and the names of files."""
+    files = Origin.objects.filter(address__icontains=query.box.meant).values("image_id")
+    found = (
+        with_hidden(query)
+        .all_filters.apply(cast("ImageQuerySet", queryset))
+        .filter(Q(author__icontains=query.box.meant) | Q(pk__in=files))
+    )
+    return list(found.order_by("-created", "pk").values_list("pk", flat=True)[:MOST_LISTED]) if query.box.meant else []
+
+
+def _matches_well(images: Sequence[Image]) -> bool:
+    return any(image.band in (Band.STRONG, Band.RELATED) for image in images)
+
+
+def _note(query: SearchQuery, images: Sequence[Image], found: int) -> str:
+    if query.minimum is not Minimum.ANY and images and not _matches_well(images):
+        text = _("Nothing is known to match well: these are the nearest of all.")
+    else:
+        text = _("The nearest first.")
+    if found > len(images):
+        text += " " + _("Listed are the first %(count)s of %(found)s; sorting by a column sorts these.") % {
+            "count": f"{len(images):,}",
+            "found": f"{found:,}",
+        }
+    return text

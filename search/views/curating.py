@@ -1,0 +1,333 @@
+"""What curators change where they search: pictures that they have selected, all that a search found, or one."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.cache import add_never_cache_headers
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from search import curation
+from search.conflicts import is_conflict, retried
+from search.curation import Change, Describe, Hide, Show, Tag, Trash, Untag
+from search.curation.changes import MOST_TAGS
+from search.models import Revision, WorkingSet
+from search.models.saved_searches import LONGEST_QUERY
+from search.querying import BadQuery, Minimum, SearchQuery
+from search.querying.selection import BadSelection, Selection, images_in_order
+from search.querying.whole import all_ids, has_matches
+from search.views.errors import error_page
+from search.views.images import (
+    FIELDS,
+    LABELS,
+    details_of,
+    may_curate,
+    may_delete,
+    may_see_hidden,
+    refuse_hidden,
+    refuse_places,
+)
+from search.views.methods import require_http_methods, require_safe
+
+SAMPLE = 12
+"""Pictures that are shown of those that are about to be changed."""
+
+_Made: TypeAlias = Callable[[QueryDict], Change]
+
+
+def _tags(params: QueryDict) -> list[str]:
+    # Taken apart and checked by the admin's own field, which says what is wrong with a tag.
+    from search.admin.forms import TagsField  # noqa: PLC0415 - the admin needs the views
+
+    tags: list[str] = TagsField(required=False).clean(params.get("tags", ""))
+    return tags
+
+
+def _described(params: QueryDict) -> Describe:
+    """Fields that are filled in; of a form that showed what was there, those that have been changed in it."""
+    values: dict[str, Any] = {}
+    for name in FIELDS:
+        value = params.get(name, "").strip()
+        shown = params.get(f"shown-{name}")
+        if value if shown is None else value != shown.strip():
+            values[name] = value
+    if not values:
+        raise ValidationError(_("Fill in what is to be changed."))
+    return Describe(values)
+
+
+_VERBS: dict[str, _Made] = {
+    "tag": lambda params: Tag(_tags(params)),
+    "untag": lambda params: Untag(_tags(params)),
+    "hide": lambda params: Hide(),
+    "show": lambda params: Show(),
+    "edit": _described,
+    "trash": lambda params: Trash(),
+}
+
+
+class _NotThus(Exception):
+    """It can't be done like that. The message is for the person."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Targets:
+    """Ids, and the search that they were found by; `set_id` once somebody was asked about exactly these."""
+
+    ids: Sequence[UUID]
+    search: str = ""
+    set_id: UUID | None = None
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def change_selection(request: HttpRequest) -> HttpResponse:
+    """Do `do` to the pictures of a form, after asking where that hides or deletes several.
+
+    A script that asks for JSON gets what was done, or the question, as such.
+    """
+    if request.method != "POST":  # the address bar of a refused form, asked for again
+        return redirect("search")
+    verb = request.POST.get("do", "")
+    if not (may_delete(request) if verb == "trash" else may_curate(request)):
+        raise PermissionDenied
+    try:
+        if verb not in _VERBS:
+            raise _NotThus(_("There is no such change."))
+        change = _VERBS[verb](request.POST)
+        targets = _targets(request)
+        if targets.set_id is None and _must_ask(verb, len(targets.ids)):
+            return _ask(request, verb, targets)
+        revision = retried(
+            lambda: curation.change(
+                targets.ids, change, by=request.user, door=Revision.Door.PAGE, search=targets.search
+            )
+        )
+    except ValidationError as problem:
+        return _refused(request, _words_of(problem))
+    except (BadQuery, BadSelection, _NotThus) as problem:
+        return _refused(request, str(problem))
+    except OperationalError as error:
+        return _kept_out(request, error)
+    return _done(request, _told(verb, revision), revision)
+
+
+def _words_of(problem: ValidationError) -> str:
+    """Return what is wrong, each once, and with which field."""
+    if not hasattr(problem, "error_dict"):
+        return " ".join(dict.fromkeys(problem.messages))
+    return " ".join(
+        f"{LABELS.get(name, name)}: {text}"
+        for name, texts in problem.message_dict.items()
+        for text in dict.fromkeys(texts)
+    )
+
+
+def _targets(request: HttpRequest) -> _Targets:
+    params = request.POST
+    if params.get("set"):
+        kept = WorkingSet.of(request.user, params["set"])
+        if kept is None:
+            raise _NotThus(_("It is too long ago that this was asked. Begin anew."))
+        return _Targets(kept.present(), kept.search, kept.pk)
+    ids = Selection.from_params(params).ids
+    there = [image.pk for image in images_in_order(ids, hidden=may_see_hidden(request))]
+    if not there:
+        raise _NotThus(_("None of these pictures is here any more."))
+    return _Targets(there, params.get("query", "")[:LONGEST_QUERY])
+
+
+def _must_ask(verb: str, count: int) -> bool:
+    """Whether somebody must have seen what this is about: what takes several pictures from people's sight, or any for
+    good."""
+    return (verb in ("hide", "trash") and count > 1) or (verb == "trash" and not settings.TRASH_DAYS)
+
+
+def _ids_of(request: HttpRequest, address: str, minimum: str) -> list[UUID]:
+    """Return all that a search finds, or its strong or related matches alone."""
+    query = SearchQuery.from_params(QueryDict(address)).replace()
+    refuse_hidden(request, query)
+    refuse_places(request, query)
+    if minimum in (Minimum.STRONG, Minimum.RELATED):
+        query = replace(query, minimum=Minimum(minimum))
+    elif has_matches(query):
+        raise _NotThus(_("A search by meaning puts all pictures in an order. Take its strong or related matches."))
+    ids = all_ids(query)
+    if not ids:
+        raise _NotThus(_("Nothing was found."))
+    return ids
+
+
+def _ask(request: HttpRequest, verb: str, targets: _Targets) -> HttpResponse:
+    kept = WorkingSet.keep(request.user, targets.ids, search=targets.search)
+    context = {
+        "verb": verb,
+        "count": len(targets.ids),
+        "question": _question(verb, len(targets.ids)),
+        "images": images_in_order(targets.ids[:SAMPLE], hidden=True),
+        "more": max(0, len(targets.ids) - SAMPLE),
+        "set": kept.pk,
+        "next": _way_back(request),
+        "trash_days": settings.TRASH_DAYS,
+    }
+    if _wants_json(request):
+        html = render(request, "search/_partials/curate_question.html", context).content.decode()
+        return _json({"question": html, "count": len(targets.ids)})
+    response = render(request, "search/curate_question.html", context)
+    add_never_cache_headers(response)
+    return response
+
+
+def _question(verb: str, count: int) -> str:
+    number = {"count": f"{count:,}"}
+    if verb == "hide":
+        return ngettext("Hide %(count)s picture?", "Hide %(count)s pictures?", count) % number
+    return ngettext("Delete %(count)s picture?", "Delete %(count)s pictures?", count) % number
+
+
+def _told(verb: str, revision: Revision) -> str:
+    count = revision.count
+    texts = {
+        "tag": ngettext("%(count)s picture was tagged.", "%(count)s pictures were tagged.", count),
+        "untag": ngettext(
+            "Tags were removed from %(count)s picture.", "Tags were removed from %(count)s pictures.", count
+        ),
+        "hide": ngettext("%(count)s picture is hidden now.", "%(count)s pictures are hidden now.", count),
+        "show": ngettext("%(count)s picture is shown now.", "%(count)s pictures are shown now.", count),
+        "edit": ngettext(
+            "The details of %(count)s picture were changed.", "The details of %(count)s pictures were changed.", count
+        ),
+        "trash": ngettext("%(count)s picture was deleted.", "%(count)s pictures were deleted.", count),
+    }
+    text = texts[verb] % {"count": f"{count:,}"} if count else _("Nothing had to be changed.")
+    if revision.full:
+        full = _("Left as they were, since a picture has at most %(limit)s tags: %(count)s.")
+        text += " " + full % {"limit": MOST_TAGS, "count": f"{revision.full:,}"}
+    if revision.is_partial:
+        text += " " + _("Somebody else is changing some of the others just now. Repeat this in a moment for those.")
+    return text
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def undo_change(request: HttpRequest) -> HttpResponse:
+    """Put back what a revision has changed, as far as nobody has changed it again."""
+    if request.method != "POST":
+        return redirect("search")
+    revision = _revision(request.POST.get("revision", ""))
+    if revision is None:
+        if not may_see_hidden(request):
+            raise PermissionDenied
+        return _refused(request, _("This change is kept no longer, and can't be undone."))
+    if not (request.user.is_staff and revision.may_be_undone_by(request.user)):
+        raise PermissionDenied
+    try:
+        undone = retried(lambda: curation.undo(revision, by=request.user, door=Revision.Door.PAGE))
+    except OperationalError as error:
+        return _kept_out(request, error)
+    except Revision.DoesNotExist:
+        return _refused(request, _("This change is kept no longer, and can't be undone."))
+    return _done(request, _told_undone(undone), undone.revision)
+
+
+def _revision(text: str) -> Revision | None:
+    is_number = text.isascii() and text.isdecimal() and len(text) < 19
+    return Revision.objects.filter(pk=int(text)).first() if is_number else None
+
+
+def _told_undone(undone: curation.Undone) -> str:
+    if undone.was_undone:
+        return _("This was undone before.")
+    count = undone.count
+    text = ngettext("%(count)s picture is as it was before.", "%(count)s pictures are as they were before.", count)
+    parts = [text % {"count": f"{count:,}"}]
+    for kept in undone.kept:
+        text = ngettext(
+            "%(count)s was changed again by %(name)s and is left so.",
+            "%(count)s were changed again by %(name)s and are left so.",
+            kept.pictures,
+        )
+        parts.append(text % {"count": f"{kept.pictures:,}", "name": kept.name or _("somebody")})
+    return " ".join(parts)
+
+
+def _done(request: HttpRequest, text: str, revision: Revision) -> HttpResponse:
+    undo = str(revision.pk) if revision.pk else ""
+    if _wants_json(request):
+        return _json({"done": text, "undo": undo, "count": revision.count})
+    messages.success(request, text, extra_tags=f"undo-{undo}" if undo else "")
+    return redirect(_way_back(request))
+
+
+def _refused(request: HttpRequest, problem: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> HttpResponse:
+    if _wants_json(request):
+        return _json({"problem": problem}, status)
+    return error_page(request, status, problem, _("Go back and try again."))
+
+
+def _kept_out(request: HttpRequest, error: OperationalError) -> HttpResponse:
+    """Say that somebody else is changing these. Raises what is no such thing."""
+    if not is_conflict(error):
+        raise error
+    return _refused(
+        request, _("Somebody else is changing these just now. Try again in a moment."), HTTPStatus.CONFLICT
+    )
+
+
+def _wants_json(request: HttpRequest) -> bool:
+    return request.headers.get("Accept", "") == "application/json"
+
+
+def _json(told: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> HttpResponse:
+    response = JsonResponse(told, status=status)
+    add_never_cache_headers(response)
+    return response
+
+
+def _way_back(request: HttpRequest) -> str:
+    """Return the page of ours that a form came from."""
+    for address in (request.POST.get("next", ""), request.headers.get("Referer", "")):
+        is_ours = url_has_allowed_host_and_scheme(address, {request.get_host()}, require_https=request.is_secure())
+        if address and is_ours and len(address) < 16_000:
+            return address
+    return reverse("search")
+
+
+@require_safe
+def all_results(request: HttpRequest) -> HttpResponse:
+    """All results of a search, or its strong or related matches alone, with what can be done to them: plain forms."""
+    if not may_curate(request):
+        raise Http404
+    params = request.GET.copy()
+    minimum = "".join(params.pop("all", [])[-1:]) or str(Minimum.ANY)
+    try:
+        query = SearchQuery.from_params(params)
+        ids = _ids_of(request, params.urlencode(), minimum)
+    except (BadQuery, _NotThus) as problem:
+        return _refused(request, str(problem))
+    kept = WorkingSet.keep(request.user, ids, search=query.to_url())
+    context = {
+        "query": query,
+        "details": details_of(None),
+        "next_when_gone": f"{reverse('results')}?{query.to_url()}",
+        "may_curate": True,
+        "may_delete": may_delete(request),
+        "count": len(ids),
+        "images": images_in_order(ids[:SAMPLE], hidden=True),
+        "more": max(0, len(ids) - SAMPLE),
+        "set": kept.pk,
+        "trash_days": settings.TRASH_DAYS,
+        "next": f"{reverse('results')}?{query.to_url()}",
+    }
+    response = render(request, "search/curate_all.html", context)
+    add_never_cache_headers(response)
+    return response

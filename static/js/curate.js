@@ -1,0 +1,236 @@
+// Curators change pictures where they meet them: those that are selected, the one that is shown large or focused, or
+// that of the page. What hides or deletes several is asked about first; all of it can be undone.
+
+import { pressed } from "./pressed.js";
+import { idInAddress } from "./shown_large.js";
+import { tileOf, tiles } from "./tiles.js";
+
+const dialog = document.getElementById("curate");
+const told = document.getElementById("curated");
+const lightbox = document.getElementById("lightbox");
+const bar = document.getElementById("selection");
+const slot = (name) => dialog.querySelector(`[data-slot=${name}]`);
+const form = slot("form");
+const tags = form.elements.tags;
+const knownTags = document.getElementById("curate-known-tags");
+const NOBODY = "00000000-0000-0000-0000-000000000000";
+const KEYS = { t: "tag", h: "hide", e: "edit", Delete: "trash" };
+const OPPOSITE = { hide: "show", show: "hide", trash: "restore", restore: "trash" };
+const WITH_WORDS = ["tag", "untag", "edit"];
+const may = dialog.dataset.may.split(" ");
+
+// What is being done, and to which pictures.
+let verb = "";
+let ids = [];
+let undoable = null;
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-verb]");
+  if (!button || button.closest("form[data-plain]")) return;
+  const chosen = idsBeside(button);
+  if (!chosen.length) return;
+  event.preventDefault();
+  begin(button.dataset.verb, chosen);
+});
+
+document.addEventListener("keydown", (event) => {
+  if (dialog.open || document.querySelector("#keys-help[open]")) return;
+  const key = KEYS[pressed(event)];
+  const chosen = key && may.includes(key) ? pointedAt() : [];
+  if (!chosen.length) return;
+  event.preventDefault();
+  const shows = key === "hide" && chosen.every(isHidden);
+  begin(shows ? "show" : key, chosen);
+});
+
+function idsBeside(button) {
+  if (lightbox?.contains(button)) return [idInAddress()];
+  return bar?.contains(button) ? selected() : [];
+}
+
+function pointedAt() {
+  if (lightbox?.open) return [idInAddress()];
+  const chosen = selected();
+  if (chosen.length) return chosen;
+  const tile = document.activeElement.closest("article.tile");
+  return tile ? [tile.dataset.image] : [];
+}
+
+function selected() {
+  if (!bar || bar.hidden) return [];
+  return tiles()
+    .filter((tile) => tile.querySelector(".tile-check input")?.checked)
+    .map((tile) => tile.dataset.image);
+}
+
+const isHidden = (id) => tileOf(id)?.classList.contains("tile-hidden");
+
+function begin(what, chosen) {
+  verb = what;
+  ids = chosen;
+  if (!WITH_WORDS.includes(verb)) return send(bodyOf(new FormData()));
+  return open();
+}
+
+async function open() {
+  form.reset();
+  for (const field of form.querySelectorAll("[name^=shown-]")) field.remove();
+  slot("problem").textContent = "";
+  slot("question").replaceChildren();
+  form.hidden = false;
+  const one = ids.length === 1;
+  for (const part of form.querySelectorAll("[data-for]")) part.hidden = !part.dataset.for.split(" ").includes(verb);
+  slot("many").hidden = one;
+  const title = one ? dialog.dataset[`${verb}One`] : dialog.dataset[verb];
+  slot("title").textContent = title.replace("{count}", ids.length.toLocaleString(document.documentElement.lang));
+  if (verb === "edit" && one) await fill(ids[0]);
+  dialog.showModal();
+  (verb === "edit" ? form.elements.title : tags).focus();
+}
+
+// Of one picture what it has is shown, and what is changed of it is set: an emptied field too.
+async function fill(id) {
+  const answer = await fetch(dialog.dataset.details.replace(NOBODY, id)).catch(() => null);
+  const details = answer?.ok ? await answer.json().catch(() => null) : null;
+  if (!details) return;
+  for (const name of ["title", "description", "author", "licence", "source_link"]) {
+    form.elements[name].value = details[name] ?? "";
+    form.append(Object.assign(document.createElement("input"), { type: "hidden", name: `shown-${name}`, value: details[name] ?? "" }));
+  }
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const body = bodyOf(new FormData(form));
+  if (verb === "edit") body.delete("tags");
+  send(body);
+});
+
+function bodyOf(body) {
+  body.set("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
+  body.set("do", verb);
+  body.set("query", new URLSearchParams(location.search).toString());
+  for (const id of ids) body.append("id", id);
+  return body;
+}
+
+async function send(body) {
+  const answer = await ask(dialog.dataset.change, body);
+  if (answer.question) return askFirst(answer.question);
+  if (!answer.done) return fail(answer.problem ?? dialog.dataset.failed);
+  dialog.close();
+  if (answer.count) apply(verb, ids);
+  return tell(answer.done, answer.undo && { revision: answer.undo, verb, ids });
+}
+
+async function ask(address, body) {
+  const headers = { Accept: "application/json" };
+  const answer = await fetch(address, { method: "POST", body, headers }).catch(() => null);
+  return (await answer?.json().catch(() => null)) ?? {};
+}
+
+function askFirst(html) {
+  form.hidden = true;
+  slot("question").innerHTML = html;
+  if (!dialog.open) dialog.showModal();
+  const question = slot("question").querySelector("form");
+  const title = question.querySelector("h2");
+  title.id = "curate-question-title";
+  dialog.setAttribute("aria-labelledby", title.id);
+  question.addEventListener("submit", (event) => {
+    event.preventDefault();
+    send(new FormData(question));
+  });
+  question.querySelector("[type=submit]").focus();
+}
+
+dialog.addEventListener("click", (event) => {
+  if (event.target !== dialog && !event.target.closest("[data-action=cancel]")) return;
+  event.preventDefault();
+  dialog.close();
+});
+dialog.addEventListener("close", () => {
+  dialog.setAttribute("aria-labelledby", "curate-title");
+  slot("question").replaceChildren();
+});
+
+function fail(problem) {
+  if (!dialog.open || form.hidden) {
+    dialog.close();
+    return tell(problem, null);
+  }
+  slot("problem").textContent = problem;
+  return (verb === "edit" ? form.elements.title : tags).focus();
+}
+
+// The results stay as they are, and say what has become of each.
+function apply(what, some) {
+  for (const tile of some.map(tileOf).filter(Boolean)) {
+    if (what === "hide" || what === "show") mark(tile, "tile-hidden", "is-hidden", dialog.dataset.hidden, what === "hide");
+    if (what === "trash" || what === "restore") {
+      mark(tile, "tile-trashed", "is-trashed", dialog.dataset.trashed, what === "trash");
+    }
+  }
+  if (what === "trash" && lightbox?.open) leaveTrashed();
+  document.dispatchEvent(new CustomEvent("curated"));
+}
+
+function mark(tile, kind, badge, words, on) {
+  tile.classList.toggle(kind, on);
+  tile.querySelector(`.${badge}`)?.remove();
+  if (!on) return;
+  const told = Object.assign(document.createElement("span"), { className: badge, textContent: words });
+  tile.querySelector(".tile-facts").prepend(told);
+}
+
+// On to the next one, as after any decision about one of many.
+function leaveTrashed() {
+  const next = lightbox.querySelector("[data-slot=next]");
+  if (!next.disabled) next.click();
+}
+
+function tell(text, undo) {
+  undoable = undo || null;
+  told.querySelector("[data-slot=text]").textContent = text;
+  told.querySelector("[data-slot=undo]").hidden = !undoable;
+  showTold();
+}
+
+// Beside an open dialog nothing can be pressed: it is shown within. Shown anew, it lies above all that was opened since.
+function showTold() {
+  if (told.matches(":popover-open")) told.hidePopover();
+  (lightbox?.open ? lightbox : document.body).append(told);
+  told.showPopover();
+}
+
+lightbox?.addEventListener("close", () => {
+  if (told.matches(":popover-open")) showTold();
+});
+
+told.querySelector("[data-slot=close]").addEventListener("click", () => told.hidePopover());
+told.querySelector("[data-slot=undo]").addEventListener("click", async () => {
+  if (!undoable) return;
+  const { revision, verb: done, ids: some } = undoable;
+  const body = new FormData();
+  body.set("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
+  body.set("revision", revision);
+  const answer = await ask(dialog.dataset.undo, body);
+  if (answer.done && answer.count && OPPOSITE[done]) apply(OPPOSITE[done], some);
+  tell(answer.done ?? answer.problem ?? dialog.dataset.failed, null);
+});
+
+// Tags complete as one types, the last of them.
+let typed = 0;
+tags.addEventListener("input", async () => {
+  const [, before, part] = /^(.*,\s*)?([^,]*)$/s.exec(tags.value);
+  const now = (typed += 1);
+  if (!part.trim()) return knownTags.replaceChildren();
+  const asked = new URLSearchParams({ q: `tag:"${part.trim().replace(/["“”„«»]/g, "")}` });
+  const answer = await fetch(`${dialog.dataset.suggest}?${asked}`).catch(() => null);
+  if (!answer?.ok || now !== typed) return undefined;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const labels = [...page.querySelectorAll(".suggestion-label")].map((one) => one.textContent);
+  return knownTags.replaceChildren(
+    ...labels.map((label) => Object.assign(document.createElement("option"), { value: (before ?? "") + label })),
+  );
+});
