@@ -113,7 +113,7 @@ def test_curators_see_it_so_too(as_carol: Client, images: list[Image]):
     Image.objects.filter(pk=images[0].pk).update(title="מגדלור", tags=["بحر"])
     listed = as_carol.get("/admin/search/image/?q=מגדלור").text
     form = as_carol.get(f"/admin/search/image/{images[0].pk}/change/").text
-    assert "<bdi>מגדלור</bdi>" in listed
+    assert re.search(r"<bdi[^>]*>מגדלור</bdi>", listed)
     assert re.search(r'dir="auto"[^>]*>بحر', listed)
     for name in ("title", "description", "tags", "author"):
         assert re.search(rf'name="{name}"[^>]*dir="auto"', form)
