@@ -22,6 +22,12 @@ from tests.test_source_archives import make_tar, make_zip
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+
+@pytest.fixture(autouse=True)
+def no_trash(settings) -> None:
+    settings.TRASH_DAYS = 0
+
+
 COLOURS = ("red", "green", "blue")
 PICTURES = {colour: picture_bytes(colour, format="PNG") for colour in COLOURS}
 HINT = "What was deleted from the collection stays so: --again has it added."

@@ -24,6 +24,12 @@ from tests.base import picture_bytes, stored_image
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.fixture(autouse=True)
+def no_trash(settings) -> None:
+    settings.TRASH_DAYS = 0
+
+
+
 @pytest.fixture
 def storage_down(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     """Deleting objects fails until the function that this gives is called."""
@@ -301,10 +307,10 @@ def test_a_curator_is_told_that_files_are_still_there(as_carol: Client, hanging:
     if how == "one":
         page = reverse("admin:search_image_delete", args=[images[0].pk])
         answer = as_carol.post(page, {"post": "yes"}, follow=True)
-        told = "was deleted successfully. The files of 1 picture are still being removed from the storage."
+        told = "1 picture is deleted. The files of 1 picture are still being removed from the storage."
     else:
         answer = act(as_carol, "delete_selected", *images, post="yes")
-        told = "Successfully deleted 3 images. The files of 3 pictures are still being removed from the storage."
+        told = "3 pictures are deleted. The files of 3 pictures are still being removed from the storage."
 
     assert told in said(answer)
     assert "removed with the next deletion, or by manage.py reconcile." in said(answer)

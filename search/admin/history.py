@@ -76,7 +76,8 @@ class RevisionAdmin(Sturdy):
 
     def get_urls(self) -> list[URLPattern]:
         undo = path("<int:pk>/undo/", self.admin_site.admin_view(undo_view), name="search_revision_undo")
-        return [undo, *super().get_urls()]
+        # Nothing is added, changed or deleted here, and history has none.
+        return [undo, *(one for one in super().get_urls() if (one.name or "").endswith(("_changelist", "_change")))]
 
     # Who may do what
 

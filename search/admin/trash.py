@@ -57,7 +57,8 @@ class TrashedAdmin(Sturdy):
 
     def get_urls(self) -> list[URLPattern]:
         empty = path("empty/", self.admin_site.admin_view(self.empty_view), name="search_trashed_empty")
-        return [empty, *super().get_urls()]
+        # What is done to one is done by the actions of the list.
+        return [empty, *(one for one in super().get_urls() if (one.name or "").endswith("_changelist"))]
 
     # Who may do what
 

@@ -1,0 +1,257 @@
+"""Deleted pictures wait in the trash, where nobody finds them."""
+
+import datetime as dt
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.urls import reverse
+from django.utils import timezone
+
+from search import storage
+from search.curation import Tag, Trash, change, trash
+from search.ingestion.deleting import deleted_before
+from search.models import Edit, Image, OwedDeletion, Report, Revision, Trashed
+from tests.admin_pages import act, log_in_staff, said
+from tests.base import an_image, many_images, picture_bytes, picture_file, stored_image, write_picture
+
+pytestmark = pytest.mark.django_db
+
+TRASH = "/admin/search/trashed/"
+
+
+def trashed(*images: Image, days_ago: float = 0) -> None:
+    change([image.pk for image in images], Trash())
+    ids = [image.pk for image in images]
+    Trashed.objects.filter(pk__in=ids).update(created=timezone.now() - dt.timedelta(days=days_ago))
+
+
+def test_what_is_in_the_trash_is_nowhere_to_be_seen_for_curators_too(as_carol):
+    image, other = an_image("Gone boat"), an_image("Boat")
+    Report.objects.create(image=image, reason="other")
+    trashed(image)
+    for address in (
+        image.get_absolute_url(),
+        reverse("download", args=[image.pk]),
+        reverse("admin:search_image_change", args=[image.pk]),
+    ):
+        assert as_carol.get(address).status_code in (302, 404)
+    for address in ("/admin/search/image/?q=boat", "/admin/search/image/?hidden=yes", "/admin/search/report/"):
+        assert "Gone boat" not in as_carol.get(address).content.decode()
+    assert list(Image.objects.kept()) == list(Image.objects.shown()) == [other]
+
+
+def test_the_trash_lists_what_was_deleted_by_whom_and_how_long_it_stays(as_carol, carol, settings):
+    settings.TRASH_DAYS = 30
+    image = an_image("Gone boat", hidden=True)
+    change([image.pk], Trash(), by=carol)
+    page = as_carol.get(TRASH).content.decode()
+    for told in ("Gone boat", "carol", ">30<", "1 picture,", "Hidden"):
+        assert told in page
+
+
+def test_pictures_are_restored_with_all_they_had(as_carol):
+    image = an_image("Boat", tags=["sea"])
+    Report.objects.create(image=image, reason="other")
+    trashed(image)
+    answer = act(as_carol, "restore", Trashed.objects.get(), where=TRASH)
+    assert "1 picture is restored" in said(answer)
+    image.refresh_from_db()
+    assert (image.hidden, image.tags, image.reports.count()) == (False, ["sea"], 1)
+    assert not Trashed.objects.exists()
+
+
+def test_deleting_for_good_asks_with_number_and_pictures_and_deletes_what_was_asked_about(as_carol, carol):
+    images = many_images(3)
+    trashed(*images)
+    page = act(as_carol, "delete_for_good", *Trashed.objects.all()[:2], where=TRASH)
+    text = page.content.decode()
+    assert "Delete these 2 pictures for good" in text
+    assert text.count("<img") == 2
+    chosen = Trashed.objects.filter(pk__in=page.context["ids"])
+    sent = {"post": "yes", "expected": page.context["digest"]}
+    answer = act(as_carol, "delete_for_good", *chosen, where=TRASH, **sent)
+    assert "2 pictures are deleted" in said(answer)
+    assert Image.objects.count() == Trashed.objects.count() == 1
+    assert len(deleted_before([image.pk for image in images])) == 2
+
+
+def test_the_trash_is_emptied_of_what_was_asked_about_alone(as_carol):
+    images = many_images(3)
+    trashed(*images[:2])
+    page = as_carol.get(f"{TRASH}empty/")
+    trashed(images[2])
+    sent = {"expected": page.context["digest"]}
+    again = as_carol.post(f"{TRASH}empty/", sent)
+    assert "3 pictures" in again.content.decode()
+    assert Image.objects.count() == 3
+    as_carol.post(f"{TRASH}empty/", {"expected": again.context["digest"]})
+    assert not Image.objects.exists()
+    assert as_carol.get(f"{TRASH}empty/").status_code == 302
+
+
+@pytest.mark.parametrize("permissions", [["view_image", "change_image"], ["view_image"]])
+def test_who_may_not_delete_sees_no_trash_and_undoes_no_deletion(client, permissions):
+    log_in_staff(client, *permissions)
+    image = an_image()
+    made = change([image.pk], Trash())
+    assert client.get(TRASH).status_code == 403
+    assert client.get(f"{TRASH}empty/").status_code == 403
+    assert client.post(reverse("admin:search_revision_undo", args=[made.pk])).status_code == 403
+    assert Trashed.objects.exists()
+
+
+def test_a_link_undoes_nothing(as_carol):
+    made = change([an_image().pk], Trash())
+    assert as_carol.get(reverse("admin:search_revision_undo", args=[made.pk])).status_code == 405
+    assert as_carol.post(reverse("admin:search_revision_undo", args=[made.pk + 1])).status_code == 404
+
+
+def test_the_history_tells_who_did_what_with_a_sample_and_is_filtered_by_person(as_carol, carol, alice):
+    images = many_images(6)
+    change([image.pk for image in images], Tag(["sea"]), by=carol, door="page", search="q=pizza")
+    change([images[0].pk], Tag(["boat"]), by=alice)
+    page = as_carol.get("/admin/search/revision/").content.decode()
+    for told in ("Tags added: sea", "Tags added: boat", "carol", "alice", "?q=pizza"):
+        assert told in page
+    assert page.count('class="thumbnail"') == 5
+    page = as_carol.get(f"/admin/search/revision/?by__id__exact={alice.pk}").content.decode()
+    assert "Tags added: boat" in page
+    assert "Tags added: sea" not in page
+
+
+def test_one_change_is_shown_picture_by_picture_before_and_after(as_carol, carol):
+    image = an_image("Boat", tags=["<old>"])
+    made = change([image.pk], Tag(["sea"]), by=carol)
+    page = as_carol.get(reverse("admin:search_revision_change", args=[made.pk])).content.decode()
+    assert "&lt;old&gt;, sea" in page
+    assert "Boat" in page
+
+
+def test_what_is_kept_when_a_change_is_undone_is_named_and_put_back_when_asked(as_carol, carol, alice):
+    image = an_image()
+    made = change([image.pk], Tag(["sea"]), by=carol)
+    change([image.pk], Tag(["boat"]), by=alice)
+    undo = reverse("admin:search_revision_undo", args=[made.pk])
+    answer = as_carol.post(undo, follow=True)
+    assert "1 picture was changed again by alice" in said(answer)
+    assert "Put back those too" in answer.content.decode()
+    as_carol.post(undo, {"also_later": "1"})
+    image.refresh_from_db()
+    assert image.tags == []
+
+
+def test_the_form_of_one_picture_leaves_one_change_of_all_its_fields(as_carol, carol):
+    image = an_image("Boat")
+    page = reverse("admin:search_image_change", args=[image.pk])
+    sent: dict[str, Any] = {"title": "Ship", "tags": "sea", "description": "", "source_link": "", "author": "Ann"}
+    capture = {"TOTAL_FORMS": "1", "INITIAL_FORMS": "0", "0-image": str(image.pk), "0-rating": "4"}
+    sent |= {f"capture-{name}": value for name, value in capture.items()}
+    as_carol.post(page, sent)
+    revision = Revision.objects.get(by=carol)
+    assert revision.fields == ["author", "rating", "tags", "title"]
+    edit = Edit.objects.get()
+    assert (edit.before["title"], edit.after["title"], edit.after["rating"]) == ("Boat", "Ship", 4)
+    as_carol.post(reverse("admin:search_revision_undo", args=[revision.pk]))
+    image.refresh_from_db()
+    assert (image.title, image.tags, image.capture.rating, image.capture.edited) == ("Boat", [], None, [])
+
+
+def test_one_picture_is_deleted_into_the_trash(as_carol, carol):
+    image = an_image()
+    page = reverse("admin:search_image_delete", args=[image.pk])
+    assert "Put this picture into the trash?" in as_carol.get(page).content.decode()
+    answer = as_carol.post(page, {"post": "yes"}, follow=True)
+    assert "1 picture is in the trash now" in said(answer)
+    assert Trashed.objects.get().by == carol
+    assert not OwedDeletion.objects.exists()
+
+
+# The end
+
+
+def test_what_was_there_for_long_is_deleted_for_good_and_old_history_forgotten(settings):
+    settings.TRASH_DAYS, settings.HISTORY_DAYS = 30, 7
+    old, young = an_image("Old"), an_image("Young")
+    trashed(old, days_ago=30.5)
+    trashed(young, days_ago=29.5)
+    Revision.objects.update(created=timezone.now() - dt.timedelta(days=8))
+    recent = change([an_image().pk], Tag(["sea"]))
+    trash.tidy()
+    assert set(Image.objects.values_list("title", flat=True)) == {"Young", ""}
+    assert list(Revision.objects.all()) == [recent]
+    assert Edit.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "left"), [([], 2), (["--older-than", "5"], 1), (["--older-than", "0"], 0), (["--all"], 0)]
+)
+def test_the_command_empties_the_trash_of_what_is_old_or_all(options, left):
+    images = many_images(3)
+    trashed(images[0], days_ago=31)
+    trashed(images[1], days_ago=6)
+    trashed(images[2], days_ago=4)
+    out = StringIO()
+    call_command("empty_trash", *options, stdout=out)
+    assert out.getvalue() == f"{3 - left} deleted for good, {left} left in the trash.\n"
+    assert Image.objects.count() == left
+
+
+def test_the_command_takes_one_of_both():
+    with pytest.raises(CommandError, match="not both"):
+        call_command("empty_trash", "--all", older_than=dt.timedelta(1))
+
+
+# The same bytes again
+
+
+def test_a_curator_who_uploads_what_is_in_the_trash_restores_it(as_carol):
+    data = picture_bytes("red")
+    as_carol.post(reverse("upload"), {"pictures": picture_file(data=data), "title": "Boat"})
+    image = Image.objects.get()
+    trashed(image)
+    answer = as_carol.post(reverse("upload"), {"pictures": picture_file(data=data)}).content.decode()
+    assert "was in the trash" in answer
+    image.refresh_from_db()
+    assert (image.hidden, image.title, Trashed.objects.count()) == (False, "Boat", 0)
+
+
+def test_somebody_else_who_uploads_what_is_in_the_trash_is_told_that_it_was_deleted(as_alice):
+    data = picture_bytes("red")
+    as_alice.post(reverse("upload"), {"pictures": picture_file(data=data)})
+    trashed(Image.objects.get())
+    answer = as_alice.post(reverse("upload"), {"pictures": picture_file(data=data)}).content.decode()
+    assert "a curator has deleted it" in answer
+    assert Trashed.objects.count() == 1
+
+
+def test_ingestion_leaves_what_is_in_the_trash_there_and_says_so(tmp_path):
+    write_picture(tmp_path / "boat.jpg")
+    call_command("ingest", str(tmp_path), stdout=StringIO())
+    trashed(Image.objects.get())
+    out = StringIO()
+    call_command("ingest", str(tmp_path), stdout=out)
+    assert "1 already here (1 of them in the trash)" in out.getvalue()
+    assert Trashed.objects.count() == 1
+
+
+def test_details_of_a_table_that_a_command_applies_can_be_undone(tmp_path):
+    write_picture(tmp_path / "boat.jpg")
+    call_command("ingest", str(tmp_path), stdout=StringIO())
+    table = tmp_path / "details.csv"
+    table.write_text("path,title,rating\nboat.jpg,Boat,3\n")
+    call_command("ingest", str(tmp_path), metadata=table, update_details=True, stdout=StringIO())
+    revision = Revision.objects.get()
+    assert (revision.door, revision.search, revision.count) == ("command", "ingest --update-details", 1)
+    assert "title" in revision.fields
+
+
+@pytest.mark.django_db(transaction=True)
+def test_restored_pictures_have_their_files_and_deleted_ones_have_none(as_carol):
+    image = stored_image(title="One")
+    trashed(image)
+    small = reverse("rendition", args=[image.pk, storage.THUMBNAIL])
+    assert as_carol.get(small).status_code == 200  # for the trash's own page
+    as_carol.logout()
+    assert as_carol.get(small).status_code == 404
