@@ -280,7 +280,7 @@ class ImageAdmin(Sturdy):
 
     @admin.display(description=gettext_lazy("title"), ordering="title")
     def name(self, image: Image) -> SafeString:
-        return pictures.editable(image, "title", format_html("<bdi data-slot>{}</bdi>", image.name))
+        return pictures.editable(image, "title", format_html("<bdi>{}</bdi>", image.name))
 
     @admin.display(description=gettext_lazy("similarity"), empty_value="")
     def similarity(self, image: Image) -> SafeString | str | None:

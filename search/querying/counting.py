@@ -8,6 +8,7 @@ counted anew. So the numbers are right at once, and a search while pictures come
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from django.core.cache import cache
@@ -18,7 +19,7 @@ from django.utils.functional import cached_property
 from search.models import Capture
 from search.models.arrivals import ARRIVED_SQL, CHANGED_SQL, State
 from search.querying.conditions import Conditions
-from search.querying.filters import Certainty, Filters
+from search.querying.filters import Certainty, Filters, Hidden
 from search.querysets import ImageQuerySet
 
 REMEMBERED_FROM = 20_000
@@ -170,6 +171,18 @@ class Counts:
         return _remembered(key, count, rows, READ_REMEMBERED_FROM) if self._is_remembered else count()
 
     def _counted(self) -> _Combinations:
+        if self._filters.hidden is Hidden.WITH and self._conditions.among is None:
+            # Apart: each has an index of its own, and the shown ones are remembered.
+            return self._part(None) + self._part(Hidden.ONLY)
+        return self._counted_at_once()
+
+    def _part(self, hidden: Hidden | None) -> _Combinations:
+        """The same of the shown images, or of the hidden ones."""
+        filters = replace(self._filters, hidden=hidden)
+        values = self._conditions.filters._replace(hidden=filters.values.hidden)
+        return Counts(self._conditions._replace(filters=values), filters, self._name, self._at)._combinations
+
+    def _counted_at_once(self) -> _Combinations:
         key = self._key("combinations", self._others)
         remembered: tuple[State, _Combinations] | None = cache.get(key) if self._is_remembered else None
         is_known = remembered is not None and remembered[0].changed == self._at.changed

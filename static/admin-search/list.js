@@ -121,11 +121,11 @@ async function save(cell, field, then = () => {}) {
 }
 
 function show(cell, value) {
-  const slot = cell.querySelector("[data-slot]");
   if (cell.dataset.field === "title") {
-    slot.textContent = value || cell.dataset.untitled;
+    cell.querySelector("bdi").textContent = value || cell.dataset.untitled;
     return;
   }
+  const slot = cell.querySelector("[data-slot]");
   const tags = value ? value.split(", ") : [];
   slot.replaceChildren(
     ...tags.flatMap((tag) => {
