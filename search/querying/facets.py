@@ -1,7 +1,7 @@
 """The filters that people can tick beside a query, with how many images each would leave."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -204,39 +204,43 @@ def _written(given: "Counter[Any]", chosen: tuple[str, ...]) -> _Found:
 def _places(counts: Counts, filters: Filters) -> dict[str, _Found]:
     """The most frequent countries, regions and towns, after those that are chosen but rarer: of each how many images
     it leaves, whatever is chosen of it now."""
-    columns = ("country", "region", "town", "korean_region", "korean_town")
-    rows = Place.objects.filter(pk__in=counts.places).values_list("pk", *columns) if counts.places else []
-    chosen = dict(zip(_OF_PLACES, (filters.countries, filters.regions, filters.towns), strict=True))
-    found: dict[str, Counter[Any]] = {name: Counter() for name in _OF_PLACES}
-    labels: dict[str, dict[Any, str]] = {name: {} for name in _OF_PLACES}
-    is_korean = get_language() == "ko"
-    for number, *values, korean_region, korean_town in rows:
-        passes = [not wanted or value in wanted for value, wanted in zip(values, chosen.values(), strict=True)]
-        for place, (name, value) in enumerate(zip(_OF_PLACES, values, strict=True)):
-            if value and all(passes[:place] + passes[place + 1 :]):
-                found[name][value] += counts.places[number]
-        if is_korean:
-            labels["region"] |= {values[1]: korean_region} if korean_region else {}
-            labels["town"] |= {values[2]: korean_town} if korean_town else {}
-    labels["country"] = {code: place_label("country", code) for code in (*found["country"], *filters.countries)}
+    chosen = filters.countries, filters.regions, filters.towns
+    found: tuple[Counter[Any], ...] = (Counter(), Counter(), Counter())
+    numbers = counts.places
+    # All of them: to ask for thousands by their ids takes longer.
+    rows = Place.objects.values_list("pk", *_OF_PLACES) if numbers else ()
+    for key, *values in rows:
+        number = numbers.get(key, 0)
+        missed = [place for place in range(3) if chosen[place] and values[place] not in chosen[place]]
+        # What is chosen of a filter itself doesn't count for its own values.
+        for place in range(3) if not missed else missed if len(missed) == 1 else ():
+            if number and values[place]:
+                found[place][values[place]] += number
     return {
-        name: [
-            (value, labels[name].get(value) or value, count)
-            for value, _label, count in _written(found[name], chosen[name])
-        ]
-        for name in _OF_PLACES
+        name: _called(name, list(_written(counted, those)))
+        for name, counted, those in zip(_OF_PLACES, found, chosen, strict=True)
     }
 
 
-def place_label(name: str, value: str) -> str:
-    """Return what a country, a region or a town is called in the language that is spoken."""
+def _called(name: str, values: Sequence[tuple[Any, str, int]]) -> _Found:
+    labels = place_labels(name, [value for value, _label, _count in values])
+    return [(value, labels[value], count) for value, _label, count in values]
+
+
+def place_labels(name: str, values: Sequence[str]) -> dict[str, str]:
+    """Return what countries, regions or towns are called in the language that is spoken."""
     language = get_language() or "en"
     if name == "country":
-        return country_name(value, language)
-    if language != "ko":
-        return value
-    known = Place.objects.filter(**{name: value}).exclude(**{f"korean_{name}": ""})
-    return known.order_by("pk").values_list(f"korean_{name}", flat=True).first() or value
+        return {value: country_name(value, language) for value in values}
+    labels = dict(zip(values, values, strict=True))
+    if values and language == "ko":
+        known = Place.objects.filter(**{f"{name}__in": values}).exclude(**{f"korean_{name}": ""}).order_by("-pk")
+        labels |= dict(known.values_list(name, f"korean_{name}"))
+    return labels
+
+
+def place_label(name: str, value: str) -> str:
+    return place_labels(name, [value])[value]
 
 
 def _licences(counts: Counts, chosen: tuple[str, ...]) -> _Found:

@@ -2,11 +2,14 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from search.ingestion.captures import write_captures
+from search.metadata import PhotoMetadata
 from search.models import Image, PictureSet, SavedSearch
 from tests.browser.conftest import OpenPage
 
@@ -27,6 +30,8 @@ def addresses(collection: list[Image], saved: SavedSearch) -> list[str]:
         "/timeline/",
         "/timeline/?at=2022-02",
         f"/images/{image.id}/",
+        f"/images/{collection[2].id}/",
+        f"/search?near={collection[2].id}&sort=nearest&filters=open",
         f"/images/{image.id}/report/",
         "/upload/",
         "/accounts/password/",
@@ -40,6 +45,12 @@ def addresses(collection: list[Image], saved: SavedSearch) -> list[str]:
         f"/sets/{PictureSet.keep([one.id for one in collection[:5]], None).pk}/",
         "/no/such/page/",
     ]
+
+
+def show_places(collection: list[Image], settings: Any) -> None:
+    """Have one of the pictures be taken somewhere, for everyone to see."""
+    settings.SHOW_PLACES = "everyone"
+    write_captures({collection[2].pk: PhotoMetadata.of(latitude=35.1587, longitude=129.1604)})
 
 
 def for_strangers() -> list[str]:
@@ -80,6 +91,7 @@ def test_axe_finds_nothing(
     open_page: OpenPage, dated: list[Image], saved: SavedSearch, as_alice, files: list[Path], settings
 ):
     settings.SENDS_MAIL = True
+    show_places(dated, settings)
     problems: list[str] = []
     page = open_page("/", as_user=as_alice)
     for address in addresses(dated, saved):
@@ -114,6 +126,7 @@ def test_nothing_is_wider_than_a_small_phone(
     open_page: OpenPage, dated: list[Image], saved: SavedSearch, as_alice, settings
 ):
     settings.SENDS_MAIL = True
+    show_places(dated, settings)
     too_wide = []
     for client, paths, language in (
         (as_alice, addresses(dated, saved), "ko-KR"),
