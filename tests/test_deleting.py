@@ -29,7 +29,6 @@ def no_trash(settings) -> None:
     settings.TRASH_DAYS = 0
 
 
-
 @pytest.fixture
 def storage_down(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     """Deleting objects fails until the function that this gives is called."""
