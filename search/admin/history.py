@@ -66,6 +66,8 @@ class RevisionAdmin(Sturdy):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     actions = None
+    search_fields = ("by__username", "search")
+    search_help_text = gettext_lazy("A user's name, or words of the search that found the pictures.")
     list_select_related = ("by",)
     list_display = ("what", "samples", "many", "who", "when", "where", "undoing")
     list_display_links = ("what",)
@@ -78,6 +80,9 @@ class RevisionAdmin(Sturdy):
         undo = path("<int:pk>/undo/", self.admin_site.admin_view(undo_view), name="search_revision_undo")
         # Nothing is added, changed or deleted here, and history has none.
         return [undo, *(one for one in super().get_urls() if (one.name or "").endswith(("_changelist", "_change")))]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {"title": _("History"), **(extra_context or {})})
 
     # Who may do what
 
@@ -107,6 +112,8 @@ class RevisionAdmin(Sturdy):
         may_undo = obj.undone_by_id is None and obj.may_be_undone_by(request.user)
         context |= {
             "title": told(obj),
+            "subtitle": None,
+            "opts": self.opts,
             "revision": obj,
             "found_by": _found_by(obj),
             "rows": [(edit, pictures.thumbnail(edit.image), changes_of(edit)) for edit in edits],

@@ -47,6 +47,7 @@ class TrashedAdmin(Sturdy):
     list_display_links = None
     list_filter: ClassVar = (("by", admin.RelatedOnlyFieldListFilter), "created")
     search_fields = ("image__title", "image__description")
+    search_help_text = gettext_lazy("Words of the title or the description.")
     actions = ("restore", "delete_for_good")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[SturdyList]:
@@ -146,6 +147,7 @@ class TrashedAdmin(Sturdy):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         context = {
+            "title": _("Trash"),
             "in_trash": Trashed.objects.count(),
             "bytes_in_trash": bytes_in(Trashed.objects.all()),
             "trash_days": settings.TRASH_DAYS,

@@ -54,8 +54,8 @@ class Migration(migrations.Migration):
                 ('undone_by', models.ForeignKey(db_constraint=False, db_index=False, editable=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='search.revision')),
             ],
             options={
-                'verbose_name': 'change',
-                'verbose_name_plural': 'history',
+                'verbose_name': 'change of pictures',
+                'verbose_name_plural': 'changes of pictures',
                 'ordering': ['-pk'],
                 'default_permissions': (),
             },
@@ -83,7 +83,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'picture in the trash',
-                'verbose_name_plural': 'trash',
+                'verbose_name_plural': 'pictures in the trash',
                 'ordering': ['-created', 'image'],
                 'default_permissions': (),
             },

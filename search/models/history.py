@@ -68,8 +68,8 @@ class Revision(models.Model):
     is_partial: bool = False
 
     class Meta:
-        verbose_name = _("change")
-        verbose_name_plural = _("history")
+        verbose_name = _("change of pictures")
+        verbose_name_plural = _("changes of pictures")
         default_permissions = ()
         ordering: ClassVar = ["-pk"]
         indexes: ClassVar = [models.Index(fields=["created"], name="revision_age")]
@@ -139,7 +139,7 @@ class Trashed(models.Model):
 
     class Meta:
         verbose_name = _("picture in the trash")
-        verbose_name_plural = _("trash")
+        verbose_name_plural = _("pictures in the trash")
         default_permissions = ()
         ordering: ClassVar = ["-created", "image"]
         indexes: ClassVar = [models.Index(fields=["created", "image"], name="trashed_age")]

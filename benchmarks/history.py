@@ -1,0 +1,101 @@
+"""What keeping a history costs where 10,000 pictures are tagged: none, statement-level triggers as django-pghistory's
+(3.9.2, `UpdateEvent(level=Statement)`, without the vectors), and ours. And what the triggers cost where vectors change.
+
+`python -m benchmarks.history [--rows 20000] [--rounds 3]`, with an embedded database of its own.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report import table
+
+BASE = Path(__file__).resolve().parent.parent
+COLUMNS = "title, description, source_link, author, licence, tags, uploader_id, hidden"
+TRIGGER = f"""
+CREATE TABLE event AS SELECT id AS pgh_obj_id, now() AS pgh_created, ''::text AS pgh_label, {COLUMNS}
+FROM search_image WITH NO DATA;
+ALTER TABLE event ADD COLUMN pgh_id bigserial PRIMARY KEY;
+CREATE INDEX ON event (pgh_obj_id);
+CREATE FUNCTION keep_event() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO event (pgh_obj_id, pgh_created, pgh_label, {COLUMNS})
+    SELECT new_values.id, now(), 'update', {", ".join(f"new_values.{name}" for name in COLUMNS.split(", "))}
+    FROM new_values JOIN old_values ON old_values.id = new_values.id
+    WHERE ({", ".join(f"old_values.{name}" for name in COLUMNS.split(", "))})
+        IS DISTINCT FROM ({", ".join(f"new_values.{name}" for name in COLUMNS.split(", "))});
+    RETURN NULL;
+END $$;
+CREATE TRIGGER keep_event AFTER UPDATE ON search_image REFERENCING OLD TABLE AS old_values NEW TABLE AS new_values
+FOR EACH STATEMENT EXECUTE FUNCTION keep_event();
+"""
+HOW = ("none", "triggers", "ours")
+
+
+def work(rows: int, rounds: int) -> dict[str, list[float]]:
+    """Return the seconds of processor time, of Python and the database's server, of each of the rounds."""
+    from django.contrib.auth.models import User  # noqa: PLC0415
+
+    from benchmarks.edits_worker import Worker, processor_time  # noqa: PLC0415
+    from search.curation import Tag, change, undo  # noqa: PLC0415
+    from search.embedding import active_model  # noqa: PLC0415
+    from search.models import Image  # noqa: PLC0415
+
+    worker = Worker()
+    worker.copy(0, rows, active_model())
+    worker.sql("VACUUM ANALYZE search_image")
+    ada = User.objects.create_user("ada")
+    [(backend,)] = worker.sql("SELECT pg_backend_pid()")
+    ids = list(Image.objects.order_by("pk").values_list("pk", flat=True)[: min(rows, 10_000)])
+    found: dict[str, list[float]] = defaultdict(list)
+
+    def timed(name: str, call: Any) -> Any:
+        import time  # noqa: PLC0415
+
+        before = time.process_time() + processor_time(backend)
+        made = call()
+        found[name].append(time.process_time() + processor_time(backend) - before)
+        return made
+
+    with worker.connection.cursor() as cursor:
+        cursor.execute(TRIGGER)
+        for turn in range(rounds):
+            for how in HOW:
+                state = "ENABLE" if how == "triggers" else "DISABLE"
+                cursor.execute(f"ALTER TABLE search_image {state} TRIGGER keep_event")
+                tag = f"{how} {turn}"
+                if how == "ours":
+                    made = timed("ours, tags", lambda tag=tag: change(ids, Tag([tag]), by=ada))
+                    timed("ours, undone", lambda made=made: undo(made, by=ada))
+                    continue
+                update = Image.objects.filter(pk__any_of=ids)
+                timed(f"{how}, tags", lambda tag=tag, update=update: update.update(tags=["filler", tag]))
+                sql = "UPDATE search_image SET embedding = embedding WHERE id = ANY(%s)"
+                timed(f"{how}, vectors", lambda sql=sql: cursor.execute(sql, [ids]))
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.history", description=__doc__)
+    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="history-") as data:
+        code = (
+            "import sys; from benchmarks import edits_worker; edits_worker.sys.stdin = []; "
+            f"edits_worker.main({str(BASE)!r}, {data!r}); from benchmarks.history import work; import json; "
+            f"print(json.dumps(work({options.rows}, {options.rounds})))"
+        )
+        answer = subprocess.run([sys.executable, "-c", code], cwd=BASE, check=True, stdout=subprocess.PIPE, text=True)
+    found = json.loads(answer.stdout.splitlines()[-1])
+    print(table(["10,000 pictures", "processor s"], [[k, f"{statistics.median(v):.2f}"] for k, v in found.items()]))
+
+
+if __name__ == "__main__":
+    main()
