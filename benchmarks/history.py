@@ -1,5 +1,5 @@
 """What keeping a history costs where 10,000 pictures are tagged: none, statement-level triggers as django-pghistory's
-(3.9.2, `UpdateEvent(level=Statement)`, without the vectors), and ours. And what the triggers cost where vectors change.
+(3.9.2, `UpdateEvent(level=Statement)`, without the vectors), and ours. And what triggers cost where vectors change.
 
 `python -m benchmarks.history [--rows 20000] [--rounds 3]`, with an embedded database of its own.
 """

@@ -13,6 +13,7 @@ from search.forms import PictureForm
 from search.jinja import Pages
 from search.querying import did_you_mean, ways_out
 from search.querying.months import by_month
+from search.querying.saving import can_be_saved
 from search.templatetags import pictures, tiles
 from search.views import parts
 
@@ -31,6 +32,7 @@ def environment(**options: Any) -> Environment:
         "active_filters": parts.active_filters,
         "bars_of": parts.bars_of,
         "by_month": by_month,
+        "can_be_saved": can_be_saved,
         "chips_of": parts.chips_of,
         "did_you_mean": did_you_mean,
         "distances_of": parts.distances_of,

@@ -34,10 +34,19 @@ def read_query(address: str) -> SearchQuery:
     return query
 
 
+def can_be_saved(query: SearchQuery) -> bool:
+    """Whether everybody may see what it finds: whoever has the address of its feed may read it."""
+    return not query.all_filters.finds_hidden and not _tells_places(query)
+
+
+def _tells_places(query: SearchQuery) -> bool:
+    return query.all_filters.is_by_place and settings.SHOW_PLACES != "everyone"
+
+
 def _refuse_places(query: SearchQuery) -> None:
-    """Raise BadQuery for a search by places: whoever has the address of its feed may read it. Those that were saved
-    while everyone saw places say nothing any more once the setting is another."""
-    if query.all_filters.is_by_place and settings.SHOW_PLACES != "everyone":
+    """Raise BadQuery for a search by places. Those that were saved while everyone saw places say nothing any more once
+    the setting is another."""
+    if _tells_places(query):
         raise BadQuery(_("A search by place can't be saved."))
 
 
