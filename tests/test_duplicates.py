@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from PIL import Image as PILImage
 from PIL import ImageOps
 
 from search import storage
 from search.curation import Trash, change, undo
 from search.duplicates import points
+from search.duplicates.alterations import burst
 from search.duplicates.fingerprints import hand_over_pairs, write_fingerprints
 from search.duplicates.groups import pending_groups
 from search.duplicates.hashing import bits_apart, perceptual_hash
@@ -104,12 +105,10 @@ def test_a_flat_picture_has_no_hash():
 
 
 def test_a_hash_is_that_of_imagehash():
-    # phash() of ImageHash 4.3.2 of the same 32x32 greys.
+    # What `phash` of ImageHash 4.3.2 makes of these greys, by the two transforms of SciPy.
     pixels = bytes((x * y * 7 + 3 * x) % 256 for y in range(32) for x in range(32))
-    number = perceptual_hash(pixels)
-    assert number is not None
-    assert -(2**63) <= number < 2**63
-    assert bits_apart(number, number) == 0
+    assert perceptual_hash(pixels) == -9223337889862566081
+    assert bits_apart(-9223337889862566081, -9223337889862566081) == 0
     assert bits_apart(0, -1) == 64
 
 
@@ -163,6 +162,43 @@ def test_a_crop_is_found_by_its_points():
     found()
     assert groups() == {group_of(first, cropped)}
     assert DuplicatePair.objects.get().points
+
+
+@pytest.mark.skipif(not points.is_there(), reason="OpenCV is an extra")
+def test_two_shots_between_which_something_has_moved_are_not_the_same():
+    scene, subject = a_photo(1), a_photo(2)
+    shots = list(burst(scene, subject))
+    first, second = points.points_of(shots[0]), points.points_of(shots[1])
+    copied = points.points_of(saved_again(shots[0]))
+    assert first and second and copied
+    assert points.match(first, copied).is_same is True
+    assert points.match(first, second).is_same is False
+
+
+@pytest.mark.skipif(not points.is_there(), reason="OpenCV is an extra")
+def test_the_evaluation_prints_precision_and_recall(tmp_path):
+    for number in range(8):
+        a_photo(number, (320, 240)).save(tmp_path / f"{number}.jpg", quality=90)
+    out = StringIO()
+    call_command("evaluate_duplicates", str(tmp_path), "--altered", "2", "--others", "6", stdout=out)
+    assert "precision 1.0000" in out.getvalue()
+    for kind in ("re-saved", "grey", "bordered", "cropped 10 %"):
+        assert f"{kind:18}  100.0%" in out.getvalue()
+
+
+def test_a_folder_without_pictures_is_said_to_be_none(tmp_path):
+    with pytest.raises(CommandError, match="has no two pictures"):
+        call_command("evaluate_duplicates", str(tmp_path), stdout=StringIO())
+
+
+def test_several_batches_are_compared_at_the_same_time(transactional_db):
+    vector = a_vector(1)
+    first = a_stored(a_photo(1), vector)
+    copy = a_stored(saved_again(a_photo(1)), near(vector, 0.97))
+    out = StringIO()
+    call_command("find_duplicates", "--jobs", "2", stdout=out)
+    assert "2 pictures compared: 1 pairs" in out.getvalue()
+    assert groups() == {group_of(first, copy)}
 
 
 def test_without_opencv_it_is_said_what_is_missed(monkeypatch):

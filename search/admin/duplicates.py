@@ -81,7 +81,7 @@ def duplicates_view(request: HttpRequest) -> HttpResponse:
         "kind": kind,
         "kinds": DuplicatePair.Kind.choices,
         "page": page,
-        "groups": _shown(page.object_list),
+        "groups": _shown(list(page.object_list)),
         "count": len(groups),
         "exact": sum(group.is_exact for group in groups),
         "not_compared": Fingerprint.objects.filter(is_compared=False).exists() or not Fingerprint.objects.exists(),

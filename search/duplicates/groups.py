@@ -103,4 +103,4 @@ def _apart(kind: str) -> Sequence[tuple[uuid.UUID, uuid.UUID]]:
             " AND first_id IN (SELECT id FROM asked) AND second_id IN (SELECT id FROM asked)",
             [kind, kind],
         )
-        return cursor.fetchall()
+        return list(cursor.fetchall())

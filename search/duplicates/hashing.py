@@ -38,4 +38,5 @@ def perceptual_hash(greys: bytes) -> int | None:
 
 def bits_apart(one: int, other: int) -> int:
     """Return in how many of their 64 bits two hashes differ."""
-    return ((one ^ other) & (2**BITS - 1)).bit_count()
+    differing: int = ((one ^ other) & (2**BITS - 1)).bit_count()
+    return differing
