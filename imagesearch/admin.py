@@ -74,6 +74,7 @@ class CurationSite(admin.AdminSite):
         context = {
             "is_unmeasured": due.is_to_be_told(),
             "measure": due.MEASURE,
+            "may_settle": request.user.has_perms(["search.change_image", "search.delete_image"]),
             "may_compare": any(request.user.has_perm(f"search.{name}_image") for name in ("view", "change")),
         }
         return super().index(request, {**context, **(extra_context or {})})

@@ -21,7 +21,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from search.admin import comparing, history, image_actions, in_place, pasting, pictures, searching
+from search.admin import comparing, duplicates, history, image_actions, in_place, pasting, pictures, searching
 from search.admin.captures import CameraFilter, CaptureInline, PlaceFilter, TakenFilter
 from search.admin.filters import HiddenFilter, ModelFilter, ReportedFilter, TagFilter, UploaderFilter
 from search.admin.forms import ImageForm, TagActionForm, UserSelect
@@ -142,6 +142,8 @@ class ImageAdmin(Sturdy):
         in_place_view = partial(in_place.in_place_view, model_admin=self)
         return [
             path("compare/", view(comparing.compare_view), name="search_image_compare"),
+            path("duplicates/", view(duplicates.duplicates_view), name="search_image_duplicates"),
+            path("duplicates/exact/", view(duplicates.exact_view), name="search_image_duplicates_exact"),
             path("paste/", view(partial(pasting.paste_view, model_admin=self)), name="search_image_paste"),
             path("<uuid:image_id>/in-place/", view(in_place_view), name="search_image_in_place"),
             path("compare/judge/", view(comparing.judge_view), name="search_image_judge"),

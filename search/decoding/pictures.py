@@ -12,6 +12,7 @@ from PIL import Image
 
 from search.decoding.processes import Answer, Source
 from search.decoding.running import decode
+from search.duplicates.hashing import perceptual_hash
 from search.imaging import FORMATS, MOST_WINDOWS, UNIT, Box, ReadPicture, Reason, UnreadableImage
 from search.metadata import PhotoMetadata
 
@@ -19,7 +20,7 @@ MODEL_SIDE = 224
 """Shortest side in pixels that is kept for the model, unless its window says that it sees more."""
 Window: TypeAlias = Sequence[int] | None
 """What `search.imaging.cut_out` needs to know of a model, where that is known."""
-_KEPT = ["colours", "hash", "copy", "written"]
+_KEPT = ["greys", "colours", "hash", "copy", "written"]
 _MANY_SECONDS = 30
 """After which many files that are looked at together, in a few hundredths of a second, are looked at one by one."""
 _COLOUR = re.compile("#[0-9a-f]{6}")
@@ -48,7 +49,8 @@ class Prepared:
     """All that the collection needs of a picture: `seen` is what the model is to see, None where it isn't wanted.
 
     `width` and `height` are those of the whole picture, upright, and `thumbnail` is a WebP. `pixels` is the same for
-    another file of which the same pixels would be kept, shown and encoded.
+    another file of which the same pixels would be kept, shown and encoded; `perceptual` is alike for one that looks
+    alike, and None for a flat one.
     """
 
     seen: Seen | None = field(repr=False)
@@ -60,6 +62,7 @@ class Prepared:
     thumbnail: bytes = field(repr=False)
     said: "Said" = field(repr=False)
     pixels: uuid.UUID
+    perceptual: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,7 @@ def prepared_picture(
     options = _for_model(max_pixels, longest, window) | _sidecar(xmp)
     answer = decode("picture", source, copy=longest, parts=parts, **options)
     with _understood():
-        thumbnail, *seen = answer.blobs
+        greys, thumbnail, *seen = answer.blobs
         facts = answer.facts
         width, height = _sides(facts, max_pixels)
         return Prepared(
@@ -145,6 +148,7 @@ def prepared_picture(
             thumbnail=thumbnail,
             said=_said(facts),
             pixels=uuid.UUID(hex=str(facts["hash"])),
+            perceptual=perceptual_hash(greys),
         )
 
 
@@ -233,6 +237,22 @@ def small_copy(source: Source, *, max_pixels: int, at_least: int, longer_at_leas
     with _understood():
         (data,) = answer.blobs
         return data
+
+
+def hash_of_picture(source: Source, *, max_pixels: int) -> int | None:
+    """Return the perceptual hash of a picture of the collection, or of a copy of one."""
+    answer = decode(
+        "picture",
+        source,
+        of_collection=True,
+        max_pixels=max_pixels,
+        at_least=MODEL_SIDE,
+        longer_at_least=1,
+        parts=["greys"],
+    )
+    with _understood():
+        (greys,) = answer.blobs
+        return perceptual_hash(greys)
 
 
 def drawn_anew(source: Source, *, max_pixels: int, lossless: bool) -> tuple[bytes, str]:

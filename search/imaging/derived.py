@@ -4,13 +4,18 @@ import math
 from base64 import b64encode
 from io import BytesIO
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from search.imaging.formats import FORMATS
 
 _STAND_IN = 16
 _SAMPLE = 96
 _COLOURS = 12
+GREY_SIDE = 32
+_BORDER = [0] * 25 + [255] * 231
+"""Greys may be so far from a border's that they count as part of it: JPEG leaves noise."""
+_LEAST_INSIDE = 0.1
+"""Of a picture within its border: less is a mark on a page."""
 
 
 def thumbnail(picture: Image.Image, longest: int) -> bytes:
@@ -28,6 +33,25 @@ def reduced(picture: Image.Image, longest: int, *, shorter: int) -> Image.Image:
     longest = max(longest, -(-shorter * max(picture.size) // min(picture.size)))
     size = _fitting(picture, longest)
     return picture if size == picture.size else picture.resize(size, Image.Resampling.HAMMING)
+
+
+def greys(picture: Image.Image) -> bytes:
+    """Return the picture, without a border of one colour, as 32x32 greys, of which `search.duplicates` makes
+    a perceptual hash."""
+    # Of a large picture the rest is as good: a long way down in one step takes longer.
+    small = _without_border(picture.convert("L")).resize(
+        (GREY_SIDE, GREY_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0
+    )
+    return small.tobytes()
+
+
+def _without_border(grey: Image.Image) -> Image.Image:
+    """A border, which all framed pictures share, is not what a picture is told by."""
+    corner = grey.getpixel((0, 0))
+    inside = ImageChops.difference(grey, Image.new("L", grey.size, corner)).point(_BORDER).getbbox()
+    if inside is None or (inside[2] - inside[0]) * (inside[3] - inside[1]) < _LEAST_INSIDE * grey.width * grey.height:
+        return grey
+    return grey.crop(inside)
 
 
 def placeholder(picture: Image.Image) -> str:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from PIL import Image
 
-from search.imaging.derived import cut_out, dominant_colour, placeholder, reduced, thumbnail, touched_pixels
+from search.imaging.derived import cut_out, dominant_colour, greys, placeholder, reduced, thumbnail, touched_pixels
 from search.imaging.errors import UnreadableImage
 from search.imaging.formats import FORMATS, recognised
 from search.imaging.reading import read_picture
@@ -39,7 +39,8 @@ def picture(
     parts: Sequence[str],
     sidecar: str = "",
 ) -> Answer:
-    """Parts of what is made of a picture: "colours", its "copy" as WebP of `copy` pixels, its "pixels", RGB, and
+    """Parts of what is made of a picture: "colours", its "copy" as WebP of `copy` pixels, its "pixels", RGB, its
+    "greys", and
     "windows", where it is wide or tall: where they are, and the pixels of each. "hash" tells whether all that is of it
     would be the same of another file. "written" is what its file says in words and figures, and a `sidecar` of XMP,
     whose bytes come as Latin-1.
@@ -55,6 +56,8 @@ def picture(
         shown = reduced(shown, longest, shorter=at_least)
     facts: dict[str, Any] = {"format": read.format, "width": read.width, "height": read.height}
     blobs = []
+    if "greys" in parts:
+        blobs.append(greys(shown))
     if "colours" in parts:
         facts |= {"dominant_colour": dominant_colour(shown), "placeholder": placeholder(shown)}
     if "hash" in parts:

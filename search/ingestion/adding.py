@@ -137,7 +137,7 @@ def prepare(
         source_link=details.source_link,
     )
     image.said, image.stated = said, stated
-    image.of_file = OfFile(found.pixels, hash_of(written.sidecars) if written.name else None)
+    image.of_file = OfFile(found.pixels, hash_of(written.sidecars) if written.name else None, found.perceptual)
     return Prepared(image, found.seen, b"" if location else source, found.thumbnail)
 
 

@@ -49,10 +49,12 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class OfFile:
-    """By what a file is known again that has changed: hashes of its pixels, and of what lies beside it."""
+    """By what a file is known again that has changed: hashes of its pixels, and of what lies beside it. And the
+    perceptual one of what it shows, where somebody has looked, None for a flat picture."""
 
     pixels: uuid.UUID | None = None
     sidecars: uuid.UUID | None = None
+    perceptual: int | None = None
 
 
 def hash_of(sidecars: Mapping[str, bytes]) -> uuid.UUID:

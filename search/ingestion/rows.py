@@ -12,6 +12,7 @@ from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 from psycopg import sql
 
+from search.duplicates.fingerprints import write_fingerprints
 from search.embedding import active_model, require_stored
 from search.indexing.accepted import accepted_names
 from search.ingestion.beside import hold_switch, write_beside
@@ -73,6 +74,7 @@ class Staging:
                 {image.pk: image.of_file for image in there if image.of_file},
                 {image.pk: image.stated for image in there},
             )
+            write_fingerprints({image.pk: image.of_file.perceptual for image in there if image.of_file})
             # Under the locks of `deleting.hold_off` no objects were deleted, so none need be from now on.
             OwedDeletion.objects.filter(pk__in=new).delete()
             for image_id, present in FormerId.present(new).items():

@@ -18,6 +18,7 @@ from django.db.models.functions import Now
 
 from search import foreign
 from search.conflicts import retried
+from search.duplicates.fingerprints import hand_over_pairs, write_fingerprints
 from search.imaging.palette import palette_colour
 from search.ingestion.captures import write_captures
 from search.ingestion.deleting import is_ours, owe
@@ -207,6 +208,7 @@ def _absorb(former_id: uuid.UUID, image_id: uuid.UUID) -> bool:
     if len(locked.values_list("pk", flat=True)) < 2 or not is_ours(former_id):
         return False
     take_edits(image_id, former_id)
+    hand_over_pairs(former_id, image_id)
     FormerId.objects.filter(image_id=former_id).update(image_id=image_id)
     FormerId.objects.filter(pk=image_id).delete()
     _hand_over(former_id, image_id)
@@ -238,6 +240,8 @@ def _fill(there: Image, image: Image, change: Change) -> None:
         said = said_of_capture(captured.first(), image.said)
         captured.update(reader=0)  # it is written anew, whatever has read the one before
         write_captures({image.pk: said}, {image.pk: change.of_file})
+    if not change.is_same_picture:
+        write_fingerprints({image.pk: change.of_file.perceptual}, anew=True)
 
 
 def _forget_vectors(image_id: uuid.UUID, model: str) -> None:

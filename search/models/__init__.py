@@ -4,6 +4,7 @@ from search.models.arrivals import Arrival
 from search.models.calibration import Calibration
 from search.models.captures import Capture
 from search.models.curation import OwedDeletion, Report
+from search.models.duplicates import DuplicatePair, Fingerprint
 from search.models.history import Edit, Revision, Trashed
 from search.models.image import Image
 from search.models.ingestion import FormerId, IngestRun, Origin, ProposedRemoval, Tombstone
@@ -25,7 +26,9 @@ __all__ = [
     "Arrival",
     "Calibration",
     "Capture",
+    "DuplicatePair",
     "Edit",
+    "Fingerprint",
     "FormerId",
     "Image",
     "ImageVector",

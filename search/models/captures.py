@@ -111,6 +111,8 @@ class Capture(models.Model):
         indexes: ClassVar = [
             # By the time taken, of several at one time by the id.
             models.Index(fields=["taken", "image"], condition=models.Q(taken__isnull=False), name="capture_taken"),
+            # Copies of the same pixels.
+            models.Index(fields=["pixels"], condition=models.Q(pixels__isnull=False), name="capture_pixels"),
             models.Index(fields=["camera", "image"], condition=~models.Q(camera=""), name="capture_camera"),
             models.Index(fields=["place", "image"], condition=models.Q(place__isnull=False), name="capture_place"),
             # Of those near some place: between two latitudes, and of these between two longitudes.

@@ -21,6 +21,7 @@ class Revision(models.Model):
         DESCRIBE = "describe", _("Details changed")
         TRASH = "trash", _("Put into the trash")
         RESTORE = "restore", _("Taken out of the trash")
+        MERGE = "merge", _("Duplicates merged")
         UNDO = "undo", _("Undone")
 
     class Door(models.TextChoices):

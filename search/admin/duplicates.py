@@ -1,0 +1,236 @@
+"""Pictures that are here more than once, side by side, for a person to decide: which one stays, or that all do."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.defaultfilters import filesizeformat
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from search import storage
+from search.admin import pictures
+from search.admin.image_actions import digest
+from search.admin.shared import busy
+from search.admin.undoing import with_undo
+from search.conflicts import is_conflict, retried
+from search.duplicates.deciding import part, settle
+from search.duplicates.groups import MOST_SHOWN, Group, pending_groups
+from search.duplicates.keeping import Kept, Merging, Suggested, keep, suggested
+from search.models import DuplicatePair, Fingerprint, Image
+
+PER_PAGE = 10
+SAMPLES = 20
+
+
+def may_decide(request: HttpRequest) -> bool:
+    return request.user.has_perms(["search.change_image", "search.delete_image"])
+
+
+@dataclass
+class Fact:
+    """What is told of each picture of a group; `differs` where it is not the same of all."""
+
+    name: str
+    value: str
+    differs: bool = False
+
+
+@dataclass
+class Shown:
+    image: Image
+    facts: list[Fact]
+    is_suggested: bool
+    large: str
+
+
+@dataclass
+class ShownGroup:
+    """`more`: so many pictures of the group are shown once these are decided about."""
+
+    images: list[Shown]
+    reason: Any
+    is_exact: bool
+    more: int = 0
+    ids: list[uuid.UUID] = field(default_factory=list)
+
+
+def duplicates_view(request: HttpRequest) -> HttpResponse:
+    """The groups that nobody has decided about yet, a few a page."""
+    if not may_decide(request):
+        raise PermissionDenied
+    kind = _kind(request.GET.get("kind", ""))
+    if request.method == "POST":
+        return _decided(request, kind)
+    groups = pending_groups(kind)
+    page = Paginator(groups, PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        **admin.site.each_context(request),
+        "title": _("Duplicates"),
+        "kind": kind,
+        "kinds": DuplicatePair.Kind.choices,
+        "page": page,
+        "groups": _shown(list(page.object_list)),
+        "count": len(groups),
+        "exact": sum(group.is_exact for group in groups),
+        "not_compared": Fingerprint.objects.filter(is_compared=False).exists() or not Fingerprint.objects.exists(),
+        "keeps_trash": bool(settings.TRASH_DAYS),
+    }
+    return TemplateResponse(request, "admin/search/image/duplicates.html", context)
+
+
+def exact_view(request: HttpRequest) -> HttpResponse:
+    """All groups of equal pixels at once, after a page that says how many pictures go."""
+    if not may_decide(request):
+        raise PermissionDenied
+    groups = [group for group in pending_groups() if group.is_exact]
+    back = redirect("admin:search_image_duplicates")
+    if not groups:
+        return back
+    ids = [one for group in groups for one in group.ids]
+    if request.method == "POST":
+        if request.POST.get("expected") == digest(ids):
+            _kept(request, _suggestions(groups))
+            return back
+        messages.warning(request, _("Other pictures than before are the same now: look again."))
+    sample = list(Image.objects.for_lists().filter(pk__in=[group.ids[0] for group in groups[:SAMPLES]]))
+    pictures.with_thumbnails(sample)
+    context = {
+        **admin.site.each_context(request),
+        "title": _("Settle all exact copies"),
+        "count": len(groups),
+        "going": len(ids) - len(groups),
+        "digest": digest(ids),
+        "samples": [pictures.thumbnail(image) for image in sample],
+        "more": len(groups) - len(sample),
+        "keeps_trash": bool(settings.TRASH_DAYS),
+    }
+    return TemplateResponse(request, "admin/search/image/duplicates_exact.html", context)
+
+
+def _kind(text: str) -> str:
+    return text if text in DuplicatePair.Kind.values else DuplicatePair.Kind.SAME
+
+
+def _decided(request: HttpRequest, kind: str) -> HttpResponse:
+    ids = [one for one in map(_id, request.POST.getlist("ids")[:MOST_SHOWN]) if one]
+    back = redirect(f"{reverse('admin:search_image_duplicates')}?kind={kind}")
+    chosen = next((name for name in ("keep", "part", "stay") if name in request.POST), "")
+    one = _id(request.POST.get(chosen, ""))
+    if len(ids) < 2 or (chosen != "stay" and one not in ids):
+        messages.error(request, _("This group is not as it was any more: look again."))
+    elif chosen == "keep" and one:
+        _kept(request, [Kept(one, [other for other in ids if other != one])])
+    elif chosen == "part" and one:
+        retried(lambda: part(one, ids, by=request.user, kind=kind))
+        messages.success(request, _("This picture is kept apart from the others for good."))
+    else:
+        retried(lambda: settle(ids, by=request.user, kind=kind))
+        messages.success(request, _("All of them stay, and are not asked about again."))
+    return back
+
+
+def _id(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
+
+
+def _kept(request: HttpRequest, groups: Sequence[Kept]) -> None:
+    try:
+        merging = retried(lambda: keep(groups, by=request.user))
+    except OperationalError as error:
+        if not is_conflict(error):
+            raise
+        messages.error(request, busy())
+        return
+    messages.add_message(request, *_told(merging))
+    if merging.is_partial:
+        messages.warning(request, busy())
+
+
+def _told(merging: Merging) -> tuple[int, Any]:
+    if not merging.going:
+        return messages.WARNING, _("This group is not as it was any more: look again.")
+    if settings.TRASH_DAYS:
+        text = ngettext(
+            "%(count)s picture is in the trash, and what it said is kept.",
+            "%(count)s pictures are in the trash, and what they said is kept.",
+            merging.going,
+        )
+    else:
+        text = ngettext("%(count)s picture is deleted.", "%(count)s pictures are deleted.", merging.going)
+    return messages.SUCCESS, with_undo(text % {"count": f"{merging.going:,}"}, merging.revision)
+
+
+def _suggestions(groups: Sequence[Group]) -> list[Kept]:
+    images = _images([one for group in groups for one in group.ids])
+    kept = []
+    for group in groups:
+        own = [images[one] for one in group.ids if one in images]
+        if len(own) > 1:
+            best = suggested(own).image.pk
+            kept.append(Kept(best, [image.pk for image in own if image.pk != best]))
+    return kept
+
+
+def _images(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Image]:
+    found: dict[uuid.UUID, Image] = (
+        Image.objects.filter(pk__any_of=ids).defer("embedding").select_related("capture").in_bulk()
+    )
+    return found
+
+
+def _shown(groups: Sequence[Group]) -> list[ShownGroup]:
+    images = _images([one for group in groups for one in group.ids[:MOST_SHOWN]])
+    pictures.with_thumbnails(list(images.values()))
+    shown = []
+    for group in groups:
+        own = [images[one] for one in group.ids[:MOST_SHOWN] if one in images]
+        if len(own) > 1:
+            shown.append(_group(own, suggested(own), group))
+    return shown
+
+
+def _group(images: Sequence[Image], best: Suggested, group: Group) -> ShownGroup:
+    rows = [_facts(image) for image in images]
+    for column in zip(*rows, strict=True):
+        differs = len({fact.value for fact in column}) > 1
+        for fact in column:
+            fact.differs = differs
+    shown = [
+        Shown(image, facts, image.pk == best.image.pk, reverse("rendition", args=[image.pk, storage.DISPLAY]))
+        for image, facts in zip(images, rows, strict=True)
+    ]
+    shown.sort(key=lambda one: not one.is_suggested)
+    return ShownGroup(shown, best.reason, group.is_exact, len(group.ids) - len(images), [image.pk for image in images])
+
+
+def _facts(image: Image) -> list[Fact]:
+    captured = image.captured
+    taken = captured.taken if captured else None
+    visible = _("Hidden") if image.hidden else _("Shown")
+    return [
+        Fact(_("pixels"), f"{image.width} × {image.height}"),
+        Fact(_("format"), image.get_format_display()),
+        Fact(_("size"), filesizeformat(image.byte_size)),
+        Fact(_("taken"), date_format(taken, "SHORT_DATETIME_FORMAT") if taken else "–"),
+        Fact(_("added"), pictures.moment(image.created)),
+        Fact(_("title"), image.title or "–"),
+        Fact(_("tags"), ", ".join(image.tags) or "–"),
+        Fact(_("description"), image.description[:200] or "–"),
+        Fact(_("licence"), image.licence or "–"),
+        Fact(_("visibility"), visible),
+    ]

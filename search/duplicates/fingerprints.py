@@ -1,0 +1,59 @@
+"""Perceptual hashes of the pictures that are here, and what becomes of pairs when a file changes."""
+
+import uuid
+from collections.abc import Mapping
+
+from django.db import connection
+
+
+def write_fingerprints(hashes: Mapping[uuid.UUID, int | None], *, anew: bool = False) -> None:
+    """Write the hashes of images that are there, in the order of their ids; with `anew`, of images that show something
+    else now: what was found of them and nobody has decided is forgotten. In a transaction."""
+    if not hashes:
+        return
+    ids = sorted(hashes)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO search_fingerprint (image_id, perceptual)"
+            " SELECT id, given.perceptual FROM unnest(%s::uuid[], %s::bigint[]) AS given (id, perceptual)"
+            " JOIN search_image USING (id) ORDER BY id"
+            " ON CONFLICT (image_id) DO UPDATE SET perceptual = EXCLUDED.perceptual, is_compared = false"
+            " WHERE search_fingerprint.perceptual IS DISTINCT FROM EXCLUDED.perceptual",
+            [ids, [hashes[one] for one in ids]],
+        )
+        if anew:
+            cursor.execute("UPDATE search_fingerprint SET is_compared = false WHERE image_id = ANY(%s)", [ids])
+            cursor.execute(
+                "DELETE FROM search_duplicatepair WHERE state = 'pending'"
+                " AND (first_id = ANY(%s) OR second_id = ANY(%s))",
+                [ids, ids],
+            )
+
+
+def hand_over_pairs(former_id: uuid.UUID, image_id: uuid.UUID) -> None:
+    """Have what was found and decided of one image be so of another one, which takes its place. In a transaction."""
+    with connection.cursor() as cursor:
+        for column, other in (("first_id", "second_id"), ("second_id", "first_id")):
+            cursor.execute(
+                f"UPDATE search_duplicatepair AS pair SET {column} = %s WHERE {column} = %s AND {other} <> %s"  # noqa: S608 - names are ours
+                " AND NOT EXISTS (SELECT FROM search_duplicatepair AS there"
+                f" WHERE least(there.first_id, there.second_id) = least(%s, pair.{other})"
+                f" AND greatest(there.first_id, there.second_id) = greatest(%s, pair.{other}))",
+                [image_id, former_id, image_id, image_id, image_id],
+            )
+
+
+def compare_again() -> None:
+    """Have all pictures compared anew. Some thousands at a time, so that nobody who adds some waits for long."""
+    last: uuid.UUID | None = uuid.UUID(int=0)
+    while last:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "WITH following AS (SELECT image_id FROM search_fingerprint WHERE image_id > %s"
+                " ORDER BY image_id LIMIT 5000),"
+                " changed AS (UPDATE search_fingerprint AS its SET is_compared = false FROM following"
+                " WHERE its.image_id = following.image_id AND its.is_compared)"
+                " SELECT (SELECT image_id FROM following ORDER BY image_id DESC LIMIT 1)",
+                [last],
+            )
+            (last,) = cursor.fetchone()

@@ -1,0 +1,75 @@
+"""Copies of the collection's pictures, for their hashes and points: decoded where all pictures are."""
+
+import uuid
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from contextlib import suppress
+from typing import NamedTuple
+
+from django.db import connection
+
+from search import decoding, storage
+from search.duplicates.points import Points, points_of
+from search.imaging import UnreadableImage
+
+_MOST_PIXELS = storage.THUMBNAIL**2
+_KEPT = 2_000
+"""Pictures whose points are kept, of 40 kB each."""
+
+
+class Hashed(NamedTuple):
+    """`hash` is None for a flat picture; a `failure` says why there is none."""
+
+    image_id: uuid.UUID
+    hash: int | None
+    failure: str = ""
+
+
+def without_fingerprint(count: int, after: uuid.UUID) -> list[uuid.UUID]:
+    """Return the ids of some pictures that were added before hashes were kept."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM search_image AS image WHERE id > %s"
+            " AND NOT EXISTS (SELECT FROM search_fingerprint WHERE image_id = image.id) ORDER BY id LIMIT %s",
+            [after, count],
+        )
+        return [image_id for (image_id,) in cursor.fetchall()]
+
+
+def hashed(ids: Sequence[uuid.UUID], workers: Executor) -> list[Hashed]:
+    """Return the hashes of these pictures, of their thumbnails. Raises StorageUnavailable and NoDecoder."""
+    return list(workers.map(_hashed, ids))
+
+
+def _hashed(image_id: uuid.UUID) -> Hashed:
+    try:
+        copy = storage.read(storage.rendition_key(image_id, storage.THUMBNAIL))
+        return Hashed(image_id, decoding.hash_of_picture(copy, max_pixels=_MOST_PIXELS))
+    except storage.MissingObject:
+        return Hashed(image_id, None, "its thumbnail is missing: `manage.py reconcile --mend` makes it again")
+    except UnreadableImage as error:
+        return Hashed(image_id, None, str(error))
+
+
+class KeptPoints:
+    """Points of pictures that were asked for lately. For one thread."""
+
+    def __init__(self) -> None:
+        self._points: OrderedDict[uuid.UUID, Points | None] = OrderedDict()
+
+    def of(self, image_id: uuid.UUID) -> Points | None:
+        if image_id not in self._points:
+            self._points[image_id] = _points(image_id)
+            if len(self._points) > _KEPT:
+                self._points.popitem(last=False)
+        self._points.move_to_end(image_id)
+        return self._points[image_id]
+
+
+def _points(image_id: uuid.UUID) -> Points | None:
+    """Raises StorageUnavailable and NoDecoder."""
+    with suppress(storage.MissingObject, UnreadableImage):
+        copy = storage.read(storage.rendition_key(image_id, storage.THUMBNAIL))
+        return points_of(decoding.read_picture(copy, max_pixels=_MOST_PIXELS, of_collection=True).picture)
+    return None

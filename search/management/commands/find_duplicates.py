@@ -1,0 +1,154 @@
+"""`manage.py find_duplicates`: pictures that are here more than once."""
+
+import argparse
+import os
+import threading
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.db import connection, transaction
+
+from search.duplicates import points
+from search.duplicates.alike import Hashes
+from search.duplicates.comparing import Comparing, Found, not_compared
+from search.duplicates.fingerprints import compare_again, write_fingerprints
+from search.duplicates.pictures import KeptPoints, hashed, without_fingerprint
+from search.embedding import active_model
+from search.indexing.sets import VectorTable, current_set
+from search.ingestion import Progress, Report
+from search.management.base import CollectionCommand, at_least_one
+from search.management.embedding import failures_told, stopped_by_signals
+from search.management.progress import progress_of
+from search.models import Fingerprint, Image
+
+_AT_ONCE = 500
+
+
+class Command(CollectionCommand):
+    help = (
+        "Look for pictures that are here more than once, and for similar shots of one scene: the administration lists "
+        "them, for people to decide. Only pictures are compared that are new since the last time. Stopped and run "
+        "again, it goes on; any number of these may run at once. Nothing of the pictures is changed."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "--again",
+            action="store_true",
+            help="compare all pictures, also those that were compared before; what people have decided stays",
+        )
+        parser.add_argument(
+            "--jobs",
+            type=at_least_one,
+            default=os.cpu_count() or 1,
+            metavar="N",
+            help="batches that are compared at the same time (default: the number of processors)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.report, self.found = Report(), Found()
+        if options["again"]:
+            compare_again()
+        with failures_told(), stopped_by_signals(self.stderr) as stop:
+            self._hash(options["jobs"], stop)
+            table = current_set(active_model())
+            if table is None:
+                raise CommandError("No picture has a vector yet: run `manage.py embed_pending`.")
+            with progress_of(Fingerprint.objects.filter(is_compared=False).count(), self.stdout) as progress:
+                self._compare(table, options["jobs"], stop, progress)
+        self._tell(stop.is_set())
+
+    def _hash(self, jobs: int, stop: threading.Event) -> None:
+        """Make the hashes of pictures that were added before there were any."""
+        last = uuid.UUID(int=0)
+        there = Image.objects.filter(fingerprint=None).count()
+        report = Report(doing="Reading thumbnails")
+        if not there:
+            return
+        with ThreadPoolExecutor(jobs) as workers, progress_of(there, self.stdout) as progress:
+            progress(report)
+            report.doing = ""
+            while not stop.is_set() and (ids := without_fingerprint(_AT_ONCE, last)):
+                found, last = hashed(ids, workers), ids[-1]
+                for one in found:
+                    if one.failure:
+                        self.report.failed.append((str(one.image_id), one.failure))
+                with transaction.atomic():
+                    write_fingerprints({one.image_id: one.hash for one in found if not one.failure})
+                report.known += len(ids)
+                progress(report)
+
+    def _compare(self, table: VectorTable, jobs: int, stop: threading.Event, progress: Progress) -> None:
+        progress(self.report)
+        hashes = Hashes()
+        if jobs == 1:
+            comparing = _comparing(table, hashes)
+            for ids in _batches(stop):
+                self._count(comparing.compare(ids), progress)
+            return
+        with ThreadPoolExecutor(jobs) as workers:
+            places = [_Place(_comparing(table, hashes)) for _ in range(jobs)]
+            under_way: dict[Future[Found], _Place] = {}
+            for ids in _batches(stop):
+                if not places:
+                    places += self._await(under_way, FIRST_COMPLETED, progress)
+                place = places.pop()
+                under_way[workers.submit(place.compare, ids)] = place
+            self._await(under_way, ALL_COMPLETED, progress)
+
+    def _await(self, under_way: "dict[Future[Found], _Place]", until: str, progress: Progress) -> "list[_Place]":
+        """Count what is done, and return whose place is free then. Raises what one of the threads raised."""
+        done, _ = wait(under_way, return_when=until)
+        free = [under_way.pop(one) for one in done]
+        for one in done:
+            self._count(one.result(), progress)
+        return free
+
+    def _count(self, found: Found, progress: Progress) -> None:
+        self.found.add(found)
+        self.report.known += found.compared
+        progress(self.report)
+
+    def _tell(self, stopped: bool) -> None:
+        for name, reason in self.report.failed:
+            self.stderr.write(f"{name}: {reason}")
+        left = Fingerprint.objects.filter(is_compared=False).count()
+        self.stdout.write(
+            f"{self.found.compared:,} pictures compared: {self.found.same:,} pairs that are the same picture, "
+            f"{self.found.similar:,} of similar shots. {left:,} still to be compared"
+            f"{'' if stopped or not left else ', which wait for their vectors'}."
+        )
+        if not points.is_there():
+            self.stdout.write(
+                "Crops, turned pictures and those with a border were not looked for: that takes OpenCV, "
+                "`pip install -r requirements-duplicates.txt`; then run this with --again."
+            )
+        if self.report.failed:
+            raise SystemExit(1)
+
+
+def _comparing(table: VectorTable, hashes: Hashes) -> Comparing:
+    return Comparing(table, hashes, KeptPoints() if points.is_there() else None)
+
+
+class _Place:
+    """One of those that compare at the same time, each with its own points in memory."""
+
+    def __init__(self, comparing: Comparing) -> None:
+        self._comparing = comparing
+
+    def compare(self, ids: list[uuid.UUID]) -> Found:
+        try:
+            return self._comparing.compare(ids)
+        finally:
+            connection.close()  # this thread's own
+
+
+def _batches(stop: threading.Event) -> Iterator[list[uuid.UUID]]:
+    last = uuid.UUID(int=0)
+    while not stop.is_set() and (ids := not_compared(last)):
+        yield ids
+        last = ids[-1]

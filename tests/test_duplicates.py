@@ -1,0 +1,415 @@
+"""Pictures that are here more than once: found, decided about, and never asked about again."""
+
+import datetime as dt
+import uuid
+from io import BytesIO, StringIO
+from typing import Any
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+from PIL import Image as PILImage
+from PIL import ImageOps
+
+from search import storage
+from search.curation import Trash, change, undo
+from search.duplicates import points
+from search.duplicates.alterations import burst
+from search.duplicates.fingerprints import hand_over_pairs, write_fingerprints
+from search.duplicates.groups import pending_groups
+from search.duplicates.hashing import bits_apart, perceptual_hash
+from search.duplicates.keeping import Kept, keep, suggested
+from search.imaging.derived import greys, thumbnail
+from search.models import Capture, DuplicatePair, Fingerprint, Image, Revision, Trashed
+from tests.admin_pages import said
+from tests.base import a_vector, an_image, near, picture_file
+
+pytestmark = pytest.mark.django_db
+
+PAGE = "/admin/search/image/duplicates/"
+
+
+def a_photo(seed: int = 1, size: tuple[int, int] = (400, 300)) -> PILImage.Image:
+    """Clouds of many sizes, and sharp things: what a photo has and a drawing hasn't."""
+    rng = np.random.default_rng(seed)
+    pixels = np.zeros((size[1], size[0], 3))
+    for cells in (4, 8, 16, 32):
+        small = PILImage.fromarray(rng.integers(0, 255, (cells, cells, 3), dtype=np.uint8))
+        pixels += np.asarray(small.resize(size, PILImage.Resampling.BICUBIC)) / 4
+    picture = PILImage.fromarray(pixels.astype(np.uint8))
+    for _ in range(60):
+        x, y = int(rng.integers(0, size[0] - 20)), int(rng.integers(0, size[1] - 20))
+        side = int(rng.integers(6, 30))
+        picture.paste(tuple(int(part) for part in rng.integers(0, 255, 3)), (x, y, x + side, y + side // 2))
+    return picture
+
+
+def hash_of(picture: PILImage.Image) -> int | None:
+    return perceptual_hash(greys(picture))
+
+
+def saved_again(picture: PILImage.Image, quality: int = 40) -> PILImage.Image:
+    file = BytesIO()
+    picture.save(file, "JPEG", quality=quality)
+    return PILImage.open(file).convert("RGB")
+
+
+def a_stored(picture: PILImage.Image, vector: Any, title: str = "", **fields: Any) -> Image:
+    """A row with its thumbnail and its hash, as ingestion leaves them."""
+    image = an_image(title, vector=vector, width=picture.width, height=picture.height, **fields)
+    storage.put(storage.rendition_key(image.pk, storage.THUMBNAIL), thumbnail(picture, 400), "image/webp")
+    write_fingerprints({image.pk: hash_of(picture)})
+    return image
+
+
+def a_pair(one: Image, other: Image, **fields: Any) -> DuplicatePair:
+    return DuplicatePair.objects.create(first=one, second=other, **{"kind": "same", **fields})
+
+
+def found(*options: str) -> str:
+    out = StringIO()
+    call_command("find_duplicates", "--jobs", "1", *options, stdout=out)
+    return out.getvalue()
+
+
+def groups(kind: str = "same") -> set[frozenset[uuid.UUID]]:
+    return {frozenset(group.ids) for group in pending_groups(kind)}
+
+
+def group_of(*images: Image) -> frozenset[uuid.UUID]:
+    return frozenset(image.pk for image in images)
+
+
+# Hashes
+
+
+def test_copies_have_a_like_hash_and_other_pictures_have_not():
+    photo = a_photo()
+    hashes = [hash_of(a_photo(seed)) for seed in range(2, 12)]
+    own = hash_of(photo)
+    assert own is not None
+    for copy in (
+        saved_again(photo),
+        photo.resize((200, 150)),
+        ImageOps.grayscale(photo).convert("RGB"),
+        ImageOps.expand(photo, border=30, fill="white"),
+    ):
+        other = hash_of(copy)
+        assert other is not None
+        assert bits_apart(own, other) <= 6
+    assert all(other is not None and bits_apart(own, other) > 10 for other in hashes)
+
+
+def test_a_flat_picture_has_no_hash():
+    assert hash_of(PILImage.new("RGB", (400, 300), "teal")) is None
+
+
+def test_a_hash_is_that_of_imagehash():
+    # What `phash` of ImageHash 4.3.2 makes of these greys, by the two transforms of SciPy.
+    pixels = bytes((x * y * 7 + 3 * x) % 256 for y in range(32) for x in range(32))
+    assert perceptual_hash(pixels) == -9223337889862566081
+    assert bits_apart(-9223337889862566081, -9223337889862566081) == 0
+    assert bits_apart(0, -1) == 64
+
+
+def test_an_upload_is_hashed_and_waits_to_be_compared(as_alice):
+    file = BytesIO()
+    a_photo().save(file, "PNG")
+    as_alice.post("/upload/", {"pictures": [picture_file("a.png", file.getvalue())]})
+    image = Image.objects.get()
+    fingerprint = Fingerprint.objects.get()
+    assert fingerprint.image_id == image.pk
+    assert fingerprint.perceptual is not None
+    assert not fingerprint.is_compared
+
+
+# What is found
+
+
+def test_copies_are_found_and_others_are_not():
+    vector = a_vector(1)
+    first = a_stored(a_photo(1), vector)
+    copy = a_stored(saved_again(a_photo(1)), near(vector, 0.97))
+    a_stored(a_photo(2), near(vector, 0.96, seed=5))
+    assert "3 pictures compared: 1 pairs that are the same picture" in found()
+    assert groups() == {group_of(first, copy)}
+
+
+def test_a_grey_copy_is_found_though_its_vector_is_far_away():
+    first = a_stored(a_photo(1), a_vector(1))
+    grey = a_stored(ImageOps.grayscale(a_photo(1)).convert("RGB"), a_vector(2))
+    found()
+    assert groups() == {group_of(first, grey)}
+
+
+def test_pixels_that_are_equal_are_found_however_many_there_are():
+    vector, pixels = a_vector(1), uuid.uuid4()
+    flat = PILImage.new("RGB", (400, 300), "teal")
+    copies = [a_stored(flat, vector) for _ in range(40)]
+    Capture.objects.bulk_create([Capture(image=copy, pixels=pixels) for copy in copies])
+    found()
+    assert groups() == {group_of(*copies)}
+    assert pending_groups()[0].is_exact
+    assert DuplicatePair.objects.count() < 80
+
+
+@pytest.mark.skipif(not points.is_there(), reason="OpenCV is an extra")
+def test_a_crop_is_found_by_its_points():
+    photo, vector = a_photo(1), a_vector(1)
+    first = a_stored(photo, vector)
+    cropped = a_stored(photo.crop((40, 30, 360, 270)).resize((400, 300)), near(vector, 0.8))
+    a_stored(a_photo(2), near(vector, 0.85, seed=5))
+    found()
+    assert groups() == {group_of(first, cropped)}
+    assert DuplicatePair.objects.get().points
+
+
+@pytest.mark.skipif(not points.is_there(), reason="OpenCV is an extra")
+def test_two_shots_between_which_something_has_moved_are_not_the_same():
+    scene, subject = a_photo(1), a_photo(2)
+    shots = list(burst(scene, subject))
+    first, second = points.points_of(shots[0]), points.points_of(shots[1])
+    copied = points.points_of(saved_again(shots[0]))
+    assert first and second and copied
+    assert points.match(first, copied).is_same is True
+    assert points.match(first, second).is_same is False
+
+
+@pytest.mark.skipif(not points.is_there(), reason="OpenCV is an extra")
+def test_the_evaluation_prints_precision_and_recall(tmp_path):
+    for number in range(8):
+        a_photo(number, (320, 240)).save(tmp_path / f"{number}.jpg", quality=90)
+    out = StringIO()
+    call_command("evaluate_duplicates", str(tmp_path), "--altered", "2", "--others", "6", stdout=out)
+    assert "precision 1.0000" in out.getvalue()
+    for kind in ("re-saved", "grey", "bordered", "cropped 10 %"):
+        assert f"{kind:18}  100.0%" in out.getvalue()
+
+
+def test_a_folder_without_pictures_is_said_to_be_none(tmp_path):
+    with pytest.raises(CommandError, match="has no two pictures"):
+        call_command("evaluate_duplicates", str(tmp_path), stdout=StringIO())
+
+
+def test_several_batches_are_compared_at_the_same_time(transactional_db):
+    vector = a_vector(1)
+    first = a_stored(a_photo(1), vector)
+    copy = a_stored(saved_again(a_photo(1)), near(vector, 0.97))
+    out = StringIO()
+    call_command("find_duplicates", "--jobs", "2", stdout=out)
+    assert "2 pictures compared: 1 pairs" in out.getvalue()
+    assert groups() == {group_of(first, copy)}
+
+
+def test_without_opencv_it_is_said_what_is_missed(monkeypatch):
+    monkeypatch.setattr(points, "is_there", lambda: False)
+    a_stored(a_photo(1), a_vector(1))
+    assert "requirements-duplicates.txt" in found()
+
+
+def test_shots_of_one_scene_are_another_list():
+    vector, moment = a_vector(1), dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
+    shots = [a_stored(a_photo(seed), near(vector, 0.99, seed=seed + 50)) for seed in (1, 2)]
+    later = a_stored(a_photo(3), near(vector, 0.99, seed=53))
+    for image, seconds in ((shots[0], 0), (shots[1], 5), (later, 3600)):
+        taken = moment + dt.timedelta(seconds=seconds)
+        Capture.objects.create(image=image, taken=taken, taken_from="camera")
+    assert "1 of similar shots" in found()
+    assert groups() == set()
+    assert groups("similar") == {group_of(*shots)}
+
+
+def test_only_what_is_new_is_compared_and_all_of_it_again_on_demand():
+    a_stored(a_photo(1), a_vector(1))
+    assert found().startswith("1 pictures compared") or "1 pictures compared" in found()
+    assert "0 pictures compared" in found()
+    a_stored(a_photo(2), a_vector(2))
+    assert "1 pictures compared" in found()
+    assert "2 pictures compared" in found("--again")
+
+
+def test_pictures_from_before_there_were_hashes_are_hashed_from_their_thumbnails():
+    image = a_stored(a_photo(1), a_vector(1))
+    before = Fingerprint.objects.get().perceptual
+    Fingerprint.objects.all().delete()
+    found()
+    fingerprint = Fingerprint.objects.get()
+    assert fingerprint.image_id == image.pk
+    assert fingerprint.perceptual is not None
+    assert before is not None
+    assert bits_apart(fingerprint.perceptual, before) <= 4
+
+
+def test_what_waits_for_its_vector_is_compared_later():
+    image = a_stored(a_photo(1), a_vector(1))
+    a_stored(a_photo(2), a_vector(2))
+    Image.objects.filter(pk=image.pk).update(embedding=None, embedding_model="")
+    assert "1 still to be compared" in found()
+
+
+# Groups
+
+
+def test_groups_lead_from_pair_to_pair_but_never_join_what_is_not_the_same():
+    one, two, three, four = (an_image() for _ in range(4))
+    a_pair(one, two, bits=0)
+    a_pair(two, three, bits=5)
+    assert groups() == {group_of(one, two, three)}
+    a_pair(one, three, state="different")
+    assert groups() == {group_of(one, two)}
+    a_pair(three, four, bits=1)
+    a_pair(four, one, bits=9)
+    assert groups() == {group_of(one, two), group_of(three, four)}
+
+
+def test_what_is_in_the_trash_is_in_no_group():
+    one, two = an_image(), an_image()
+    a_pair(one, two)
+    change([two.pk], Trash())
+    assert groups() == set()
+
+
+def test_pairs_and_hashes_go_along_with_a_changed_id_and_go_with_a_deleted_picture():
+    one, two, three = an_image(), an_image(), an_image()
+    write_fingerprints({one.pk: 5})
+    a_pair(one, two, state="different")
+    present = uuid.uuid4()
+    Image.objects.filter(pk=one.pk).update(id=present)
+    assert DuplicatePair.objects.get().first_id == Fingerprint.objects.get().image_id == present
+    hand_over_pairs(present, three.pk)
+    assert DuplicatePair.objects.get().first_id == three.pk
+    Image.objects.filter(pk=two.pk).delete()
+    assert not DuplicatePair.objects.exists()
+
+
+def test_a_file_that_shows_something_else_is_compared_anew_and_decisions_stay():
+    one, two, three = an_image(), an_image(), an_image()
+    Fingerprint.objects.create(image=one, perceptual=5, is_compared=True)
+    a_pair(one, two)
+    a_pair(one, three, state="different")
+    write_fingerprints({one.pk: 6}, anew=True)
+    assert not Fingerprint.objects.get().is_compared
+    assert [pair.state for pair in DuplicatePair.objects.all()] == ["different"]
+
+
+# Which one to keep, and what becomes of the others
+
+
+def test_the_one_with_the_most_pixels_is_suggested_then_the_better_format_then_the_earlier():
+    small, large = an_image(width=100), an_image(width=900)
+    assert suggested([small, large]).image == large
+    assert "pixels" in str(suggested([small, large]).reason)
+    jpeg, png = an_image(), an_image(format="PNG")
+    assert suggested([png, jpeg]).image == png
+    early, late = an_image(), an_image()
+    for image, year in ((early, 2001), (late, 2011)):
+        Capture.objects.create(image=image, taken=dt.datetime(year, 1, 1, tzinfo=dt.UTC), taken_from="camera")
+    assert suggested([late, early]).image == early
+    assert "date" in str(suggested([late, early]).reason)
+
+
+def test_what_the_others_say_is_merged_and_undone_as_one(carol):
+    best = an_image("", tags=["Sea"])
+    other = an_image("Boat", tags=["sea", "boat"], description="By night", source_link="https://example.org/")
+    Capture.objects.create(image=best, taken=dt.datetime(2020, 1, 1, tzinfo=dt.UTC), taken_from="file")
+    Capture.objects.create(image=other, taken=dt.datetime(2021, 1, 1, tzinfo=dt.UTC), taken_from="camera", rating=4)
+    a_pair(best, other)
+    merging = keep([Kept(best.pk, [other.pk])], by=carol)
+    best.refresh_from_db()
+    assert (best.title, best.description, best.tags) == ("Boat", "By night", ["Sea", "boat"])
+    assert best.source_link == "https://example.org/"
+    assert (best.capture.taken.year, best.capture.taken_from, best.capture.rating) == (2021, "camera", 4)
+    assert Trashed.objects.get().image_id == other.pk
+    assert merging.revision.kind == Revision.Kind.MERGE
+    undo(merging.revision, by=carol)
+    best = Image.objects.get(pk=best.pk)
+    assert (best.title, best.tags, best.capture.taken.year) == ("", ["Sea"], 2020)
+    assert not Trashed.objects.exists()
+    assert groups() == set(), "What is decided is not asked again."
+
+
+def test_what_the_kept_one_says_itself_stays(carol):
+    best, other = an_image("Sea", description="Calm"), an_image("Boat", description="By night")
+    keep([Kept(best.pk, [other.pk])], by=carol)
+    best.refresh_from_db()
+    assert (best.title, best.description) == ("Sea", "Calm")
+
+
+def test_nothing_goes_where_the_one_to_keep_is_gone(carol):
+    best, other = an_image(), an_image()
+    change([best.pk], Trash())
+    assert keep([Kept(best.pk, [other.pk])], by=carol).going == 0
+    assert Trashed.objects.count() == 1
+
+
+# The page
+
+
+def test_a_curator_keeps_one_and_the_group_is_gone(as_carol):
+    best, other = an_image("Boat", width=900), an_image("Ship")
+    a_pair(best, other)
+    page = as_carol.get(PAGE).content.decode()
+    for told in ("Boat", "Ship", "It has the most pixels.", "differs"):
+        assert told in page
+    answer = as_carol.post(PAGE, {"ids": [best.pk, other.pk], "keep": best.pk}, follow=True)
+    assert "1 picture is in the trash" in said(answer)
+    assert Trashed.objects.get().image_id == other.pk
+    assert "nothing to decide" in as_carol.get(PAGE).content.decode()
+
+
+def test_what_is_not_the_same_stays_apart_when_groups_grow(as_carol):
+    one, two, new = an_image(), an_image(), an_image()
+    a_pair(one, two)
+    as_carol.post(PAGE, {"ids": [one.pk, two.pk], "part": two.pk})
+    assert groups() == set()
+    a_pair(one, new, bits=1)
+    a_pair(new, two, bits=2)
+    assert groups() == {group_of(one, new)}
+
+
+def test_all_may_stay_and_are_not_asked_about_again(as_carol):
+    one, two, three = an_image(), an_image(), an_image()
+    a_pair(one, two)
+    a_pair(two, three)
+    as_carol.post(PAGE, {"ids": [one.pk, two.pk, three.pk], "stay": "yes"})
+    assert groups() == set()
+    assert DuplicatePair.objects.filter(state="settled").count() == 3
+    assert not Trashed.objects.exists()
+
+
+def test_all_exact_copies_are_settled_at_once_after_a_page_that_says_how_many(as_carol):
+    images = [an_image(str(number)) for number in range(6)]
+    a_pair(images[0], images[1], is_exact=True)
+    a_pair(images[1], images[2], is_exact=True)
+    a_pair(images[3], images[4], bits=2)
+    asked = as_carol.get(f"{PAGE}exact/")
+    assert "put 2 pictures into the trash" in asked.content.decode()
+    as_carol.post(f"{PAGE}exact/", {"expected": "old"})
+    assert not Trashed.objects.exists()
+    as_carol.post(f"{PAGE}exact/", {"expected": asked.context["digest"]})
+    assert Trashed.objects.count() == 2
+    assert groups() == {group_of(images[3], images[4])}
+
+
+@pytest.mark.parametrize(
+    "posted",
+    [{}, {"keep": "x"}, {"ids": ["x", "y"], "keep": "x"}, {"ids": [str(uuid.UUID(int=1))], "part": "\0"}],
+)
+def test_what_makes_no_sense_changes_nothing(as_carol, posted):
+    a_pair(an_image(), an_image())
+    assert as_carol.post(PAGE, posted).status_code == 302
+    assert len(groups()) == 1
+    assert not Trashed.objects.exists()
+
+
+def test_only_who_may_change_and_delete_decides(client, as_alice):
+    for address in (PAGE, f"{PAGE}exact/"):
+        assert as_alice.get(address).status_code in (302, 403)
+
+
+def test_the_page_takes_few_queries(as_carol, django_assert_max_num_queries):
+    for _ in range(12):
+        a_pair(an_image(), an_image())
+    as_carol.get(PAGE)
+    with django_assert_max_num_queries(20):
+        as_carol.get(PAGE)
