@@ -170,7 +170,9 @@ def test_two_shots_between_which_something_has_moved_are_not_the_same():
     shots = list(burst(scene, subject))
     first, second = points.points_of(shots[0]), points.points_of(shots[1])
     copied = points.points_of(saved_again(shots[0]))
-    assert first and second and copied
+    assert first
+    assert second
+    assert copied
     assert points.match(first, copied).is_same is True
     assert points.match(first, second).is_same is False
 
