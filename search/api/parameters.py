@@ -77,7 +77,9 @@ FILTERS = [
     many("town", "Taken in or near any of these towns, by the names that the facets have.", _TEXT),
     one("near", "The id of an image: taken near where that was taken.", _UUID),
     one(
-        "within", "How near, in kilometres.", {"type": "integer", "minimum": 1, "maximum": FARTHEST, "default": USUAL}
+        "within",
+        f"How near, in kilometres: {USUAL} where nothing is said.",
+        {"type": "integer", "minimum": 1, "maximum": FARTHEST},
     ),
     one("uploader", "The name of who added the image.", _TEXT),
     one("since", "Added on this day or later.", _DAY),
