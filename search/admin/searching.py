@@ -55,7 +55,7 @@ def search(request: HttpRequest, queryset: QuerySet[Image], text: str) -> QueryS
         query = _query(request, text)
         if query.is_empty:
             return queryset.filter(pk__in=Scope(with_hidden(query)).images.values("pk"))
-        found = _ranked(request, queryset, query)
+        found = _ranked(request, queryset, query, text)
     setattr(request, _ATTRIBUTE, found)
     return in_order(queryset, found.ids)
 
@@ -117,7 +117,7 @@ def _query(request: HttpRequest, text: str) -> SearchQuery:
     return query.replace(filters=Filters(hidden=hidden)) if hidden else query
 
 
-def _ranked(request: HttpRequest, queryset: QuerySet[Image], query: SearchQuery) -> Found:
+def _ranked(request: HttpRequest, queryset: QuerySet[Image], query: SearchQuery, text: str) -> Found:
     # The search is told what else the list is narrowed by, or the nearest might all be others.
     is_narrowed = bool(set(request.GET) - ABOUT_THE_LIST)
     among = list(queryset.values_list("pk", flat=True)) if is_narrowed else None
@@ -129,22 +129,26 @@ def _ranked(request: HttpRequest, queryset: QuerySet[Image], query: SearchQuery)
         text = _("The model that searches by meaning can't be used just now, so nothing is shown.")
         later = _("Try again in a moment, or search by words alone.")
         raise ImpossibleSearch(f"{text} {later}") from None
-    named = _named(queryset, query)
+    named = _named(queryset, query, text)
     if named and not _matches_well(listing.images):
         return Found(named)
     ranked = {image.pk: image for image in listing.images}
     return Found(list(dict.fromkeys([*named, *ranked])), ranked, _note(query, listing.images, listing.found))
 
 
-def _named(queryset: QuerySet[Image], query: SearchQuery) -> list[uuid.UUID]:
-    """What no search of the pages looks at: the author, and the names of files."""
-    files = Origin.objects.filter(address__icontains=query.box.meant).values("image_id")
-    found = (
-        with_hidden(query)
-        .all_filters.apply(cast("ImageQuerySet", queryset))
-        .filter(Q(author__icontains=query.box.meant) | Q(pk__in=files))
-    )
-    return list(found.order_by("-created", "pk").values_list("pk", flat=True)[:MOST_LISTED]) if query.box.meant else []
+def _named(queryset: QuerySet[Image], query: SearchQuery, text: str) -> list[uuid.UUID]:
+    """What no search of the pages looks at: the author, and the names of files; and titles that are written as what is
+    to be unlike, such as "-5 °C"."""
+    meant, named = query.box.meant, Q()
+    if meant:
+        files = Origin.objects.filter(address__icontains=meant).values("image_id")
+        named |= Q(author__icontains=meant) | Q(pk__in=files)
+    if query.box.unwanted:
+        named |= Q(title__icontains=text)
+    if not named:
+        return []
+    found = with_hidden(query).all_filters.apply(cast("ImageQuerySet", queryset)).filter(named)
+    return list(found.order_by("-created", "pk").values_list("pk", flat=True)[:MOST_LISTED])
 
 
 def _matches_well(images: Sequence[Image]) -> bool:
