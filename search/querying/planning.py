@@ -28,8 +28,8 @@ takes 1.6 times the processor time of the scan, and finds less."""
 _NARROWEST = 320
 """Least width of a walk. Fewer than there are candidates would mean a second round of it, at the same cost again."""
 _WIDER_IN_PARTS = 1.1
-"""How much wider each of several parts is walked than a table of its size. That each has to find no more than its share
-of what is near saves nothing: neighbours of words among 5,000,000 pictures in 8 parts (`make bench-full`):
+"""How much wider each of several parts is walked than a table of its size. That each has to find no more than its
+share of what is near saves nothing: neighbours of words among 5,000,000 pictures in 8 parts (`make bench-full`):
 
 | ef_search | recall@24 |
 | --------- | --------- |
