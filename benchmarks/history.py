@@ -1,5 +1,6 @@
-"""What keeping a history costs where 10,000 pictures are tagged: none, statement-level triggers as django-pghistory's
-(3.9.2, `UpdateEvent(level=Statement)`, without the vectors), and ours. And what triggers cost where vectors change.
+"""What keeping a history costs where up to 10,000 pictures are tagged: none, statement-level triggers as those of
+django-pghistory (3.9.2, `UpdateEvent(level=Statement)`, without the vectors), and ours. And what triggers cost where
+vectors change.
 
 `python -m benchmarks.history [--rows 20000] [--rounds 3]`, with an embedded database of its own.
 """
@@ -36,6 +37,7 @@ CREATE TRIGGER keep_event AFTER UPDATE ON search_image REFERENCING OLD TABLE AS 
 FOR EACH STATEMENT EXECUTE FUNCTION keep_event();
 """
 HOW = ("none", "triggers", "ours")
+MOST = 10_000
 
 
 def work(rows: int, rounds: int) -> dict[str, list[float]]:
@@ -52,7 +54,7 @@ def work(rows: int, rounds: int) -> dict[str, list[float]]:
     worker.sql("VACUUM ANALYZE search_image")
     ada = User.objects.create_user("ada")
     [(backend,)] = worker.sql("SELECT pg_backend_pid()")
-    ids = list(Image.objects.order_by("pk").values_list("pk", flat=True)[: min(rows, 10_000)])
+    ids = list(Image.objects.order_by("pk").values_list("pk", flat=True)[: min(rows, MOST)])
     found: dict[str, list[float]] = defaultdict(list)
 
     def timed(name: str, call: Any) -> Any:
@@ -94,7 +96,8 @@ def main() -> None:
         )
         answer = subprocess.run([sys.executable, "-c", code], cwd=BASE, check=True, stdout=subprocess.PIPE, text=True)
     found = json.loads(answer.stdout.splitlines()[-1])
-    print(table(["10,000 pictures", "processor s"], [[k, f"{statistics.median(v):.2f}"] for k, v in found.items()]))
+    many = f"{min(options.rows, MOST):,} pictures"
+    print(table([many, "processor s"], [[name, f"{statistics.median(each):.2f}"] for name, each in found.items()]))
 
 
 if __name__ == "__main__":
