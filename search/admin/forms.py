@@ -11,6 +11,7 @@ from django.contrib.auth.models import Group, User
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from search.curation.changes import MOST_TAGS
 from search.forms import IN_ITS_OWN_DIRECTION
 from search.ingestion.metadata import clean_tags
 from search.models import Image
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 else:
     _Form, _ImageModelForm, _GroupModelForm, _UserChangeForm = object, forms.ModelForm, forms.ModelForm, UserChangeForm
 
-MOST_TAGS = 50
 LONGEST_TAG = 60
 
 

@@ -34,11 +34,7 @@ class RevisionList(SturdyList):
         samples = sampled([revision.pk for revision in revisions])
         for revision in revisions:
             revision.samples = samples[revision.pk]
-            revision.button = (
-                undo_button(revision, _("Do it again") if revision.kind == Revision.Kind.UNDO else "")
-                if revision.undone_by_id is None and revision.may_be_undone_by(request.user)
-                else ""
-            )
+            revision.button = _button(revision, request.user)
 
 
 def sampled(revisions: Sequence[int]) -> dict[int, list[Image]]:
@@ -109,7 +105,6 @@ class RevisionAdmin(Sturdy):
         """One revision: what it changed of each of its pictures."""
         edits = list(obj.edits.select_related("image").defer("image__embedding")[:SHOWN])
         pictures.with_thumbnails([edit.image for edit in edits])
-        may_undo = obj.undone_by_id is None and obj.may_be_undone_by(request.user)
         context |= {
             "title": told(obj),
             "subtitle": None,
@@ -118,7 +113,7 @@ class RevisionAdmin(Sturdy):
             "found_by": _found_by(obj),
             "rows": [(edit, pictures.thumbnail(edit.image), changes_of(edit)) for edit in edits],
             "more": max(0, obj.count - len(edits)),
-            "button": undo_button(obj, _("Do it again") if obj.kind == Revision.Kind.UNDO else "") if may_undo else "",
+            "button": _button(obj, request.user),
         }
         return TemplateResponse(request, "admin/search/revision/change_form.html", context)
 
@@ -138,7 +133,7 @@ class RevisionAdmin(Sturdy):
 
     @admin.display(description=gettext_lazy("who"), empty_value="–")
     def who(self, revision: Revision) -> SafeString | None:
-        return format_html("<bdi>{}</bdi>", revision.by.get_username()) if revision.by else None
+        return pictures.person(revision.by)
 
     @admin.display(description=gettext_lazy("when"), ordering="pk")
     def when(self, revision: Revision) -> str:
@@ -154,6 +149,13 @@ class RevisionAdmin(Sturdy):
             return _("Undone")
         button: str = revision.button  # type: ignore[attr-defined]
         return button
+
+
+def _button(revision: Revision, user: Any) -> SafeString | str:
+    """What undoes a revision; "" where that is done, or `user` may not."""
+    if revision.undone_by_id is not None or not revision.may_be_undone_by(user):
+        return ""
+    return undo_button(revision, _("Do it again") if revision.kind == Revision.Kind.UNDO else "")
 
 
 def told(revision: Revision) -> str:

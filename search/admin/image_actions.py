@@ -15,11 +15,12 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from search.admin.forms import MOST_TAGS, TagsField
+from search.admin.forms import TagsField
 from search.admin.lists import Sturdy
 from search.admin.undoing import with_undo
 from search.conflicts import locked_values
 from search.curation import Change, Hide, Show, Tag, Trash, Untag, change
+from search.curation.changes import left_full
 from search.models import Image, OwedDeletion, Revision
 
 
@@ -131,9 +132,7 @@ def _change(modeladmin: Sturdy, request: HttpRequest, queryset: QuerySet[Image],
         text = _("Somebody else is changing some of the other pictures just now. Repeat this in a moment for those.")
         modeladmin.message_user(request, text, messages.WARNING)
     if revision.full:
-        text = _("Left as they were, since a picture has at most %(limit)s tags: %(count)s.")
-        told = {"limit": MOST_TAGS, "count": f"{revision.full:,}"}
-        modeladmin.message_user(request, text % told, messages.WARNING)
+        modeladmin.message_user(request, left_full(revision), messages.WARNING)
     if isinstance(done, Hide):
         text = ngettext("%(count)s picture is hidden now.", "%(count)s pictures are hidden now.", count)
     elif isinstance(done, Show):

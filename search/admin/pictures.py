@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 
 from django.urls import reverse
 from django.utils import timezone
@@ -74,6 +75,11 @@ def visibility(image: Image) -> SafeString:
     if image.hidden:
         return format_html('<span class="badge hidden-picture">{}</span>', _("Hidden"))
     return format_html('<span class="badge">{}</span>', _("Shown"))
+
+
+def person(user: Any) -> SafeString | None:
+    """The name of who did something; None where nobody is known."""
+    return format_html("<bdi>{}</bdi>", user.get_username()) if user else None
 
 
 def moment(when: dt.datetime) -> str:

@@ -165,7 +165,7 @@ class TrashedAdmin(Sturdy):
 
     @admin.display(description=gettext_lazy("who"), empty_value="–")
     def who(self, trashed: Trashed) -> SafeString | None:
-        return format_html("<bdi>{}</bdi>", trashed.by.get_username()) if trashed.by else None
+        return pictures.person(trashed.by)
 
     @admin.display(description=gettext_lazy("when"), ordering="created")
     def when(self, trashed: Trashed) -> str:

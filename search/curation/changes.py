@@ -18,6 +18,12 @@ MOST_TAGS = 50
 _UNTOUCHABLE = {"tags", "hidden", "taken_from"}
 
 
+def left_full(revision: Revision) -> str:
+    """Say how many pictures a revision left as they were, since they are full of tags."""
+    text = _("Left as they were, since a picture has at most %(limit)s tags: %(count)s.")
+    return text % {"limit": MOST_TAGS, "count": f"{revision.full:,}"}
+
+
 class Change(Protocol):
     """Something to do to pictures. `columns` are those that it reads and writes."""
 

@@ -1,23 +1,21 @@
 """What becomes of pictures in the trash in the end, and of history that is old enough."""
 
 import datetime as dt
-import logging
 import threading
 import uuid
 from collections.abc import Collection
 from typing import Any
 
 from django.conf import settings
-from django.db import Error, connection, transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from search.conflicts import locked_values
 from search.curation.logging import log_deletions
+from search.ingestion.background import keep_doing
 from search.ingestion.deleting import delete_images
 from search.models import Image, Trashed
-
-logger = logging.getLogger(__name__)
 
 TIDY_EACH = 3600.0
 """Seconds between two looks of a server for what is too old."""
@@ -88,16 +86,4 @@ def forget_history() -> None:
 
 def keep_tidy(every: float = TIDY_EACH) -> threading.Event:
     """Tidy in the background, now and then, until the event that is returned is set."""
-    stop = threading.Event()
-
-    def look() -> None:
-        while not stop.wait(every):
-            try:
-                tidy()
-            except Error as error:
-                logger.warning("The trash could not be emptied of what is old: %s", error)
-            finally:
-                connection.close()
-
-    threading.Thread(target=look, name="trash", daemon=True).start()
-    return stop
+    return keep_doing(tidy, every, "trash", "The trash could not be emptied of what is old")

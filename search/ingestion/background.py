@@ -1,15 +1,34 @@
-"""Work that a person waits for only for a moment, and that goes on without them where it takes longer."""
+"""Work beside what people wait for: they wait for a moment only, and it goes on without them where it takes longer; or
+nobody waits at all, and it is done each so many seconds."""
 
 import logging
 import threading
 from collections.abc import Callable
 
-from django.db import connection
+from django.db import Error, connection
 
 logger = logging.getLogger(__name__)
 
 WAITED_FOR = 2.0
 """Seconds that whoever asks waits: what is quick is done by then, and what hangs holds nobody up."""
+
+
+def keep_doing(work: Callable[[], object], every: float, name: str, failed: str) -> threading.Event:
+    """Do `work` each so many seconds, in a thread of that name, until the event that is returned is set. What the
+    database does not let it do is logged as having `failed`."""
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.wait(every):
+            try:
+                work()
+            except Error as error:
+                logger.warning("%s: %s", failed, error)
+            finally:
+                connection.close()
+
+    threading.Thread(target=look, name=name, daemon=True).start()
+    return stop
 
 
 class Background:

@@ -19,7 +19,7 @@ from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 
 from search import storage
-from search.ingestion.background import Background
+from search.ingestion.background import Background, keep_doing
 from search.models import Image, OwedDeletion, Tombstone
 
 logger = logging.getLogger(__name__)
@@ -100,20 +100,13 @@ _settling = Background(settle_or_log, "deletions")
 def keep_settling(every: float = LOOK_AGAIN) -> threading.Event:
     """Settle, in the background until the event that is returned is set, what a storage did not let go of that was
     away for a while, whoever deleted it."""
-    stop = threading.Event()
 
-    def look() -> None:
-        while not stop.wait(every):
-            try:
-                if OwedDeletion.objects.exists():
-                    settle_or_log()
-            except Error as error:
-                logger.warning("Whether objects of deleted pictures are left could not be looked up: %s", error)
-            finally:
-                connection.close()
+    def work() -> None:
+        if OwedDeletion.objects.exists():
+            settle_or_log()
 
-    threading.Thread(target=look, name="owed-deletions", daemon=True).start()
-    return stop
+    failed = "Whether objects of deleted pictures are left could not be looked up"
+    return keep_doing(work, every, "owed-deletions", failed)
 
 
 def settle_deletions(among: Collection[uuid.UUID] | None = None) -> int:

@@ -18,10 +18,9 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from search.places import EARTH
 from search.places.outline import is_land
 
-EARTH = 6371.0088
-"""Kilometres: the mean radius."""
 NEAR = 25.0
 """Kilometres up to which a town names where something is, also at sea."""
 SAME_COUNTRY = 150.0

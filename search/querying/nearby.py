@@ -10,10 +10,9 @@ from django.db.models.lookups import LessThanOrEqual
 from django.utils.translation import gettext as _
 
 from search.models import Capture, FormerId
+from search.places import EARTH
 from search.querying.errors import BadQuery
 
-EARTH = 6371.0088
-"""Kilometres: the mean radius."""
 USUAL = 10
 """Kilometres, where nothing is said."""
 FARTHEST = 20_000

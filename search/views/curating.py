@@ -21,7 +21,7 @@ from django.utils.translation import ngettext
 from search import curation
 from search.conflicts import is_conflict, retried
 from search.curation import Change, Describe, Hide, Show, Tag, Trash, Untag
-from search.curation.changes import MOST_TAGS
+from search.curation.changes import left_full
 from search.models import Revision, WorkingSet
 from search.models.saved_searches import LONGEST_QUERY
 from search.querying import BadQuery, Minimum, SearchQuery
@@ -211,8 +211,7 @@ def _told(verb: str, revision: Revision) -> str:
     }
     text = texts[verb] % {"count": f"{count:,}"} if count else _("Nothing had to be changed.")
     if revision.full:
-        full = _("Left as they were, since a picture has at most %(limit)s tags: %(count)s.")
-        text += " " + full % {"limit": MOST_TAGS, "count": f"{revision.full:,}"}
+        text += " " + left_full(revision)
     if revision.is_partial:
         text += " " + _("Somebody else is changing some of the others just now. Repeat this in a moment for those.")
     return text
