@@ -171,10 +171,13 @@ def test_one_picture_is_deleted_into_the_trash(as_carol, carol):
 # The end
 
 
-def test_what_was_there_for_long_is_deleted_for_good_and_old_history_forgotten(settings):
+def test_what_was_there_for_long_is_deleted_for_good_and_old_history_forgotten(settings, monkeypatch):
     settings.TRASH_DAYS, settings.HISTORY_DAYS = 30, 7
-    old, young = an_image("Old"), an_image("Young")
+    monkeypatch.setattr(trash, "_AT_ONCE", 1)
+    monkeypatch.setattr(trash, "_EDITS_AT_ONCE", 1)
+    old, older, young = an_image("Old"), an_image("Older"), an_image("Young")
     trashed(old, days_ago=30.5)
+    trashed(older, days_ago=40)
     trashed(young, days_ago=29.5)
     Revision.objects.update(created=timezone.now() - dt.timedelta(days=8))
     recent = change([an_image().pk], Tag(["sea"]))

@@ -3,7 +3,7 @@
 import datetime as dt
 import threading
 import uuid
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from django.conf import settings
@@ -58,30 +58,46 @@ def _delete(keys: Collection[uuid.UUID], by: Any) -> int:
 
 
 def tidy() -> None:
-    """Delete for good what was in the trash for so long, and forget history that is old enough; where another process
-    is at it, leave it to that."""
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
-            if not cursor.fetchone()[0]:
-                return
-        delete_for_good(expired())
-        forget_history()
+    """Delete for good what was in the trash for so long, and forget history that is old enough, a bounded number in a
+    transaction; where another process is at it, leave it to that."""
+    for portion in (_delete_some_expired, _forget_some):
+        while _alone(portion):
+            pass
+
+
+@transaction.atomic
+def _alone(portion: Callable[[], bool]) -> bool:
+    """Do a portion of the work unless another process is at it; return whether there may be more to do."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+        is_ours = cursor.fetchone()[0]
+    return is_ours and portion()
+
+
+def _delete_some_expired() -> bool:
+    keys = list(expired().order_by("image").values_list("image", flat=True)[:_AT_ONCE])
+    return bool(keys) and _delete(keys, None) > 0
 
 
 def forget_history() -> None:
-    """Forget revisions that are too old to be undone, oldest first, a bounded number of edits at a time."""
+    """Forget revisions that are too old to be undone, a bounded number of edits in a transaction."""
+    while _forget_some():
+        pass
+
+
+def _forget_some() -> bool:
+    """Forget some edits, or their revisions once they have none; return whether there may be more."""
     until = timezone.now() - dt.timedelta(days=settings.HISTORY_DAYS)
     with connection.cursor() as cursor:
-        while True:
-            cursor.execute(
-                "DELETE FROM search_edit WHERE (revision_id, image_id) IN (SELECT revision_id, image_id"
-                " FROM search_edit WHERE revision_id IN (SELECT id FROM search_revision WHERE created < %s) LIMIT %s)",
-                [until, _EDITS_AT_ONCE],
-            )
-            if cursor.rowcount < _EDITS_AT_ONCE:
-                break
+        cursor.execute(
+            "DELETE FROM search_edit WHERE (revision_id, image_id) IN (SELECT revision_id, image_id"
+            " FROM search_edit WHERE revision_id IN (SELECT id FROM search_revision WHERE created < %s) LIMIT %s)",
+            [until, _EDITS_AT_ONCE],
+        )
+        if cursor.rowcount == _EDITS_AT_ONCE:
+            return True
         cursor.execute("DELETE FROM search_revision WHERE created < %s", [until])
+    return False
 
 
 def keep_tidy(every: float = TIDY_EACH) -> threading.Event:
