@@ -44,6 +44,8 @@ def processor_time(pid: int) -> float:
 
 
 class Worker:
+    vectors = staticmethod(vectors)
+
     def __init__(self) -> None:
         from django.db import connection  # noqa: PLC0415 - after django.setup()
 
@@ -84,7 +86,7 @@ class Worker:
             "hidden, format, width, height, byte_size, dominant_colour, colour, placeholder"
         )
         with self.connection.cursor() as cursor, cursor.copy(f"COPY search_image ({fields}) FROM STDIN") as copy:
-            for number, vector in enumerate(vectors(count, start), start):
+            for number, vector in enumerate(self.vectors(count, start), start):
                 words = [WORDS[number * step % len(WORDS)] for step in (1, 3, 7)]
                 copy.write_row([
                     uuid.uuid5(uuid.NAMESPACE_OID, str(number)),

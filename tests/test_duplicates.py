@@ -9,16 +9,19 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image as PILImage
-from PIL import ImageOps
+from PIL import ImageDraw, ImageEnhance, ImageOps
 
 from search import storage
 from search.curation import Trash, change, undo
 from search.duplicates import points
+from search.duplicates.acceptance import LIKE_ENOUGH, MOST_BITS, NEAR_ENOUGH, RESEMBLES
 from search.duplicates.alterations import burst
 from search.duplicates.fingerprints import hand_over_pairs, write_fingerprints
 from search.duplicates.groups import pending_groups
 from search.duplicates.hashing import bits_apart, perceptual_hash
+from search.duplicates.judging import Candidate, Judge, Seen
 from search.duplicates.keeping import Kept, keep, suggested
+from search.duplicates.looks import look_of, looks_same, small_of
 from search.imaging.derived import greys, thumbnail
 from search.models import Capture, DuplicatePair, Fingerprint, Image, Revision, Trashed
 from tests.admin_pages import said
@@ -157,19 +160,76 @@ def test_pixels_that_are_equal_are_found_however_many_there_are():
 def test_a_crop_is_found_by_its_points():
     photo, vector = a_photo(1), a_vector(1)
     first = a_stored(photo, vector)
-    cropped = a_stored(photo.crop((40, 30, 360, 270)).resize((400, 300)), near(vector, 0.8))
+    crop = photo.crop((30, 22, 370, 278)).resize((400, 300))
+    assert bits_apart(hash_of(photo) or 0, hash_of(crop) or 0) > MOST_BITS
+    cropped = a_stored(crop, near(vector, 0.8))
     a_stored(a_photo(2), near(vector, 0.85, seed=5))
     found()
     assert groups() == {group_of(first, cropped)}
     assert DuplicatePair.objects.get().points
 
 
+def a_drawing(figure: str, colour: str, ground: str = "#e8d8b0") -> PILImage.Image:
+    """A figure on a plain ground, without points to tell it by."""
+    picture = PILImage.new("RGB", (400, 300), ground)
+    draw = ImageDraw.Draw(picture)
+    if figure == "disc":
+        draw.ellipse((60, 40, 140, 120), fill=colour)
+    else:
+        draw.polygon(((100, 30), (150, 120), (50, 120)), fill=colour)
+    return picture
+
+
+@pytest.mark.parametrize("has_points", [True, False])
+def test_drawings_with_figures_in_the_same_place_are_told_apart_and_their_copies_found(monkeypatch, has_points):
+    there = points.is_there()
+    monkeypatch.setattr(points, "is_there", lambda: has_points and there)
+    vector = a_vector(1)
+    disc = a_drawing("disc", "#b02020")
+    others = [a_drawing("triangle", "#b02020"), a_drawing("disc", "#2020b0"), a_drawing("disc", "#fff0d0", "#303030")]
+    assert all(bits_apart(hash_of(disc) or 0, hash_of(other) or 0) <= MOST_BITS for other in others[:2])
+    copies = [
+        disc,
+        saved_again(disc.resize((200, 150))),
+        ImageEnhance.Color(ImageEnhance.Brightness(disc).enhance(0.85)).enhance(1.5),
+    ]
+    for number, other in enumerate(others):
+        a_stored(other, near(vector, 0.99, seed=number + 20))
+    same = [a_stored(copy, near(vector, 0.95, seed=number + 30)) for number, copy in enumerate(copies)]
+    found()
+    assert groups() == {group_of(*same)}
+
+
+def test_a_grey_copy_looks_the_same_and_another_colour_does_not():
+    drawings = a_drawing("disc", "#b02020"), a_drawing("disc", "#2020b0")
+    red, blue, grey = (look_of(small_of(one)) for one in (*drawings, ImageOps.grayscale(drawings[0]).convert("RGB")))
+    assert looks_same(red, grey)
+    assert not looks_same(red, blue)
+
+
+def test_pictures_that_do_not_resemble_each_other_are_not_read():
+    def unread(_image: Any) -> Seen:
+        raise AssertionError
+
+    judge = Judge(unread, has_points=True)
+    flat, other = 0, 2**RESEMBLES * 2 - 1
+    assert judge.judged(Candidate(1, 2, 0.8, (flat, other))) is None
+    assert judge.judged(Candidate(1, 3, LIKE_ENOUGH - 0.01, (flat, other >> 1))) is None
+    for similarity, hashes in ((0.8, (flat, other >> 1)), (NEAR_ENOUGH, (flat, other)), (0.8, (None, other))):
+        with pytest.raises(AssertionError):
+            judge.judged(Candidate(1, 4, similarity, hashes))
+
+
+def _points(picture: PILImage.Image) -> points.Points | None:
+    return points.points_of(picture, small_of(picture))
+
+
 @pytest.mark.skipif(not points.is_there(), reason="OpenCV is an extra")
 def test_two_shots_between_which_something_has_moved_are_not_the_same():
     scene, subject = a_photo(1), a_photo(2)
     shots = list(burst(scene, subject))
-    first, second = points.points_of(shots[0]), points.points_of(shots[1])
-    copied = points.points_of(saved_again(shots[0]))
+    first, second = _points(shots[0]), _points(shots[1])
+    copied = _points(saved_again(shots[0]))
     assert first
     assert second
     assert copied

@@ -11,9 +11,11 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from search.duplicates import points
+from search.duplicates.acceptance import NEAR_ENOUGH, RESEMBLES, SIMILAR
 from search.duplicates.alike import Hashes
 from search.duplicates.judging import Candidate, Judge, Verdict
-from search.duplicates.pictures import KeptPoints
+from search.duplicates.pictures import LatelySeen
 from search.indexing.hnsw import indexing
 from search.indexing.sets import VectorTable
 from search.models import Capture, DuplicatePair
@@ -56,18 +58,18 @@ def not_compared(after: uuid.UUID, count: int = BATCH) -> list[uuid.UUID]:
 class Comparing:
     """Compares pictures with those that are nearest by vector, and with those of like hashes, wherever these are.
 
-    For one thread. Without `points`, what only they tell is missed.
+    For one thread. Without OpenCV, what only points tell is missed.
     """
 
-    def __init__(self, table: VectorTable, hashes: Hashes, points: KeptPoints | None) -> None:
-        self._table, self._hashes, self._points = table, hashes, points
+    def __init__(self, table: VectorTable, hashes: Hashes) -> None:
+        self._table, self._hashes, self._seen = table, hashes, LatelySeen()
 
     def compare(self, ids: Sequence[uuid.UUID]) -> Found:
         """Write down what is the same as one of these. Those that wait for a vector are left for another time."""
         known = _known_pairs(ids)
         pairs = [*_exact_pairs(ids, known)]
         known.update(_key(pair) for pair in pairs)
-        judge = Judge(self._points.of if self._points else None)
+        judge = Judge(self._seen.of, has_points=points.is_there())
         for one in (*self._alike(ids), *_candidates(ids, self._table)):
             if one.key not in known:
                 known.add(one.key)
@@ -97,24 +99,25 @@ def _pair(one: Candidate, verdict: Verdict) -> DuplicatePair:
 
 
 def _candidates(ids: Sequence[uuid.UUID], table: VectorTable) -> Iterator[Candidate]:
-    """Yield the nearest of each, nearest first."""
+    """Yield, of the nearest of each, those that may be the same or a similar shot, nearest first."""
     waiting = list(ids)
     for count in (NEAREST, *_WIDER):
         rows: dict[uuid.UUID, list[Candidate]] = {}
-        for one in _nearest(waiting, table, count):
+        crowded = set()
+        for one, is_crowded in _nearest(waiting, table, count):
             rows.setdefault(one.image, []).append(one)
-        waiting = []
+            if is_crowded and count < _WIDER[-1]:
+                crowded.add(one.image)
+        waiting = list(crowded)
         for image, found in rows.items():
-            found.sort(key=lambda one: -(one.similarity or 0))
-            if count < _WIDER[-1] and len(found) >= count and 1 - (found[-1].similarity or 0) < _CROWDED:
-                waiting.append(image)
-            else:
-                yield from found
+            if image not in crowded:
+                yield from sorted(found, key=lambda one: -(one.similarity or 0))
         if not waiting:
             return
 
 
-def _nearest(ids: Sequence[uuid.UUID], table: VectorTable, count: int) -> Iterator[Candidate]:
+def _nearest(ids: Sequence[uuid.UUID], table: VectorTable, count: int) -> Iterator[tuple[Candidate, bool]]:
+    """Yield these, and whether there may be more that are as near."""
     guessed = ", ".join(f"'{name}'" for name in Capture.GUESSED)
     taken = "CASE WHEN {0}.taken_from IN ({1}) THEN NULL ELSE {0}.taken END"
     settings = {"enable_sort": "off", "jit": "off", **indexing.walk_settings(max(_WIDTH, 1.5 * count))}
@@ -123,21 +126,25 @@ def _nearest(ids: Sequence[uuid.UUID], table: VectorTable, count: int) -> Iterat
     with planned(plan), connection.cursor() as cursor:
         cursor.execute(
             f"SELECT its.image_id, found.image_id, found.distance, mine.perceptual, theirs.perceptual,"  # noqa: S608 - names are ours
-            f" {taken.format('own', guessed)}, {taken.format('other', guessed)}"
+            f" {taken.format('own', guessed)}, {taken.format('other', guessed)}, found.is_crowded"
             f" FROM {table.table} AS its CROSS JOIN LATERAL"
+            f" (SELECT *, count(*) OVER () >= {count:d} AND max(distance) OVER () < {_CROWDED} AS is_crowded FROM"
             f" (SELECT near.image_id, {distance} AS distance FROM {table.table} AS near"
             f" WHERE near.window_index = 0 AND near.image_id <> its.image_id ORDER BY {distance} LIMIT {count:d})"
-            " AS found"
+            " AS near) AS found"
             " JOIN search_fingerprint AS mine ON mine.image_id = its.image_id"
             " JOIN search_fingerprint AS theirs ON theirs.image_id = found.image_id"
             " LEFT JOIN search_capture AS own ON own.image_id = its.image_id"
             " LEFT JOIN search_capture AS other ON other.image_id = found.image_id"
             " WHERE its.image_id = ANY(%s) AND its.window_index = 0"
+            # The others are nothing to `Judge`; most are left out here.
+            " AND (mine.perceptual IS NULL OR theirs.perceptual IS NULL OR found.distance <= %s"
+            " OR bit_count((mine.perceptual # theirs.perceptual)::bit(64)) <= %s)"
             " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id IN (its.image_id, found.image_id))",
-            [list(ids)],
+            [list(ids), 1 - min(NEAR_ENOUGH, SIMILAR) + 1e-6, RESEMBLES],
         )
-        for image, other, apart, mine, theirs, taken_mine, taken_theirs in cursor.fetchall():
-            yield Candidate(image, other, 1 - apart, (mine, theirs), (taken_mine, taken_theirs))
+        for image, other, apart, mine, theirs, taken_mine, taken_theirs, is_crowded in cursor.fetchall():
+            yield Candidate(image, other, 1 - apart, (mine, theirs), (taken_mine, taken_theirs)), is_crowded
 
 
 def _exact_pairs(ids: Sequence[uuid.UUID], known: set[tuple[uuid.UUID, uuid.UUID]]) -> Iterator[DuplicatePair]:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from search.duplicates.acceptance import LIKE_ENOUGH, MOST_MISSES, is_burst, is_same_by_hash
+from search.duplicates.acceptance import MOST_MISSES, is_burst, is_same_by_hash, may_be_same
 from search.duplicates.hashing import bits_apart
+from search.duplicates.looks import Small, look_of, looks_same
 from search.duplicates.points import Match, Points, match
 
 _UNKNOWN = Match(0, None)
@@ -34,6 +35,14 @@ class Candidate:
         return None if one is None or other is None else bits_apart(one, other)
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of a picture that was read; `points` is None where it has too few, or without OpenCV."""
+
+    small: Small
+    points: Points | None
+
+
 class Verdict(NamedTuple):
     """`is_same` is False for similar shots."""
 
@@ -42,27 +51,30 @@ class Verdict(NamedTuple):
 
 
 class Judge:
-    """Judges candidates, of each picture the nearest first. Without `points_of`, what only points tell is missed."""
+    """Judges candidates, of each picture the nearest first. `seen` returns None for a picture that can't be read.
+    Without `has_points`, what only points tell is missed."""
 
-    def __init__(self, points_of: Callable[[Any], Points | None] | None) -> None:
-        self._points_of = points_of
+    def __init__(self, seen: Callable[[Any], Seen | None], *, has_points: bool) -> None:
+        self._seen, self._has_points = seen, has_points
         self._misses: Counter[Hashable] = Counter()
 
     def judged(self, one: Candidate) -> Verdict | None:
         """Return None where two pictures have nothing to do with each other."""
         is_alike = is_same_by_hash(one.bits)
-        is_near = (
-            one.similarity is not None and one.similarity >= LIKE_ENOUGH and self._misses[one.image] < MOST_MISSES
-        )
-        matching = self._match(one) if is_alike or is_near else _UNKNOWN
-        # Hashes know nothing of what is small, as who has moved between two shots.
-        if matching.is_same or (is_alike and matching.is_same is None):
-            return Verdict(True, matching.points)
-        self._misses[one.image] += is_near
+        is_near = self._has_points and self._misses[one.image] < MOST_MISSES and may_be_same(one.bits, one.similarity)
+        if is_alike or is_near:
+            matching = self._match(one, is_alike)
+            if matching.is_same:
+                return Verdict(True, matching.points)
+            self._misses[one.image] += is_near
         return Verdict(False) if is_burst(one.similarity, *one.taken) else None
 
-    def _match(self, one: Candidate) -> Match:
-        if self._points_of is None:
-            return _UNKNOWN
-        first, second = self._points_of(one.image), self._points_of(one.other)
-        return match(first, second) if first and second else _UNKNOWN
+    def _match(self, one: Candidate, is_alike: bool) -> Match:
+        first, second = self._seen(one.image), self._seen(one.other)
+        if not (first and second):
+            return Match(0, is_alike)
+        # Hashes know nothing of what is small, as who has moved between two shots.
+        matching = match(first.points, second.points) if first.points and second.points else _UNKNOWN
+        if matching.is_same is None and is_alike:
+            return matching._replace(is_same=looks_same(look_of(first.small), look_of(second.small)))
+        return matching

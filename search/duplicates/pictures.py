@@ -1,4 +1,4 @@
-"""Copies of the collection's pictures, for their hashes and points: decoded where all pictures are."""
+"""Copies of the collection's pictures, for their hashes, looks and points: decoded where all pictures are."""
 
 import uuid
 from collections import OrderedDict
@@ -8,14 +8,17 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from django.db import connection
+from PIL import Image
 
 from search import decoding, storage
-from search.duplicates.points import Points, points_of
+from search.duplicates import points
+from search.duplicates.judging import Seen
+from search.duplicates.looks import small_of
 from search.imaging import UnreadableImage
 
 _MOST_PIXELS = storage.THUMBNAIL**2
-_KEPT = 2_000
-"""Pictures whose points are kept, of 40 kB each."""
+_KEPT = 1_000
+"""Pictures of which this is kept, 60 kB each."""
 
 
 class Hashed(NamedTuple):
@@ -52,24 +55,30 @@ def _hashed(image_id: uuid.UUID) -> Hashed:
         return Hashed(image_id, None, str(error))
 
 
-class KeptPoints:
-    """Points of pictures that were asked for lately. For one thread."""
+class LatelySeen:
+    """What is known of pictures that were asked for lately. For one thread."""
 
     def __init__(self) -> None:
-        self._points: OrderedDict[uuid.UUID, Points | None] = OrderedDict()
+        self._seen: OrderedDict[uuid.UUID, Seen | None] = OrderedDict()
 
-    def of(self, image_id: uuid.UUID) -> Points | None:
-        if image_id not in self._points:
-            self._points[image_id] = _points(image_id)
-            if len(self._points) > _KEPT:
-                self._points.popitem(last=False)
-        self._points.move_to_end(image_id)
-        return self._points[image_id]
+    def of(self, image_id: uuid.UUID) -> Seen | None:
+        """Return None for a picture that can't be read. Raises StorageUnavailable and NoDecoder."""
+        if image_id not in self._seen:
+            self._seen[image_id] = _read(image_id)
+            if len(self._seen) > _KEPT:
+                self._seen.popitem(last=False)
+        self._seen.move_to_end(image_id)
+        return self._seen[image_id]
 
 
-def _points(image_id: uuid.UUID) -> Points | None:
-    """Raises StorageUnavailable and NoDecoder."""
+def _read(image_id: uuid.UUID) -> Seen | None:
     with suppress(storage.MissingObject, UnreadableImage):
         copy = storage.read(storage.rendition_key(image_id, storage.THUMBNAIL))
-        return points_of(decoding.read_picture(copy, max_pixels=_MOST_PIXELS, of_collection=True).picture)
+        return seen(decoding.read_picture(copy, max_pixels=_MOST_PIXELS, of_collection=True).picture)
     return None
+
+
+def seen(picture: Image.Image) -> Seen:
+    """Return what is to be known of a picture, its points where OpenCV is installed."""
+    small = small_of(picture)
+    return Seen(small, points.points_of(picture, small) if points.is_there() else None)

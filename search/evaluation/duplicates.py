@@ -19,7 +19,7 @@ from search.duplicates.alterations import ALTERATIONS, Picture, burst
 from search.duplicates.comparing import NEAREST
 from search.duplicates.hashing import perceptual_hash
 from search.duplicates.judging import Candidate, Judge
-from search.duplicates.points import points_of
+from search.duplicates.pictures import seen
 from search.embedding import picture_encoder
 from search.imaging.derived import greys, thumbnail
 
@@ -103,7 +103,7 @@ def evaluate(pictures: Pictures) -> Iterator[str]:
 def _accepted(pictures: Pictures, hashes: Sequence[int | None]) -> Iterator[tuple[int, int]]:
     """Yield the pairs that `manage.py find_duplicates` would write, by their places: each picture with those of like
     hashes, and with its nearest."""
-    judge = Judge(cache(lambda place: points_of(pictures.shown[place])) if points.is_there() else None)
+    judge = Judge(cache(lambda place: seen(pictures.shown[place])), has_points=points.is_there())
     known: set[tuple[int, int]] = set()
     for one in _candidates(pictures, hashes):
         if one.key not in known:

@@ -15,7 +15,7 @@ from search.duplicates import points
 from search.duplicates.alike import Hashes
 from search.duplicates.comparing import Comparing, Found, not_compared
 from search.duplicates.fingerprints import compare_again, write_fingerprints
-from search.duplicates.pictures import KeptPoints, hashed, without_fingerprint
+from search.duplicates.pictures import hashed, without_fingerprint
 from search.embedding import active_model
 from search.indexing.sets import VectorTable, current_set
 from search.ingestion import Progress, Report
@@ -85,12 +85,12 @@ class Command(CollectionCommand):
         progress(self.report)
         hashes = Hashes()
         if jobs == 1:
-            comparing = _comparing(table, hashes)
+            comparing = Comparing(table, hashes)
             for ids in _batches(stop):
                 self._count(comparing.compare(ids), progress)
             return
         with ThreadPoolExecutor(jobs) as workers:
-            places = [_Place(_comparing(table, hashes)) for _ in range(jobs)]
+            places = [_Place(Comparing(table, hashes)) for _ in range(jobs)]
             under_way: dict[Future[Found], _Place] = {}
             for ids in _batches(stop):
                 if not places:
@@ -128,10 +128,6 @@ class Command(CollectionCommand):
             )
         if self.report.failed:
             raise SystemExit(1)
-
-
-def _comparing(table: VectorTable, hashes: Hashes) -> Comparing:
-    return Comparing(table, hashes, KeptPoints() if points.is_there() else None)
 
 
 class _Place:

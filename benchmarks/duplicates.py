@@ -1,0 +1,144 @@
+"""`manage.py find_duplicates` over a whole collection: how long it takes, and how much processor time.
+
+`python -m benchmarks.duplicates PHOTOS [--rows 100000] [--jobs 2]`, with an embedded database of its own. PHOTOS is a
+folder of photos, the thumbnails of which are shown by turns. Every tenth picture is a copy of the one before it. The
+others have vectors like those of photos, 0.75 between the nearest, and hashes of which those of neighbours are as like
+as those of photos are: 9 of 100 differ in at most 24 bits, where 7 were measured.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import uuid
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.edits_worker import KINDS, Worker, processor_time, vectors
+from benchmarks.report import table
+
+BASE = Path(__file__).resolve().parent.parent
+_COPIES = 10
+_REDRAWN = 0.75
+"""Of the bits of a neighbour, how many are its own."""
+_AT_ONCE = 5_000
+_SHOWN = 1_000
+
+
+def _thumbnails(folder: Path) -> list[bytes]:
+    from PIL import Image  # noqa: PLC0415
+
+    from search.imaging.derived import thumbnail  # noqa: PLC0415
+
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in {".jpg", ".jpeg", ".png", ".webp"})
+    return [thumbnail(Image.open(BytesIO(path.read_bytes())).convert("RGB"), 400) for path in files[:_SHOWN]]
+
+
+def _hashes(rows: int) -> Any:
+    """Return 64 bits a row, signed. The kinds are those of the vectors: `vectors` draws them first."""
+    rng = np.random.default_rng(2)
+    of_kinds = rng.random((KINDS, 64)) < 0.5
+    kinds = np.concatenate([
+        np.random.default_rng(start).integers(KINDS, size=min(_AT_ONCE, rows - start))
+        for start in range(0, rows, _AT_ONCE)
+    ])  # fmt: skip
+    own = rng.random((rows, 64)) < 0.5
+    bits = np.where(rng.random((rows, 64)) < _REDRAWN, own, of_kinds[kinds])
+    bits[1::_COPIES] = bits[::_COPIES][: len(bits[1::_COPIES])]
+    bits[1::_COPIES, :2] ^= True
+    return np.packbits(bits, axis=1).view(">i8").astype(np.int64).ravel()
+
+
+class _Copies(Worker):
+    """A collection whose every tenth picture is a copy of the one before it."""
+
+    @staticmethod
+    def vectors(count: int, seed: int) -> Any:
+        made = vectors(count, seed)
+        copies = made[1::_COPIES]
+        copies[:] = made[::_COPIES][: len(copies)]
+        copies += np.random.default_rng(seed).normal(0, 0.01, copies.shape)
+        copies /= np.linalg.norm(copies, axis=1, keepdims=True)
+        return made
+
+
+def fill(rows: int, photos: Path) -> dict[str, Any]:
+    """Make a collection of so many pictures, each with a thumbnail and a hash."""
+    from search import storage  # noqa: PLC0415
+    from search.duplicates.fingerprints import write_fingerprints  # noqa: PLC0415
+
+    filled = _Copies().fill(rows)
+    thumbnails = _thumbnails(photos)
+    hashes = _hashes(rows).tolist()
+    ids = [uuid.uuid5(uuid.NAMESPACE_OID, str(number)) for number in range(rows)]
+    for number, image_id in enumerate(ids):
+        shown = number - (number % _COPIES == 1)
+        storage.put(
+            storage.rendition_key(image_id, storage.THUMBNAIL), thumbnails[shown % len(thumbnails)], "image/webp"
+        )
+    for start in range(0, rows, _AT_ONCE):
+        write_fingerprints(dict(zip(ids[start : start + _AT_ONCE], hashes[start : start + _AT_ONCE], strict=True)))
+    _Copies().sql("VACUUM ANALYZE")
+    return filled
+
+
+def find(jobs: int) -> dict[str, Any]:
+    """Compare all of them; return how long it took, the processor time of all that worked at it, and what was said."""
+    import time  # noqa: PLC0415
+    from io import StringIO  # noqa: PLC0415
+
+    import psutil  # noqa: PLC0415
+    from django.core.management import call_command  # noqa: PLC0415
+    from django.db import connection  # noqa: PLC0415
+
+    def used() -> float:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('data_directory')")
+            [(folder,)] = cursor.fetchall()
+        server = int(Path(folder, "postmaster.pid").read_text().split()[0])
+        processes = [*psutil.Process(server).children(), psutil.Process(server)]
+        times = [processor_time(one.pid) for one in processes] + [_reaped(server)]
+        own = os.times()
+        children = psutil.Process().children(recursive=True)
+        return sum(times) + sum(own[:4]) + sum(processor_time(one.pid) for one in children if one not in processes)
+
+    said = StringIO()
+    started, before = time.perf_counter(), used()
+    call_command("find_duplicates", "--jobs", str(jobs), stdout=said)
+    return {"seconds": time.perf_counter() - started, "processor": used() - before, "said": said.getvalue().strip()}
+
+
+def _reaped(pid: int) -> float:
+    """Seconds of processor time of the children of a process that have ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.duplicates", description=__doc__)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="duplicates-") as data:
+        code = (
+            "import sys; from benchmarks import edits_worker; edits_worker.sys.stdin = []; "
+            f"edits_worker.main({str(BASE)!r}, {data!r}); from pathlib import Path; import json; "
+            f"from benchmarks.duplicates import fill, find; fill({options.rows}, Path({str(options.photos)!r})); "
+            f"print(json.dumps(find({options.jobs})))"
+        )
+        answer = subprocess.run([sys.executable, "-c", code], cwd=BASE, check=True, stdout=subprocess.PIPE, text=True)
+    found = json.loads(answer.stdout.splitlines()[-1])
+    print(found["said"])
+    header = ["pictures", "jobs", "seconds", "processor s", "processor ms a picture"]
+    row = [f"{options.rows:,}", str(options.jobs), f"{found['seconds']:.0f}", f"{found['processor']:.0f}"]
+    print(table(header, [[*row, f"{found['processor'] / options.rows * 1000:.1f}"]]))
+
+
+if __name__ == "__main__":
+    main()
