@@ -475,3 +475,25 @@ def test_the_page_takes_few_queries(as_carol, django_assert_max_num_queries):
     as_carol.get(PAGE)
     with django_assert_max_num_queries(20):
         as_carol.get(PAGE)
+
+
+# On the search page
+
+
+def test_copies_on_a_page_of_results_stand_folded_under_the_first(client):
+    vector = a_vector(1)
+    best, copy, other, second, unlike = (an_image(name, vector=near(vector, 0.95 - number / 100)) for number, name in
+        enumerate(("best", "copy", "other", "second", "unlike")))  # fmt: skip
+    a_pair(copy, best)
+    a_pair(second, copy, state="settled")
+    a_pair(unlike, best, state="different")
+    a_pair(other, best, kind="similar")
+    page = client.get("/", {"q": "something"}).content.decode()
+    shown = sorted((best, copy, second), key=lambda image: page.index(f'data-image="{image.pk}"'))
+    assert page.count(f'data-copy-of="{shown[0].pk}"') == page.count("data-copy-of") == 2
+    assert page.count("tile-copy") == 2
+    assert (
+        page.index(f'data-image="{shown[0].pk}"')
+        < page.index("2 more copies")
+        < page.index(f'data-image="{shown[1].pk}"')
+    )

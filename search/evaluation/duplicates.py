@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cache
 from io import BytesIO
@@ -71,14 +72,23 @@ def evaluate(pictures: Pictures) -> Iterator[str]:
     began = process_time()
     hashes = [perceptual_hash(greys(picture)) for picture in pictures.shown]
     hashed = process_time()
-    accepted = set(_accepted(pictures, hashes))
+    yield from precision_and_recall(pictures, set(_accepted(pictures, hashes)))
+    count = len(pictures.shown)
+    yield (
+        f"Processor time: {(hashed - began) / count * 1000:.2f} ms a hash, "
+        f"{(process_time() - hashed) / count * 1000:.1f} ms a picture for vectors and all the rest."
+    )
+
+
+def precision_and_recall(pictures: Pictures, accepted: AbstractSet[tuple[int, int]]) -> Iterator[str]:
+    """Yield the lines that tell of pairs of places, the lesser one first, that were called the same. Recall is that of
+    originals and their copies."""
     right = sum(pictures.origins[one] == pictures.origins[other] for one, other in accepted)
     wrong = [(one, other) for one, other in accepted if pictures.origins[one] != pictures.origins[other]]
     bursts = sum(pictures.kinds[one] == pictures.kinds[other] == "burst" for one, other in wrong)
-    count = len(pictures.shown)
     yield (
-        f"{count:,} pictures, {len(accepted):,} pairs called the same: precision {right / max(1, len(accepted)):.4f} "
-        f"({len(wrong)} wrong, {bursts} of them shots of one burst)"
+        f"{len(pictures.shown):,} pictures, {len(accepted):,} pairs called the same: precision "
+        f"{right / max(1, len(accepted)):.4f} ({len(wrong)} wrong, {bursts} of them shots of one burst)"
     )
     originals = {
         origin: place
@@ -94,10 +104,6 @@ def evaluate(pictures: Pictures) -> Iterator[str]:
     for kind in there:
         yield f"{kind:18}{found[kind] / there[kind]:8.1%}"
     yield f"{'all':18}{found.total() / max(1, there.total()):8.1%}"
-    yield (
-        f"Processor time: {(hashed - began) / count * 1000:.2f} ms a hash, "
-        f"{(process_time() - hashed) / count * 1000:.1f} ms a picture for vectors and all the rest."
-    )
 
 
 def _accepted(pictures: Pictures, hashes: Sequence[int | None]) -> Iterator[tuple[int, int]]:

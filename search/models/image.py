@@ -211,6 +211,9 @@ class Image(models.Model):
     band: str | None = None
     by_words: bool = False
     window: int = 0
+    # Of which image on the same page of results it is a copy, and how many copies of it follow there.
+    copy_of: uuid.UUID | None = None
+    copies: int = 0
     # The vectors of its windows, on their way into the search table; and what rows call a model that is being
     # prepared, with the vectors that it gave.
     window_vectors: "Sequence[Vector]" = ()

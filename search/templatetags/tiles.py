@@ -10,6 +10,7 @@ from django import template
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from search import storage
 from search.jinja import rendered
@@ -68,6 +69,9 @@ class Tile(NamedTuple):
     """The addresses of searches for more and less like it; "" where there can be none."""
     less: str
     hidden: bool
+    copies: str
+    """How many copies of it follow, in words; "" where none do."""
+    copy_of: str
 
 
 def _frame(image: Image) -> float:
@@ -146,9 +150,15 @@ def tiles_of(images: Iterable[Image], query: SearchQuery) -> list[Tile]:
             more=more and f"{more}{key}",
             less=less and f"{less}{key}",
             hidden=image.hidden,
+            copies=escape(_copies_told(image.copies)) if image.copies else "",
+            copy_of=str(image.copy_of or ""),
         )
 
     return [tile(image) for image in images]
+
+
+def _copies_told(count: int) -> str:
+    return ngettext("%(count)s more copy", "%(count)s more copies", count) % {"count": count}
 
 
 def _marked(image: Image, query: SearchQuery) -> str:

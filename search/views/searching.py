@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 
 from search.decoding import Source
+from search.duplicates.folding import fold
 from search.fetching import RefusedAddress, fetch_picture, may_search_by_address
 from search.forms import PictureForm, check_size
 from search.imaging import Reason, UnreadableImage
@@ -65,6 +66,7 @@ def search(request: HttpRequest) -> HttpResponse:
             return _answered(request, "filters_panel", context)
         count_search(request, query.texts)
         results = find(query)
+        fold(results.images)
     except BadQuery as problem:
         return search_page(request, status=404 if isinstance(problem, NoSuchQuery) else 400, problem=str(problem))
     if part == "more":

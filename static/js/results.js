@@ -4,3 +4,4 @@ import "./more.js";
 import "./select.js";
 import "./lightbox.js";
 import "./keys.js";
+import "./copies.js";

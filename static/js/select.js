@@ -3,7 +3,7 @@
 
 import { copyText } from "./copy.js";
 import { pressed } from "./pressed.js";
-import { linkOf, onResults, tiles, titleOf } from "./tiles.js";
+import { everyTile, linkOf, onResults, tiles, titleOf } from "./tiles.js";
 
 const bar = document.getElementById("selection");
 const check = document.getElementById("tile-check");
@@ -87,7 +87,7 @@ function removeChecks() {
 }
 
 function prepare() {
-  for (const tile of tiles()) {
+  for (const tile of everyTile()) {
     if (checkOf(tile)) continue;
     tile.append(check.content.cloneNode(true));
     checkOf(tile).value = tile.dataset.image;

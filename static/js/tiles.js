@@ -1,11 +1,15 @@
-// The results that are on the page, in the order they are read.
+// The results that are on the page, in the order they are read, without the copies that are folded.
 
 export function tiles() {
+  return [...document.querySelectorAll("article.tile:not(.tile-copy)")];
+}
+
+export function everyTile() {
   return [...document.querySelectorAll("article.tile")];
 }
 
 export function tileOf(id) {
-  return tiles().find((tile) => tile.dataset.image === id);
+  return everyTile().find((tile) => tile.dataset.image === id);
 }
 
 // Which result of the whole search the first one on the page is.

@@ -1,0 +1,38 @@
+"""Copies of a picture that stand on one page of results: folded under the first, which says how many there are."""
+
+import uuid
+from collections.abc import Sequence
+
+from django.db.models import Q
+
+from search.models import DuplicatePair, Image
+
+
+def fold(images: Sequence[Image]) -> None:
+    """Say of each image whose copy it is, if one of its copies stands before it, and of the first how many follow.
+
+    Pairs count that are the same picture, whether or not people have settled them, and chains of such pairs.
+    """
+    if len(images) < 2:
+        return
+    there = [image.pk for image in images]
+    pairs = DuplicatePair.objects.filter(
+        ~Q(state=DuplicatePair.State.DIFFERENT), kind=DuplicatePair.Kind.SAME, first__in=there, second__in=there
+    ).values_list("first_id", "second_id")
+    firsts: dict[uuid.UUID, uuid.UUID] = {}
+    place = {image_id: number for number, image_id in enumerate(there)}
+
+    def first_of(image_id: uuid.UUID) -> uuid.UUID:
+        while image_id in firsts:
+            image_id = firsts[image_id]
+        return image_id
+
+    for one, other in pairs:
+        ahead, behind = sorted((first_of(one), first_of(other)), key=place.__getitem__)
+        if ahead != behind:
+            firsts[behind] = ahead
+    by_id = {image.pk: image for image in images}
+    for image_id in firsts:
+        first = first_of(image_id)
+        by_id[image_id].copy_of = first
+        by_id[first].copies += 1
