@@ -50,8 +50,10 @@ def test_the_list_asks_as_much_of_the_database_for_one_picture_as_for_many(
     as_carol.get(IMAGES)
     with CaptureQueriesContext(connection) as first:
         as_carol.get(IMAGES)
+    asked = len(first)
     page_of(*[alice, bob, None] * 9)
-    with django_assert_num_queries(len(first)):
+    as_carol.get(IMAGES)  # what the filters offer is read anew once the collection has changed
+    with django_assert_num_queries(asked):
         as_carol.get(IMAGES)
 
 
@@ -146,7 +148,6 @@ def test_tags_of_a_large_table_are_counted_over_a_sample(monkeypatch, as_carol):
         an_image(tags=["sea"], seed=number)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE search_image")
-    monkeypatch.setattr(filters, "REMEMBER_TAGS_FROM", 1)
     monkeypatch.setattr(filters, "SAMPLE", 299.9)
     tags = next(spec for spec in filters_of(as_carol.get(IMAGES)) if spec.parameter_name == "tag")
     assert tags.lookup_choices == [("sea", "sea (≈300)")]

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
-from search.admin.filters import MOST_CHOICES, Choice, Choices, Filter
+from search.admin.filters import MOST_CHOICES, Choice, Choices, OfTheCollection
 from search.admin.forms import WithWhatWasShown
 from search.ingestion.captures import TOLD_BY, note_edits
 from search.ingestion.placing import place_pictures
@@ -85,11 +85,11 @@ class CaptureInline(_StackedInline):
         return request.user.has_perm("search.change_image")
 
 
-class TakenFilter(Filter):
+class TakenFilter(OfTheCollection):
     title = gettext_lazy("taken")
     parameter_name = "taken"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def there(self) -> Choices:
         return [*((str(year), str(year)) for year in _years()), ("none", _("Nobody knows"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
@@ -118,11 +118,11 @@ def _years() -> list[int]:
         return [year for (year,) in cursor.fetchall()]
 
 
-class CameraFilter(Filter):
+class CameraFilter(OfTheCollection):
     title = gettext_lazy("camera")
     parameter_name = "camera"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def there(self) -> Choices:
         return [(camera, camera) for camera in _cameras()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:

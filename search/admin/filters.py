@@ -10,12 +10,13 @@ from django.core.cache import cache
 from django.db import connection
 from django.db.models import Exists, Min, OuterRef, QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from search.admin.lists import MOST_COUNTED
 from search.embedding import active_model
 from search.models import Image, Report
+from search.models.arrivals import State, state
 from search.texts import normalised_text
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 MOST_CHOICES = 50
 SAMPLE = 50_000
 """Tags are counted over about so many rows at most, which takes half a second; over more, by a sample."""
-REMEMBER_TAGS_FROM = 5_000
-"""Counts over so many rows are remembered for a minute."""
 
 Choices: TypeAlias = "list[tuple[str, str | _StrPromise]]"
 
@@ -41,6 +40,24 @@ class Filter(admin.SimpleListFilter):
 
     def title_of(self, value: str) -> str:
         return value
+
+
+class OfTheCollection(Filter):
+    """A filter whose choices are read from the collection: once while it stays what it is, for a minute at most."""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        if not hasattr(request, "collection"):
+            request.collection = state()  # type: ignore[attr-defined]
+        at: State = request.collection  # type: ignore[attr-defined]
+        key = f"admin-choices-{self.parameter_name}-{get_language()}-{at.arrived}-{at.changed}"
+        found: Choices | None = cache.get(key)
+        if found is None:
+            found = [(value, str(title)) for value, title in self.there()]
+            cache.set(key, found, 60)
+        return found
+
+    def there(self) -> Choices:
+        raise NotImplementedError
 
 
 class Choice(admin.SimpleListFilter):
@@ -78,7 +95,7 @@ class ReportedFilter(Choice):
         return queryset.filter(pk__in=Report.objects.filter(resolved=None).values("image"))
 
 
-class TagFilter(Filter):
+class TagFilter(OfTheCollection):
     title = _("tag")
     parameter_name = "tag"
 
@@ -86,7 +103,7 @@ class TagFilter(Filter):
         value = super().value()
         return None if value is None else normalised_text(value)
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def there(self) -> Choices:
         return [(tag, f"{tag} ({count})") for tag, count in most_common_tags()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
@@ -100,10 +117,7 @@ def most_common_tags() -> list[tuple[str, str]]:
         # What the statistics say; -1 before there are any.
         cursor.execute("SELECT reltuples FROM pg_class WHERE oid = 'search_image'::regclass")
         rows = cursor.fetchone()[0]
-    if rows < REMEMBER_TAGS_FROM:
-        return _count_tags(1)
-    tags = cache.get_or_set("admin-tags", lambda: _count_tags(min(1, SAMPLE / rows)), 60)
-    return tags or []
+    return _count_tags(min(1, SAMPLE / rows) if rows > 0 else 1)
 
 
 def _count_tags(share: float) -> list[tuple[str, str]]:
@@ -119,11 +133,11 @@ def _count_tags(share: float) -> list[tuple[str, str]]:
     return [(tag, f"≈{round(count / share, -2):,.0f}") for tag, count in tags]
 
 
-class ModelFilter(Filter):
+class ModelFilter(OfTheCollection):
     title = _("model")
     parameter_name = "model"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def there(self) -> Choices:
         active = active_model()
         others = [(model, model) for model in _models() if model != active]
         waiting = Image.objects.pending().order_by().values("pk")[: MOST_COUNTED + 1].count()
@@ -154,11 +168,11 @@ def _models() -> list[str]:
     return found
 
 
-class UploaderFilter(Filter):
+class UploaderFilter(OfTheCollection):
     title = _("uploader")
     parameter_name = "uploader"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def there(self) -> Choices:
         users = get_user_model().objects.filter(Exists(Image.objects.filter(uploader=OuterRef("pk"))))
         names = users.order_by("username").values_list("pk", "username")[:MOST_CHOICES]
         return [*((str(key), name) for key, name in names), ("none", _("Nobody (ingested)"))]

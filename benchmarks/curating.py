@@ -1,0 +1,135 @@
+"""What a curator waits for in a collection of 100,000: pages of the administration, and steps of an hour's work.
+
+`python -m benchmarks.curating [--rows 100000] [--rounds 3]`, with an embedded database of its own. Times are those
+of the processor, for Python and the database's server together: what else runs on the machine leaves them alone.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report import table
+
+BASE = Path(__file__).resolve().parent.parent
+MANY = 500
+"""Pictures that a step changes where it changes many."""
+PAGES = {
+    "the index": "/admin/",
+    "images": "/admin/search/image/",
+    "images, page 50": "/admin/search/image/?p=50",
+    "images, as a grid": "/admin/search/image/?view=grid",
+    "images, by meaning": "/admin/search/image/?q=boats+in+the+evening",
+    "images, by meaning, one tag": "/admin/search/image/?q=boats+tag:market",
+    "images, untagged": "/admin/search/image/?lacks=tags",
+    "images, hidden": "/admin/search/image/?q=is:hidden",
+    "duplicates": "/admin/search/image/duplicates/",
+    "history": "/admin/search/revision/",
+    "trash": "/admin/search/trashed/",
+    "reports": "/admin/search/report/",
+    "judgements": "/admin/search/image/compare/",
+    "a search": "/search?q=boats",
+    "all results of a search": "/selection/all?q=boats+tag:market&all=strong",
+}
+
+
+@dataclass
+class Found:
+    """What the rounds took."""
+
+    seconds: list[float] = field(default_factory=list)
+    queries: int = 0
+    status: int = 0
+
+
+def work(rows: int, rounds: int) -> dict[str, tuple[list[float], int, int]]:
+    """Return, by what was done, the seconds of the rounds, the most queries, and the status of the answer."""
+    import time  # noqa: PLC0415
+
+    from django.contrib.auth.models import User  # noqa: PLC0415
+    from django.db import connection  # noqa: PLC0415
+    from django.test import Client  # noqa: PLC0415
+
+    from benchmarks.edits_worker import Worker, processor_time  # noqa: PLC0415
+
+    worker = Worker()
+    worker.fill(rows)
+    client = Client()
+    client.force_login(User.objects.create_superuser("curator"))
+    [(backend,)] = worker.sql("SELECT pg_backend_pid()")
+    found: defaultdict[str, Found] = defaultdict(Found)
+    asked = 0
+
+    def counted(execute: Any, *arguments: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return execute(*arguments)
+
+    def timed(name: str, method: str, address: str, **values: Any) -> Any:
+        nonlocal asked
+        asked, before = 0, time.process_time() + processor_time(backend)
+        with connection.execute_wrapper(counted):
+            answer = getattr(client, method)(address, values or None, follow=method == "get")
+        one = found[name]
+        one.seconds.append(time.process_time() + processor_time(backend) - before)
+        one.queries, one.status = max(one.queries, asked), answer.status_code
+        return answer
+
+    for _round in range(rounds):
+        for name, address in PAGES.items():
+            timed(name, "get", address)
+        for name, values in _steps():
+            timed(name, "post", "/selection/change", **values)
+            _undo_last(name, timed)
+    return {name: (one.seconds, one.queries, one.status) for name, one in found.items()}
+
+
+def _steps() -> Iterator[tuple[str, dict[str, Any]]]:
+    from django.contrib.auth.models import User  # noqa: PLC0415
+
+    from search.models import Image, WorkingSet  # noqa: PLC0415
+
+    curator = User.objects.get(username="curator")
+    ids = list(Image.objects.order_by("pk").values_list("pk", flat=True)[:MANY])
+    for verb, count in (("tag", 1), ("tag", MANY), ("hide", MANY), ("trash", MANY)):
+        kept = WorkingSet.keep(curator, ids[:count], search="q=boats")
+        yield f"{verb} {count}", {"do": verb, "tags": "seen", "set": str(kept.pk)}
+
+
+def _undo_last(name: str, timed: Any) -> None:
+    from search.models import Revision  # noqa: PLC0415
+
+    last = Revision.objects.order_by("-pk").first()
+    assert last
+    timed(f"undo: {name}", "post", "/selection/undo", revision=str(last.pk))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.curating", description=__doc__)
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="curating-") as data:
+        code = (
+            "import sys; from benchmarks import edits_worker; edits_worker.sys.stdin = []; "
+            f"edits_worker.main({str(BASE)!r}, {data!r}); from benchmarks.curating import work; import json; "
+            f"print(json.dumps(work({options.rows}, {options.rounds})))"
+        )
+        answer = subprocess.run([sys.executable, "-c", code], cwd=BASE, check=True, stdout=subprocess.PIPE, text=True)
+    found = json.loads(answer.stdout.splitlines()[-1])
+    rows = [
+        [name, f"{statistics.median(seconds) * 1000:.0f}", f"{max(seconds) * 1000:.0f}", str(queries), str(status)]
+        for name, (seconds, queries, status) in found.items()
+    ]
+    print(table([f"{options.rows:,} pictures", "processor ms", "at most", "queries", "status"], rows))
+
+
+if __name__ == "__main__":
+    main()
