@@ -174,6 +174,14 @@ def test_a_database_that_hangs_holds_nobody_and_one_that_is_slow_is_waited_for(
     assert time.monotonic() - asked < 1
 
 
+def test_what_takes_long_to_send_is_sent(monkeypatch: pytest.MonkeyPatch, pool_of: Callable[[float], Pool]) -> None:
+    one = pool_of(0)
+    with one.connection() as given:
+        monkeypatch.setattr(pool, "SILENCE", 0.0)
+        monkeypatch.setattr(one.breaker, "ask", lambda: None)
+        assert given.execute("SELECT length(%s)", ["a" * 10_000_000]).fetchone() == (10_000_000,)
+
+
 def test_a_command_waits_for_a_database_that_it_has_had(door: Door, pool_of: Callable[[float], Pool]) -> None:
     one = pool_of(20)
     assert answers(one)

@@ -3,13 +3,14 @@
 import logging
 import time
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Generic, Self, TypeVar, cast
 
 import psycopg
 from psycopg import pq
 from psycopg.abc import PQGen
 from psycopg.conninfo import make_conninfo
 from psycopg.errors import _WaitTimeout
+from psycopg.waiting import READY_NONE
 from psycopg_pool import ConnectionPool
 
 from imagesearch.postgresql.breaker import Breaker, DatabaseAway
@@ -25,6 +26,20 @@ RV = TypeVar("RV")
 
 # It tells of each connection and each attempt, and the breaker of what that means.
 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+
+
+class _Resumed(Generic[RV]):
+    """A wait that was given up, to be gone on with. psycopg begins each by `next`, which to what is under way says
+    nothing, where it must be told that nothing is ready: in C (3.3.9) it raises TypeError while it sends."""
+
+    def __init__(self, gen: PQGen[RV]) -> None:
+        self.send = gen.send
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        return self.send(READY_NONE)
 
 
 class Connection(psycopg.Connection[Any]):
@@ -52,6 +67,7 @@ class Connection(psycopg.Connection[Any]):
                 except DatabaseAway:
                     self.pgconn.finish()
                     raise
+                gen = cast("PQGen[RV]", _Resumed(gen))
             else:
                 self.breaker.heard()
                 return answer
