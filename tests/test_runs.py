@@ -261,6 +261,28 @@ def test_a_retry_of_a_place_that_was_away_reads_all_of_it(tmp_path: Path):
     assert last().added == 1
 
 
+def test_a_retry_reads_a_place_that_was_away_and_nothing_new_elsewhere(photos: Path, tmp_path: Path):
+    ingest(photos, tmp_path / "away")
+    failed = last()
+    write_picture(tmp_path / "away" / "blue.jpg", "blue")
+    write_picture(photos / "new.jpg", "yellow")
+    ingest(retry=failed.pk)
+    assert (last().added, last().refused, Image.objects.count()) == (1, 2, 2)
+
+
+def test_a_retry_looks_for_what_a_table_named_and_was_not_there(tmp_path: Path):
+    write_picture(tmp_path / "photos" / "red.jpg")
+    table = tmp_path / "table.csv"
+    table.write_text("path,title\nred.jpg,Red\nblue.jpg,Blue\n")
+    ingest(tmp_path / "photos", metadata=table)
+    failed = last()
+    assert failed.failed == 1
+    write_picture(tmp_path / "photos" / "blue.jpg", "blue")
+    write_picture(tmp_path / "photos" / "new.jpg", "yellow")
+    ingest(retry=failed.pk)
+    assert set(Image.objects.values_list("title", flat=True)) == {"Red", "Blue"}
+
+
 def test_a_deleted_picture_comes_back_by_a_retry_only_if_that_is_said(photos: Path):
     image = stored_image()
     (photos / "red.jpg").write_bytes(picture_bytes("red", size=(640, 480)))

@@ -1,5 +1,6 @@
 """What a run tells of itself, while it goes on and at its end."""
 
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -89,19 +90,22 @@ class Problem(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is wrong with `name`, a picture or the key of an object; `is_mended` when it no more is."""
+    """Something that is wrong with `name`, a picture or the key of an object; `is_mended` when it no more is.
+    `image_id` is that of a picture of the collection."""
 
     problem: Problem
     name: str
     remark: str = ""
     is_mended: bool = False
+    image_id: uuid.UUID | None = None
 
 
 @dataclass
 class Reconciled:
     """What was looked at, how much of each problem was found and mended, and how much is too young to tell.
 
-    `orphans_refused`: there were so many orphans that none was deleted.
+    `orphans_refused`: there were so many orphans that none was deleted. `not_asked`: so many originals stay elsewhere,
+    and were not asked for.
     """
 
     rows: int = 0
@@ -110,6 +114,7 @@ class Reconciled:
     mended: "Counter[Problem]" = field(default_factory=Counter)
     young: int = 0
     orphans_refused: bool = False
+    not_asked: int = 0
 
     @property
     def is_all_well(self) -> bool:

@@ -10,9 +10,12 @@ from search.ingestion.items import Item
 from search.ingestion.metadata import Metadata, read_metadata
 from search.ingestion.sources import Choices, Listed, Rules, open_source
 from search.ingestion.sources.listing import Findings
+from search.ingestion.sources.opening import is_container
 from search.models import Run, RunFile
 
 GONE = "It is not there any more."
+_BELOW = "/.../"
+"""How what stands for the address of a file begins of which only the end of its path is known."""
 TRIED = (RunFile.Kind.FAILED, RunFile.Kind.REFUSED)
 
 
@@ -35,16 +38,16 @@ class Retry:
         return bool(self.why)
 
     def source(self) -> "Tried | Listed":
-        options, places = self.run.options, self.run.places
+        options, places, choices = self.run.options, self.run.places, self._choices()
         if self.takes_all:
-            return open_source(places, self._choices(), every=options.get("every", 1), limit=options.get("limit"))
-        here = [one for one in self.files if _is_file(one.address)]
-        elsewhere = [one for one in self.files if not _is_file(one.address)]
+            return open_source(places, choices, every=options.get("every", 1), limit=options.get("limit"))
+        wanted = {one.address or f"{_BELOW}{one.name}": one.name for one in self.files}
+        whole = [address for address in wanted if _is_place(address, places)]
+        here = [address for address in wanted if address not in whole and _is_file(address)]
+        elsewhere = {address: name for address, name in wanted.items() if address not in {*whole, *here}}
         # Files are opened where they are; what is in archives, buckets and tables is looked for in these.
-        sources = [open_source([one.address for one in here], self._choices())] if here else []
-        if elsewhere:
-            sources.append(open_source(places, self._choices()))
-        return Tried(sources, {one.address: one.name for one in self.files})
+        opened = [open_source([*whole, *here], choices)] if whole or here else []
+        return Tried(opened, open_source(places, choices) if elsewhere else None, elsewhere)
 
     def _choices(self) -> Choices:
         options = self.run.options
@@ -61,38 +64,50 @@ class Retry:
 
 
 class Tried:
-    """Those items of some sources whose addresses are wanted, each once; what is not met of them has failed."""
+    """All that some sources offer, and those items of another whose addresses are wanted; what is not met of them has
+    failed."""
 
-    def __init__(self, sources: Sequence[Listed], wanted: Mapping[str, str]) -> None:
-        """`wanted` names what has each address."""
-        self._sources, self._wanted = sources, wanted
+    def __init__(self, opened: Sequence[Listed], searched: Listed | None, wanted: Mapping[str, str]) -> None:
+        """`wanted` names what has each address; one that begins with `/.../` is the end of an address."""
+        self._opened, self._searched, self._wanted = opened, searched, wanted
         self._missing: list[tuple[str, str]] = []
         self.findings = Findings()
         self.notes = self.findings.notes
 
     def __iter__(self) -> Iterator[Item]:
         """Offer the items, once."""
+        for source in self._opened:
+            yield from source
         left = dict(self._wanted)
-        for source in self._sources:
-            for item in source:
-                if left.pop(item.address, None) is not None:
-                    yield item
-                if not left:
-                    return
+        ends = {address: address.removeprefix(_BELOW) for address in left if address.startswith(_BELOW)}
+        for item in self._searched or ():
+            found = item.address if item.address in left else _ends_with(item.address, ends)
+            if found:
+                left.pop(found)
+                ends.pop(found, None)
+                yield item
+            if not left:
+                return
         self._missing = [(name, GONE) for name in left.values()]
 
-    def __len__(self) -> int:
-        return len(self._wanted)
-
     @property
-    def total(self) -> int:
-        return len(self._wanted)
+    def total(self) -> int | None:
+        """How many items there are, if that is known by now."""
+        totals = [source.total for source in self._opened]
+        return None if None in totals else sum(total or 0 for total in totals) + len(self._wanted)
+
+    def __len__(self) -> int:
+        return self.total or len(self._wanted)
 
     @property
     def problems(self) -> list[tuple[str, str]]:
         """What is wrong with the places, as that they are away, says more than that a file is not there."""
-        of_places = [problem for source in self._sources for problem in source.problems]
-        return [*of_places, *self._missing]
+        sources = [*self._opened, *([self._searched] if self._searched else [])]
+        return [*(problem for source in sources for problem in source.problems), *self._missing]
+
+
+def _ends_with(address: str, ends: Mapping[str, str]) -> str:
+    return next((whole for whole, end in ends.items() if address.endswith(f"/{end}")), "")
 
 
 def retry_of(key: int, *, again: bool = False) -> Retry:
@@ -128,11 +143,15 @@ def _why_all(run: Run, files: Collection[RunFile]) -> str:
     if run.state != Run.Outcome.DONE:
         return "it did not come to its end"
     tried = [one for one in files if one.kind in TRIED]
-    if any(not one.address for one in tried):
-        return "some of what failed are whole folders, archives or tables"
     if len(tried) < run.left_out:
         return f"the names of {len(tried):,} of {run.left_out:,} files alone were kept"
     return ""
+
+
+def _is_place(address: str, places: Collection[str]) -> bool:
+    """Whether all that is at an address is wanted: a folder, an archive or a table that could not be read, or what was
+    named and was not there."""
+    return address in places or (address.startswith("/") and (os.path.isdir(address) or is_container(address)))  # noqa: PTH112
 
 
 def _is_file(address: str) -> bool:
@@ -162,6 +181,17 @@ _KEPT = (
     "again",
     "update_details",
 )
+
+
+def place_of(problem: str, paths: Sequence[str]) -> str:
+    """Return the address of a place that could not be read, or not wholly, by how that is told; "" where what is told
+    of is none, as a row of a table of metadata."""
+    for path in paths:
+        row = f"{os.path.basename(path)} line "  # noqa: PTH119 - of a table
+        if problem == path or problem.startswith((f"{path.rstrip('/')}/", row)):
+            (address,) = places_to_keep([problem if problem.startswith(f"{path.rstrip('/')}/") else path])
+            return address
+    return ""
 
 
 def places_to_keep(paths: Sequence[str]) -> list[str]:

@@ -65,6 +65,7 @@ class Record:
         self.left_alone: Callable[[], Mapping[str, int]] = dict
         self._kind, self._origin = kind, origin or Origin()
         self._report = Report()
+        self._unnamed: int | None = None
         # What earlier rounds have brought.
         self._before: Counter[str] = Counter()
         self._named: set[int] = set()
@@ -112,9 +113,9 @@ class Record:
 
         return note
 
-    def take(self, report: Report) -> None:
-        """Have this report be what is written down next."""
-        self._report = report
+    def take(self, report: Report, *, failed: int | None = None) -> None:
+        """Have this report be what is written down next; `failed` counts what it does not name."""
+        self._report, self._unnamed = report, failed
 
     def end_round(self) -> None:
         """What was counted so far stands, and what the next report says comes to it."""
@@ -155,7 +156,7 @@ class Record:
             trashed=report.trashed,
             deleted=report.deleted,
             refused=report.refused,
-            failed=len(report.failed) - report.refused,
+            failed=len(report.failed) - report.refused if self._unnamed is None else self._unnamed,
         )
         return Counter({name: self._before[name] + count for name, count in now.items()})
 

@@ -14,7 +14,15 @@ from search.ingestion import Choices, Metadata, MetadataError, Report, Rules, in
 from search.ingestion.metadata import clean_tags
 from search.ingestion.pruning import Listing, NotPruned, Place
 from search.ingestion.report import LeftOut, Why
-from search.ingestion.retrying import NotRetried, Retry, Tried, options_to_keep, places_to_keep, retry_of
+from search.ingestion.retrying import (
+    NotRetried,
+    Retry,
+    Tried,
+    options_to_keep,
+    place_of,
+    places_to_keep,
+    retry_of,
+)
 from search.ingestion.runs import Origin, Record
 from search.ingestion.sources import Listed
 from search.management.base import CollectionCommand
@@ -238,7 +246,7 @@ class Command(CollectionCommand):
     ) -> list[tuple[str, str]]:
         """Add what could not be offered to the report; return what is to be said of all else."""
         for name, reason in source.problems:
-            report.fail(name, reason)
+            report.fail(name, reason, address=place_of(name, options["paths"]))
         # What was not met may follow; and of single files nobody asked for the others.
         if not (report.stopped or options["limit"] or (retry and not retry.takes_all)):
             for name in metadata.missing:
