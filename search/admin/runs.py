@@ -211,7 +211,7 @@ def _files_of(run: Run, request: HttpRequest) -> dict[str, Any]:
     counts = dict(run.files.order_by().values_list("kind").annotate(Count("pk")))
     chosen = request.GET.get("kind", "")
     files = run.files.filter(kind=chosen) if chosen in RunFile.Kind.values else run.files.all()
-    page = BoundedPaginator(files.order_by("pk"), FILES_PER_PAGE).get_page(request.GET.get("p"))
+    page = BoundedPaginator(files.order_by("pk"), FILES_PER_PAGE).get_page(request.GET.get("p", 1))
     for file in page:
         file.image_id = _image_id(file.name)
     unnamed = run.left_out - sum(counts.get(kind, 0) for kind in (RunFile.Kind.FAILED, RunFile.Kind.REFUSED))

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from search.evaluation.due import MEASURE, is_unmeasured
-from search.models import Image, OwedDeletion, Report, Run, SearchDay
+from search.models import Image, OwedDeletion, Run, SearchDay
 from search.monitoring.figures import MOST_COUNTED
 from search.state.figures import IMAGES, Figure, Known, Section
 from search.storage import are_files
@@ -60,12 +60,6 @@ def vectors(known: Known) -> Section:
                 mend="manage.py embed_pending",
             ),
             Figure(
-                "open_reports",
-                _("Reports"),
-                Report.objects.filter(resolved=None).count(),
-                "admin:search_report_changelist",
-            ),
-            Figure(
                 "owed", _("Deleted, and their files still there"), owed, is_wrong=owed > 0, mend="manage.py reconcile"
             ),
         ],
@@ -84,14 +78,14 @@ def searches(known: Known) -> Section:
         Figure(
             "nothing_strong",
             _("of which found nothing that matches strongly"),
-            sum(day.nothing_strong for day in days) if total else None,
+            sum(day.nothing_strong for day in days),
             view="admin:state" if settings.KEEP_UNANSWERED else "",
             query="words=1",
         ),
         Figure(
             "searches_unmeasured",
             _("of which nobody could tell"),
-            sum(day.unmeasured for day in days) if total else None,
+            sum(day.unmeasured for day in days),
             note=_("which matches are strong was not measured then"),
         ),
         Figure("search_seconds", _("Seconds a search, on average"), _mean(days)),

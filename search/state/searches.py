@@ -76,7 +76,7 @@ def _count(query: SearchQuery, results: ResultPage, seconds: float) -> None:
             return
         if results.strong:
             return
-        if results.scale is None and query.mode is not Mode.WORDS:
+        if results.scale is None and query.mode != Mode.WORDS:
             tally.unmeasured += 1
         else:
             tally.nothing_strong += 1
