@@ -60,7 +60,7 @@ def work(rows: int) -> dict[str, Any]:
 
     found["looks"][f"writing {_LEFT_OUT:,} names into the ledger"] = timed(noted)[1]
     SearchDay.objects.bulk_create([SearchDay(day=f"2026-11-{day:02}", searches=1_000) for day in range(1, 31)])
-    Run.objects.bulk_create([Run(kind=kind, outcome="done") for kind in Run.Kind.values for _ in range(2_000)])
+    Run.objects.bulk_create([Run(kind=kind, outcome="done") for kind in Run.Kind.values for _ in range(2_000)], 500)
     pages = {
         "state": "/admin/state/",
         "runs": "/admin/search/run/",

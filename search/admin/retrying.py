@@ -29,7 +29,7 @@ def obstacle(run: Run) -> str:
         return _("An earlier version did not keep where this run read.")
     if run.state == Run.Outcome.DONE and not run.files.filter(kind__in=TRIED).exists():
         return _("It left out no file that could be tried again.")
-    if Run.objects.with_state().filter(retries=run.pk, state=Run.RUNNING).exists():
+    if Run.objects.filter(retries=run.pk).in_state(Run.RUNNING).exists():
         return _("It is being tried again just now.")
     return "" if _is_in_reach(run) else _away(run)
 

@@ -37,7 +37,8 @@ class RunStateFilter(Choice):
         return [(value, state_name(value)) for value in (Run.RUNNING, "done", "stopped", "failed", Run.INTERRUPTED)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Run]) -> QuerySet[Run]:
-        return queryset if self.value() is None else queryset.filter(state=self.value())
+        value = self.value()
+        return queryset if value is None else queryset.filter(pk__in=Run.objects.in_state(value).values("pk"))
 
 
 class LeftOutFilter(Choice):

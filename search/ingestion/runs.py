@@ -187,7 +187,7 @@ def forget_some_runs() -> bool:
     """Forget runs of the ledger that began RUNS_DAYS ago and are not under way, with the names of their files; return
     whether there may be more."""
     until = timezone.now() - dt.timedelta(days=settings.RUNS_DAYS)
-    old = Run.objects.with_state().filter(started__lt=until).exclude(state=Run.RUNNING)
+    old = Run.objects.filter(started__lt=until).in_state(*Run.Outcome.values, Run.INTERRUPTED)
     ids = list(old.order_by("pk").values_list("pk", flat=True)[:_FORGOTTEN_AT_ONCE])
     Run.objects.filter(pk__in=ids)._raw_delete(connection.alias)  # what hangs on them goes by the database
     return len(ids) == _FORGOTTEN_AT_ONCE

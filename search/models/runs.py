@@ -1,7 +1,7 @@
 """The ledger: each run of what adds pictures or works on all of them, and what it left out."""
 
 import datetime as dt
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -24,6 +24,10 @@ class RunQuerySet(models.QuerySet["Run"]):
             output_field=models.CharField(),
         )
         return self.annotate(state=state)
+
+    def in_state(self, *states: str) -> "RunQuerySet":
+        """Those in one of these states, each with it."""
+        return self.with_state().filter(state__in=states)
 
 
 class Run(models.Model):
@@ -98,6 +102,9 @@ class Run(models.Model):
 
     objects = RunQuerySet.as_manager()
 
+    # As `with_state` tells it.
+    state: str
+
     class Meta:
         verbose_name = _("run")
         verbose_name_plural = _("runs")
@@ -124,10 +131,6 @@ class Run(models.Model):
     @property
     def left_alone_count(self) -> int:
         return sum(self.left_alone.values())
-
-    @classmethod
-    def last(cls, kind: str, **conditions: Any) -> "Run | None":
-        return cls.objects.with_state().filter(kind=kind, **conditions).order_by("-pk").first()
 
 
 class RunFile(models.Model):

@@ -84,4 +84,4 @@ def _row(sql: str) -> tuple[Any, ...]:
 def _rows(sql: str, given: Any = None) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, given)
-        return cursor.fetchall()
+        return list(cursor.fetchall())

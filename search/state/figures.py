@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.utils import timezone
@@ -62,8 +62,8 @@ def looked(name: str, title: Any, look: str, known: Known, make: Callable[[Any],
     """A section of what a look has found; its figures are unknown until there was one."""
     one = known.get(look)
     found = one.found if one and one.found else None
-    when = {"measured": one.measured, "seconds": one.seconds, "failed": one.failed} if one else {}
-    return Section(name, title, make(found), look=look, extra=found or {}, **when)
+    section = Section(name, title, make(found), look=look, extra=found or {})
+    return replace(section, measured=one.measured, seconds=one.seconds, failed=one.failed) if one else section
 
 
 def found_in(found: Any, *keys: Any) -> Any:

@@ -70,7 +70,7 @@ def _up(value: int, most: int) -> float:
 
 def _round_up(most: int) -> int:
     """The least of 2, 4, 6, 8, 10, 20, 40 ... that is no less."""
-    step = 10 ** max(0, len(str(most)) - 1)
+    step = int(10 ** (len(str(most)) - 1))
     return next(factor * step for factor in (2, 4, 6, 8, 10, 20) if factor * step >= most)
 
 

@@ -108,8 +108,8 @@ def _rest(one: Look, known: Measurement | None) -> dt.timedelta | None:
     if not settings.LOOK_HOURS:
         return None
     hours = dt.timedelta(hours=settings.LOOK_HOURS)
-    is_partial = known and known.found and known.found.get("left") and not known.failed
-    return min(OFTEN, hours) if is_partial and known and isinstance(known.found["left"], int) else hours
+    left = known.found.get("left") if known and known.found and not known.failed else None
+    return min(OFTEN, hours) if left and isinstance(left, int) else hours
 
 
 def _claimed(name: str, after: dt.timedelta) -> bool:
