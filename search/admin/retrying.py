@@ -6,12 +6,12 @@ import platform
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from search.ingestion.retrying import TRIED
 from search.ingestion.sources.opening import before_magic
-from search.management.starting import start_command
+from search.management import starting
 from search.models import Run
 
 
@@ -59,12 +59,15 @@ def retry_view(request: HttpRequest, pk: int) -> HttpResponse:
         return HttpResponseNotAllowed(["POST"])
     if not request.user.has_perm("search.change_image"):
         raise PermissionDenied
-    run = get_object_or_404(Run.objects.with_state(), pk=pk)
+    run = Run.objects.with_state().filter(pk=pk).first()
+    if run is None:  # it was old, and is forgotten
+        messages.warning(request, _("There is no run %(number)s any more.") % {"number": pk})
+        return redirect("admin:search_run_changelist")
     if reason := obstacle(run):
         messages.error(request, reason)
         return redirect("admin:search_run_change", run.pk)
     try:
-        start_command("ingest", "--retry", str(run.pk), "--asked-by", str(request.user.pk))
+        starting.start_command("ingest", "--retry", str(run.pk), "--asked-by", str(request.user.pk))
     except OSError as error:
         messages.error(request, _("It could not be started: %(reason)s") % {"reason": error})
         return redirect("admin:search_run_change", run.pk)

@@ -5,12 +5,12 @@ import uuid
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, StreamingHttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
@@ -76,9 +76,12 @@ class RunAdmin(Sturdy):
     search_fields = ("by__username", "account", "machine", "places", "files__name")
     search_help_text = gettext_lazy("A person, a machine, a place, or the name of a file that was not added.")
     list_select_related = ("by",)
-    list_display = ("what", "state_badge", "who", "when", "took", "added", "known", "left_out_count", "where")
+    list_display = ("what", "state_badge", "who", "when", "took", "became", "where")
     list_display_links = ("what",)
     list_filter: ClassVar = (RunStateFilter, LeftOutFilter, "kind", "door", "started")
+
+    class Media:
+        css: ClassVar = {"all": ["admin-search/ledger.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
         return Run.objects.with_state()
@@ -152,14 +155,15 @@ class RunAdmin(Sturdy):
     def took(self, run: Run) -> str:
         return duration(run.lasted.total_seconds())
 
-    @admin.display(description=gettext_lazy("not added"))
-    def left_out_count(self, run: Run) -> SafeString | str:
-        """What was refused or failed, as a link to the files."""
+    @admin.display(description=gettext_lazy("files"))
+    def became(self, run: Run) -> SafeString:
+        """What became of the files, with a link to those that were refused or failed."""
+        told = _("%(added)s added, %(known)s known") % {"added": f"{run.added:,}", "known": f"{run.known:,}"}
         if not run.left_out:
-            return "0"
-        return format_html(
-            '<a href="{}#files">{}</a>', reverse("admin:search_run_change", args=[run.pk]), run.left_out
-        )
+            return format_html("{}", told)
+        page = reverse("admin:search_run_change", args=[run.pk])
+        left_out = _("%(left)s not added") % {"left": f"{run.left_out:,}"}
+        return format_html('{}, <a href="{}#files">{}</a>', told, page, left_out)
 
     @admin.display(description=gettext_lazy("from where"))
     def where(self, run: Run) -> SafeString:
@@ -239,7 +243,10 @@ def files_view(request: HttpRequest, pk: int) -> Any:
         return HttpResponseNotAllowed(["GET", "HEAD"])
     if not may_see(request):
         raise PermissionDenied
-    run = get_object_or_404(Run, pk=pk)
+    run = Run.objects.filter(pk=pk).first()
+    if run is None:  # it was old, and is forgotten
+        messages.warning(request, _("There is no run %(number)s any more.") % {"number": pk})
+        return redirect("admin:search_run_changelist")
     chosen = request.GET.get("kind", "")
     if chosen and chosen not in RunFile.Kind.values:
         raise IncorrectLookupParameters

@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 NOTED_EVERY = 10.0
 """Seconds."""
+_LAST_WORD = 2.0
+"""Seconds for which a run that ends waits for its thread, which may be saying just now that it goes on."""
 _AT_ONCE = 1_000
 """Names of files that are written together."""
 _FORGOTTEN_AT_ONCE = 100
@@ -72,6 +74,7 @@ class Record:
         self._names = Counter[Why]()
         self._last = 0.0
         self._silence = threading.Event()
+        self._speaker: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         self._report, self._last = Report(), time.monotonic()
@@ -84,13 +87,15 @@ class Record:
                 RunFile.objects.filter(run=self.key).delete()
                 self._named.clear()
                 self._names.clear()
-        _keep_alive(self.key, self._silence)
+        self._speaker = _keep_alive(self.key, self._silence)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._silence.set()
+        if self._speaker:
+            self._speaker.join(_LAST_WORD)
         stopped = self._report.stopped or isinstance(error, KeyboardInterrupt)
         outcome = Run.Outcome.STOPPED if stopped else Run.Outcome.FAILED if error else Run.Outcome.DONE
         if isinstance(error, SystemExit):  # by which commands say that some pictures failed
@@ -169,7 +174,11 @@ class Record:
     def _name_files(self) -> None:
         taken, self._report.left_out[:] = self._report.left_out[:], []
         rows = [_row(self._own_key, one) for one in taken if self._is_to_be_named(one)]
-        RunFile.objects.bulk_create(rows, batch_size=_AT_ONCE)
+        if rows:
+            names = "run_id, kind, name, address, reason"
+            with connection.cursor() as cursor, cursor.copy(f"COPY search_runfile ({names}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
 
     def _is_to_be_named(self, one: LeftOut) -> bool:
         """Whether there is room for its name. A later round, or try, that meets it again has nothing new to say."""
@@ -193,17 +202,12 @@ def forget_some_runs() -> bool:
     return len(ids) == _FORGOTTEN_AT_ONCE
 
 
-def _row(run: int, one: LeftOut) -> RunFile:
-    return RunFile(
-        run_id=run,
-        kind=one.why,
-        name=storable(one.name)[:LONGEST_NAME],
-        address=storable(one.address),
-        reason=storable(one.reason)[:LONGEST_REASON],
-    )
+def _row(run: int, one: LeftOut) -> tuple[int, str, str, str, str]:
+    name, reason = storable(one.name)[:LONGEST_NAME], storable(one.reason)[:LONGEST_REASON]
+    return run, str(one.why), name, storable(one.address), reason
 
 
-def _keep_alive(run: int, silence: threading.Event) -> None:
+def _keep_alive(run: int, silence: threading.Event) -> threading.Thread:
     """Say that a run goes on, in a thread of its own, until `silence` is set: to load a model or to build an index
     takes long, and a process that is killed says nothing more."""
 
@@ -216,4 +220,6 @@ def _keep_alive(run: int, silence: threading.Event) -> None:
             finally:
                 connection.close()
 
-    threading.Thread(target=speak, name="run-goes-on", daemon=True).start()
+    speaker = threading.Thread(target=speak, name="run-goes-on", daemon=True)
+    speaker.start()
+    return speaker

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
 from search.evaluation.due import MEASURE, is_unmeasured
 from search.models import Image, OwedDeletion, Run, SearchDay
@@ -100,7 +100,7 @@ def searches(known: Known) -> Section:
         Figure(
             "measured",
             _("Which matches are strong"),
-            _("not measured") if is_off else _("measured"),
+            _("not measured") if is_off else pgettext("thresholds", "measured"),
             is_wrong=is_off,
             mend=MEASURE,
         )
