@@ -1,7 +1,7 @@
 """The ledger: each run of what adds pictures or works on all of them, and what it left out."""
 
 import datetime as dt
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -23,11 +23,13 @@ class RunQuerySet(models.QuerySet["Run"]):
             default=models.Value(Run.RUNNING),
             output_field=models.CharField(),
         )
-        return self.annotate(state=state)
+        annotated: dict[str, Any] = {"state": state}
+        return self.annotate(**annotated)
 
     def in_state(self, *states: str) -> "RunQuerySet":
         """Those in one of these states, each with it."""
-        return self.with_state().filter(state__in=states)
+        wanted: dict[str, Any] = {"state__in": states}
+        return self.with_state().filter(**wanted)
 
 
 class Run(models.Model):
