@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, StreamingHttpResponse
@@ -248,9 +247,7 @@ def files_view(request: HttpRequest, pk: int) -> Any:
         messages.warning(request, _("There is no run %(number)s any more.") % {"number": pk})
         return redirect("admin:search_run_changelist")
     chosen = request.GET.get("kind", "")
-    if chosen and chosen not in RunFile.Kind.values:
-        raise IncorrectLookupParameters
-    files = run.files.filter(kind=chosen) if chosen else run.files.all()
+    files = run.files.filter(kind=chosen) if chosen in RunFile.Kind.values else run.files.all()
     response = StreamingHttpResponse(_lines(files.order_by("pk")), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="run-{run.pk}.csv"'
     return response

@@ -16,23 +16,19 @@ from search.state.lacking import lacking
 MOST_POINTS = 120
 """Of the plot of growth: days where there are no more of them, else months."""
 _LACKED = ("tags", "title", "description", "date", "windows")
-_PICTURES = """
-SELECT count(*), count(*) FILTER (WHERE hidden), coalesce(sum(byte_size), 0)::bigint
-FROM search_image AS its WHERE NOT EXISTS (SELECT FROM search_trashed WHERE image_id = its.id)
-"""
-_MODELS = "SELECT embedding_model, count(*) FROM search_image WHERE embedding_model > '' GROUP BY 1 ORDER BY 2 DESC"
+_KEPT = "search_image AS its WHERE NOT EXISTS (SELECT FROM search_trashed WHERE image_id = its.id)"
+_PICTURES = f"""
+SELECT count(*), count(*) FILTER (WHERE hidden), coalesce(sum(byte_size), 0)::bigint FROM {_KEPT}
+"""  # noqa: S608 - constants
+_MODELS = f"""
+SELECT embedding_model, count(*) FROM {_KEPT} AND embedding_model > '' GROUP BY 1 ORDER BY 2 DESC
+"""  # noqa: S608
 _TRASH = """
 SELECT count(*), coalesce(sum(byte_size), 0)::bigint FROM search_trashed JOIN search_image ON id = image_id
 """
-_SETS = """
-SELECT model, is_current, pg_total_relation_size(('search_imagevector_s' || id)::regclass)
-    + coalesce((SELECT sum(pg_total_relation_size(relid))
-        FROM pg_partition_tree(('search_imagevector_s' || id)::regclass) WHERE level > 0), 0)::bigint
-FROM search_vectorset ORDER BY id
-"""
-_GROWTH = """
-SELECT (created AT TIME ZONE %s)::date, count(*), sum(byte_size)::bigint FROM search_image GROUP BY 1 ORDER BY 1
-"""
+_GROWTH = f"""
+SELECT (created AT TIME ZONE %s)::date, count(*), sum(byte_size)::bigint FROM {_KEPT} GROUP BY 1 ORDER BY 1
+"""  # noqa: S608
 
 
 def count_all() -> dict[str, Any]:
@@ -51,7 +47,6 @@ def count_all() -> dict[str, Any]:
         "deleted": Tombstone.objects.count(),
         "models": [[model, count] for model, count in models],
         "other_models": sum(count for model, count in models if model not in accepted),
-        "sets": [list(row) for row in _rows(_SETS)],
         "lacks": {name: lacking(kept, name).count() for name in _LACKED},
         "duplicates": {kind: len(pending_groups(kind)) for kind in DuplicatePair.Kind.values},
         "not_compared": kept.filter(fingerprint=None).count() + Fingerprint.objects.filter(is_compared=False).count(),

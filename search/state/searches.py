@@ -97,6 +97,8 @@ def write() -> None:
     with _lock:
         days = dict(_days)
         _days.clear()
+    if not days:
+        return
     try:
         with transaction.atomic():
             for day, tally in sorted(days.items()):
