@@ -92,7 +92,7 @@ def searches(known: Known) -> Section:
         Figure("searches_slow", _("Searches that took more than a second"), sum(day.slow for day in days)),
     ]
     if slowest:
-        told = {"day": slowest.day.isoformat(), "by": slowest.slowest_by}
+        told = {"day": slowest.day.isoformat(), "by": _by(slowest.slowest_by)}
         note = _("on %(day)s, by %(by)s") % told
         figures.append(Figure("search_slowest", _("Seconds of the slowest"), round(slowest.slowest, 2), note=note))
     is_off = is_unmeasured()
@@ -106,6 +106,17 @@ def searches(known: Known) -> Section:
         )
     )
     return Section("searches", gettext_lazy("Searches"), figures, extra={"days": days})
+
+
+def _by(kinds: str) -> str:
+    """What something was searched by, as `searches.kind_of` has it, as people read it."""
+    names = {
+        "words": pgettext("searched by", "words"),
+        "picture": pgettext("searched by", "a picture"),
+        "image": pgettext("searched by", "a picture of the collection"),
+        "filters": pgettext("searched by", "filters"),
+    }
+    return ", ".join(names.get(kind, kind) for kind in kinds.split(", "))
 
 
 def _mean(days: Sequence[SearchDay]) -> float | None:
