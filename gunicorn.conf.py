@@ -2,6 +2,7 @@
 
 import gc
 import sys
+from contextlib import suppress
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -79,6 +80,8 @@ def post_worker_init(worker: Any) -> None:
     from search.evaluation.due import measure_soon_if_never  # noqa: PLC0415
     from search.ingestion.deleting import keep_settling  # noqa: PLC0415
     from search.monitoring import processes  # noqa: PLC0415
+    from search.state.looks import keep_looking  # noqa: PLC0415
+    from search.state.searches import keep_writing  # noqa: PLC0415
 
     processes.take_slot(worker)
     follow_switches()
@@ -86,9 +89,14 @@ def post_worker_init(worker: Any) -> None:
     measure_soon_if_never()
     keep_settling()
     keep_tidy()
+    keep_looking()
+    keep_writing()
 
 
 def worker_exit(server: Any, worker: Any) -> None:
+    if searches := sys.modules.get("search.state.searches"):
+        with suppress(Exception):  # a stop waits for nothing
+            searches.write()
     leave_worker(worker)
 
 

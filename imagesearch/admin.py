@@ -45,10 +45,15 @@ class CurationSite(admin.AdminSite):
     enable_nav_sidebar = False
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        way_to_page = path(
-            "r/<path:content_type_id>/<path:object_id>/", self.admin_view(view_on_site), name="view_on_site"
-        )
-        return [way_to_page, *super().get_urls()]
+        from search.admin import state  # noqa: PLC0415 - which the lists register themselves with
+
+        view = self.admin_view
+        return [
+            path("r/<path:content_type_id>/<path:object_id>/", view(view_on_site), name="view_on_site"),
+            path("state/", view(state.state_view), name="state"),
+            path("state/look/", view(state.look_view), name="state-look"),
+            *super().get_urls(),
+        ]
 
     def has_permission(self, request: HttpRequest) -> bool:
         return super().has_permission(request) and not second_factor.is_missing(request.user)
@@ -74,6 +79,7 @@ class CurationSite(admin.AdminSite):
         context = {
             "is_unmeasured": due.is_to_be_told(),
             "measure": due.MEASURE,
+            "may_see_state": request.user.has_perm("search.change_image"),
             "may_settle": request.user.has_perms(["search.change_image", "search.delete_image"]),
             "may_compare": any(request.user.has_perm(f"search.{name}_image") for name in ("view", "change")),
         }

@@ -356,6 +356,13 @@ UPLOAD_MAX_MB = whole_number("UPLOAD_MAX_MB", default=20, least=1, most=500)
 # Days for which changes can be undone, and deleted pictures wait in the trash; 0: they are deleted at once.
 HISTORY_DAYS = whole_number("HISTORY_DAYS", default=30, least=1, most=3650)
 TRASH_DAYS = whole_number("TRASH_DAYS", default=30, least=0, most=3650)
+# Days for which the ledger keeps runs of ingestion and other work on all pictures, and names of files not added.
+RUNS_DAYS = whole_number("RUNS_DAYS", default=90, least=1, most=3650)
+# Whether words that found nothing strong are kept, for curators to see: by default they are only counted.
+KEEP_UNANSWERED = flag("KEEP_UNANSWERED", default=False)
+# Hours after which the server looks anew at what takes long (files, recall, outliers); 0: `manage.py state --look`
+# alone does.
+LOOK_HOURS = whole_number("LOOK_HOURS", default=24, least=0, most=8760)
 
 UPLOAD_MAX_MEGAPIXELS = whole_number("UPLOAD_MAX_MEGAPIXELS", default=100, least=1, most=1000)
 # For `ingest`: files of cameras and scanners are larger than what is sent through a browser.

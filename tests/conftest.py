@@ -23,6 +23,7 @@ from search.embedding.compiling import is_decided
 from search.indexing.chosen import forget_choice
 from search.indexing.sets import forget_sets
 from search.ingestion import background
+from search.management import starting
 from search.patience import gate
 from search.querying import keeping
 from search.querying.heads import forget_heads
@@ -101,6 +102,8 @@ def _own_world(
     monkeypatch.setattr(loading, "compile_meanwhile", lambda *model: None)
     # What a test deletes is gone when it looks, on a slow machine too.
     monkeypatch.setattr(background, "WAITED_FOR", 60.0)
+    # A command that the admin starts would work on the database of whoever runs the tests.
+    monkeypatch.setattr(starting, "start_command", lambda *command: None)
     # Nor does a slow machine make a storage one that doesn't answer: tests of that have their own patience.
     settings.STORAGE_WAIT = 60
     monkeypatch.setattr(patience, "TURN", 60.0)

@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from search.models import ApiToken, Image, PictureSet, QueryPicture, Report, SavedSearch, SignUp
+from search.models import ApiToken, Image, PictureSet, QueryPicture, Report, Run, RunFile, SavedSearch, SignUp
 from tests.addresses import Address, every_address
 from tests.base import a_vector, stored_image
 
@@ -52,6 +52,10 @@ class World:
         newcomer = User.objects.create_user("newcomer", first_name=ATTACK[:150], is_active=False)
         self.sign_up = SignUp.objects.create(user=newcomer, language="en")
         self.group = Group.objects.create(name=ATTACK)
+        self.run = Run.objects.create(
+            outcome="failed", places=[ATTACK], account=ATTACK, machine=ATTACK, problem=ATTACK
+        )
+        RunFile.objects.create(run=self.run, kind="failed", name=ATTACK, reason=ATTACK)
         self.token = ApiToken.issue(self.alice, ATTACK[:60])[0]
         self.picture = QueryPicture.objects.create(
             id=uuid.uuid4(), embedding=a_vector(1), embedding_model="any", rendition=b"x"
@@ -61,6 +65,7 @@ class World:
             "id": self.alice.pk, "auth_group.object_id": self.group.pk, "search_report.object_id": self.report.pk,
             "pk": self.report.pk, "search_id": self.search.pk, "set_id": self.set.pk, "token": self.picture.pk,
             "feed.token": self.search.token, "search_signup.object_id": self.sign_up.pk,
+            "search_run.object_id": self.run.pk, "search_run.pk": self.run.pk,
             "uidb64": urlsafe_base64_encode(force_bytes(self.alice.pk)),
             "choose-password.token": default_token_generator.make_token(self.alice),
             "token_id": self.token.pk, "longest": 400, "app_label": "search", "content_type_id": 1, "url": "nowhere",

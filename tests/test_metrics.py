@@ -14,13 +14,15 @@ from django.conf import settings as project
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from imagesearch.bodies import BodyWanted
 from imagesearch.environment import secret
 from search.ingestion import ingest
 from search.ingestion.items import Item
-from search.models import Image, IngestRun, OwedDeletion
+from search.models import OwedDeletion, Run
+from search.models.runs import SILENT_AFTER
 from search.monitoring import figures
 from search.monitoring.requests import Requests
 from tests.base import an_image, pending_image, picture_bytes, picture_file, the_index
@@ -284,7 +286,7 @@ def test_a_run_that_is_under_way_is_told_from_one_that_was_killed(monkeypatch):
     seen: list[dict[Any, float]] = []
     ingest([an_item("red.jpg", picture_bytes("red"))], progress=lambda report: seen.append(scrape()))
     assert [value(found, "imagesearch_ingest_last_run_state", state="running") for found in seen] == [1] * len(seen)
-    IngestRun.objects.update(outcome="", ended=None, backend=1)
+    Run.objects.update(outcome="", ended=None, noted=timezone.now() - 2 * SILENT_AFTER)
     assert value(scrape(), "imagesearch_ingest_last_run_state", state="killed") == 1
 
 
@@ -296,13 +298,9 @@ def test_a_run_that_fails_is_told_as_failed(no_model):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_dry_run_is_no_run_and_old_ones_are_forgotten(monkeypatch):
-    monkeypatch.setattr(IngestRun, "KEPT", 2)
-    for _ in range(4):
-        ingest([an_item("red.jpg", picture_bytes("red"))])
+def test_a_dry_run_is_no_run():
     ingest([an_item("red.jpg", picture_bytes("red"))], dry_run=True)
-    assert IngestRun.objects.count() == 2
-    assert Image.objects.count() == 1
+    assert not Run.objects.exists()
 
 
 # Several processes
@@ -389,7 +387,7 @@ def names_told() -> set[str]:
         for family in instruments.OWN.collect()
         for suffix in {"counter": ("_total",), "histogram": ("", "_bucket", "_sum", "_count")}.get(family.type, ("",))
     }
-    IngestRun.objects.create(backend=1, outcome="done", ended="2026-11-29T00:00Z")
+    Run.objects.create(outcome="done", ended="2026-11-29T00:00Z")
     return described | {name for name, _labels in scrape() if name.startswith("imagesearch_")}
 
 

@@ -26,7 +26,7 @@ from search.admin.captures import CameraFilter, CaptureInline, PlaceFilter, Take
 from search.admin.filters import HiddenFilter, ModelFilter, ReportedFilter, TagFilter, UploaderFilter
 from search.admin.forms import ImageForm, TagActionForm, UserSelect
 from search.admin.image_list import VIEW, ImageList, next_in_list, view_links
-from search.admin.list_filters import LackingFilter, MatchesFilter, ModeFilter
+from search.admin.list_filters import LackingFilter, MatchesFilter, ModeFilter, OutlierFilter
 from search.admin.lists import LONGEST_QUERY_STRING, BoundedPaginator, Sturdy, SturdyList, image_ids
 from search.admin.pasting import SetFilter
 from search.admin.undoing import with_undo
@@ -81,6 +81,7 @@ class ImageAdmin(Sturdy):
         ModeFilter,
         HiddenFilter,
         LackingFilter,
+        OutlierFilter,
         SetFilter,
         ReportedFilter,
         TagFilter,

@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 from search.admin.filters import Choice, Choices
 from search.models import Image
-from search.querying import Filters, Minimum, Mode
-from search.querying.filters import Certainty
+from search.querying import Minimum, Mode
+from search.state.lacking import lacking
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -20,13 +20,6 @@ class LackingFilter(Choice):
     title = _("what is lacking")
     parameter_name = "lacks"
 
-    _FILTERS: dict[str, Filters] = {  # noqa: RUF012 - nobody writes into it
-        "tags": Filters(tagged=False),
-        "title": Filters(titled=False),
-        "description": Filters(described=False),
-        "date": Filters(dated=(Certainty.UNKNOWN,)),
-    }
-
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return [
             ("tags", _("Tags")),
@@ -34,16 +27,25 @@ class LackingFilter(Choice):
             ("description", _("A description")),
             ("date", _("A date taken")),
             ("vector", _("Their vector")),
+            ("windows", _("Vectors of their parts")),
+            ("original", _("Their original, when last looked for")),
+            ("thumbnail", _("Their thumbnail, when last looked for")),
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
         value = self.value()
-        if value is None:
-            return queryset
-        if value == "vector":
-            return queryset.filter(embedding_model="")
-        narrowed: QuerySet[Image] = self._FILTERS[value].values.apply(queryset)  # type: ignore[arg-type]
-        return narrowed
+        return queryset if value is None else lacking(queryset, value)
+
+
+class OutlierFilter(Choice):
+    title = _("likeness")
+    parameter_name = "outliers"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [("yes", _("Far from all others"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
+        return queryset if self.value() is None else queryset.filter(isolation__is_outlier=True)
 
 
 class _OfTheSearch(Choice):

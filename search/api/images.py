@@ -14,9 +14,9 @@ from search.api.authentication import Session, Token, anybody, may_upload
 from search.api.errors import wrong_fields
 from search.api.parameters import Json, form
 from search.api.problems import Problem
-from search.api.receiving import checked_file, refuse_other_bodies, refuse_wrong_fields
+from search.api.receiving import refuse_other_bodies, refuse_wrong_fields
 from search.api.schemas import ImageDetails, problems
-from search.curation.uploads import add_or_restore
+from search.curation.upload_runs import add_upload
 from search.evaluation import calibrate_soon_if_due
 from search.forms import LONGEST_TAGS, UploadForm
 from search.ingestion import DeletedPicture, Details
@@ -86,8 +86,8 @@ def add_image(request: HttpRequest, response: HttpResponse) -> Status[ImageDetai
     uploader = request.user if request.user.is_authenticated else None
     try:
         written = UPLOADED_WITH_CAPTIONS if sent.cleaned_data["read_captions"] else UPLOADED
-        file = checked_file(sent.cleaned_data["pictures"][0])
-        added = add_or_restore(file, details, uploader, written=written, door=Revision.Door.API)
+        file = sent.cleaned_data["pictures"][0]
+        added = add_upload(file, details, uploader, written=written, door=Revision.Door.API)
     except DeletedPicture as problem:
         raise Problem(409, _("This picture can't be added."), str(problem), "deleted") from None
     if added.is_new:

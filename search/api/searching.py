@@ -12,6 +12,7 @@ from search.api.schemas import QueryPictureOut, SearchAnswer, problems
 from search.forms import PictureForm
 from search.limits.searches import count_search
 from search.querying import Kind, Part, SearchQuery, find, remember_picture
+from search.state.searches import counted
 from search.views.images import refuse_hidden, refuse_places
 
 router = Router(tags=["search"], auth=[Token(), Session(), anybody])
@@ -34,7 +35,9 @@ def search(request: HttpRequest) -> SearchAnswer:
     refuse_places(request, query)
     refuse_hidden(request, query)
     count_search(request, query.texts)
-    return search_answer(request, find(query))
+    with counted(query) as search_under_way:
+        search_under_way.results = find(query)
+    return search_answer(request, search_under_way.results)
 
 
 @router.post(

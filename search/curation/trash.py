@@ -15,7 +15,9 @@ from search.conflicts import locked_values
 from search.curation.logging import log_deletions
 from search.ingestion.background import keep_doing
 from search.ingestion.deleting import delete_images
+from search.ingestion.runs import forget_some_runs
 from search.models import Image, Trashed
+from search.state.searches import forget_some as forget_some_searches
 
 TIDY_EACH = 3600.0
 """Seconds between two looks of a server for what is too old."""
@@ -58,9 +60,9 @@ def _delete(keys: Collection[uuid.UUID], by: Any) -> int:
 
 
 def tidy() -> None:
-    """Delete for good what was in the trash for so long, and forget history that is old enough, a bounded number in a
-    transaction; where another process is at it, leave it to that."""
-    for portion in (_delete_some_expired, _forget_some):
+    """Delete for good what was in the trash for so long, and forget history and runs that are old enough, a bounded
+    number in a transaction; where another process is at it, leave it to that."""
+    for portion in (_delete_some_expired, _forget_some, forget_some_runs, forget_some_searches):
         while _alone(portion):
             pass
 

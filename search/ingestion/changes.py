@@ -118,6 +118,7 @@ class Changes:
             case Outcome.DELETED:
                 report.deleted += met
             case Outcome.OVERTAKEN:
-                report.failed += [(item.name, _OVERTAKEN) for item in (passage.item, *passage.again)]
+                for item in (passage.item, *passage.again):
+                    report.fail(item.name, _OVERTAKEN, address=item.address)
                 if passage.image_id:
                     owe([passage.image_id])

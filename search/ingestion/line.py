@@ -51,7 +51,7 @@ class Passage:
     """A picture on its way. `again` are the items met meanwhile that turned out to be the same bytes, and `known` is
     the row where there is one, with what was `restored` of its objects. `before` is what was met at its address before
     it, with what has `changed`. `beside` is what its sidecars say, if not what they said when they had the hash
-    `sidecars_before`."""
+    `sidecars_before`. `is_refused` where its bytes are what the `failure` is about."""
 
     item: Item
     state: State = State.LISTED
@@ -68,6 +68,7 @@ class Passage:
     picture_bytes: int = 0
     image: Image | None = None
     failure: str = ""
+    is_refused: bool = False
     is_stored: bool = False
     again: list[Item] = field(default_factory=list)
 
@@ -195,6 +196,7 @@ class Line:
                 with memory_guarded():
                     work(passage)
             except UnreadableImage as error:
+                passage.is_refused = error.code is not Reason.NO_MEMORY
                 self._fails(passage, str(error))
 
         return work_alone

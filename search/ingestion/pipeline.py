@@ -33,10 +33,10 @@ from search.ingestion.index_during_load import IndexDuringLoad
 from search.ingestion.items import Details, Item
 from search.ingestion.ledger import met_and_deleted, met_before, origin_of, record
 from search.ingestion.line import BATCH, Event, Line, ListEnds, Passage, State
-from search.ingestion.report import Progress, Report
+from search.ingestion.report import LeftOut, Progress, Report, Why
 from search.ingestion.restoring import Known, known_rows, note_moved
 from search.ingestion.rows import Staging, known, staging
-from search.ingestion.runs import noted
+from search.ingestion.runs import Record
 from search.ingestion.statistics import refresh_statistics
 from search.ingestion.stopping import stopping_in_order
 from search.ingestion.updating import Update, sidecars_read, update_details
@@ -49,6 +49,7 @@ LOOK_UP = 4 * BATCH
 ASKED_FOR = 1_000
 """Pictures of a run, known without reading them, whose objects a bucket is asked for: it takes a request for each.
 Files are looked at always."""
+_DELETED = "The picture was deleted from the collection earlier."
 _PATIENCE = 0.1
 """Seconds without news after which what waits for its batch to fill is passed on."""
 
@@ -141,8 +142,8 @@ class _Run:
                 self._pass_over([event])
 
     def _note_failure(self, passage: Passage) -> None:
-        # Copies of it fail as it does.
-        self.report.failed += [(item.name, passage.failure) for item in (passage.item, *passage.again)]
+        for item in (passage.item, *passage.again):  # copies of it fail as it does
+            self.report.fail(item.name, passage.failure, address=item.address, refused=passage.is_refused)
         if passage.image_id is None:
             self.report.unread.add(passage.item.name)
         elif passage.is_stored and self.rows:
@@ -193,8 +194,13 @@ class _Run:
             if self.rows:
                 record(origin_of(passage.item, passage.image_id) for passage in deleted if passage.image_id)
             self.report.deleted += len(deleted)
+            self._name_deleted(passage.item for passage in deleted)
             self._finish(deleted)
             self.progress(self.report)
+
+    def _name_deleted(self, items: Iterable[Item]) -> None:
+        for item in items:
+            self.report.leave_out(LeftOut(Why.DELETED, item.name, _DELETED, item.address))
 
     def _is_to_be_looked_at(self, row: Known, item: Item) -> bool:
         if not self.rows:
@@ -306,10 +312,11 @@ class _Run:
         else:
             added, deleted = len(done), set()
             self.would_be_there.update(hash(passage.image_id) for passage in done)
-        left_out = sum(1 + len(passage.again) for passage in done if passage.image_id in deleted)
+        left_out = [item for passage in done if passage.image_id in deleted for item in (passage.item, *passage.again)]
+        self._name_deleted(left_out)
         self.report.added += added
-        self.report.deleted += left_out
-        self.report.known += sum(1 + len(passage.again) for passage in done) - added - left_out
+        self.report.deleted += len(left_out)
+        self.report.known += sum(1 + len(passage.again) for passage in done) - added - len(left_out)
         self._finish(done)
         self._change(changed)
         self.progress(self.report)
@@ -385,6 +392,7 @@ def ingest(
     captions: bool = True,
     update: bool = False,
     progress: Progress = lambda report: None,
+    record: Record | None = None,
 ) -> Report:
     """Add the pictures that `source` offers, each with its details and `tags`; return what became of them.
 
@@ -393,13 +401,14 @@ def ingest(
     it is to be added `again`. With `dry_run` everything is looked at and nothing kept. With `enqueue` no model is
     needed: objects and rows are made, and the rows wait for their vectors. With `update` the details, `tags` and
     sidecars of those that are here already are applied too. Ctrl-C or SIGTERM ends it when the pictures
-    at hand are written. The source is iterated in another thread, and the items read in several.
+    at hand are written. The source is iterated in another thread, and the items read in several. What becomes of them
+    is written down in `record`, which the caller begins and ends, or in one of its own.
 
     Raises ModelUnavailable, StorageUnavailable and NoDecoder; run again, it goes on where it stopped.
     """
     with ExitStack() as stack:
         if not dry_run:
-            progress = stack.enter_context(noted(progress))
+            progress = (record or stack.enter_context(Record())).noting(progress)
         rows = None if dry_run else stack.enter_context(staging())
         line = Line(source, tags, dry=dry_run, enqueue=enqueue, captions=captions)
         run = _Run(line, rows, progress, enqueue=enqueue, again=again, updating=tags if update else None)

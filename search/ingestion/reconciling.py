@@ -42,16 +42,23 @@ _Some = TypeVar("_Some")
 
 
 def reconcile(
-    told: Told, *, mend: bool = False, delete_many: bool = False, old_after: dt.timedelta = OLD_AFTER
+    told: Told,
+    *,
+    mend: bool = False,
+    delete_many: bool = False,
+    old_after: dt.timedelta = OLD_AFTER,
+    elsewhere: bool = True,
 ) -> Reconciled:
     """Look at all rows and objects and tell what is wrong, each as it is found.
 
     With `mend` thumbnails are made again from originals, originals that stay elsewhere are looked for where else they
     were met, and what is left over is deleted; originals that are gone are marked, so that `ingest` reads their files
-    again. So many orphans that the database must be the wrong one are deleted with `delete_many` only.
+    again. So many orphans that the database must be the wrong one are deleted with `delete_many` only. Without
+    `elsewhere` originals that stay in other buckets are not asked for, each of which takes a request.
     Raises StorageUnavailable.
     """
-    return _Reconciliation(told, mend=mend, delete_many=delete_many, old=timezone.now() - old_after).run()
+    old = timezone.now() - old_after
+    return _Reconciliation(told, mend=mend, delete_many=delete_many, old=old, elsewhere=elsewhere).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +74,9 @@ class _Row:
 
 
 class _Reconciliation:
-    def __init__(self, told: Told, *, mend: bool, delete_many: bool, old: dt.datetime) -> None:
+    def __init__(self, told: Told, *, mend: bool, delete_many: bool, old: dt.datetime, elsewhere: bool) -> None:
         self._told, self._mend, self._delete_many, self._old = told, mend, delete_many, old
+        self._asks_elsewhere = elsewhere
         self._report = Reconciled()
         self._orphans: list[uuid.UUID] = []
         self._askers = ThreadPoolExecutor(_ASKERS, thread_name_prefix="reconcile")
@@ -88,10 +96,11 @@ class _Reconciliation:
             PictureSet.forget_old()
         return self._report
 
-    def _tell(self, problem: Problem, name: str, remark: str = "", *, mended: bool = False) -> None:
+    def _tell(self, problem: Problem, of: "_Row | str", remark: str = "", *, mended: bool = False) -> None:
         self._report.found[problem] += 1
         self._report.mended[problem] += mended
-        self._told(Finding(problem, name, remark, mended))
+        name, image_id = (of, None) if isinstance(of, str) else (of.name, of.image_id)
+        self._told(Finding(problem, name, remark, mended, image_id))
 
     def _folders(self) -> dict[str, set[str]]:
         """Return which shards there are in each place, and tell of folders that are none."""
@@ -128,6 +137,9 @@ class _Reconciliation:
         lacking = [row for row in here if row.image_id not in originals]
         lacking += [row for row in here if row.image_id in originals and originals[row.image_id].size != row.byte_size]
         elsewhere = [row for row in rows.values() if row.location]
+        if not self._asks_elsewhere:
+            self._report.not_asked += len(elsewhere)
+            elsewhere = []
         origins = known_rows([row.image_id for row in elsewhere])
 
         def is_there(row: _Row) -> bool | storage.UnreachableOriginal:
@@ -139,7 +151,7 @@ class _Reconciliation:
         answers = list(zip(elsewhere, self._askers.map(is_there, elsewhere), strict=True))
         for row, answer in answers:
             if isinstance(answer, storage.UnreachableOriginal):
-                self._tell(Problem.UNREACHABLE, row.name, str(answer))
+                self._tell(Problem.UNREACHABLE, row, str(answer))
         gone = [row for row, answer in answers if answer is False]
         for row in _still_so([*lacking, *gone]):
             if row.location:
@@ -152,7 +164,7 @@ class _Reconciliation:
         remark = f"came from {', '.join(dict.fromkeys(places[:3]))}" if places else "came by upload, or long ago"
         if self._mend:
             have_read_again(row.image_id)
-        self._tell(problem, row.name, remark)
+        self._tell(problem, row, remark)
 
     def _gone(self, row: _Row) -> None:
         """Tell of an original that is not where it stayed; it may be with us, or where it was met beside that."""
@@ -164,7 +176,7 @@ class _Reconciliation:
             self._lost(row, Problem.ORIGINAL)
         else:
             remark = f"{row.location} has it no more; {place or 'our own storage'} has"
-            self._tell(Problem.ORIGINAL, row.name, remark, mended=self._mend)
+            self._tell(Problem.ORIGINAL, row, remark, mended=self._mend)
 
     def _thumbnails(self, rows: Mapping[uuid.UUID, _Row], thumbnails: Mapping[uuid.UUID, Stored]) -> None:
         lacking = [row for row in rows.values() if row.image_id not in thumbnails or not thumbnails[row.image_id].size]
@@ -175,7 +187,7 @@ class _Reconciliation:
         ]
         if not self._mend:
             for row in lacking:
-                self._tell(Problem.THUMBNAIL, row.name)
+                self._tell(Problem.THUMBNAIL, row)
             return
         for some in _batches(lacking):
             with objects_held([row.image_id for row in some]):
@@ -184,7 +196,7 @@ class _Reconciliation:
                 with ThreadPoolExecutor(core_count()) as drawers:
                     outcomes = drawers.map(lambda row, known=known: _drawn(row, known[row.image_id]), there)
                     for row, problem in zip(there, outcomes, strict=True):
-                        self._tell(Problem.THUMBNAIL, row.name, problem, mended=not problem)
+                        self._tell(Problem.THUMBNAIL, row, problem, mended=not problem)
 
     # What is left over
 

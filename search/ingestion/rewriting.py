@@ -86,7 +86,7 @@ class Rewriting:
         for one in found:
             if one.failure:
                 self._failed.add(one.original.image.pk)
-                self.report.failed.append((str(one.original.image.pk), one.failure))
+                self.report.fail(str(one.original.image.pk), one.failure)
         said = {one.original.image.pk: one.known for one in found if not one.failure}
         if self._captions:
             met = {one.image.pk for one in originals if one.origins}

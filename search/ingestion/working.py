@@ -248,7 +248,7 @@ class Worker:
         # Before the claim ends, or the next one takes the same row.
         with self._lock:
             self._failed.add(image_id)
-            self.report.failed.append((str(image_id), reason))
+            self.report.fail(str(image_id), reason)
         self._owed.failed(image_id, reason)
 
     def _read(self, images: Sequence[Image], readers: ThreadPoolExecutor) -> dict[uuid.UUID, Seen]:

@@ -1,7 +1,8 @@
 """`ingest --watch`: rounds of new files, until somebody stops it."""
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.db import connection
 from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable
 from search.ingestion import LOST_DATABASE, FolderWatch, Metadata, Report, Rules, ingest, watched_source
+from search.ingestion.runs import Record
 from search.ingestion.sources.names import not_read
 from search.management.calibrating import calibrate_after
 from search.management.embedding import stopped_by_signals
@@ -21,11 +23,14 @@ from search.storage import StorageUnavailable
 _OUTAGES = (StorageUnavailable, NoDecoder, psycopg.OperationalError, *LOST_DATABASE)
 LOOK_EVERY = 5.0
 """Seconds between two looks, at least."""
+A_RUN = 24 * 3600.0
+"""Seconds whose rounds are one run of the ledger."""
 _REST = 10
 """How many times as long as a look the pause after it is, at least: large folders are not looked at all the time."""
 
 
 def watch(
+    record: Record,
     folders: Collection[str],
     metadata: Callable[[], Metadata],
     *,
@@ -41,9 +46,10 @@ def watch(
     """Add what is in the folders, then what comes into them, and print a line for each round that had something new.
 
     The table is read anew for each round. While the storage or the database is away, or the table half-written, it
-    tries again and again.
+    tries again and again. The rounds of a day are one run of the ledger.
     """
     metadata()  # what is wrong from the start is told at once
+    rounds = _Rounds(record)
     watched = FolderWatch(folders, rules, table)
     with stopped_by_signals(complaints) as stop:
         out.write("Watching. Ctrl-C ends it.")
@@ -59,8 +65,10 @@ def watch(
                 try:
                     said = metadata()
                     how: dict[str, Any] = {"enqueue": enqueue, "again": again, "captions": captions}
-                    report = ingest(watched_source(whole, said.details), tags=tags, **how)
-                    _settle(watched, report)
+                    with rounds.next() as record:
+                        source = watched_source(whole, said.details)
+                        report = ingest(source, tags=tags, record=record, **how)
+                        _settle(watched, report)
                     _tell_news(report, said, out, complaints)
                     if report.stopped:
                         return
@@ -72,6 +80,24 @@ def watch(
                     connection.close()
                     complaints.write(f"{str(error).strip()} Trying again.")
             stop.wait(pause)
+
+
+class _Rounds:
+    """Has the rounds of each day written down as one run."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._began = time.monotonic()
+
+    @contextmanager
+    def next(self) -> Iterator[Record]:
+        if time.monotonic() > self._began + A_RUN:
+            self._record, self._began = self._record.following(), time.monotonic()
+        try:
+            with self._record:
+                yield self._record
+        finally:
+            self._record.end_round()
 
 
 def _settle(watched: FolderWatch, report: Report) -> None:

@@ -7,11 +7,13 @@ from search.models.curation import OwedDeletion, Report
 from search.models.duplicates import DuplicatePair, Fingerprint
 from search.models.history import Edit, Revision, Trashed
 from search.models.image import Image
-from search.models.ingestion import FormerId, IngestRun, Origin, ProposedRemoval, Tombstone
+from search.models.ingestion import FormerId, Origin, ProposedRemoval, Tombstone
 from search.models.judgements import Judgement
 from search.models.limits import Tally
+from search.models.measurements import Isolation, LostObject, Measurement, SearchDay, UnansweredWords
 from search.models.places import Place
 from search.models.queries import QueryPicture
+from search.models.runs import Run, RunFile
 from search.models.saved_searches import SavedSearch
 from search.models.selections import PictureSet
 from search.models.sign_ups import SignUp
@@ -33,8 +35,10 @@ __all__ = [
     "Image",
     "ImageVector",
     "ImageWords",
-    "IngestRun",
+    "Isolation",
     "Judgement",
+    "LostObject",
+    "Measurement",
     "ModelSwitch",
     "Origin",
     "OwedDeletion",
@@ -45,11 +49,15 @@ __all__ = [
     "QueryVector",
     "Report",
     "Revision",
+    "Run",
+    "RunFile",
     "SavedSearch",
+    "SearchDay",
     "SignUp",
     "Tally",
     "Tombstone",
     "Trashed",
+    "UnansweredWords",
     "VectorSet",
     "WorkingSet",
 ]

@@ -101,35 +101,3 @@ class ProposedRemoval(models.Model):
 
     def __str__(self) -> str:
         return str(self.digest)
-
-
-class IngestRun(models.Model):
-    """A run of ingestion as the operator watches it; the last KEPT are kept.
-
-    `backend` and `backend_started` name the connection of the database that it works through: one that has no `ended`,
-    and whose connection is gone, was killed.
-    """
-
-    KEPT: ClassVar = 100
-
-    class Outcome(models.TextChoices):
-        UNDER_WAY = "", "under way"
-        DONE = "done"
-        STOPPED = "stopped"
-        FAILED = "failed"
-
-    started = models.DateTimeField(db_default=Now())
-    ended = models.DateTimeField(null=True)
-    outcome = models.CharField(max_length=10, choices=Outcome, blank=True, default="")
-    added = models.PositiveBigIntegerField(default=0)
-    known = models.PositiveBigIntegerField(default=0)
-    deleted = models.PositiveBigIntegerField(default=0)
-    failed = models.PositiveBigIntegerField(default=0)
-    backend = models.IntegerField()
-    backend_started = models.DateTimeField(null=True)
-
-    class Meta:
-        default_permissions = ()
-
-    def __str__(self) -> str:
-        return f"{self.started}: {self.outcome or self.Outcome.UNDER_WAY.label}"

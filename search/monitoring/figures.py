@@ -21,6 +21,7 @@ from search.embedding import active_model
 from search.indexing.accepted import accepted_names
 from search.indexing.building import is_under_way
 from search.indexing.sets import current_set, index_name
+from search.models.runs import SILENT_AFTER
 
 logger = logging.getLogger(__name__)
 
@@ -74,15 +75,14 @@ SELECT
     current_setting('max_connections')::int AS connections_limit
 FROM sizes, vectors
 """  # noqa: S608 - constants
-_LAST_RUN = """
-SELECT extract(epoch FROM started), extract(epoch FROM ended), added, known, deleted, failed,
+_LAST_RUN = f"""
+SELECT extract(epoch FROM started), extract(epoch FROM ended), added, known, deleted, failed + refused,
     CASE WHEN outcome <> '' THEN outcome
-        WHEN EXISTS (SELECT FROM pg_stat_activity WHERE pid = backend
-            AND backend_start IS NOT DISTINCT FROM backend_started) THEN 'running'
+        WHEN noted > now() - interval '{SILENT_AFTER.total_seconds():.0f} s' THEN 'running'
         ELSE 'killed' END,
-    (SELECT extract(epoch FROM max(ended)) FROM search_ingestrun WHERE outcome = 'done')
-FROM search_ingestrun ORDER BY id DESC LIMIT 1
-"""
+    (SELECT extract(epoch FROM max(ended)) FROM search_run WHERE kind = 'ingest' AND outcome = 'done')
+FROM search_run WHERE kind = 'ingest' ORDER BY id DESC LIMIT 1
+"""  # noqa: S608 - constants
 
 _TOLD = {
     "pictures": ("imagesearch_pictures", "Pictures, hidden ones too; an estimate of the database's."),

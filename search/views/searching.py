@@ -34,6 +34,7 @@ from search.querying import (
     remember_picture,
 )
 from search.querying.scope import Scope
+from search.state.searches import counted
 from search.views.images import (
     may_curate,
     may_delete,
@@ -65,7 +66,8 @@ def search(request: HttpRequest) -> HttpResponse:
             }
             return _answered(request, "filters_panel", context)
         count_search(request, query.texts)
-        results = find(query)
+        with counted(query) as search_under_way:
+            results = search_under_way.results = find(query)
         fold(results.images)
     except BadQuery as problem:
         return search_page(request, status=404 if isinstance(problem, NoSuchQuery) else 400, problem=str(problem))

@@ -10,10 +10,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from search.curation.uploads import add_or_restore
+from search.curation.upload_runs import add_upload
 from search.decoding import Busy
 from search.evaluation import calibrate_soon_if_due
-from search.forms import UploadForm, check_size
+from search.forms import UploadForm
 from search.imaging import Reason, UnreadableImage
 from search.ingestion import Added, DeletedPicture, Details
 from search.ingestion.captures import UPLOADED, UPLOADED_WITH_CAPTIONS, Written, offered_captions
@@ -89,8 +89,7 @@ def _add(
     """Raises Busy for the first one alone: what became of those before is told in any case."""
     name = file.name or ""
     try:
-        check_size(file)
-        return Outcome(name, added=add_or_restore(file, details, user, written=written, door=Revision.Door.PAGE))
+        return Outcome(name, added=add_upload(file, details, user, written=written, door=Revision.Door.PAGE))
     except UnreadableImage as problem:
         return Outcome(name, refused=str(problem), too_large=problem.code is Reason.TOO_MANY_BYTES)
     except DeletedPicture as problem:

@@ -75,7 +75,7 @@ class Walk:
             self._findings.problems.append((path, error.strerror or str(error)))
             return
         if self._rules.excludes(path):
-            self._findings.left_alone += 1
+            self._findings.leave_alone([path])
         elif stat.S_ISREG(status.st_mode):
             yield from self.file(path)
         elif not stat.S_ISDIR(status.st_mode):
@@ -88,7 +88,7 @@ class Walk:
     def matched(self, path: str, root: str) -> Iterator[Found]:
         """Find what a glob below the folder `root` matched."""
         if self._is_left(path, root):
-            self._findings.left_alone += 1
+            self._findings.leave_alone([path])
         elif Path(path).is_dir():
             yield from self._below(path)
         elif Path(path).is_file() and self._is_picture(path):
@@ -147,7 +147,7 @@ class Walk:
         suffix = suffix_of(path)
         if not is_of_another_kind(suffix) and self._looks_like_one(path):
             return True
-        self._findings.not_read[kind_of(suffix)] += 1
+        self._findings.pass_by(path, kind_of(suffix))
         return False
 
     def _looks_like_one(self, path: str) -> bool:
@@ -178,16 +178,18 @@ class Walk:
 
     def _wanted(self, folder: str, entries: "list[os.DirEntry[str]]") -> "list[os.DirEntry[str]]":
         if not self._rules.include_hidden and any(one.name == NO_MEDIA for one in entries):
-            self._findings.left_alone += 1
+            self._findings.leave_alone([folder])
             return []
         parent = _name(folder)
         wanted = [
             one for one in entries if not (self._rules.leave(parent, one.name) or self._rules.excludes(one.path))
         ]
-        self._findings.left_alone += len(entries) - len(wanted)
+        if len(wanted) < len(entries):
+            taken = {one.name for one in wanted}
+            self._findings.leave_alone([one.path for one in entries if one.name not in taken])
         doubles = raws_beside_pictures(one.name for one in wanted)
         for name in doubles:
-            self._findings.not_read[f"{kind_of(suffix_of(name))} {BESIDE}"] += 1
+            self._findings.pass_by(f"{folder}/{name}", f"{kind_of(suffix_of(name))} {BESIDE}")
         return [one for one in wanted if one.name not in doubles] if doubles else wanted
 
 

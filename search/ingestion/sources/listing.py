@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from search.ingestion.items import Item
+from search.ingestion.report import MOST_OTHERS_NAMED
 
 
 @dataclass
@@ -13,13 +14,43 @@ class Findings:
     """(Name, reason) of what can't be offered, and (place, remark) on what is offered all the same.
 
     `not_read` counts by kind what isn't read at all, but for sidecars of pictures, and `left_alone` the files and
-    folders that were not looked into.
+    folders that were not looked into. `named` are the first of both by name, each with its kind, "" for the latter.
     """
 
     problems: list[tuple[str, str]] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
     not_read: "Counter[str]" = field(default_factory=Counter)
     left_alone: int = 0
+    named: dict[str, str] = field(default_factory=dict)
+
+    def pass_by(self, name: str, kind: str) -> None:
+        """Count a file of a kind that isn't read."""
+        self.not_read[kind] += 1
+        self._name(name, kind)
+
+    def leave_alone(self, names: Sequence[str]) -> None:
+        """Count files and folders that are not looked into."""
+        self.left_alone += len(names)
+        for name in names:
+            self._name(name, "")
+
+    def is_sidecar(self, name: str, kind: str) -> None:
+        """Take back a file that belongs to a picture."""
+        self.not_read[kind] -= 1
+        if not self.not_read[kind]:
+            del self.not_read[kind]
+        # Of members of archives and of buckets its name may be told without, or with, the folders before it.
+        named = name if name in self.named else next((one for one in self.named if one.endswith(f"/{name}")), "")
+        self.named.pop(named, None)
+
+    def _name(self, name: str, kind: str) -> None:
+        if len(self.named) < MOST_OTHERS_NAMED:
+            self.named[name] = kind
+
+    @property
+    def by_kind(self) -> dict[str, int]:
+        """How many of each kind are not read, and by "" how many are left alone."""
+        return dict(self.not_read) | {"": self.left_alone}
 
 
 @dataclass

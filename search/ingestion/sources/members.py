@@ -42,7 +42,7 @@ class Members:
         self.hides(name)
         parts = parts_of(name)
         if self._is_left(parts):
-            self._findings.left_alone += 1
+            self._findings.leave_alone([self._whole(name)])
             return False
         if is_picture_name(name):
             return True
@@ -60,11 +60,14 @@ class Members:
 
     def passes(self, name: str) -> None:
         """Count a member that isn't read."""
-        self._findings.not_read[kind_of(suffix_of(name))] += 1
+        self._findings.pass_by(self._whole(name), kind_of(suffix_of(name)))
 
     def passes_raw(self, name: str) -> None:
         """Count a RAW file that isn't read since the camera's own picture is."""
-        self._findings.not_read[f"{kind_of(suffix_of(name))} {BESIDE}"] += 1
+        self._findings.pass_by(self._whole(name), f"{kind_of(suffix_of(name))} {BESIDE}")
+
+    def _whole(self, name: str) -> str:
+        return f"{self._root}/{name}"
 
     def _is_left(self, parts: list[str]) -> bool:
         if self._not_shown and any("/".join(parts[:depth]) in self._not_shown for depth in range(len(parts))):

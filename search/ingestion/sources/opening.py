@@ -85,7 +85,7 @@ class _Door:
         elif _OTHER_FILES.search(pattern):
             yield from map(self._named, matches)
         else:
-            root = _before_magic(pattern)
+            root = before_magic(pattern)
             yield _Files(chain.from_iterable(self._walk.matched(match, root) for match in matches))
 
     def _matches(self, pattern: str) -> list[str]:
@@ -112,7 +112,12 @@ class _Door:
         return _Files(self._walk.named(path))
 
 
-def _before_magic(pattern: str) -> str:
+def is_container(path: str) -> bool:
+    """Whether a path is called as what holds pictures or their addresses: an archive or a table."""
+    return bool(_OTHER_FILES.search(path)) or path.lower().endswith(_FOREIGN_ARCHIVES)
+
+
+def before_magic(pattern: str) -> str:
     """Return the folders that a glob begins with, up to the first that it leaves open."""
     folders = pattern.split("/")[:-1]
     plain = takewhile(lambda name: not glob.has_magic(name), folders)

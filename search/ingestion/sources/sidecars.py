@@ -66,10 +66,7 @@ class Sidecars:
     def _take(self, path: str) -> None:
         if hash(path) not in self._taken:
             self._taken.add(hash(path))
-            not_read, kind = self._findings.not_read, kind_of(path.rpartition(".")[2].lower())
-            not_read[kind] -= 1
-            if not not_read[kind]:
-                del not_read[kind]
+            self._findings.is_sidecar(path, kind_of(path.rpartition(".")[2].lower()))
 
 
 def _shorten(known: "OrderedDict[str, Any]") -> None:

@@ -11,12 +11,13 @@ from search import switching
 from search.embedding import ModelUnavailable, active_model, forget_unused
 from search.ingestion import OwedWindows, Pending, Progress, Report, Worker
 from search.ingestion.line import BATCH
+from search.ingestion.runs import Record
 from search.ingestion.working import ASK_AGAIN
 from search.management.base import CollectionCommand, at_least_one
 from search.management.calibrating import calibrate_after
 from search.management.embedding import failures_told, stopped_by_signals, summarise
 from search.management.progress import LINE_EVERY, progress_of
-from search.models import Image
+from search.models import Image, Run
 
 REST = 30.0
 """Seconds between two looks at what other models lack that are being prepared."""
@@ -51,17 +52,18 @@ class Command(CollectionCommand):
         if options["windows"]:
             self._make_up_windows(options)
             return
-        with failures_told(), stopped_by_signals(self.stderr) as stop:
+        with failures_told(), Record(Run.Kind.EMBED) as record, stopped_by_signals(self.stderr) as stop:
             if options["watch"]:
-                worker = self._worker(options, stop=stop, progress=self._lines())
+                worker = self._worker(options, stop=stop, progress=record.noting(self._lines()))
                 worker.watch(lambda: self._rested(worker.report), lambda: self._go_on_switching(stop))
             else:
                 there = Image.objects.pending().count()
                 with progress_of(min(there, options["limit"] or there), self.stdout) as progress:
-                    worker = self._worker(options, stop=stop, progress=progress)
+                    worker = self._worker(options, stop=stop, progress=record.noting(progress))
                     worker.work()
                 if not options["limit"]:
                     self._go_on_switching(stop)
+            worker.report.stopped = stop.is_set()
             left = Image.objects.pending().count()
             if left <= len(worker.report.failed) and not options["watch"]:
                 calibrate_after(self.stdout, self.stderr)
@@ -71,12 +73,13 @@ class Command(CollectionCommand):
         if options["watch"]:
             raise CommandError("--windows has an end: pictures that come later are seen whole. Leave out --watch.")
         owed = Image.objects.owed_windows(active_model())
-        with failures_told(), stopped_by_signals(self.stderr) as stop:
+        with failures_told(), Record(Run.Kind.EMBED) as record, stopped_by_signals(self.stderr) as stop:
             there = owed.count()
             with progress_of(min(there, options["limit"] or there), self.stdout) as progress:
-                more: dict[str, Any] = {"stop": stop, "progress": progress}
+                more: dict[str, Any] = {"stop": stop, "progress": record.noting(progress)}
                 worker = Worker(OwedWindows(), batch=options["batch"], limit=options["limit"], **more)
                 worker.work()
+            worker.report.stopped = stop.is_set()
             left = owed.count()
             if left <= len(worker.report.failed):
                 calibrate_after(self.stdout, self.stderr)

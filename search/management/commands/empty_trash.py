@@ -7,6 +7,7 @@ from django.core.management.base import CommandError
 
 from search.curation import trash
 from search.ingestion.deleting import settle_or_log
+from search.ingestion.runs import forget_some_runs
 from search.management.base import CollectionCommand
 from search.management.commands.forget_deletions import days
 from search.models import Trashed
@@ -15,7 +16,8 @@ from search.models import Trashed
 class Command(CollectionCommand):
     help = (
         "Delete for good, rows and files, what has been in the trash for TRASH_DAYS, and forget history older than "
-        "HISTORY_DAYS. The server does the same each hour: this is for where no server runs, and for more."
+        "HISTORY_DAYS and runs older than RUNS_DAYS. The "
+        "server does the same each hour: this is for where no server runs, and for more."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -29,5 +31,7 @@ class Command(CollectionCommand):
         chosen = Trashed.objects.all() if options["all"] else trash.expired() if age is None else trash.older_than(age)
         deleted = trash.delete_for_good(chosen)
         trash.forget_history()
+        while forget_some_runs():
+            pass
         settle_or_log()
         self.stdout.write(f"{deleted:,} deleted for good, {Trashed.objects.count():,} left in the trash.")

@@ -19,10 +19,11 @@ from search.duplicates.pictures import hashed, without_fingerprint
 from search.embedding import active_model
 from search.indexing.sets import VectorTable, current_set
 from search.ingestion import Progress, Report
+from search.ingestion.runs import Record
 from search.management.base import CollectionCommand, at_least_one
 from search.management.embedding import failures_told, stopped_by_signals
 from search.management.progress import progress_of
-from search.models import Fingerprint, Image
+from search.models import Fingerprint, Image, Run
 
 _AT_ONCE = 500
 
@@ -52,13 +53,15 @@ class Command(CollectionCommand):
         self.report, self.found = Report(), Found()
         if options["again"]:
             compare_again()
-        with failures_told(), stopped_by_signals(self.stderr) as stop:
+        with failures_told(), Record(Run.Kind.DUPLICATES) as record, stopped_by_signals(self.stderr) as stop:
+            record.take(self.report)
             self._hash(options["jobs"], stop)
             table = current_set(active_model())
             if table is None:
                 raise CommandError("No picture has a vector yet: run `manage.py embed_pending`.")
             with progress_of(Fingerprint.objects.filter(is_compared=False).count(), self.stdout) as progress:
-                self._compare(table, options["jobs"], stop, progress)
+                self._compare(table, options["jobs"], stop, record.noting(progress))
+            self.report.stopped = stop.is_set()
         self._tell(stop.is_set())
 
     def _hash(self, jobs: int, stop: threading.Event) -> None:
@@ -75,7 +78,7 @@ class Command(CollectionCommand):
                 found, last = hashed(ids, workers), ids[-1]
                 for one in found:
                     if one.failure:
-                        self.report.failed.append((str(one.image_id), one.failure))
+                        self.report.fail(str(one.image_id), one.failure)
                 with transaction.atomic():
                     write_fingerprints({one.image_id: one.hash for one in found if not one.failure})
                 report.known += len(ids)

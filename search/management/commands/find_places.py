@@ -5,9 +5,11 @@ from typing import Any
 
 from search.ingestion.placing import count_unplaced, place_again, place_some
 from search.ingestion.report import Report
+from search.ingestion.runs import Record
 from search.management.base import CollectionCommand
 from search.management.embedding import failures_told, stopped_by_signals, summarise
 from search.management.progress import progress_of
+from search.models import Run
 
 
 class Command(CollectionCommand):
@@ -30,11 +32,14 @@ class Command(CollectionCommand):
         report = Report()
         with (
             failures_told(),
+            Record(Run.Kind.PLACES) as record,
             stopped_by_signals(self.stderr) as stop,
-            progress_of(count_unplaced(), self.stdout) as progress,
+            progress_of(count_unplaced(), self.stdout) as show,
         ):
+            progress = record.noting(show)
             progress(report)
             while not stop.is_set() and (count := place_some()):
                 report.added += count
                 progress(report)
+            report.stopped = stop.is_set()
         summarise(report, self.stdout, self.stderr, f"looked up, {count_unplaced():,} still to be")

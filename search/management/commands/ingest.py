@@ -1,9 +1,11 @@
 """`manage.py ingest`: fill the collection from files, archives, buckets and the web."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 
 from search.decoding import NoDecoder
@@ -11,16 +13,43 @@ from search.embedding import ModelUnavailable
 from search.ingestion import Choices, Metadata, MetadataError, Report, Rules, ingest, open_source, read_metadata
 from search.ingestion.metadata import clean_tags
 from search.ingestion.pruning import Listing, NotPruned, Place
+from search.ingestion.report import LeftOut, Why
+from search.ingestion.retrying import (
+    NotRetried,
+    Retry,
+    Tried,
+    options_to_keep,
+    place_of,
+    places_to_keep,
+    retry_of,
+)
+from search.ingestion.runs import Origin, Record
 from search.ingestion.sources import Listed
-from search.ingestion.sources.choices import WIDTH
 from search.management.base import CollectionCommand
 from search.management.calibrating import calibrate_after
+from search.management.ingest_arguments import add_arguments
 from search.management.progress import progress_of
 from search.management.pruning import prune
 from search.management.telling import tell, tell_what_was_not_applied, tell_what_was_not_read
 from search.management.watching import watch
+from search.models import Run
 from search.storage import StorageUnavailable
 
+_OF_A_NEW_RUN = (
+    *("metadata", "tag", "in_place", "watch", "exclude", "include_hidden", "limit", "allow_private_addresses"),
+    *("enqueue", "update_details", "prune", "yes", "most"),
+)
+"""Options that say what is read, or how: a retry has them from its run."""
+_AS_USUAL: dict[str, Any] = {
+    **dict.fromkeys(_OF_A_NEW_RUN, None),
+    "tag": [],
+    "again": False,
+    "enqueue": False,
+    "update_details": False,
+    "read_captions": True,
+    "every": 1,
+}
+LEFT_ALONE = "Left alone: hidden, excluded, in a recycle bin or among the previews of another program."
 GO_ON = "What was added stays; run the same command again to go on."
 
 
@@ -32,97 +61,22 @@ class Command(CollectionCommand):
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument(
-            "paths",
-            nargs="+",
-            metavar="PATH",
-            help="a file, folder (with all below it) or glob; a .zip or .tar, which is not unpacked; "
-            "s3://bucket/prefix; a .tsv, .csv or .jsonl table with a column url, or the Unsplash dataset's "
-            "photos.tsv000 or its whole .zip; a picture's http or https address",
-        )
-        parser.add_argument(
-            "--metadata",
-            type=Path,
-            metavar="FILE",
-            help="a .tsv, .csv or .jsonl table with the column path, of files, members of archives and objects, and "
-            "any of title, description, tags (comma-separated), author, licence, source_link, taken (a date), rating "
-            "(0 to 5), latitude and longitude, camera, lens",
-        )
-        parser.add_argument(
-            "--read-captions",
-            action=argparse.BooleanOptionalAction,
-            default=True,
-            help="take titles, descriptions, keywords, authors and licences that are written in the pictures' files "
-            "or beside them (EXIF, XMP, IPTC, .xmp, .json, .txt), where the table says nothing; when and with what "
-            "pictures were taken is read in any case (default: yes)",
-        )
-        parser.add_argument("--tag", action="append", default=[], help="a tag for all of them; may be repeated")
-        parser.add_argument(
-            "--in-place", action="store_true", help="leave the originals of s3:// where they are, and only read them"
-        )
-        parser.add_argument(
-            "--watch", action="store_true", help="keep looking for new files in the folders, until Ctrl-C"
-        )
-        parser.add_argument(
-            "--exclude",
-            action="append",
-            default=[],
-            metavar="GLOB",
-            help="leave out files and folders of this name, or whose path ends so where it has a slash, such as "
-            "'*_edited.*' or 'trips/2019'; in archives and buckets too; may be repeated",
-        )
-        parser.add_argument(
-            "--include-hidden",
-            action="store_true",
-            help="take what else is left alone: hidden files and folders, recycle bins, previews and libraries of "
-            "other programs, folders that hold .nomedia",
-        )
-        parser.add_argument("--limit", type=_positive, metavar="N", help="take at most N pictures")
-        parser.add_argument("--every", type=_positive, metavar="N", default=1, help="take only each Nth picture")
-        parser.add_argument(
-            "--width",
-            type=_natural,
-            metavar="PIXELS",
-            default=WIDTH,
-            help=f"how wide Unsplash sends its pictures; 0: as they are, often 5 MB each (default: {WIDTH})",
-        )
-        parser.add_argument(
-            "--allow-private-addresses",
-            action="store_true",
-            help="download from your own network too, if a table names it",
-        )
-        parser.add_argument(
-            "--enqueue", action="store_true", help="leave the vectors to `embed_pending`, here or on other machines"
-        )
-        parser.add_argument(
-            "--again", action="store_true", help="add what was deleted from the collection earlier, too"
-        )
-        parser.add_argument(
-            "--update-details",
-            action="store_true",
-            help="apply the table, --tag and what has changed beside the pictures to those that are here already too, "
-            "but for what somebody has edited",
-        )
-        parser.add_argument(
-            "--prune",
-            action="store_true",
-            help="afterwards, list the pictures of these folders, archives or buckets whose files are there no more; "
-            "asked for the same again within an hour, or with --yes, remove them from the collection",
-        )
-        parser.add_argument("--yes", action="store_true", help="with --prune: remove them at once")
-        parser.add_argument(
-            "--most", type=_positive, metavar="N", help="with --prune: up to N, and not a tenth of all at most"
-        )
-        parser.add_argument("--dry-run", action="store_true", help="look at everything, keep nothing")
+        add_arguments(parser)
 
     _added_before = 0
     """Pictures added until an outage after which the same is done again."""
+    _record: Record | None = None
+    """Of the run, which goes on after an outage."""
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["retry"]:
+            self._again(options)
+            return
         self._refuse_what_makes_no_sense(options)
         if options["watch"]:
             folders = [Path(path) for path in options["paths"]]
             watch(
+                self._recorded(options),
                 options["paths"],
                 lambda: self._metadata(options["metadata"], folders),
                 tags=clean_tags(options["tag"]),
@@ -139,6 +93,8 @@ class Command(CollectionCommand):
 
     def _refuse_what_makes_no_sense(self, options: dict[str, Any]) -> None:
         paths = options["paths"]
+        if not paths:
+            raise CommandError("Name a file, folder, archive, bucket or table; or say --retry RUN.")
         if options["in_place"] and not all(path.startswith("s3://") for path in paths):
             raise CommandError("--in-place is for s3:// alone: other pictures are copied.")
         if options["watch"]:
@@ -157,6 +113,39 @@ class Command(CollectionCommand):
         if (options["yes"] or options["most"]) and not options["prune"]:
             raise CommandError("--yes and --most go with --prune.")
 
+    def _recorded(self, options: dict[str, Any]) -> Record:
+        """Return what the ledger is to know of this run."""
+        if self._record is None:
+            origin = Origin(places=places_to_keep(options["paths"]), options=options_to_keep(options))
+            self._record = Record(Run.Kind.INGEST, origin)
+        return self._record
+
+    def _again(self, options: dict[str, Any]) -> None:
+        """Try again what an earlier run did not add."""
+        if options["paths"] or any(options[name] for name in _OF_A_NEW_RUN):
+            raise CommandError("--retry takes all else from that run: it goes with --again and --dry-run alone.")
+        try:
+            retry = retry_of(options["retry"], again=options["again"])
+        except (NotRetried, MetadataError) as error:
+            raise CommandError(str(error)) from error
+        if not retry.takes_all and not retry.files:
+            self.stdout.write(f"Run {retry.run.pk} left out no file that could be tried again.")
+            return
+        run, told = retry.run, {**_AS_USUAL, **retry.run.options}
+        door = Run.Door.ADMIN if options["asked_by"] else Run.Door.COMMAND
+        if door == Run.Door.ADMIN:
+            os.nice(10)  # people search meanwhile
+        if self._record is None:
+            origin = Origin(door, _user(options["asked_by"]), run.places, run.options, retries=run.pk)
+            self._record = Record(Run.Kind.INGEST, origin)
+        told |= {"paths": run.places, "again": options["again"] or told["again"], "dry_run": options["dry_run"]}
+        self.stdout.write(
+            f"Run {run.pk}: {retry.why}, so all that it read is looked at again; what is here is passed over."
+            if retry.takes_all
+            else f"Trying {len(retry.files):,} files of run {run.pk} again."
+        )
+        self._take(retry.source(), retry.metadata, told, retry)
+
     def _once(self, options: dict[str, Any]) -> None:
         roots = [Path(path) for path in options["paths"] if Path(path).is_dir()]
         metadata = self._metadata(options["metadata"], roots)
@@ -169,9 +158,27 @@ class Command(CollectionCommand):
             width=options["width"],
             private_addresses=options["allow_private_addresses"],
         )
-        places = self._places(options)
         source = open_source(options["paths"], choices, every=options["every"], limit=options["limit"])
+        self._recorded(options)
+        self._take(source, metadata, options)
+
+    def _take(
+        self, source: Listed | Tried, metadata: Metadata, options: dict[str, Any], retry: Retry | None = None
+    ) -> None:
+        places = self._places(options)
         listing = Listing(source, places)
+        if options["dry_run"]:
+            report = self._ingested(listing if places else source, source, options, None)
+            self._conclude(report, source, metadata, listing, options, retry)
+            return
+        assert self._record
+        record = self._record
+        record.left_alone = lambda: source.findings.by_kind
+        with record:
+            report = self._ingested(listing if places else source, source, options, record)
+            self._conclude(report, source, metadata, listing, options, retry)
+
+    def _ingested(self, items: Any, source: Listed | Tried, options: dict[str, Any], record: Record | None) -> Report:
         so_far = Report()
         try:
             with progress_of(lambda: source.total, self.stdout) as show:
@@ -181,8 +188,8 @@ class Command(CollectionCommand):
                     so_far = report
                     show(report)
 
-                report = ingest(
-                    listing if places else source,
+                return ingest(
+                    items,
                     tags=clean_tags(options["tag"]),
                     dry_run=options["dry_run"],
                     enqueue=options["enqueue"],
@@ -190,6 +197,7 @@ class Command(CollectionCommand):
                     captions=options["read_captions"],
                     update=options["update_details"],
                     progress=progress,
+                    record=record,
                 )
         except (ModelUnavailable, StorageUnavailable, NoDecoder) as error:
             self._added_before += so_far.added
@@ -199,18 +207,20 @@ class Command(CollectionCommand):
         except Exception:
             self._added_before += so_far.added
             raise
-        self._conclude(report, source, metadata, listing, options)
 
     def _conclude(
-        self, report: Report, source: Listed, metadata: Metadata, listing: Listing, options: dict[str, Any]
+        self,
+        report: Report,
+        source: Listed | Tried,
+        metadata: Metadata,
+        listing: Listing,
+        options: dict[str, Any],
+        retry: Retry | None,
     ) -> None:
         """Tell what became of the pictures, and do what is to be done once all are there."""
         if not options["dry_run"]:
             report.added, report.known = report.added + self._added_before, report.known - self._added_before
-        report.failed += source.problems
-        if not (report.stopped or options["limit"]):  # or what was not met may follow
-            report.failed += [(name, "Named in the metadata, but not there.") for name in metadata.missing]
-        notes = [*metadata.problems, *source.notes, *metadata.elsewhere.notes]
+        notes = self._gathered(report, source, metadata, options, retry)
         tell(report, notes, self.stdout, self.stderr, dry_run=options["dry_run"])
         if options["metadata"]:
             tell_what_was_not_applied(report, self.stdout)
@@ -222,7 +232,28 @@ class Command(CollectionCommand):
         if not options["dry_run"] and not options["enqueue"]:
             calibrate_after(self.stdout, self.stderr)
         if report.failed or is_nothing:
+            if report.failed and self._record and self._record.key and self.stdout.isatty():
+                self.stdout.write(f"To try those that failed again: manage.py ingest --retry {self._record.key}")
             raise SystemExit(1)
+
+    def _gathered(
+        self,
+        report: Report,
+        source: Listed | Tried,
+        metadata: Metadata,
+        options: dict[str, Any],
+        retry: Retry | None,
+    ) -> list[tuple[str, str]]:
+        """Add what could not be offered to the report; return what is to be said of all else."""
+        for name, reason in source.problems:
+            report.fail(name, reason, address=place_of(name, options["paths"]))
+        # What was not met may follow; and of single files nobody asked for the others.
+        if not (report.stopped or options["limit"] or (retry and not retry.takes_all)):
+            for name in metadata.missing:
+                report.fail(name, "Named in the metadata, but not there.")
+        for name, kind in source.findings.named.items():
+            report.leave_out(LeftOut(Why.LEFT, name, f"Not read: {kind}." if kind else LEFT_ALONE))
+        return [*metadata.problems, *source.notes, *metadata.elsewhere.notes]
 
     def _places(self, options: dict[str, Any]) -> list[Place]:
         """Return the places of which it is to be told what is gone."""
@@ -240,19 +271,9 @@ class Command(CollectionCommand):
             raise CommandError(str(error)) from error
 
 
+def _user(key: int | None) -> Any:
+    return get_user_model().objects.filter(pk=key).first() if key else None
+
+
 def _rules(options: dict[str, Any]) -> Rules:
     return Rules(include_hidden=options["include_hidden"], exclude=tuple(options["exclude"]))
-
-
-def _natural(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text} is less than 0")
-    return number
-
-
-def _positive(text: str) -> int:
-    number = _natural(text)
-    if not number:
-        raise argparse.ArgumentTypeError("it must be 1 or more")
-    return number

@@ -7,9 +7,11 @@ from django.core.management.base import CommandError
 
 from search.ingestion.captures import read_again
 from search.ingestion.rewriting import Rewriting, count_unread
+from search.ingestion.runs import Record
 from search.management.base import CollectionCommand, at_least_one
 from search.management.embedding import failures_told, stopped_by_signals, summarise
 from search.management.progress import progress_of
+from search.models import Run
 
 
 class Command(CollectionCommand):
@@ -50,6 +52,7 @@ class Command(CollectionCommand):
         there, limit = count_unread(), options["limit"]
         with (
             failures_told(),
+            Record(Run.Kind.METADATA) as record,
             stopped_by_signals(self.stderr) as stop,
             progress_of(min(there, limit or there), self.stdout) as progress,
         ):
@@ -59,7 +62,7 @@ class Command(CollectionCommand):
                 replaces=options["replace_captions"],
                 limit=limit,
                 stop=stop,
-                progress=progress,
+                progress=record.noting(progress),
             )
             work.work()
         summarise(work.report, self.stdout, self.stderr, f"read, {count_unread():,} still to be")

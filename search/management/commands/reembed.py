@@ -3,10 +3,12 @@
 from typing import Any
 
 from search.ingestion import reembed, stale_images
+from search.ingestion.runs import Record
 from search.management.base import CollectionCommand
 from search.management.calibrating import calibrate_after
 from search.management.embedding import failures_told, stopped_by_signals, summarise
 from search.management.progress import progress_of
+from search.models import Run
 
 
 class Command(CollectionCommand):
@@ -16,9 +18,10 @@ class Command(CollectionCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with failures_told():
+        with failures_told(), Record(Run.Kind.REEMBED) as record:
             with stopped_by_signals(self.stderr) as stop, progress_of(stale_images(), self.stdout) as progress:
-                report = reembed(progress, stop=stop)
+                report = reembed(record.noting(progress), stop=stop)
+            report.stopped = stop.is_set()
             if not stop.is_set():
                 calibrate_after(self.stdout, self.stderr)
         summarise(report, self.stdout, self.stderr, "embedded anew")

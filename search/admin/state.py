@@ -1,0 +1,122 @@
+"""The state of things: what there is, what waits for whom, and what is wrong."""
+
+from dataclasses import dataclass
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
+from django.template.defaultfilters import filesizeformat
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+
+from search.admin.runs import state_name
+from search.management import starting
+from search.models import Run
+from search.state.figures import Figure
+from search.state.growth import plot_of
+from search.state.looks import look
+from search.state.searches import most_unanswered, write
+from search.state.sections import sections
+
+WORDS_SHOWN = 100
+_RUN_STATES = {Run.RUNNING, Run.INTERRUPTED, *Run.Outcome.values}
+_MENDS = {"reconcile": ("--mend",)}
+"""What can be repaired from here, by commands that are safe to run at any time."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A figure as the page has it."""
+
+    figure: Figure
+    text: str
+    href: str
+
+
+def may_see(request: HttpRequest) -> bool:
+    return request.user.has_perm("search.change_image")
+
+
+def state_view(request: HttpRequest) -> HttpResponse:
+    if request.method not in {"GET", "HEAD"}:
+        return HttpResponseNotAllowed(["GET", "HEAD"])
+    if not may_see(request):
+        raise PermissionDenied
+    write()  # what this process has counted, if it is the only one
+    state = sections()
+    growth = next((one.extra.get("growth") for one in state if one.name == "pictures"), None)
+    context = {
+        **admin.site.each_context(request),
+        "title": _("State"),
+        "sections": [(section, [_shown(figure) for figure in section.figures]) for section in state],
+        "wrong": [_shown(figure) for section in state for figure in section.wrong],
+        "unknown": [section for section in state if not section.is_known],
+        "plot": plot_of(growth),
+        "growth_by": growth["by"] if growth else "",
+        "unanswered": _unanswered(),
+        "can_repair": any(figure.mend == "manage.py reconcile --mend" for one in state for figure in one.wrong),
+    }
+    return TemplateResponse(request, "admin/search/state.html", context)
+
+
+def look_view(request: HttpRequest) -> HttpResponse:
+    """Count at once, and have looked in the background at what takes long; or repair files in the background."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    if not may_see(request):
+        raise PermissionDenied
+    try:
+        if "repair" in request.POST:
+            if not request.user.has_perm("search.delete_image"):  # files of no picture are deleted
+                raise PermissionDenied
+            starting.start_command("reconcile", *_MENDS["reconcile"], "--asked-by", str(request.user.pk))
+            text = _("Files are being repaired. It shows among the runs, and here when it has ended.")
+        else:
+            look("counts")
+            starting.start_command("state", "--look", "storage", "index", "outliers", "--quiet")
+            text = _("Counted just now. Files, index and outliers are being looked at, and show here in a while.")
+    except OSError as error:
+        messages.error(request, _("It could not be started: %(reason)s") % {"reason": error})
+    else:
+        messages.success(request, text)
+    return redirect("admin:state")
+
+
+def _unanswered() -> list[tuple[str, int, str]]:
+    """The words that found nothing strong, each with the search for them."""
+    search = reverse("results")
+    return [(words, count, f"{search}?{urlencode({'q': words})}") for words, count in most_unanswered(WORDS_SHOWN)]
+
+
+def _shown(figure: Figure) -> Shown:
+    return Shown(figure, shown(figure), _href(figure))
+
+
+def _href(figure: Figure) -> str:
+    if not figure.view or figure.value in (None, 0):
+        return ""
+    if figure.view == "admin:search_run_change":
+        return reverse(figure.view, args=[figure.query])
+    if figure.name == "nothing_strong":
+        return "#unanswered"
+    # A model's name may hold anything; the others have nothing to be quoted.
+    name, equals, value = figure.query.partition("=")
+    query = f"?{urlencode({name: value})}" if equals else ""
+    return reverse(figure.view) + query
+
+
+def shown(figure: Figure) -> str:
+    """A figure's value as people read it."""
+    value = figure.value
+    if value is None:
+        return "–" if figure.note else _("not looked at")
+    if isinstance(value, str):
+        return state_name(value) if value in _RUN_STATES and value else value
+    if figure.unit == "bytes":
+        return filesizeformat(value)
+    if figure.unit == "share":
+        return f"{value:.1%}"
+    return f"{value:,}"

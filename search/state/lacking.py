@@ -1,0 +1,29 @@
+"""What pictures may lack: one definition for the number and for the list that it leads to."""
+
+from django.db.models import QuerySet
+
+from search.embedding import active_model
+from search.models import Image, LostObject
+from search.querying import Filters
+from search.querying.filters import Certainty
+from search.querysets import ImageQuerySet
+
+_SAID = {
+    "tags": Filters(tagged=False),
+    "title": Filters(titled=False),
+    "description": Filters(described=False),
+    "date": Filters(dated=(Certainty.UNKNOWN,)),
+}
+NAMES = (*_SAID, "vector", "windows", "original", "thumbnail")
+
+
+def lacking(images: QuerySet[Image], what: str) -> QuerySet[Image]:
+    """Return those of the images that lack one of NAMES. Files are missed by the last look through the storage."""
+    if what in _SAID:
+        narrowed: QuerySet[Image] = _SAID[what].values.apply(images)  # type: ignore[arg-type]
+        return narrowed
+    if what == "vector":
+        return images.filter(embedding_model="")
+    if what == "windows":
+        return images.filter(pk__in=ImageQuerySet(Image).owed_windows(active_model()).values("pk"))
+    return images.filter(pk__in=LostObject.objects.filter(kind=what).values("image"))

@@ -1,0 +1,146 @@
+"""Pictures that are far from all others: the nearest of each is looked for, some thousand pictures a look.
+
+How far is far is told by the collection itself, as models differ: below the lower quartile by three times the distance
+between the quartiles (Tukey's outer fence). What seems an outlier is looked at once more, since something like it may
+have come meanwhile, and so is a part of all others at each look, since something may have gone.
+"""
+
+import secrets
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.db import connection
+
+from search.embedding import active_model
+from search.indexing.hnsw import indexing
+from search.indexing.sets import VectorTable, current_set
+from search.querying.planning import Plan, planned
+
+AT_ONCE = 200
+A_LOOK = 20_000
+"""Pictures whose nearest is looked for by one look, beside those that are looked at again."""
+FEWEST = 100
+"""With fewer pictures nothing is called an outlier: each would be far from the others."""
+_SUSPECTS = 1_000
+_PARTS = 32
+"""Of what was looked at before, one part in so many is looked at again."""
+_WIDTH = 40
+
+
+def find_outliers() -> dict[str, Any]:
+    """Look; return how many pictures were `measured` by now, how many are `left`, and how many are `outliers`."""
+    table = current_set(active_model())
+    if table is None:
+        return {"measured": 0, "left": 0, "outliers": 0, "fence": None}
+    _forget_others(table)
+    for ids in _some(_part(table)):
+        _measure(ids, table)
+    looked = 0
+    for ids in _some(_unmeasured(table, A_LOOK)):
+        _measure(ids, table)
+        looked += len(ids)
+    if fence := _fence(table):
+        for ids in _some(_below(fence, table)):
+            _measure(ids, table)
+    fence = _fence(table)
+    outliers, measured = _mark(fence, table)
+    left = max(0, len(_unmeasured(table, A_LOOK + 1)))
+    return {"measured": measured, "left": left, "outliers": outliers, "fence": fence}
+
+
+def _some(ids: Sequence[uuid.UUID]) -> Iterator[Sequence[uuid.UUID]]:
+    return (ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE))
+
+
+def _ids(sql: str, given: Sequence[Any]) -> list[uuid.UUID]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, given)
+        return [image_id for (image_id,) in cursor.fetchall()]
+
+
+def _forget_others(table: VectorTable) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM search_isolation WHERE set_id <> %s", [table.id])
+        cursor.execute(
+            "DELETE FROM search_isolation AS its USING search_trashed AS gone WHERE gone.image_id = its.image_id"
+        )
+
+
+def _part(table: VectorTable) -> list[uuid.UUID]:
+    first = secrets.randbelow(_PARTS) * (2**128 // _PARTS)
+    ends = [uuid.UUID(int=first), uuid.UUID(int=first + 2**128 // _PARTS - 1)]
+    return _ids("SELECT image_id FROM search_isolation WHERE image_id BETWEEN %s AND %s LIMIT %s", [*ends, A_LOOK])
+
+
+def _unmeasured(table: VectorTable, most: int) -> list[uuid.UUID]:
+    return _ids(
+        f"SELECT image_id FROM {table.table} AS its WHERE window_index = 0"  # noqa: S608 - the name is ours
+        " AND NOT EXISTS (SELECT FROM search_isolation WHERE image_id = its.image_id)"
+        " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = its.image_id) LIMIT %s",
+        [most],
+    )
+
+
+def _below(fence: float, table: VectorTable) -> list[uuid.UUID]:
+    return _ids(
+        "SELECT image_id FROM search_isolation WHERE set_id = %s AND similarity < %s ORDER BY similarity LIMIT %s",
+        [table.id, fence, _SUSPECTS],
+    )
+
+
+def _measure(ids: Sequence[uuid.UUID], table: VectorTable) -> None:
+    """Write down how near the nearest other picture is to each of these; -1 where there is none."""
+    settings = {"enable_sort": "off", "jit": "off", **indexing.walk_settings(_WIDTH)}
+    plan = Plan("; ".join(f"SET LOCAL {name} = {value}" for name, value in settings.items()))
+    distance = f"(near.embedding::halfvec({table.dimensions}) <=> its.embedding::halfvec({table.dimensions}))"
+    with planned(plan), connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT its.image_id, 1 - coalesce(found.distance, 2)"  # noqa: S608 - names are ours
+            f" FROM {table.table} AS its LEFT JOIN LATERAL"
+            f" (SELECT {distance} AS distance FROM {table.table} AS near"
+            " WHERE near.window_index = 0 AND near.image_id <> its.image_id"
+            " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = near.image_id)"
+            f" ORDER BY {distance} LIMIT 1) AS found ON true"
+            " WHERE its.image_id = ANY(%s) AND its.window_index = 0",
+            [list(ids)],
+        )
+        rows = cursor.fetchall()
+    with connection.cursor() as cursor:
+        # In the order of the keys; of pictures that are gone by now there is nothing to be written.
+        cursor.execute(
+            "INSERT INTO search_isolation (image_id, set_id, similarity)"
+            " SELECT given.id, %s, given.similarity FROM unnest(%s::uuid[], %s::float8[]) AS given (id, similarity)"
+            " JOIN search_image AS its ON its.id = given.id ORDER BY given.id FOR KEY SHARE OF its"
+            " ON CONFLICT (image_id) DO UPDATE SET set_id = excluded.set_id, similarity = excluded.similarity",
+            [table.id, [row[0] for row in rows], [row[1] for row in rows]],
+        )
+
+
+def _fence(table: VectorTable) -> float | None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*), percentile_cont(ARRAY[0.25, 0.75]) WITHIN GROUP (ORDER BY similarity)"
+            " FROM search_isolation WHERE set_id = %s",
+            [table.id],
+        )
+        count, quartiles = cursor.fetchone()
+    if count < FEWEST:
+        return None
+    lower, upper = quartiles
+    return float(lower - 3 * (upper - lower))
+
+
+def _mark(fence: float | None, table: VectorTable) -> tuple[int, int]:
+    """Mark those beyond the fence; return how many these are, and how many pictures were measured."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE search_isolation SET is_outlier = NOT is_outlier WHERE set_id = %s"
+            " AND is_outlier <> (similarity < %s)",
+            [table.id, -2.0 if fence is None else fence],
+        )
+        cursor.execute(
+            "SELECT count(*) FILTER (WHERE is_outlier), count(*) FROM search_isolation WHERE set_id = %s", [table.id]
+        )
+        outliers, measured = cursor.fetchone()
+    return outliers, measured

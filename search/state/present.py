@@ -1,0 +1,179 @@
+"""What is told at once, by some short queries whatever the size of the collection, in sections."""
+
+import datetime as dt
+import shutil
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext
+
+from search.evaluation.due import MEASURE, is_unmeasured
+from search.models import Image, OwedDeletion, Run, SearchDay
+from search.monitoring.figures import MOST_COUNTED
+from search.state.figures import IMAGES, Figure, Known, Section
+from search.storage import are_files
+
+PENDING_FOR = dt.timedelta(hours=1)
+"""How long a picture may wait for its vector before somebody should look."""
+LEAST_FREE = 0.05
+"""Of a disk."""
+DAYS = 30
+
+
+def vectors(known: Known) -> Section:
+    """Of this moment: what waits for its vector, has failed, or is owed."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*), count(*) FILTER (WHERE embedding_failure > ''), min(created) FROM"
+            " (SELECT embedding_failure, created FROM search_image WHERE embedding_model = '' LIMIT %s) AS waiting",
+            [MOST_COUNTED],
+        )
+        pending, poisoned, oldest = cursor.fetchone()
+    waits_long = oldest is not None and oldest < timezone.now() - PENDING_FOR
+    waiting = pending - poisoned
+    owed = OwedDeletion.objects.count()
+    return Section(
+        "vectors",
+        gettext_lazy("What waits for a machine"),
+        [
+            Figure(
+                "pending",
+                _("Waiting for their vector"),
+                waiting,
+                IMAGES,
+                "lacks=vector",
+                is_wrong=bool(waiting) and waits_long,
+                mend="manage.py embed_pending",
+            ),
+            Figure(
+                "poisoned",
+                _("Without a vector, since making it failed"),
+                poisoned,
+                IMAGES,
+                "model=failed",
+                note=_("each says why") if poisoned else "",
+                is_wrong=bool(poisoned),
+                mend="manage.py embed_pending",
+            ),
+            Figure(
+                "owed", _("Deleted, and their files still there"), owed, is_wrong=owed > 0, mend="manage.py reconcile"
+            ),
+        ],
+    )
+
+
+def searches(known: Known) -> Section:
+    since = timezone.now().date() - dt.timedelta(days=DAYS - 1)
+    days = list(SearchDay.objects.filter(day__gte=since))
+    total = sum(day.searches for day in days)
+    slowest = max(days, key=lambda day: day.slowest, default=None)
+    today = next((day.searches for day in days if day.day == timezone.now().date()), 0)
+    figures = [
+        Figure("searches_today", _("Searches today"), today),
+        Figure("searches", _("Searches in %(days)s days") % {"days": DAYS}, total),
+        Figure(
+            "nothing_strong",
+            _("of which found nothing that matches strongly"),
+            sum(day.nothing_strong for day in days),
+            view="admin:state" if settings.KEEP_UNANSWERED else "",
+            query="words=1",
+        ),
+        Figure(
+            "searches_unmeasured",
+            _("of which nobody could tell"),
+            sum(day.unmeasured for day in days),
+            note=_("which matches are strong was not measured then"),
+        ),
+        Figure("search_seconds", _("Seconds a search, on average"), _mean(days)),
+        Figure("searches_slow", _("Searches that took more than a second"), sum(day.slow for day in days)),
+    ]
+    if slowest:
+        told = {"day": slowest.day.isoformat(), "by": _by(slowest.slowest_by)}
+        note = _("on %(day)s, by %(by)s") % told
+        figures.append(Figure("search_slowest", _("Seconds of the slowest"), round(slowest.slowest, 2), note=note))
+    is_off = is_unmeasured()
+    figures.append(
+        Figure(
+            "measured",
+            _("Which matches are strong"),
+            _("not measured") if is_off else pgettext("thresholds", "measured"),
+            is_wrong=is_off,
+            mend=MEASURE,
+        )
+    )
+    return Section("searches", gettext_lazy("Searches"), figures, extra={"days": days})
+
+
+def _by(kinds: str) -> str:
+    """What something was searched by, as `searches.kind_of` has it, as people read it."""
+    names = {
+        "words": pgettext("searched by", "words"),
+        "picture": pgettext("searched by", "a picture"),
+        "image": pgettext("searched by", "a picture of the collection"),
+        "filters": pgettext("searched by", "filters"),
+    }
+    return ", ".join(names.get(kind, kind) for kind in kinds.split(", "))
+
+
+def _mean(days: Sequence[SearchDay]) -> float | None:
+    total = sum(day.searches for day in days)
+    return round(sum(day.seconds for day in days) / total, 3) if total else None
+
+
+def runs(known: Known) -> Section:
+    last = Run.objects.with_state().order_by("kind", "-pk").distinct("kind")
+    figures = [_of_run(run) for run in sorted(last, key=lambda run: -run.pk)]
+    return Section("runs", gettext_lazy("The last runs"), figures)
+
+
+def _of_run(run: Run) -> Figure:
+    """The last run of a kind: one that did not end, or for which files failed, should be looked at. What was refused
+    is no picture, and will be none tomorrow."""
+    is_broken = run.state in (Run.Outcome.FAILED, Run.INTERRUPTED)
+    lost = run.failed if run.kind not in (Run.Kind.UPLOAD, Run.Kind.RECONCILE) else 0
+    told = {"added": f"{run.added:,}", "known": f"{run.known:,}", "left": f"{run.left_out:,}"}
+    mend = f"manage.py ingest --retry {run.pk}" if run.kind == Run.Kind.INGEST else f"manage.py {run.kind}"
+    return Figure(
+        f"run {run.kind}",
+        f"{run.get_kind_display()} {run.pk}",
+        str(run.state),
+        view="admin:search_run_change",
+        query=str(run.pk),
+        note=_("%(added)s added, %(known)s known, %(left)s not added") % told,
+        is_wrong=is_broken or lost > 0,
+        mend=mend,
+    )
+
+
+def machine(known: Known) -> Section:
+    """Of this moment, and of the machine that asks."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_database_size(current_database()), pg_total_relation_size(%s::regclass),"
+            " (SELECT coalesce(sum(pg_total_relation_size(leaf.relid)), 0)::bigint FROM search_vectorset AS its,"
+            " pg_partition_tree(('search_imagevector_s' || its.id)::regclass) AS leaf WHERE leaf.isleaf)",
+            [Image._meta.db_table],
+        )
+        database, images, vectors = cursor.fetchone()
+    figures = [
+        Figure("database_bytes", _("The database"), database, unit="bytes"),
+        Figure("table_bytes", _("The table of pictures"), images, unit="bytes"),
+        Figure("vectors_bytes", _("The vectors and their index"), vectors, unit="bytes"),
+    ]
+    if are_files():
+        disk = _free(settings.MEDIA_ROOT)
+        figures.append(disk)
+    return Section("machine", gettext_lazy("Room"), figures)
+
+
+def _free(folder: Any) -> Figure:
+    try:
+        usage = shutil.disk_usage(folder)
+    except OSError:
+        return Figure("disk_free", _("Free, where the files are"), None, unit="bytes")
+    is_low = usage.free < LEAST_FREE * usage.total
+    return Figure("disk_free", _("Free, where the files are"), usage.free, unit="bytes", is_wrong=is_low)
