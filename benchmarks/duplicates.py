@@ -69,6 +69,8 @@ class _Copies(Worker):
 
 def fill(rows: int, photos: Path) -> dict[str, Any]:
     """Make a collection of so many pictures, each with a thumbnail and a hash."""
+    from django.core.files.storage import default_storage  # noqa: PLC0415
+
     from search import storage  # noqa: PLC0415
     from search.duplicates.fingerprints import write_fingerprints  # noqa: PLC0415
 
@@ -76,11 +78,17 @@ def fill(rows: int, photos: Path) -> dict[str, Any]:
     thumbnails = _thumbnails(photos)
     hashes = _hashes(rows).tolist()
     ids = [uuid.uuid5(uuid.NAMESPACE_OID, str(number)) for number in range(rows)]
+    first: dict[int, Path] = {}
     for number, image_id in enumerate(ids):
-        shown = number - (number % _COPIES == 1)
-        storage.put(
-            storage.rendition_key(image_id, storage.THUMBNAIL), thumbnails[shown % len(thumbnails)], "image/webp"
-        )
+        shown = (number - (number % _COPIES == 1)) % len(thumbnails)
+        key = storage.rendition_key(image_id, storage.THUMBNAIL)
+        place = Path(default_storage.path(key))
+        if shown not in first:
+            storage.put(key, thumbnails[shown], "image/webp")
+            first[shown] = place
+        else:  # a hundred thousand files, each written down to the disk, take half an hour
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.hardlink_to(first[shown])
     for start in range(0, rows, _AT_ONCE):
         write_fingerprints(dict(zip(ids[start : start + _AT_ONCE], hashes[start : start + _AT_ONCE], strict=True)))
     _Copies().sql("VACUUM ANALYZE")
