@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from ninja import Router, Status
 
 from search.api.answers import image_details
-from search.api.authentication import Session, Token, anybody, may_upload
+from search.api.authentication import Session, Token, anybody, may_upload, refuse_without_role
 from search.api.errors import wrong_fields
 from search.api.parameters import Json, form
 from search.api.problems import Problem
@@ -76,6 +76,7 @@ def add_image(request: HttpRequest, response: HttpResponse) -> Status[ImageDetai
     201 with the new image. 200 when the same file was there before: nothing is changed then. 409 when the curators
     have hidden it, or have deleted it; curators may add it again, which restores what is in the trash.
     """
+    refuse_without_role(request)
     refuse_other_bodies(request)
     files = request.FILES.getlist("picture")
     if len(files) > 1:

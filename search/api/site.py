@@ -29,7 +29,8 @@ kept for {days} days.
 
 **Errors** are problem details (RFC 9457), `application/problem+json`, in the language of `Accept-Language`. Where the
 status does not say it all, `type` ends in a code that never changes: `bad_query`, `no_such_query`, `token_needed`,
-`token_not_valid`, `csrf`, `hidden`, `deleted`, `not_a_form`, `wrong_fields`, `no_model`, `no_storage`, `no_database`,
+`token_not_valid`, `csrf`, `hidden`, `deleted`, `not_allowed`,
+`not_a_form`, `wrong_fields`, `no_model`, `no_storage`, `no_database`,
 `no_migration`, `no_time`, `too_slow`, `too_many`, `conflict`, `overtaken`, and for a picture that is refused `empty`,
 `not_a_picture`, `wrong_format`, `too_many_bytes`, `too_many_pixels`, `truncated`, `damaged`. A 503, a 429 and a
 `conflict` say in `Retry-After` when to try again.

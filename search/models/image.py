@@ -225,6 +225,7 @@ class Image(models.Model):
         verbose_name = _("image")
         verbose_name_plural = _("images")
         ordering: ClassVar = ["-created", "id"]
+        permissions: ClassVar = [("change_own_image", "Can change images that they have added")]
         indexes: ClassVar = [
             models.Index(fields=["-created", "id"], name="image_newest"),
             # How many can be searched, with which filters: counted without reading the vectors. These columns have few

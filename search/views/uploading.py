@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
+from search.accounts.roles import may_add
 from search.curation.uploads import add_or_restore
 from search.decoding import Busy
 from search.evaluation import calibrate_soon_if_due
@@ -18,6 +19,7 @@ from search.imaging import Reason, UnreadableImage
 from search.ingestion import Added, DeletedPicture, Details
 from search.ingestion.captures import UPLOADED, UPLOADED_WITH_CAPTIONS, Written, offered_captions
 from search.models import Revision
+from search.views.errors import error_page
 from search.views.images import may_see_hidden
 from search.views.methods import require_http_methods
 
@@ -39,8 +41,8 @@ class Outcome:
 def upload(request: HttpRequest) -> HttpResponse:
     """The form; and after it each file with its own outcome. A script sends the files one by one."""
     user = request.user if request.user.is_authenticated else None
-    if settings.UPLOAD_LOGIN_REQUIRED and user is None:
-        return redirect_to_login(request.get_full_path())
+    if not may_add(request.user):
+        return _not_without_role(request)
     form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
     outcomes: list[Outcome] = []
     if form.is_bound and form.is_valid():
@@ -66,14 +68,22 @@ def upload(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["POST"])
 def read(request: HttpRequest) -> HttpResponse:
     """What people have written in a file, given its beginning, for the script that offers it: never where it was."""
-    if settings.UPLOAD_LOGIN_REQUIRED and not request.user.is_authenticated:
-        return redirect_to_login(request.get_full_path())
+    if not may_add(request.user):
+        return _not_without_role(request)
     file = request.FILES.get("picture")
     try:
         found = offered_captions(file.read()) if file else Details()
     except Busy:  # the fields stay as they are
         found = Details()
     return JsonResponse({"title": found.title, "description": found.description, "tags": ", ".join(found.tags)})
+
+
+def _not_without_role(request: HttpRequest) -> HttpResponse:
+    """What is answered to who may not add pictures: strangers log in first."""
+    if not request.user.is_authenticated:
+        return redirect_to_login(request.get_full_path())
+    advice = _("Ask the people who run this site: they can let you.")
+    return error_page(request, 403, _("You may look at pictures here, and not add any."), advice)
 
 
 def _status(outcomes: list[Outcome]) -> int:

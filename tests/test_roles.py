@@ -1,0 +1,125 @@
+"""Roles: what each may, who gives them, and that nobody lost anything when they came."""
+
+from importlib import import_module
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import Group, Permission, User
+from django.test import Client
+
+from search.accounts.roles import CONTRIBUTOR, CURATOR, OWNER, ROLES, VIEWER, give, group_of, role_of
+from tests.base import picture_file
+
+pytestmark = pytest.mark.django_db
+
+
+def somebody(role: str) -> tuple[User, Client]:
+    user = User.objects.create_user(role.lower())
+    give(user, role)
+    client = Client()
+    client.force_login(user)
+    return user, client
+
+
+def test_a_new_account_contributes_as_accounts_always_did(alice: User):
+    assert role_of(alice) == CONTRIBUTOR
+    assert alice.has_perm("search.add_image")
+    assert not alice.is_staff
+
+
+def test_giving_a_role_takes_the_one_before(alice: User):
+    other = Group.objects.create(name="Friends")
+    alice.groups.add(other)
+    give(alice, CURATOR)
+    assert {group.name for group in alice.groups.all()} == {"Friends", CURATOR}
+    assert alice.is_staff
+    give(alice, VIEWER)
+    assert {group.name for group in alice.groups.all()} == {"Friends", VIEWER}
+    assert not User.objects.get(pk=alice.pk).is_staff
+
+
+def test_a_role_whose_group_somebody_has_deleted_is_made_anew(alice: User):
+    Group.objects.filter(name__in=ROLES).delete()
+    give(alice, CONTRIBUTOR)
+    assert User.objects.get(pk=alice.pk).has_perm("search.add_image")
+    assert not User.objects.get(pk=alice.pk).has_perm("search.change_image")
+
+
+@pytest.mark.parametrize("role", [VIEWER, CONTRIBUTOR])
+def test_a_viewer_adds_no_pictures_on_the_pages_or_by_the_api(role: str):
+    _user, client = somebody(role)
+    may = role == CONTRIBUTOR
+    assert ("Add pictures" in client.get("/").text) is may
+    assert client.get("/upload/").status_code == (200 if may else 403)
+    assert client.post("/upload/", {"pictures": picture_file()}).status_code == (200 if may else 403)
+    assert client.post("/upload/read", {"picture": picture_file()}).status_code == (200 if may else 403)
+    answer = client.post("/api/images", {"picture": picture_file(colour="blue")})
+    assert answer.status_code == (201 if may else 403)
+    assert may or answer.json()["type"].endswith("#not_allowed")
+
+
+def test_where_strangers_may_add_pictures_viewers_may(settings: Any):
+    settings.UPLOAD_LOGIN_REQUIRED = False
+    _user, client = somebody(VIEWER)
+    assert client.get("/upload/").status_code == 200
+
+
+@pytest.mark.parametrize(("role", "may"), [(VIEWER, set()), (CONTRIBUTOR, set()), (CURATOR, {"image", "report"}),
+                                           (OWNER, {"image", "report", "signup", "user", "group"})])  # fmt: skip
+def test_each_role_comes_into_its_part_of_the_admin(role: str, may: set[str]):
+    _user, client = somebody(role)
+    for table in ("image", "report", "signup", "user", "group"):
+        app = "auth" if table in {"user", "group"} else "search"
+        answer = client.get(f"/admin/{app}/{table}/")
+        assert answer.status_code == (200 if table in may else 403 if may else 302), table
+
+
+def test_an_owner_gives_roles_in_the_form_and_in_the_list(alice: User):
+    _owner, client = somebody(OWNER)
+    page = client.get(f"/admin/auth/user/{alice.pk}/change/")
+    form = page.context["adminform"].form
+    assert [group.name for group in form.fields["groups"].queryset] == []
+    data = {
+        "username": "alice", "role": CURATOR, "initial-role": CONTRIBUTOR,
+        "is_active": "on", "initial-is_active": "on",
+    }  # fmt: skip
+    assert client.post(f"/admin/auth/user/{alice.pk}/change/", data).status_code == 302
+    alice = User.objects.get(pk=alice.pk)
+    assert role_of(alice) == CURATOR
+    assert alice.is_staff
+    data = {"action": "make_viewer", "_selected_action": [alice.pk]}
+    answer = client.post("/admin/auth/user/", data, follow=True)
+    assert "1 account is: Viewer." in answer.text
+    assert role_of(User.objects.get(pk=alice.pk)) == VIEWER
+
+
+def test_who_changes_something_else_of_an_account_leaves_its_role_and_its_way_into_the_admin(carol: User):
+    _owner, client = somebody(OWNER)
+    others = Group.objects.create(name="Friends")
+    data = {
+        "username": "carol", "role": CONTRIBUTOR, "initial-role": CONTRIBUTOR, "is_active": "on", "is_staff": "on",
+        "initial-is_active": "on", "initial-is_staff": "on", "groups": [others.pk], "initial-groups": [""],
+    }  # fmt: skip
+    assert client.post(f"/admin/auth/user/{carol.pk}/change/", data).status_code == 302
+    carol = User.objects.get(pk=carol.pk)
+    assert {group.name for group in carol.groups.all()} == {"Friends", CONTRIBUTOR}
+    assert carol.is_staff
+
+
+def test_the_migration_lets_everybody_do_what_they_could_and_gives_no_group_of_theirs_more(alice: User, carol: User):
+    migration = import_module("search.migrations.0037_roles")
+    migration.remove_roles(apps, None)
+    theirs = Group.objects.create(name="Curator")
+    theirs.permissions.set(Permission.objects.filter(codename="view_report"))
+    alice.groups.add(theirs)
+    before = carol.get_all_permissions()
+    migration.make_roles(apps, None)
+    theirs.refresh_from_db()
+    assert theirs.name == "Curator (1)"
+    assert [one.codename for one in theirs.permissions.all()] == ["view_report"]
+    alice, carol = User.objects.get(username="alice"), User.objects.get(username="carol")
+    assert alice.get_all_permissions() == {"search.add_image", "search.change_own_image", "search.view_report"}
+    assert before <= carol.get_all_permissions()
+    assert carol.is_staff
+    assert {one.codename for one in group_of(VIEWER).permissions.all()} == set()
