@@ -84,8 +84,8 @@ TRUSTED_PROXIES = networks("TRUSTED_PROXIES", LOOPBACK if HTTPS else ())
 
 # Below this path of another site, whose proxy may keep it in what it passes on or cut it off.
 OUR_PATHS = (
-    "account", "accounts", "admin", "api", "favicon.ico", "feeds", "healthz", "images", "language", "metrics",
-    "readyz", "robots.txt", "saved", "search", "selection", "sets", "static", "timeline", "upload",
+    "account", "accounts", "admin", "albums", "api", "favicon.ico", "feeds", "healthz", "images", "language",
+    "metrics", "readyz", "robots.txt", "saved", "search", "selection", "sets", "static", "timeline", "upload",
 )  # fmt: skip
 BASE_PATH = base_path("BASE_PATH", OUR_PATHS)
 FORCE_SCRIPT_NAME = BASE_PATH or None

@@ -19,6 +19,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from search.api.problems import Problem, is_for_programs
 from search.limits import TooMany, address_of, count
 from search.models import ApiToken
+from search.querying.asking import asked_by
 
 LEADS_IN = {
     *("login", "enter-code", "sign-up", "reset-password", "choose-password", "logout", "set_language", "robots"),
@@ -40,7 +41,8 @@ class SiteAccess:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
+        with asked_by(lambda: request.user):
+            response = self.get_response(request)
         if settings.SITE_ACCESS != "public":
             # Nothing on the way keeps for others what one of them was shown.
             patch_cache_control(response, private=True)

@@ -23,7 +23,7 @@ from search.admin.forms import AccountForm, GroupForm
 from search.admin.lists import Sturdy, log_changes
 from search.conflicts import locked
 from search.forms import PasswordAlone
-from search.models import Image, Report
+from search.models import Album, Image, Report
 
 if TYPE_CHECKING:
     _UserAdmin = UserAdmin[User]
@@ -110,6 +110,7 @@ class CuratedUserAdmin(Sturdy, _UserAdmin):
     def lock_to_delete(self, keys: Sequence[Any]) -> None:
         # What they added and reported stays, without their name.
         locked(Image.objects.filter(uploader__in=keys).only("pk"))
+        locked(Album.objects.filter(owner__in=keys).only("pk"))
         locked(Report.objects.filter(Q(reporter__in=keys) | Q(resolver__in=keys)).only("pk"))
         super().lock_to_delete(keys)
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from search.curation.states import plain
 from search.ingestion.metadata import clean_tags
-from search.models import Capture, Image, Revision
+from search.models import Album, Capture, Image, Revision
 from search.models.editing import CAPTURE_COLUMNS, IMAGE_COLUMNS, State, group_of
 
 MOST_TAGS = 50
@@ -81,6 +81,34 @@ class Untag(_OfTags):
 
     def after(self, before: State) -> State | None:
         return {"tags": [tag for tag in before["tags"] if tag.casefold() not in self._folded]}
+
+
+@dataclass(frozen=True)
+class _OfAlbum:
+    album: Album
+    columns: ClassVar[Sequence[str]] = ("albums",)
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        return {"album": self.album.pk, "title": self.album.title}
+
+
+class AddToAlbum(_OfAlbum):
+    """Put into an album, at its end."""
+
+    kind: ClassVar[Revision.Kind] = Revision.Kind.ALBUM
+
+    def after(self, before: State) -> State | None:
+        return {"albums": sorted({*before["albums"], self.album.pk})}
+
+
+class RemoveFromAlbum(_OfAlbum):
+    """Take out of an album."""
+
+    kind: ClassVar[Revision.Kind] = Revision.Kind.UNALBUM
+
+    def after(self, before: State) -> State | None:
+        return {"albums": [one for one in before["albums"] if one != self.album.pk]}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from search.conflicts import locked_values
 from search.ingestion.captures import CAPTIONS, TOLD_BY
 from search.models import Capture, Image, Trashed
+from search.models.albums import albums_of
 from search.models.editing import CAPTURE_COLUMNS, IMAGE_COLUMNS, State
 
 ALL = (*IMAGE_COLUMNS, *CAPTURE_COLUMNS)
@@ -44,6 +45,7 @@ def lock(images: "QuerySet[Image]", names: Sequence[str]) -> dict[uuid.UUID, dic
     states = {row[0]: dict(zip(own, row[1:], strict=True)) for row in rows}
     _with_captures(states, names)
     _with_trash(states, names)
+    _with_albums(states, names)
     return states
 
 
@@ -69,6 +71,13 @@ def _with_captures(states: dict[uuid.UUID, dict[str, Any]], names: Sequence[str]
         edited, *values = found.get(image_id, nothing)
         state.update(zip(columns, map(plain, values), strict=True))
         state["edited"] = {name: name in edited for name in marks}
+
+
+def _with_albums(states: dict[uuid.UUID, dict[str, Any]], names: Sequence[str]) -> None:
+    if "albums" in names:
+        found = albums_of(states.keys())
+        for image_id, state in states.items():
+            state["albums"] = found.get(image_id, [])
 
 
 def _with_trash(states: dict[uuid.UUID, dict[str, Any]], names: Sequence[str]) -> None:

@@ -22,7 +22,7 @@ from search.models.editing import Row, State, difference
 
 _WORDS = ("title", "description", "author", "licence", "source_link")
 _CAPTURE = ("taken", "taken_offset", "taken_from", "camera", "lens", "rating", "latitude", "longitude")
-_COLUMNS = ("tags", *_WORDS, *_CAPTURE)
+_COLUMNS = ("tags", "albums", *_WORDS, *_CAPTURE)
 _FORMATS = ("GIF", "WEBP", "AVIF", "JPEG", "HEIF", "JP2", "BMP", "PNG", "TIFF", "RAW")
 """The later one is more likely to be what the others were made from."""
 
@@ -149,11 +149,13 @@ def _keep(groups: Sequence[Kept], merging: Merging) -> None:
 
 
 def merged(kept: State, others: Sequence[State]) -> dict[str, Any]:
-    """Return a state with what others say where it says nothing: tags of all, the earliest date that is no guess."""
+    """Return a state with what others say where it says nothing: tags and albums of all, the earliest date that is no
+    guess."""
     after: dict[str, Any] = {name: kept[name] for name in _COLUMNS}
     tags = {tag.casefold(): tag for state in reversed([kept, *others]) for tag in state["tags"]}
     ordered = dict.fromkeys(tag.casefold() for state in (kept, *others) for tag in state["tags"])
     after["tags"] = [tags[folded] for folded in ordered][:MOST_TAGS]
+    after["albums"] = sorted({album for state in (kept, *others) for album in state["albums"]})
     for name in (*_WORDS, "camera", "lens"):
         after[name] = next((state[name] for state in (kept, *others) if state[name]), kept[name])
     after["rating"] = max((state["rating"] for state in (kept, *others) if state["rating"]), default=None)

@@ -6,6 +6,7 @@ from search.ingestion.captures import CAPTIONS, TOLD_BY, note_edits
 from search.ingestion.placing import place_pictures
 from search.ingestion.rewriting import edited_fields
 from search.models import Capture, Image, Trashed
+from search.models.albums import hand_over_albums
 
 _WORDS = ("tags", *CAPTIONS)
 
@@ -25,8 +26,9 @@ def take_along(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
 
 
 def take_edits(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
-    """Have an image take over what people did to another one: whether it is hidden, and the fields that they edited
-    there and not here. In a transaction."""
+    """Have an image take over what people did to another one: whether it is hidden, its albums, and the fields that
+    they edited there and not here. In a transaction."""
+    hand_over_albums(other_id, image_id)
     found = edited_fields([image_id, other_id])
     edited = found.get(other_id, set()) - found.get(image_id, set())
     other = Image.objects.only("pk", "hidden", *_WORDS).get(pk=other_id)

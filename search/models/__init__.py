@@ -1,5 +1,6 @@
 """The tables, one concept a file."""
 
+from search.models.albums import Album, AlbumImage
 from search.models.arrivals import Arrival
 from search.models.calibration import Calibration
 from search.models.captures import Capture
@@ -22,6 +23,8 @@ from search.models.words import ImageWords
 from search.models.working_sets import WorkingSet
 
 __all__ = [
+    "Album",
+    "AlbumImage",
     "ApiToken",
     "Arrival",
     "Calibration",

@@ -2,7 +2,8 @@
 in a few statements.
 
 A state of a picture is a mapping of names to values as JSON has them: columns of the image and of its capture,
-"trashed" for whether it is in the trash, and "edited", which tells of names whether a person has changed them.
+"albums" for the ids of those that it is in, "trashed" for whether it is in the trash, and "edited", which tells of
+names whether a person has changed them.
 """
 
 import json
@@ -73,6 +74,8 @@ def write(rows: Sequence[Row], by: Any = None) -> None:
             _move_trash(cursor, after, by)
         if "hidden" in names:
             _set_hidden(cursor, rows)
+        if "albums" in names:
+            _write_albums(cursor, after)
         if columns := names.intersection(IMAGE_COLUMNS) - {"hidden"}:
             _write_images(cursor, columns, after)
         if names.intersection(CAPTURE_COLUMNS) or "edited" in names:
@@ -144,6 +147,36 @@ def _write_captures(cursor: Any, names: Collection[str], after: str) -> None:
         f"UPDATE search_capture AS capture SET {', '.join(values)} FROM {_GIVEN} WHERE capture.image_id = its.id",  # noqa: S608 - names are ours
         [after],
     )
+
+
+def _write_albums(cursor: Any, after: str) -> None:
+    """What comes into an album stands at its end, in the order in which it was taken. Albums that are gone stay so."""
+    cursor.execute(
+        f"DELETE FROM search_albumimage AS entry USING {_GIVEN} WHERE entry.image_id = its.id"  # noqa: S608 - names are ours
+        " AND its.after ? 'albums' AND NOT its.after -> 'albums' @> to_jsonb(entry.album_id)"
+        " RETURNING entry.album_id",
+        [after],
+    )
+    changed = {album_id for (album_id,) in cursor.fetchall()}
+    # One after the other, or two would both stand at the end.
+    cursor.execute(
+        "SELECT id FROM search_album WHERE id IN (SELECT jsonb_array_elements(its.after -> 'albums')::bigint"  # noqa: S608
+        f" FROM {_GIVEN} WHERE its.after ? 'albums') ORDER BY id FOR UPDATE",
+        [after],
+    )
+    cursor.execute(
+        "INSERT INTO search_albumimage (album_id, image_id, position)"  # noqa: S608 - names are ours
+        " SELECT album.id, its.id,"
+        " (SELECT coalesce(max(position), 0) FROM search_albumimage WHERE album_id = album.id)"
+        " + row_number() OVER (PARTITION BY album.id ORDER BY capture.taken, image.created, image.id)"
+        f" FROM {_GIVEN} CROSS JOIN LATERAL jsonb_array_elements(its.after -> 'albums') AS named"
+        " JOIN search_album AS album ON album.id = named::bigint JOIN search_image AS image ON image.id = its.id"
+        " LEFT JOIN search_capture AS capture ON capture.image_id = its.id WHERE its.after ? 'albums'"
+        " ON CONFLICT DO NOTHING RETURNING album_id",
+        [after],
+    )
+    changed |= {album_id for (album_id,) in cursor.fetchall()}
+    cursor.execute("UPDATE search_album SET updated = statement_timestamp() WHERE id = ANY(%s)", [sorted(changed)])
 
 
 def _set_hidden(cursor: Any, rows: Sequence[Row]) -> None:

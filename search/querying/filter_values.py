@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import BooleanField, F, Func, Q
 
-from search.models import Capture, Place
+from search.models import AlbumImage, Capture, Place
 from search.querying import words
 from search.querying.nearby import Near
 from search.querysets import ImageQuerySet
@@ -49,6 +49,7 @@ class Excluded(NamedTuple):
     regions: tuple[Any, ...] = ()
     towns: tuple[Any, ...] = ()
     places: tuple["AnyPlace", ...] = ()
+    albums: tuple[Any, ...] = ()
 
 
 class AnyPlace(NamedTuple):
@@ -71,11 +72,14 @@ class Named(NamedTuple):
     regions: tuple[Any, ...] = ()
     towns: tuple[Any, ...] = ()
     places: tuple[AnyPlace, ...] = ()
+    albums: tuple[Any, ...] = ()
 
 
 class FilterValues(NamedTuple):
     """In the place of each value there may be a blank. `until` and `taken_until` are the first moments that don't pass
-    any more; `dated` tells whether dates that are known, that are about right, and that nobody knows pass."""
+    any more; `dated` tells whether dates that are known, that are about right, and that nobody knows pass. Of each of
+    `in_albums` an image is in one, of `not_in_albums` in none: ids of such as whoever asks may see, so that `named`
+    and `excluded` name no albums here."""
 
     tags: tuple[Any, ...]
     formats: tuple[Any, ...]
@@ -101,6 +105,8 @@ class FilterValues(NamedTuple):
     tagged: Yes | No | None
     titled: Yes | No | None
     placed: Yes | No | None
+    in_albums: tuple[tuple[Any, ...], ...]
+    not_in_albums: tuple[Any, ...]
     named: Named
     excluded: Excluded
 
@@ -127,7 +133,7 @@ class FilterValues(NamedTuple):
             "capture__rating__gte": self.rating,
         }
         conditions |= {name: value for name, value in single.items() if value is not None}
-        further = [*self._certainty(), *self._marked(), *self._named()]
+        further = [*self._certainty(), *self._marked(), *self._named(), *map(_in_any, self.in_albums)]
         if self.near:
             further.append(self.near.condition())
         passing = images.filter(*further, **conditions) if conditions or further else images
@@ -204,7 +210,16 @@ class FilterValues(NamedTuple):
         ):
             if values:
                 refused.append(_any(column, values))
+        if self.not_in_albums:
+            refused.append(_in_any(self.not_in_albums))
         return refused + _placed(self.excluded)
+
+
+def _in_any(albums: Sequence[Any]) -> Q:
+    """What is in one of these albums; where there is none, nothing."""
+    if not albums:
+        return Q(pk__in=[])
+    return Q(pk__in=AlbumImage.objects.filter(album__id__in=list(albums)).values("image"))
 
 
 def _placed(named: Named | Excluded) -> list[Q]:

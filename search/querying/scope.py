@@ -107,4 +107,7 @@ class Scope:
     def _name(self) -> str:
         """What tells the rows that are eligible from those of another search."""
         alone = self.query.box.meant if self.by_words_alone else ""
-        return f"{'shown' if self.query.is_empty else active_model()}\n{self.query.box.quoted}\n{alone}"
+        filters = self.conditions.filters
+        # By the same name others may mean other albums.
+        albums = f"{filters.in_albums}{filters.not_in_albums}"
+        return f"{'shown' if self.query.is_empty else active_model()}\n{self.query.box.quoted}\n{alone}\n{albums}"

@@ -2,6 +2,8 @@
 
 import re
 import uuid
+from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.core.files.base import ContentFile
@@ -13,18 +15,22 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from search import renditions, storage
+from search.accounts.roles import may_edit_own
 from search.downloads import clean_copy, file_stem
 from search.embedding import active_model
 from search.forms import RegionForm, ReportForm
 from search.imaging import UnreadableImage
 from search.indexing.accepted import accepted_names
-from search.models import Image, Origin, Trashed
+from search.models import Album, Image, Origin, Trashed
+from search.models.albums import may_keep_albums
 from search.querying import BadQuery, SearchQuery, similar_images
 from search.views.errors import error_page
 from search.views.methods import require_safe
 from search.views.places import place_of
 
 SIMILAR = 12
+MOST_ALBUMS = 200
+"""Albums that are offered to put pictures into, the last changed first; the others on their own pages."""
 
 LABELS = {
     "title": gettext_lazy("Title"),
@@ -76,6 +82,35 @@ def may_delete(request: HttpRequest) -> bool:
     return request.user.is_staff and request.user.has_perm("search.delete_image")
 
 
+def may_edit(request: HttpRequest, image: Image) -> bool:
+    """Whether this person may change what is said of this picture: curators, and who has added it."""
+    return may_curate(request) or (image.uploader_id == request.user.pk and may_edit_own(request.user))
+
+
+def rights(request: HttpRequest) -> dict[str, Any]:
+    """What this person may do to pictures where they are shown, by the names that templates have for it."""
+    user, curates, deletes = request.user, may_curate(request), may_delete(request)
+    edits, albums = curates or may_edit_own(user), may_keep_albums(user)
+    return {
+        "may_curate": curates,
+        "may_delete": deletes,
+        "may_edit": edits,
+        "may_album": albums,
+        "may_change": curates or deletes or edits or albums,
+        "albums": partial(albums_to_choose, user) if albums else list,
+    }
+
+
+def may_change(request: HttpRequest) -> bool:
+    """Whether this person may do anything to pictures where they are shown."""
+    return bool(rights(request)["may_change"])
+
+
+def albums_to_choose(user: Any) -> list[tuple[int, str]]:
+    """Return the albums that this person may put pictures into, the last changed first: ids and titles."""
+    return list(Album.objects.editable_by(user).values_list("pk", "title")[:MOST_ALBUMS])
+
+
 def refuse_places(request: HttpRequest, query: SearchQuery) -> None:
     """Raise BadQuery for a search by places, which is for those who may see them."""
     if query.all_filters.is_by_place and not may_see_places(request):
@@ -107,8 +142,9 @@ def image_page(request: HttpRequest, image: Image, *, status: int = 200, **conte
     context = {
         "image": image,
         "place": place_of(image.captured) if may_see_places(request) else None,
-        "may_curate": may_curate(request),
-        "may_delete": may_delete(request),
+        **rights(request),
+        "may_edit": may_edit(request, image),
+        "in_albums": Album.objects.visible_to(request.user).filter(entries__image=image).order_by("title"),
         "details": details_of(image),
         "trash_days": settings.TRASH_DAYS,
         "next_when_gone": reverse("search"),

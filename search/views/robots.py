@@ -17,6 +17,7 @@ _LEFT_ALONE = [
     "images/*/download",
     "images/*/region",
     "images/*/report/",
+    "albums/*/",
     "selection/",
     # Addresses that only those know who were given them.
     "sets/",

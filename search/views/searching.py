@@ -34,12 +34,11 @@ from search.querying import (
 )
 from search.querying.scope import Scope
 from search.views.images import (
-    may_curate,
-    may_delete,
     may_see_hidden,
     may_see_places,
     refuse_hidden,
     refuse_places,
+    rights,
 )
 from search.views.methods import require_http_methods, require_safe
 
@@ -101,7 +100,7 @@ def _answered(request: HttpRequest, part: str, context: dict[str, Any], status: 
     """Return the page, or a part of it alone."""
     template = f"search/_partials/{part}.jinja" if part else "search/search.jinja"
     context["may_see_hidden"] = may_see_hidden(request)
-    context["may_curate"], context["may_delete"] = may_curate(request), may_delete(request)
+    context |= rights(request)
     response = render(request, template, context, status=status, using="jinja2")
     patch_vary_headers(response, WHAT_IS_ASKED_FOR)
     if context["may_see_hidden"]:
