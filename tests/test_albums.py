@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -20,7 +21,7 @@ from search.querying import SearchQuery, aiming, find
 from search.querying.asking import asked_by
 from search.querying.facets import facets_of
 from search.querying.filters import Filters
-from tests.base import a_vector, an_image, many_images, stored_image
+from tests.base import a_vector, an_image, many_images, stored_image, write_picture
 
 pytestmark = pytest.mark.django_db
 
@@ -425,3 +426,49 @@ def test_ten_thousand_pictures_are_put_in_with_few_queries(alice, django_assert_
     with django_assert_max_num_queries(8):
         album.move([images[0].pk], Place.LAST, {image.pk for image in images})
     assert Revision.objects.get().kind == Revision.Kind.ALBUM
+
+
+# Programs and commands
+
+
+def test_programs_read_albums_that_their_person_may_see(as_alice, alice, as_bob, client, three):
+    album = album_of(alice, three[1], three[0], visibility=Visibility.MEMBERS)
+    three[0].hide()
+    listed = as_bob.get("/api/albums").json()
+    assert [(one["title"], one["owner"], one["count"]) for one in listed["albums"]] == [("Summer", "alice", 1)]
+    assert listed["next"] is None
+    told = as_bob.get(f"/api/albums/{album.pk}").json()
+    assert [image["title"] for image in told["images"]] == ["hill"]
+    assert told["page"].endswith(album.get_absolute_url())
+    assert client.get("/api/albums").json()["albums"] == []
+    for nonsense in (album.pk, "9" * 30, "x"):
+        assert client.get(f"/api/albums/{nonsense}").status_code == 404
+    assert as_bob.get("/api/albums?page=0").status_code == 400
+    assert as_bob.get(f"/api/search?album={album.pk}").json()["found"] == 1
+
+
+def test_ingestion_puts_all_that_it_meets_into_an_album(tmp_path, capsys):
+    write_picture(tmp_path / "red.jpg", "red")
+    write_picture(tmp_path / "blue.jpg", "blue")
+    call_command("ingest", str(tmp_path), "--album", " The  sea ", "--enqueue")
+    assert "Album The sea: 2 put into it." in capsys.readouterr().out
+    album = Album.objects.get()
+    assert (album.title, album.owner, album.visibility) == ("The sea", None, Visibility.PUBLIC)
+    write_picture(tmp_path / "green.jpg", "green")
+    call_command("ingest", str(tmp_path), "--album", "The sea", "--enqueue")
+    assert "Album The sea: 1 put into it." in capsys.readouterr().out
+    assert len(titles(album)) == 3
+    assert Revision.objects.filter(kind="album", door="command", search="ingest --album The sea").count() == 2
+    call_command("ingest", str(tmp_path), "--album", "Dry", "--dry-run")
+    assert Album.objects.count() == 1
+    for wrong in ("", " ", "x" * 201):
+        with pytest.raises(CommandError, match="--album takes a title"):
+            call_command("ingest", str(tmp_path), "--album", wrong)
+
+
+def test_ingestion_leaves_albums_alone_that_are_somebodys_own(alice, tmp_path):
+    theirs = Album.objects.create(title="Sea", owner=alice)
+    write_picture(tmp_path / "red.jpg", "red")
+    call_command("ingest", str(tmp_path), "--album", "Sea", "--enqueue")
+    assert titles(theirs) == []
+    assert Album.objects.exclude(pk=theirs.pk).get().title == "Sea"

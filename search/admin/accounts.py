@@ -72,14 +72,15 @@ class CuratedUserAdmin(Sturdy, _UserAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         parts = [(title, dict(part)) for title, part in super().get_fieldsets(request, obj)]
         if obj is not None:
-            permissions = parts[_PERMISSIONS][1]
-            permissions["fields"] = ("role", *permissions["fields"])
+            permissions: dict[str, Any] = dict(parts[_PERMISSIONS][1])
+            parts[_PERMISSIONS] = parts[_PERMISSIONS][0], permissions | {"fields": ("role", *permissions["fields"])}
         return parts
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         # Who may look at accounts and not change them has no form.
         may_change = self.has_change_permission(request, obj)
-        return (*super().get_readonly_fields(request, obj), *(() if may_change else ("role",)))
+        fields: Sequence[Any] = super().get_readonly_fields(request, obj)
+        return list(fields) if may_change else [*fields, "role"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).prefetch_related("groups")

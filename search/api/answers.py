@@ -1,6 +1,6 @@
 """Images and results -> what the API answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.http import HttpRequest
@@ -43,6 +43,11 @@ def search_answer(request: HttpRequest, results: ResultPage) -> schemas.SearchAn
         next=search_url(request, results.next) if results.next else None,
         previous=search_url(request, results.previous) if results.previous else None,
     )
+
+
+def images_in_lists(request: HttpRequest, images: Sequence[Image]) -> list[schemas.ImageOut]:
+    small = thumbnail_urls(images)
+    return [schemas.ImageOut(**_told_in_lists(request, image, small[str(image.id)])) for image in images]
 
 
 def _page(request: HttpRequest, image: Image) -> str:

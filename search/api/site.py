@@ -7,11 +7,11 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
-from ninja.errors import AuthenticationError, ValidationError
+from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.openapi.docs import DocsBase
 from ninja.openapi.schema import OpenAPISchema
 
-from search.api import images, searching
+from search.api import albums, images, searching
 from search.api.errors import answer
 from search.api.problems import MEDIA_TYPE
 from search.models.queries import KEPT
@@ -68,5 +68,6 @@ api = Api(
 )
 api.add_router("", searching.router)
 api.add_router("", images.router)
-for kind in (Exception, Http404, AuthenticationError, ValidationError):
+api.add_router("", albums.router)
+for kind in (Exception, Http404, HttpError, AuthenticationError, ValidationError):
     api.add_exception_handler(kind, answer)  # type: ignore[arg-type] # ninja allows for classes, and gives none

@@ -84,6 +84,27 @@ class Untag(_OfTags):
 
 
 @dataclass(frozen=True)
+class Retag:
+    """Set the tags to these and no others. Raises ValidationError for more than a picture may have."""
+
+    tags: Sequence[str]
+    kind: ClassVar[Revision.Kind] = Revision.Kind.DESCRIBE
+    columns: ClassVar[Sequence[str]] = ("tags",)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tags", clean_tags(list(self.tags)))
+        if len(self.tags) > MOST_TAGS:
+            raise ValidationError({"tags": _("A picture has at most %(limit)s tags.") % {"limit": MOST_TAGS}})
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        return {"tags": self.tags}
+
+    def after(self, before: State) -> State | None:
+        return {"tags": list(self.tags)}
+
+
+@dataclass(frozen=True)
 class _OfAlbum:
     album: Album
     columns: ClassVar[Sequence[str]] = ("albums",)

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
@@ -106,7 +107,16 @@ def albums(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def with_covers(request: HttpRequest, found: Sequence[Album]) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An album in a list: how many of its pictures somebody sees, and which stands for it, if any."""
+
+    album: Album
+    count: int
+    cover: Image | None
+
+
+def with_covers(request: HttpRequest, found: Sequence[Album]) -> list[Listed]:
     """Return albums, each with how many pictures this person sees in it, and its cover: the first, if nobody chose."""
     images = Image.objects.kept() if may_see_hidden(request) else Image.objects.shown()
     entries = AlbumImage.objects.filter(album__in=found, image__in=images)
@@ -117,12 +127,7 @@ def with_covers(request: HttpRequest, found: Sequence[Album]) -> list[dict[str, 
     wanted = {one.cover_id for one in found if one.cover_id} | {key for key in firsts.values() if key}
     there = images.for_lists().in_bulk(wanted)
     return [
-        {
-            "album": one,
-            "count": counts.get(one.pk, 0),
-            "cover": there.get(one.cover_id) or there.get(firsts.get(one.pk)),
-        }
-        for one in found
+        Listed(one, counts.get(one.pk, 0), there.get(one.cover_id) or there.get(firsts.get(one.pk))) for one in found
     ]
 
 

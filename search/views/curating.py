@@ -38,7 +38,7 @@ from search.views.images import (
     rights,
 )
 from search.views.methods import require_http_methods, require_safe
-from search.views.verbs import NotThus
+from search.views.verbs import NotThus, NotYours
 
 SAMPLE = 12
 """Pictures that are shown of those that are about to be changed."""
@@ -78,7 +78,8 @@ def change_selection(request: HttpRequest) -> HttpResponse:
     except ValidationError as problem:
         return _refused(request, _words_of(problem))
     except (BadQuery, BadSelection, NotThus) as problem:
-        return _refused(request, str(problem))
+        status = HTTPStatus.FORBIDDEN if isinstance(problem, NotYours) else HTTPStatus.BAD_REQUEST
+        return _refused(request, str(problem), status)
     except OperationalError as error:
         return _kept_out(request, error)
     told = _told(verb, revision)

@@ -26,6 +26,10 @@ class NotThus(Exception):
     """It can't be done like that. The message is for the person."""
 
 
+class NotYours(NotThus):
+    """None of these pictures is this person's to change."""
+
+
 def _tags(params: QueryDict) -> list[str]:
     # Taken apart and checked by the admin's own field, which says what is wrong with a tag.
     from search.admin.forms import TagsField  # noqa: PLC0415 - the admin needs the views
@@ -85,6 +89,7 @@ def _album(request: HttpRequest, *, may_be_new: bool) -> Album:
     if title and may_be_new and chosen in ("", "new"):
         if len(title) > LONGEST_TITLE:
             raise ValidationError(_("A title has at most %(limit)s characters."), params={"limit": LONGEST_TITLE})
+        assert request.user.is_authenticated
         return Album.objects.create(title=title, owner=request.user)
     if chosen in ("", "new"):
         raise ValidationError(
@@ -98,7 +103,7 @@ def _album(request: HttpRequest, *, may_be_new: bool) -> Album:
 
 
 def allowed(request: HttpRequest, verb: str, ids: Sequence[UUID]) -> Sequence[UUID]:
-    """Return those of these images to which this person may do it. Raises NotThus where there is none."""
+    """Return those of these images to which this person may do it. Raises NotYours where there is none."""
     if may_curate(request) or (verb == "trash" and may_delete(request)):
         return ids
     images = Image.objects.filter(pk__any_of=ids)
@@ -108,7 +113,7 @@ def allowed(request: HttpRequest, verb: str, ids: Sequence[UUID]) -> Sequence[UU
         images = images.filter(uploader=request.user.pk)
     there = set(images.values_list("pk", flat=True))
     if not there:
-        raise NotThus(_("You can change only pictures that you have added yourself."))
+        raise NotYours(_("You can change only pictures that you have added yourself."))
     return [one for one in ids if one in there]
 
 

@@ -9,6 +9,7 @@ from django.core.management.base import CommandError
 from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable
 from search.ingestion import Choices, Metadata, MetadataError, Report, Rules, ingest, open_source, read_metadata
+from search.ingestion.albums import Met
 from search.ingestion.metadata import clean_tags
 from search.ingestion.pruning import Listing, NotPruned, Place
 from search.ingestion.sources import Listed
@@ -19,7 +20,9 @@ from search.management.progress import progress_of
 from search.management.pruning import prune
 from search.management.telling import tell, tell_what_was_not_applied, tell_what_was_not_read
 from search.management.watching import watch
+from search.models.albums import LONGEST_TITLE
 from search.storage import StorageUnavailable
+from search.texts import normalised_text
 
 GO_ON = "What was added stays; run the same command again to go on."
 
@@ -57,6 +60,9 @@ class Command(CollectionCommand):
             "pictures were taken is read in any case (default: yes)",
         )
         parser.add_argument("--tag", action="append", default=[], help="a tag for all of them; may be repeated")
+        parser.add_argument(
+            "--album", help="put all of them into the album of this title, which is made where there is none"
+        )
         parser.add_argument(
             "--in-place", action="store_true", help="leave the originals of s3:// where they are, and only read them"
         )
@@ -147,6 +153,8 @@ class Command(CollectionCommand):
                 raise CommandError(f"--watch is for folders, and {others[0]} is none.")
             if options["dry_run"] or options["limit"] or options["every"] > 1:
                 raise CommandError("--watch takes every picture: it can't go with --dry-run, --limit or --every.")
+            if options["album"]:
+                raise CommandError("--album is for what is there: it can't go with --watch.")
             if options["prune"] or options["update_details"]:
                 raise CommandError("--prune and --update-details look at all there is: they can't go with --watch.")
         if options["prune"] and (options["dry_run"] or options["limit"] or options["every"] > 1):
@@ -158,6 +166,7 @@ class Command(CollectionCommand):
             raise CommandError("--yes and --most go with --prune.")
 
     def _once(self, options: dict[str, Any]) -> None:
+        title = _album_title(options["album"])
         roots = [Path(path) for path in options["paths"] if Path(path).is_dir()]
         metadata = self._metadata(options["metadata"], roots)
         choices = Choices(
@@ -172,6 +181,7 @@ class Command(CollectionCommand):
         places = self._places(options)
         source = open_source(options["paths"], choices, every=options["every"], limit=options["limit"])
         listing = Listing(source, places)
+        met = Met(listing if places else source)
         so_far = Report()
         try:
             with progress_of(lambda: source.total, self.stdout) as show:
@@ -182,7 +192,7 @@ class Command(CollectionCommand):
                     show(report)
 
                 report = ingest(
-                    listing if places else source,
+                    met if title else listing if places else source,
                     tags=clean_tags(options["tag"]),
                     dry_run=options["dry_run"],
                     enqueue=options["enqueue"],
@@ -199,7 +209,15 @@ class Command(CollectionCommand):
         except Exception:
             self._added_before += so_far.added
             raise
+        if title and not options["dry_run"]:
+            self._put_into_album(met, title)
         self._conclude(report, source, metadata, listing, options)
+
+    def _put_into_album(self, met: Met, title: str) -> None:
+        revision = met.put_into(title, f"ingest --album {title}")
+        self.stdout.write(f"Album {title}: {revision.count:,} put into it.")
+        if revision.is_partial:
+            self.stderr.write(f"Others were being changed by somebody. {GO_ON}")
 
     def _conclude(
         self, report: Report, source: Listed, metadata: Metadata, listing: Listing, options: dict[str, Any]
@@ -238,6 +256,15 @@ class Command(CollectionCommand):
             return read_metadata(table, roots)
         except MetadataError as error:
             raise CommandError(str(error)) from error
+
+
+def _album_title(text: str | None) -> str:
+    if text is None:
+        return ""
+    title = normalised_text(text)
+    if not title or len(title) > LONGEST_TITLE:
+        raise CommandError(f"--album takes a title of 1 to {LONGEST_TITLE} characters.")
+    return title
 
 
 def _rules(options: dict[str, Any]) -> Rules:
