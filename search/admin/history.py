@@ -18,12 +18,17 @@ from search.admin import pictures
 from search.admin.lists import BoundedPaginator, Sturdy, SturdyList
 from search.admin.undoing import undo_button, undo_view
 from search.models import Album, Capture, Edit, Image, Revision
+from search.models.albums import Visibility
 
 SAMPLES = 4
 SHOWN = 100
 """Pictures on the page of one revision."""
 LONGEST_VALUE = 300
-_NAMES = {"trashed": gettext_lazy("in the trash"), "albums": gettext_lazy("albums")}
+_NAMES = {
+    "trashed": gettext_lazy("in the trash"),
+    "albums": gettext_lazy("albums"),
+    "visibility": gettext_lazy("who sees it"),
+}
 
 
 class RevisionList(SturdyList):
@@ -184,7 +189,9 @@ def changes_of(edit: Edit) -> list[tuple[str, str, str]]:
 
 
 def _titled(name: str, value: Any) -> Any:
-    """Return the titles of albums; other values are what they are."""
+    """Return the titles of albums, and what it is called who sees a picture; other values are what they are."""
+    if name == "visibility":
+        return Visibility(value).label
     if name != "albums":
         return value
     titles = dict(Album.objects.filter(pk__in=value).values_list("pk", "title"))

@@ -28,7 +28,8 @@ from search.forms import LONGEST_TAGS, UploadForm
 from search.ingestion import DeletedPicture, Details
 from search.ingestion.captures import UPLOADED, UPLOADED_WITH_CAPTIONS
 from search.models import Image, Revision
-from search.views.images import may_edit, may_see_hidden, visible_image
+from search.models.albums import Visibility
+from search.views.images import may_edit, may_see, visible_image
 
 router = Router(tags=["images"])
 LONGEST_TAG = 60
@@ -43,6 +44,12 @@ _DETAILS: dict[str, Json] = {
     "title": _text("title", "What to call it."),
     "description": _text("description", "What there is to say of it."),
     "source_link": {**_text("source_link", "Where it comes from, an http or https address."), "format": "uri"},
+    "visibility": {
+        "type": "string",
+        "enum": list(Visibility.values),
+        "default": str(Visibility.PUBLIC),
+        "description": "Who sees it: you and curators, everybody with an account, or everybody.",
+    },
     "tags": {"type": "string", "maxLength": LONGEST_TAGS, "description": "Separated by commas."},
 }
 _READ_CAPTIONS: Json = {
@@ -90,21 +97,22 @@ def add_image(request: HttpRequest, response: HttpResponse) -> Status[ImageDetai
         raise wrong_fields([("picture", _("Send one picture at a time."))])
     sent = UploadForm(request.POST, MultiValueDict[str, Any]({"pictures": files}))
     refuse_wrong_fields(sent, also_called="pictures")
-    details = Details(**{name: sent.cleaned_data[name] for name in _DETAILS})
+    details = Details(**{name: sent.cleaned_data[name] for name in _DETAILS if name != "visibility"})
     uploader = request.user if request.user.is_authenticated else None
     try:
         written = UPLOADED_WITH_CAPTIONS if sent.cleaned_data["read_captions"] else UPLOADED
         file = checked_file(sent.cleaned_data["pictures"][0])
-        added = add_or_restore(file, details, uploader, written=written, door=Revision.Door.API)
+        visibility = sent.cleaned_data["visibility"] if uploader else str(Visibility.PUBLIC)
+        added = add_or_restore(file, details, uploader, written=written, visibility=visibility, door=Revision.Door.API)
     except DeletedPicture as problem:
         raise Problem(409, _("This picture can't be added."), str(problem), "deleted") from None
     if added.is_new:
         calibrate_soon_if_due()
-    if added.image.hidden and not may_see_hidden(request):
+    if not may_see(request, added.image):
         raise Problem(
             409,
             _("This picture can't be added."),
-            _("This picture was here before, and the curators have hidden it."),
+            _("This picture was here before, and is not shown to you."),
             "hidden",
         )
     answer = image_details(request, added.image)

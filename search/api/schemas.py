@@ -1,6 +1,7 @@
 """What the API answers, field by field. All addresses are whole ones."""
 
 import datetime as dt
+from typing import Literal
 from uuid import UUID
 
 from ninja import Field, Schema
@@ -35,7 +36,11 @@ class ImageOut(Schema):
 
     id: UUID
     title: str = Field(description="Empty where nobody gave one.")
-    hidden: bool = Field(description="Hidden images are there for curators alone.")
+    hidden: bool = Field(description="Hidden images are there for those alone whom `visibility` names.")
+    visibility: Literal["public", "members", "own", "curators"] = Field(
+        description="Who sees it: everybody, everybody with an account, whoever has added it, or curators alone; these"
+        " see all."
+    )
     tags: list[str]
     author: str
     licence: str

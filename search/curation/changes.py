@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 
 from search.curation.states import plain
 from search.ingestion.metadata import clean_tags
-from search.models import Album, Capture, Image, Revision
+from search.models import Album, Capture, Image, Private, Revision
+from search.models.albums import Visibility
 from search.models.editing import CAPTURE_COLUMNS, IMAGE_COLUMNS, State, group_of
 
 MOST_TAGS = 50
@@ -140,6 +141,28 @@ class _Fixed:
 
     def after(self, before: State) -> State | None:
         return self.values
+
+
+@dataclass(frozen=True)
+class ShowTo:
+    """Have pictures be seen by these people alone, or by everybody. Raises ValidationError where that can't be."""
+
+    visibility: str
+    kind: ClassVar[Revision.Kind] = Revision.Kind.VISIBILITY
+    columns: ClassVar[Sequence[str]] = ("visibility",)
+
+    def __post_init__(self) -> None:
+        if self.visibility not in Visibility.values:
+            raise ValidationError(_("Choose who may see the pictures."))
+        if self.visibility != Visibility.PUBLIC and not Private.may_be():
+            raise ValidationError(_("Pictures can't be private here: everybody can fetch them from the storage."))
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        return {"visibility": self.visibility}
+
+    def after(self, before: State) -> State | None:
+        return {"visibility": self.visibility}
 
 
 class Hide(_Fixed):

@@ -12,6 +12,7 @@ from search.models.ingestion import FormerId, IngestRun, Origin, ProposedRemoval
 from search.models.judgements import Judgement
 from search.models.limits import Tally
 from search.models.places import Place
+from search.models.privacy import Private
 from search.models.queries import QueryPicture
 from search.models.saved_searches import SavedSearch
 from search.models.selections import PictureSet
@@ -43,6 +44,7 @@ __all__ = [
     "OwedDeletion",
     "PictureSet",
     "Place",
+    "Private",
     "ProposedRemoval",
     "QueryPicture",
     "QueryVector",

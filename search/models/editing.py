@@ -2,8 +2,8 @@
 in a few statements.
 
 A state of a picture is a mapping of names to values as JSON has them: columns of the image and of its capture,
-"albums" for the ids of those that it is in, "trashed" for whether it is in the trash, and "edited", which tells of
-names whether a person has changed them.
+"albums" for the ids of those that it is in, "visibility" for who sees it, "trashed" for whether it is in the trash,
+and "edited", which tells of names whether a person has changed them.
 """
 
 import json
@@ -72,6 +72,8 @@ def write(rows: Sequence[Row], by: Any = None) -> None:
     with connection.cursor() as cursor:
         if "trashed" in names:
             _move_trash(cursor, after, by)
+        if "visibility" in names:
+            _set_visibility(cursor, after)
         if "hidden" in names:
             _set_hidden(cursor, rows)
         if "albums" in names:
@@ -180,16 +182,54 @@ def _write_albums(cursor: Any, after: str) -> None:
 
 
 def _set_hidden(cursor: Any, rows: Sequence[Row]) -> None:
-    """Of a picture in the trash it is for the time when it is restored."""
+    """Of a private picture, and of one in the trash, it is for the time when it is neither."""
     for hidden in (True, False):
         ids = [row.image_id for row in rows if row.after.get("hidden") is hidden]
         if ids:
-            cursor.execute("UPDATE search_trashed SET was_hidden = %s WHERE image_id = ANY(%s)", [hidden, ids])
+            cursor.execute("UPDATE search_private SET hidden = %s WHERE image_id = ANY(%s)", [hidden, ids])
             cursor.execute(
-                "UPDATE search_image AS image SET hidden = %s, updated = statement_timestamp() WHERE id = ANY(%s)"
-                " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = image.id)",
+                "UPDATE search_trashed AS trashed SET was_hidden = %s WHERE image_id = ANY(%s)"
+                " AND NOT EXISTS (SELECT FROM search_private WHERE image_id = trashed.image_id)",
                 [hidden, ids],
             )
+            cursor.execute(
+                "UPDATE search_image AS image SET hidden = %s, updated = statement_timestamp() WHERE id = ANY(%s)"
+                " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = image.id)"
+                " AND NOT EXISTS (SELECT FROM search_private WHERE image_id = image.id)",
+                [hidden, ids],
+            )
+
+
+def _set_visibility(cursor: Any, after: str) -> None:
+    """What is private is hidden meanwhile, in the trash too; what it was otherwise is in its row."""
+    cursor.execute(
+        "INSERT INTO search_private (image_id, visibility, hidden)"  # noqa: S608 - names are ours
+        " SELECT image.id, its.after ->> 'visibility', coalesce(trashed.was_hidden, image.hidden)"
+        f" FROM search_image AS image JOIN {_GIVEN} USING (id)"
+        " LEFT JOIN search_trashed AS trashed ON trashed.image_id = image.id"
+        " WHERE its.after ->> 'visibility' <> 'public' ORDER BY image.id"
+        " ON CONFLICT (image_id) DO UPDATE SET visibility = excluded.visibility RETURNING image_id",
+        [after],
+    )
+    private = [image_id for (image_id,) in cursor.fetchall()]
+    cursor.execute("UPDATE search_trashed SET was_hidden = true WHERE image_id = ANY(%s)", [private])
+    cursor.execute(
+        "UPDATE search_image SET hidden = true, updated = statement_timestamp() WHERE id = ANY(%s)", [private]
+    )
+    cursor.execute(
+        f"DELETE FROM search_private USING {_GIVEN} WHERE image_id = its.id"  # noqa: S608 - names are ours
+        " AND its.after ->> 'visibility' = 'public' RETURNING image_id, hidden",
+        [after],
+    )
+    public = cursor.fetchall()
+    for hidden in (True, False):
+        ids = [image_id for image_id, was_hidden in public if was_hidden is hidden]
+        cursor.execute("UPDATE search_trashed SET was_hidden = %s WHERE image_id = ANY(%s)", [hidden, ids])
+        cursor.execute(
+            "UPDATE search_image AS image SET hidden = %s, updated = statement_timestamp() WHERE id = ANY(%s)"
+            " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = image.id)",
+            [hidden, ids],
+        )
 
 
 def _move_trash(cursor: Any, after: str, by: Any) -> None:

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-OWN_FIELDS = ("title", "description", "author", "licence", "source_link", "tags")
+OWN_FIELDS = ("title", "description", "author", "licence", "source_link", "tags", "visibility")
 """What people may change of pictures that they have added themselves."""
 
 
@@ -26,6 +26,7 @@ class Revision(models.Model):
         RESTORE = "restore", _("Taken out of the trash")
         ALBUM = "album", _("Put into an album")
         UNALBUM = "unalbum", _("Taken out of an album")
+        VISIBILITY = "visibility", _("Seen by others")
         MERGE = "merge", _("Duplicates merged")
         UNDO = "undo", _("Undone")
 

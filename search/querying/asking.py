@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth.models import AnonymousUser
 from django.utils.functional import cached_property
 
-from search.models import Album
+from search.models import Album, Private
+from search.models.albums import sees_all
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -31,6 +32,11 @@ class Asker:
     def albums(self) -> dict[int, str]:
         """The titles of the albums that this person may see, by their ids, in the order of the titles."""
         return dict(Album.objects.visible_to(self.user).order_by("title", "pk").values_list("pk", "title"))
+
+    @cached_property
+    def sees_private(self) -> bool:
+        """Whether there is a private picture that this person may see. Curators find these as hidden ones."""
+        return not sees_all(self.user) and Private.any_for(self.user)
 
     def albums_called(self, title: str) -> tuple[int, ...]:
         """The ids of those of this title, in any case."""

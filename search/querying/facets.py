@@ -76,7 +76,7 @@ def facets_of(query: SearchQuery, counts: Counts | None = None, *, places: bool 
 
     Without `counts`, those of the pictures that the query may find are counted; nothing is searched for that.
     """
-    counts = counts or Scope(query).counts
+    counts = counts or Scope(query, private=True).counts
     filters = query.filters
     found: dict[str, _Found] = {
         "tag": _frequent(counts.most_frequent("tags", "tags"), filters.tags, counts.total),

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import BooleanField, F, Func, Q
 
-from search.models import AlbumImage, Capture, Place
+from search.models import AlbumImage, Capture, Place, Private
 from search.querying import words
 from search.querying.nearby import Near
 from search.querysets import ImageQuerySet
@@ -30,6 +30,13 @@ class Either(tuple[()]):
     """That it may hold or not, where without this it must not."""
 
     __slots__ = ()
+
+
+class Mine(NamedTuple):
+    """That it may not hold, but for what is private and this account may see; or for these `alone`."""
+
+    user: Any
+    alone: Yes | None = None
 
 
 class Excluded(NamedTuple):
@@ -75,6 +82,19 @@ class Named(NamedTuple):
     albums: tuple[Any, ...] = ()
 
 
+def visible(images: ImageQuerySet, hidden: Yes | Either | Mine | None) -> ImageQuerySet:
+    """Return those of `images` that may be found at all."""
+    if hidden is None:
+        return images.shown()
+    if isinstance(hidden, Mine):
+        own = Private.objects.seen_by(hidden.user).values("pk")
+        if hidden.alone is not None:
+            return images.filter(pk__in=own, hidden=True)
+        return images.filter(Q(hidden=False) | Q(pk__in=own))
+    found = images.kept()
+    return found.filter(hidden=True) if isinstance(hidden, Yes) else found
+
+
 class FilterValues(NamedTuple):
     """In the place of each value there may be a blank. `until` and `taken_until` are the first moments that don't pass
     any more; `dated` tells whether dates that are known, that are about right, and that nobody knows pass. Of each of
@@ -101,7 +121,7 @@ class FilterValues(NamedTuple):
     rating: Any
     dated: tuple[Yes | None, ...]
     described: Any
-    hidden: Yes | Either | None
+    hidden: Yes | Either | Mine | None
     tagged: Yes | No | None
     titled: Yes | No | None
     placed: Yes | No | None
@@ -112,10 +132,7 @@ class FilterValues(NamedTuple):
 
     def visible(self, images: ImageQuerySet) -> ImageQuerySet:
         """Return those of `images` that may be found at all: hidden ones only where these are asked for."""
-        if self.hidden is None:
-            return images.shown()
-        found = images.kept()
-        return found.filter(hidden=True) if isinstance(self.hidden, Yes) else found
+        return visible(images, self.hidden)
 
     def apply(self, images: ImageQuerySet) -> ImageQuerySet:
         """Return those of `images` that pass."""

@@ -15,7 +15,7 @@ from search.models import Image
 from search.places.countries import country_named
 from search.querying.asking import asker
 from search.querying.errors import BadQuery
-from search.querying.filter_values import Either, Excluded, FilterValues, Named, No, Yes
+from search.querying.filter_values import Either, Excluded, FilterValues, Mine, Named, No, Yes
 from search.querying.nearby import FARTHEST, USUAL, near
 from search.querying.parts import Params, read_id
 from search.querying.spans import FIRST_YEAR, LAST_YEAR
@@ -44,11 +44,20 @@ class Certainty(StrEnum):
 
 
 class Hidden(StrEnum):
-    """Whether hidden pictures are found, which only curators may see: left out, found too, or found alone."""
+    """Whether hidden pictures are found, which only curators may see: left out, found too, or found alone.
+
+    No address says the last two, but the search of who may see private ones (`Scope`): these are found too, or alone.
+    """
 
     NO = "no"
     WITH = "with"
     ONLY = "only"
+    MINE = "mine"
+    MINE_ALONE = "mine-alone"
+
+
+ASKED_FOR = (Hidden.NO, Hidden.WITH, Hidden.ONLY)
+"""What an address may say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +106,7 @@ class Filters:
         since, until = _days(params, "since", "until")
         taken_since, taken_until = _days(params, "taken_since", "taken_until")
         rating = "".join(_choices(params, "rating", STARS)[-1:])
-        hidden = "".join(_choices(params, "hidden", list(Hidden))[-1:])
+        hidden = "".join(_choices(params, "hidden", ASKED_FOR)[-1:])
         return cls(
             tags=_texts(params, "tag", 60),
             formats=_choices(params, "format", Image.Format.values),
@@ -158,8 +167,8 @@ class Filters:
 
     @property
     def finds_hidden(self) -> bool:
-        """Whether these find pictures that only curators may see."""
-        return self.hidden in (Hidden.WITH, Hidden.ONLY)
+        """Whether these find pictures that not everybody may see."""
+        return self.hidden not in (None, Hidden.NO)
 
     def without(self, *fields: str) -> Self:
         """Return these filters with some of the fields cleared."""
@@ -258,7 +267,9 @@ def _mark(whether: bool | None) -> Yes | No | None:
     return None if whether is None else Yes() if whether else No()
 
 
-def _hidden(which: Hidden | None) -> Yes | Either | None:
+def _hidden(which: Hidden | None) -> Yes | Either | Mine | None:
+    if which in (Hidden.MINE, Hidden.MINE_ALONE):
+        return Mine(asker().user.pk, Yes() if which is Hidden.MINE_ALONE else None)
     if which is Hidden.WITH:
         return Either()
     return Yes() if which is Hidden.ONLY else None

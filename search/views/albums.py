@@ -21,16 +21,20 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
+from search import curation
 from search.archives import zipped
-from search.models import Album, AlbumImage, Image
+from search.conflicts import retried
+from search.curation import ShowTo
+from search.models import Album, AlbumImage, Image, Private, Revision
 from search.models.albums import Place, may_keep_albums
 from search.querying import SearchQuery
 from search.querying.filters import Filters
 from search.querysets import ImageQuerySet
+from search.views import verbs
 from search.views.errors import error_page
-from search.views.images import may_see_hidden, may_see_places, rights
+from search.views.images import may_see_places, rights
 from search.views.methods import require_http_methods, require_POST, require_safe
 from search.views.searching import WHAT_IS_ASKED_FOR
 
@@ -54,9 +58,42 @@ class AlbumForm(forms.ModelForm):  # type: ignore[type-arg]
         }
 
 
+class EditAlbumForm(AlbumForm):
+    """And whether its pictures are to be seen by the same people alone."""
+
+    pictures_too = forms.BooleanField(
+        label=gettext_lazy("Have its pictures, as far as they are yours to change, be seen by the same people"),
+        required=False,
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if not Private.may_be():
+            del self.fields["pictures_too"]
+
+    def clean(self) -> Any:
+        cleaned = super().clean() or self.cleaned_data
+        cleaned.setdefault("pictures_too", False)
+        return cleaned
+
+
+def _show_pictures_to(request: HttpRequest, album: Album, visibility: str) -> None:
+    """Have the pictures of an album that this person may change be seen by these people; tell of how many that was."""
+    ids = list(images_of(request, album).order_by().values_list("pk", flat=True))
+    try:
+        ids = list(verbs.allowed(request, "visibility", ids))
+    except verbs.NotYours:
+        return
+    revision = retried(lambda: curation.change(ids, ShowTo(visibility), by=request.user, door=Revision.Door.PAGE))
+    count = revision.count
+    text = ngettext("Who sees %(count)s picture was changed.", "Who sees %(count)s pictures was changed.", count)
+    undo = f"undo-{revision.pk}" if revision.pk else ""
+    messages.success(request, text % {"count": f"{count:,}"}, extra_tags=undo)
+
+
 def images_of(request: HttpRequest, album: Album) -> ImageQuerySet:
     """The images of an album that this person may see, in their order."""
-    images = Image.objects.kept() if may_see_hidden(request) else Image.objects.shown()
+    images = Image.objects.visible_to(request.user)
     ordered = images.filter(album_entries__album=album).order_by("album_entries__position", "pk")
     return ordered.for_lists()
 
@@ -118,7 +155,7 @@ class Listed:
 
 def with_covers(request: HttpRequest, found: Sequence[Album]) -> list[Listed]:
     """Return albums, each with how many pictures this person sees in it, and its cover: the first, if nobody chose."""
-    images = Image.objects.kept() if may_see_hidden(request) else Image.objects.shown()
+    images = Image.objects.visible_to(request.user)
     entries = AlbumImage.objects.filter(album__in=found, image__in=images)
     counts = dict(entries.values_list("album").annotate(count=Count("*")).order_by())
     own = AlbumImage.objects.filter(album=OuterRef("pk"), image__in=images).order_by("position", "image_id")
@@ -170,10 +207,12 @@ def album(request: HttpRequest, album_id: int) -> HttpResponse:
 def edit(request: HttpRequest, album_id: int) -> HttpResponse:
     """Its title, what is said of it, and who sees it."""
     changed = _own(request, album_id)
-    form = AlbumForm(request.POST if request.method == "POST" else None, instance=changed)
+    form = EditAlbumForm(request.POST if request.method == "POST" else None, instance=changed)
     if form.is_valid():
+        if form.cleaned_data["pictures_too"]:
+            _show_pictures_to(request, changed, form.cleaned_data["visibility"])
         # Not save(): its pictures may have been moved meanwhile.
-        values = {name: form.cleaned_data[name] for name in form.changed_data}
+        values = {name: form.cleaned_data[name] for name in form.changed_data if name != "pictures_too"}
         if values:
             Album.objects.filter(pk=changed.pk).update(**values)
         messages.success(request, _("The album is changed."))

@@ -32,10 +32,10 @@ from search.views.images import (
     LABELS,
     details_of,
     may_change,
-    may_see_hidden,
     refuse_hidden,
     refuse_places,
     rights,
+    visibilities_offered,
 )
 from search.views.methods import require_http_methods, require_safe
 from search.views.verbs import NotThus, NotYours
@@ -109,7 +109,7 @@ def _targets(request: HttpRequest, verb: str) -> _Targets:
         ids = verbs.allowed(request, verb, chosen)
         return _Targets(ids, kept.search, kept.pk, len(chosen) - len(ids))
     selection = Selection.from_params(params).ids
-    there = [image.pk for image in images_in_order(selection, hidden=may_see_hidden(request))]
+    there = [image.pk for image in images_in_order(selection, request.user)]
     if not there:
         raise NotThus(_("None of these pictures is here any more."))
     ids = verbs.allowed(request, verb, there)
@@ -143,7 +143,7 @@ def _ask(request: HttpRequest, verb: str, targets: _Targets) -> HttpResponse:
         "verb": verb,
         "count": len(targets.ids),
         "question": _question(verb, len(targets.ids)),
-        "images": images_in_order(targets.ids[:SAMPLE], hidden=True),
+        "images": images_in_order(targets.ids[:SAMPLE], request.user),
         "more": max(0, len(targets.ids) - SAMPLE),
         "set": kept.pk,
         "next": _way_back(request),
@@ -175,6 +175,9 @@ def _told(verb: str, revision: Revision) -> str:
         "show": ngettext("%(count)s picture is shown now.", "%(count)s pictures are shown now.", count),
         "edit": ngettext(
             "The details of %(count)s picture were changed.", "The details of %(count)s pictures were changed.", count
+        ),
+        "visibility": ngettext(
+            "Who sees %(count)s picture was changed.", "Who sees %(count)s pictures was changed.", count
         ),
         "album": ngettext(
             "%(count)s picture was put into the album.", "%(count)s pictures were put into the album.", count
@@ -293,10 +296,11 @@ def all_results(request: HttpRequest) -> HttpResponse:
     context = {
         "query": query,
         "details": details_of(None),
+        "visibilities": visibilities_offered(None),
         "next_when_gone": f"{reverse('results')}?{query.to_url()}",
         **rights(request),
         "count": len(ids),
-        "images": images_in_order(ids[:SAMPLE], hidden=may_see_hidden(request)),
+        "images": images_in_order(ids[:SAMPLE], request.user),
         "more": max(0, len(ids) - SAMPLE),
         "set": kept.pk,
         "trash_days": settings.TRASH_DAYS,

@@ -21,8 +21,9 @@ from search.embedding import active_model
 from search.forms import RegionForm, ReportForm
 from search.imaging import UnreadableImage
 from search.indexing.accepted import accepted_names
-from search.models import Album, Image, Origin, Trashed
-from search.models.albums import may_keep_albums
+from search.models import Album, Image, Origin, Private, Trashed
+from search.models.albums import Visibility, may_keep_albums
+from search.models.privacy import tell_visibility
 from search.querying import BadQuery, SearchQuery, similar_images
 from search.views.errors import error_page
 from search.views.methods import require_safe
@@ -50,13 +51,25 @@ def details_of(image: Image | None) -> list[tuple[str, str, str]]:
 
 def visible_image(request: HttpRequest, image_id: uuid.UUID, *, in_trash: bool = False) -> Image:
     """Return an image that this person may see, also by an id that it had before its file changed. Raises Http404;
-    hidden images are there for curators alone, and those in the trash for who looks through it."""
+    hidden images are there for curators alone, private ones for those they are for, and those in the trash for who
+    looks through it."""
     # Only the page itself needs the vector and the capture; its many renditions would read them for nothing.
     images = Image.objects.select_related("uploader").defer("embedding")
     image = images.filter(pk=image_id).first() or get_object_or_404(images, former_ids=image_id)
-    if image.hidden and (not may_see_hidden(request) or (_is_trashed(image) and not in_trash)):
+    if image.hidden and not _may_see(request, image, in_trash=in_trash):
         raise Http404
     return image
+
+
+def _may_see(request: HttpRequest, image: Image, *, in_trash: bool = False) -> bool:
+    if may_see_hidden(request):
+        return in_trash or not _is_trashed(image)
+    return Private.shows(image, request.user)
+
+
+def may_see(request: HttpRequest, image: Image) -> bool:
+    """Whether this person may see an image that is there."""
+    return not image.hidden or _may_see(request, image)
 
 
 def _is_trashed(image: Image) -> bool:
@@ -97,6 +110,7 @@ def rights(request: HttpRequest) -> dict[str, Any]:
         "may_edit": edits,
         "may_album": albums,
         "may_change": curates or deletes or edits or albums,
+        "visibilities": partial(visibilities_offered, None),
         "albums": partial(albums_to_choose, user) if albums else list,
     }
 
@@ -109,6 +123,15 @@ def may_change(request: HttpRequest) -> bool:
 def albums_to_choose(user: Any) -> list[tuple[int, str]]:
     """Return the albums that this person may put pictures into, the last changed first: ids and titles."""
     return list(Album.objects.editable_by(user).values_list("pk", "title")[:MOST_ALBUMS])
+
+
+def visibilities_offered(image: Image | None) -> list[tuple[str, str, bool]]:
+    """Return who can see a picture, or many: the value, what it is called, and whether it is so now; nothing where
+    none can be private."""
+    if not Private.may_be():
+        return []
+    now = image and (image.visibility or Visibility.PUBLIC)
+    return [(value, str(label), value == now) for value, label in Visibility.choices]
 
 
 def refuse_places(request: HttpRequest, query: SearchQuery) -> None:
@@ -139,8 +162,10 @@ def _part(image: Image, window: str) -> tuple[float, ...] | None:
 
 
 def image_page(request: HttpRequest, image: Image, *, status: int = 200, **context: object) -> HttpResponse:
+    tell_visibility([image])
     context = {
         "image": image,
+        "visibilities": visibilities_offered(image),
         "place": place_of(image.captured) if may_see_places(request) else None,
         **rights(request),
         "may_edit": may_edit(request, image),

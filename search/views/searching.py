@@ -32,6 +32,7 @@ from search.querying import (
     find,
     remember_picture,
 )
+from search.querying.asking import asker
 from search.querying.scope import Scope
 from search.views.images import (
     may_see_hidden,
@@ -55,7 +56,7 @@ def search(request: HttpRequest) -> HttpResponse:
         refuse_places(request, query)
         refuse_hidden(request, query)
         if part == "filters-panel":
-            counts = Scope(query).counts
+            counts = Scope(query, private=True).counts
             context = {
                 "query": query,
                 "facets": facets_of(query, counts, places=may_see_places(request)),
@@ -103,7 +104,7 @@ def _answered(request: HttpRequest, part: str, context: dict[str, Any], status: 
     context |= rights(request)
     response = render(request, template, context, status=status, using="jinja2")
     patch_vary_headers(response, WHAT_IS_ASKED_FOR)
-    if context["may_see_hidden"]:
+    if context["may_see_hidden"] or asker().sees_private:
         patch_cache_control(response, private=True, no_cache=True)
     return response
 

@@ -1,6 +1,6 @@
 """Adding pictures from the browser."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -19,8 +19,9 @@ from search.imaging import Reason, UnreadableImage
 from search.ingestion import Added, DeletedPicture, Details
 from search.ingestion.captures import UPLOADED, UPLOADED_WITH_CAPTIONS, Written, offered_captions
 from search.models import Revision
+from search.models.albums import Visibility
 from search.views.errors import error_page
-from search.views.images import may_see_hidden
+from search.views.images import may_see
 from search.views.methods import require_http_methods
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Outcome:
     added: Added | None = None
     refused: str = ""
     too_large: bool = False
+    is_seen: bool = True
+    """Whether this person may see what it became."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -51,14 +54,16 @@ def upload(request: HttpRequest) -> HttpResponse:
         )
         written = UPLOADED_WITH_CAPTIONS if form.cleaned_data["read_captions"] else UPLOADED
         for file in form.cleaned_data["pictures"]:
-            outcomes.append(_add(file, details, user, written, is_first=not outcomes))
+            # What strangers add belongs to nobody, who alone could see it.
+            visibility = form.cleaned_data["visibility"] if user else str(Visibility.PUBLIC)
+            found = _add(file, details, user, written, visibility, is_first=not outcomes)
+            outcomes.append(replace(found, is_seen=not found.added or may_see(request, found.added.image)))
         if any(one.added and one.added.is_new for one in outcomes):
             calibrate_soon_if_due()
     template = "search/_partials/upload_outcomes.html" if request.htmx else "search/upload.html"  # type: ignore[attr-defined]
     context = {
         "form": UploadForm() if outcomes else form,
         "outcomes": outcomes,
-        "may_see_hidden": may_see_hidden(request),
         "max_mb": settings.UPLOAD_MAX_MB,
         "max_megapixels": settings.UPLOAD_MAX_MEGAPIXELS,
     }
@@ -94,13 +99,20 @@ def _status(outcomes: list[Outcome]) -> int:
 
 
 def _add(
-    file: "UploadedFile[Any]", details: Details, user: "User | None", written: Written, *, is_first: bool
+    file: "UploadedFile[Any]",
+    details: Details,
+    user: "User | None",
+    written: Written,
+    visibility: str,
+    *,
+    is_first: bool,
 ) -> Outcome:
     """Raises Busy for the first one alone: what became of those before is told in any case."""
     name = file.name or ""
     try:
         check_size(file)
-        return Outcome(name, added=add_or_restore(file, details, user, written=written, door=Revision.Door.PAGE))
+        added = add_or_restore(file, details, user, written=written, visibility=visibility, door=Revision.Door.PAGE)
+        return Outcome(name, added=added)
     except UnreadableImage as problem:
         return Outcome(name, refused=str(problem), too_large=problem.code is Reason.TOO_MANY_BYTES)
     except DeletedPicture as problem:

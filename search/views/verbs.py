@@ -10,14 +10,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from search.accounts.roles import may_edit_own
-from search.curation import AddToAlbum, Change, Describe, Hide, RemoveFromAlbum, Show, Tag, Trash, Untag
+from search.curation import AddToAlbum, Change, Describe, Hide, RemoveFromAlbum, Show, ShowTo, Tag, Trash, Untag
 from search.models import Album, Image
 from search.models.albums import LONGEST_TITLE, may_keep_albums
 from search.texts import normalised_text
-from search.views.images import FIELDS, may_curate, may_delete, may_see_hidden
+from search.views.images import FIELDS, may_curate, may_delete
 
 _Made: TypeAlias = Callable[[QueryDict], Change]
-OF_OWN = ("tag", "untag", "edit")
+OF_OWN = ("tag", "untag", "edit", "visibility")
 """What people may do to pictures that they have added themselves."""
 OF_ALBUMS = ("album", "unalbum")
 
@@ -57,6 +57,7 @@ _VERBS: dict[str, _Made] = {
     "hide": lambda params: Hide(),
     "show": lambda params: Show(),
     "edit": _described,
+    "visibility": lambda params: ShowTo(params.get("visibility", "")),
     "trash": lambda params: Trash(),
 }
 
@@ -106,9 +107,7 @@ def allowed(request: HttpRequest, verb: str, ids: Sequence[UUID]) -> Sequence[UU
     """Return those of these images to which this person may do it. Raises NotYours where there is none."""
     if may_curate(request) or (verb == "trash" and may_delete(request)):
         return ids
-    images = Image.objects.filter(pk__any_of=ids)
-    if not may_see_hidden(request):
-        images = images.shown()
+    images = Image.objects.filter(pk__any_of=ids).visible_to(request.user)
     if verb in OF_OWN:
         images = images.filter(uploader=request.user.pk)
     there = set(images.values_list("pk", flat=True))

@@ -16,7 +16,7 @@ const knownTags = document.getElementById("curate-known-tags");
 const NOBODY = "00000000-0000-0000-0000-000000000000";
 const KEYS = { t: "tag", a: "album", h: "hide", e: "edit", Delete: "trash" };
 const OPPOSITE = { hide: "show", show: "hide", trash: "restore", restore: "trash", album: "unalbum", unalbum: "album" };
-const WITH_WORDS = ["tag", "untag", "edit", "album"];
+const WITH_WORDS = ["tag", "untag", "edit", "visibility", "album"];
 const OF_ALBUMS = ["album", "unalbum"];
 const may = dialog.dataset.may.split(" ");
 
@@ -105,7 +105,7 @@ async function open() {
   fieldOf(verb).focus();
 }
 
-const fieldOf = (what) => ({ edit: form.elements.title, album: albums })[what] ?? tags;
+const fieldOf = (what) => ({ edit: form.elements.title, album: albums, visibility: form.elements.visibility })[what] ?? tags;
 
 // Of one picture what it has is shown, and what is changed of it is set: an emptied field too.
 async function fill(id) {
