@@ -160,8 +160,8 @@ def tiles_of(images: Iterable[Image], query: SearchQuery) -> list[Tile]:
             more=more and f"{more}{key}",
             less=less and f"{less}{key}",
             hidden=image.hidden,
-            seen_by=escape(_SEEN_BY[image.visibility][0]) if image.hidden else "",
-            seen_by_whom=escape(_SEEN_BY[image.visibility][1]) if image.hidden else "",
+            seen_by=escape(str(_SEEN_BY[image.visibility][0])) if image.hidden else "",
+            seen_by_whom=escape(str(_SEEN_BY[image.visibility][1])) if image.hidden else "",
         )
 
     return [tile(image) for image in images]
