@@ -305,7 +305,7 @@ def test_nothing_leads_away_from_the_site(as_carol: Client, sea: list[Image]) ->
 
 def test_the_page_of_a_picture_has_forms_to_change_it(as_carol: Client, sea: list[Image]) -> None:
     page = as_carol.get(sea[0].get_absolute_url()).text
-    assert page.count('action="/selection/change"') == 5
+    assert page.count('action="/selection/change"') == 6
     assert 'name="shown-title" value="A"' in page
     answer = do(as_carol, "trash", sea[0], json=False, next="/")
     assert answer.headers["Location"] == "/"
