@@ -15,7 +15,7 @@ from django.urls import reverse
 from search.curation import AddToAlbum, RemoveFromAlbum, Trash, change, undo
 from search.duplicates.keeping import Kept, keep
 from search.ingestion.edits import take_edits
-from search.models import Album, AlbumImage, Image, Revision
+from search.models import Album, AlbumImage, Image, Revision, SavedSearch
 from search.models.albums import Place, Visibility
 from search.querying import SearchQuery, aiming, find
 from search.querying.asking import asked_by
@@ -376,6 +376,8 @@ def test_the_search_page_offers_albums_that_somebody_may_see(as_alice, alice, as
     assert "Summer" not in as_bob.get(f"/search?album={album.pk}&filters=open").text
     assert as_bob.get("/search?album=x").status_code == 400
     assert as_bob.get(f"/search?album={'9' * 18}").status_code == 200
+    as_alice.post("/saved/save", {"query": f"album={album.pk}"})
+    assert SavedSearch.objects.get().name == "Summer"
     assert "In albums:" in as_alice.get(three[0].get_absolute_url()).text
     assert "Summer" not in as_bob.get(three[0].get_absolute_url()).text
 

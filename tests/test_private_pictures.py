@@ -393,4 +393,4 @@ def test_a_search_asks_nothing_more_of_strangers_and_once_of_members(alice: User
     assert asked(AnonymousUser()) == []
     assert len(asked(alice)) == 1
     private(bob)
-    assert len(asked(alice)) == 1
+    assert len(asked(alice)) == 2

@@ -212,15 +212,23 @@ def test_programs_change_pictures_by_the_same_rules(alice: User, as_alice: Clien
     assert (answer.json()["title"], answer.json()["tags"]) == ("Shore", ["sea", "boat"])
     assert patch(as_alice, own, {"tags": []}).json()["tags"] == []
     assert patch(as_alice, own, {}).json()["title"] == "Shore"
+    assert patch(as_alice, own, {"visibility": "members"}).json()["visibility"] == "members"
+    assert patch(as_alice, own, {"visibility": "public"}).json()["hidden"] is False
     assert patch(as_alice, other, {"title": "x"}).status_code == 403
     assert patch(as_carol, other, {"title": "x"}).status_code == 200
     assert patch(Client(), own, {"title": "x"}).status_code == 401
     _viewer, client = somebody(VIEWER)
     assert patch(client, own, {"title": "x"}).status_code == 403
-    for wrong in ({"source_link": "javascript:x"}, {"tags": ["a,b"]}, {"tags": ["x" * 61]}, {"tags": ["x"] * 51}):
+    for wrong in (
+        {"source_link": "javascript:x"},
+        {"tags": ["a,b"]},
+        {"tags": ["x" * 61]},
+        {"tags": ["x"] * 51},
+        {"visibility": "x"},
+    ):
         refused = patch(as_alice, own, wrong)
         assert refused.status_code == 422, wrong
         assert refused.json()["errors"][0]["field"] in wrong
     for nonsense in ({"title": 5}, {"title": "x" * 301}, {"tags": "a"}):
         assert patch(as_alice, own, nonsense).status_code == 422, nonsense
-    assert Revision.objects.filter(by=alice, door="api").count() == 3
+    assert Revision.objects.filter(by=alice, door="api").count() == 5

@@ -20,7 +20,7 @@ from search.api.problems import Problem
 from search.api.receiving import checked_file, refuse_other_bodies, refuse_wrong_fields
 from search.api.schemas import Changes, ImageDetails, problems
 from search.conflicts import retried
-from search.curation import Change, Describe, Retag
+from search.curation import Change, Describe, Retag, ShowTo
 from search.curation.changes import MOST_TAGS
 from search.curation.uploads import add_or_restore
 from search.evaluation import calibrate_soon_if_due
@@ -135,10 +135,11 @@ def change_image(request: HttpRequest, image_id: uuid.UUID, sent: Changes) -> Im
         problem = _("You can change only pictures that you have added yourself.")
         raise Problem(403, problem, code="not_allowed")
     values = {name: value for name, value in sent.dict(exclude_unset=True).items() if value is not None}
-    tags = values.pop("tags", None)
+    tags, visibility = values.pop("tags", None), values.pop("visibility", None)
     try:
         changes: list[Change] = [Describe(values)] if values else []
         changes += [Retag(_whole_tags(tags))] if tags is not None else []
+        changes += [ShowTo(str(visibility))] if visibility is not None else []
     except ValidationError as problem:
         raise wrong_fields([(name, text) for name, texts in problem.message_dict.items() for text in texts]) from None
     for change in changes:

@@ -159,6 +159,7 @@ class Changes(Schema):
     licence: str | None = Field(None, max_length=300)
     source_link: str | None = Field(None, max_length=2000, description="An http or https address, or empty.")
     tags: list[str] | None = Field(None, description="All of them: those that are not named are removed.")
+    visibility: Visibility | None = Field(None, description="Who sees it besides curators.")
 
 
 class QueryPictureOut(Schema):

@@ -152,10 +152,13 @@ class ShowTo:
     columns: ClassVar[Sequence[str]] = ("visibility",)
 
     def __post_init__(self) -> None:
+        problem = ""
         if self.visibility not in Visibility.values:
-            raise ValidationError(_("Choose who may see the pictures."))
-        if self.visibility != Visibility.PUBLIC and not Private.may_be():
-            raise ValidationError(_("Pictures can't be private here: everybody can fetch them from the storage."))
+            problem = _("Choose who may see the pictures.")
+        elif self.visibility != Visibility.PUBLIC and not Private.may_be():
+            problem = _("Pictures can't be private here: everybody can fetch them from the storage.")
+        if problem:
+            raise ValidationError({"visibility": problem})
 
     @property
     def given(self) -> Mapping[str, Any]:

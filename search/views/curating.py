@@ -93,7 +93,7 @@ def _words_of(problem: ValidationError) -> str:
     if not hasattr(problem, "error_dict"):
         return " ".join(dict.fromkeys(problem.messages))
     return " ".join(
-        f"{LABELS.get(name, name)}: {text}"
+        f"{LABELS[name]}: {text}" if name in LABELS else text
         for name, texts in problem.message_dict.items()
         for text in dict.fromkeys(texts)
     )
