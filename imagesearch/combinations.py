@@ -41,3 +41,18 @@ def check_keys(keys: Mapping[str, str]) -> None:
             raise ImproperlyConfigured(
                 f"{there} is set, and {lacking} is not: set both, or neither where the machine has a role or ~/.aws."
             )
+
+
+def check_access(access: str, *, sign_up: str, upload_needs_login: bool, public: str) -> None:
+    """Raise ImproperlyConfigured for what would let strangers in by another door than SITE_ACCESS says."""
+    if access == "public":
+        return
+    if not upload_needs_login:
+        mend = "nobody is let in without an account, also not to add pictures: set UPLOAD_LOGIN_REQUIRED=on."
+        raise wrong("SITE_ACCESS", access, mend)
+    if public:
+        mend = "the pictures at S3_PUBLIC_BASE_URL are everybody's: remove it, and make the bucket private."
+        raise wrong("SITE_ACCESS", access, mend)
+    if access == "approved" and sign_up == "on":
+        mend = "with SIGN_UP_OPEN=on nobody waits for approval: remove SIGN_UP_OPEN, or write members here."
+        raise wrong("SITE_ACCESS", access, mend)

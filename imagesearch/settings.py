@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from imagesearch import embedded_postgres
-from imagesearch.combinations import check_keys, check_storage
+from imagesearch.combinations import check_access, check_keys, check_storage
 from imagesearch.database_url import joined_options
 from imagesearch.environment import (
     HOW_TO_MAKE_ONE,
@@ -40,7 +40,7 @@ from imagesearch.logs import log_what_nobody_catches
 from imagesearch.machine import memory_bytes
 from imagesearch.mail import mail_settings, sender
 from imagesearch.rates import networks, rates
-from imagesearch.reach import LOOPBACK, sign_up, strangers_come
+from imagesearch.reach import ACCESS, LOOPBACK, sign_up, usual_sign_up
 from imagesearch.s3_sources import STYLES, s3_sources
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -84,8 +84,8 @@ TRUSTED_PROXIES = networks("TRUSTED_PROXIES", LOOPBACK if HTTPS else ())
 
 # Below this path of another site, whose proxy may keep it in what it passes on or cut it off.
 OUR_PATHS = (
-    "account", "accounts", "admin", "api", "favicon.ico", "feeds", "healthz", "images", "language", "metrics",
-    "readyz", "robots.txt", "saved", "search", "selection", "sets", "static", "timeline", "upload",
+    "account", "accounts", "admin", "albums", "api", "favicon.ico", "feeds", "healthz", "images", "language",
+    "metrics", "readyz", "robots.txt", "saved", "search", "selection", "sets", "static", "timeline", "upload",
 )  # fmt: skip
 BASE_PATH = base_path("BASE_PATH", OUR_PATHS)
 FORCE_SCRIPT_NAME = BASE_PATH or None
@@ -146,6 +146,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "search.accounts.gate.SiteAccess",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -388,8 +389,11 @@ DATA_UPLOAD_MAX_NUMBER_FILES = UPLOAD_MAX_FILES + 100
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 3_000
 FILE_UPLOAD_HANDLERS = ["search.uploads.LimitedUploadHandler"]
 UPLOAD_LOGIN_REQUIRED = flag("UPLOAD_LOGIN_REQUIRED", default=True)
-# Whether strangers may make themselves an account: "on", "approval" (a curator decides) or "off".
-SIGN_UP = sign_up("SIGN_UP_OPEN", default="off" if strangers_come(ALLOWED_HOSTS, DEBUG, HTTPS) else "on")
+# Who sees the collection at all: everybody, those who are logged in, or of these only whom an owner has let in.
+SITE_ACCESS = choice("SITE_ACCESS", ACCESS, default="public")
+# Whether strangers may make themselves an account: "on", "approval" (an owner decides) or "off".
+SIGN_UP = sign_up("SIGN_UP_OPEN", default=usual_sign_up(SITE_ACCESS, ALLOWED_HOSTS, DEBUG, HTTPS))
+check_access(SITE_ACCESS, sign_up=SIGN_UP, upload_needs_login=UPLOAD_LOGIN_REQUIRED, public=S3_PUBLIC_BASE_URL)
 # Who may have this machine fetch a picture from the web to search by it: nobody, those who are logged in, everybody.
 SEARCH_BY_ADDRESS = choice(
     "SEARCH_BY_ADDRESS", ["off", "members", "on"], default="members" if UPLOAD_LOGIN_REQUIRED else "on"

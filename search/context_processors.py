@@ -5,6 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+from search.accounts.gate import is_shut
+from search.accounts.roles import may_add
 from search.embedding import is_demo_model
 from search.fetching import may_search_by_address
 
@@ -14,9 +16,8 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "demo_model": is_demo_model(),
         "sign_up_open": settings.SIGN_UP != "off",
         "sends_mail": settings.SENDS_MAIL,
-        "may_upload": request.user.is_authenticated or not settings.UPLOAD_LOGIN_REQUIRED
-        if hasattr(request, "user")
-        else False,
+        "is_shut": is_shut(request),
+        "may_upload": hasattr(request, "user") and may_add(request.user),
         "address_search_off": settings.SEARCH_BY_ADDRESS == "off",
         "may_search_by_address": hasattr(request, "user") and may_search_by_address(request.user),
     }

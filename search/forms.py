@@ -14,7 +14,8 @@ from search.accounts.backend import is_own_password
 from search.imaging import EXTENSIONS, FORMATS, too_many_bytes
 from search.ingestion.metadata import clean_tags
 from search.metadata.fields import LONGEST_KEYWORD, MOST_KEYWORDS
-from search.models import ApiToken, Image, Report
+from search.models import ApiToken, Image, Private, Report
+from search.models.albums import Visibility
 from search.models.texts import LineInput
 from search.querying.regions import LEAST_SIDE, Region
 
@@ -115,6 +116,9 @@ class UploadForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=forms.TextInput(attrs=IN_ITS_OWN_DIRECTION),
     )
 
+    visibility = forms.ChoiceField(
+        label=gettext_lazy("Who sees them"), choices=Visibility.choices, initial=Visibility.PUBLIC, required=False
+    )
     read_captions = forms.BooleanField(
         label=gettext_lazy("Fill what is left empty here with what is written in the pictures"), required=False
     )
@@ -127,6 +131,18 @@ class UploadForm(forms.ModelForm):  # type: ignore[type-arg]
             "description": forms.Textarea(attrs={"rows": 3, **IN_ITS_OWN_DIRECTION}),
             "source_link": forms.URLInput,
         }
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if not Private.may_be():
+            self.fields["visibility"].widget = forms.HiddenInput()
+
+    def clean_visibility(self) -> str:
+        visibility = str(self.cleaned_data["visibility"] or Visibility.PUBLIC)
+        if visibility != Visibility.PUBLIC and not Private.may_be():
+            text = _("Pictures can't be private here: everybody can fetch them from the storage.")
+            raise forms.ValidationError(text)
+        return visibility
 
     def clean_tags(self) -> list[str]:
         return clean_tags(self.cleaned_data["tags"])

@@ -15,6 +15,8 @@ from search.indexing.accepted import accepted_names
 from search.indexing.hnsw import indexing
 
 if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
     from search.indexing.sets import VectorTable
     from search.models.image import Image  # noqa: F401 - what the class below holds
     from search.vectors import Vector
@@ -37,6 +39,17 @@ class ImageQuerySet(models.QuerySet["Image"]):
     def kept(self) -> Self:
         """Those that are not in the trash: what curators may see."""
         return self.filter(trashed=None)
+
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """Those that this person may see: hidden ones for curators, private ones for those they are for."""
+        from search.models.albums import sees_all  # noqa: PLC0415 - the models need this module
+        from search.models.privacy import Private  # noqa: PLC0415
+
+        if sees_all(user):
+            return self.kept()
+        if not Private.any_for(user):
+            return self.shown()
+        return self.filter(models.Q(hidden=False) | models.Q(pk__in=Private.objects.seen_by(user.pk).values("pk")))
 
     def searchable(self, model: str) -> Self:
         """Those that a search with `model` may find: shown, and with a vector of this model in its current set."""

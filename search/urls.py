@@ -6,6 +6,7 @@ from django.urls import path, register_converter
 from search import storage
 from search.views import (
     accounts,
+    albums,
     curating,
     feeds,
     helping,
@@ -73,6 +74,13 @@ urlpatterns = [
     path("selection/undo", curating.undo_change, name="undo-change"),
     path("selection/all", curating.all_results, name="all-results"),
     path("sets/<uuid:set_id>/", selections.picture_set, name="picture-set"),
+    path("albums/", albums.albums, name="albums"),
+    path("albums/<row_id:album_id>/", albums.album, name="album"),
+    path("albums/<row_id:album_id>/edit", albums.edit, name="edit-album"),
+    path("albums/<row_id:album_id>/arrange", albums.arrange, name="arrange-album"),
+    path("albums/<row_id:album_id>/cover", albums.choose_cover, name="choose-cover"),
+    path("albums/<row_id:album_id>/delete", albums.delete, name="delete-album"),
+    path("albums/<row_id:album_id>/download", albums.download_album, name="download-album"),
     path("saved/", saved_searches.saved_searches, name="saved-searches"),
     path("saved/save", saved_searches.save, name="save-search"),
     path("saved/<row_id:search_id>/", saved_searches.saved_search, name="saved-search"),

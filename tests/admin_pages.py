@@ -35,5 +35,6 @@ def log_in_staff(client: Client, *codenames: str) -> User:
     """Log in as somebody of the staff who has these permissions alone."""
     dora = User.objects.create_user("dora", is_staff=True)
     dora.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    dora.groups.clear()
     client.force_login(dora)
     return dora

@@ -121,6 +121,7 @@ def _own_world(
     # Those who test one switch it on.
     settings.LIMITS = {}
     settings.TRUSTED_PROXIES = ()
+    settings.SITE_ACCESS = "public"
     settings.SIGN_UP, settings.SENDS_MAIL, settings.REQUIRE_SECOND_FACTOR = "on", False, False
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     cache.clear()

@@ -52,7 +52,7 @@ def test_development_answers_programs_no_pages_either(program: Client, settings)
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("post", "/api/search", "GET, HEAD"), ("delete", IMAGE, "GET, HEAD"), ("put", "/api/images", "POST"),
+        ("post", "/api/search", "GET, HEAD"), ("delete", IMAGE, "GET, HEAD, PATCH"), ("put", "/api/images", "POST"),
         ("get", "/api/images", "POST"),
     ],
 )  # fmt: skip

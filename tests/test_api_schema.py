@@ -38,6 +38,9 @@ OPERATIONS = [
     ("POST", "/api/search/picture"),
     ("GET", "/api/images/{image_id}"),
     ("POST", "/api/images"),
+    ("PATCH", "/api/images/{image_id}"),
+    ("GET", "/api/albums"),
+    ("GET", "/api/albums/{album_id}"),
 ]
 NASTY = [
     "", " ", "%00", "a%00b", "%FF%FE", "%ED%A0%80", "%F0%9F%90%88", "-", "--",

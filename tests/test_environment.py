@@ -354,6 +354,7 @@ NONE_OF_THEM = dict.fromkeys(
     (
         "AWS_STORAGE_BUCKET_NAME", "AWS_LOCATION", "AWS_S3_ENDPOINT_URL", "S3_PUBLIC_BASE_URL",
         "PICTURES_THROUGH_SITE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "S3_SOURCES",
+        "SITE_ACCESS", "SIGN_UP_OPEN",
     ),
     "",
 )  # fmt: skip
@@ -395,6 +396,10 @@ NONE_OF_THEM = dict.fromkeys(
         ({"AWS_ACCESS_KEY_ID": "geheim"}, "AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not"),
         ({"AWS_SECRET_ACCESS_KEY": "geheim"}, "AWS_SECRET_ACCESS_KEY is set, and AWS_ACCESS_KEY_ID is not"),
         ({"AWS_SESSION_TOKEN": "geheim"}, "AWS_SESSION_TOKEN is set, and AWS_ACCESS_KEY_ID is not"),
+        ({"SITE_ACCESS": "private"}, "SITE_ACCESS is 'private': write one of: public, members, approved"),
+        ({"SITE_ACCESS": "members", "UPLOAD_LOGIN_REQUIRED": "off"}, "set UPLOAD_LOGIN_REQUIRED=on"),
+        ({"SITE_ACCESS": "members", **BUCKET, **CDN}, "SITE_ACCESS is 'members': .*make the bucket private"),
+        ({"SITE_ACCESS": "approved", "SIGN_UP_OPEN": "on"}, "SITE_ACCESS is 'approved': .*remove SIGN_UP_OPEN"),
         ({"API_CORS_ORIGINS": "https://*.example.org"}, "API_CORS_ORIGINS is 'https://\\*.example.org': write each"),
     ],
 )
@@ -418,6 +423,8 @@ def test_settings_that_contradict_each_other_stop_the_start(
         {"AWS_STORAGE_BUCKET_NAME": "arn:aws:s3:eu-central-1:123456789012:accesspoint/pictures"},
         {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "token"},
         {"CSRF_TRUSTED_ORIGINS": "https://*.example.org"},
+        {"SITE_ACCESS": "members", **BUCKET},
+        {"SITE_ACCESS": "approved", "SIGN_UP_OPEN": "off"},
     ],
 )
 def test_settings_that_fit_each_other_are_taken(tmp_path: Path, variables: dict[str, str]) -> None:

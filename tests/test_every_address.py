@@ -16,7 +16,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from search.models import ApiToken, Image, PictureSet, QueryPicture, Report, Run, RunFile, SavedSearch, SignUp
+from search.curation import AddToAlbum, change
+from search.models import Album, ApiToken, Image, PictureSet, QueryPicture, Report, Run, RunFile, SavedSearch, SignUp
 from tests.addresses import Address, every_address
 from tests.base import a_vector, stored_image
 
@@ -46,6 +47,10 @@ class World:
         said = {"description": ATTACK, "author": ATTACK, "licence": ATTACK, "tags": [ATTACK[:60], "plain"]}
         self.shown = stored_image("red", title=ATTACK, uploader=self.alice, **said)
         self.hidden = stored_image("blue", title=f"hidden {ATTACK}", hidden=True, uploader=self.alice, **said)
+        self.album = Album.objects.create(
+            title=ATTACK[:200], description=ATTACK, owner=self.alice, visibility="public"
+        )
+        change([self.shown.pk, self.hidden.pk], AddToAlbum(self.album))
         self.report = Report.objects.create(image=self.shown, reason="other", details=ATTACK, reporter=self.alice)
         self.search = SavedSearch.objects.create(user=self.alice, name=ATTACK[:60], query="q=red")
         self.set = PictureSet.objects.create(id=uuid.uuid4(), images=[self.shown.pk])
@@ -61,6 +66,7 @@ class World:
             id=uuid.uuid4(), embedding=a_vector(1), embedding_model="any", rendition=b"x"
         )
         self.values: dict[str, Any] = {
+            "album_id": self.album.pk,
             "image_id": self.shown.pk, "object_id": self.shown.pk, "auth_user.object_id": self.alice.pk,
             "id": self.alice.pk, "auth_group.object_id": self.group.pk, "search_report.object_id": self.report.pk,
             "pk": self.report.pk, "search_id": self.search.pk, "set_id": self.set.pk, "token": self.picture.pk,

@@ -15,9 +15,10 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from PIL import Image as PILImage
 
+from search.curation import AddToAlbum, change
 from search.ingestion import add_picture
 from search.ingestion.items import Details
-from search.models import ApiToken, Image, PictureSet, QueryPicture, Report, SavedSearch, SignUp
+from search.models import Album, ApiToken, Image, PictureSet, QueryPicture, Report, SavedSearch, SignUp
 from search.models.image import content_id
 from search.querying import SearchQuery
 from search.querying.saving import save_search
@@ -42,6 +43,10 @@ QUERIES: dict[str, list[str]] = {
     "saved-search": ["", "since=2020-01-01T00:00:00Z"],
     "api:search": ["", "q=boats", "sort=nearest", "camera=FUJIFILM+X100V"],
     "api:image": [""],
+    "albums": [""],
+    "album": ["", "page=2"],
+    "api:albums": [""],
+    "api:album": [""],
 }
 ASKED_AS_THEY_ARE = {
     *("robots", "search-by-picture", "search-by-address", "query-picture", "rendition", "download"),
@@ -50,6 +55,7 @@ ASKED_AS_THEY_ARE = {
     *("enter-code", "reset-password", "choose-password", "logout", "change-password", "email", "second-factor"),
     *("api-tokens", "revoke-api-token", "set_language", "api:openapi-json", "api:openapi-view", "api:api-root"),
     *("api:search-picture", "api:add-image", "change-selection", "all-results", "undo-change"),
+    *("edit-album", "arrange-album", "choose-cover", "delete-album", "download-album"),
 }
 """All addresses of the site but the admin's stand here or above: a new one is to be sorted in."""
 
@@ -117,6 +123,7 @@ def values(alice: User, shown: Image) -> dict[str, Any]:
     )
     newcomer = SignUp.objects.create(user=User.objects.create_user("newcomer", is_active=False), language="en")
     return {
+        "album_id": _album_with(shown).pk,
         "image_id": shown.pk, "object_id": shown.pk, "auth_user.object_id": alice.pk, "id": alice.pk,
         "search_report.object_id": report.pk, "pk": report.pk, "search_id": search.pk, "token": picture.pk,
         "auth_group.object_id": 1, "search_signup.object_id": newcomer.pk,
@@ -142,10 +149,17 @@ def test_no_address_tells_strangers_or_members_a_place(values, client, as_alice,
                     assert not told(answer), (one.name, query, language)
 
 
+def _album_with(image: Image) -> Album:
+    album = Album.objects.create(title="boats", visibility="public")
+    change([image.pk], AddToAlbum(album))
+    return album
+
+
 def test_what_is_sent_is_answered_without_a_place(shown, client, as_alice, as_carol):
     forms: list[tuple[str, dict[str, Any]]] = [
         (reverse("download-selection"), {"id": [shown.pk]}),
         (reverse("share-selection"), {"id": [shown.pk]}),
+        (reverse("download-album", args=[_album_with(shown).pk]), {}),
         (reverse("search-by-region", args=[shown.pk]), {"left": 0, "top": 0, "width": 1, "height": 1}),
         (reverse("report", args=[shown.pk]), {"reason": "other", "details": "x"}),
     ]

@@ -3,22 +3,27 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm
 from django.contrib.auth.models import Group, User
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.text import format_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from search.accounts import roles
+from search.accounts.roles import ROLES
 from search.admin.forms import AccountForm, GroupForm
-from search.admin.lists import Sturdy
+from search.admin.lists import Sturdy, log_changes
 from search.conflicts import locked
 from search.forms import PasswordAlone
-from search.models import Image, Report
+from search.models import Album, Image, Report
 
 if TYPE_CHECKING:
     _UserAdmin = UserAdmin[User]
@@ -34,12 +39,66 @@ class SetPasswordForm(PasswordAlone, _PasswordForm):
     """A password for somebody else, or none."""
 
 
+def _giving(role: str) -> Any:
+    """An action that gives a role to all that are selected."""
+
+    def give_role(model_admin: "CuratedUserAdmin", request: HttpRequest, queryset: QuerySet[User]) -> None:
+        with transaction.atomic():
+            people = locked(queryset.order_by("pk"))
+            for user in people:
+                roles.give(user, role)
+            log_changes(request, people, "role")
+        text = ngettext("%(count)s account is: %(role)s.", "%(count)s accounts are: %(role)s.", len(people))
+        model_admin.message_user(request, text % {"count": len(people), "role": ROLES[role][0]}, messages.SUCCESS)
+
+    give_role.__name__ = f"make_{role.lower()}"
+    described = format_lazy("{}: {}", gettext_lazy("Give the role"), ROLES[role][0])
+    return admin.action(give_role, permissions=["change"], description=described)
+
+
+_PERMISSIONS = 2
+"""Where they stand among Django's parts of the form."""
+
+
 @admin.register(User)
 class CuratedUserAdmin(Sturdy, _UserAdmin):
     form = AccountForm
+    list_display = ("username", "email", "role", "is_active", "is_staff")
+    actions = tuple(_giving(role) for role in ROLES)
     change_password_form = SetPasswordForm
     # Facts, and noted while somebody else has the page open.
     readonly_fields = ("last_login", "date_joined")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        parts = [(title, dict(part)) for title, part in super().get_fieldsets(request, obj)]
+        if obj is not None:
+            permissions: dict[str, Any] = dict(parts[_PERMISSIONS][1])
+            parts[_PERMISSIONS] = parts[_PERMISSIONS][0], permissions | {"fields": ("role", *permissions["fields"])}
+        return parts
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        # Who may look at accounts and not change them has no form.
+        may_change = self.has_change_permission(request, obj)
+        fields: Sequence[Any] = super().get_readonly_fields(request, obj)
+        return list(fields) if may_change else [*fields, "role"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return super().get_queryset(request).prefetch_related("groups")
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        role = form.cleaned_data.get("role", "")
+        if "role" in form.changed_data:
+            roles.give(form.instance, role)
+        elif role and "groups" in form.changed_data:  # which has the other groups alone
+            form.instance.groups.add(roles.group_of(role))
+
+    @admin.display(description=gettext_lazy("role"))
+    def role(self, user: User) -> str:
+        if user.is_superuser:
+            return _("Superuser")
+        role = roles.role_of(user)
+        return str(ROLES[role][0]) if role else ""
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         def work() -> HttpResponse:
@@ -52,6 +111,7 @@ class CuratedUserAdmin(Sturdy, _UserAdmin):
     def lock_to_delete(self, keys: Sequence[Any]) -> None:
         # What they added and reported stays, without their name.
         locked(Image.objects.filter(uploader__in=keys).only("pk"))
+        locked(Album.objects.filter(owner__in=keys).only("pk"))
         locked(Report.objects.filter(Q(reporter__in=keys) | Q(resolver__in=keys)).only("pk"))
         super().lock_to_delete(keys)
 

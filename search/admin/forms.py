@@ -8,9 +8,11 @@ from django.contrib.admin.helpers import ActionForm
 from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget, AutocompleteSelect
 from django.contrib.auth.forms import UserChangeForm
 from django.contrib.auth.models import Group, User
+from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from search.accounts.roles import ROLES, role_of
 from search.curation.changes import MOST_TAGS
 from search.forms import IN_ITS_OWN_DIRECTION
 from search.ingestion.metadata import clean_tags
@@ -84,7 +86,26 @@ class WithWhatWasShown(_Form):
 
 
 class AccountForm(WithWhatWasShown, _UserChangeForm):
-    """An account, its groups and permissions."""
+    """An account, its role, and other groups and permissions."""
+
+    role = forms.ChoiceField(
+        label=gettext_lazy("Role"),
+        required=False,
+        choices=[
+            ("", gettext_lazy("None of these")),
+            *((name, format_lazy("{}: {}", *said)) for name, said in ROLES.items()),
+        ],
+        help_text=gettext_lazy("Instead of the role before. Groups and permissions below are given besides."),
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if "role" in self.fields:
+            self.initial["role"] = role_of(self.instance)
+        if "groups" in self.fields:
+            others = Group.objects.exclude(name__in=ROLES)
+            self.fields["groups"].queryset = others  # type: ignore[attr-defined]
+            self.initial["groups"] = [group for group in self.initial.get("groups", ()) if group.name not in ROLES]
 
 
 class GroupForm(WithWhatWasShown, _GroupModelForm):

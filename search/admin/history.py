@@ -17,13 +17,18 @@ from django.utils.translation import gettext_lazy
 from search.admin import pictures
 from search.admin.lists import BoundedPaginator, Sturdy, SturdyList
 from search.admin.undoing import undo_button, undo_view
-from search.models import Capture, Edit, Image, Revision
+from search.models import Album, Capture, Edit, Image, Revision
+from search.models.albums import Visibility
 
 SAMPLES = 4
 SHOWN = 100
 """Pictures on the page of one revision."""
 LONGEST_VALUE = 300
-_NAMES = {"trashed": gettext_lazy("in the trash")}
+_NAMES = {
+    "trashed": gettext_lazy("in the trash"),
+    "albums": gettext_lazy("albums"),
+    "visibility": gettext_lazy("who sees it"),
+}
 
 
 class RevisionList(SturdyList):
@@ -178,9 +183,19 @@ def changes_of(edit: Edit) -> list[tuple[str, str, str]]:
     """Return what was changed of one picture: each field, before and after, as people read it."""
     names = [name for name, value in edit.before.items() if name != "edited" and value != edit.after[name]]
     return [
-        (label, _shown(edit.before[name]), _shown(edit.after[name]))
+        (label, _shown(_titled(name, edit.before[name])), _shown(_titled(name, edit.after[name])))
         for name, label in zip(names, labels(names), strict=True)
     ]
+
+
+def _titled(name: str, value: Any) -> Any:
+    """Return the titles of albums, and what it is called who sees a picture; other values are what they are."""
+    if name == "visibility":
+        return Visibility(value).label
+    if name != "albums":
+        return value
+    titles = dict(Album.objects.filter(pk__in=value).values_list("pk", "title"))
+    return [titles.get(one, _("an album that is gone")) for one in value]
 
 
 def _shown(value: Any) -> str:

@@ -1,6 +1,6 @@
 """Images and results -> what the API answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.http import HttpRequest
@@ -11,6 +11,7 @@ from search.api import schemas
 from search.embedding import active_model
 from search.indexing.accepted import accepted_names
 from search.models import Capture, Image
+from search.models.privacy import tell_visibility
 from search.querying import Band, Facet, ResultPage, SearchQuery
 from search.renditions import thumbnail_urls
 from search.views.images import may_see_places
@@ -23,6 +24,7 @@ def search_url(request: HttpRequest, query: SearchQuery) -> str:
 
 def search_answer(request: HttpRequest, results: ResultPage) -> schemas.SearchAnswer:
     small = thumbnail_urls(results.images)
+    tell_visibility(results.images)
     return schemas.SearchAnswer(
         found=results.found,
         strong=results.strong,
@@ -45,6 +47,12 @@ def search_answer(request: HttpRequest, results: ResultPage) -> schemas.SearchAn
     )
 
 
+def images_in_lists(request: HttpRequest, images: Sequence[Image]) -> list[schemas.ImageOut]:
+    small = thumbnail_urls(images)
+    tell_visibility(images)
+    return [schemas.ImageOut(**_told_in_lists(request, image, small[str(image.id)])) for image in images]
+
+
 def _page(request: HttpRequest, image: Image) -> str:
     """The page for people; found by a part of the picture, it outlines that."""
     return request.build_absolute_uri(image.get_absolute_url() + image.page_query)
@@ -59,13 +67,15 @@ def _part(image: Image) -> schemas.PartOut | None:
 
 def image_details(request: HttpRequest, image: Image) -> schemas.ImageDetails:
     small = thumbnail_urls([image])[str(image.id)]
+    tell_visibility([image])
     return schemas.ImageDetails(
         **_told_in_lists(request, image, small),
         **_captured(image, with_place=may_see_places(request)),
         description=image.description,
         byte_size=image.byte_size,
         uploader=image.uploader.get_username() if image.uploader else None,
-        searchable=not image.hidden and image.embedding_model in accepted_names(active_model()),
+        searchable=(bool(image.visibility) or not image.hidden)
+        and image.embedding_model in accepted_names(active_model()),
         updated=image.updated,
         download=request.build_absolute_uri(reverse("download", args=[image.id])),
         more_like_this=search_url(request, SearchQuery().more_like(image.id)),
@@ -109,6 +119,7 @@ def _told_in_lists(request: HttpRequest, image: Image, small: str) -> Mapping[st
         "id": image.id,
         "title": image.title,
         "hidden": image.hidden,
+        "visibility": (image.visibility or "curators") if image.hidden else "public",
         "tags": image.tags,
         "author": image.author,
         "licence": image.licence,

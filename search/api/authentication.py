@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from ninja.security import HttpBearer
 from ninja.security.apikey import APIKeyCookie
 
+from search.accounts.roles import may_add
 from search.api.problems import Problem
 from search.limits import address_of, count
 from search.models import ApiToken
@@ -55,6 +56,13 @@ def anybody(request: HttpRequest) -> AnonymousUser:
     if origin and origin not in settings.CORS_ALLOWED_ORIGINS:
         refuse_forgery(request)
     return AnonymousUser()
+
+
+def refuse_without_role(request: HttpRequest) -> None:
+    """Raise Problem for an account that may not add pictures."""
+    if not may_add(request.user):
+        problem = _("You may look at pictures here, and not add any.")
+        raise Problem(403, problem, _("Ask the people who run this site: they can let you."), "not_allowed")
 
 
 def may_upload(request: HttpRequest) -> AnonymousUser | None:

@@ -6,7 +6,7 @@ from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOpera
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.utils.translation import gettext as _
-from ninja.errors import AuthenticationError, ValidationError
+from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from search.api.problems import Problem
 from search.imaging import Reason, UnreadableImage
@@ -23,21 +23,31 @@ _BAD_REQUEST = (BadRequest, SuspiciousOperation, MultiPartParserError, Unreadabl
 
 
 def answer(request: HttpRequest, error: Exception) -> HttpResponse:
-    problem = problem_of(error)
+    problem = _invalid(error) if isinstance(error, ValidationError) else problem_of(error)
     if problem:
         return problem.to_response()
-    # What ninja itself checks is the id in an address.
     if isinstance(error, (Http404, ValidationError)):
         return errors.not_found(request)
     if isinstance(error, PermissionDenied):
         return errors.forbidden(request)
-    if isinstance(error, _BAD_REQUEST):
+    if isinstance(error, (*_BAD_REQUEST, HttpError)):  # of ninja's own the only one is of a body that is no JSON
         return errors.bad_request(request, error)
     down = unavailable_page(request, error)
     if down:
         return down
     logger.error("500 for %s", path_of(request), exc_info=error)
     return errors.server_error(request)
+
+
+def _invalid(error: ValidationError) -> Problem | None:
+    """Return what is told of values that ninja itself refuses: of what is sent, by field; None for an address that
+    names nothing."""
+    places = [tuple(map(str, one["loc"])) for one in error.errors]
+    if any(place[0] not in ("body", "query") for place in places):
+        return None
+    if any(place[0] == "query" for place in places):
+        return Problem(400, _("This can't be asked for."), _("Pages are numbers from 1 on."), "bad_query")
+    return wrong_fields([(place[2] if len(place) > 2 else "body", _("It can't have this value.")) for place in places])
 
 
 def problem_of(error: Exception) -> Problem | None:

@@ -1,30 +1,38 @@
 """One image, and adding one."""
 
 import uuid
+from functools import partial
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 from ninja import Router, Status
 
+from search import curation
 from search.api.answers import image_details
-from search.api.authentication import Session, Token, anybody, may_upload
+from search.api.authentication import Session, Token, anybody, may_upload, refuse_without_role
 from search.api.errors import wrong_fields
 from search.api.parameters import Json, form
 from search.api.problems import Problem
 from search.api.receiving import refuse_other_bodies, refuse_wrong_fields
-from search.api.schemas import ImageDetails, problems
+from search.api.schemas import Changes, ImageDetails, problems
+from search.conflicts import retried
+from search.curation import Change, Describe, Retag, ShowTo
+from search.curation.changes import MOST_TAGS
 from search.curation.upload_runs import add_upload
 from search.evaluation import calibrate_soon_if_due
 from search.forms import LONGEST_TAGS, UploadForm
 from search.ingestion import DeletedPicture, Details
 from search.ingestion.captures import UPLOADED, UPLOADED_WITH_CAPTIONS
 from search.models import Image, Revision
-from search.views.images import may_see_hidden, visible_image
+from search.models.albums import Visibility
+from search.views.images import may_edit, may_see, visible_image
 
 router = Router(tags=["images"])
+LONGEST_TAG = 60
 
 
 def _text(column: str, description: str) -> Json:
@@ -36,6 +44,12 @@ _DETAILS: dict[str, Json] = {
     "title": _text("title", "What to call it."),
     "description": _text("description", "What there is to say of it."),
     "source_link": {**_text("source_link", "Where it comes from, an http or https address."), "format": "uri"},
+    "visibility": {
+        "type": "string",
+        "enum": list(Visibility.values),
+        "default": str(Visibility.PUBLIC),
+        "description": "Who sees it: you and curators, everybody with an account, or everybody.",
+    },
     "tags": {"type": "string", "maxLength": LONGEST_TAGS, "description": "Separated by commas."},
 }
 _READ_CAPTIONS: Json = {
@@ -76,29 +90,69 @@ def add_image(request: HttpRequest, response: HttpResponse) -> Status[ImageDetai
     201 with the new image. 200 when the same file was there before: nothing is changed then. 409 when the curators
     have hidden it, or have deleted it; curators may add it again, which restores what is in the trash.
     """
+    refuse_without_role(request)
     refuse_other_bodies(request)
     files = request.FILES.getlist("picture")
     if len(files) > 1:
         raise wrong_fields([("picture", _("Send one picture at a time."))])
     sent = UploadForm(request.POST, MultiValueDict[str, Any]({"pictures": files}))
     refuse_wrong_fields(sent, also_called="pictures")
-    details = Details(**{name: sent.cleaned_data[name] for name in _DETAILS})
+    details = Details(**{name: sent.cleaned_data[name] for name in _DETAILS if name != "visibility"})
     uploader = request.user if request.user.is_authenticated else None
     try:
         written = UPLOADED_WITH_CAPTIONS if sent.cleaned_data["read_captions"] else UPLOADED
         file = sent.cleaned_data["pictures"][0]
-        added = add_upload(file, details, uploader, written=written, door=Revision.Door.API)
+        visibility = sent.cleaned_data["visibility"] if uploader else str(Visibility.PUBLIC)
+        added = add_upload(file, details, uploader, written=written, visibility=visibility, door=Revision.Door.API)
     except DeletedPicture as problem:
         raise Problem(409, _("This picture can't be added."), str(problem), "deleted") from None
     if added.is_new:
         calibrate_soon_if_due()
-    if added.image.hidden and not may_see_hidden(request):
+    if not may_see(request, added.image):
         raise Problem(
             409,
             _("This picture can't be added."),
-            _("This picture was here before, and the curators have hidden it."),
+            _("This picture was here before, and is not shown to you."),
             "hidden",
         )
     answer = image_details(request, added.image)
     response["Location"] = answer.url
     return Status(201 if added.is_new else 200, answer)
+
+
+@router.patch(
+    "/images/{image_id}",
+    auth=[Token(), Session()],
+    url_name="image",
+    operation_id="change_image",
+    summary="Change what is said of an image",
+    response={200: ImageDetails, **problems(403, 404, 409, 422)},
+)
+def change_image(request: HttpRequest, image_id: uuid.UUID, sent: Changes) -> ImageDetails:
+    """Curators change any image, others those that they have added. What is changed can be undone as on the pages."""
+    there = visible_image(request, image_id)
+    if not may_edit(request, there):
+        problem = _("You can change only pictures that you have added yourself.")
+        raise Problem(403, problem, code="not_allowed")
+    values = {name: value for name, value in sent.dict(exclude_unset=True).items() if value is not None}
+    tags, visibility = values.pop("tags", None), values.pop("visibility", None)
+    try:
+        changes: list[Change] = [Describe(values)] if values else []
+        changes += [Retag(_whole_tags(tags))] if tags is not None else []
+        changes += [ShowTo(str(visibility))] if visibility is not None else []
+    except ValidationError as problem:
+        raise wrong_fields([(name, text) for name, texts in problem.message_dict.items() for text in texts]) from None
+    for change in changes:
+        retried(partial(curation.change, [there.pk], change, by=request.user, door=Revision.Door.API))
+    return image_details(request, visible_image(request, there.pk))
+
+
+def _whole_tags(tags: list[str]) -> list[str]:
+    """Raises ValidationError for a tag that would be cut, or taken for several."""
+    if len(tags) > MOST_TAGS:
+        raise ValidationError({"tags": _("A picture has at most %(limit)s tags.") % {"limit": MOST_TAGS}})
+    for tag in tags:
+        if len(tag) > LONGEST_TAG or "," in tag:
+            told = _("A tag has no comma, and at most %(limit)s characters: “%(tag)s”.")
+            raise ValidationError({"tags": told % {"limit": LONGEST_TAG, "tag": tag[:30]}})
+    return tags

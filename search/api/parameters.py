@@ -69,6 +69,7 @@ FILTERS = [
     any_of("size", "Any of these sizes: up to 1, 4 and 12 megapixels, and beyond.", Image.Size.values),
     any_of("colour", "Any of these dominant colours.", PALETTE),
     many("licence", "Any of these licences.", _TEXT),
+    many("album", "In any of these albums, by their ids: of those that you may see.", _TEXT),
     many("camera", "Taken with any of these cameras.", _TEXT),
     many("lens", "Taken with any of these lenses.", _TEXT),
     any_of("dated", "How well it is known when the image was taken: any of these.", Certainty),

@@ -1,11 +1,13 @@
 """What the API answers, field by field. All addresses are whole ones."""
 
 import datetime as dt
+from typing import Literal
 from uuid import UUID
 
 from ninja import Field, Schema
 
 from search.models import Capture, Image
+from search.models.albums import Visibility
 from search.querying import Band
 
 
@@ -34,7 +36,11 @@ class ImageOut(Schema):
 
     id: UUID
     title: str = Field(description="Empty where nobody gave one.")
-    hidden: bool = Field(description="Hidden images are there for curators alone.")
+    hidden: bool = Field(description="Hidden images are there for those alone whom `visibility` names.")
+    visibility: Literal["public", "members", "own", "curators"] = Field(
+        description="Who sees it: everybody, everybody with an account, whoever has added it, or curators alone; these"
+        " see all."
+    )
     tags: list[str]
     author: str
     licence: str
@@ -144,9 +150,45 @@ class SearchAnswer(Schema):
     previous: str | None
 
 
+class Changes(Schema):
+    """What is to be changed of an image: fields that are left out stay as they are."""
+
+    title: str | None = Field(None, max_length=300)
+    description: str | None = Field(None, max_length=5000)
+    author: str | None = Field(None, max_length=300)
+    licence: str | None = Field(None, max_length=300)
+    source_link: str | None = Field(None, max_length=2000, description="An http or https address, or empty.")
+    tags: list[str] | None = Field(None, description="All of them: those that are not named are removed.")
+    visibility: Visibility | None = Field(None, description="Who sees it besides curators.")
+
+
 class QueryPictureOut(Schema):
     """A picture to search by. It is kept for 30 days."""
 
     picture: UUID = Field(description="The token that the parameter `picture` of a search takes.")
     search: str = Field(description="The search by this picture.")
     thumbnail: str
+
+
+class AlbumOut(Schema):
+    """Images that somebody has put together."""
+
+    id: int
+    title: str
+    description: str
+    owner: str | None = Field(description="The name of the one whose it is.")
+    visibility: Visibility = Field(description="Who sees it: `own` its owner and curators, `members`, or `public`.")
+    count: int = Field(description="How many images you see in it.")
+    updated: dt.datetime = Field(description="When pictures were put in, taken out or moved.")
+    url: str = Field(description="The address of this album in the API.")
+    page: str = Field(description="The page for people.")
+
+
+class AlbumDetails(AlbumOut):
+    images: list[ImageOut] = Field(description="In the order of the album.")
+    next: str | None = Field(description="The next page of its images.")
+
+
+class AlbumsAnswer(Schema):
+    albums: list[AlbumOut]
+    next: str | None = Field(description="The next page.")

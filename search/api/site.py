@@ -7,11 +7,11 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
-from ninja.errors import AuthenticationError, ValidationError
+from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.openapi.docs import DocsBase
 from ninja.openapi.schema import OpenAPISchema
 
-from search.api import images, searching
+from search.api import albums, images, searching
 from search.api.errors import answer
 from search.api.problems import MEDIA_TYPE
 from search.models.queries import KEPT
@@ -29,7 +29,8 @@ kept for {days} days.
 
 **Errors** are problem details (RFC 9457), `application/problem+json`, in the language of `Accept-Language`. Where the
 status does not say it all, `type` ends in a code that never changes: `bad_query`, `no_such_query`, `token_needed`,
-`token_not_valid`, `csrf`, `hidden`, `deleted`, `not_a_form`, `wrong_fields`, `no_model`, `no_storage`, `no_database`,
+`token_not_valid`, `csrf`, `hidden`, `deleted`, `not_allowed`,
+`not_a_form`, `wrong_fields`, `no_model`, `no_storage`, `no_database`,
 `no_migration`, `no_time`, `too_slow`, `too_many`, `conflict`, `overtaken`, and for a picture that is refused `empty`,
 `not_a_picture`, `wrong_format`, `too_many_bytes`, `too_many_pixels`, `truncated`, `damaged`. A 503, a 429 and a
 `conflict` say in `Retry-After` when to try again.
@@ -67,5 +68,6 @@ api = Api(
 )
 api.add_router("", searching.router)
 api.add_router("", images.router)
-for kind in (Exception, Http404, AuthenticationError, ValidationError):
+api.add_router("", albums.router)
+for kind in (Exception, Http404, HttpError, AuthenticationError, ValidationError):
     api.add_exception_handler(kind, answer)  # type: ignore[arg-type] # ninja allows for classes, and gives none

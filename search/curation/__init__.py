@@ -3,18 +3,35 @@
 Views, the API, commands and the admin change pictures through `change`, and put back what was changed through `undo`.
 """
 
-from search.curation.changes import Change, Describe, Hide, Restore, Show, Tag, Trash, Untag
+from search.curation.changes import (
+    AddToAlbum,
+    Change,
+    Describe,
+    Hide,
+    RemoveFromAlbum,
+    Restore,
+    Retag,
+    Show,
+    ShowTo,
+    Tag,
+    Trash,
+    Untag,
+)
 from search.curation.changing import change
 from search.curation.recording import record_since, recorded
 from search.curation.undoing import Kept, Undone, undo
 
 __all__ = [
+    "AddToAlbum",
     "Change",
     "Describe",
     "Hide",
     "Kept",
+    "RemoveFromAlbum",
     "Restore",
+    "Retag",
     "Show",
+    "ShowTo",
     "Tag",
     "Trash",
     "Undone",

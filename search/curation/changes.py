@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 
 from search.curation.states import plain
 from search.ingestion.metadata import clean_tags
-from search.models import Capture, Image, Revision
+from search.models import Album, Capture, Image, Private, Revision
+from search.models.albums import Visibility
 from search.models.editing import CAPTURE_COLUMNS, IMAGE_COLUMNS, State, group_of
 
 MOST_TAGS = 50
@@ -84,6 +85,55 @@ class Untag(_OfTags):
 
 
 @dataclass(frozen=True)
+class Retag:
+    """Set the tags to these and no others. Raises ValidationError for more than a picture may have."""
+
+    tags: Sequence[str]
+    kind: ClassVar[Revision.Kind] = Revision.Kind.DESCRIBE
+    columns: ClassVar[Sequence[str]] = ("tags",)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tags", clean_tags(list(self.tags)))
+        if len(self.tags) > MOST_TAGS:
+            raise ValidationError({"tags": _("A picture has at most %(limit)s tags.") % {"limit": MOST_TAGS}})
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        return {"tags": self.tags}
+
+    def after(self, before: State) -> State | None:
+        return {"tags": list(self.tags)}
+
+
+@dataclass(frozen=True)
+class _OfAlbum:
+    album: Album
+    columns: ClassVar[Sequence[str]] = ("albums",)
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        return {"album": self.album.pk, "title": self.album.title}
+
+
+class AddToAlbum(_OfAlbum):
+    """Put into an album, at its end."""
+
+    kind: ClassVar[Revision.Kind] = Revision.Kind.ALBUM
+
+    def after(self, before: State) -> State | None:
+        return {"albums": sorted({*before["albums"], self.album.pk})}
+
+
+class RemoveFromAlbum(_OfAlbum):
+    """Take out of an album."""
+
+    kind: ClassVar[Revision.Kind] = Revision.Kind.UNALBUM
+
+    def after(self, before: State) -> State | None:
+        return {"albums": [one for one in before["albums"] if one != self.album.pk]}
+
+
+@dataclass(frozen=True)
 class _Fixed:
     columns: ClassVar[Sequence[str]]
     given: ClassVar[Mapping[str, Any]] = {}
@@ -91,6 +141,31 @@ class _Fixed:
 
     def after(self, before: State) -> State | None:
         return self.values
+
+
+@dataclass(frozen=True)
+class ShowTo:
+    """Have pictures be seen by these people alone, or by everybody. Raises ValidationError where that can't be."""
+
+    visibility: str
+    kind: ClassVar[Revision.Kind] = Revision.Kind.VISIBILITY
+    columns: ClassVar[Sequence[str]] = ("visibility",)
+
+    def __post_init__(self) -> None:
+        problem = ""
+        if self.visibility not in Visibility.values:
+            problem = _("Choose who may see the pictures.")
+        elif self.visibility != Visibility.PUBLIC and not Private.may_be():
+            problem = _("Pictures can't be private here: everybody can fetch them from the storage.")
+        if problem:
+            raise ValidationError({"visibility": problem})
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        return {"visibility": self.visibility}
+
+    def after(self, before: State) -> State | None:
+        return {"visibility": self.visibility}
 
 
 class Hide(_Fixed):

@@ -10,7 +10,9 @@ from django.db.models import QuerySet
 from search.conflicts import locked_values
 from search.ingestion.captures import CAPTIONS, TOLD_BY
 from search.models import Capture, Image, Trashed
+from search.models.albums import Visibility, albums_of
 from search.models.editing import CAPTURE_COLUMNS, IMAGE_COLUMNS, State
+from search.models.privacy import levels_of
 
 ALL = (*IMAGE_COLUMNS, *CAPTURE_COLUMNS)
 _MARKED = {"tags", *CAPTIONS}
@@ -44,6 +46,8 @@ def lock(images: "QuerySet[Image]", names: Sequence[str]) -> dict[uuid.UUID, dic
     states = {row[0]: dict(zip(own, row[1:], strict=True)) for row in rows}
     _with_captures(states, names)
     _with_trash(states, names)
+    _with_privacy(states, names)
+    _with_albums(states, names)
     return states
 
 
@@ -69,6 +73,25 @@ def _with_captures(states: dict[uuid.UUID, dict[str, Any]], names: Sequence[str]
         edited, *values = found.get(image_id, nothing)
         state.update(zip(columns, map(plain, values), strict=True))
         state["edited"] = {name: name in edited for name in marks}
+
+
+def _with_privacy(states: dict[uuid.UUID, dict[str, Any]], names: Sequence[str]) -> None:
+    """What is private is hidden; whether curators have hidden it stands there."""
+    if not {"hidden", "visibility"}.intersection(names):
+        return
+    private = levels_of(states.keys())
+    for image_id, state in states.items():
+        if "hidden" in state and image_id in private:
+            state["hidden"] = private[image_id][1]
+        if "visibility" in names:
+            state["visibility"] = private[image_id][0] if image_id in private else str(Visibility.PUBLIC)
+
+
+def _with_albums(states: dict[uuid.UUID, dict[str, Any]], names: Sequence[str]) -> None:
+    if "albums" in names:
+        found = albums_of(states.keys())
+        for image_id, state in states.items():
+            state["albums"] = found.get(image_id, [])
 
 
 def _with_trash(states: dict[uuid.UUID, dict[str, Any]], names: Sequence[str]) -> None:

@@ -32,7 +32,7 @@ _LOCK = 0x55504C44
 
 
 def add_upload(
-    file: "UploadedFile[Any]", details: Details, user: "User | None", *, written: Written, door: str
+    file: "UploadedFile[Any]", details: Details, user: "User | None", *, written: Written, visibility: str, door: str
 ) -> Added:
     """Add one uploaded picture as `add_or_restore` does, which the ledger is told, whatever becomes of it.
 
@@ -41,7 +41,7 @@ def add_upload(
     name = file.name or ""
     try:
         check_size(file)
-        added = add_or_restore(file, details, user, written=written, door=door)
+        added = add_or_restore(file, details, user, written=written, visibility=visibility, door=door)
     except (UnreadableImage, DeletedPicture) as problem:
         ours = isinstance(problem, UnreadableImage) and problem.code is Reason.NO_MEMORY
         kind = RunFile.Kind.FAILED if ours else RunFile.Kind.REFUSED

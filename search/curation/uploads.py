@@ -10,19 +10,26 @@ from search.ingestion.adding import Added, DeletedPicture, add_picture, is_curat
 from search.ingestion.captures import UPLOADED, Written
 from search.ingestion.items import Details
 from search.models import Trashed
+from search.models.albums import Visibility
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 
 def add_or_restore(
-    source: Source, details: Details, uploader: "User | None", *, written: Written = UPLOADED, door: str = ""
+    source: Source,
+    details: Details,
+    uploader: "User | None",
+    *,
+    written: Written = UPLOADED,
+    visibility: str = Visibility.PUBLIC,
+    door: str = "",
 ) -> Added:
     """Add one uploaded picture as `add_picture` does; one that is in the trash is restored for curators, as it was.
 
     Others are told that it was deleted: DeletedPicture.
     """
-    added = add_picture(source, details, uploader, written=written)
+    added = add_picture(source, details, uploader, written=written, visibility=visibility)
     if added.is_new or not Trashed.objects.filter(pk=added.image.pk).exists():
         return added
     if not is_curator(uploader):

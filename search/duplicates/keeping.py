@@ -18,13 +18,18 @@ from search.curation.states import by_a_person, lock
 from search.duplicates.deciding import settle_around
 from search.ingestion.deleting import delete_images
 from search.models import Capture, Image, Revision
+from search.models.albums import Visibility
 from search.models.editing import Row, State, difference
 
 _WORDS = ("title", "description", "author", "licence", "source_link")
 _CAPTURE = ("taken", "taken_offset", "taken_from", "camera", "lens", "rating", "latitude", "longitude")
-_COLUMNS = ("tags", *_WORDS, *_CAPTURE)
+_COLUMNS = ("tags", "albums", *_WORDS, *_CAPTURE)
 _FORMATS = ("GIF", "WEBP", "AVIF", "JPEG", "HEIF", "JP2", "BMP", "PNG", "TIFF", "RAW")
 """The later one is more likely to be what the others were made from."""
+
+
+_ORDER = {visibility: place for place, visibility in enumerate(Visibility.values)}
+"""The fewer people see it the less."""
 
 
 class Suggested(NamedTuple):
@@ -122,7 +127,7 @@ def _portions(groups: Sequence[Kept]) -> Iterator[list[Kept]]:
 def _keep(groups: Sequence[Kept], merging: Merging) -> None:
     revision = merging.revision
     ids = {one for group in groups for one in (group.image, *group.others)}
-    states = lock(Image.objects.filter(pk__any_of=ids), _COLUMNS)
+    states = lock(Image.objects.filter(pk__any_of=ids), (*_COLUMNS, "visibility"))
     here = {image_id: state for image_id, state in states.items() if not state["trashed"]}
     rows: list[Row] = []
     going: list[uuid.UUID] = []
@@ -131,8 +136,11 @@ def _keep(groups: Sequence[Kept], merging: Merging) -> None:
         others = [one for one in group.others if one in here and one != group.image]
         if group.image not in here or not others:
             continue
-        before = {name: here[group.image][name] for name in (*_COLUMNS, "edited")}
-        if row := difference(group.image, before, by_a_person(before, merged(before, [here[one] for one in others]))):
+        kept = here[group.image]
+        before = {name: kept[name] for name in (*_COLUMNS, "edited")}
+        # What is said of a picture that fewer people see is not theirs to read.
+        telling = [here[one] for one in others if _ORDER[here[one]["visibility"]] >= _ORDER[kept["visibility"]]]
+        if row := difference(group.image, before, by_a_person(before, merged(before, telling))):
             rows.append(row)
         going += others
         settle_around(group.image, others, by=revision.by)
@@ -149,11 +157,13 @@ def _keep(groups: Sequence[Kept], merging: Merging) -> None:
 
 
 def merged(kept: State, others: Sequence[State]) -> dict[str, Any]:
-    """Return a state with what others say where it says nothing: tags of all, the earliest date that is no guess."""
+    """Return a state with what others say where it says nothing: tags and albums of all, the earliest date that is no
+    guess."""
     after: dict[str, Any] = {name: kept[name] for name in _COLUMNS}
     tags = {tag.casefold(): tag for state in reversed([kept, *others]) for tag in state["tags"]}
     ordered = dict.fromkeys(tag.casefold() for state in (kept, *others) for tag in state["tags"])
     after["tags"] = [tags[folded] for folded in ordered][:MOST_TAGS]
+    after["albums"] = sorted({album for state in (kept, *others) for album in state["albums"]})
     for name in (*_WORDS, "camera", "lens"):
         after[name] = next((state[name] for state in (kept, *others) if state[name]), kept[name])
     after["rating"] = max((state["rating"] for state in (kept, *others) if state["rating"]), default=None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import Error
+from django.db import Error, transaction
 from django.utils.translation import gettext as _
 
 from search import decoding, storage
@@ -22,7 +22,8 @@ from search.ingestion.metadata import clean_tags
 from search.ingestion.restoring import known_rows, note_moved, restore
 from search.ingestion.rows import known, staging
 from search.ingestion.windows import Encoded, encode_seen
-from search.models import Image
+from search.models import Image, Private
+from search.models.albums import Visibility
 from search.models.image import content_id
 from search.room import no_room
 from search.vectors import WrongVectors
@@ -185,18 +186,26 @@ def encoded_beside(named: Named, seen: Sequence[Seen]) -> list[Encoded]:
         return []
 
 
-def add_picture(source: Source, details: Details, uploader: "User | None", *, written: Written = UPLOADED) -> Added:
-    """Add one uploaded picture; it is found by the next search. What is `written` in it is taken where that says so.
+def add_picture(
+    source: Source,
+    details: Details,
+    uploader: "User | None",
+    *,
+    written: Written = UPLOADED,
+    visibility: str = Visibility.PUBLIC,
+) -> Added:
+    """Add one uploaded picture; it is found by the next search, of those who may see it. What is `written` in it is
+    taken where that says so.
 
     The same bytes again change nothing, but bring back what is missing of the original and the thumbnail. What was
     deleted is added again for curators alone.
     Raises UnreadableImage, DeletedPicture, decoding.Busy, StorageUnavailable, ModelUnavailable and WrongVectors.
     """
     with one_choice():
-        return _added(source, details, uploader, written)
+        return _added(source, details, uploader, written, visibility)
 
 
-def _added(source: Source, details: Details, uploader: "User | None", written: Written) -> Added:
+def _added(source: Source, details: Details, uploader: "User | None", written: Written, visibility: str) -> Added:
     image_id = content_id(source)
     if known([image_id]):
         with objects_held([image_id]):
@@ -216,9 +225,13 @@ def _added(source: Source, details: Details, uploader: "User | None", written: W
         with objects_held([image_id]):
             owe(deleted_before([image_id]))  # should it not arrive, nothing of it stays
             prepared.store()
-            with staging() as rows:
-                if rows.write([prepared.image], again=again).deleted:
+            # What is private is so from the first moment on, in which its row is seen.
+            prepared.image.hidden = visibility != Visibility.PUBLIC
+            with staging() as rows, transaction.atomic():
+                if (written_now := rows.write([prepared.image], again=again)).deleted:
                     raise DeletedPicture
+                if prepared.image.hidden and image_id in written_now.new:
+                    Private.objects.create(image_id=image_id, visibility=visibility, hidden=False)
     except (storage.StorageUnavailable, Error) as error:
         if no_room(error):
             remove_orphans([image_id])

@@ -5,7 +5,9 @@ import uuid
 from search.ingestion.captures import CAPTIONS, TOLD_BY, note_edits
 from search.ingestion.placing import place_pictures
 from search.ingestion.rewriting import edited_fields
-from search.models import Capture, Image, Trashed
+from search.models import Capture, Image, Private, Trashed
+from search.models.albums import hand_over_albums
+from search.models.privacy import hand_over_privacy, levels_of
 
 _WORDS = ("tags", *CAPTIONS)
 
@@ -25,16 +27,19 @@ def take_along(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
 
 
 def take_edits(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
-    """Have an image take over what people did to another one: whether it is hidden, and the fields that they edited
-    there and not here. In a transaction."""
+    """Have an image take over what people did to another one: whether it is hidden, its albums, and the fields that
+    they edited there and not here. In a transaction."""
+    hand_over_albums(other_id, image_id)
+    hand_over_privacy(other_id, image_id)
     found = edited_fields([image_id, other_id])
     edited = found.get(other_id, set()) - found.get(image_id, set())
     other = Image.objects.only("pk", "hidden", *_WORDS).get(pk=other_id)
-    values = {name: getattr(other, name) for name in _WORDS if name in edited} | (
-        {"hidden": True} if _is_hidden(other) else {}
-    )
+    values = {name: getattr(other, name) for name in _WORDS if name in edited}
     if values:
         Image.objects.filter(pk=image_id).update(**values)
+    if _is_hidden(other):
+        Image.objects.filter(pk=image_id).update(hidden=True)
+        Private.objects.filter(pk=image_id).update(hidden=True)
     names = {field.name for field in Capture._meta.fields}.intersection(edited)
     note_edits([image_id], edited.intersection(_WORDS) | names)
     captured = Capture.objects.filter(pk=other_id).first()
@@ -49,6 +54,8 @@ def take_edits(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
 
 
 def _is_hidden(image: Image) -> bool:
-    """Whether it is hidden, or would be out of the trash."""
+    """Whether curators have hidden it, be it private or in the trash besides."""
+    if private := levels_of([image.pk]).get(image.pk):
+        return private[1]
     trashed = Trashed.objects.filter(pk=image.pk).first()
     return trashed.was_hidden if trashed else image.hidden

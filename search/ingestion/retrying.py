@@ -170,6 +170,7 @@ def options_to_keep(options: Mapping[str, Any]) -> dict[str, Any]:
 
 _KEPT = (
     "tag",
+    "album",
     "in_place",
     "exclude",
     "include_hidden",

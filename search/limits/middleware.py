@@ -18,6 +18,7 @@ _SENT = MappingProxyType(
         "report": "REPORTS",
         "share-selection": "SETS",
         "download-selection": "ZIPS",
+        "download-album": "ZIPS",
         "save-search": "SAVED_SEARCHES",
         "search-by-picture": "QUERY_PICTURES",
         "search-by-address": "QUERY_PICTURES",

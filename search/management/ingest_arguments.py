@@ -33,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--tag", action="append", default=[], help="a tag for all of them; may be repeated")
     parser.add_argument(
+        "--album", help="put all of them into the album of this title, which is made where there is none"
+    )
+    parser.add_argument(
         "--in-place", action="store_true", help="leave the originals of s3:// where they are, and only read them"
     )
     parser.add_argument("--watch", action="store_true", help="keep looking for new files in the folders, until Ctrl-C")

@@ -1,5 +1,6 @@
 """The tables, one concept a file."""
 
+from search.models.albums import Album, AlbumImage
 from search.models.arrivals import Arrival
 from search.models.calibration import Calibration
 from search.models.captures import Capture
@@ -12,6 +13,7 @@ from search.models.judgements import Judgement
 from search.models.limits import Tally
 from search.models.measurements import Isolation, LostObject, Measurement, SearchDay, UnansweredWords
 from search.models.places import Place
+from search.models.privacy import Private
 from search.models.queries import QueryPicture
 from search.models.runs import Run, RunFile
 from search.models.saved_searches import SavedSearch
@@ -24,6 +26,8 @@ from search.models.words import ImageWords
 from search.models.working_sets import WorkingSet
 
 __all__ = [
+    "Album",
+    "AlbumImage",
     "ApiToken",
     "Arrival",
     "Calibration",
@@ -44,6 +48,7 @@ __all__ = [
     "OwedDeletion",
     "PictureSet",
     "Place",
+    "Private",
     "ProposedRemoval",
     "QueryPicture",
     "QueryVector",

@@ -2,7 +2,8 @@
 in a few statements.
 
 A state of a picture is a mapping of names to values as JSON has them: columns of the image and of its capture,
-"trashed" for whether it is in the trash, and "edited", which tells of names whether a person has changed them.
+"albums" for the ids of those that it is in, "visibility" for who sees it, "trashed" for whether it is in the trash,
+and "edited", which tells of names whether a person has changed them.
 """
 
 import json
@@ -71,8 +72,12 @@ def write(rows: Sequence[Row], by: Any = None) -> None:
     with connection.cursor() as cursor:
         if "trashed" in names:
             _move_trash(cursor, after, by)
+        if "visibility" in names:
+            _set_visibility(cursor, after)
         if "hidden" in names:
             _set_hidden(cursor, rows)
+        if "albums" in names:
+            _write_albums(cursor, after)
         if columns := names.intersection(IMAGE_COLUMNS) - {"hidden"}:
             _write_images(cursor, columns, after)
         if names.intersection(CAPTURE_COLUMNS) or "edited" in names:
@@ -146,17 +151,85 @@ def _write_captures(cursor: Any, names: Collection[str], after: str) -> None:
     )
 
 
+def _write_albums(cursor: Any, after: str) -> None:
+    """What comes into an album stands at its end, in the order in which it was taken. Albums that are gone stay so."""
+    cursor.execute(
+        f"DELETE FROM search_albumimage AS entry USING {_GIVEN} WHERE entry.image_id = its.id"  # noqa: S608 - names are ours
+        " AND its.after ? 'albums' AND NOT its.after -> 'albums' @> to_jsonb(entry.album_id)"
+        " RETURNING entry.album_id",
+        [after],
+    )
+    changed = {album_id for (album_id,) in cursor.fetchall()}
+    # One after the other, or two would both stand at the end.
+    cursor.execute(
+        "SELECT id FROM search_album WHERE id IN (SELECT jsonb_array_elements(its.after -> 'albums')::bigint"  # noqa: S608
+        f" FROM {_GIVEN} WHERE its.after ? 'albums') ORDER BY id FOR UPDATE",
+        [after],
+    )
+    cursor.execute(
+        "INSERT INTO search_albumimage (album_id, image_id, position)"  # noqa: S608 - names are ours
+        " SELECT album.id, its.id,"
+        " (SELECT coalesce(max(position), 0) FROM search_albumimage WHERE album_id = album.id)"
+        " + row_number() OVER (PARTITION BY album.id ORDER BY capture.taken, image.created, image.id)"
+        f" FROM {_GIVEN} CROSS JOIN LATERAL jsonb_array_elements(its.after -> 'albums') AS named"
+        " JOIN search_album AS album ON album.id = named::bigint JOIN search_image AS image ON image.id = its.id"
+        " LEFT JOIN search_capture AS capture ON capture.image_id = its.id WHERE its.after ? 'albums'"
+        " ON CONFLICT DO NOTHING RETURNING album_id",
+        [after],
+    )
+    changed |= {album_id for (album_id,) in cursor.fetchall()}
+    cursor.execute("UPDATE search_album SET updated = statement_timestamp() WHERE id = ANY(%s)", [sorted(changed)])
+
+
 def _set_hidden(cursor: Any, rows: Sequence[Row]) -> None:
-    """Of a picture in the trash it is for the time when it is restored."""
+    """Of a private picture, and of one in the trash, it is for the time when it is neither."""
     for hidden in (True, False):
         ids = [row.image_id for row in rows if row.after.get("hidden") is hidden]
         if ids:
-            cursor.execute("UPDATE search_trashed SET was_hidden = %s WHERE image_id = ANY(%s)", [hidden, ids])
+            cursor.execute("UPDATE search_private SET hidden = %s WHERE image_id = ANY(%s)", [hidden, ids])
             cursor.execute(
-                "UPDATE search_image AS image SET hidden = %s, updated = statement_timestamp() WHERE id = ANY(%s)"
-                " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = image.id)",
+                "UPDATE search_trashed AS trashed SET was_hidden = %s WHERE image_id = ANY(%s)"
+                " AND NOT EXISTS (SELECT FROM search_private WHERE image_id = trashed.image_id)",
                 [hidden, ids],
             )
+            cursor.execute(
+                "UPDATE search_image AS image SET hidden = %s, updated = statement_timestamp() WHERE id = ANY(%s)"
+                " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = image.id)"
+                " AND NOT EXISTS (SELECT FROM search_private WHERE image_id = image.id)",
+                [hidden, ids],
+            )
+
+
+def _set_visibility(cursor: Any, after: str) -> None:
+    """What is private is hidden meanwhile, in the trash too; what it was otherwise is in its row."""
+    cursor.execute(
+        "INSERT INTO search_private (image_id, visibility, hidden)"  # noqa: S608 - names are ours
+        " SELECT image.id, its.after ->> 'visibility', coalesce(trashed.was_hidden, image.hidden)"
+        f" FROM search_image AS image JOIN {_GIVEN} USING (id)"
+        " LEFT JOIN search_trashed AS trashed ON trashed.image_id = image.id"
+        " WHERE its.after ->> 'visibility' <> 'public' ORDER BY image.id"
+        " ON CONFLICT (image_id) DO UPDATE SET visibility = excluded.visibility RETURNING image_id",
+        [after],
+    )
+    private = [image_id for (image_id,) in cursor.fetchall()]
+    cursor.execute("UPDATE search_trashed SET was_hidden = true WHERE image_id = ANY(%s)", [private])
+    cursor.execute(
+        "UPDATE search_image SET hidden = true, updated = statement_timestamp() WHERE id = ANY(%s)", [private]
+    )
+    cursor.execute(
+        f"DELETE FROM search_private USING {_GIVEN} WHERE image_id = its.id"  # noqa: S608 - names are ours
+        " AND its.after ->> 'visibility' = 'public' RETURNING image_id, hidden",
+        [after],
+    )
+    public = cursor.fetchall()
+    for hidden in (True, False):
+        ids = [image_id for image_id, was_hidden in public if was_hidden is hidden]
+        cursor.execute("UPDATE search_trashed SET was_hidden = %s WHERE image_id = ANY(%s)", [hidden, ids])
+        cursor.execute(
+            "UPDATE search_image AS image SET hidden = %s, updated = statement_timestamp() WHERE id = ANY(%s)"
+            " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = image.id)",
+            [hidden, ids],
+        )
 
 
 def _move_trash(cursor: Any, after: str, by: Any) -> None:

@@ -8,6 +8,9 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+OWN_FIELDS = ("title", "description", "author", "licence", "source_link", "tags", "visibility")
+"""What people may change of pictures that they have added themselves."""
+
 
 class Revision(models.Model):
     """One change by one person, of one picture or of thousands. `undone_by` is the revision that has undone it and was
@@ -21,6 +24,9 @@ class Revision(models.Model):
         DESCRIBE = "describe", _("Details changed")
         TRASH = "trash", _("Put into the trash")
         RESTORE = "restore", _("Taken out of the trash")
+        ALBUM = "album", _("Put into an album")
+        UNALBUM = "unalbum", _("Taken out of an album")
+        VISIBILITY = "visibility", _("Seen by others")
         MERGE = "merge", _("Duplicates merged")
         UNDO = "undo", _("Undone")
 
@@ -77,8 +83,9 @@ class Revision(models.Model):
 
     def __str__(self) -> str:
         """What was done, as "Tags added: sea"."""
-        tags = ", ".join(self.given.get("tags", ()))
-        return f"{self.get_kind_display()}: {tags}" if tags else str(self.get_kind_display())
+        given = ", ".join(self.given.get("tags", ())) or self.given.get("title", "")
+        is_named = given and self.kind != self.Kind.DESCRIBE
+        return f"{self.get_kind_display()}: {given}" if is_named else str(self.get_kind_display())
 
     @property
     def moves_trash(self) -> bool:
@@ -89,7 +96,20 @@ class Revision(models.Model):
         needed = {"search.delete_image"} if self.moves_trash else set()
         if not self.moves_trash or set(self.fields) - {"trashed"}:
             needed.add("search.change_image")
-        return bool(user.has_perms(needed))
+        return bool(user.has_perms(needed)) or self._is_own_of(user)
+
+    def _is_own_of(self, user: Any) -> bool:
+        """Whether it is a change that somebody without the right to change all pictures could make, and has made."""
+        if self.by_id is None or self.by_id != user.pk:
+            return False
+        fields = set(self.fields)
+        if "albums" in fields and not user.has_perm("search.add_album"):
+            return False
+        if not fields - {"albums"}:
+            return bool(fields)
+        theirs = fields <= {"albums", *OWN_FIELDS} and user.has_perm("search.change_own_image")
+        others = Edit.objects.filter(revision=self).exclude(image__uploader=user)
+        return bool(theirs) and not others.exists()
 
 
 class Edit(models.Model):

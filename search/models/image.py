@@ -208,6 +208,8 @@ class Image(models.Model):
     # "related" or "weak"), whether its own words hold what was written, and which window of a wide or tall picture was
     # nearest, 0 for the whole.
     distance: float | None = None
+    # Who sees a private picture, where somebody has asked (`search.models.privacy`); "" for others.
+    visibility: str = ""
     band: str | None = None
     by_words: bool = False
     window: int = 0
@@ -228,6 +230,7 @@ class Image(models.Model):
         verbose_name = _("image")
         verbose_name_plural = _("images")
         ordering: ClassVar = ["-created", "id"]
+        permissions: ClassVar = [("change_own_image", "Can change images that they have added")]
         indexes: ClassVar = [
             models.Index(fields=["-created", "id"], name="image_newest"),
             # How many can be searched, with which filters: counted without reading the vectors. These columns have few
@@ -356,14 +359,17 @@ class Image(models.Model):
     ) -> "list[Image]":
         """Hide these images, or show them again, as a revision; return those that this has changed. Many are locked
         before, and none is in the trash."""
-        changed = [image for image in images if image.hidden is not hidden]
+        # Private ones are hidden in any case: curators hide them besides.
+        private = dict(cls.objects.filter(pk__in=[one.pk for one in images]).values_list("pk", "private__hidden"))
+        was_hidden = {image.pk: image.hidden if (own := private.get(image.pk)) is None else own for image in images}
+        changed = [image for image in images if was_hidden[image.pk] is not hidden]
         kind = Revision.Kind.HIDE if hidden else Revision.Kind.SHOW
-        rows = [Row(image.pk, {"hidden": image.hidden}, {"hidden": hidden}) for image in changed]
+        rows = [Row(image.pk, {"hidden": not hidden}, {"hidden": hidden}) for image in changed]
         with transaction.atomic():
             # Not save(): it would write what others have changed since.
             write(rows)
             if rows:
                 note(Revision.objects.create(kind=kind, by=by, door=door).pk, rows)
         for image in changed:
-            image.hidden = hidden
+            image.hidden = hidden or private.get(image.pk) is not None
         return changed

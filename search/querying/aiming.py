@@ -14,6 +14,7 @@ from search.embedding import active_model, text_vector
 from search.indexing.sets import VectorTable, current_set
 from search.models import FormerId, Image
 from search.querying.errors import BadQuery, NoSuchQuery
+from search.querying.filter_values import Either, Mine, Yes, visible
 from search.querying.parts import Kind, Part
 from search.querying.pictures import picture_vector
 from search.querying.query import SearchQuery
@@ -64,10 +65,10 @@ class Aim:
         return images.with_vectors(self.table) if self.towards or self.away else images
 
 
-def aim_of(wanted: Sequence[Part], unwanted: Sequence[Part], *, hidden: bool = False) -> Aim:
+def aim_of(wanted: Sequence[Part], unwanted: Sequence[Part], *, hidden: Yes | Either | Mine | None = None) -> Aim:
     """Return the vectors of a query's parts, those that are wanted made into one.
 
-    With `hidden`, a part may be an image that only curators may see.
+    With `hidden`, a part may be such an image as may be found then.
 
     Raises NoSuchQuery for a picture or an image that is not there, BadQuery for parts that cancel out, and
     ModelUnavailable.
@@ -142,12 +143,15 @@ def _direction(part: Part, vectors: Mapping[Any, Vector], windows_in: int | None
     return Direction(vector, part.weight, scale, None if whole else windows_in)
 
 
-def _image_vectors(parts: Sequence[Part], table: VectorTable | None, *, hidden: bool) -> dict[uuid.UUID, Vector]:
+def _image_vectors(
+    parts: Sequence[Part], table: VectorTable | None, *, hidden: Yes | Either | Mine | None
+) -> dict[uuid.UUID, Vector]:
     ids = _present(parts)
     if not ids:
         return {}
-    visible = Image.objects.kept() if hidden else Image.objects.shown()
-    images = visible.with_vectors_of(active_model()).filter(pk__in=ids.values())
+    # Hidden ones alone are found by what is shown, too.
+    images = visible(Image.objects.all(), Either() if isinstance(hidden, Yes) else hidden)
+    images = images.with_vectors_of(active_model()).filter(pk__in=ids.values())
     vectors = images.vectors_in(table)
     found = {one: vectors[present] for one, present in ids.items() if present in vectors}
     if len(found) < len(ids):

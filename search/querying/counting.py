@@ -171,9 +171,10 @@ class Counts:
         return _remembered(key, count, rows, READ_REMEMBERED_FROM) if self._is_remembered else count()
 
     def _counted(self) -> _Combinations:
-        if self._filters.hidden is Hidden.WITH and self._conditions.among is None:
+        apart = {Hidden.WITH: Hidden.ONLY, Hidden.MINE: Hidden.MINE_ALONE}.get(self._filters.hidden or Hidden.NO)
+        if apart and self._conditions.among is None:
             # Apart: each has an index of its own, and the shown ones are remembered.
-            return self._part(None) + self._part(Hidden.ONLY)
+            return self._part(None) + self._part(apart)
         return self._counted_at_once()
 
     def _part(self, hidden: Hidden | None) -> _Combinations:

@@ -55,6 +55,7 @@ def _easier(query: SearchQuery) -> Iterator[tuple[str, SearchQuery]]:
         ("sizes",): _("Any size"),
         ("colours",): _("Any colour"),
         ("licences",): _("Any licence"),
+        ("albums",): _("In any album or none"),
         ("uploader",): _("Uploaded by anybody"),
         ("since", "until"): _("Any day"),
         ("described",): _("With or without a description"),

@@ -7,11 +7,13 @@ from functools import partial
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.db.models import F
 from django.utils.translation import get_language, gettext_lazy, ngettext, pgettext
 from django.utils.translation import gettext as _
 
 from search.models import Image, Place
 from search.places.countries import country_name
+from search.querying.asking import asker
 from search.querying.counting import MOST_VALUES, Counts
 from search.querying.filters import STARS, Certainty, Filters
 from search.querying.labels import palette_labels
@@ -25,6 +27,7 @@ _FACETS: dict[str, tuple[str, Any]] = {
     "size": ("sizes", gettext_lazy("Size")),
     "format": ("formats", gettext_lazy("Format")),
     "licence": ("licences", gettext_lazy("Licence")),
+    "album": ("albums", gettext_lazy("Album")),
     "camera": ("cameras", gettext_lazy("Camera")),
     "lens": ("lenses", gettext_lazy("Lens")),
     "country": ("countries", gettext_lazy("Country")),
@@ -73,11 +76,12 @@ def facets_of(query: SearchQuery, counts: Counts | None = None, *, places: bool 
 
     Without `counts`, those of the pictures that the query may find are counted; nothing is searched for that.
     """
-    counts = counts or Scope(query).counts
+    counts = counts or Scope(query, private=True).counts
     filters = query.filters
     found: dict[str, _Found] = {
         "tag": _frequent(counts.most_frequent("tags", "tags"), filters.tags, counts.total),
         "licence": _licences(counts, filters.licences),
+        "album": _albums(counts, filters.albums),
         "camera": _written(counts.of_captures("cameras"), filters.cameras),
         "lens": _written(counts.of_captures("lenses"), filters.lenses),
         "rating": _stars(counts, filters.rating),
@@ -103,7 +107,7 @@ def chosen_of(query: SearchQuery) -> Iterator[tuple[str, str, SearchQuery]]:
         values = list(chosen) if isinstance(chosen, tuple) else [] if chosen in ("", None) else [chosen]
         labels = _labels(name)
         for value in sorted(values, key=list(labels).index) if labels else values:
-            called = place_label(name, value) if name in _OF_PLACES else labels.get(value, value)
+            called = _label(name, value) if name in (*_OF_PLACES, "album") else labels.get(value, value)
             yield str(label), str(called), _with_toggled(query, column, value)
 
 
@@ -239,8 +243,24 @@ def place_labels(name: str, values: Sequence[str]) -> dict[str, str]:
     return labels
 
 
+def _label(name: str, value: str) -> str:
+    """Return what a value is called that stands in no short list."""
+    return asker().albums.get(int(value), value) if name == "album" else place_label(name, value)
+
+
 def place_label(name: str, value: str) -> str:
     return place_labels(name, [value])[value]
+
+
+def _albums(counts: Counts, chosen: tuple[str, ...]) -> _Found:
+    """The albums that whoever asks may see, those with the most of these pictures first."""
+    known = asker().albums
+    if not known:
+        return []
+    given = counts.grouped("albums", F("album_entries__album"), "albums")
+    ids = sorted((key for key in known if given[key]), key=lambda key: (-given[key], known[key]))[:MOST_VALUES]
+    rare = [key for key in map(int, chosen) if key in known and key not in ids]
+    return [(str(key), known[key], given[key]) for key in (*rare, *ids)]
 
 
 def _licences(counts: Counts, chosen: tuple[str, ...]) -> _Found:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import BooleanField, F, Func, Q
 
-from search.models import Capture, Place
+from search.models import AlbumImage, Capture, Place, Private
 from search.querying import words
 from search.querying.nearby import Near
 from search.querysets import ImageQuerySet
@@ -32,6 +32,13 @@ class Either(tuple[()]):
     __slots__ = ()
 
 
+class Mine(NamedTuple):
+    """That it may not hold, but for what is private and this account may see; or for these `alone`."""
+
+    user: Any
+    alone: Yes | None = None
+
+
 class Excluded(NamedTuple):
     """Values that no image may have: what is typed with a minus. Licences, names of uploaders and tags in any case, of
     cameras and lenses any part."""
@@ -49,6 +56,7 @@ class Excluded(NamedTuple):
     regions: tuple[Any, ...] = ()
     towns: tuple[Any, ...] = ()
     places: tuple["AnyPlace", ...] = ()
+    albums: tuple[Any, ...] = ()
 
 
 class AnyPlace(NamedTuple):
@@ -71,11 +79,27 @@ class Named(NamedTuple):
     regions: tuple[Any, ...] = ()
     towns: tuple[Any, ...] = ()
     places: tuple[AnyPlace, ...] = ()
+    albums: tuple[Any, ...] = ()
+
+
+def visible(images: ImageQuerySet, hidden: Yes | Either | Mine | None) -> ImageQuerySet:
+    """Return those of `images` that may be found at all."""
+    if hidden is None:
+        return images.shown()
+    if isinstance(hidden, Mine):
+        own = Private.objects.seen_by(hidden.user).values("pk")
+        if hidden.alone is not None:
+            return images.filter(pk__in=own, hidden=True)
+        return images.filter(Q(hidden=False) | Q(pk__in=own))
+    found = images.kept()
+    return found.filter(hidden=True) if isinstance(hidden, Yes) else found
 
 
 class FilterValues(NamedTuple):
     """In the place of each value there may be a blank. `until` and `taken_until` are the first moments that don't pass
-    any more; `dated` tells whether dates that are known, that are about right, and that nobody knows pass."""
+    any more; `dated` tells whether dates that are known, that are about right, and that nobody knows pass. Of each of
+    `in_albums` an image is in one, of `not_in_albums` in none: ids of such as whoever asks may see, so that `named`
+    and `excluded` name no albums here."""
 
     tags: tuple[Any, ...]
     formats: tuple[Any, ...]
@@ -97,19 +121,18 @@ class FilterValues(NamedTuple):
     rating: Any
     dated: tuple[Yes | None, ...]
     described: Any
-    hidden: Yes | Either | None
+    hidden: Yes | Either | Mine | None
     tagged: Yes | No | None
     titled: Yes | No | None
     placed: Yes | No | None
+    in_albums: tuple[tuple[Any, ...], ...]
+    not_in_albums: tuple[Any, ...]
     named: Named
     excluded: Excluded
 
     def visible(self, images: ImageQuerySet) -> ImageQuerySet:
         """Return those of `images` that may be found at all: hidden ones only where these are asked for."""
-        if self.hidden is None:
-            return images.shown()
-        found = images.kept()
-        return found.filter(hidden=True) if isinstance(self.hidden, Yes) else found
+        return visible(images, self.hidden)
 
     def apply(self, images: ImageQuerySet) -> ImageQuerySet:
         """Return those of `images` that pass."""
@@ -127,7 +150,7 @@ class FilterValues(NamedTuple):
             "capture__rating__gte": self.rating,
         }
         conditions |= {name: value for name, value in single.items() if value is not None}
-        further = [*self._certainty(), *self._marked(), *self._named()]
+        further = [*self._certainty(), *self._marked(), *self._named(), *map(_in_any, self.in_albums)]
         if self.near:
             further.append(self.near.condition())
         passing = images.filter(*further, **conditions) if conditions or further else images
@@ -204,7 +227,16 @@ class FilterValues(NamedTuple):
         ):
             if values:
                 refused.append(_any(column, values))
+        if self.not_in_albums:
+            refused.append(_in_any(self.not_in_albums))
         return refused + _placed(self.excluded)
+
+
+def _in_any(albums: Sequence[Any]) -> Q:
+    """What is in one of these albums; where there is none, nothing."""
+    if not albums:
+        return Q(pk__in=[])
+    return Q(pk__in=AlbumImage.objects.filter(album__id__in=list(albums)).values("image"))
 
 
 def _placed(named: Named | Excluded) -> list[Q]:

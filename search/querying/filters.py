@@ -13,8 +13,9 @@ from django.utils.translation import gettext as _
 from search.imaging import PALETTE
 from search.models import Image
 from search.places.countries import country_named
+from search.querying.asking import asker
 from search.querying.errors import BadQuery
-from search.querying.filter_values import Either, Excluded, FilterValues, Named, No, Yes
+from search.querying.filter_values import Either, Excluded, FilterValues, Mine, Named, No, Yes
 from search.querying.nearby import FARTHEST, USUAL, near
 from search.querying.parts import Params, read_id
 from search.querying.spans import FIRST_YEAR, LAST_YEAR
@@ -27,6 +28,8 @@ STARS = ("1", "2", "3", "4", "5")
 LONGEST_OF_A_CAMERA = 150
 """Characters of the name of a camera or a lens."""
 LONGEST_OF_A_PLACE = 200
+_LONGEST_NUMBER = 18
+"""Digits that the ids of the database have at most."""
 
 
 _NAMED_NOTHING, _EXCLUDED_NOTHING = Named(), Excluded()
@@ -41,11 +44,20 @@ class Certainty(StrEnum):
 
 
 class Hidden(StrEnum):
-    """Whether hidden pictures are found, which only curators may see: left out, found too, or found alone."""
+    """Whether hidden pictures are found, which only curators may see: left out, found too, or found alone.
+
+    No address says the last two, but the search of who may see private ones (`Scope`): these are found too, or alone.
+    """
 
     NO = "no"
     WITH = "with"
     ONLY = "only"
+    MINE = "mine"
+    MINE_ALONE = "mine-alone"
+
+
+ASKED_FOR = (Hidden.NO, Hidden.WITH, Hidden.ONLY)
+"""What an address may say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +66,8 @@ class Filters:
 
     Days of adding are those of the site's zone, days on which pictures were taken those of the place. `rating` is the
     least number of stars. Countries are ISO 3166 codes, regions and towns as GeoNames names them; `near` is an image
-    around which pictures pass that were taken `within` some kilometres. Hidden images are left out where nothing is
-    said of them. What stands in the second half is typed into the box alone: no parameter has it.
+    around which pictures pass that were taken `within` some kilometres. `albums` are ids. Hidden images are left out
+    where nothing is said of them. What stands in the second half is typed into the box alone: no parameter has it.
     """
 
     tags: tuple[str, ...] = ()
@@ -64,6 +76,7 @@ class Filters:
     sizes: tuple[str, ...] = ()
     colours: tuple[str, ...] = ()
     licences: tuple[str, ...] = ()
+    albums: tuple[str, ...] = ()
     cameras: tuple[str, ...] = ()
     lenses: tuple[str, ...] = ()
     dated: tuple[str, ...] = ()
@@ -93,7 +106,7 @@ class Filters:
         since, until = _days(params, "since", "until")
         taken_since, taken_until = _days(params, "taken_since", "taken_until")
         rating = "".join(_choices(params, "rating", STARS)[-1:])
-        hidden = "".join(_choices(params, "hidden", list(Hidden))[-1:])
+        hidden = "".join(_choices(params, "hidden", ASKED_FOR)[-1:])
         return cls(
             tags=_texts(params, "tag", 60),
             formats=_choices(params, "format", Image.Format.values),
@@ -101,6 +114,7 @@ class Filters:
             sizes=_choices(params, "size", Image.Size.values),
             colours=_choices(params, "colour", list(PALETTE)),
             licences=_texts(params, "licence", 300),
+            albums=_album_ids(params),
             cameras=_texts(params, "camera", LONGEST_OF_A_CAMERA),
             lenses=_texts(params, "lens", LONGEST_OF_A_CAMERA),
             dated=_choices(params, "dated", list(Certainty)),
@@ -153,8 +167,8 @@ class Filters:
 
     @property
     def finds_hidden(self) -> bool:
-        """Whether these find pictures that only curators may see."""
-        return self.hidden in (Hidden.WITH, Hidden.ONLY)
+        """Whether these find pictures that not everybody may see."""
+        return self.hidden not in (None, Hidden.NO)
 
     def without(self, *fields: str) -> Self:
         """Return these filters with some of the fields cleared."""
@@ -195,9 +209,21 @@ class Filters:
             tagged=_mark(self.tagged),
             titled=_mark(self.titled),
             placed=_mark(self.placed),
-            named=self.named,
-            excluded=self.excluded,
+            **self._albums,
+            named=self.named._replace(albums=()),
+            excluded=self.excluded._replace(albums=()),
         )
+
+    @property
+    def _albums(self) -> dict[str, tuple[Any, ...]]:
+        """Which albums are meant, of those that whoever asks may see."""
+        if not (self.albums or self.named.albums or self.excluded.albums):
+            return {"in_albums": (), "not_in_albums": ()}
+        known = asker()
+        ticked = tuple(key for key in map(int, self.albums) if key in known.albums)
+        called = tuple(known.albums_called(title) for title in self.named.albums)
+        refused = [key for title in self.excluded.albums for key in known.albums_called(title)]
+        return {"in_albums": ((ticked,) if self.albums else ()) + called, "not_in_albums": tuple(refused)}
 
     def apply(self, images: ImageQuerySet) -> ImageQuerySet:
         """Return those of `images` that pass."""
@@ -211,6 +237,7 @@ MULTIPLE = {
     "size": "sizes",
     "colour": "colours",
     "licence": "licences",
+    "album": "albums",
     "camera": "cameras",
     "lens": "lenses",
     "dated": "dated",
@@ -240,7 +267,9 @@ def _mark(whether: bool | None) -> Yes | No | None:
     return None if whether is None else Yes() if whether else No()
 
 
-def _hidden(which: Hidden | None) -> Yes | Either | None:
+def _hidden(which: Hidden | None) -> Yes | Either | Mine | None:
+    if which in (Hidden.MINE, Hidden.MINE_ALONE):
+        return Mine(asker().user.pk, Yes() if which is Hidden.MINE_ALONE else None)
     if which is Hidden.WITH:
         return Either()
     return Yes() if which is Hidden.ONLY else None
@@ -289,6 +318,14 @@ def _choices(params: Params, name: str, known: Sequence[str]) -> tuple[str, ...]
                 % {"value": value[:20], "name": name, "known": ", ".join(known)}
             )
     return values
+
+
+def _album_ids(params: Params) -> tuple[str, ...]:
+    ids = _texts(params, "album", _LONGEST_NUMBER)
+    for one in ids:
+        if not (one.isascii() and one.isdecimal()):
+            raise BadQuery(_("“%(text)s” is no album.") % {"text": one[:20]})
+    return tuple(dict.fromkeys(str(int(one)) for one in ids))
 
 
 def _countries(params: Params) -> tuple[str, ...]:

@@ -40,8 +40,8 @@ def find(query: SearchQuery) -> ResultPage:
 
 
 def best_candidates(query: SearchQuery) -> list[Candidate]:
-    """Return the NEAREST best matches, however good they are. Raises what `find` raises."""
-    return Search(query.replace(sort=Sort.SIMILARITY, minimum=Minimum.ANY)).head()[:NEAREST]
+    """Return the NEAREST best matches of what everybody may see, however good they are. Raises what `find` raises."""
+    return Search(query.replace(sort=Sort.SIMILARITY, minimum=Minimum.ANY), private=False).head()[:NEAREST]
 
 
 def similar_images(image: Image, count: int) -> list[Image]:
@@ -60,13 +60,19 @@ class Search:
     """One search under way: its rows in order."""
 
     def __init__(
-        self, query: SearchQuery, aim: Aim | None = None, *, among: Sequence[uuid.UUID] | None = None
+        self,
+        query: SearchQuery,
+        aim: Aim | None = None,
+        *,
+        among: Sequence[uuid.UUID] | None = None,
+        private: bool = True,
     ) -> None:
-        """With `aim`, for what the query's parts mean; with `among`, of these images alone."""
+        """With `aim`, for what the query's parts mean; with `among`, of these images alone; without `private`, of what
+        everybody may see."""
         self.query = query
-        self.scope = Scope(query, among=among)
-        self.finds_hidden = query.all_filters.finds_hidden
-        self.aim = aim or aim_of(self.scope.wanted, query.unwanted, hidden=self.finds_hidden)
+        self.scope = Scope(query, among=among, private=private)
+        self.finds_hidden = self.scope.filters.finds_hidden
+        self.aim = aim or aim_of(self.scope.wanted, query.unwanted, hidden=self.scope.only_visible.hidden)
         self.gathering = Gathering(self.scope, self.aim)
         # Candidates of the first page that are hidden or deleted since: they keep their places, or rows behind them
         # would move into pages that were read.
@@ -236,7 +242,7 @@ class Search:
 
         def fetch(start: int, stop: int) -> list[Image]:
             wanted = [one for one in candidates[start:stop] if one.id not in gone]
-            rows = shown_images((one.id for one in wanted), hidden=self.finds_hidden)
+            rows = shown_images((one.id for one in wanted), hidden=self.scope.only_visible.hidden)
             return [_found(rows[one.id], one) for one in wanted if one.id in rows]
 
         if not gone:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from search.embedding import active_model, text_model
 from search.monitoring import recording
+from search.querying.asking import asker
 from search.querying.query import SearchQuery
 from search.querying.ranking import Candidate
 
@@ -60,4 +61,5 @@ def forget_heads() -> None:
 
 
 def _key(query: SearchQuery, seen: int) -> tuple[str, SearchQuery]:
-    return f"{active_model()}\n{text_model()}", query.replace(seen=seen)
+    """Of each person, as not everybody finds the same."""
+    return f"{active_model()}\n{text_model()}\n{asker().user.pk}", query.replace(seen=seen)

@@ -7,17 +7,19 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from search.models import Image
+from search.querying.filter_values import Either, Mine, Yes, visible
 from search.querying.shapes import Sql, sql_of
 
 
 class _Given(NamedTuple):
     ids: Any
+    hidden: Yes | Either | Mine | None
 
 
-def shown_images(ids: Iterable[uuid.UUID], *, hidden: bool = False) -> dict[uuid.UUID, Image]:
-    """Return those of these images that everybody may see, without the columns that no list shows; with `hidden` those
-    too that only curators may see."""
-    sql, values = sql_of(_made, hidden, _Given(list(ids)))
+def shown_images(ids: Iterable[uuid.UUID], *, hidden: Yes | Either | Mine | None = None) -> dict[uuid.UUID, Image]:
+    """Return those of these images that everybody may see, without the columns that no list shows; with `hidden` such
+    as may be found then."""
+    sql, values = sql_of(_made, None, _Given(list(ids), hidden))
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
         rows = cursor.fetchall()
@@ -26,7 +28,6 @@ def shown_images(ids: Iterable[uuid.UUID], *, hidden: bool = False) -> dict[uuid
     return {image.pk: image for image in images}
 
 
-def _made(hidden: bool, given: _Given) -> Sql:
-    lists = Image.objects.for_lists()
-    images = lists.kept() if hidden else lists.shown()
+def _made(_form: None, given: _Given) -> Sql:
+    images = visible(Image.objects.for_lists(), given.hidden)
     return images.filter(pk__any_of=given.ids).order_by().query.sql_with_params()

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from search.models import QueryPicture, SavedSearch
 from search.models.arrivals import state
 from search.models.saved_searches import LONGEST_NAME, LONGEST_QUERY
+from search.querying.asking import asker
 from search.querying.errors import BadQuery, NoSuchQuery
 from search.querying.parts import Kind
 from search.querying.query import SearchQuery
@@ -97,5 +98,7 @@ def _pictures(query: SearchQuery) -> list[QueryPicture]:
 def _name_of(query: SearchQuery) -> str:
     if query.words:
         return clean_name(query.words)
-    filtered = clean_name(", ".join(value for _name, value in query.filters.to_params()))
+    titles = {str(key): title for key, title in asker().albums.items()} if query.filters.albums else {}
+    values = (titles.get(value, value) if name == "album" else value for name, value in query.filters.to_params())
+    filtered = clean_name(", ".join(values))
     return filtered or (_("All new pictures") if query.is_empty else _("Similar pictures"))

@@ -3,6 +3,7 @@
 import datetime as dt
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 
 from django.db.models import Q
 from django.utils.functional import cached_property
@@ -13,10 +14,11 @@ from search.models import Arrival
 from search.models.arrivals import OLDEST_MOMENT, State, state
 from search.querying import words
 from search.querying.aiming import images_in
+from search.querying.asking import asker
 from search.querying.conditions import Conditions
 from search.querying.counting import Counts
 from search.querying.filter_values import FilterValues
-from search.querying.filters import Filters
+from search.querying.filters import Filters, Hidden
 from search.querying.parts import Part
 from search.querying.query import Mode, SearchQuery
 from search.querysets import ImageQuerySet
@@ -28,9 +30,18 @@ class Scope:
     `text` matches the words that rows are found by, None where they aren't; with `by_words_alone` by nothing else.
     """
 
-    def __init__(self, query: SearchQuery, to: int | None = None, *, among: Sequence[uuid.UUID] | None = None) -> None:
-        """With `to`, as far as the collection was when this had arrived; with `among`, of these images alone."""
+    def __init__(
+        self,
+        query: SearchQuery,
+        to: int | None = None,
+        *,
+        among: Sequence[uuid.UUID] | None = None,
+        private: bool = False,
+    ) -> None:
+        """With `to`, as far as the collection was when this had arrived; with `among`, of these images alone; with
+        `private`, those too that whoever asks may see and others may not."""
         self.query = query
+        self._private = private
         self.among = among
         self._to = to
         meant = query.box.meant
@@ -50,13 +61,20 @@ class Scope:
         return [part for part in self.query.wanted if not (self.by_words_alone and part.name == "q")]
 
     @cached_property
+    def filters(self) -> Filters:
+        """Those of the query; and private pictures are found where nothing is said of hidden ones."""
+        filters = self.query.all_filters
+        is_open = self._private and filters.hidden is None and asker().sees_private
+        return replace(filters, hidden=Hidden.MINE) if is_open else filters
+
+    @cached_property
     def conditions(self) -> Conditions:
         query = self.query
         return Conditions(
             models=None if query.is_empty else accepted_names(active_model()),
             quoted=query.box.quoted,
             alone=query.box.meant if self.by_words_alone else None,
-            filters=query.all_filters.values,
+            filters=self.filters.values,
             arrived=self.at.arrived if self._to is None else self._to,
             moment=self._moment,
             pointed_at=tuple(images_in(query)),
@@ -66,11 +84,11 @@ class Scope:
     @property
     def only_visible(self) -> FilterValues:
         """Filters that leave out nothing but what may not be found at all."""
-        return Filters(hidden=self.query.all_filters.hidden).values
+        return Filters(hidden=self.filters.hidden).values
 
     @cached_property
     def counts(self) -> Counts:
-        return Counts(self.conditions, self.query.all_filters, self._name(), self.at)
+        return Counts(self.conditions, self.filters, self._name(), self.at)
 
     @cached_property
     def images(self) -> ImageQuerySet:
@@ -107,4 +125,7 @@ class Scope:
     def _name(self) -> str:
         """What tells the rows that are eligible from those of another search."""
         alone = self.query.box.meant if self.by_words_alone else ""
-        return f"{'shown' if self.query.is_empty else active_model()}\n{self.query.box.quoted}\n{alone}"
+        filters = self.conditions.filters
+        # By the same name others may mean other albums.
+        albums = f"{filters.in_albums}{filters.not_in_albums}"
+        return f"{'shown' if self.query.is_empty else active_model()}\n{self.query.box.quoted}\n{alone}\n{albums}"

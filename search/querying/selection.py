@@ -4,7 +4,7 @@ import math
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
@@ -42,16 +42,16 @@ class Selection:
         similarities = {image_id: _similarity(params.get(f"similarity-{image_id}", "")) for image_id in ids}
         return cls(ids, {image_id: value for image_id, value in similarities.items() if value is not None})
 
-    def images(self, *, hidden: bool = False) -> list[Image]:
-        """Return those that are there, in order; with `hidden`, those too that only curators may see."""
-        return images_in_order(self.ids, hidden=hidden)
+    def images(self, user: Any = None) -> list[Image]:
+        """Return those that are there, in order, and may be seen by everybody, or by this `user`."""
+        return images_in_order(self.ids, user)
 
 
-def images_in_order(ids: Sequence[uuid.UUID], *, hidden: bool = False) -> list[Image]:
+def images_in_order(ids: Sequence[uuid.UUID], user: Any = None) -> list[Image]:
     """Return the images that these ids name, or named before their files changed, in their order and each once,
-    without those that are gone or may not be seen."""
+    without those that are gone or that not everybody may see, or not this `user`."""
     lists = Image.objects.for_lists().select_related("capture")
-    images = lists.kept() if hidden else lists.shown()
+    images = lists.shown() if user is None else lists.visible_to(user)
     found = images.in_bulk(ids)
     former = FormerId.present([image_id for image_id in ids if image_id not in found])
     found |= images.in_bulk(former.values())

@@ -27,7 +27,7 @@ def way_back_from(context: Context) -> str:
 def way_back(request: HttpRequest, page: str) -> str:
     """Return the `?next=` that leads back here after logging in, or to `page`; "" where neither is a place to go."""
     known = request.resolver_match.url_name if request.resolver_match else ""
-    if request.method == "GET" and known in ("results", "image", "report", "picture-set"):
+    if request.method == "GET" and known in ("results", "image", "report", "picture-set", "albums", "album"):
         page = request.get_full_path()
     return f"?{urlencode({'next': page})}" if page else ""
 

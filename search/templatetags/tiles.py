@@ -10,11 +10,13 @@ from django import template
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from search import storage
 from search.jinja import rendered
 from search.models import Image
+from search.models.albums import Visibility
+from search.models.privacy import tell_visibility
 from search.querying import MAX_PARTS, SearchQuery
 from search.querying.marking import marks
 from search.querying.relevance import Scale
@@ -25,6 +27,13 @@ register = template.Library()
 _NARROWEST, _WIDEST = 0.5, 2.5
 SHAPES = 200
 """Proportions that the style sheet knows between 1:1 and 2:1: a frame of 400 pixels is at most one off."""
+
+
+_SEEN_BY = {
+    "": (gettext_lazy("Hidden"), gettext_lazy("Hidden: only curators can see it")),
+    Visibility.OWN: (gettext_lazy("Private"), gettext_lazy("Private: whoever has added it, and curators, can see it")),
+    Visibility.MEMBERS: (gettext_lazy("Members"), gettext_lazy("Everybody with an account can see it")),
+}
 
 
 def shapes() -> str:
@@ -72,6 +81,9 @@ class Tile(NamedTuple):
     copies: str
     """How many copies of it follow, in words; "" where none do."""
     copy_of: str
+    seen_by: str
+    """Who sees it, where that is not everybody: in a word, and said out in `seen_by_whom`."""
+    seen_by_whom: str
 
 
 def _frame(image: Image) -> float:
@@ -121,6 +133,7 @@ def tiles_of(images: Iterable[Image], query: SearchQuery) -> list[Tile]:
     """Return the tiles of `images` in the search `query`. The addresses of all thumbnails are asked for at once."""
     images = list(images)
     thumbnails = thumbnail_urls(images)
+    tell_visibility(images)
     page = addresses("image")
     renditions = [addresses("rendition", longest) for longest in storage.WIDTHS[1:]]
     more, less = escape(_asking_also(query, "like")), escape(_asking_also(query, "unlike"))
@@ -152,6 +165,8 @@ def tiles_of(images: Iterable[Image], query: SearchQuery) -> list[Tile]:
             hidden=image.hidden,
             copies=escape(_copies_told(image.copies)) if image.copies else "",
             copy_of=str(image.copy_of or ""),
+            seen_by=escape(str(_SEEN_BY[image.visibility][0])) if image.hidden else "",
+            seen_by_whom=escape(str(_SEEN_BY[image.visibility][1])) if image.hidden else "",
         )
 
     return [tile(image) for image in images]

@@ -1,9 +1,9 @@
 """What curators change where they search: pictures that they have selected, all that a search found, or one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -20,65 +20,28 @@ from django.utils.translation import ngettext
 
 from search import curation
 from search.conflicts import is_conflict, retried
-from search.curation import Change, Describe, Hide, Show, Tag, Trash, Untag
 from search.curation.changes import left_full
 from search.models import Revision, WorkingSet
 from search.models.saved_searches import LONGEST_QUERY
 from search.querying import BadQuery, Minimum, SearchQuery
 from search.querying.selection import BadSelection, Selection, images_in_order
 from search.querying.whole import all_ids, has_matches
+from search.views import verbs
 from search.views.errors import error_page
 from search.views.images import (
-    FIELDS,
     LABELS,
     details_of,
-    may_curate,
-    may_delete,
-    may_see_hidden,
+    may_change,
     refuse_hidden,
     refuse_places,
+    rights,
+    visibilities_offered,
 )
 from search.views.methods import require_http_methods, require_safe
+from search.views.verbs import NotThus, NotYours
 
 SAMPLE = 12
 """Pictures that are shown of those that are about to be changed."""
-
-_Made: TypeAlias = Callable[[QueryDict], Change]
-
-
-def _tags(params: QueryDict) -> list[str]:
-    # Taken apart and checked by the admin's own field, which says what is wrong with a tag.
-    from search.admin.forms import TagsField  # noqa: PLC0415 - the admin needs the views
-
-    tags: list[str] = TagsField(required=False).clean(params.get("tags", ""))
-    return tags
-
-
-def _described(params: QueryDict) -> Describe:
-    """Fields that are filled in; of a form that showed what was there, those that have been changed in it."""
-    values: dict[str, Any] = {}
-    for name in FIELDS:
-        value = params.get(name, "").strip()
-        shown = params.get(f"shown-{name}")
-        if value if shown is None else value != shown.strip():
-            values[name] = value
-    if not values:
-        raise ValidationError(_("Fill in what is to be changed."))
-    return Describe(values)
-
-
-_VERBS: dict[str, _Made] = {
-    "tag": lambda params: Tag(_tags(params)),
-    "untag": lambda params: Untag(_tags(params)),
-    "hide": lambda params: Hide(),
-    "show": lambda params: Show(),
-    "edit": _described,
-    "trash": lambda params: Trash(),
-}
-
-
-class _NotThus(Exception):
-    """It can't be done like that. The message is for the person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +51,8 @@ class _Targets:
     ids: Sequence[UUID]
     search: str = ""
     set_id: UUID | None = None
+    left: int = 0
+    """So many of those that were chosen are somebody else's."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -99,13 +64,10 @@ def change_selection(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":  # the address bar of a refused form, asked for again
         return redirect("search")
     verb = request.POST.get("do", "")
-    if not (may_delete(request) if verb == "trash" else may_curate(request)):
-        raise PermissionDenied
     try:
-        if verb not in _VERBS:
-            raise _NotThus(_("There is no such change."))
-        change = _VERBS[verb](request.POST)
-        targets = _targets(request)
+        verbs.check(request, verb)
+        targets = _targets(request, verb)
+        change = verbs.change_of(request, verb)
         if targets.set_id is None and _must_ask(verb, len(targets.ids)):
             return _ask(request, verb, targets)
         revision = retried(
@@ -115,11 +77,15 @@ def change_selection(request: HttpRequest) -> HttpResponse:
         )
     except ValidationError as problem:
         return _refused(request, _words_of(problem))
-    except (BadQuery, BadSelection, _NotThus) as problem:
-        return _refused(request, str(problem))
+    except (BadQuery, BadSelection, NotThus) as problem:
+        status = HTTPStatus.FORBIDDEN if isinstance(problem, NotYours) else HTTPStatus.BAD_REQUEST
+        return _refused(request, str(problem), status)
     except OperationalError as error:
         return _kept_out(request, error)
-    return _done(request, _told(verb, revision), revision)
+    told = _told(verb, revision)
+    if targets.left:
+        told += " " + verbs.left_to_others(targets.left)
+    return _done(request, told, revision, dict(change.given) if verb in verbs.OF_ALBUMS else {})
 
 
 def _words_of(problem: ValidationError) -> str:
@@ -127,24 +93,27 @@ def _words_of(problem: ValidationError) -> str:
     if not hasattr(problem, "error_dict"):
         return " ".join(dict.fromkeys(problem.messages))
     return " ".join(
-        f"{LABELS.get(name, name)}: {text}"
+        f"{LABELS[name]}: {text}" if name in LABELS else text
         for name, texts in problem.message_dict.items()
         for text in dict.fromkeys(texts)
     )
 
 
-def _targets(request: HttpRequest) -> _Targets:
+def _targets(request: HttpRequest, verb: str) -> _Targets:
     params = request.POST
     if params.get("set"):
         kept = WorkingSet.of(request.user, params["set"])
         if kept is None:
-            raise _NotThus(_("It is too long ago that this was asked. Begin anew."))
-        return _Targets(kept.present(), kept.search, kept.pk)
-    ids = Selection.from_params(params).ids
-    there = [image.pk for image in images_in_order(ids, hidden=may_see_hidden(request))]
+            raise NotThus(_("It is too long ago that this was asked. Begin anew."))
+        chosen = kept.present()
+        ids = verbs.allowed(request, verb, chosen)
+        return _Targets(ids, kept.search, kept.pk, len(chosen) - len(ids))
+    selection = Selection.from_params(params).ids
+    there = [image.pk for image in images_in_order(selection, request.user)]
     if not there:
-        raise _NotThus(_("None of these pictures is here any more."))
-    return _Targets(there, params.get("query", "")[:LONGEST_QUERY])
+        raise NotThus(_("None of these pictures is here any more."))
+    ids = verbs.allowed(request, verb, there)
+    return _Targets(ids, params.get("query", "")[:LONGEST_QUERY], left=len(there) - len(ids))
 
 
 def _must_ask(verb: str, count: int) -> bool:
@@ -161,10 +130,10 @@ def _ids_of(request: HttpRequest, address: str, minimum: str) -> list[UUID]:
     if minimum in (Minimum.STRONG, Minimum.RELATED):
         query = replace(query, minimum=Minimum(minimum))
     elif has_matches(query):
-        raise _NotThus(_("A search by meaning puts all pictures in an order. Take its strong or related matches."))
+        raise NotThus(_("A search by meaning puts all pictures in an order. Take its strong or related matches."))
     ids = all_ids(query)
     if not ids:
-        raise _NotThus(_("Nothing was found."))
+        raise NotThus(_("Nothing was found."))
     return ids
 
 
@@ -174,7 +143,7 @@ def _ask(request: HttpRequest, verb: str, targets: _Targets) -> HttpResponse:
         "verb": verb,
         "count": len(targets.ids),
         "question": _question(verb, len(targets.ids)),
-        "images": images_in_order(targets.ids[:SAMPLE], hidden=True),
+        "images": images_in_order(targets.ids[:SAMPLE], request.user),
         "more": max(0, len(targets.ids) - SAMPLE),
         "set": kept.pk,
         "next": _way_back(request),
@@ -207,6 +176,15 @@ def _told(verb: str, revision: Revision) -> str:
         "edit": ngettext(
             "The details of %(count)s picture were changed.", "The details of %(count)s pictures were changed.", count
         ),
+        "visibility": ngettext(
+            "Who sees %(count)s picture was changed.", "Who sees %(count)s pictures was changed.", count
+        ),
+        "album": ngettext(
+            "%(count)s picture was put into the album.", "%(count)s pictures were put into the album.", count
+        ),
+        "unalbum": ngettext(
+            "%(count)s picture was taken out of the album.", "%(count)s pictures were taken out of the album.", count
+        ),
         "trash": ngettext("%(count)s picture was deleted.", "%(count)s pictures were deleted.", count),
     }
     text = texts[verb] % {"count": f"{count:,}"} if count else _("Nothing had to be changed.")
@@ -224,10 +202,11 @@ def undo_change(request: HttpRequest) -> HttpResponse:
         return redirect("search")
     revision = _revision(request.POST.get("revision", ""))
     if revision is None:
-        if not may_see_hidden(request):
+        if not may_change(request):
             raise PermissionDenied
         return _refused(request, _("This change is kept no longer, and can't be undone."))
-    if not (request.user.is_staff and revision.may_be_undone_by(request.user)):
+    is_own = revision.by_id == request.user.pk
+    if not ((request.user.is_staff or is_own) and revision.may_be_undone_by(request.user)):
         raise PermissionDenied
     try:
         undone = retried(lambda: curation.undo(revision, by=request.user, door=Revision.Door.PAGE))
@@ -259,10 +238,10 @@ def _told_undone(undone: curation.Undone) -> str:
     return " ".join(parts)
 
 
-def _done(request: HttpRequest, text: str, revision: Revision) -> HttpResponse:
+def _done(request: HttpRequest, text: str, revision: Revision, album: Mapping[str, Any] | None = None) -> HttpResponse:
     undo = str(revision.pk) if revision.pk else ""
     if _wants_json(request):
-        return _json({"done": text, "undo": undo, "count": revision.count})
+        return _json({"done": text, "undo": undo, "count": revision.count, "album": album or None})
     messages.success(request, text, extra_tags=f"undo-{undo}" if undo else "")
     return redirect(_way_back(request))
 
@@ -304,24 +283,24 @@ def _way_back(request: HttpRequest) -> str:
 @require_safe
 def all_results(request: HttpRequest) -> HttpResponse:
     """All results of a search, or its strong or related matches alone, with what can be done to them: plain forms."""
-    if not may_curate(request):
+    if not may_change(request):
         raise Http404
     params = request.GET.copy()
     minimum = "".join(params.pop("all", [])[-1:]) or str(Minimum.ANY)
     try:
         query = SearchQuery.from_params(params)
         ids = _ids_of(request, params.urlencode(), minimum)
-    except (BadQuery, _NotThus) as problem:
+    except (BadQuery, NotThus) as problem:
         return _refused(request, str(problem))
     kept = WorkingSet.keep(request.user, ids, search=query.to_url())
     context = {
         "query": query,
         "details": details_of(None),
+        "visibilities": visibilities_offered(None),
         "next_when_gone": f"{reverse('results')}?{query.to_url()}",
-        "may_curate": True,
-        "may_delete": may_delete(request),
+        **rights(request),
         "count": len(ids),
-        "images": images_in_order(ids[:SAMPLE], hidden=True),
+        "images": images_in_order(ids[:SAMPLE], request.user),
         "more": max(0, len(ids) - SAMPLE),
         "set": kept.pk,
         "trash_days": settings.TRASH_DAYS,

@@ -33,6 +33,7 @@ def _filters(*, places: bool, hidden: bool) -> list[tuple[list[str], str]]:
             "format:heic orientation:portrait size:large colour:red",
             _("with this format, orientation, size or colour"),
         ),
+        ('album:holiday album:"two\u00a0words" -album:work', _("in this album; with a minus in no such one")),
         ("licence:cc0", _("with this licence")),
         ("is:untagged is:untitled is:undescribed is:undated", _("without tags, title, description or date")),
         ("has:tags has:title has:description has:date", _("with them")),

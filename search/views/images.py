@@ -2,6 +2,8 @@
 
 import re
 import uuid
+from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.core.files.base import ContentFile
@@ -13,18 +15,23 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from search import renditions, storage
+from search.accounts.roles import may_edit_own
 from search.downloads import clean_copy, file_stem
 from search.embedding import active_model
 from search.forms import RegionForm, ReportForm
 from search.imaging import UnreadableImage
 from search.indexing.accepted import accepted_names
-from search.models import Image, Origin, Trashed
+from search.models import Album, Image, Origin, Private, Trashed
+from search.models.albums import Visibility, may_keep_albums
+from search.models.privacy import tell_visibility
 from search.querying import BadQuery, SearchQuery, similar_images
 from search.views.errors import error_page
 from search.views.methods import require_safe
 from search.views.places import place_of
 
 SIMILAR = 12
+MOST_ALBUMS = 200
+"""Albums that are offered to put pictures into, the last changed first; the others on their own pages."""
 
 LABELS = {
     "title": gettext_lazy("Title"),
@@ -44,13 +51,25 @@ def details_of(image: Image | None) -> list[tuple[str, str, str]]:
 
 def visible_image(request: HttpRequest, image_id: uuid.UUID, *, in_trash: bool = False) -> Image:
     """Return an image that this person may see, also by an id that it had before its file changed. Raises Http404;
-    hidden images are there for curators alone, and those in the trash for who looks through it."""
+    hidden images are there for curators alone, private ones for those they are for, and those in the trash for who
+    looks through it."""
     # Only the page itself needs the vector and the capture; its many renditions would read them for nothing.
     images = Image.objects.select_related("uploader").defer("embedding")
     image = images.filter(pk=image_id).first() or get_object_or_404(images, former_ids=image_id)
-    if image.hidden and (not may_see_hidden(request) or (_is_trashed(image) and not in_trash)):
+    if image.hidden and not _may_see(request, image, in_trash=in_trash):
         raise Http404
     return image
+
+
+def _may_see(request: HttpRequest, image: Image, *, in_trash: bool = False) -> bool:
+    if may_see_hidden(request):
+        return in_trash or not _is_trashed(image)
+    return Private.shows(image, request.user)
+
+
+def may_see(request: HttpRequest, image: Image) -> bool:
+    """Whether this person may see an image that is there."""
+    return not image.hidden or _may_see(request, image)
 
 
 def _is_trashed(image: Image) -> bool:
@@ -74,6 +93,45 @@ def may_curate(request: HttpRequest) -> bool:
 
 def may_delete(request: HttpRequest) -> bool:
     return request.user.is_staff and request.user.has_perm("search.delete_image")
+
+
+def may_edit(request: HttpRequest, image: Image) -> bool:
+    """Whether this person may change what is said of this picture: curators, and who has added it."""
+    return may_curate(request) or (image.uploader_id == request.user.pk and may_edit_own(request.user))
+
+
+def rights(request: HttpRequest) -> dict[str, Any]:
+    """What this person may do to pictures where they are shown, by the names that templates have for it."""
+    user, curates, deletes = request.user, may_curate(request), may_delete(request)
+    edits, albums = curates or may_edit_own(user), may_keep_albums(user)
+    return {
+        "may_curate": curates,
+        "may_delete": deletes,
+        "may_edit": edits,
+        "may_album": albums,
+        "may_change": curates or deletes or edits or albums,
+        "visibilities": partial(visibilities_offered, None),
+        "albums": partial(albums_to_choose, user) if albums else list,
+    }
+
+
+def may_change(request: HttpRequest) -> bool:
+    """Whether this person may do anything to pictures where they are shown."""
+    return bool(rights(request)["may_change"])
+
+
+def albums_to_choose(user: Any) -> list[tuple[int, str]]:
+    """Return the albums that this person may put pictures into, the last changed first: ids and titles."""
+    return list(Album.objects.editable_by(user).values_list("pk", "title")[:MOST_ALBUMS])
+
+
+def visibilities_offered(image: Image | None) -> list[tuple[str, str, bool]]:
+    """Return who can see a picture, or many: the value, what it is called, and whether it is so now; nothing where
+    none can be private."""
+    if not Private.may_be():
+        return []
+    now = image and (image.visibility or Visibility.PUBLIC)
+    return [(value, str(label), value == now) for value, label in Visibility.choices]
 
 
 def refuse_places(request: HttpRequest, query: SearchQuery) -> None:
@@ -104,11 +162,14 @@ def _part(image: Image, window: str) -> tuple[float, ...] | None:
 
 
 def image_page(request: HttpRequest, image: Image, *, status: int = 200, **context: object) -> HttpResponse:
+    tell_visibility([image])
     context = {
         "image": image,
+        "visibilities": visibilities_offered(image),
         "place": place_of(image.captured) if may_see_places(request) else None,
-        "may_curate": may_curate(request),
-        "may_delete": may_delete(request),
+        **rights(request),
+        "may_edit": may_edit(request, image),
+        "in_albums": Album.objects.visible_to(request.user).filter(entries__image=image).order_by("title"),
         "details": details_of(image),
         "trash_days": settings.TRASH_DAYS,
         "next_when_gone": reverse("search"),

@@ -1,5 +1,6 @@
 """What search engines are asked to leave alone."""
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import get_script_prefix
 from django.views.decorators.cache import cache_control
@@ -16,6 +17,7 @@ _LEFT_ALONE = [
     "images/*/download",
     "images/*/region",
     "images/*/report/",
+    "albums/*/",
     "selection/",
     # Addresses that only those know who were given them.
     "sets/",
@@ -34,7 +36,9 @@ _LEFT_ALONE = [
 @require_safe
 @cache_control(public=True, max_age=24 * 3600)
 def robots(request: HttpRequest) -> HttpResponse:
-    """The start page, the pages of pictures that it leads to, those like them, and their thumbnails may be read."""
+    """The start page, the pages of pictures that it leads to, those like them, and their thumbnails may be read;
+    nothing where people must log in."""
     root = get_script_prefix()
-    lines = ["User-agent: *", *(f"Disallow: {root}{path}" for path in _LEFT_ALONE)]
+    left_alone = _LEFT_ALONE if settings.SITE_ACCESS == "public" else [""]
+    lines = ["User-agent: *", *(f"Disallow: {root}{path}" for path in left_alone)]
     return HttpResponse("\n".join([*lines, ""]), content_type="text/plain; charset=utf-8")

@@ -33,15 +33,15 @@ from search.querying import (
     find,
     remember_picture,
 )
+from search.querying.asking import asker
 from search.querying.scope import Scope
 from search.state.searches import counted
 from search.views.images import (
-    may_curate,
-    may_delete,
     may_see_hidden,
     may_see_places,
     refuse_hidden,
     refuse_places,
+    rights,
 )
 from search.views.methods import require_http_methods, require_safe
 
@@ -58,7 +58,7 @@ def search(request: HttpRequest) -> HttpResponse:
         refuse_places(request, query)
         refuse_hidden(request, query)
         if part == "filters-panel":
-            counts = Scope(query).counts
+            counts = Scope(query, private=True).counts
             context = {
                 "query": query,
                 "facets": facets_of(query, counts, places=may_see_places(request)),
@@ -105,10 +105,10 @@ def _answered(request: HttpRequest, part: str, context: dict[str, Any], status: 
     """Return the page, or a part of it alone."""
     template = f"search/_partials/{part}.jinja" if part else "search/search.jinja"
     context["may_see_hidden"] = may_see_hidden(request)
-    context["may_curate"], context["may_delete"] = may_curate(request), may_delete(request)
+    context |= rights(request)
     response = render(request, template, context, status=status, using="jinja2")
     patch_vary_headers(response, WHAT_IS_ASKED_FOR)
-    if context["may_see_hidden"]:
+    if context["may_see_hidden"] or asker().sees_private:
         patch_cache_control(response, private=True, no_cache=True)
     return response
 

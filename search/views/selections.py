@@ -12,7 +12,7 @@ from search.archives import zipped
 from search.models import Image, PictureSet
 from search.querying.selection import BadSelection, Selection, images_in_order
 from search.views.errors import error_page
-from search.views.images import may_see_hidden, may_see_places
+from search.views.images import may_see_places
 from search.views.methods import require_http_methods, require_safe
 
 
@@ -25,7 +25,7 @@ def download_selection(request: HttpRequest) -> HttpResponseBase:
         selection = Selection.from_params(request.POST)
     except BadSelection as problem:
         return _refused(request, problem)
-    images = selection.images(hidden=may_see_hidden(request))
+    images = selection.images(request.user)
     if not images:
         return _nothing_left(request)
 

@@ -1,6 +1,6 @@
 """Adding pictures from the browser."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
+from search.accounts.roles import may_add
 from search.curation.upload_runs import add_upload
 from search.decoding import Busy
 from search.evaluation import calibrate_soon_if_due
@@ -18,7 +19,9 @@ from search.imaging import Reason, UnreadableImage
 from search.ingestion import Added, DeletedPicture, Details
 from search.ingestion.captures import UPLOADED, UPLOADED_WITH_CAPTIONS, Written, offered_captions
 from search.models import Revision
-from search.views.images import may_see_hidden
+from search.models.albums import Visibility
+from search.views.errors import error_page
+from search.views.images import may_see
 from search.views.methods import require_http_methods
 
 if TYPE_CHECKING:
@@ -33,14 +36,16 @@ class Outcome:
     added: Added | None = None
     refused: str = ""
     too_large: bool = False
+    is_seen: bool = True
+    """Whether this person may see what it became."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def upload(request: HttpRequest) -> HttpResponse:
     """The form; and after it each file with its own outcome. A script sends the files one by one."""
     user = request.user if request.user.is_authenticated else None
-    if settings.UPLOAD_LOGIN_REQUIRED and user is None:
-        return redirect_to_login(request.get_full_path())
+    if not may_add(request.user):
+        return _not_without_role(request)
     form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
     outcomes: list[Outcome] = []
     if form.is_bound and form.is_valid():
@@ -49,14 +54,16 @@ def upload(request: HttpRequest) -> HttpResponse:
         )
         written = UPLOADED_WITH_CAPTIONS if form.cleaned_data["read_captions"] else UPLOADED
         for file in form.cleaned_data["pictures"]:
-            outcomes.append(_add(file, details, user, written, is_first=not outcomes))
+            # What strangers add belongs to nobody, who alone could see it.
+            visibility = form.cleaned_data["visibility"] if user else str(Visibility.PUBLIC)
+            found = _add(file, details, user, written, visibility, is_first=not outcomes)
+            outcomes.append(replace(found, is_seen=not found.added or may_see(request, found.added.image)))
         if any(one.added and one.added.is_new for one in outcomes):
             calibrate_soon_if_due()
     template = "search/_partials/upload_outcomes.html" if request.htmx else "search/upload.html"  # type: ignore[attr-defined]
     context = {
         "form": UploadForm() if outcomes else form,
         "outcomes": outcomes,
-        "may_see_hidden": may_see_hidden(request),
         "max_mb": settings.UPLOAD_MAX_MB,
         "max_megapixels": settings.UPLOAD_MAX_MEGAPIXELS,
     }
@@ -66,14 +73,22 @@ def upload(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["POST"])
 def read(request: HttpRequest) -> HttpResponse:
     """What people have written in a file, given its beginning, for the script that offers it: never where it was."""
-    if settings.UPLOAD_LOGIN_REQUIRED and not request.user.is_authenticated:
-        return redirect_to_login(request.get_full_path())
+    if not may_add(request.user):
+        return _not_without_role(request)
     file = request.FILES.get("picture")
     try:
         found = offered_captions(file.read()) if file else Details()
     except Busy:  # the fields stay as they are
         found = Details()
     return JsonResponse({"title": found.title, "description": found.description, "tags": ", ".join(found.tags)})
+
+
+def _not_without_role(request: HttpRequest) -> HttpResponse:
+    """What is answered to who may not add pictures: strangers log in first."""
+    if not request.user.is_authenticated:
+        return redirect_to_login(request.get_full_path())
+    advice = _("Ask the people who run this site: they can let you.")
+    return error_page(request, 403, _("You may look at pictures here, and not add any."), advice)
 
 
 def _status(outcomes: list[Outcome]) -> int:
@@ -84,12 +99,19 @@ def _status(outcomes: list[Outcome]) -> int:
 
 
 def _add(
-    file: "UploadedFile[Any]", details: Details, user: "User | None", written: Written, *, is_first: bool
+    file: "UploadedFile[Any]",
+    details: Details,
+    user: "User | None",
+    written: Written,
+    visibility: str,
+    *,
+    is_first: bool,
 ) -> Outcome:
     """Raises Busy for the first one alone: what became of those before is told in any case."""
     name = file.name or ""
     try:
-        return Outcome(name, added=add_upload(file, details, user, written=written, door=Revision.Door.PAGE))
+        added = add_upload(file, details, user, written=written, visibility=visibility, door=Revision.Door.PAGE)
+        return Outcome(name, added=added)
     except UnreadableImage as problem:
         return Outcome(name, refused=str(problem), too_large=problem.code is Reason.TOO_MANY_BYTES)
     except DeletedPicture as problem:

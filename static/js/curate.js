@@ -14,9 +14,10 @@ const form = slot("form");
 const tags = form.elements.tags;
 const knownTags = document.getElementById("curate-known-tags");
 const NOBODY = "00000000-0000-0000-0000-000000000000";
-const KEYS = { t: "tag", h: "hide", e: "edit", Delete: "trash" };
-const OPPOSITE = { hide: "show", show: "hide", trash: "restore", restore: "trash" };
-const WITH_WORDS = ["tag", "untag", "edit"];
+const KEYS = { t: "tag", a: "album", h: "hide", e: "edit", Delete: "trash" };
+const OPPOSITE = { hide: "show", show: "hide", trash: "restore", restore: "trash", album: "unalbum", unalbum: "album" };
+const WITH_WORDS = ["tag", "untag", "edit", "visibility", "album"];
+const OF_ALBUMS = ["album", "unalbum"];
 const may = dialog.dataset.may.split(" ");
 
 // What is being done, and to which pictures.
@@ -30,8 +31,18 @@ document.addEventListener("click", (event) => {
   const chosen = idsBeside(button);
   if (!chosen.length) return;
   event.preventDefault();
+  if (button.dataset.album && form.elements.album) form.elements.album.value = button.dataset.album;
   begin(button.dataset.verb, chosen);
 });
+
+// Of a new album the title is asked for, and nothing can be taken out of it.
+const albums = form.elements.album;
+function showAlbum() {
+  const isNew = albums.value === "new";
+  slot("new-album").hidden = !isNew;
+  slot("take-out").disabled = isNew;
+}
+albums?.addEventListener("change", showAlbum);
 
 document.addEventListener("keydown", (event) => {
   if (dialog.open || document.querySelector("#keys-help[open]")) return;
@@ -68,11 +79,12 @@ const isHidden = (id) => tileOf(id)?.classList.contains("tile-hidden");
 function begin(what, chosen) {
   verb = what;
   ids = chosen;
-  if (!WITH_WORDS.includes(verb)) return send(bodyOf(new FormData()));
+  if (!WITH_WORDS.includes(verb)) return send(bodyOf(OF_ALBUMS.includes(verb) ? new FormData(form) : new FormData()));
   return open();
 }
 
 async function open() {
+  const album = albums?.value;
   form.reset();
   for (const field of form.querySelectorAll("[name^=shown-]")) field.remove();
   slot("problem").textContent = "";
@@ -81,12 +93,19 @@ async function open() {
   const one = ids.length === 1;
   for (const part of form.querySelectorAll("[data-for]")) part.hidden = !part.dataset.for.split(" ").includes(verb);
   slot("many").hidden = one;
+  if (verb === "album") {
+    // The one before, or else the one that was changed last.
+    albums.value = album === "new" && albums.options.length > 1 ? albums.options[1].value : album;
+    showAlbum();
+  }
   const title = one ? dialog.dataset[`${verb}One`] : dialog.dataset[verb];
   slot("title").textContent = title.replace("{count}", ids.length.toLocaleString(document.documentElement.lang));
   if (verb === "edit" && one) await fill(ids[0]);
   dialog.showModal();
-  (verb === "edit" ? form.elements.title : tags).focus();
+  fieldOf(verb).focus();
 }
+
+const fieldOf = (what) => ({ edit: form.elements.title, album: albums, visibility: form.elements.visibility })[what] ?? tags;
 
 // Of one picture what it has is shown, and what is changed of it is set: an emptied field too.
 async function fill(id) {
@@ -101,6 +120,7 @@ async function fill(id) {
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
+  if (OF_ALBUMS.includes(verb)) verb = event.submitter?.dataset.does ?? "album";
   const body = bodyOf(new FormData(form));
   if (verb === "edit") body.delete("tags");
   send(body);
@@ -120,7 +140,17 @@ async function send(body) {
   if (!answer.done) return fail(answer.problem ?? dialog.dataset.failed);
   dialog.close();
   if (answer.count) apply(verb, ids);
+  if (answer.album) offer(answer.album);
   return tell(answer.done, answer.undo && { revision: answer.undo, verb, ids });
+}
+
+// An album that was just made can be chosen from now on, and is the first to be.
+function offer({ album, title }) {
+  if (!albums) return;
+  const known = [...albums.options].find((one) => one.value === String(album));
+  const option = known ?? Object.assign(document.createElement("option"), { value: String(album), textContent: title, dir: "auto" });
+  albums.options[0].after(option);
+  albums.value = option.value;
 }
 
 async function ask(address, body) {
@@ -160,7 +190,7 @@ function fail(problem) {
     return tell(problem, null);
   }
   slot("problem").textContent = problem;
-  return (verb === "edit" ? form.elements.title : tags).focus();
+  return fieldOf(OF_ALBUMS.includes(verb) ? "album" : verb).focus();
 }
 
 // The results stay as they are, and say what has become of each.
@@ -169,6 +199,13 @@ function apply(what, some) {
     if (what === "hide" || what === "show") mark(tile, "tile-hidden", "is-hidden", dialog.dataset.hidden, what === "hide");
     if (what === "trash" || what === "restore") {
       mark(tile, "tile-trashed", "is-trashed", dialog.dataset.trashed, what === "trash");
+    }
+  }
+  // On the page of an album its pictures are those that are in it.
+  const here = document.querySelector("[data-album-here]")?.dataset.albumHere;
+  if (here && form.elements.album?.value === here && OF_ALBUMS.includes(what)) {
+    for (const tile of some.map(tileOf).filter(Boolean)) {
+      mark(tile, "tile-trashed", "is-trashed", dialog.dataset.takenOut, what === "unalbum");
     }
   }
   if (what === "trash" && lightbox?.open) leaveTrashed();

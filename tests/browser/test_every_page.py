@@ -8,14 +8,17 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from search.curation import AddToAlbum, change
 from search.ingestion.captures import write_captures
 from search.metadata import PhotoMetadata
-from search.models import Image, PictureSet, SavedSearch
+from search.models import Album, Image, PictureSet, SavedSearch
 from tests.browser.conftest import OpenPage
 
 
 def addresses(collection: list[Image], saved: SavedSearch) -> list[str]:
     image = collection[0]
+    album = Album.objects.create(title="Summer", description="Sea", owner=saved.user, visibility="members").pk
+    change([one.pk for one in collection[:5]], AddToAlbum(Album.objects.get(pk=album)))
     return [
         "/",
         "/search?q=red+star",
@@ -43,6 +46,9 @@ def addresses(collection: list[Image], saved: SavedSearch) -> list[str]:
         "/saved/",
         f"{saved.get_absolute_url()}?since=2026-01-01T00:00:00Z",
         f"/sets/{PictureSet.keep([one.id for one in collection[:5]], None).pk}/",
+        "/albums/",
+        *(f"/albums/{album}/{page}" for page in ("", "edit", "arrange", "delete")),
+        f"/search?album={album}&filters=open",
         "/no/such/page/",
     ]
 

@@ -11,6 +11,7 @@ from django.core.management.base import CommandError
 from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable
 from search.ingestion import Choices, Metadata, MetadataError, Report, Rules, ingest, open_source, read_metadata
+from search.ingestion.albums import Met
 from search.ingestion.metadata import clean_tags
 from search.ingestion.pruning import Listing, NotPruned, Place
 from search.ingestion.report import LeftOut, Why
@@ -33,10 +34,22 @@ from search.management.pruning import prune
 from search.management.telling import tell, tell_what_was_not_applied, tell_what_was_not_read
 from search.management.watching import watch
 from search.models import Run
+from search.models.albums import LONGEST_TITLE
 from search.storage import StorageUnavailable
+from search.texts import normalised_text
 
 _OF_A_NEW_RUN = (
-    *("metadata", "tag", "in_place", "watch", "exclude", "include_hidden", "limit", "allow_private_addresses"),
+    *(
+        "metadata",
+        "tag",
+        "album",
+        "in_place",
+        "watch",
+        "exclude",
+        "include_hidden",
+        "limit",
+        "allow_private_addresses",
+    ),
     *("enqueue", "update_details", "prune", "yes", "most"),
 )
 """Options that say what is read, or how: a retry has them from its run."""
@@ -103,6 +116,8 @@ class Command(CollectionCommand):
                 raise CommandError(f"--watch is for folders, and {others[0]} is none.")
             if options["dry_run"] or options["limit"] or options["every"] > 1:
                 raise CommandError("--watch takes every picture: it can't go with --dry-run, --limit or --every.")
+            if options["album"]:
+                raise CommandError("--album is for what is there: it can't go with --watch.")
             if options["prune"] or options["update_details"]:
                 raise CommandError("--prune and --update-details look at all there is: they can't go with --watch.")
         if options["prune"] and (options["dry_run"] or options["limit"] or options["every"] > 1):
@@ -147,6 +162,7 @@ class Command(CollectionCommand):
         self._take(retry.source(), retry.metadata, told, retry)
 
     def _once(self, options: dict[str, Any]) -> None:
+        _album_title(options["album"])
         roots = [Path(path) for path in options["paths"] if Path(path).is_dir()]
         metadata = self._metadata(options["metadata"], roots)
         choices = Choices(
@@ -167,15 +183,19 @@ class Command(CollectionCommand):
     ) -> None:
         places = self._places(options)
         listing = Listing(source, places)
+        items = listing if places else source
         if options["dry_run"]:
-            report = self._ingested(listing if places else source, source, options, None)
+            report = self._ingested(items, source, options, None)
             self._conclude(report, source, metadata, listing, options, retry)
             return
         assert self._record
         record = self._record
         record.left_alone = lambda: source.findings.by_kind
+        met = Met(items) if options["album"] else None
         with record:
-            report = self._ingested(listing if places else source, source, options, record)
+            report = self._ingested(met or items, source, options, record)
+            if met:
+                self._put_into_album(met, _album_title(options["album"]))
             self._conclude(report, source, metadata, listing, options, retry)
 
     def _ingested(self, items: Any, source: Listed | Tried, options: dict[str, Any], record: Record | None) -> Report:
@@ -207,6 +227,12 @@ class Command(CollectionCommand):
         except Exception:
             self._added_before += so_far.added
             raise
+
+    def _put_into_album(self, met: Met, title: str) -> None:
+        revision = met.put_into(title, f"ingest --album {title}")
+        self.stdout.write(f"Album {title}: {revision.count:,} put into it.")
+        if revision.is_partial:
+            self.stderr.write(f"Others were being changed by somebody. {GO_ON}")
 
     def _conclude(
         self,
@@ -273,6 +299,15 @@ class Command(CollectionCommand):
 
 def _user(key: int | None) -> Any:
     return get_user_model().objects.filter(pk=key).first() if key else None
+
+
+def _album_title(text: str | None) -> str:
+    if text is None:
+        return ""
+    title = normalised_text(text)
+    if not title or len(title) > LONGEST_TITLE:
+        raise CommandError(f"--album takes a title of 1 to {LONGEST_TITLE} characters.")
+    return title
 
 
 def _rules(options: dict[str, Any]) -> Rules:

@@ -1,0 +1,84 @@
+"""Who may do what: four roles, each a group of Django's with permissions, of which an account has one at most.
+
+    Viewer       looks, searches, downloads, saves searches
+    Contributor  adds pictures, edits those that they have added, keeps albums
+    Curator      changes all pictures and albums, answers reports; comes into the admin
+    Owner        lets people in and gives roles, besides
+
+The groups are made by a migration (0037), and what they may can be changed in the admin like that of any group.
+Superusers may do everything. A new account contributes, as every account did before there were roles.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.signals import post_save
+from django.dispatch import receiver
+from django.utils.translation import gettext_lazy
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+VIEWER, CONTRIBUTOR, CURATOR, OWNER = "Viewer", "Contributor", "Curator", "Owner"
+ROLES = {
+    VIEWER: (gettext_lazy("Viewer"), gettext_lazy("looks and searches")),
+    CONTRIBUTOR: (gettext_lazy("Contributor"), gettext_lazy("adds pictures, edits their own, keeps albums")),
+    CURATOR: (gettext_lazy("Curator"), gettext_lazy("changes all pictures, comes into the administration")),
+    OWNER: (gettext_lazy("Owner"), gettext_lazy("lets people in and gives roles, besides")),
+}
+"""By the names of their groups, from the least to the most: what a role is called, and what it may."""
+OF_STAFF = {CURATOR, OWNER}
+
+_OWN = Q(codename__in=("add_image", "change_own_image", "add_album"))
+_SIGN_UPS = Q(codename__endswith="_signup")
+_ACCOUNTS = Q(content_type__app_label="auth", content_type__model__in=("user", "group"))
+_SEARCH = Q(content_type__app_label="search")
+MAY = {
+    VIEWER: Q(pk__in=[]),
+    CONTRIBUTOR: _SEARCH & _OWN,
+    CURATOR: _SEARCH & ~_SIGN_UPS,
+    OWNER: _SEARCH | _ACCOUNTS,
+}
+"""Which permissions a role has when it is made."""
+
+
+def group_of(role: str) -> Group:
+    """Return the group of a role; where somebody has deleted it, a new one with what it may at first."""
+    group, is_new = Group.objects.get_or_create(name=role)
+    if is_new:
+        group.permissions.set(Permission.objects.filter(MAY[role]))
+    return group
+
+
+def role_of(user: "User") -> str:
+    """Return the name of the role that this account has; "" where it has none."""
+    names = {group.name for group in user.groups.all()}
+    return next((role for role in reversed(ROLES) if role in names), "")
+
+
+@transaction.atomic
+def give(user: "User", role: str) -> None:
+    """Give an account this role instead of the one it has, and the way into the admin where that is of staff."""
+    user.groups.remove(*user.groups.filter(name__in=ROLES))
+    if role:
+        user.groups.add(group_of(role))
+    user.is_staff = role in OF_STAFF or user.is_superuser
+    user.save(update_fields=["is_staff"])
+
+
+def may_add(user: "User | AnonymousUser") -> bool:
+    """Whether somebody may add pictures: whose role says so, or everybody where no account is needed."""
+    return not settings.UPLOAD_LOGIN_REQUIRED or user.has_perm("search.add_image")
+
+
+def may_edit_own(user: "User | AnonymousUser") -> bool:
+    return user.has_perm("search.change_own_image")
+
+
+@receiver(post_save, sender=settings.AUTH_USER_MODEL, dispatch_uid="first role")
+def _give_first_role(sender: Any, instance: "User", created: bool, raw: bool, **_more: Any) -> None:
+    if created and not raw and not instance.is_superuser:
+        instance.groups.add(group_of(CONTRIBUTOR))

@@ -1,0 +1,78 @@
+"""Albums, to be read."""
+
+from typing import Annotated, TypeAlias
+
+from django.http import Http404, HttpRequest
+from django.urls import reverse
+from ninja import Field, Router
+
+from search.api.answers import images_in_lists
+from search.api.authentication import Session, Token, anybody
+from search.api.schemas import AlbumDetails, AlbumOut, AlbumsAnswer, problems
+from search.models import Album
+from search.models.albums import Visibility
+from search.views.albums import ALBUMS_PER_PAGE, PER_PAGE, Listed, images_of, with_covers
+
+router = Router(tags=["albums"], auth=[Token(), Session(), anybody])
+_Page: TypeAlias = Annotated[int, Field(ge=1, le=10**6)]
+
+
+@router.get(
+    "/albums",
+    url_name="albums",
+    operation_id="albums",
+    summary="Albums",
+    response={200: AlbumsAnswer, **problems()},
+    openapi_extra={"security": [{}]},
+)
+def albums(request: HttpRequest, page: _Page = 1) -> AlbumsAnswer:
+    """Those that you may see, the last changed first, 48 a page."""
+    start = (page - 1) * ALBUMS_PER_PAGE
+    visible = Album.objects.visible_to(request.user).select_related("owner")
+    found = list(visible[start : start + ALBUMS_PER_PAGE + 1])
+    shown = [_told(request, one) for one in with_covers(request, found[:ALBUMS_PER_PAGE])]
+    return AlbumsAnswer(
+        albums=shown, next=_page(request, reverse("api:albums"), page + 1) if len(found) > ALBUMS_PER_PAGE else None
+    )
+
+
+@router.get(
+    "/albums/{album_id}",
+    url_name="album",
+    operation_id="album",
+    summary="One album, with its images",
+    response={200: AlbumDetails, **problems(404)},
+    openapi_extra={"security": [{}]},
+)
+def album(request: HttpRequest, album_id: int, page: _Page = 1) -> AlbumDetails:
+    """Those of its images that you may see, in its order, 60 a page. To search within it, search with `album`."""
+    found = Album.objects.visible_to(request.user).select_related("owner").filter(pk=min(album_id, 2**62)).first()
+    if found is None:
+        raise Http404
+    start = (page - 1) * PER_PAGE
+    images = list(images_of(request, found)[start : start + PER_PAGE + 1])
+    address = reverse("api:album", args=[found.pk])
+    return AlbumDetails(
+        **_told(request, with_covers(request, [found])[0]).dict(),
+        images=images_in_lists(request, images[:PER_PAGE]),
+        next=_page(request, address, page + 1) if len(images) > PER_PAGE else None,
+    )
+
+
+def _told(request: HttpRequest, one: Listed) -> AlbumOut:
+    album = one.album
+    return AlbumOut(
+        id=album.pk,
+        title=album.title,
+        description=album.description,
+        owner=album.owner.get_username() if album.owner else None,
+        visibility=Visibility(album.visibility),
+        count=one.count,
+        updated=album.updated,
+        url=request.build_absolute_uri(reverse("api:album", args=[album.pk])),
+        page=request.build_absolute_uri(album.get_absolute_url()),
+    )
+
+
+def _page(request: HttpRequest, address: str, page: int) -> str:
+    return request.build_absolute_uri(f"{address}?page={page}")

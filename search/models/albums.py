@@ -1,0 +1,197 @@
+"""Pictures that somebody has put together, in an order of their own."""
+
+import uuid
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from django.conf import settings
+from django.db import connection, models, transaction
+from django.db.models.functions import Now
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from search.models.texts import LineField, ProseField
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+LONGEST_TITLE = 200
+
+
+class Visibility(models.TextChoices):
+    """Who sees something: the one whose it is, and curators; everybody who is logged in; everybody."""
+
+    OWN = "own", _("only me, and curators")
+    MEMBERS = "members", _("everybody with an account")
+    PUBLIC = "public", _("everybody")
+
+
+class Place(models.TextChoices):
+    """Where pictures of an album can be moved to."""
+
+    FIRST = "first", _("To the front")
+    EARLIER = "earlier", _("Earlier by one")
+    LATER = "later", _("Later by one")
+    LAST = "last", _("To the end")
+
+
+class AlbumQuerySet(models.QuerySet["Album"]):
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """Those that this person may see, and search by."""
+        if sees_all(user):
+            return self
+        if not user.is_authenticated:
+            return self.filter(visibility=Visibility.PUBLIC)
+        return self.filter(~models.Q(visibility=Visibility.OWN) | models.Q(owner=user))
+
+    def editable_by(self, user: "User | AnonymousUser") -> Self:
+        """Those that this person may change: all for curators, their own for who may keep albums."""
+        if edits_all(user):
+            return self
+        return self.filter(owner=user) if may_keep_albums(user) else self.none()
+
+
+def sees_all(user: "User | AnonymousUser") -> bool:
+    return bool(user.is_staff and (user.has_perm("search.view_image") or user.has_perm("search.change_image")))
+
+
+def edits_all(user: "User | AnonymousUser") -> bool:
+    return bool(user.is_staff and user.has_perm("search.change_image"))
+
+
+def may_keep_albums(user: "User | AnonymousUser") -> bool:
+    return edits_all(user) or user.has_perm("search.add_album")
+
+
+class Album(models.Model):
+    """A title, and images in an order (`AlbumImage`). Who sees it sees of its images what they may see anyway."""
+
+    title = LineField(_("title"), max_length=LONGEST_TITLE)
+    description = ProseField(_("description"), max_length=5000, blank=True)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("owner"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="albums",
+    )
+    visibility = models.CharField(
+        _("who sees it"), max_length=7, choices=Visibility, default=Visibility.OWN, db_default=Visibility.OWN
+    )
+    # The database clears it with its picture, and changes it with its id.
+    cover = models.ForeignKey(
+        "search.Image", on_delete=models.DO_NOTHING, db_constraint=False, null=True, editable=False, related_name="+"
+    )
+    created = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+    updated = models.DateTimeField(_("updated"), db_default=Now(), editable=False)
+
+    objects = AlbumQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("album")
+        verbose_name_plural = _("albums")
+        ordering: ClassVar = ["-updated", "-id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=~models.Q(title=""), name="album_has_a_title"),
+            models.CheckConstraint(
+                condition=models.Q(visibility__in=["own", "members", "public"]), name="album_visibility_is_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_absolute_url(self) -> str:
+        return reverse("album", args=[self.pk])
+
+    @transaction.atomic
+    def move(self, image_ids: Collection[uuid.UUID], to: "Place | int", seen: Collection[uuid.UUID]) -> None:
+        """Put some of its images, in the order that they have, elsewhere: to a place, of which the first is 1.
+
+        Places are those of the images that are `seen`; each of the others goes on following the one before it.
+        """
+        Album.objects.select_for_update().get(pk=self.pk)
+        entries = AlbumImage.objects.filter(album=self).order_by("position", "image_id")
+        begin: list[uuid.UUID] = []
+        following: dict[uuid.UUID, list[uuid.UUID]] = {}
+        last = begin
+        for one in entries.values_list("image_id", flat=True):
+            if one in seen:
+                last = following[one] = []
+            else:
+                last.append(one)
+        moved = _moved(list(following), set(image_ids), to)
+        self._write_order([*begin, *(each for one in moved for each in (one, *following[one]))])
+
+    @transaction.atomic
+    def sort_by_taken(self) -> None:
+        """Put its images in the order in which they were taken, those without a date last."""
+        Album.objects.select_for_update().get(pk=self.pk)
+        entries = AlbumImage.objects.filter(album=self)
+        taken = models.F("image__capture__taken").asc(nulls_last=True)
+        ordered = entries.order_by(taken, "image__created", "image_id")
+        self._write_order(list(ordered.values_list("image_id", flat=True)))
+
+    def _write_order(self, order: list[uuid.UUID]) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE search_albumimage AS entry SET position = given.position"
+                " FROM unnest(%s::uuid[]) WITH ORDINALITY AS given (image_id, position)"
+                " WHERE entry.album_id = %s AND entry.image_id = given.image_id"
+                " AND entry.position <> given.position",
+                [order, self.pk],
+            )
+        Album.objects.filter(pk=self.pk).update(updated=Now())
+
+
+def _moved(order: Sequence[uuid.UUID], chosen: Collection[uuid.UUID], to: "Place | int") -> list[uuid.UUID]:
+    places = [place for place, one in enumerate(order) if one in chosen]
+    others = [one for one in order if one not in chosen]
+    start = places[0] if places else 0
+    steps = {Place.FIRST: 0, Place.LAST: len(others), Place.EARLIER: start - 1, Place.LATER: start + 1}
+    at = max(0, min(steps[to] if isinstance(to, Place) else to - 1, len(others)))
+    return [*others[:at], *(order[place] for place in places), *others[at:]]
+
+
+class AlbumImage(models.Model):
+    """That an image is in an album, and where. Written by `search.models.editing`, as all that revisions keep.
+
+    The database deletes these rows with their image and their album, and changes them with the image's id.
+    """
+
+    pk = models.CompositePrimaryKey("album", "image")
+    album = models.ForeignKey(
+        Album, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="entries"
+    )
+    image = models.ForeignKey(
+        "search.Image", on_delete=models.DO_NOTHING, db_constraint=False, related_name="album_entries"
+    )
+    position = models.BigIntegerField()
+
+    class Meta:
+        default_permissions = ()
+        indexes: ClassVar = [models.Index(fields=["album", "position", "image"], name="album_order")]
+
+    def __str__(self) -> str:
+        return f"{self.album_id}: {self.image_id}"
+
+
+def hand_over_albums(former_id: uuid.UUID, image_id: uuid.UUID) -> None:
+    """Have one image stand, too, where another one stands. In a transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO search_albumimage (album_id, image_id, position)"
+            " SELECT album_id, %s, position FROM search_albumimage WHERE image_id = %s ON CONFLICT DO NOTHING",
+            [image_id, former_id],
+        )
+        cursor.execute("UPDATE search_album SET cover_id = %s WHERE cover_id = %s", [image_id, former_id])
+
+
+def albums_of(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[int]]:
+    """Return the ids of the albums in which these images are, in order."""
+    found: dict[uuid.UUID, list[int]] = {}
+    entries: Any = AlbumImage.objects.filter(image__pk__any_of=list(image_ids)).order_by("album_id")
+    for image_id, album_id in entries.values_list("image_id", "album_id"):
+        found.setdefault(image_id, []).append(album_id)
+    return found

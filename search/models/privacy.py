@@ -1,0 +1,107 @@
+"""Pictures that not everybody may see.
+
+A picture that is private is hidden for as long as a row is here: whatever leaves hidden pictures out, searches,
+counts, feeds, sets, leaves it out without having been told, and a door that is forgotten shows nothing. Where somebody
+may see it is asked here alone: `ImageQuerySet.visible_to`, `search.views.images` and `search.querying.filter_values`.
+"""
+
+import uuid
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from django.conf import settings
+from django.db import connection, models
+from django.utils.translation import gettext_lazy as _
+
+from search.models.albums import Visibility
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+    from search.models.image import Image
+
+
+class PrivateQuerySet(models.QuerySet["Private"]):
+    def seen_by(self, user_id: Any) -> Self:
+        """Those that this account may see without being a curator: its own, and what all members see."""
+        open_ones = self.filter(hidden=False, image__trashed=None)
+        return open_ones.filter(models.Q(visibility=Visibility.MEMBERS) | models.Q(image__uploader=user_id))
+
+
+class Private(models.Model):
+    """That a picture is seen by the one who has added it, or by members, and curators. Whether these have hidden it
+    besides is kept: the picture itself says `hidden` in any case.
+
+    The database deletes these rows with their picture, and changes them with its id.
+    """
+
+    image = models.OneToOneField(
+        "search.Image", primary_key=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="private"
+    )
+    visibility = models.CharField(_("who sees it"), max_length=7, choices=Visibility, editable=False)
+    hidden = models.BooleanField(editable=False)
+
+    objects = PrivateQuerySet.as_manager()
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=models.Q(visibility__in=["own", "members"]), name="private_is_for_some"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.image_id}: {self.visibility}"
+
+    @classmethod
+    def may_be(cls) -> bool:
+        """Whether pictures can be private here: not where everybody can fetch all of them from the storage."""
+        return not settings.S3_PUBLIC_BASE_URL
+
+    @classmethod
+    def any_for(cls, user: "User | AnonymousUser") -> bool:
+        """Whether there is a private picture that this person, who is no curator, may see."""
+        return bool(user.is_authenticated) and cls._is_any() and cls.objects.seen_by(user.pk).exists()
+
+    @staticmethod
+    def _is_any() -> bool:
+        """Whether anything is private here. Mostly nothing is, and Django takes longer to ask than the database."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT EXISTS (SELECT FROM search_private)")
+            return bool(cursor.fetchone()[0])
+
+    @classmethod
+    def shows(cls, image: "Image", user: "User | AnonymousUser") -> bool:
+        """Whether a hidden picture is a private one that this person may see."""
+        return bool(user.is_authenticated) and cls.objects.seen_by(user.pk).filter(pk=image.pk).exists()
+
+
+def tell_visibility(images: "Iterable[Image]") -> None:
+    """Note on each of these who sees it. Nothing is asked where none is hidden."""
+    hidden = {image.pk: image for image in images if image.hidden}
+    if hidden:
+        found = Private.objects.filter(pk__in=hidden).values_list("pk", "visibility", "hidden")
+        for image_id, visibility, is_hidden in found:
+            hidden[image_id].visibility = "" if is_hidden else visibility
+
+
+def hand_over_privacy(former_id: uuid.UUID, image_id: uuid.UUID) -> None:
+    """Have one image be as private as another one, and of the same person, which shows the same. In a transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO search_private (image_id, visibility, hidden)"
+            " SELECT image.id, private.visibility, image.hidden FROM search_private AS private, search_image AS image"
+            " WHERE private.image_id = %s AND image.id = %s ON CONFLICT DO NOTHING RETURNING image_id",
+            [former_id, image_id],
+        )
+        if cursor.fetchall():
+            cursor.execute(
+                "UPDATE search_image AS image SET hidden = true, uploader_id = coalesce(image.uploader_id,"
+                " (SELECT uploader_id FROM search_image WHERE id = %s)) WHERE id = %s",
+                [former_id, image_id],
+            )
+
+
+def levels_of(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, tuple[str, bool]]:
+    """Return of private ones among these images who sees them, and whether curators have hidden them besides."""
+    found = Private.objects.filter(image__pk__any_of=list(image_ids)).values_list("pk", "visibility", "hidden")
+    return {image_id: (visibility, hidden) for image_id, visibility, hidden in found}

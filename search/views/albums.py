@@ -1,0 +1,327 @@
+"""Albums: the list of them, the page of one, and what whoever keeps it can do to it."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.cache import add_never_cache_headers, patch_vary_headers
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from search import curation
+from search.archives import zipped
+from search.conflicts import retried
+from search.curation import ShowTo
+from search.models import Album, AlbumImage, Image, Private, Revision
+from search.models.albums import Place, may_keep_albums
+from search.querying import SearchQuery
+from search.querying.filters import Filters
+from search.querysets import ImageQuerySet
+from search.views import verbs
+from search.views.errors import error_page
+from search.views.images import may_see_places, rights
+from search.views.methods import require_http_methods, require_POST, require_safe
+from search.views.searching import WHAT_IS_ASKED_FOR
+
+PER_PAGE = 60
+ARRANGED_AT_ONCE = 300
+"""Pictures on one page where their order is changed."""
+ALBUMS_PER_PAGE = 48
+MOST_IN_A_ZIP = 2_000
+
+
+class AlbumForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = Album
+        fields = ("title", "description", "visibility")
+        widgets = {  # noqa: RUF012 - as Django has it
+            "title": forms.TextInput(attrs={"dir": "auto", "autocomplete": "off"}),
+            "description": forms.Textarea(attrs={"rows": 3, "dir": "auto"}),
+        }
+        help_texts = {  # noqa: RUF012
+            "visibility": gettext_lazy("Of the album itself. Its pictures are seen by whoever sees them elsewhere.")
+        }
+
+
+class EditAlbumForm(AlbumForm):
+    """And whether its pictures are to be seen by the same people alone."""
+
+    pictures_too = forms.BooleanField(
+        label=gettext_lazy("Have its pictures, as far as they are yours to change, be seen by the same people"),
+        required=False,
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if not Private.may_be():
+            del self.fields["pictures_too"]
+
+    def clean(self) -> Any:
+        cleaned = super().clean() or self.cleaned_data
+        cleaned.setdefault("pictures_too", False)
+        return cleaned
+
+
+def _show_pictures_to(request: HttpRequest, album: Album, visibility: str) -> None:
+    """Have the pictures of an album that this person may change be seen by these people; tell of how many that was."""
+    ids = list(images_of(request, album).order_by().values_list("pk", flat=True))
+    try:
+        ids = list(verbs.allowed(request, "visibility", ids))
+    except verbs.NotYours:
+        return
+    revision = retried(lambda: curation.change(ids, ShowTo(visibility), by=request.user, door=Revision.Door.PAGE))
+    count = revision.count
+    text = ngettext("Who sees %(count)s picture was changed.", "Who sees %(count)s pictures was changed.", count)
+    undo = f"undo-{revision.pk}" if revision.pk else ""
+    messages.success(request, text % {"count": f"{count:,}"}, extra_tags=undo)
+
+
+def images_of(request: HttpRequest, album: Album) -> ImageQuerySet:
+    """The images of an album that this person may see, in their order."""
+    images = Image.objects.visible_to(request.user)
+    ordered = images.filter(album_entries__album=album).order_by("album_entries__position", "pk")
+    return ordered.for_lists()
+
+
+def _visible(request: HttpRequest, album_id: int) -> Album:
+    """Raises Http404, for those too that this person may not see: they don't learn that there is one."""
+    return get_object_or_404(Album.objects.visible_to(request.user).select_related("owner"), pk=album_id)
+
+
+def _own(request: HttpRequest, album_id: int) -> Album:
+    """Return an album that this person may change. Raises Http404, and PermissionDenied for one to be looked at."""
+    album = _visible(request, album_id)
+    if not Album.objects.editable_by(request.user).filter(pk=album.pk).exists():
+        raise PermissionDenied
+    return album
+
+
+def _number(text: str) -> int:
+    text = text.strip()
+    return max(1, int(text[:9])) if text.isascii() and text.isdecimal() else 1
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def albums(request: HttpRequest) -> HttpResponse:
+    """All that this person may see, the last changed first; and the form for a new one."""
+    may_keep = may_keep_albums(request.user)
+    form = AlbumForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST":
+        if not may_keep:
+            raise PermissionDenied
+        if form.is_valid():
+            form.instance.owner = request.user
+            album = form.save()
+            messages.success(request, _("The album is there. Select pictures in a search, and put them into it."))
+            return HttpResponseRedirect(album.get_absolute_url())
+    page = _number(request.GET.get("page", ""))
+    start = (page - 1) * ALBUMS_PER_PAGE
+    found = list(Album.objects.visible_to(request.user).select_related("owner")[start : start + ALBUMS_PER_PAGE + 1])
+    context = {
+        "albums": with_covers(request, found[:ALBUMS_PER_PAGE]),
+        "previous": page - 1,
+        "next": page + 1 if len(found) > ALBUMS_PER_PAGE else 0,
+        "form": form,
+        "may_keep": may_keep,
+    }
+    response = render(request, "search/albums.html", context, status=400 if form.errors else 200)
+    add_never_cache_headers(response)
+    return response
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An album in a list: how many of its pictures somebody sees, and which stands for it, if any."""
+
+    album: Album
+    count: int
+    cover: Image | None
+
+
+def with_covers(request: HttpRequest, found: Sequence[Album]) -> list[Listed]:
+    """Return albums, each with how many pictures this person sees in it, and its cover: the first, if nobody chose."""
+    images = Image.objects.visible_to(request.user)
+    entries = AlbumImage.objects.filter(album__in=found, image__in=images)
+    counts = dict(entries.values_list("album").annotate(count=Count("*")).order_by())
+    own = AlbumImage.objects.filter(album=OuterRef("pk"), image__in=images).order_by("position", "image_id")
+    first = Album.objects.filter(pk__in=[one.pk for one in found]).values_list("pk", Subquery(own.values("image")[:1]))
+    firsts = dict(first)
+    wanted = {one.cover_id for one in found if one.cover_id} | {key for key in firsts.values() if key}
+    there = images.for_lists().in_bulk(wanted)
+    return [
+        Listed(one, counts.get(one.pk, 0), there.get(one.cover_id) or there.get(firsts.get(one.pk))) for one in found
+    ]
+
+
+@require_safe
+def album(request: HttpRequest, album_id: int) -> HttpResponse:
+    """Its pictures in their order, a page at a time. htmx asks for the next ones alone."""
+    shown = _visible(request, album_id)
+    images = images_of(request, shown)
+    page = _number(request.GET.get("page", ""))
+    start = (page - 1) * PER_PAGE
+    found = list(images[start : start + PER_PAGE + 1])
+    is_more = bool(request.htmx) and request.htmx.target == "more"  # type: ignore[attr-defined]
+    address = shown.get_absolute_url()
+    context: dict[str, Any] = {
+        "album": shown,
+        "images": found[:PER_PAGE],
+        "is_more": is_more,
+        "next": f"{address}?page={page + 1}" if len(found) > PER_PAGE else "",
+        "previous": f"{address}?page={page - 1}" if page > 1 else "",
+        "first": start + 1,
+        "query": SearchQuery(),
+    }
+    if not is_more:
+        may_edit_album = Album.objects.editable_by(request.user).filter(pk=shown.pk).exists()
+        context |= {
+            **rights(request),
+            "count": images.order_by().count(),
+            "within": SearchQuery(filters=Filters(albums=(str(shown.pk),))),
+            "album_here": shown if may_edit_album else None,
+            "who_sees_it": shown.get_visibility_display(),
+        }
+    template = "search/_partials/album_part.jinja" if is_more else "search/album.jinja"
+    response = render(request, template, context, using="jinja2")
+    patch_vary_headers(response, WHAT_IS_ASKED_FOR)
+    add_never_cache_headers(response)
+    return response
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: HttpRequest, album_id: int) -> HttpResponse:
+    """Its title, what is said of it, and who sees it."""
+    changed = _own(request, album_id)
+    form = EditAlbumForm(request.POST if request.method == "POST" else None, instance=changed)
+    if form.is_valid():
+        if form.cleaned_data["pictures_too"]:
+            _show_pictures_to(request, changed, form.cleaned_data["visibility"])
+        # Not save(): its pictures may have been moved meanwhile.
+        values = {name: form.cleaned_data[name] for name in form.changed_data if name != "pictures_too"}
+        if values:
+            Album.objects.filter(pk=changed.pk).update(**values)
+        messages.success(request, _("The album is changed."))
+        return HttpResponseRedirect(changed.get_absolute_url())
+    context = {"form": form, "album": Album.objects.get(pk=changed.pk)}
+    return render(request, "search/album_edit.html", context, status=400 if form.errors else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete(request: HttpRequest, album_id: int) -> HttpResponse:
+    """After asking; its pictures stay."""
+    gone = _own(request, album_id)
+    if request.method != "POST":
+        return render(request, "search/album_delete.html", {"album": gone, "count": gone.entries.count()})
+    Album.objects.filter(pk=gone.pk).delete()
+    text = _("The album “%(title)s” is deleted. Its pictures are all there.")
+    messages.success(request, text % {"title": gone.title})
+    return redirect("albums")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def arrange(request: HttpRequest, album_id: int) -> HttpResponse:
+    """The order of its pictures: those that are ticked are moved. Works with keys, and without scripts."""
+    arranged = _own(request, album_id)
+    page = _number(request.GET.get("page", ""))
+    address = reverse("arrange-album", args=[arranged.pk])
+    if request.method == "POST":
+        problem = _moved(request, arranged)
+        if problem:
+            return error_page(request, 400, problem, _("Go back and try again."))
+        return HttpResponseRedirect(f"{address}?page={page}" if page > 1 else address)
+    images = images_of(request, arranged)
+    start = (page - 1) * ARRANGED_AT_ONCE
+    found = list(images[start : start + ARRANGED_AT_ONCE + 1])
+    context = {
+        "album": arranged,
+        "images": found[:ARRANGED_AT_ONCE],
+        "first": start + 1,
+        "places": Place,
+        "previous": page - 1,
+        "next": page + 1 if len(found) > ARRANGED_AT_ONCE else 0,
+        "chosen": request.GET.getlist("id"),
+    }
+    response = render(request, "search/album_arrange.html", context)
+    add_never_cache_headers(response)
+    return response
+
+
+def _moved(request: HttpRequest, arranged: Album) -> str:
+    """Move what the form says; return what is wrong with it, "" for nothing."""
+    to = request.POST.get("to", "")
+    if to == "taken":
+        arranged.sort_by_taken()
+        return ""
+    ids = _ids(request)
+    if not ids:
+        return _("Choose at least one picture.")
+    place: Place | int
+    if to in Place.values:
+        place = Place(to)
+    else:
+        text = request.POST.get("place", "").strip()
+        if to != "place" or not (text.isascii() and text.isdecimal()):
+            return _("Write the number of the place where the pictures are to go.")
+        place = min(int(text[:9]), 10**9)
+    arranged.move(ids, place, set(images_of(request, arranged).order_by().values_list("pk", flat=True)))
+    return ""
+
+
+def _ids(request: HttpRequest) -> list[uuid.UUID]:
+    ids = []
+    for text in request.POST.getlist("id")[:ARRANGED_AT_ONCE]:
+        try:
+            ids.append(uuid.UUID(text))
+        except ValueError:
+            return []
+    return ids
+
+
+@require_POST
+def choose_cover(request: HttpRequest, album_id: int) -> HttpResponse:
+    """One of its pictures stands for it in lists."""
+    covered = _own(request, album_id)
+    ids = _ids(request)
+    if len(ids) != 1 or not covered.entries.filter(image=ids[0]).exists():
+        return error_page(request, 400, _("Choose one picture of the album."), _("Go back and try again."))
+    Album.objects.filter(pk=covered.pk).update(cover=ids[0])
+    messages.success(request, _("The cover is chosen."))
+    return HttpResponseRedirect(covered.get_absolute_url())
+
+
+@require_POST
+def download_album(request: HttpRequest, album_id: int) -> HttpResponseBase:
+    """A ZIP of its pictures as the download of each gives them, with a table."""
+    taken = _visible(request, album_id)
+    chosen: QuerySet[Image] = images_of(request, taken).select_related("capture")
+    images = list(chosen[: MOST_IN_A_ZIP + 1])
+    if not images:
+        raise Http404
+    if len(images) > MOST_IN_A_ZIP:
+        problem = _("This album has more than %(limit)s pictures, which is the most in one ZIP.")
+        advice = _("Select some of them on its page, and download these.")
+        return error_page(request, 400, problem % {"limit": f"{MOST_IN_A_ZIP:,}"}, advice)
+
+    def link_to(image: Image) -> str:
+        return request.build_absolute_uri(image.get_absolute_url())
+
+    archive = zipped(images, {}, link_to, places=may_see_places(request))
+    response = StreamingHttpResponse(archive, content_type="application/zip")
+    response["Content-Disposition"] = f'attachment; filename="album-{taken.pk}.zip"'
+    add_never_cache_headers(response)
+    return response

@@ -1,0 +1,126 @@
+"""What can be done to pictures where they are shown: who may, to which of them, and what a form says of it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, QueryDict
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from search.accounts.roles import may_edit_own
+from search.curation import AddToAlbum, Change, Describe, Hide, RemoveFromAlbum, Show, ShowTo, Tag, Trash, Untag
+from search.models import Album, Image
+from search.models.albums import LONGEST_TITLE, may_keep_albums
+from search.texts import normalised_text
+from search.views.images import FIELDS, may_curate, may_delete
+
+_Made: TypeAlias = Callable[[QueryDict], Change]
+OF_OWN = ("tag", "untag", "edit", "visibility")
+"""What people may do to pictures that they have added themselves."""
+OF_ALBUMS = ("album", "unalbum")
+
+
+class NotThus(Exception):
+    """It can't be done like that. The message is for the person."""
+
+
+class NotYours(NotThus):
+    """None of these pictures is this person's to change."""
+
+
+def _tags(params: QueryDict) -> list[str]:
+    # Taken apart and checked by the admin's own field, which says what is wrong with a tag.
+    from search.admin.forms import TagsField  # noqa: PLC0415 - the admin needs the views
+
+    tags: list[str] = TagsField(required=False).clean(params.get("tags", ""))
+    return tags
+
+
+def _described(params: QueryDict) -> Describe:
+    """Fields that are filled in; of a form that showed what was there, those that have been changed in it."""
+    values: dict[str, Any] = {}
+    for name in FIELDS:
+        value = params.get(name, "").strip()
+        shown = params.get(f"shown-{name}")
+        if value if shown is None else value != shown.strip():
+            values[name] = value
+    if not values:
+        raise ValidationError(_("Fill in what is to be changed."))
+    return Describe(values)
+
+
+_VERBS: dict[str, _Made] = {
+    "tag": lambda params: Tag(_tags(params)),
+    "untag": lambda params: Untag(_tags(params)),
+    "hide": lambda params: Hide(),
+    "show": lambda params: Show(),
+    "edit": _described,
+    "visibility": lambda params: ShowTo(params.get("visibility", "")),
+    "trash": lambda params: Trash(),
+}
+
+
+def check(request: HttpRequest, verb: str) -> None:
+    """Raise PermissionDenied where this person may do this to no picture, NotThus where nobody can."""
+    if verb == "trash":
+        may = may_delete(request)
+    elif verb in OF_ALBUMS:
+        may = may_keep_albums(request.user)
+    else:
+        may = may_curate(request) or (verb in OF_OWN and may_edit_own(request.user))
+    if not may:
+        raise PermissionDenied
+    if verb not in _VERBS and verb not in OF_ALBUMS:
+        raise NotThus(_("There is no such change."))
+
+
+def change_of(request: HttpRequest, verb: str) -> Change:
+    """Return what the form says is to be done. Raises ValidationError and NotThus."""
+    if verb in OF_ALBUMS:
+        album = _album(request, may_be_new=verb == "album")
+        return AddToAlbum(album) if verb == "album" else RemoveFromAlbum(album)
+    return _VERBS[verb](request.POST)
+
+
+def _album(request: HttpRequest, *, may_be_new: bool) -> Album:
+    chosen = request.POST.get("album", "").strip()
+    title = normalised_text(request.POST.get("album_title", ""))
+    if title and may_be_new and chosen in ("", "new"):
+        if len(title) > LONGEST_TITLE:
+            raise ValidationError(_("A title has at most %(limit)s characters."), params={"limit": LONGEST_TITLE})
+        assert request.user.is_authenticated
+        return Album.objects.create(title=title, owner=request.user)
+    if chosen in ("", "new"):
+        raise ValidationError(
+            _("Choose an album, or write the title of a new one.") if may_be_new else _("Choose an album.")
+        )
+    is_number = chosen.isascii() and chosen.isdecimal() and len(chosen) < 19
+    album = Album.objects.editable_by(request.user).filter(pk=int(chosen)).first() if is_number else None
+    if album is None:
+        raise NotThus(_("This album is not here any more, or it is somebody else's."))
+    return album
+
+
+def allowed(request: HttpRequest, verb: str, ids: Sequence[UUID]) -> Sequence[UUID]:
+    """Return those of these images to which this person may do it. Raises NotYours where there is none."""
+    if may_curate(request) or (verb == "trash" and may_delete(request)):
+        return ids
+    images = Image.objects.filter(pk__any_of=ids).visible_to(request.user)
+    if verb in OF_OWN:
+        images = images.filter(uploader=request.user.pk)
+    there = set(images.values_list("pk", flat=True))
+    if not there:
+        raise NotYours(_("You can change only pictures that you have added yourself."))
+    return [one for one in ids if one in there]
+
+
+def left_to_others(count: int) -> str:
+    """Say how many pictures were left as they are, since they are others'."""
+    text = ngettext(
+        "%(count)s is left as it is: somebody else has added it.",
+        "%(count)s are left as they are: others have added them.",
+        count,
+    )
+    return text % {"count": f"{count:,}"}

@@ -1,0 +1,476 @@
+"""Albums: who sees and changes them, what is in them and in which order, and that nothing of it is lost."""
+
+import re
+import zipfile
+from io import BytesIO
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from search.curation import AddToAlbum, RemoveFromAlbum, Trash, change, undo
+from search.duplicates.keeping import Kept, keep
+from search.ingestion.edits import take_edits
+from search.models import Album, AlbumImage, Image, Revision, SavedSearch
+from search.models.albums import Place, Visibility
+from search.querying import SearchQuery, aiming, find
+from search.querying.asking import asked_by
+from search.querying.facets import facets_of
+from search.querying.filters import Filters
+from tests.base import a_vector, an_image, many_images, stored_image, write_picture
+
+pytestmark = pytest.mark.django_db
+
+CHANGE = "/selection/change"
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    return User.objects.create_user("bob")
+
+
+@pytest.fixture
+def as_bob(bob: User) -> Client:
+    client = Client()
+    client.force_login(bob)
+    return client
+
+
+@pytest.fixture
+def three() -> list[Image]:
+    return [an_image(title, vector=a_vector(number)) for number, title in enumerate(["shore", "hill", "town"], 1)]
+
+
+def album_of(owner: User | None, *images: Image, title: str = "Summer", **fields: Any) -> Album:
+    """With the images in this order."""
+    album = Album.objects.create(title=title, owner=owner, **fields)
+    for image in images:
+        change([image.pk], AddToAlbum(album))
+    return album
+
+
+def titles(album: Album) -> list[str]:
+    entries = AlbumImage.objects.filter(album=album).order_by("position", "image_id")
+    return list(entries.values_list("image__title", flat=True))
+
+
+def send(client: Client, verb: str, images: list[Image], **fields: Any) -> Any:
+    data = {"do": verb, "id": [image.pk for image in images], **fields}
+    return client.post(CHANGE, data, headers={"Accept": "application/json"})
+
+
+# Putting in and taking out
+
+
+def test_selected_pictures_are_put_into_a_new_album_that_only_its_owner_sees(as_alice, alice, as_bob, three):
+    answer = send(as_alice, "album", three[:2], album="new", album_title="  Summer  2026 ")
+    assert answer.json()["done"] == "2 pictures were put into the album."
+    album = Album.objects.get()
+    assert (album.title, album.owner, album.visibility) == ("Summer 2026", alice, Visibility.OWN)
+    assert answer.json()["album"] == {"album": album.pk, "title": "Summer 2026"}
+    assert sorted(titles(album)) == ["hill", "shore"]
+    assert as_alice.get(album.get_absolute_url()).status_code == 200
+    assert as_bob.get(album.get_absolute_url()).status_code == 404
+    assert "Summer" not in as_bob.get("/albums/").text
+
+
+def test_what_is_in_an_album_already_is_not_put_in_again_and_the_rest_comes_behind_it(as_alice, alice, three):
+    album = album_of(alice, three[2])
+    assert send(as_alice, "album", three, album=album.pk).json()["count"] == 2
+    assert titles(album)[0] == "town"
+    assert send(as_alice, "album", three, album=album.pk).json()["done"] == "Nothing had to be changed."
+    assert send(as_alice, "unalbum", three[:1], album=album.pk).json()["done"] == (
+        "1 picture was taken out of the album."
+    )
+    assert titles(album) == ["town", "hill"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({}, "Choose an album, or write the title of a new one."),
+        ({"album": "new", "album_title": " "}, "Choose an album, or write the title of a new one."),
+        ({"album": "new", "album_title": "x" * 201}, "A title has at most 200 characters."),
+        ({"album": "999"}, "This album is not here any more, or it is somebody else's."),
+        ({"album": "9" * 40}, "This album is not here any more, or it is somebody else's."),
+        ({"album": "²"}, "This album is not here any more, or it is somebody else's."),
+    ],
+)
+def test_what_names_no_album_is_refused_in_words_and_makes_none(as_alice, three, fields, told):
+    answer = send(as_alice, "album", three, **fields)
+    assert answer.status_code == 400
+    assert answer.json()["problem"] == told
+    assert not Album.objects.exists()
+
+
+def test_nobody_but_its_owner_and_curators_changes_an_album(as_alice, alice, as_bob, as_carol, client, three):
+    album = album_of(alice, three[0], visibility=Visibility.PUBLIC)
+    assert send(client, "album", three, album=album.pk).status_code == 403
+    assert send(as_bob, "album", three, album=album.pk).status_code == 400
+    for name, form in (
+        ("edit-album", {"title": "mine", "visibility": "own"}),
+        ("arrange-album", {"to": "first", "id": three[0].pk}),
+        ("choose-cover", {"id": three[0].pk}),
+        ("delete-album", {}),
+    ):
+        assert client.post(reverse(name, args=[album.pk]), form).status_code in {302, 403}
+        assert as_bob.post(reverse(name, args=[album.pk]), form).status_code == 403
+    album.refresh_from_db()
+    assert (album.title, album.cover_id, titles(album)) == ("Summer", None, ["shore"])
+    assert send(as_carol, "album", three, album=album.pk).json()["count"] == 2
+    assert as_carol.post(reverse("delete-album", args=[album.pk])).status_code == 302
+    assert Image.objects.count() == 3
+
+
+def test_hidden_pictures_and_those_in_the_trash_stay_in_an_album_unseen(as_alice, alice, as_carol, three):
+    album = album_of(alice, *three, visibility=Visibility.PUBLIC)
+    three[0].hide()
+    change([three[1].pk], Trash())
+    page = as_alice.get(album.get_absolute_url()).text
+    assert "town" in page
+    assert "shore" not in page
+    assert "hill" not in page
+    assert f"/images/{three[0].pk}" not in as_alice.get("/albums/").text
+    page = as_carol.get(album.get_absolute_url()).text
+    assert "shore" in page
+    assert "hill" not in page
+
+
+# Undo
+
+
+def test_putting_in_and_taking_out_are_undone_like_tags(as_alice, alice, three):
+    album = album_of(alice, three[0])
+    put = send(as_alice, "album", three, album=album.pk).json()
+    answer = as_alice.post("/selection/undo", {"revision": put["undo"]}, headers={"Accept": "application/json"})
+    assert answer.json()["done"] == "2 pictures are as they were before."
+    assert titles(album) == ["shore"]
+    taken = change([three[0].pk], RemoveFromAlbum(album), by=alice)
+    assert titles(album) == []
+    assert str(taken) == "Taken out of an album: Summer"
+    undo(taken, by=alice)
+    assert titles(album) == ["shore"]
+
+
+def test_an_album_that_is_gone_is_no_reason_not_to_undo(alice, three):
+    album = album_of(alice, three[0])
+    other = album_of(alice, three[0], title="Other")
+    taken = change([three[0].pk], RemoveFromAlbum(album), by=alice)
+    Album.objects.filter(pk=album.pk).delete()
+    undo(taken, by=alice)
+    assert titles(other) == ["shore"]
+
+
+def test_nobody_undoes_what_others_did_to_an_album(as_bob, alice, three):
+    album = album_of(alice)
+    put = change([three[0].pk], AddToAlbum(album), by=alice)
+    assert as_bob.post("/selection/undo", {"revision": put.pk}).status_code == 403
+    assert titles(album) == ["shore"]
+
+
+def test_the_history_names_albums(as_carol, alice, three):
+    album = album_of(alice)
+    put = change([three[0].pk], AddToAlbum(album), by=alice)
+    assert "Put into an album: Summer" in as_carol.get("/admin/search/revision/").text
+    assert "Summer" in as_carol.get(f"/admin/search/revision/{put.pk}/change/").text
+    Album.objects.all().delete()
+    assert "an album that is gone" in as_carol.get(f"/admin/search/revision/{put.pk}/change/").text
+
+
+# Its page
+
+
+def test_an_album_is_shown_in_its_order_a_page_at_a_time(as_alice, alice):
+    images = many_images(70)
+    album = Album.objects.create(title="Many", owner=alice)
+    change([image.pk for image in images], AddToAlbum(album))
+    first = as_alice.get(album.get_absolute_url())
+    assert first.text.count('<article class="tile') == 60
+    assert "70 pictures" in first.text
+    assert "no-store" in first.headers["Cache-Control"]
+    part = as_alice.get(f"{album.get_absolute_url()}?page=2", headers={"HX-Request": "true", "HX-Target": "more"})
+    assert part.text.count('<article class="tile') == 10
+    assert "<html" not in part.text
+    assert "Nothing on this page" in as_alice.get(f"{album.get_absolute_url()}?page=9").text
+    for nonsense in ("-1", "x", "9" * 99, "²"):
+        assert as_alice.get(f"{album.get_absolute_url()}?page={nonsense}").status_code == 200
+
+
+def test_the_first_picture_is_the_cover_until_somebody_chooses_another(as_alice, alice, three):
+    album = album_of(alice, *three)
+    assert f"/images/{three[0].pk}/400.webp" in as_alice.get("/albums/").text
+    as_alice.post(reverse("choose-cover", args=[album.pk]), {"id": three[2].pk})
+    assert f"/images/{three[2].pk}/400.webp" in as_alice.get("/albums/").text
+    assert (
+        as_alice.post(reverse("choose-cover", args=[album.pk]), {"id": [one.pk for one in three]}).status_code == 400
+    )
+    three[2].delete()
+    assert f"/images/{three[0].pk}/400.webp" in as_alice.get("/albums/").text
+
+
+@pytest.mark.parametrize(
+    ("chosen", "to", "after"),
+    [
+        ([2], {"to": "first"}, "cabde"),
+        ([0, 1], {"to": "last"}, "cdeab"),
+        ([1], {"to": "earlier"}, "bacde"),
+        ([0], {"to": "earlier"}, "abcde"),
+        ([1, 3], {"to": "later"}, "acbde"),
+        ([4], {"to": "later"}, "abcde"),
+        ([4, 0], {"to": "place", "place": "2"}, "baecd"),
+        ([0], {"to": "place", "place": "999"}, "bcdea"),
+    ],
+)
+def test_pictures_are_moved_within_an_album(as_alice, alice, chosen, to, after):
+    images = [an_image(letter, seed=number) for number, letter in enumerate("abcde")]
+    album = album_of(alice, *images)
+    address = reverse("arrange-album", args=[album.pk])
+    assert as_alice.post(address, {"id": [images[one].pk for one in chosen], **to}).status_code == 302
+    assert "".join(titles(album)) == after
+
+
+def test_places_are_those_of_the_pictures_that_are_seen(as_alice, alice):
+    images = [an_image(letter, seed=number) for number, letter in enumerate("abcd")]
+    album = album_of(alice, *images)
+    images[1].hide()
+    as_alice.post(reverse("arrange-album", args=[album.pk]), {"id": images[3].pk, "to": "earlier"})
+    assert "".join(titles(album)) == "abdc"
+    as_alice.post(reverse("arrange-album", args=[album.pk]), {"id": images[0].pk, "to": "last"})
+    assert "".join(titles(album)) == "dcab"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"to": "first"},
+        {"to": "place", "id": 0},
+        {"to": "place", "id": 0, "place": "x"},
+        {"to": "x", "id": 0},
+        {"to": "first", "id": "x"},
+    ],
+)
+def test_a_wrong_move_is_refused_in_words(as_alice, alice, three, form):
+    album = album_of(alice, *three)
+    form = {**form, **({"id": three[0].pk} if form.get("id") == 0 else {})}
+    assert as_alice.post(reverse("arrange-album", args=[album.pk]), form).status_code == 400
+    assert titles(album) == ["shore", "hill", "town"]
+
+
+def test_an_album_is_downloaded_as_a_zip_of_what_one_may_see(as_alice, alice, as_bob):
+    red, blue = stored_image("red", title="red"), stored_image("blue", title="blue")
+    album = album_of(alice, red, blue)
+    blue.hide()
+    address = reverse("download-album", args=[album.pk])
+    archive = zipfile.ZipFile(BytesIO(b"".join(as_alice.post(address).streaming_content)))
+    assert archive.namelist() == ["red.jpg", "pictures.csv"]
+    assert as_bob.post(address).status_code == 404
+    assert as_alice.get(address).status_code == 405
+
+
+def test_an_album_is_renamed_shown_to_others_and_deleted(as_alice, alice, as_bob, three):
+    album = album_of(alice, three[0])
+    edit = reverse("edit-album", args=[album.pk])
+    assert as_alice.post(edit, {"title": "", "visibility": "public"}).status_code == 400
+    assert as_alice.post(edit, {"title": "x", "visibility": "nobody"}).status_code == 400
+    as_alice.post(edit, {"title": "Herbst", "description": "Leaves", "visibility": "members"})
+    page = as_bob.get(album.get_absolute_url()).text
+    assert "Herbst" in page
+    assert "Leaves" in page
+    assert "Edit the album" not in page
+    assert Client().get(album.get_absolute_url()).status_code == 404
+    assert "1 picture in it stays" in as_alice.get(reverse("delete-album", args=[album.pk])).text
+    as_alice.post(reverse("delete-album", args=[album.pk]))
+    assert not Album.objects.exists()
+    assert not AlbumImage.objects.exists()
+    assert Image.objects.count() == 3
+
+
+# Searching
+
+
+@pytest.fixture
+def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aiming, "text_vector", lambda words: a_vector(1))
+
+
+def found(words: str, user: User | None = None, **filters: Any) -> set[str]:
+    query = SearchQuery(words=words, filters=Filters(**filters))
+    if user is None:
+        return {image.title for image in find(query).images}
+    with asked_by(lambda: user):
+        page = find(query)
+        assert page.found == len(page.images)
+        return {image.title for image in page.images}
+
+
+@pytest.mark.usefixtures("_asked")
+def test_an_album_is_searched_within_by_its_title_or_its_id(alice, three):
+    album = album_of(alice, *three[:2])
+    for words in ("album:summer", "앨범:Summer", 'album:"SUMMER"', "boat album:summer"):
+        assert found(words, alice) == {"shore", "hill"}, words
+    assert found("-album:summer", alice) == {"town"}
+    assert found("", alice, albums=(str(album.pk),)) == {"shore", "hill"}
+    other = album_of(alice, three[1], three[2], title="Winter")
+    assert found("album:summer album:winter", alice) == {"hill"}
+    assert found("", alice, albums=(str(album.pk), str(other.pk))) == {"shore", "hill", "town"}
+    assert found("album:nothing", alice) == set()
+
+
+@pytest.mark.usefixtures("_asked")
+def test_an_album_that_somebody_may_not_see_is_like_none(alice, bob, three):
+    album = album_of(alice, *three[:2])
+    for user in (bob, None):
+        for words in ("album:summer", "boat album:summer"):
+            assert found(words, user) == set()
+        assert found("-album:summer", user) == {"shore", "hill", "town"}
+        assert found("", user, albums=(str(album.pk),)) == set()
+    assert found("album:summer", alice) == {"shore", "hill"}
+
+
+@pytest.mark.usefixtures("_asked")
+def test_what_was_counted_is_counted_anew_for_each_person_and_after_each_change(alice, bob):
+    images = many_images(40)
+    album = Album.objects.create(title="Summer", owner=alice)
+    others = Album.objects.create(title="Summer", owner=bob)
+    change([image.pk for image in images[:30]], AddToAlbum(album))
+    change([images[0].pk], AddToAlbum(others))
+    for user, count in ((alice, 30), (bob, 1), (alice, 30)):
+        with asked_by(lambda user=user: user):
+            page = find(SearchQuery(words="album:summer boat"))
+            assert page.found == count
+            assert find(page.next).found == count if page.next else count == 1
+            facets = {facet.name: facet for facet in facets_of(SearchQuery())}
+            choices = [(choice.label, choice.count) for choice in facets["album"].choices]
+            assert choices == [("Summer", count)]
+    change([images[35].pk], AddToAlbum(album))
+    with asked_by(lambda: alice):
+        assert find(SearchQuery(words="album:summer boat")).found == 31
+    assert "album" not in {facet.name for facet in facets_of(SearchQuery())}
+
+
+def test_further_pages_of_a_search_are_those_of_who_asks(alice, bob, monkeypatch):
+    monkeypatch.setattr(aiming, "text_vector", lambda words: a_vector(1))
+    images = many_images(60)
+    change([image.pk for image in images], AddToAlbum(Album.objects.create(title="Summer", owner=alice)))
+    with asked_by(lambda: alice):
+        following = find(SearchQuery(words="album:summer boat")).next
+        assert following
+        assert find(following).images
+    for user in (bob, None):
+        with asked_by(lambda user=user: user or Client().get("/").wsgi_request.user):
+            assert not find(following).images
+
+
+def test_the_search_page_offers_albums_that_somebody_may_see(as_alice, alice, as_bob, three):
+    album = album_of(alice, *three[:2])
+    page = as_alice.get("/search?filters=open").text
+    assert re.search(f'name="album"\\s+value="{album.pk}"', page)
+    chosen = as_alice.get(f"/search?album={album.pk}").text
+    assert "Summer" in chosen
+    assert 'class="facet facet-album"' not in as_bob.get("/search?filters=open").text
+    assert "Summer" not in as_bob.get(f"/search?album={album.pk}&filters=open").text
+    assert as_bob.get("/search?album=x").status_code == 400
+    assert as_bob.get(f"/search?album={'9' * 18}").status_code == 200
+    as_alice.post("/saved/save", {"query": f"album={album.pk}"})
+    assert SavedSearch.objects.get().name == "Summer"
+    assert "In albums:" in as_alice.get(three[0].get_absolute_url()).text
+    assert "Summer" not in as_bob.get(three[0].get_absolute_url()).text
+
+
+# What becomes of the pictures
+
+
+def test_keeping_one_of_several_copies_puts_it_into_the_albums_of_all(alice, three):
+    summer, winter = album_of(alice, three[0]), album_of(alice, three[1], title="Winter")
+    merging = keep([Kept(three[0].pk, [three[1].pk])], by=alice)
+    assert titles(summer) == ["shore"]
+    assert "shore" in titles(winter)
+    undo(merging.revision, by=alice)
+    assert titles(winter) == ["hill"]
+
+
+def test_albums_follow_a_picture_whose_file_has_changed_and_go_with_one_that_is_deleted(alice, three):
+    album = album_of(alice, three[0], three[2])
+    Album.objects.filter(pk=album.pk).update(cover=three[0])
+    fresh = an_image().pk
+    Image.objects.filter(pk=fresh).delete()
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE search_image SET id = %s WHERE id = %s", [fresh, three[0].pk])
+    album.refresh_from_db()
+    assert album.cover_id == fresh
+    assert titles(album) == ["shore", "town"]
+    take_edits(three[1].pk, fresh)
+    assert set(titles(album)) == {"shore", "hill", "town"}
+    Image.objects.filter(pk=fresh).delete()
+    album.refresh_from_db()
+    assert album.cover_id is not fresh
+    assert set(titles(album)) == {"hill", "town"}
+
+
+def test_the_albums_of_somebody_whose_account_is_deleted_are_for_curators(alice, as_bob, as_carol, three):
+    album = album_of(alice, three[0])
+    alice.delete()
+    assert as_bob.get(album.get_absolute_url()).status_code == 404
+    assert as_carol.get(album.get_absolute_url()).status_code == 200
+
+
+def test_ten_thousand_pictures_are_put_in_with_few_queries(alice, django_assert_max_num_queries):
+    images = many_images(300)
+    album = Album.objects.create(title="Many", owner=alice)
+    with django_assert_max_num_queries(20):
+        revision = change([image.pk for image in images], AddToAlbum(album), by=alice)
+    assert revision.count == 300
+    with django_assert_max_num_queries(8):
+        album.move([images[0].pk], Place.LAST, {image.pk for image in images})
+    assert Revision.objects.get().kind == Revision.Kind.ALBUM
+
+
+# Programs and commands
+
+
+def test_programs_read_albums_that_their_person_may_see(as_alice, alice, as_bob, client, three):
+    album = album_of(alice, three[1], three[0], visibility=Visibility.MEMBERS)
+    three[0].hide()
+    listed = as_bob.get("/api/albums").json()
+    assert [(one["title"], one["owner"], one["count"]) for one in listed["albums"]] == [("Summer", "alice", 1)]
+    assert listed["next"] is None
+    told = as_bob.get(f"/api/albums/{album.pk}").json()
+    assert [image["title"] for image in told["images"]] == ["hill"]
+    assert told["page"].endswith(album.get_absolute_url())
+    assert client.get("/api/albums").json()["albums"] == []
+    for nonsense in (album.pk, "9" * 30, "x"):
+        assert client.get(f"/api/albums/{nonsense}").status_code == 404
+    assert as_bob.get("/api/albums?page=0").status_code == 400
+    assert as_bob.get(f"/api/search?album={album.pk}").json()["found"] == 1
+
+
+def test_ingestion_puts_all_that_it_meets_into_an_album(tmp_path, capsys):
+    write_picture(tmp_path / "red.jpg", "red")
+    write_picture(tmp_path / "blue.jpg", "blue")
+    call_command("ingest", str(tmp_path), "--album", " The  sea ", "--enqueue")
+    assert "Album The sea: 2 put into it." in capsys.readouterr().out
+    album = Album.objects.get()
+    assert (album.title, album.owner, album.visibility) == ("The sea", None, Visibility.PUBLIC)
+    write_picture(tmp_path / "green.jpg", "green")
+    call_command("ingest", str(tmp_path), "--album", "The sea", "--enqueue")
+    assert "Album The sea: 1 put into it." in capsys.readouterr().out
+    assert len(titles(album)) == 3
+    assert Revision.objects.filter(kind="album", door="command", search="ingest --album The sea").count() == 2
+    call_command("ingest", str(tmp_path), "--album", "Dry", "--dry-run")
+    assert Album.objects.count() == 1
+    for wrong in ("", " ", "x" * 201):
+        with pytest.raises(CommandError, match="--album takes a title"):
+            call_command("ingest", str(tmp_path), "--album", wrong)
+
+
+def test_ingestion_leaves_albums_alone_that_are_somebodys_own(alice, tmp_path):
+    theirs = Album.objects.create(title="Sea", owner=alice)
+    write_picture(tmp_path / "red.jpg", "red")
+    call_command("ingest", str(tmp_path), "--album", "Sea", "--enqueue")
+    assert titles(theirs) == []
+    assert Album.objects.exclude(pk=theirs.pk).get().title == "Sea"
