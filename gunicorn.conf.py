@@ -79,6 +79,7 @@ def post_worker_init(worker: Any) -> None:
     from search.evaluation.due import measure_soon_if_never  # noqa: PLC0415
     from search.ingestion.deleting import keep_settling  # noqa: PLC0415
     from search.monitoring import processes  # noqa: PLC0415
+    from search.tagging.background import keep_suggesting  # noqa: PLC0415
 
     processes.take_slot(worker)
     follow_switches()
@@ -86,6 +87,7 @@ def post_worker_init(worker: Any) -> None:
     measure_soon_if_never()
     keep_settling()
     keep_tidy()
+    keep_suggesting()
 
 
 def worker_exit(server: Any, worker: Any) -> None:
