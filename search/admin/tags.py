@@ -31,6 +31,7 @@ from search.tagging.renaming import merge, rename
 from search.tagging.tables import read_vocabulary, write_vocabulary
 from search.tagging.vocabulary import load_starting
 from search.texts import normalised_text
+from search.uploads import LARGEST_TABLE
 from search.views.methods import require_http_methods, require_POST, require_safe
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ else:
     _TagForm = forms.ModelForm
 
 PER_PAGE = 100
-LARGEST_TABLE = 5_000_000
 MOST_PROBLEMS = 10
 
 
