@@ -1,5 +1,6 @@
 """The pages of tags: an overview, one tag's suggestions as a grid, and the vocabulary edited."""
 
+import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -9,7 +10,7 @@ from search.models import Image, Revision, TagSuggestion, VocabularyTag
 from search.tagging.comparing import suggest
 from search.tagging.tables import starting_rows
 from tests.admin_pages import log_in_staff, said
-from tests.base import an_image
+from tests.base import a_vector, an_image, near
 from tests.test_tag_suggestions import STAR, a_tag, calibrated, like, suggested
 
 pytestmark = pytest.mark.django_db
@@ -240,3 +241,33 @@ def test_the_vocabulary_goes_out_and_in_as_a_table(as_carol, star):
     for data in (b"a,b\n1,2\n", b"", b"\x89PNG\r\n\x1a\n\0\0"):
         refused = as_carol.post(f"{TAGS}import/", {"table": SimpleUploadedFile("tags.csv", data)})
         assert refused.status_code == 400
+
+
+def test_the_picture_s_page_shows_curators_what_is_suggested_and_takes_what_they_say(as_carol, as_alice, star):
+    picture = like(STAR, 0.6)
+    suggest()
+    page_of = picture.get_absolute_url()
+    deciding = f"{page_of}tags"
+    assert b"Suggested tags" in as_carol.get(page_of).content
+    assert b"Suggested tags" not in as_alice.get(page_of).content
+    assert as_alice.post(deciding, {"accept": star.pk}).status_code == 403
+    as_carol.post(deciding, {"reject": star.pk})
+    assert b"Rejected tags" in as_carol.get(page_of).content
+    as_carol.post(deciding, {"again": star.pk})
+    response = as_carol.post(deciding, {"accept": star.pk}, follow=True)
+    assert "Tagged “star”" in said(response)
+    picture.refresh_from_db()
+    assert picture.tags == ["star"]
+    assert Revision.objects.get().door == Revision.Door.PAGE
+    for wrong in ({}, {"accept": "x"}, {"reject": "9" * 30}, {"again": ""}):
+        assert as_carol.post(deciding, wrong).status_code == 404
+    assert as_carol.get(deciding).status_code == 302
+
+
+def test_tags_stand_by_how_far_they_stand_out(as_carol, star):
+    weak = a_tag("weak", a_vector(7))
+    vector = near(STAR, 0.5) + 0.45 * a_vector(7)
+    picture = an_image(vector=vector / np.linalg.norm(vector))
+    suggest()
+    shown = as_carol.get(picture.get_absolute_url()).context["suggested"]
+    assert [one.tag for one in shown] == [star, weak]

@@ -20,6 +20,7 @@ from search.imaging import UnreadableImage
 from search.indexing.accepted import accepted_names
 from search.models import Image, Origin, Trashed
 from search.querying import BadQuery, SearchQuery, similar_images
+from search.tagging.of_picture import rejected_of, suggestions_of
 from search.views.errors import error_page
 from search.views.methods import require_safe
 from search.views.places import place_of
@@ -104,11 +105,14 @@ def _part(image: Image, window: str) -> tuple[float, ...] | None:
 
 
 def image_page(request: HttpRequest, image: Image, *, status: int = 200, **context: object) -> HttpResponse:
+    is_curator = may_curate(request)
     context = {
         "image": image,
         "place": place_of(image.captured) if may_see_places(request) else None,
-        "may_curate": may_curate(request),
+        "may_curate": is_curator,
         "may_delete": may_delete(request),
+        "suggested": suggestions_of(image.pk) if is_curator else [],
+        "rejected": rejected_of(image.pk) if is_curator else [],
         "details": details_of(image),
         "trash_days": settings.TRASH_DAYS,
         "next_when_gone": reverse("search"),
