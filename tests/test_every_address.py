@@ -16,7 +16,17 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from search.models import ApiToken, Image, PictureSet, QueryPicture, Report, SavedSearch, SignUp
+from search.models import (
+    ApiToken,
+    Image,
+    PictureSet,
+    QueryPicture,
+    Report,
+    SavedSearch,
+    SignUp,
+    TagSuggestion,
+    VocabularyTag,
+)
 from tests.addresses import Address, every_address
 from tests.base import a_vector, stored_image
 
@@ -52,6 +62,8 @@ class World:
         newcomer = User.objects.create_user("newcomer", first_name=ATTACK[:150], is_active=False)
         self.sign_up = SignUp.objects.create(user=newcomer, language="en")
         self.group = Group.objects.create(name=ATTACK)
+        self.tag = VocabularyTag.objects.create(name=ATTACK[:60], phrase=ATTACK, aliases=[ATTACK[1:61]])
+        TagSuggestion.objects.create(tag=self.tag, image=self.shown, similarity=0.5)
         self.token = ApiToken.issue(self.alice, ATTACK[:60])[0]
         self.picture = QueryPicture.objects.create(
             id=uuid.uuid4(), embedding=a_vector(1), embedding_model="any", rendition=b"x"
@@ -59,6 +71,7 @@ class World:
         self.values: dict[str, Any] = {
             "image_id": self.shown.pk, "object_id": self.shown.pk, "auth_user.object_id": self.alice.pk,
             "id": self.alice.pk, "auth_group.object_id": self.group.pk, "search_report.object_id": self.report.pk,
+            "search_vocabularytag.pk": self.tag.pk, "search_vocabularytag.object_id": self.tag.pk,
             "pk": self.report.pk, "search_id": self.search.pk, "set_id": self.set.pk, "token": self.picture.pk,
             "feed.token": self.search.token, "search_signup.object_id": self.sign_up.pk,
             "uidb64": urlsafe_base64_encode(force_bytes(self.alice.pk)),

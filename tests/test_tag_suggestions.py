@@ -16,6 +16,7 @@ from search.querying.relevance import look_again
 from search.tagging import background, deciding
 from search.tagging.comparing import is_due, suggest
 from search.tagging.deciding import accept, pending, reject, take_back, waiting
+from search.tagging.evaluating import evaluate
 from search.tagging.forgetting import forget_suggestions, hand_over_suggestions
 from search.tagging.thresholds import Measure, threshold
 from search.vectors import Vector
@@ -275,6 +276,18 @@ def test_the_threshold_follows_what_people_say():
     assert 0.30 < between < 0.33
     assert threshold(MEASURE, [], [0.9] * 5000) <= MEASURE.strong + 8 * MEASURE.spread + 1e-9
     assert np.isfinite(threshold(MEASURE, [1e6], [-1e6]))
+
+
+def test_one_slip_hides_few_of_the_others():
+    assert threshold(MEASURE, [], [0.33]) < MEASURE.strong + MEASURE.spread / 2
+
+
+def test_nine_of_ten_suggestions_for_drawings_are_right_and_decisions_find_more():
+    table = {line[:22].strip(): line[22:].split() for line in evaluate(200)}
+    _suggested, right, found, right_then, found_then = table["all of them"]
+    assert float(right.rstrip("%")) >= 90
+    assert float(right_then.rstrip("%")) >= 85
+    assert float(found_then.rstrip("%")) > float(found.rstrip("%")) > 40
 
 
 def test_a_picture_that_shows_something_else_now_is_compared_anew(star, carol):

@@ -13,7 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import OperationalError
 from django.db.models import Q
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -34,7 +34,7 @@ from search.embedding import active_model, text_model
 from search.models import TagSuggestion, TagVector, VocabularyTag
 from search.tagging.deciding import accept, reject, take_back, waiting
 from search.tagging.overview import waiting_by_tag
-from search.views.methods import require_http_methods, require_POST
+from search.views.methods import require_http_methods
 
 A_ROW = 6
 SIZES = (60, 120, 480)
@@ -171,7 +171,7 @@ def _take_back_button(tag: VocabularyTag, moment: dt.datetime) -> SafeString:
     return format_html(
         '<button type="submit" class="undo" form="{}" formaction="{}" name="moment" value="{}">{}</button>',
         FORM,
-        reverse("admin:search_vocabularytag_take_back", args=[tag.pk]),
+        reverse("admin:search_vocabularytag_again", args=[tag.pk]),
         moment.isoformat(),
         _("Undo"),
     )
@@ -253,9 +253,10 @@ def _way_back(request: HttpRequest, tag: VocabularyTag) -> str:
     return f"{reverse('admin:search_vocabularytag_suggestions', args=[tag.pk])}?{'&'.join(kept)}".rstrip("?")
 
 
-@require_POST
 def take_back_view(request: HttpRequest, pk: int) -> HttpResponse:
-    """Have what was rejected at a moment, or of one picture, wait again."""
+    """Have what was rejected at a moment, or of one picture, wait again; links change nothing."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
     tag = _tag(request, pk)
     moment, one = _moment(request.POST.get("moment", "")), _id(request.POST.get("image", ""))
     if moment is None and one is None:

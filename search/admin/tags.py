@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import OperationalError
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -32,7 +32,7 @@ from search.tagging.tables import read_vocabulary, write_vocabulary
 from search.tagging.vocabulary import load_starting
 from search.texts import normalised_text
 from search.uploads import LARGEST_TABLE
-from search.views.methods import require_http_methods, require_POST, require_safe
+from search.views.methods import require_http_methods, require_safe
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -134,7 +134,7 @@ class TagAdmin(Sturdy):
             path("vocabulary.csv", view(self.export_view), name="search_vocabularytag_export"),
             path("<int:pk>/merge/", view(self.merge_view), name="search_vocabularytag_merge"),
             path("<int:pk>/suggestions/", view(suggestions_view), name="search_vocabularytag_suggestions"),
-            path("<int:pk>/take-back/", view(take_back_view), name="search_vocabularytag_take_back"),
+            path("<int:pk>/take-back/", view(take_back_view), name="search_vocabularytag_again"),
         ]
         return [*own, *super().get_urls()]
 
@@ -227,8 +227,9 @@ def _renamed(revision: Revision) -> str:
     return text % {"count": f"{revision.count:,}"}
 
 
-@require_POST
 def _started(request: HttpRequest) -> HttpResponse:
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
     if not may_decide(request):
         raise PermissionDenied
     count = load_starting()

@@ -19,8 +19,8 @@ RIGHT = 0.75
 """The share of suggestions right at the threshold that are taken to be right, as long as nobody has said more."""
 SLOPE = 1.0
 """By how much the log-odds of being right are taken to grow with each spread."""
-SURE_OF_RIGHT, SURE_OF_SLOPE = 1.0, 0.5
-"""Standard deviations of the two: some tens of decisions outweigh them."""
+SURE_OF_RIGHT, SURE_OF_SLOPE = 0.5, 0.25
+"""Standard deviations of the two: one slip moves little, and some tens of decisions outweigh them."""
 FLATTEST = 0.25
 HIGHEST = 8.0
 """Spreads beyond the strong: what was always rejected is suggested for next to nothing."""
