@@ -235,7 +235,8 @@ def _started(request: HttpRequest) -> HttpResponse:
     count = load_starting()
     forget_names()
     text = ngettext("%(count)s tag was added.", "%(count)s tags were added.", count) % {"count": f"{count:,}"}
-    messages.success(request, f"{text} {_('Suggestions follow within some minutes.')}")
+    following = _("Suggestions follow within some minutes.")
+    messages.success(request, f"{text} {following}")
     return redirect("admin:search_vocabularytag_changelist")
 
 

@@ -21,7 +21,7 @@ SORTS = ("waiting", "pictures", "name")
 @dataclass
 class Row:
     """A tag: `tag` is None where the vocabulary lacks it. `pictures` are all that a filter by it finds, hidden ones
-    too; `names` all that it is called, and what pictures with it, or with one within it, have."""
+    too; at most so many, where pictures have several of the tags by which it finds them, the `names`."""
 
     name: str
     tag: VocabularyTag | None = None
@@ -31,12 +31,11 @@ class Row:
 
 
 def rows_of(words: str, sort: str) -> list[Row]:
-    """Return the tags one of whose names holds the words; as many pictures as have each, where that is no `exact_`
-    number, at most."""
+    """Return the tags one of whose names holds the words."""
     used, names, waits = _used(), read_names(), waiting_by_tag()
     rows = []
     for tag in VocabularyTag.objects.select_related("parent").order_by("pk"):
-        found = names.found_by(tag.name)
+        found = [name for name in names.found_by(tag.name) if name in used]
         rows.append(Row(tag.name, tag, waits.get(tag.pk, 0), sum(used[name] for name in found), found))
     rows += [Row(name, pictures=count, names=(name,)) for name, count in used.items() if name not in names.all]
     term = fold(words)
@@ -49,6 +48,7 @@ def rows_of(words: str, sort: str) -> list[Row]:
 
 def exact_pictures(rows: Sequence[Row]) -> None:
     """Have these rows tell exactly how many pictures they find, each picture once."""
+    rows = [row for row in rows if len(row.names) > 1]
     if not rows:
         return
     values = ", ".join(["(%s::int, %s::varchar[])"] * len(rows))
@@ -79,7 +79,7 @@ def waiting_by_tag() -> dict[int, int]:
 
 
 def _used() -> Counter[str]:
-    """Return how often pictures have each tag, hidden ones too."""
+    """Return how many pictures have each tag, hidden ones too."""
     now = state()
     found: Counter[str] | None = cache.get_or_set(f"tags-in-use:{now.arrived}:{now.changed}", _count_used, REMEMBERED)
     return found if found is not None else _count_used()
@@ -87,5 +87,8 @@ def _used() -> Counter[str]:
 
 def _count_used() -> Counter[str]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT tag, count(*) FROM search_image, unnest(tags) AS tag GROUP BY tag")
+        cursor.execute(
+            "SELECT tag, count(*) FROM search_image AS image, unnest(tags) AS tag"
+            " WHERE NOT EXISTS (SELECT FROM search_trashed WHERE image_id = image.id) GROUP BY tag"
+        )
         return Counter(dict(cursor.fetchall()))
