@@ -82,6 +82,7 @@ def post_worker_init(worker: Any) -> None:
     from search.monitoring import processes  # noqa: PLC0415
     from search.state.looks import keep_looking  # noqa: PLC0415
     from search.state.searches import keep_writing  # noqa: PLC0415
+    from search.tagging.background import keep_suggesting  # noqa: PLC0415
 
     processes.take_slot(worker)
     follow_switches()
@@ -91,6 +92,7 @@ def post_worker_init(worker: Any) -> None:
     keep_tidy()
     keep_looking()
     keep_writing()
+    keep_suggesting()
 
 
 def worker_exit(server: Any, worker: Any) -> None:

@@ -21,7 +21,10 @@ from search.room import DISK_FULL, NoRoom
 MANY_PICTURES = "upload"
 """The address that takes several pictures in one form."""
 ONE_PICTURE = {"search-by-picture", "read-picture", "api:add-image", "api:search-picture"}
-"""Addresses that take a single one. All others take none."""
+"""Addresses that take a single one."""
+A_TABLE = "admin:search_vocabularytag_import"
+"""The address that takes a table of tags. All others take no files."""
+LARGEST_TABLE = 5_000_000
 _ONE = MappingProxyType({"picture": 1})
 """How many files such an address takes in which field of its form."""
 _SPARE = 64 * 1024
@@ -70,12 +73,16 @@ def most_bytes(name: str) -> int:
     without_files = int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE) + _SPARE
     if name == MANY_PICTURES:
         return without_files + int(max(settings.UPLOAD_MAX_REQUEST_MB, settings.UPLOAD_MAX_MB) * 1_000_000)
+    if name == A_TABLE:
+        return without_files + LARGEST_TABLE
     return without_files + int(settings.UPLOAD_MAX_MB * 1_000_000 if name in ONE_PICTURE else 0)
 
 
 def files_taken(name: str) -> Mapping[str, int]:
     if name == MANY_PICTURES:
         return {"pictures": int(settings.UPLOAD_MAX_FILES)}
+    if name == A_TABLE:
+        return {"table": 1}
     return _ONE if name in ONE_PICTURE else {}
 
 

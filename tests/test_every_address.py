@@ -17,7 +17,20 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from search.curation import AddToAlbum, change
-from search.models import Album, ApiToken, Image, PictureSet, QueryPicture, Report, Run, RunFile, SavedSearch, SignUp
+from search.models import (
+    Album,
+    ApiToken,
+    Image,
+    PictureSet,
+    QueryPicture,
+    Report,
+    Run,
+    RunFile,
+    SavedSearch,
+    SignUp,
+    TagSuggestion,
+    VocabularyTag,
+)
 from tests.addresses import Address, every_address
 from tests.base import a_vector, stored_image
 
@@ -61,6 +74,8 @@ class World:
             outcome="failed", places=[ATTACK], account=ATTACK, machine=ATTACK, problem=ATTACK
         )
         RunFile.objects.create(run=self.run, kind="failed", name=ATTACK, reason=ATTACK)
+        self.tag = VocabularyTag.objects.create(name=ATTACK[:60], phrase=ATTACK, aliases=[ATTACK[1:61]])
+        TagSuggestion.objects.create(tag=self.tag, image=self.shown, similarity=0.5)
         self.token = ApiToken.issue(self.alice, ATTACK[:60])[0]
         self.picture = QueryPicture.objects.create(
             id=uuid.uuid4(), embedding=a_vector(1), embedding_model="any", rendition=b"x"
@@ -69,6 +84,7 @@ class World:
             "album_id": self.album.pk,
             "image_id": self.shown.pk, "object_id": self.shown.pk, "auth_user.object_id": self.alice.pk,
             "id": self.alice.pk, "auth_group.object_id": self.group.pk, "search_report.object_id": self.report.pk,
+            "search_vocabularytag.pk": self.tag.pk, "search_vocabularytag.object_id": self.tag.pk,
             "pk": self.report.pk, "search_id": self.search.pk, "set_id": self.set.pk, "token": self.picture.pk,
             "feed.token": self.search.token, "search_signup.object_id": self.sign_up.pk,
             "search_run.object_id": self.run.pk, "search_run.pk": self.run.pk,

@@ -54,7 +54,7 @@ ASKED_AS_THEY_ARE = {
     *("save-search", "rename-search", "delete-search", "upload", "read-picture", "account", "sign-up", "login"),
     *("enter-code", "reset-password", "choose-password", "logout", "change-password", "email", "second-factor"),
     *("api-tokens", "revoke-api-token", "set_language", "api:openapi-json", "api:openapi-view", "api:api-root"),
-    *("api:search-picture", "api:add-image", "change-selection", "all-results", "undo-change"),
+    *("api:search-picture", "api:add-image", "change-selection", "all-results", "undo-change", "decide-tag"),
     *("edit-album", "arrange-album", "choose-cover", "delete-album", "download-album"),
 }
 """All addresses of the site but the admin's stand here or above: a new one is to be sorted in."""

@@ -17,6 +17,7 @@ from search.admin.lists import MOST_COUNTED
 from search.embedding import active_model
 from search.models import Image, Report
 from search.models.arrivals import State, state
+from search.querying.tag_names import tag_names
 from search.texts import normalised_text
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class TagFilter(OfTheCollection):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
         value = self.value()
-        return queryset if value is None else queryset.filter(tags__contains=[value])
+        return queryset if value is None else queryset.filter(tags__overlap=list(tag_names().found_by(value)))
 
 
 def most_common_tags() -> list[tuple[str, str]]:

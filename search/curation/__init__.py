@@ -19,6 +19,7 @@ from search.curation.changes import (
 )
 from search.curation.changing import change
 from search.curation.recording import record_since, recorded
+from search.curation.renaming import retag
 from search.curation.undoing import Kept, Undone, undo
 
 __all__ = [
@@ -39,5 +40,6 @@ __all__ = [
     "change",
     "record_since",
     "recorded",
+    "retag",
     "undo",
 ]

@@ -15,7 +15,7 @@ ON DELETE CASCADE;
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("search", "0039_private"),
+        ("search", "0040_tagging"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -20,6 +20,7 @@ from search.models.saved_searches import SavedSearch
 from search.models.selections import PictureSet
 from search.models.sign_ups import SignUp
 from search.models.switches import ModelSwitch, QueryVector
+from search.models.tagging import TagSuggestion, TagVector, VocabularyTag
 from search.models.tokens import ApiToken
 from search.models.vectors import ImageVector, VectorSet
 from search.models.words import ImageWords
@@ -59,10 +60,13 @@ __all__ = [
     "SavedSearch",
     "SearchDay",
     "SignUp",
+    "TagSuggestion",
+    "TagVector",
     "Tally",
     "Tombstone",
     "Trashed",
     "UnansweredWords",
     "VectorSet",
+    "VocabularyTag",
     "WorkingSet",
 ]

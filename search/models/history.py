@@ -28,6 +28,7 @@ class Revision(models.Model):
         UNALBUM = "unalbum", _("Taken out of an album")
         VISIBILITY = "visibility", _("Seen by others")
         MERGE = "merge", _("Duplicates merged")
+        RETAG = "retag", _("Tags renamed")
         UNDO = "undo", _("Undone")
 
     class Door(models.TextChoices):
@@ -84,6 +85,8 @@ class Revision(models.Model):
     def __str__(self) -> str:
         """What was done, as "Tags added: sea"."""
         given = ", ".join(self.given.get("tags", ())) or self.given.get("title", "")
+        if former := self.given.get("former"):
+            given = f"{', '.join(former)} → {given}"
         is_named = given and self.kind != self.Kind.DESCRIBE
         return f"{self.get_kind_display()}: {given}" if is_named else str(self.get_kind_display())
 

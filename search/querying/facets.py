@@ -79,7 +79,7 @@ def facets_of(query: SearchQuery, counts: Counts | None = None, *, places: bool 
     counts = counts or Scope(query, private=True).counts
     filters = query.filters
     found: dict[str, _Found] = {
-        "tag": _frequent(counts.most_frequent("tags", "tags"), filters.tags, counts.total),
+        "tag": _frequent(counts.frequent_tags(), filters.tags, counts.total),
         "licence": _licences(counts, filters.licences),
         "album": _albums(counts, filters.albums),
         "camera": _written(counts.of_captures("cameras"), filters.cameras),

@@ -126,6 +126,6 @@ class Scope:
         """What tells the rows that are eligible from those of another search."""
         alone = self.query.box.meant if self.by_words_alone else ""
         filters = self.conditions.filters
-        # By the same name others may mean other albums.
-        albums = f"{filters.in_albums}{filters.not_in_albums}"
-        return f"{'shown' if self.query.is_empty else active_model()}\n{self.query.box.quoted}\n{alone}\n{albums}"
+        # By the same name others may mean other albums, and what tags find is not told by the filters that name them.
+        named = f"{filters.in_albums}{filters.not_in_albums}{filters.any_tags}{filters.no_tags}"
+        return f"{'shown' if self.query.is_empty else active_model()}\n{self.query.box.quoted}\n{alone}\n{named}"

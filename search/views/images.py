@@ -25,6 +25,7 @@ from search.models import Album, Image, Origin, Private, Trashed
 from search.models.albums import Visibility, may_keep_albums
 from search.models.privacy import tell_visibility
 from search.querying import BadQuery, SearchQuery, similar_images
+from search.tagging.of_picture import rejected_of, suggestions_of
 from search.views.errors import error_page
 from search.views.methods import require_safe
 from search.views.places import place_of
@@ -163,6 +164,7 @@ def _part(image: Image, window: str) -> tuple[float, ...] | None:
 
 def image_page(request: HttpRequest, image: Image, *, status: int = 200, **context: object) -> HttpResponse:
     tell_visibility([image])
+    is_curator = may_curate(request)
     context = {
         "image": image,
         "visibilities": visibilities_offered(image),
@@ -170,6 +172,8 @@ def image_page(request: HttpRequest, image: Image, *, status: int = 200, **conte
         **rights(request),
         "may_edit": may_edit(request, image),
         "in_albums": Album.objects.visible_to(request.user).filter(entries__image=image).order_by("title"),
+        "suggested": suggestions_of(image.pk) if is_curator else [],
+        "rejected": rejected_of(image.pk) if is_curator else [],
         "details": details_of(image),
         "trash_days": settings.TRASH_DAYS,
         "next_when_gone": reverse("search"),

@@ -1,0 +1,131 @@
+"""How many suggestions are right, on drawings of which it is known what they show. The labels judge only."""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from search.demo.captions import caption
+from search.demo.drawing import draw
+from search.demo.scenes import BACKGROUNDS, COLOURS, SHAPES, Scene, Statement, pairs, random_scene
+from search.embedding import picture_encoder, text_encoder
+from search.evaluation.bank import bank_vectors
+from search.evaluation.relevance import Collection, measure_all
+from search.querying.relevance import Yardstick
+from search.tagging.tables import starting_rows
+from search.tagging.thresholds import Measure, threshold
+from search.vectors import Vector, Vectors
+
+LONG_SIDE = 240
+_AT_ONCE = 64
+_LOOKED_AT = 40
+"""Suggestions of each tag, the strongest and weakest in turns, that a curator decides about in the second row."""
+
+Which = npt.NDArray[np.bool_]
+
+
+@dataclass
+class Outcome:
+    """Of all suggestions of some tags: how many there are, how many are right, and how many pictures show it."""
+
+    suggested: int = 0
+    right: int = 0
+    shown: int = 0
+
+    @property
+    def precision(self) -> float:
+        return self.right / self.suggested if self.suggested else 1.0
+
+    @property
+    def found(self) -> float:
+        return self.right / self.shown if self.shown else 1.0
+
+    def add(self, suggested: Which, shows: Which) -> None:
+        self.suggested += int(suggested.sum())
+        self.right += int((suggested & shows).sum())
+        self.shown += int(shows.sum())
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Tags of one kind: by the phrase of each, which pictures show it."""
+
+    name: str
+    phrases: Mapping[str, Which]
+
+
+def evaluate(pictures: int = 1_200, seed: int = 11) -> Iterator[str]:
+    """Yield the lines of the table: by kinds of tags, how many suggestions there are, how many of them are right, and
+    of how many pictures that show it; then the same after a curator has decided about some. Raises ModelUnavailable.
+    """
+    rng = random.Random(seed)  # noqa: S311 - drawings
+    scenes = [random_scene(rng) for _ in range(pictures)]
+    vectors = _encoded(scenes, seed)
+    yardstick = measure_all(Collection(vectors, np.arange(pictures), pictures), bank_vectors())
+    yield f"{'':22}{'suggested':>10}{'right':>8}{'found':>8}{'decided: right':>17}{'found':>8}"
+    total = Outcome(), Outcome()
+    for kind in _kinds(scenes):
+        outcomes = _judged(kind, vectors, yardstick)
+        yield _line(kind.name, *outcomes)
+        for whole, part in zip(total, outcomes, strict=True):
+            whole.suggested += part.suggested
+            whole.right += part.right
+            whole.shown += part.shown
+    yield _line("all of them", *total)
+
+
+def _line(name: str, first: Outcome, decided: Outcome) -> str:
+    return (
+        f"{name:22}{first.suggested:10,}{first.precision:8.1%}{first.found:8.1%}"
+        f"{decided.precision:17.1%}{decided.found:8.1%}"
+    )
+
+
+def _encoded(scenes: Sequence[Scene], seed: int) -> Vectors:
+    encoder, found = picture_encoder(), []
+    for start in range(0, len(scenes), _AT_ONCE):
+        some = scenes[start : start + _AT_ONCE]
+        drawn = [draw(scene, seed * 1_000_003 + start + place, LONG_SIDE) for place, scene in enumerate(some)]
+        found.append(encoder.encode_pictures(drawn))
+    return np.concatenate(found)
+
+
+def _kinds(scenes: Sequence[Scene]) -> Iterator[Kind]:
+    """The vocabulary to start with has shapes and colours; of what else drawings show, the captions make phrases."""
+    phrases = {row["english"]: row["phrase"] for row in starting_rows()}
+    shapes = {name: phrases.get(f"{name} shape") or phrases[name] for name in SHAPES}
+    yield Kind("shapes", {shapes[one]: _which(scenes, Statement(shape=one)) for one in SHAPES})
+    yield Kind("colours", {phrases[one]: _which(scenes, Statement(colour=one)) for one in COLOURS})
+    grounds = [Statement(background=one) for one in BACKGROUNDS]
+    yield Kind("backgrounds", {caption("en", one): _which(scenes, one) for one in grounds})
+    both = [Statement(shape=shape, colour=colour) for colour, shape in pairs()]
+    yield Kind("colour and shape", {caption("en", one): _which(scenes, one) for one in both})
+
+
+def _which(scenes: Sequence[Scene], said: Statement) -> Which:
+    return np.array([said.holds(scene) for scene in scenes])
+
+
+def _judged(kind: Kind, pictures: Vectors, yardstick: Yardstick) -> tuple[Outcome, Outcome]:
+    """Return what is suggested before anybody has decided, and after a curator has, by the labels."""
+    first, decided = Outcome(), Outcome()
+    texts = text_encoder().encode_texts(list(kind.phrases))
+    for vector, shows in zip(texts, kind.phrases.values(), strict=True):
+        scores = pictures @ vector
+        measure = Measure.of(yardstick.scale(vector, pictures=0.0))
+        suggested = scores >= threshold(measure, [], [])
+        first.add(suggested, shows)
+        said = _looked_at(scores, suggested)
+        after = threshold(measure, scores[said & shows].tolist(), scores[said & ~shows].tolist())
+        decided.add(scores >= after, shows)
+    return first, decided
+
+
+def _looked_at(scores: Vector, suggested: Which) -> Which:
+    order = [place for place in np.argsort(-scores) if suggested[place]]
+    chosen = [*order[: _LOOKED_AT // 2], *order[-(_LOOKED_AT // 2) :]]
+    looked_at = np.zeros(len(scores), dtype=bool)
+    looked_at[chosen] = True
+    return looked_at

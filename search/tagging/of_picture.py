@@ -1,0 +1,36 @@
+"""What is suggested of one picture, and what was rejected."""
+
+import uuid
+
+from search.embedding import active_model, text_model
+from search.models import TagSuggestion, TagVector
+from search.tagging.deciding import pending
+from search.tagging.thresholds import Measure
+
+MOST = 20
+
+
+def suggestions_of(image_id: uuid.UUID) -> list[TagSuggestion]:
+    """Return the tags that are suggested for a picture, those that stand out most first."""
+    found = list(pending(TagSuggestion.objects.filter(image=image_id)).select_related("tag"))
+    if not found:
+        return []
+    rows = TagVector.objects.filter(
+        model=active_model(), text_model=text_model(), tag__in=[one.tag_id for one in found], strong__isnull=False
+    )
+    measures = {
+        tag: Measure(strong, related, spread)
+        for tag, strong, related, spread in rows.values_list("tag", "strong", "related", "spread")
+    }
+
+    def strength(one: TagSuggestion) -> float:
+        measure = measures.get(one.tag_id)
+        return measure.strength(one.similarity or 0) if measure else 0.0
+
+    return sorted(found, key=lambda one: (-strength(one), one.tag.name))[:MOST]
+
+
+def rejected_of(image_id: uuid.UUID) -> list[TagSuggestion]:
+    """Return the tags that were rejected for a picture, last first."""
+    rows = TagSuggestion.objects.filter(image=image_id, state=TagSuggestion.State.REJECTED)
+    return list(rows.select_related("tag").order_by("-decided", "tag_id")[:MOST])

@@ -1,0 +1,52 @@
+"""What curators say of tags that are suggested for one picture, on its page."""
+
+import uuid
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
+
+from search.conflicts import is_conflict, retried
+from search.curation.changes import left_full
+from search.models import Revision, VocabularyTag
+from search.tagging.deciding import accept, reject, take_back
+from search.views.images import may_curate, visible_image
+from search.views.methods import require_http_methods
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def decide_tag(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
+    """Accept, reject or take back one tag, named by its key, of one picture."""
+    image = visible_image(request, image_id)
+    if request.method != "POST":  # the address bar of a refused form, asked for again
+        return redirect(image)
+    if not may_curate(request):
+        raise PermissionDenied
+    what = next((name for name in ("accept", "reject", "again") if name in request.POST), "")
+    key = request.POST.get(what, "")
+    is_key = key.isascii() and key.isdecimal() and len(key) < 19
+    tag = get_object_or_404(VocabularyTag, pk=int(key) if is_key else 0)
+    try:
+        retried(lambda: _decide(request, tag, image.pk, what))
+    except OperationalError as error:
+        if not is_conflict(error):
+            raise
+        messages.error(request, _("Somebody else is changing these just now. Try again in a moment."))
+    return redirect(image)
+
+
+def _decide(request: HttpRequest, tag: VocabularyTag, image_id: uuid.UUID, what: str) -> None:
+    if what == "accept":
+        revision = accept(tag, [image_id], by=request.user, door=Revision.Door.PAGE)
+        text = left_full(revision) if revision.full else _("Tagged “%(tag)s”.") % {"tag": tag.name}
+        undo = f"undo-{revision.pk}" if revision.pk else ""
+        messages.success(request, text, extra_tags=undo)
+    elif what == "reject":
+        reject(tag, [image_id], by=request.user)
+        messages.success(request, _("“%(tag)s” is not suggested for this picture any more.") % {"tag": tag.name})
+    else:
+        take_back(tag, image_ids=[image_id])
+        messages.success(request, _("“%(tag)s” may be suggested for this picture again.") % {"tag": tag.name})
