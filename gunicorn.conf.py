@@ -78,6 +78,7 @@ def post_worker_init(worker: Any) -> None:
     from search.embedding import follow_switches, start_serving  # noqa: PLC0415
     from search.evaluation.due import measure_soon_if_never  # noqa: PLC0415
     from search.ingestion.deleting import keep_settling  # noqa: PLC0415
+    from search.mapping.placing import keep_placing  # noqa: PLC0415
     from search.monitoring import processes  # noqa: PLC0415
 
     processes.take_slot(worker)
@@ -86,6 +87,7 @@ def post_worker_init(worker: Any) -> None:
     measure_soon_if_never()
     keep_settling()
     keep_tidy()
+    keep_placing()
 
 
 def worker_exit(server: Any, worker: Any) -> None:

@@ -7,6 +7,7 @@ from django.http import HttpRequest
 
 from search.embedding import is_demo_model
 from search.fetching import may_search_by_address
+from search.views.images import may_see_map
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
@@ -17,6 +18,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "may_upload": request.user.is_authenticated or not settings.UPLOAD_LOGIN_REQUIRED
         if hasattr(request, "user")
         else False,
+        "may_see_map": hasattr(request, "user") and may_see_map(request),
         "address_search_off": settings.SEARCH_BY_ADDRESS == "off",
         "may_search_by_address": hasattr(request, "user") and may_search_by_address(request.user),
     }

@@ -10,6 +10,7 @@ from search.models.image import Image
 from search.models.ingestion import FormerId, IngestRun, Origin, ProposedRemoval, Tombstone
 from search.models.judgements import Judgement
 from search.models.limits import Tally
+from search.models.mapping import MapGroup, MapLayout, MapPosition
 from search.models.places import Place
 from search.models.queries import QueryPicture
 from search.models.saved_searches import SavedSearch
@@ -35,6 +36,9 @@ __all__ = [
     "ImageWords",
     "IngestRun",
     "Judgement",
+    "MapGroup",
+    "MapLayout",
+    "MapPosition",
     "ModelSwitch",
     "Origin",
     "OwedDeletion",

@@ -9,6 +9,7 @@ from django.db.models import BooleanField, F, Func, Q
 
 from search.models import Capture, Place
 from search.querying import words
+from search.querying.groups import InGroup
 from search.querying.nearby import Near
 from search.querysets import ImageQuerySet
 
@@ -89,6 +90,7 @@ class FilterValues(NamedTuple):
     regions: tuple[Any, ...]
     towns: tuple[Any, ...]
     near: Near | None
+    group: InGroup | None
     uploader: Any
     since: Any
     until: Any
@@ -128,8 +130,7 @@ class FilterValues(NamedTuple):
         }
         conditions |= {name: value for name, value in single.items() if value is not None}
         further = [*self._certainty(), *self._marked(), *self._named()]
-        if self.near:
-            further.append(self.near.condition())
+        further += [one.condition() for one in (self.near, self.group) if one]
         passing = images.filter(*further, **conditions) if conditions or further else images
         refused = self._refused()
         return passing.filter(*(~one for one in refused)) if refused else passing

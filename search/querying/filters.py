@@ -15,6 +15,7 @@ from search.models import Image
 from search.places.countries import country_named
 from search.querying.errors import BadQuery
 from search.querying.filter_values import Either, Excluded, FilterValues, Named, No, Yes
+from search.querying.groups import in_group
 from search.querying.nearby import FARTHEST, USUAL, near
 from search.querying.parts import Params, read_id
 from search.querying.spans import FIRST_YEAR, LAST_YEAR
@@ -27,6 +28,8 @@ STARS = ("1", "2", "3", "4", "5")
 LONGEST_OF_A_CAMERA = 150
 """Characters of the name of a camera or a lens."""
 LONGEST_OF_A_PLACE = 200
+MOST_GROUP = 32_767
+"""The largest number that a group of the map can have."""
 
 
 _NAMED_NOTHING, _EXCLUDED_NOTHING = Named(), Excluded()
@@ -54,8 +57,9 @@ class Filters:
 
     Days of adding are those of the site's zone, days on which pictures were taken those of the place. `rating` is the
     least number of stars. Countries are ISO 3166 codes, regions and towns as GeoNames names them; `near` is an image
-    around which pictures pass that were taken `within` some kilometres. Hidden images are left out where nothing is
-    said of them. What stands in the second half is typed into the box alone: no parameter has it.
+    around which pictures pass that were taken `within` some kilometres; `group` is one of the map. Hidden images
+    are left out where nothing is said of them. What stands in the second half is typed into the box alone: no
+    parameter has it.
     """
 
     tags: tuple[str, ...] = ()
@@ -72,6 +76,7 @@ class Filters:
     towns: tuple[str, ...] = ()
     near: uuid.UUID | None = None
     within: int | None = None
+    group: int | None = None
     uploader: str = ""
     since: dt.date | None = None
     until: dt.date | None = None
@@ -109,6 +114,7 @@ class Filters:
             towns=_texts(params, "town", LONGEST_OF_A_PLACE),
             near=read_id("".join(params.get("near", ())[-1:])),
             within=_kilometres(params),
+            group=_group(params),
             uploader="".join(_texts(params, "uploader", 150)[-1:]),
             since=since,
             until=until,
@@ -130,6 +136,8 @@ class Filters:
             params.append(("near", str(self.near)))
         if self.within is not None:
             params.append(("within", str(self.within)))
+        if self.group is not None:
+            params.append(("group", str(self.group)))
         if self.rating is not None:
             params.append(("rating", str(self.rating)))
         if self.described is not None:
@@ -169,7 +177,7 @@ class Filters:
 
     @property
     def values(self) -> FilterValues:
-        """Raises BadQuery for an image of which nobody knows where it was taken."""
+        """Raises BadQuery for an image of which nobody knows where it was taken, and for a group that is no more."""
         return FilterValues(
             tags=self.tags,
             formats=self.formats,
@@ -183,6 +191,7 @@ class Filters:
             regions=self.regions,
             towns=self.towns,
             near=near(self.near, self.within or USUAL) if self.near else None,
+            group=in_group(self.group) if self.group is not None else None,
             uploader=self.uploader or None,
             since=_midnight(self.since) if self.since else None,
             until=_midnight(self.until + _A_DAY) if self.until else None,
@@ -311,6 +320,15 @@ def _kilometres(params: Params) -> int | None:
             % {"text": text[:20], "most": f"{FARTHEST:,}"}
         )
     return kilometres
+
+
+def _group(params: Params) -> int | None:
+    text = "".join(params.get("group", ())[-1:]).strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 6 and int(text) <= MOST_GROUP):
+        raise BadQuery(_("“%(text)s” is no group of the map.") % {"text": text[:20]})
+    return int(text)
 
 
 def read_kilometres(text: str) -> int | None:
