@@ -15,7 +15,7 @@ void main() {
 
 // Round, with an edge of a pixel.
 const FRAGMENT = `#version 300 es
-precision mediump float;
+precision highp float;
 in vec4 shade;
 uniform float size;
 out vec4 drawn;
@@ -28,17 +28,24 @@ void main() {
 
 // Returns what draws `points` on a canvas: setColours(rgba, order), of 4 bytes a point, drawn in that order; draw(view).
 export function drawerOf(canvas, points, onRestored) {
-  const gl = canvas.getContext("webgl2", { antialias: false, premultipliedAlpha: true });
-  return (gl && byWebGl(canvas, gl, points, onRestored)) || byCanvas(canvas, points);
+  return hasWebGl() ? byWebGl(canvas, points, onRestored) : byCanvas(canvas, points);
 }
 
-function byWebGl(canvas, gl, points, onRestored) {
+// Tried on a canvas of its own: one that has given out a context of one kind gives out none of another.
+function hasWebGl() {
+  const gl = document.createElement("canvas").getContext("webgl2");
+  const program = gl && programOf(gl);
+  gl?.getExtension("WEBGL_lose_context")?.loseContext();
+  return Boolean(program);
+}
+
+function byWebGl(canvas, points, onRestored) {
+  const gl = canvas.getContext("webgl2", { antialias: false, premultipliedAlpha: true });
   let made = null;
   let coloured = null;
 
   const prepare = () => {
     const program = programOf(gl);
-    if (!program) return null;
     const places = new Float32Array(2 * points.count);
     for (let one = 0; one < points.count; one += 1) {
       places[2 * one] = points.x[one];
@@ -66,11 +73,10 @@ function byWebGl(canvas, gl, points, onRestored) {
   };
 
   made = prepare();
-  if (!made) return null;
   canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
   canvas.addEventListener("webglcontextrestored", () => {
     made = prepare();
-    if (!made || !coloured) return;
+    if (!coloured) return;
     setColours(...coloured);
     onRestored();
   });
