@@ -141,18 +141,18 @@ def _row(image: Image, name: str, link: str, similarity: float | None, problem: 
     capture = image.captured or Capture()
     taken = f"{capture.taken:%Y-%m-%d %H:%M:%S}{capture.zone}" if capture.taken else ""
     with_what = (taken, capture.camera, capture.lens, str(capture.rating or ""))
-    return [*map(_harmless, (*texts, *with_what)), "" if similarity is None else f"{similarity:.4f}", problem]
+    return [*map(harmless, (*texts, *with_what)), "" if similarity is None else f"{similarity:.4f}", problem]
 
 
 def _place(image: Image) -> list[str]:
     capture = image.captured or Capture()
     place = capture.place or Place()
     at = [f"{one:.6f}" for one in (capture.latitude, capture.longitude) if one is not None]
-    return [place.country, *map(_harmless, (place.region, place.town)), *(at or ["", ""])]
+    return [place.country, *map(harmless, (place.region, place.town)), *(at or ["", ""])]
 
 
-def _harmless(text: str) -> str:
-    # A spreadsheet would take these for formulas, and some can send away what stands in other cells.
+def harmless(text: str) -> str:
+    """Return a cell that no spreadsheet takes for a formula: some can send away what stands in other cells."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
 
 

@@ -17,6 +17,7 @@ from search.models.saved_searches import SavedSearch
 from search.models.selections import PictureSet
 from search.models.sign_ups import SignUp
 from search.models.switches import ModelSwitch, QueryVector
+from search.models.tagging import TagSuggestion, TagVector, VocabularyTag
 from search.models.tokens import ApiToken
 from search.models.vectors import ImageVector, VectorSet
 from search.models.words import ImageWords
@@ -51,9 +52,12 @@ __all__ = [
     "Revision",
     "SavedSearch",
     "SignUp",
+    "TagSuggestion",
+    "TagVector",
     "Tally",
     "Tombstone",
     "Trashed",
     "VectorSet",
+    "VocabularyTag",
     "WorkingSet",
 ]

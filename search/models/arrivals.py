@@ -13,7 +13,10 @@ from django.utils import timezone
 
 from search.models.image import Image
 
-_TRIGGERS = "image_arrives, image_is_shown, image_changes, image_goes, capture_comes, capture_changes"
+_TRIGGERS = (
+    "image_arrives, image_is_shown, image_changes, image_goes, capture_comes, capture_changes, "
+    "tag_comes_or_goes, tag_changes"
+)
 
 OLDEST_MOMENT = 10**9
 """Addresses of older versions name a moment in Unix seconds where they name a number now. No number is so large."""

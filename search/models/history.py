@@ -22,6 +22,7 @@ class Revision(models.Model):
         TRASH = "trash", _("Put into the trash")
         RESTORE = "restore", _("Taken out of the trash")
         MERGE = "merge", _("Duplicates merged")
+        RETAG = "retag", _("Tags renamed")
         UNDO = "undo", _("Undone")
 
     class Door(models.TextChoices):

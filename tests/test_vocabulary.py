@@ -1,0 +1,153 @@
+"""The vocabulary: the one to start with, tables in and out, and the vectors of its phrases."""
+
+from io import BytesIO, StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
+
+from search.embedding import text_encoder
+from search.models import Image, TagVector, VocabularyTag
+from search.tagging import vocabulary
+from search.tagging.tables import read_vocabulary, starting_rows, write_vocabulary
+from tests.base import an_image
+
+pytestmark = pytest.mark.django_db
+
+
+def read(text: str, name: str = "tags.csv"):
+    return read_vocabulary(lambda: BytesIO(text.encode()), name)
+
+
+def test_the_starting_vocabulary_names_no_two_tags_alike_and_has_all_that_tags_need():
+    rows = starting_rows()
+    names = [name.casefold() for row in rows for name in {row["english"], row["korean"], *row["aliases"]}]
+    assert len(rows) >= 400
+    assert len(names) == len(set(names))
+    assert all(row["english"] and row["korean"] and row["phrase"] for row in rows)
+    english = [row["english"] for row in rows]
+    assert all(row["parent"] in english[:number] for number, row in enumerate(rows) if row["parent"])
+
+
+def test_tags_that_pictures_have_already_are_called_as_these_spell_them_and_no_picture_changes():
+    an_image(tags=["바다", "Dog", "own"])
+    an_image(tags=["바다"])
+    assert vocabulary.load_starting() == len(starting_rows())
+    sea = VocabularyTag.objects.get(english="sea")
+    assert (sea.name, sea.korean, sea.parent.name) == ("바다", "바다", "water")
+    assert VocabularyTag.objects.get(english="dog").name == "Dog"
+    assert sorted(Image.objects.values_list("tags", flat=True)) == [["바다"], ["바다", "Dog", "own"]]
+    assert vocabulary.load_starting() == 0, "twice adds nothing"
+
+
+def test_a_site_in_korean_begins_with_korean_tags(settings):
+    settings.LANGUAGE_CODE = "ko"
+    vocabulary.load_if_empty()
+    dog = VocabularyTag.objects.get(english="dog")
+    assert (dog.name, dog.parent.name) == ("개", "동물")
+    assert vocabulary.load_if_empty() == 0
+
+
+def test_tags_that_a_site_has_made_keep_their_names_and_phrases():
+    VocabularyTag.objects.create(name="강아지", phrase="our dog Bello")
+    vocabulary.load_starting()
+    assert VocabularyTag.objects.get(name="강아지").phrase == "our dog Bello"
+    assert "강아지" not in VocabularyTag.objects.get(english="dog").aliases
+
+
+def test_what_is_exported_changes_nothing_when_it_is_imported_again():
+    vocabulary.load_starting()
+    VocabularyTag.objects.create(name="=SUM(A1)", aliases=["-x", "y"])
+    file = StringIO()
+    write_vocabulary(file)
+    assert "\n=SUM" not in file.getvalue(), "a spreadsheet would run it"
+    again = read(file.getvalue())
+    assert (again.added, again.changed, again.problems) == (0, 0, [])
+    VocabularyTag.objects.all().delete()
+    anew = read(file.getvalue())
+    assert (anew.added, anew.problems) == (len(starting_rows()) + 1, [])
+    assert VocabularyTag.objects.get(name="=SUM(A1)").aliases == ["-x", "y"]
+    assert VocabularyTag.objects.get(name="puppy").parent.name == "dog"
+
+
+def test_a_table_may_name_a_tag_by_any_of_its_names_and_leaves_what_it_has_no_column_for():
+    VocabularyTag.objects.create(name="sea", korean="바다", phrase="the sea", aliases=["ocean"])
+    told = read("korean\tphrase\n바다\tthe blue sea\n", "tags.tsv")
+    assert (told.added, told.changed) == (0, 1)
+    sea = VocabularyTag.objects.get()
+    assert (sea.name, sea.phrase, sea.aliases) == ("sea", "the blue sea", ["ocean"])
+
+
+def test_rows_that_can_not_be_used_are_named_and_all_others_are_taken():
+    told = read(
+        "name,aliases,parent\n"
+        "animal,,\n"
+        "dog,hound,animal\n"
+        "cat,Hound,animal\n"  # an alias of another
+        ",x,\n"
+        "cow,,cattle\n"  # a parent that is nowhere
+        '"a, b",,\n'
+        f"{'x' * 61},,\n"
+    )
+    assert [where.rsplit(maxsplit=1)[1] for where, _why in told.problems] == ["4", "5", "7", "8", "6"]
+    assert set(VocabularyTag.objects.values_list("name", flat=True)) == {"animal", "dog", "cow"}
+    assert VocabularyTag.objects.get(name="dog").parent.name == "animal"
+
+
+def test_a_table_never_puts_a_tag_within_itself():
+    told = read("name,parent\na,b\nb,c\nc,a\nd,d\n")
+    assert len(told.problems) == 2
+    for tag in VocabularyTag.objects.all():
+        assert tag not in list(tag.wider())
+
+
+def test_two_tags_are_never_called_alike_nor_within_each_other():
+    animal = VocabularyTag.objects.create(name="animal")
+    dog = VocabularyTag.objects.create(name="dog", korean="개", parent=animal)
+    with pytest.raises(ValidationError, match="already"):
+        VocabularyTag(name="hound", aliases=["x", "개"]).full_clean()
+    animal.parent = dog
+    with pytest.raises(ValidationError, match="within itself"):
+        animal.full_clean()
+    with pytest.raises(ValidationError, match="comma"):
+        VocabularyTag(name="a, b").full_clean()
+
+
+def test_vectors_are_those_of_the_phrases_and_are_made_once_and_anew_for_another_phrase(monkeypatch):
+    star = VocabularyTag.objects.create(name="star", korean="별", phrase="a red star")
+    VocabularyTag.objects.create(name="own")
+    VocabularyTag.objects.create(name="fish", phrase="a fish")
+    found = vocabulary.vectors()
+    assert (found.english, found.korean) == (["star", "fish"], ["별", "fish"])
+    assert found.vectors.dtype == np.float32
+    expected = text_encoder().encode_texts(["a red star", "a fish"])
+    assert np.einsum("ij,ij->i", found.vectors, expected) == pytest.approx([1, 1], abs=1e-3)
+
+    TagVector.objects.update(compared=7, threshold=0.5)
+    VocabularyTag.objects.filter(pk=star.pk).update(phrase="a blue star")
+    assert vocabulary.encode_missing() == 1
+    assert list(TagVector.objects.order_by("tag_id").values_list("compared", "threshold")) == [(0, None), (7, 0.5)]
+    monkeypatch.setattr(vocabulary, "text_encoder", None)  # nobody is asked
+    assert vocabulary.vectors().vectors.shape == (2, 512)
+
+
+def test_without_tags_there_are_no_vectors():
+    assert vocabulary.vectors().vectors.shape[0] == 0
+
+
+def test_the_command_tells_what_it_did(tmp_path: Path, capsys):
+    call_command("vocabulary", "--start")
+    call_command("vocabulary", "--export", str(tmp_path / "all.csv"))
+    call_command("vocabulary", "--import", str(tmp_path / "all.csv"))
+    call_command("vocabulary")
+    count = len(starting_rows())
+    assert capsys.readouterr().out.splitlines() == [
+        f"{count} tags added.",
+        f"{count} tags written to {tmp_path / 'all.csv'}.",
+        "0 tags added, 0 changed, 0 problems.",
+        f"{count} tags, of which {count} have a phrase and can be suggested.",
+    ]
+    with pytest.raises(CommandError, match="can't be read"):
+        call_command("vocabulary", "--import", str(tmp_path / "none.csv"))
