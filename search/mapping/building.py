@@ -20,7 +20,7 @@ from search.indexing.sets import VectorTable, current_set
 from search.mapping import layout as tsne
 from search.mapping.grouping import Labels, grouped
 from search.mapping.layout import Positions
-from search.mapping.naming import Name, names_by_tags
+from search.mapping.naming import Name, names_of
 from search.models import Arrival, MapGroup, MapLayout, MapPosition
 from search.models.arrivals import state
 from search.vectors import Vectors
@@ -90,11 +90,10 @@ def build(on_doing: OnDoing, stop: threading.Event) -> Built | None:
     positions = tsne.positions_of(vectors, lambda done: _told(done, on_doing, stop), _start(ids, known))
     if positions is None or stop.is_set():
         return None
-    del vectors
     on_doing("Looking for groups")
     labels, middles = grouped(positions)
     numbers = _numbers(ids, labels, len(middles), {one: number for one, (_x, _y, number) in known.items()})
-    names = names_by_tags(ids, labels)
+    names = names_of(ids, vectors, labels)
     on_doing("Writing it")
     _write(_Drawn(ids, positions, labels, middles, names, numbers), table.model, arrived)
     return Built(len(ids), len(middles))

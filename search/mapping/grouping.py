@@ -22,8 +22,8 @@ _BLURRED = 0.011
 
 
 def groups_wanted(count: int) -> int:
-    """Return how many groups so many pictures are divided into at most: 10 of 400, 45 of 30,000, 67 of 100,000."""
-    return int(np.clip(round(1.2 * count**0.35), 1, MOST))
+    """Return how many groups so many pictures are divided into at most: 13 of 400, 54 of 30,000, 80 of 100,000."""
+    return int(np.clip(round(1.8 * count**0.33), 1, MOST))
 
 
 def grouped(positions: Positions) -> tuple[Labels, Positions]:

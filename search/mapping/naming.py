@@ -1,4 +1,8 @@
-"""What the groups of the map are called: by what tells each of them from the others."""
+"""What the groups of the map are called: by what tells each of them from the others.
+
+What people have tagged many of its pictures with goes before what the model sees in them. Where it is in the
+vocabulary it has a name in both languages.
+"""
 
 import math
 import uuid
@@ -6,11 +10,22 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
+from search.embedding import ModelUnavailable
 from search.mapping.grouping import Labels
 from search.models import Image
+from search.models.tagging import VocabularyTag
+from search.tagging import vocabulary
+from search.vectors import Vectors, WrongVectors
 
-_LEAST_SHARE = 0.15
-"""Of a group's pictures that must bear a tag that names it."""
+_MANY = 0.3
+"""The share of a group's pictures that must bear a tag for it to go before what the model sees."""
+_FEW = 0.15
+"""The share for it to name a group of which the model sees nothing."""
+_LEAST_APART = 0.01
+"""By so much the group's similarity to a phrase must exceed that of groups on average, or it says nothing."""
 
 
 class Name(NamedTuple):
@@ -20,33 +35,77 @@ class Name(NamedTuple):
     korean: str = ""
 
 
-def names_by_tags(ids: Sequence[uuid.UUID], labels: Labels) -> list[Name]:
-    """Return a name for each group, the largest first: the tag that is so common in it, and rarer elsewhere. No two
-    have the same."""
-    group_of = dict(zip(ids, labels.tolist(), strict=True))
-    counts: list[Counter[str]] = [Counter() for _ in range(int(labels.max(initial=-1)) + 1)]
-    sizes = Counter(group_of.values())
-    tagged = Image.objects.exclude(tags=[]).values_list("pk", "tags")
-    for image_id, tags in tagged.iterator(chunk_size=10_000):
-        if (number := group_of.get(image_id)) is not None:
-            counts[number].update(set(tags))
-    everywhere: Counter[str] = sum(counts, Counter())
+def names_of(ids: Sequence[uuid.UUID], vectors: Vectors, labels: Labels) -> list[Name]:
+    """Return a name for each group, the largest first; no two have the same."""
+    count = int(labels.max(initial=-1)) + 1
+    called = {name.casefold(): _name_of(tag) for tag in VocabularyTag.objects.all() for name in tag.names}
+    by_tags = _ranked_tags(ids, labels, count)
+    names: list[Name] = [Name()] * count
     taken: set[str] = set()
-    names = []
-    for number, here in enumerate(counts):
-        name = _most_telling(here, sizes[number], everywhere, len(ids), taken)
-        taken.add(name)
-        names.append(Name(name))
+
+    def take(group: int, name: Name) -> bool:
+        if names[group].name or not name.name or name.name.casefold() in taken:
+            return False
+        names[group] = name
+        taken.add(name.name.casefold())
+        return True
+
+    def take_tags(least: float) -> None:
+        for group, ranked in enumerate(by_tags):
+            for tag, share in ranked:
+                if share >= least and take(group, called.get(tag.casefold(), Name(tag))):
+                    break
+
+    take_tags(_MANY)
+    for group, name in _seen(vectors, labels, count):
+        take(group, name)
+    take_tags(_FEW)
     return names
 
 
-def _most_telling(
-    here: Mapping[str, int], size: int, everywhere: Mapping[str, int], total: int, taken: set[str]
-) -> str:
-    best, name = 0.0, ""
-    for tag, count in sorted(here.items()):
-        share = count / size
-        telling = share * math.log(share * total / everywhere[tag])
-        if share >= _LEAST_SHARE and telling > best and tag not in taken:
-            best, name = telling, tag
-    return name
+def _name_of(tag: VocabularyTag) -> Name:
+    return Name(tag.called("en"), tag.called("ko"))
+
+
+def _ranked_tags(ids: Sequence[uuid.UUID], labels: Labels, count: int) -> list[list[tuple[str, float]]]:
+    """Return the tags of each group that are commoner in it than elsewhere, with their shares, what tells most
+    first."""
+    group_of = dict(zip(ids, labels.tolist(), strict=True))
+    counts: list[Counter[str]] = [Counter() for _ in range(count)]
+    for image_id, tags in Image.objects.exclude(tags=[]).values_list("pk", "tags").iterator(chunk_size=10_000):
+        if (group := group_of.get(image_id)) is not None:
+            counts[group].update(set(tags))
+    sizes, everywhere = Counter(group_of.values()), sum(counts, Counter())
+    return [_telling(here, sizes[group], everywhere, len(ids)) for group, here in enumerate(counts)]
+
+
+def _telling(here: Mapping[str, int], size: int, everywhere: Mapping[str, int], total: int) -> list[tuple[str, float]]:
+    shares = {tag: number / size for tag, number in here.items()}
+    told = {tag: share * math.log(share * total / everywhere[tag]) for tag, share in shares.items()}
+    ranked = sorted((tag for tag in told if told[tag] > 0), key=lambda tag: (-told[tag], tag))
+    return [(tag, shares[tag]) for tag in ranked]
+
+
+def _seen(vectors: Vectors, labels: Labels, count: int) -> list[tuple[int, Name]]:
+    """Return groups with tags of the vocabulary whose phrases they are nearer to than groups are on average, by how
+    much nearer: a model finds some phrases near to everything. Nothing where no model can be asked."""
+    if count < 2:
+        return []
+    try:
+        vocabulary.load_if_empty()
+        phrases = vocabulary.vectors()
+    except (ModelUnavailable, WrongVectors):
+        return []
+    if not phrases.tags or phrases.vectors.shape[1] != vectors.shape[1]:
+        return []
+    apart = _middles(vectors, labels, count) @ phrases.vectors.T
+    apart -= apart.mean(axis=0)
+    best = [(int(one) // apart.shape[1], int(one) % apart.shape[1]) for one in np.argsort(-apart, axis=None)]
+    return [(group, _name_of(phrases.tags[tag])) for group, tag in best if apart[group, tag] >= _LEAST_APART]
+
+
+def _middles(vectors: Vectors, labels: Labels, count: int) -> npt.NDArray[np.float32]:
+    sums = np.zeros((count, vectors.shape[1]), dtype=np.float32)
+    np.add.at(sums, labels, vectors)
+    middles: npt.NDArray[np.float32] = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
+    return middles

@@ -16,7 +16,7 @@ REFERENCES search_image (id) ON DELETE CASCADE ON UPDATE CASCADE;
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('search', '0036_duplicates'),
+        ('search', '0040_tagging'),
     ]
 
     operations = [
