@@ -29,6 +29,8 @@ const groups = [...document.querySelectorAll("[data-group]")].map((element, rank
   y: Number(element.dataset.y),
 }));
 const CLOSE = 14;
+const SLOW = 34;
+const LEAST_SHARE = 0.1;
 
 let points = null;
 let grid = null;
@@ -78,9 +80,10 @@ async function begin() {
 function redraw() {
   if (isDue || !drawer) return;
   isDue = true;
-  requestAnimationFrame(() => {
+  requestAnimationFrame((now) => {
     isDue = false;
-    drawer.draw(view, pointSize());
+    pace.note(now);
+    drawer.draw(view, pointSize(), pace.share);
     thumbnails.move();
     labels.move();
     card.move();
@@ -93,7 +96,26 @@ function pointSize() {
   return Math.max(2, Math.min(14, 0.3 * room * Math.sqrt(view.scale / view.whole)));
 }
 
+// Where a machine draws slowly, as without a graphics card, it draws a part of the points while they move.
+const pace = {
+  share: 1,
+  last: 0,
+  note(now) {
+    const took = now - this.last;
+    this.last = now;
+    if (took > 200) return; // it was at rest
+    if (took > SLOW) this.share = Math.max(LEAST_SHARE, this.share * 0.7);
+    else if (took < SLOW / 2) this.share = Math.min(1, this.share * 1.1);
+  },
+  rest() {
+    const { share } = this;
+    this.last = 0;
+    if (share < 1) drawer.draw(view, pointSize(), 1);
+  },
+};
+
 function choose() {
+  pace.rest();
   thumbnails.choose();
   labels.choose();
 }
@@ -225,6 +247,7 @@ async function pick() {
   }
   document.querySelector("#found .tiles").innerHTML = await answer.text();
   selectAll();
+  form.scrollIntoView({ block: "nearest" });
 }
 
 // More than the bar takes: their ids as bytes, to the page on which all of them can be changed.

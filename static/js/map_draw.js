@@ -26,7 +26,8 @@ void main() {
   drawn = vec4(shade.rgb * there, there);
 }`;
 
-// Returns what draws `points` on a canvas: setColours(rgba, order), of 4 bytes a point, drawn in that order; draw(view).
+// Returns what draws `points` on a canvas: setColours(rgba, order), of 4 bytes a point, drawn in that order; draw(view,
+// size, share), of which a share below 1 leaves out the first ones. Ids are random, so what is left is a fair sample.
 export function drawerOf(canvas, points, onRestored) {
   return hasWebGl() ? byWebGl(canvas, points, onRestored) : byCanvas(canvas, points);
 }
@@ -83,7 +84,8 @@ function byWebGl(canvas, points, onRestored) {
 
   return {
     setColours,
-    draw(view, size) {
+    draw(view, size, share) {
+      const count = Math.ceil(share * points.count);
       if (gl.isContextLost()) return;
       gl.viewport(0, 0, canvas.width, canvas.height);
       gl.clearColor(0, 0, 0, 0);
@@ -91,7 +93,7 @@ function byWebGl(canvas, points, onRestored) {
       gl.uniform2f(made.uniforms.middle, view.x, view.y);
       gl.uniform2f(made.uniforms.zoom, (2 * view.scale) / view.width, (2 * view.scale) / view.height);
       gl.uniform1f(made.uniforms.size, size * view.ratio);
-      gl.drawElements(gl.POINTS, points.count, gl.UNSIGNED_INT, 0);
+      gl.drawElements(gl.POINTS, count, gl.UNSIGNED_INT, 4 * (points.count - count));
     },
   };
 }
@@ -124,12 +126,12 @@ function byCanvas(canvas, points) {
     setColours: (...given) => {
       [rgba, order] = given;
     },
-    draw(view, size) {
+    draw(view, size, share) {
       const { ratio } = view;
       const side = Math.max(1, size * ratio);
       context.clearRect(0, 0, canvas.width, canvas.height);
       let last = -1;
-      for (const one of order) {
+      for (const one of order.subarray(Math.floor((1 - share) * order.length))) {
         const left = ((points.x[one] - view.x) * view.scale + view.width / 2) * ratio;
         const top = ((view.y - points.y[one]) * view.scale + view.height / 2) * ratio;
         if (left < -side || top < -side || left > canvas.width + side || top > canvas.height + side) continue;

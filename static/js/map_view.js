@@ -11,7 +11,7 @@ const still = matchMedia("(prefers-reduced-motion: reduce)");
 export class View {
   // `onChange` is called after each change, `onStill` once it has come to rest.
   constructor(canvas, onChange, onStill) {
-    Object.assign(this, { canvas, onChange, onStill, x: 0, y: 0, scale: 1, width: 1, height: 1, ratio: 1 });
+    Object.assign(this, { canvas, onChange, onStill, x: 0, y: 0, scale: 1, width: 1, height: 1, ratio: 1, goal: null });
     this.fit();
     new ResizeObserver(() => this.resize()).observe(canvas);
   }
@@ -76,8 +76,9 @@ export class View {
 
   // Moves there in a moment; at once where motion is not wanted.
   glide(x, y, scale) {
-    cancelAnimationFrame(this.gliding);
+    this.stop();
     const [fromX, fromY, from] = [this.x, this.y, this.scale];
+    this.goal = { x, y, scale };
     const begin = performance.now();
     const go = (now) => {
       const share = still.matches ? 1 : Math.max(0, Math.min(1, (now - begin) / DURATION));
@@ -87,17 +88,26 @@ export class View {
       this.scale = from * (scale / from) ** eased;
       this.changed();
       if (share < 1) this.gliding = requestAnimationFrame(go);
+      else this.goal = null;
     };
     go(begin);
   }
 
+  stop() {
+    cancelAnimationFrame(this.gliding);
+    this.goal = null;
+  }
+
+  // From where it is, or from where it is moving to: keys are pressed faster than it moves.
   zoom(by) {
-    this.glide(this.x, this.y, this.scale * by);
+    const { x, y, scale } = this.goal ?? this;
+    this.glide(x, y, scale * by);
   }
 
   step(right, up) {
-    const far = (KEY_STEP * Math.min(this.width, this.height)) / this.scale;
-    this.glide(this.x + right * far, this.y + up * far, this.scale);
+    const { x, y, scale } = this.goal ?? this;
+    const far = (KEY_STEP * Math.min(this.width, this.height)) / scale;
+    this.glide(x + right * far, y + up * far, scale);
   }
 }
 
@@ -116,7 +126,7 @@ export function moveByHand(view, on, isLasso) {
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
     canvas.setPointerCapture(event.pointerId);
-    cancelAnimationFrame(view.gliding);
+    view.stop();
     held.set(event.pointerId, at(event));
     start = held.size === 1 ? at(event) : null;
     drawn = held.size === 1 && (isLasso() || event.shiftKey) ? [at(event)] : null;
@@ -168,6 +178,7 @@ export function moveByHand(view, on, isLasso) {
     "wheel",
     (event) => {
       event.preventDefault();
+      view.stop();
       const pixels = event.deltaY * (event.deltaMode ? 20 : 1);
       view.zoomAt(...at(event), Math.exp(-Math.max(-200, Math.min(200, pixels)) / 300));
     },
