@@ -66,10 +66,11 @@ async function begin() {
   const pictures = new Pictures(points, map.dataset.pictures);
   card = new Card(map.querySelector("[data-slot=card]"), view, grid, pictures);
   thumbnails = new Thumbnails(map.querySelector("[data-slot=thumbnails]"), view, grid, pictures);
-  labels = new Labels(map.querySelector("[data-slot=labels]"), view, groups, goTo);
+  labels = new Labels(map.querySelector("[data-slot=labels]"), view, groups);
   moveByHand(view, { click, hover, leave: () => card.show(-1), lasso }, () => lassoButton.getAttribute("aria-pressed") === "true");
   canvas.addEventListener("keydown", onKey);
-  canvas.addEventListener("blur", () => card.show(-1));
+  // A finger on the card itself takes the focus from here.
+  canvas.addEventListener("blur", () => card.element.classList.contains("map-card-held") || card.show(-1));
   onTheme(paint);
   paint();
   choose();
@@ -245,7 +246,9 @@ async function pick() {
     picked.querySelector("[data-slot=text]").textContent = picked.dataset.failed;
     return;
   }
-  document.querySelector("#found .tiles").innerHTML = await answer.text();
+  const found = document.getElementById("found");
+  found.querySelector(".tiles").innerHTML = await answer.text();
+  found.hidden = false;
   selectAll();
   form.scrollIntoView({ block: "nearest" });
 }

@@ -108,11 +108,10 @@ export class Thumbnails {
 
 // The names of groups, the largest first where two would lie upon each other.
 export class Labels {
-  constructor(layer, view, groups, onChosen) {
+  constructor(layer, view, groups) {
     Object.assign(this, { view, groups });
     for (const group of groups) {
-      const label = Object.assign(document.createElement("button"), { type: "button", textContent: group.label, tabIndex: -1 });
-      label.addEventListener("click", () => onChosen(group));
+      const label = Object.assign(document.createElement("span"), { textContent: group.label });
       layer.append(label);
       Object.assign(group, { element: label, width: 0 });
     }

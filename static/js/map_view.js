@@ -173,7 +173,8 @@ export function moveByHand(view, on, isLasso) {
   };
   canvas.addEventListener("pointerup", letGo);
   canvas.addEventListener("pointercancel", letGo);
-  canvas.addEventListener("pointerleave", () => held.size || on.leave());
+  // A finger that is lifted leaves too; what it has shown stays.
+  canvas.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && !held.size && on.leave());
   canvas.addEventListener(
     "wheel",
     (event) => {
