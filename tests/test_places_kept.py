@@ -50,6 +50,7 @@ ASKED_AS_THEY_ARE = {
     *("enter-code", "reset-password", "choose-password", "logout", "change-password", "email", "second-factor"),
     *("api-tokens", "revoke-api-token", "set_language", "api:openapi-json", "api:openapi-view", "api:api-root"),
     *("api:search-picture", "api:add-image", "change-selection", "all-results", "undo-change"),
+    *("map", "map-points", "map-marks", "map-pictures", "map-selection"),
 }
 """All addresses of the site but the admin's stand here or above: a new one is to be sorted in."""
 
