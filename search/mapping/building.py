@@ -25,7 +25,7 @@ from search.models import Arrival, MapGroup, MapLayout, MapPosition
 from search.models.arrivals import state
 from search.vectors import Vectors
 
-SAMPLES = 24
+SAMPLES = 12
 """Pictures that are remembered of a group, as some may be hidden by then."""
 OUTGROWN = 0.2
 """The share of pictures that were only put beside others from which on the map is drawn anew."""

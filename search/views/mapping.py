@@ -87,8 +87,8 @@ def _groups(layout: MapLayout) -> list[Group]:
     counts = points.counts_of(layout)
     rows = [row for row in layout.groups.all() if counts.get(row.number)]
     wanted = [image_id for row in rows for image_id in row.samples]
-    images = {image.pk: image for image in images_in_order(wanted)}
-    # By the ids of now: those whose file has changed since are left out of a sample.
+    # Of a thousand no more than is shown; those whose ids have changed with their files are left out.
+    images = Image.objects.shown().only("title", "hidden").in_bulk(wanted)
     samples = {row.number: [images[one] for one in row.samples if one in images][:SAMPLE] for row in rows}
     addresses = thumbnail_urls(image for some in samples.values() for image in some)
     groups = [
@@ -142,9 +142,9 @@ def _bands(query: SearchQuery) -> tuple[Sequence[uuid.UUID], Sequence[uuid.UUID]
         return all_ids(query)[:MOST_CHANGED], []
     search = Search(query.replace(minimum=Minimum.RELATED))
     segments = search.segments()
-    found = part_of(segments, 0, min(MOST_MARKED, sum(segment.count for segment in segments)))
-    if not any(image.band for image in found):  # nothing is measured: the nearest count, as for saved searches
-        return [], [image.pk for image in found[:NEAREST]]
+    if search.scale is None:  # nothing is measured: the nearest count, as for saved searches
+        return [], [image.pk for image in part_of(segments, 0, NEAREST)]
+    found = part_of(segments, 0, MOST_MARKED)
     strong = [image.pk for image in found if image.band == Band.STRONG]
     return strong, [image.pk for image in found if image.band == Band.RELATED]
 

@@ -10,7 +10,7 @@ from search.management.base import CollectionCommand
 from search.management.embedding import failures_told, stopped_by_signals
 from search.mapping import NotEnough, NotInstalled, build, is_due, place_new
 
-_EACH = 5.0
+_EACH = 15.0
 """Seconds between two lines that tell how far it is."""
 
 
