@@ -80,6 +80,7 @@ def post_worker_init(worker: Any) -> None:
     from search.ingestion.deleting import keep_settling  # noqa: PLC0415
     from search.mapping.placing import keep_placing  # noqa: PLC0415
     from search.monitoring import processes  # noqa: PLC0415
+    from search.tagging.background import keep_suggesting  # noqa: PLC0415
 
     processes.take_slot(worker)
     follow_switches()
@@ -88,6 +89,7 @@ def post_worker_init(worker: Any) -> None:
     keep_settling()
     keep_tidy()
     keep_placing()
+    keep_suggesting()
 
 
 def worker_exit(server: Any, worker: Any) -> None:

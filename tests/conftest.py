@@ -28,6 +28,7 @@ from search.querying import keeping
 from search.querying.heads import forget_heads
 from search.querying.spelling import lexicon
 from search.querying.suggestions import vocabulary, with_places
+from search.querying.tag_names import forget_names
 from tests.database import empty_tables, wait_for_no_disk
 from tests.s3_servers import Rclone
 
@@ -125,6 +126,7 @@ def _own_world(
     vocabulary.forget()
     with_places.forget()
     lexicon.forget()
+    forget_names()
     forget_sets()
     forget_choice(look=False)  # nothing was chosen, and tests without a database can't look
     gate.cache_clear()  # what one test's storage did not answer is not held against the next one's

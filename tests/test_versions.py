@@ -352,7 +352,8 @@ def test_all_that_belongs_to_an_image_follows_its_id():
         # Whoever adds one sees to it that `search.ingestion.succession` changes it too, or the database does.
         assert {name for (name,) in cursor.fetchall()} == {
             *("search_arrival", "search_capture", "search_formerid", "search_imagewords"),  # by the database
-            *("search_edit", "search_trashed", "search_fingerprint", "search_mapposition"),
+            *("search_edit", "search_trashed", "search_fingerprint", "search_tagsuggestion"),
+            "search_mapposition",
             *("search_imagevector", "search_judgement", "search_querypicture", "search_report"),
             *("search_origin", "search_tombstone", "search_oweddeletion"),  # of ids, whatever they are of
         }

@@ -1,5 +1,5 @@
 """For the people who curate the collection, one file a concept."""
 
-from search.admin import accounts, history, images, reports, sign_ups, trash
+from search.admin import accounts, history, images, reports, sign_ups, tags, trash
 
-__all__ = ["accounts", "history", "images", "reports", "sign_ups", "trash"]
+__all__ = ["accounts", "history", "images", "reports", "sign_ups", "tags", "trash"]

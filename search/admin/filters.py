@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from search.admin.lists import MOST_COUNTED
 from search.embedding import active_model
 from search.models import Image, Report
+from search.querying.tag_names import tag_names
 from search.texts import normalised_text
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class TagFilter(Filter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
         value = self.value()
-        return queryset if value is None else queryset.filter(tags__contains=[value])
+        return queryset if value is None else queryset.filter(tags__overlap=list(tag_names().found_by(value)))
 
 
 def most_common_tags() -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ Views, the API, commands and the admin change pictures through `change`, and put
 from search.curation.changes import Change, Describe, Hide, Restore, Show, Tag, Trash, Untag
 from search.curation.changing import change
 from search.curation.recording import record_since, recorded
+from search.curation.renaming import retag
 from search.curation.undoing import Kept, Undone, undo
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "change",
     "record_since",
     "recorded",
+    "retag",
     "undo",
 ]

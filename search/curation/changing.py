@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 
 from search.conflicts import is_conflict, retried
 from search.curation.changes import Change, Restore, Trash
+from search.curation.deciding import follow
 from search.curation.logging import log_deletions, log_revision
 from search.curation.states import by_a_person, lock
 from search.ingestion.deleting import delete_images
@@ -102,4 +103,5 @@ def record(revision: Revision, rows: Collection[Row]) -> None:
         revision.save(force_insert=True)
         log_revision(revision)
     note(revision.pk, list(rows))
+    follow(rows, revision)
     revision.count += len(rows)

@@ -29,6 +29,7 @@ from search.ingestion.rows import Staging, settle_models, write_further
 from search.ingestion.sources.whereabouts import Whereabouts
 from search.ingestion.versions import Before, Change, said_of_capture, words_of
 from search.models import Capture, FormerId, Image, Judgement, Origin, OwedDeletion, QueryPicture, Report, Tombstone
+from search.tagging.forgetting import forget_suggestions, hand_over_suggestions
 
 
 class Outcome(Enum):
@@ -209,6 +210,7 @@ def _absorb(former_id: uuid.UUID, image_id: uuid.UUID) -> bool:
         return False
     take_edits(image_id, former_id)
     hand_over_pairs(former_id, image_id)
+    hand_over_suggestions(former_id, image_id)
     FormerId.objects.filter(image_id=former_id).update(image_id=image_id)
     FormerId.objects.filter(pk=image_id).delete()
     _hand_over(former_id, image_id)
@@ -242,6 +244,7 @@ def _fill(there: Image, image: Image, change: Change) -> None:
         write_captures({image.pk: said}, {image.pk: change.of_file})
     if not change.is_same_picture:
         write_fingerprints({image.pk: change.of_file.perceptual}, anew=True)
+        forget_suggestions(image.pk)
 
 
 def _forget_vectors(image_id: uuid.UUID, model: str) -> None:

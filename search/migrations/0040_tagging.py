@@ -73,6 +73,7 @@ class Migration(migrations.Migration):
                 ('related', models.FloatField(null=True)),
                 ('spread', models.FloatField(null=True)),
                 ('threshold', models.FloatField(null=True)),
+                ('reached', models.FloatField(null=True)),
                 ('tag', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='vectors', to='search.vocabularytag')),
             ],
             options={
@@ -87,6 +88,7 @@ class Migration(migrations.Migration):
                 ('similarity', models.FloatField(null=True)),
                 ('created', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('decided', models.DateTimeField(null=True)),
+                ('was_rejected', models.BooleanField(db_default=False, default=False)),
                 ('by', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('image', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='tag_suggestions', to='search.image')),
                 ('tag', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='suggestions', to='search.vocabularytag')),

@@ -79,6 +79,8 @@ class Revision(models.Model):
     def __str__(self) -> str:
         """What was done, as "Tags added: sea"."""
         tags = ", ".join(self.given.get("tags", ()))
+        if former := self.given.get("former"):
+            tags = f"{', '.join(former)} → {tags}"
         return f"{self.get_kind_display()}: {tags}" if tags else str(self.get_kind_display())
 
     @property

@@ -135,8 +135,9 @@ class TagVector(models.Model):
     """The vector that a pair of models gave for the phrase of a tag, and how far pictures were compared with it.
 
     Pictures were compared up to `compared`, a number of arrival, when the collection was `calibrated`; 0 has all of
-    them compared anew. Those were suggested that reach `threshold`; `strong`, `related` and `spread` are of the scale
-    of the calibration, by which it was chosen (`search.tagging.thresholds`).
+    them compared anew. There are suggestions down to the similarity `reached`, and those from `threshold` on are
+    shown, which what people decide moves. `strong`, `related` and `spread` are of the scale of the calibration, by
+    which it is chosen (`search.tagging.thresholds`).
     """
 
     tag = models.ForeignKey(VocabularyTag, on_delete=models.CASCADE, related_name="vectors")
@@ -150,6 +151,7 @@ class TagVector(models.Model):
     related = models.FloatField(null=True)
     spread = models.FloatField(null=True)
     threshold = models.FloatField(null=True)
+    reached = models.FloatField(null=True)
 
     class Meta:
         default_permissions = ()
@@ -164,8 +166,9 @@ class TagVector(models.Model):
 class TagSuggestion(models.Model):
     """A tag that may fit a picture, or of which a person has said whether it does, for good.
 
-    `similarity` is of the models by which it was compared last; None where it never was. The database deletes these
-    rows with their picture and with their tag, and changes them with the picture's id.
+    `similarity` is of the models by which it was compared last; None where it never was. `was_rejected` tells of a
+    picture that got the tag all the same. The database deletes these rows with their picture and with their tag, and
+    changes them with the picture's id.
     """
 
     class State(models.TextChoices):
@@ -182,6 +185,7 @@ class TagSuggestion(models.Model):
     similarity = models.FloatField(null=True)
     created = models.DateTimeField(db_default=Now())
     decided = models.DateTimeField(null=True)
+    was_rejected = models.BooleanField(default=False, db_default=False)
     by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, db_index=False, related_name="+"
     )

@@ -7,19 +7,21 @@ counted anew. So the numbers are right at once, and a search while pictures come
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from django.core.cache import cache
-from django.db.models import BigIntegerField, Case, Count, F, Func, Max, TextField, Value, When
+from django.db.models import BigIntegerField, Case, Count, F, Func, Max, Q, TextField, Value, When
 from django.db.models.expressions import RawSQL
 from django.utils.functional import cached_property
 
 from search.models import Capture
 from search.models.arrivals import ARRIVED_SQL, CHANGED_SQL, State
 from search.querying.conditions import Conditions
+from search.querying.filter_values import has_any_tag
 from search.querying.filters import Certainty, Filters, Hidden
+from search.querying.tag_names import folded, tag_names
 from search.querysets import ImageQuerySet
 
 REMEMBERED_FROM = 20_000
@@ -32,6 +34,9 @@ ROUGHLY = 60
 """Seconds for which pictures that arrived since may not count among the most frequent tags, licences and uploaders."""
 MOST_VALUES = 15
 """Tags, licences and uploaders that are offered, the most frequent first."""
+
+MOST_TAGS_READ = 5_000
+"""To see which of them are names of one tag, or within a wider one."""
 
 _FEW_VALUED = {
     "formats": "format",
@@ -101,6 +106,25 @@ class Counts:
             return list(found.order_by("-count", "value")[:MOST_VALUES])
 
         return self._remember(self._key(column, others, changes=True), count, lambda _found: self.total)
+
+    def frequent_tags(self) -> list[tuple[str, int]]:
+        """The most frequent tags, and how many images each leaves: those that are within it, or are other names of it,
+        among them."""
+        names = tag_names()
+        if not names.tags:
+            return self.most_frequent("tags", "tags")
+
+        def count() -> list[tuple[str, int]]:
+            rows = self._filters.apply(self._conditions.eligible()).order_by()
+            value: Any = Func(F("tags"), function="unnest", output_field=TextField())
+            found = rows.annotate(value=value).values_list("value").annotate(count=Count("*"))
+            counts = Counter(dict(found.order_by("-count", "value")[:MOST_TAGS_READ]))
+            are_all = len(counts) < MOST_TAGS_READ
+            return folded(counts, names, MOST_VALUES, lambda groups: _having_any(rows, groups), are_all=are_all)
+
+        version = hashlib.sha256(repr(names.tags).encode()).hexdigest()
+        key = self._key(f"tags\n{version}", self._filters, changes=True)
+        return self._remember(key, count, lambda _found: self.total)
 
     def exactly(self, name: str, rows: ImageQuerySet) -> int:
         """How many rows these are, which the search, how far the collection is and a `name` tell from all others."""
@@ -239,6 +263,13 @@ class Counts:
     def _key(self, what: str, filters: Filters, *, changes: bool = False) -> str:
         asked = f"{what}\n{self._name}\n{filters!r}\n{self._at.changed if changes else ''}"
         return f"facets:{hashlib.sha256(asked.encode()).hexdigest()}"
+
+
+def _having_any(rows: ImageQuerySet, groups: Sequence[Collection[str]]) -> list[int]:
+    """Return how many of the rows have any tag of each group, by one statement."""
+    counts = {str(number): Count("pk", filter=Q(has_any_tag(sorted(tags)))) for number, tags in enumerate(groups)}
+    found = rows.aggregate(**counts)
+    return [found[name] for name in counts]
 
 
 _Found = TypeVar("_Found")

@@ -76,7 +76,7 @@ def facets_of(query: SearchQuery, counts: Counts | None = None, *, places: bool 
     counts = counts or Scope(query).counts
     filters = query.filters
     found: dict[str, _Found] = {
-        "tag": _frequent(counts.most_frequent("tags", "tags"), filters.tags, counts.total),
+        "tag": _frequent(counts.frequent_tags(), filters.tags, counts.total),
         "licence": _licences(counts, filters.licences),
         "camera": _written(counts.of_captures("cameras"), filters.cameras),
         "lens": _written(counts.of_captures("lenses"), filters.lenses),

@@ -76,9 +76,12 @@ class Named(NamedTuple):
 
 class FilterValues(NamedTuple):
     """In the place of each value there may be a blank. `until` and `taken_until` are the first moments that don't pass
-    any more; `dated` tells whether dates that are known, that are about right, and that nobody knows pass."""
+    any more; `dated` tells whether dates that are known, that are about right, and that nobody knows pass. Of each of
+    `any_tags`, lists of tags, one must be there, and of `no_tags` none."""
 
     tags: tuple[Any, ...]
+    any_tags: tuple[Any, ...]
+    no_tags: tuple[Any, ...]
     formats: tuple[Any, ...]
     orientations: tuple[Any, ...]
     sizes: tuple[Any, ...]
@@ -131,6 +134,7 @@ class FilterValues(NamedTuple):
         conditions |= {name: value for name, value in single.items() if value is not None}
         further = [*self._certainty(), *self._marked(), *self._named()]
         further += [one.condition() for one in (self.near, self.group) if one]
+        further += [Q(has_any_tag(names)) for names in self.any_tags]
         passing = images.filter(*further, **conditions) if conditions or further else images
         refused = self._refused()
         return passing.filter(*(~one for one in refused)) if refused else passing
@@ -187,6 +191,7 @@ class FilterValues(NamedTuple):
 
     def _refused(self) -> list[Q]:
         refused = [Q(_has_tag(tag)) for tag in self.excluded.tags]
+        refused += [Q(has_any_tag(names)) for names in self.no_tags]
         for column, values in (
             ("format__in", self.excluded.formats),
             ("orientation__in", self.excluded.orientations),
@@ -228,6 +233,17 @@ def _is(place: AnyPlace) -> Q:
 
 def _any(column: str, values: Sequence[Any]) -> Q:
     return reduce(or_, [Q(**{column: value}) for value in values])
+
+
+def has_any_tag(names: Any) -> Func:
+    """Whether one of the tags is among `names`, a list that is one value. By the index of tags."""
+    return Func(
+        F("tags"),
+        words.value_of(names),
+        template="(%(expressions)s::varchar[])",
+        arg_joiner=" && ",
+        output_field=BooleanField(),
+    )
 
 
 def _has_tag(tag: words.Text) -> Func:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Self
@@ -19,6 +19,7 @@ from search.querying.groups import in_group
 from search.querying.nearby import FARTHEST, USUAL, near
 from search.querying.parts import Params, read_id
 from search.querying.spans import FIRST_YEAR, LAST_YEAR
+from search.querying.tag_names import tag_names
 from search.querysets import ImageQuerySet
 from search.texts import normalised_text
 
@@ -178,8 +179,11 @@ class Filters:
     @property
     def values(self) -> FilterValues:
         """Raises BadQuery for an image of which nobody knows where it was taken, and for a group that is no more."""
+        tags, named, excluded, any_tags, no_tags = self._tags_by_names()
         return FilterValues(
-            tags=self.tags,
+            tags=tags,
+            any_tags=any_tags,
+            no_tags=no_tags,
             formats=self.formats,
             orientations=self.orientations,
             sizes=self.sizes,
@@ -204,8 +208,25 @@ class Filters:
             tagged=_mark(self.tagged),
             titled=_mark(self.titled),
             placed=_mark(self.placed),
-            named=self.named,
-            excluded=self.excluded,
+            named=named,
+            excluded=excluded,
+        )
+
+    def _tags_by_names(self) -> tuple[tuple[str, ...], Named, Excluded, tuple[list[str], ...], tuple[list[str], ...]]:
+        """Return the tags, ticked, typed and excluded, that are found by themselves alone; and of those that have
+        several names, or others within them, all of these."""
+        if not (self.tags or self.named.tags or self.excluded.tags):
+            return self.tags, self.named, self.excluded, (), ()
+        names = tag_names()
+        ticked = {tag: names.found_by(tag) for tag in self.tags}
+        typed = {tag: names.meant_by(tag) for tag in self.named.tags}
+        excluded = {tag: names.meant_by(tag) for tag in self.excluded.tags}
+        return (
+            _alone(ticked),
+            self.named._replace(tags=_alone(typed)),
+            self.excluded._replace(tags=_alone(excluded)),
+            (*_several(ticked), *_several(typed)),
+            _several(excluded),
         )
 
     def apply(self, images: ImageQuerySet) -> ImageQuerySet:
@@ -228,6 +249,15 @@ MULTIPLE = {
     "town": "towns",
 }
 """The parameters that may stand in an address several times, and the fields that hold them."""
+
+
+def _alone(found: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    return tuple(tag for tag, names in found.items() if len(names) == 1)
+
+
+def _several(found: Mapping[str, Sequence[str]]) -> tuple[list[str], ...]:
+    return tuple(list(names) for names in found.values() if len(names) > 1)
+
 
 _OF_PLACES = ("countries", "regions", "towns", "places")
 DAYS = ("since", "until", "taken_since", "taken_until")

@@ -107,4 +107,7 @@ class Scope:
     def _name(self) -> str:
         """What tells the rows that are eligible from those of another search."""
         alone = self.query.box.meant if self.by_words_alone else ""
-        return f"{'shown' if self.query.is_empty else active_model()}\n{self.query.box.quoted}\n{alone}"
+        filters = self.conditions.filters
+        # What tags find is not told by the filters that name them.
+        tags = f"{filters.any_tags}{filters.no_tags}" if filters.any_tags or filters.no_tags else ""
+        return f"{'shown' if self.query.is_empty else active_model()}\n{self.query.box.quoted}\n{alone}{tags}"

@@ -8,14 +8,15 @@ import datetime as dt
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from heapq import nsmallest
-from itertools import dropwhile
+from itertools import dropwhile, islice
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Count, F, Func, IntegerField, TextField
 
 from search.models import Capture, Image, Place
@@ -23,6 +24,7 @@ from search.models.arrivals import state
 from search.places.countries import country_name, country_named
 from search.querying.folding import fold, is_letter, is_unspaced
 from search.querying.keeping import Keeper
+from search.querying.tag_names import tag_names
 from search.querying.typed import MARKS
 
 MOST = 6
@@ -60,6 +62,7 @@ class Value:
     kind: Kind
     label: str
     count: int
+    is_other_name: bool = False
 
     @property
     def filter(self) -> str:
@@ -92,7 +95,8 @@ class Vocabulary:
         """Return the values a word of which begins with folded `term`, those that begin so themselves first, then the
         most frequent; at most MOST."""
         if not term:
-            return [value for value in self.values if value.kind is kind][:MOST] if kind else []
+            own = (value for value in self.values if value.kind is kind and not value.is_other_name)
+            return list(islice(own, MOST)) if kind else []
         first = bisect_left(self._keys, term)
         last = bisect_left(self._keys, term + "\U0010ffff", first)
         numbers = {number for number in self._numbers[first:last] if kind in (None, self.values[number].kind)}
@@ -177,9 +181,37 @@ def _beginnings(label: str) -> Iterator[str]:
 def _tags() -> Iterator[Value]:
     value: Any = Func(F("tags"), function="unnest", output_field=TextField())
     rows = Image.objects.shown().order_by().annotate(value=value).values_list("value").annotate(count=Count("*"))
-    for tag, count in rows.order_by("-count", "value")[:MOST_VALUES]:
+    counts = dict(rows.order_by("-count", "value")[:MOST_VALUES])
+    for tag, count, is_other_name in _named(counts):
         if not any(mark in tag for mark in MARKS):  # the box can't hold it
-            yield Value(Kind.TAG, tag, count)
+            yield Value(Kind.TAG, tag, count, is_other_name)
+
+
+def _named(counts: dict[str, int]) -> Iterator[tuple[str, int, bool]]:
+    """Yield tags with how many pictures a filter by each finds: those that pictures have, wider ones, and their other
+    names, of which that is told."""
+    names = tag_names()
+    yield from ((tag, count, False) for tag, count in counts.items() if tag not in names.all)
+    present = list(names.present(counts))
+    unions = _having_any({tags for _named, tags in present if len(tags) > 1})
+    for named, tags in present:
+        count = unions[tags] if len(tags) > 1 else counts[next(iter(tags))]
+        yield from ((name, count, name != named.name) for name in named.own)
+
+
+def _having_any(groups: Collection[frozenset[str]]) -> dict[frozenset[str], int]:
+    """Return how many shown pictures have any tag of each group, each by the index of tags."""
+    given = list(groups)
+    if not given:
+        return {}
+    rows = ", ".join(["(%s::int, %s::varchar[])"] * len(given))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT number, (SELECT count(*) FROM search_image WHERE NOT hidden AND tags && its.tags)"  # noqa: S608
+            f" FROM (VALUES {rows}) AS its (number, tags)",
+            [one for number, tags in enumerate(given) for one in (number, list(tags))],
+        )
+        return {given[number]: count for number, count in cursor.fetchall()}
 
 
 def _cameras() -> Iterator[Value]:
@@ -226,7 +258,8 @@ def _is_there(value: Value) -> bool:
     """Whether a shown picture has it still."""
     if value.kind is Kind.TAG:
         # Not `exists`, which has the planner read the table for the first one.
-        return Image.objects.shown().filter(tags__contains=[value.label]).order_by().count() > 0
+        found_by = list(tag_names().found_by(value.label))
+        return Image.objects.shown().filter(tags__overlap=found_by).order_by().count() > 0
     if value.kind.is_of_place:
         return _is_in_place(value)
     captures = Capture.objects.filter(image__hidden=False)

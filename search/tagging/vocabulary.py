@@ -17,6 +17,8 @@ from search.models.tagging import lock_vocabulary, names_taken
 from search.tagging.tables import starting_rows
 from search.vectors import Vectors
 
+MEASURED = ("calibrated", "strong", "related", "spread", "threshold", "reached")
+"""What is known of a vector once pictures were compared with it."""
 BATCH = 32
 """Phrases that are encoded together; between two batches the searches of people get their turn."""
 
@@ -96,7 +98,7 @@ def _keep(rows: Sequence[TagVector]) -> None:
         [row for row in rows if row.tag_id in known],
         update_conflicts=True,
         unique_fields=["tag", "model", "text_model"],
-        update_fields=["phrase", "embedding", "compared", "calibrated", "strong", "related", "spread", "threshold"],
+        update_fields=["phrase", "embedding", "compared", *MEASURED],
     )
 
 

@@ -1,0 +1,272 @@
+"""One tag's suggestions as a grid, strongest first: accepted or rejected one by one, by the row, by the page, or all
+down to one of them."""
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db import OperationalError
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
+from django.utils.dateparse import parse_datetime
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from search.admin import pictures
+from search.admin.shared import busy
+from search.admin.undoing import FORM, with_undo
+from search.conflicts import is_conflict, retried
+from search.curation.changes import left_full
+from search.embedding import active_model, text_model
+from search.models import TagSuggestion, TagVector, VocabularyTag
+from search.tagging.deciding import accept, reject, take_back, waiting
+from search.tagging.overview import waiting_by_tag
+from search.views.methods import require_http_methods, require_POST
+
+A_ROW = 6
+SIZES = (60, 120, 480)
+"""Pictures on a page: the last takes hundreds at once."""
+_STATES = ("waiting", "rejected")
+
+
+class _NotThus(Exception):
+    """It can't be done like that. The message is for the person."""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a button means: accept or reject these."""
+
+    accepts: bool
+    ids: Sequence[uuid.UUID]
+
+
+def may_decide(request: HttpRequest) -> bool:
+    return request.user.has_perm("search.change_image")
+
+
+def is_compared() -> bool:
+    """Whether pictures were ever compared with tags by the active models."""
+    rows = TagVector.objects.filter(model=active_model(), text_model=text_model())
+    return rows.filter(threshold__isnull=False).exists()
+
+
+def _tag(request: HttpRequest, pk: int) -> VocabularyTag:
+    if not may_decide(request):
+        raise PermissionDenied
+    tag = VocabularyTag.objects.filter(pk=pk).select_related("parent").first() if pk < 2**63 else None
+    if tag is None:
+        raise Http404
+    return tag
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def suggestions_view(request: HttpRequest, pk: int) -> HttpResponse:
+    tag = _tag(request, pk)
+    if request.method == "POST":
+        return _decided(request, tag)
+    kind = "rejected" if request.GET.get("state") == "rejected" else "waiting"
+    size = next((size for size in SIZES if str(size) == request.GET.get("size")), SIZES[0])
+    page = Paginator(_rows(tag, kind), size).get_page(request.GET.get("page"))
+    shown = list(page.object_list)
+    images = [one.image for one in shown]
+    pictures.with_thumbnails(images)
+    context = {
+        **admin.site.each_context(request),
+        "title": _("Suggestions for “%(tag)s”") % {"tag": tag.name},
+        "opts": VocabularyTag._meta,
+        "tag": tag,
+        "kind": kind,
+        "page": page,
+        "rows": [shown[start : start + A_ROW] for start in range(0, len(shown), A_ROW)],
+        "count": len(shown),
+        "size": size,
+        "sizes": SIZES,
+        "seen": timezone.now().isoformat(),
+        "decided": _decided_so_far(tag),
+        **_besides(tag),
+    }
+    return TemplateResponse(request, "admin/search/vocabularytag/suggestions.html", context)
+
+
+def _rows(tag: VocabularyTag, kind: str) -> Any:
+    rows = waiting(tag)
+    if kind == "rejected":
+        rows = TagSuggestion.objects.filter(tag=tag, state=TagSuggestion.State.REJECTED, image__trashed=None)
+        rows = rows.order_by("-decided", "image")
+    return rows.select_related("image").defer("image__embedding", "image__description")
+
+
+def _decided_so_far(tag: VocabularyTag) -> dict[str, int]:
+    rows = TagSuggestion.objects.filter(tag=tag)
+    return {
+        "accepted": rows.filter(state=TagSuggestion.State.ACCEPTED).count(),
+        "rejected": rows.filter(state=TagSuggestion.State.REJECTED).count(),
+    }
+
+
+def _besides(tag: VocabularyTag) -> dict[str, Any]:
+    """The tags before and after this one, most suggestions first, that have some waiting."""
+    counts = waiting_by_tag()
+    order = sorted(counts, key=lambda key: (-counts[key], key))
+    if tag.pk not in order:
+        return {"following": VocabularyTag.objects.filter(pk=order[0]).first() if order else None}
+    place = order.index(tag.pk)
+    near = VocabularyTag.objects.in_bulk([*order[max(0, place - 1) : place], *order[place + 1 : place + 2]])
+    return {
+        "previous": near.get(order[place - 1]) if place else None,
+        "following": near.get(order[place + 1]) if place + 1 < len(order) else None,
+    }
+
+
+def _decided(request: HttpRequest, tag: VocabularyTag) -> HttpResponse:
+    try:
+        asked = _asked(request, tag)
+        told = retried(lambda: _done(request, tag, asked))
+    except _NotThus as problem:
+        return _answered(request, tag, str(problem), HTTPStatus.BAD_REQUEST)
+    except OperationalError as error:
+        if not is_conflict(error):
+            raise
+        return _answered(request, tag, busy(), HTTPStatus.CONFLICT)
+    return _answered(request, tag, told)
+
+
+def _done(request: HttpRequest, tag: VocabularyTag, asked: _Asked) -> SafeString | str:
+    """Do it, and return what there is to tell, with a button that undoes it."""
+    user = cast("Any", request.user)
+    if asked.accepts:
+        revision = accept(tag, asked.ids, by=user)
+        text = ngettext(
+            "%(count)s picture is tagged “%(tag)s”.", "%(count)s pictures are tagged “%(tag)s”.", revision.count
+        ) % {"count": f"{revision.count:,}", "tag": tag.name}
+        if revision.full:
+            text += " " + left_full(revision)
+        if revision.is_partial:
+            text += " " + busy()
+        return with_undo(text, revision)
+    count, moment = reject(tag, asked.ids, by=user)
+    text = ngettext(
+        "“%(tag)s” is not suggested for %(count)s picture any more.",
+        "“%(tag)s” is not suggested for %(count)s pictures any more.",
+        count,
+    ) % {"count": f"{count:,}", "tag": tag.name}
+    return format_html("{} {}", text, _take_back_button(tag, moment)) if count else text
+
+
+def _take_back_button(tag: VocabularyTag, moment: dt.datetime) -> SafeString:
+    return format_html(
+        '<button type="submit" class="undo" form="{}" formaction="{}" name="moment" value="{}">{}</button>',
+        FORM,
+        reverse("admin:search_vocabularytag_take_back", args=[tag.pk]),
+        moment.isoformat(),
+        _("Undo"),
+    )
+
+
+def _asked(request: HttpRequest, tag: VocabularyTag) -> _Asked:
+    """Return what the button that was pressed is about, of the pictures that its page showed."""
+    shown = [one for one in map(_id, request.POST.getlist("ids")[: SIZES[-1]]) if one]
+    for name in ("accept", "reject"):
+        if value := request.POST.get(name):
+            break
+    else:
+        raise _NotThus(_("Nothing was chosen."))
+    accepts = name == "accept"
+    if value == "page":
+        return _Asked(accepts, shown)
+    if value.startswith("row-"):
+        number = value.removeprefix("row-")
+        start = int(number) * A_ROW if number.isascii() and number.isdecimal() and len(number) < 6 else len(shown)
+        return _Asked(accepts, shown[start : start + A_ROW])
+    is_down_to = value.startswith("to-")
+    one = _id(value.removeprefix("to-"))
+    if one is None:
+        raise _NotThus(_("Nothing was chosen."))
+    return _Asked(accepts, _down_to(request, tag, one) if is_down_to else [one])
+
+
+def _down_to(request: HttpRequest, tag: VocabularyTag, one: uuid.UUID) -> list[uuid.UUID]:
+    """Return the suggestions down to this one, of all pages; not those that came after the page was shown."""
+    last = waiting(tag).filter(image=one).first()
+    if last is None:
+        raise _NotThus(_("This suggestion is not there any more. Look again."))
+    rows = waiting(tag).filter(
+        Q(similarity__gt=last.similarity) | Q(similarity=last.similarity, image__lte=last.image_id)
+    )
+    seen = _moment(request.POST.get("seen", ""))
+    if seen:
+        rows = rows.filter(created__lte=seen)
+    return list(rows.values_list("image", flat=True))
+
+
+def _moment(text: str) -> dt.datetime | None:
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment and moment.tzinfo else None
+
+
+def _id(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
+
+
+def _answered(
+    request: HttpRequest, tag: VocabularyTag, told: SafeString | str, status: HTTPStatus = HTTPStatus.OK
+) -> HttpResponse:
+    if request.headers.get("Accept", "") == "application/json":
+        response: HttpResponse = JsonResponse(
+            {"told": format_html("{}", told), "waiting": waiting(tag).count()}, status=status
+        )
+        add_never_cache_headers(response)
+        return response
+    (messages.success if status == HTTPStatus.OK else messages.error)(request, told)
+    return redirect(_way_back(request, tag))
+
+
+def _way_back(request: HttpRequest, tag: VocabularyTag) -> str:
+    """Return the first page in its size: what was decided has left it, and others have moved up."""
+    size = request.GET.get("size", "")
+    kind = request.GET.get("state", "")
+    kept = [f"size={size}"] if size in map(str, SIZES) else []
+    kept += [f"state={kind}"] if kind in _STATES else []
+    page = request.GET.get("page", "")
+    # What lies before it was left waiting by who has gone past.
+    kept += [f"page={page}"] if page.isascii() and page.isdecimal() and len(page) < 7 else []
+    return f"{reverse('admin:search_vocabularytag_suggestions', args=[tag.pk])}?{'&'.join(kept)}".rstrip("?")
+
+
+@require_POST
+def take_back_view(request: HttpRequest, pk: int) -> HttpResponse:
+    """Have what was rejected at a moment, or of one picture, wait again."""
+    tag = _tag(request, pk)
+    moment, one = _moment(request.POST.get("moment", "")), _id(request.POST.get("image", ""))
+    if moment is None and one is None:
+        messages.error(request, _("Nothing was chosen."))
+    else:
+        count = retried(lambda: take_back(tag, moment=moment, image_ids=[one] if one else []))
+        text = ngettext(
+            "“%(tag)s” is suggested for %(count)s picture again.",
+            "“%(tag)s” is suggested for %(count)s pictures again.",
+            count,
+        )
+        messages.success(request, text % {"count": f"{count:,}", "tag": tag.name})
+    back = reverse("admin:search_vocabularytag_suggestions", args=[tag.pk])
+    return redirect(f"{back}?state=rejected" if one else back)

@@ -1,0 +1,316 @@
+"""The tags: an overview of all, the vocabulary edited, renamed, merged, and taken in and out as a table."""
+
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.paginator import Paginator
+from django.db import OperationalError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from search.admin.lists import Sturdy
+from search.admin.shared import busy
+from search.admin.tag_suggestions import is_compared, may_decide, suggestions_view, take_back_view
+from search.admin.undoing import with_undo
+from search.conflicts import is_conflict, retried
+from search.ingestion.metadata import clean_tags
+from search.ingestion.tables import MetadataError
+from search.models import Revision, VocabularyTag
+from search.models.tagging import LONGEST_TAG, MOST_ALIASES
+from search.querying.tag_names import forget_names, read_names
+from search.tagging import overview
+from search.tagging.renaming import merge, rename
+from search.tagging.tables import read_vocabulary, write_vocabulary
+from search.tagging.vocabulary import load_starting
+from search.texts import normalised_text
+from search.views.methods import require_http_methods, require_POST, require_safe
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+    _TagForm = forms.ModelForm[VocabularyTag]
+else:
+    _TagForm = forms.ModelForm
+
+PER_PAGE = 100
+LARGEST_TABLE = 5_000_000
+MOST_PROBLEMS = 10
+
+
+class AliasesField(forms.CharField):
+    """Names with commas between them."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def clean(self, value: Any) -> Any:
+        names = [normalised_text(name) for name in super().clean(value).split(",")]
+        if too_long := [name for name in names if len(name) > LONGEST_TAG]:
+            raise ValidationError(
+                _("A tag has at most %(limit)s characters: “%(tag)s…” is longer.")
+                % {"limit": LONGEST_TAG, "tag": too_long[0][:30]}
+            )
+        if len({name.casefold() for name in names if name}) > MOST_ALIASES:
+            raise ValidationError(_("A tag has at most %(limit)s aliases.") % {"limit": MOST_ALIASES})
+        return clean_tags(names)
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return clean_tags(data or "") != (initial or [])
+
+
+class TagForm(_TagForm):
+    aliases = AliasesField(
+        label=gettext_lazy("Aliases"),
+        required=False,
+        widget=admin.widgets.AdminTextInputWidget,
+        help_text=gettext_lazy("Other names by which it is found, separated by commas."),
+    )
+
+    class Meta:
+        model = VocabularyTag
+        fields = ("name", "english", "korean", "phrase", "aliases", "parent")
+
+
+class MergeForm(forms.Form):
+    """Which tag another one is to become."""
+
+    into = forms.CharField(
+        label=gettext_lazy("Merge into"),
+        max_length=LONGEST_TAG,
+        widget=forms.TextInput(attrs={"list": "known-tags", "class": "vTextField", "autocomplete": "off"}),
+        help_text=gettext_lazy("Any name of the tag that stays."),
+    )
+
+    def __init__(self, *args: Any, tag: VocabularyTag, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._tag = tag
+
+    def clean_into(self) -> VocabularyTag:
+        named = read_names().known(normalised_text(self.cleaned_data["into"]))
+        into = VocabularyTag.objects.filter(name=named.name).first() if named else None
+        if into is None:
+            raise ValidationError(_("There is no tag “%(name)s”.") % {"name": self.cleaned_data["into"]})
+        if into.pk == self._tag.pk:
+            raise ValidationError(_("A tag can't be merged into itself."))
+        return into
+
+
+class TableForm(forms.Form):
+    table = forms.FileField(
+        label=gettext_lazy("Table"),
+        widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.jsonl"}),
+        help_text=gettext_lazy(
+            "CSV, TSV or JSON Lines with any of the columns name, english, korean, phrase, aliases and parent. Tags "
+            "that are known are changed, and those that the table lacks stay."
+        ),
+    )
+
+    def clean_table(self) -> Any:
+        if self.cleaned_data["table"].size > LARGEST_TABLE:
+            raise ValidationError(_("This table is too large."))
+        return self.cleaned_data["table"]
+
+
+@admin.register(VocabularyTag)
+class TagAdmin(Sturdy):
+    form = TagForm
+    fields = ("name", "english", "korean", "phrase", "aliases", "parent")
+    search_fields = ("name", "english", "korean")
+    autocomplete_fields = ("parent",)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        own = [
+            path("start/", view(self.start_view), name="search_vocabularytag_start"),
+            path("import/", view(self.import_view), name="search_vocabularytag_import"),
+            path("vocabulary.csv", view(self.export_view), name="search_vocabularytag_export"),
+            path("<int:pk>/merge/", view(self.merge_view), name="search_vocabularytag_merge"),
+            path("<int:pk>/suggestions/", view(suggestions_view), name="search_vocabularytag_suggestions"),
+            path("<int:pk>/take-back/", view(take_back_view), name="search_vocabularytag_take_back"),
+        ]
+        return [*own, *super().get_urls()]
+
+    # Whoever may change pictures may say what tags there are.
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return may_decide(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may_decide(request)
+
+    has_add_permission = has_change_permission = has_delete_permission = has_view_permission
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """All tags that pictures have or could get, with what waits of each."""
+        if not may_decide(request):
+            raise PermissionDenied
+        words = normalised_text(request.GET.get("q", ""))[:LONGEST_TAG]
+        sort = request.GET.get("sort", "")
+        sort = sort if sort in overview.SORTS else overview.SORTS[0]
+        rows = overview.rows_of(words, sort)
+        page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
+        shown = list(page.object_list)
+        overview.exact_pictures(shown)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Tags"),
+            "opts": self.opts,
+            "rows": shown,
+            "page": page,
+            "words": words,
+            "sort": sort,
+            "sorts": {
+                "waiting": _("Suggestions waiting"),
+                "pictures": _("Pictures"),
+                "name": _("Name"),
+            },
+            "waiting": sum(row.waiting for row in rows),
+            "is_empty": not VocabularyTag.objects.exists(),
+            "has_thresholds": is_compared(),
+            **(extra_context or {}),
+        }
+        return TemplateResponse(request, "admin/search/vocabularytag/overview.html", context)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"name": request.GET.get("name", "")[:LONGEST_TAG]}
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """With another name, of all pictures that have it."""
+        if change and "name" in form.changed_data:
+            request.renamed = rename(obj, obj.name, by=request.user)  # type: ignore[attr-defined]
+        else:
+            super().save_model(request, obj, form, change)
+        forget_names()
+
+    def message_user(self, request: HttpRequest, message: Any, *args: Any, **kwargs: Any) -> None:
+        revision = getattr(request, "renamed", None)
+        if revision is not None and revision.pk:
+            message = with_undo(f"{message} {_renamed(revision)}", revision)
+            del request.renamed  # type: ignore[attr-defined]
+        super().message_user(request, message, *args, **kwargs)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        super().delete_model(request, obj)
+        forget_names()
+
+    def get_deleted_objects(
+        self, objs: "QuerySet[VocabularyTag] | Any", request: HttpRequest
+    ) -> tuple[list[Any], dict[Any, int], set[str], list[str]]:
+        """What goes is the tag and what was decided of it, no picture's."""
+        return [str(one) for one in objs], {VocabularyTag._meta.verbose_name_plural: len(objs)}, set(), []
+
+    # Tables
+
+    def start_view(self, request: HttpRequest) -> HttpResponse:
+        return _started(request)
+
+    def import_view(self, request: HttpRequest) -> HttpResponse:
+        return _imported(request, self)
+
+    def export_view(self, request: HttpRequest) -> HttpResponse:
+        return _exported(request)
+
+    def merge_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return _merged(request, pk, self)
+
+
+def _renamed(revision: Revision) -> str:
+    text = ngettext("%(count)s picture has the new name.", "%(count)s pictures have the new name.", revision.count)
+    return text % {"count": f"{revision.count:,}"}
+
+
+@require_POST
+def _started(request: HttpRequest) -> HttpResponse:
+    if not may_decide(request):
+        raise PermissionDenied
+    count = load_starting()
+    forget_names()
+    text = ngettext("%(count)s tag was added.", "%(count)s tags were added.", count) % {"count": f"{count:,}"}
+    messages.success(request, f"{text} {_('Suggestions follow within some minutes.')}")
+    return redirect("admin:search_vocabularytag_changelist")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def _imported(request: HttpRequest, model_admin: TagAdmin) -> HttpResponse:
+    if not may_decide(request):
+        raise PermissionDenied
+    form = TableForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        file = form.cleaned_data["table"]
+        table = file.read()
+        try:
+            imported = read_vocabulary(lambda: BytesIO(table), file.name)
+        except MetadataError as error:
+            form.add_error("table", str(error))
+        else:
+            forget_names()
+            text = _("%(added)s tags were added, and %(changed)s changed.")
+            messages.success(request, text % {"added": imported.added, "changed": imported.changed})
+            for where, why in imported.problems[:MOST_PROBLEMS]:
+                messages.warning(request, f"{where}: {why}")
+            if (more := len(imported.problems) - MOST_PROBLEMS) > 0:
+                messages.warning(request, _("… and %(count)s more.") % {"count": f"{more:,}"})
+            return redirect("admin:search_vocabularytag_changelist")
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": _("Import tags"),
+        "opts": model_admin.opts,
+        "form": form,
+    }
+    return TemplateResponse(
+        request, "admin/search/vocabularytag/import.html", context, status=400 if form.errors else 200
+    )
+
+
+@require_safe
+def _exported(request: HttpRequest) -> HttpResponse:
+    if not may_decide(request):
+        raise PermissionDenied
+    response = HttpResponse(content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="vocabulary.csv"'
+    response.write("\ufeff")  # or Excel takes it for another encoding
+    write_vocabulary(response)
+    return response
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def _merged(request: HttpRequest, pk: int, model_admin: TagAdmin) -> HttpResponse:
+    if not may_decide(request):
+        raise PermissionDenied
+    tag = get_object_or_404(VocabularyTag, pk=pk)
+    form = MergeForm(request.POST or None, tag=tag)
+    if request.method == "POST" and form.is_valid():
+        into = form.cleaned_data["into"]
+        try:
+            revision = retried(lambda: merge(tag, into, by=cast("User", request.user)))
+        except ValidationError as problem:
+            form.add_error("into", problem.messages)
+        except OperationalError as error:
+            if not is_conflict(error):
+                raise
+            messages.error(request, busy())
+        else:
+            text = _("“%(tag)s” is a name of “%(into)s” now.") % {"tag": tag.name, "into": into.name}
+            if revision.pk:
+                text += " " + _renamed(revision)
+            messages.success(request, with_undo(text, revision))
+            return redirect(reverse("admin:search_vocabularytag_change", args=[into.pk]))
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": _("Merge “%(tag)s” into another tag") % {"tag": tag.name},
+        "opts": model_admin.opts,
+        "tag": tag,
+        "form": form,
+        "known": VocabularyTag.objects.exclude(pk=tag.pk).order_by("name").values_list("name", flat=True),
+    }
+    return TemplateResponse(
+        request, "admin/search/vocabularytag/merge.html", context, status=400 if form.errors else 200
+    )

@@ -1,0 +1,56 @@
+"""`manage.py suggest_tags`: which tags of the vocabulary fit which pictures, for curators to accept."""
+
+import argparse
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from search.embedding import ModelUnavailable
+from search.evaluation import calibrate_if_due
+from search.evaluation.calibration import LEAST
+from search.ingestion import Report
+from search.management.base import CollectionCommand
+from search.management.embedding import stopped_by_signals
+from search.management.progress import progress_of
+from search.models import Image
+from search.tagging.comparing import suggest
+from search.tagging.vocabulary import encode_missing, load_if_empty
+
+
+class Command(CollectionCommand):
+    help = (
+        "Suggest tags of the vocabulary for pictures that they fit: the administration shows them, and no picture "
+        "gets one unless a person accepts it. Only what is new is compared: pictures, tags, and tags whose threshold "
+        "decisions have moved. A server does the same each minute. Where there is no vocabulary, the one to start "
+        "with is loaded."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "--again", action="store_true", help="compare all pictures with all tags; what people have decided stays"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if added := load_if_empty():
+            self.stdout.write(f"{added:,} tags to start with added.")
+        try:
+            calibrate_if_due()
+            encode_missing()
+        except ModelUnavailable as error:
+            raise CommandError(str(error)) from error
+        report = Report()
+        with (
+            stopped_by_signals(self.stderr) as stop,
+            progress_of(lambda: Image.objects.kept().count(), self.stdout) as show,
+        ):
+
+            def progress(count: int) -> None:
+                report.known = count
+                show(report)
+
+            found = suggest(again=options["again"], patient=True, stop=stop, progress=progress)
+        if not found.is_measured:
+            raise CommandError(f"What unrelated pictures score is not measured: that takes {LEAST} pictures.")
+        self.stdout.write(f"{found.compared:,} pictures compared: {found.suggested:,} suggestions are new.")
+        if not found.is_done:
+            raise CommandError("Stopped. Run it again to go on.")

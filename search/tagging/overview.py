@@ -1,0 +1,91 @@
+"""All tags, those of the vocabulary and others that pictures have: how many pictures, how many suggestions wait."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django.core.cache import cache
+from django.db import connection
+
+from search.embedding import active_model, text_model
+from search.models import VocabularyTag
+from search.models.arrivals import state
+from search.querying.folding import fold
+from search.querying.tag_names import read_names
+
+REMEMBERED = 60
+"""Seconds for which it is known which tags pictures have, as long as no picture changes."""
+SORTS = ("waiting", "pictures", "name")
+
+
+@dataclass
+class Row:
+    """A tag: `tag` is None where the vocabulary lacks it. `pictures` are all that a filter by it finds, hidden ones
+    too; `names` all that it is called, and what pictures with it, or with one within it, have."""
+
+    name: str
+    tag: VocabularyTag | None = None
+    waiting: int = 0
+    pictures: int = 0
+    names: Sequence[str] = field(default_factory=tuple)
+
+
+def rows_of(words: str, sort: str) -> list[Row]:
+    """Return the tags one of whose names holds the words; as many pictures as have each, where that is no `exact_`
+    number, at most."""
+    used, names, waits = _used(), read_names(), waiting_by_tag()
+    rows = []
+    for tag in VocabularyTag.objects.select_related("parent").order_by("pk"):
+        found = names.found_by(tag.name)
+        rows.append(Row(tag.name, tag, waits.get(tag.pk, 0), sum(used[name] for name in found), found))
+    rows += [Row(name, pictures=count, names=(name,)) for name, count in used.items() if name not in names.all]
+    term = fold(words)
+    if term:
+        called = {row.name: row.tag.names if row.tag else [row.name] for row in rows}
+        rows = [row for row in rows if any(term in fold(name) for name in called[row.name])]
+    keys = {"pictures": lambda row: (-row.pictures, fold(row.name)), "name": lambda row: fold(row.name)}
+    return sorted(rows, key=keys.get(sort, lambda row: (-row.waiting, -row.pictures, fold(row.name))))
+
+
+def exact_pictures(rows: Sequence[Row]) -> None:
+    """Have these rows tell exactly how many pictures they find, each picture once."""
+    if not rows:
+        return
+    values = ", ".join(["(%s::int, %s::varchar[])"] * len(rows))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT number, (SELECT count(*) FROM search_image AS image WHERE tags && its.tags"  # noqa: S608
+            " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = image.id))"
+            f" FROM (VALUES {values}) AS its (number, tags)",
+            [one for number, row in enumerate(rows) for one in (number, list(row.names))],
+        )
+        for number, count in cursor.fetchall():
+            rows[number].pictures = count
+
+
+def waiting_by_tag() -> dict[int, int]:
+    """Return how many suggestions of each tag wait, of those that have any."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT its.tag_id, count(*) FROM search_tagsuggestion AS its"
+            " JOIN search_vocabularytag AS tag ON tag.id = its.tag_id AND tag.phrase <> ''"
+            " LEFT JOIN search_tagvector AS phrase ON phrase.tag_id = its.tag_id"
+            " AND phrase.model = %s AND phrase.text_model = %s"
+            " WHERE its.state = 'pending' AND its.similarity >= coalesce(phrase.threshold, -2)"
+            " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = its.image_id) GROUP BY its.tag_id",
+            [active_model(), text_model()],
+        )
+        return dict(cursor.fetchall())
+
+
+def _used() -> Counter[str]:
+    """Return how often pictures have each tag, hidden ones too."""
+    now = state()
+    found: Counter[str] | None = cache.get_or_set(f"tags-in-use:{now.arrived}:{now.changed}", _count_used, REMEMBERED)
+    return found if found is not None else _count_used()
+
+
+def _count_used() -> Counter[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tag, count(*) FROM search_image, unnest(tags) AS tag GROUP BY tag")
+        return Counter(dict(cursor.fetchall()))

@@ -1,0 +1,365 @@
+"""Tags that suggest themselves: what stands out, what people say of it, and how that moves thresholds."""
+
+import datetime as dt
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from search import curation
+from search.embedding import active_model, text_model
+from search.models import Calibration, Image, ImageVector, Revision, TagSuggestion, TagVector, VocabularyTag
+from search.querying.relevance import look_again
+from search.tagging import background, deciding
+from search.tagging.comparing import is_due, suggest
+from search.tagging.deciding import accept, pending, reject, take_back, waiting
+from search.tagging.forgetting import forget_suggestions, hand_over_suggestions
+from search.tagging.thresholds import Measure, threshold
+from search.vectors import Vector
+from tests.base import a_vector, active_set, an_image, near
+
+pytestmark = pytest.mark.django_db
+
+STAR, FISH = a_vector(1), a_vector(2)
+MEASURE = Measure(strong=0.3, related=0.28, spread=0.01)
+
+
+def calibrated() -> Calibration:
+    """The collection is measured: its pictures point anywhere, and matches begin at 0.3."""
+    sample = np.stack([a_vector(seed) for seed in range(1000, 1100)])
+    calibration = Calibration.objects.create(
+        model=active_model(),
+        text_model=text_model(),
+        measured=timezone.now(),
+        pictures=100,
+        words_least=0.3,
+        words_match=0.3,
+        pictures_match=0.5,
+        sample=Calibration.as_sample(sample),
+        dimensions=512,
+    )
+    look_again()
+    return calibration
+
+
+def a_tag(name: str, vector: Vector, **fields) -> VocabularyTag:
+    """A tag whose phrase the model gives this vector for."""
+    tag = VocabularyTag.objects.create(name=name, phrase=f"a {name}", **fields)
+    TagVector.objects.create(
+        tag=tag, model=active_model(), text_model=text_model(), phrase=tag.phrase, embedding=vector
+    )
+    return tag
+
+
+def like(vector: Vector, similarity: float, **fields) -> Image:
+    return an_image(vector=near(vector, similarity, seed=int(similarity * 1000)), **fields)
+
+
+def suggested(tag: VocabularyTag) -> list[Image]:
+    return [one.image for one in waiting(tag).select_related("image")]
+
+
+@pytest.fixture
+def star() -> VocabularyTag:
+    calibrated()
+    return a_tag("star", STAR, korean="별")
+
+
+def test_what_stands_out_is_suggested_strongest_first_and_no_picture_is_tagged(star):
+    weak, good, best = like(STAR, 0.2), like(STAR, 0.4), like(STAR, 0.6)
+    found = suggest()
+    assert (found.compared, found.suggested, found.is_done) == (3, 2, True)
+    assert suggested(star) == [best, good]
+    assert not Image.objects.exclude(tags=[]).exists()
+    assert not TagSuggestion.objects.filter(image=weak).exists()
+
+
+def test_whoever_has_a_tag_under_any_of_its_names_or_a_narrower_one_is_not_suggested_it(star):
+    comet = VocabularyTag.objects.create(name="comet", parent=star)
+    VocabularyTag.objects.create(name="halley", aliases=["1P"], parent=comet)
+    for tag in ("Star", "별", "COMET", "1p"):
+        like(STAR, 0.5, tags=[tag])
+    lacking = like(STAR, 0.5, tags=["starfish"])
+    suggest()
+    assert suggested(star) == [lacking]
+
+
+def test_only_what_is_new_is_compared(star):
+    one = like(STAR, 0.5)
+    assert is_due()
+    suggest()
+    assert not is_due()
+    assert suggest().compared == 0
+    two = like(STAR, 0.6)
+    assert is_due()
+    assert suggest().compared == 1
+    assert suggested(star) == [two, one]
+    a_tag("fish", FISH)
+    assert suggest().compared == 2, "with a new tag all are compared"
+    assert suggest(again=True).compared == 2
+
+
+def test_another_measurement_of_the_collection_has_all_compared_anew(star):
+    like(STAR, 0.5)
+    suggest()
+    Calibration.objects.update(measured=timezone.now() + dt.timedelta(1), words_least=0.7, words_match=0.7)
+    look_again()
+    assert is_due()
+    suggest()
+    assert suggested(star) == []
+
+
+def test_hidden_pictures_are_suggested_tags_and_those_in_the_trash_are_not(star):
+    hidden = like(STAR, 0.5, hidden=True)
+    gone = like(STAR, 0.6)
+    suggest()
+    curation.change([gone.pk], curation.Trash())
+    assert suggested(star) == [hidden]
+    curation.change([gone.pk], curation.Restore())
+    assert suggested(star) == [gone, hidden]
+
+
+def test_of_a_wide_picture_the_window_that_fits_best_counts(star):
+    wide = like(STAR, 0.1, width=3000)
+    with_window = near(STAR, 0.5)
+    ImageVector.objects.create(image=wide, set_id=active_set().id, window_index=1, embedding=with_window)
+    suggest()
+    assert suggested(star) == [wide]
+    assert waiting(star).get().similarity == pytest.approx(0.5, abs=0.01)
+
+
+def test_words_that_the_model_does_not_know_are_suggested_for_nothing(star):
+    nothing = a_vector(9)
+    for name in ("abc", "def", "ghi", "jkl"):
+        a_tag(name, nothing)
+    picture = like(nothing, 0.6)
+    suggest()
+    assert not picture.tag_suggestions.exists()
+
+
+def test_nothing_stands_out_before_the_collection_is_measured():
+    a_tag("star", STAR)
+    like(STAR, 0.9)
+    found = suggest()
+    assert not found.is_measured
+    assert not TagSuggestion.objects.exists()
+
+
+def test_accepted_ones_get_the_tag_by_one_change_that_can_be_undone(star, carol):
+    pictures = [like(STAR, 0.5 + number / 100) for number in range(5)]
+    suggest()
+    revision = accept(star, [picture.pk for picture in pictures], by=carol)
+    assert (revision.kind, revision.count, revision.by) == (Revision.Kind.TAG, 5, carol)
+    assert all(picture.tags == ["star"] for picture in Image.objects.all())
+    assert suggested(star) == []
+    assert star.suggestions.filter(state="accepted", by=carol).count() == 5
+
+    undone = curation.undo(revision, by=carol)
+    assert undone.count == 5
+    assert not Image.objects.exclude(tags=[]).exists()
+    assert len(suggested(star)) == 5
+    curation.undo(undone.revision, by=carol)
+    assert suggested(star) == [], "done again"
+
+
+def test_accepting_takes_as_many_statements_for_300_as_for_5(star, carol):
+    counts = []
+    for count in (5, 300):
+        pictures = [like(STAR, 0.5) for _ in range(count)]
+        suggest()
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            assert accept(star, [picture.pk for picture in pictures], by=carol).count == count
+        counts.append(len(queries))
+    assert counts[1] <= counts[0]
+
+
+def test_what_was_tagged_by_hand_meanwhile_is_accepted_and_what_was_untagged_is_rejected(star, carol):
+    one, two = like(STAR, 0.5), like(STAR, 0.6)
+    suggest()
+    tagged = curation.change([one.pk], curation.Tag(["별"]), by=carol)
+    assert suggested(star) == [two]
+    curation.change([one.pk], curation.Untag(["별"]), by=carol)
+    assert star.suggestions.get(image=one).state == "rejected"
+    curation.undo(tagged, by=carol)
+    suggest(again=True)
+    assert suggested(star) == [two]
+
+
+def test_tags_that_are_taken_away_by_hand_are_not_suggested_for_these_pictures(star, carol):
+    picture = like(STAR, 0.5, tags=["star", "own"])
+    suggest()
+    curation.change([picture.pk], curation.Untag(["star", "own"]), by=carol)
+    suggest(again=True)
+    assert suggested(star) == []
+
+
+def test_rejected_ones_are_never_suggested_again_by_no_model_either(star, carol):
+    one, two = like(STAR, 0.5), like(STAR, 0.6)
+    suggest()
+    count, _moment = reject(star, [one.pk], by=carol)
+    assert count == 1
+    assert suggested(star) == [two]
+    suggest(again=True)
+    assert suggested(star) == [two]
+    # Another model: other vectors, and nothing known of thresholds.
+    TagVector.objects.all().delete()
+    TagVector.objects.create(
+        tag=star, model=active_model(), text_model=text_model(), phrase=star.phrase, embedding=near(STAR, 0.95)
+    )
+    suggest()
+    assert one not in suggested(star)
+    assert star.suggestions.get(image=one).by == carol
+
+
+def test_rejected_and_tagged_all_the_same_is_rejected_again_when_that_is_undone(star, carol):
+    picture = like(STAR, 0.5)
+    suggest()
+    reject(star, [picture.pk], by=carol)
+    revision = curation.change([picture.pk], curation.Tag(["star"]), by=carol)
+    assert star.suggestions.get().state == "accepted"
+    curation.undo(revision, by=carol)
+    assert star.suggestions.get().state == "rejected"
+
+
+def test_what_was_rejected_can_be_taken_back(star, carol):
+    pictures = [like(STAR, 0.5), like(STAR, 0.6), like(STAR, 0.7)]
+    suggest()
+    reject(star, [pictures[0].pk], by=carol)
+    before = star.suggestions.get(state="rejected").decided - dt.timedelta(seconds=1)
+    star.suggestions.filter(state="rejected").update(decided=before)
+    count, moment = reject(star, [picture.pk for picture in pictures], by=carol)
+    assert count == 2, "of three one is rejected already"
+    assert take_back(star, moment=moment) == 2
+    assert star.suggestions.filter(state="rejected").count() == 1
+    assert take_back(star, image_ids=[pictures[0].pk]) == 1
+    suggest()
+    assert len(suggested(star)) == 3
+
+
+def test_rejections_raise_the_threshold_of_their_tag_alone_and_acceptances_lower_it(star, carol):
+    fish = a_tag("fish", FISH)
+    weak = [like(STAR, 0.31 + number / 1000) for number in range(10)]
+    for number in range(3):
+        like(FISH, 0.31 + number / 1000)
+    suggest()
+    assert len(suggested(star)) == 10
+    reject(star, [picture.pk for picture in weak[:9]], by=carol)
+    assert suggested(star) == [], "as weak as those that were rejected"
+    assert len(suggested(fish)) == 3
+    assert not is_due(), "nothing new can stand out"
+
+    strong = [like(FISH, 0.32) for _ in range(40)]
+    suggest()
+    accept(fish, [picture.pk for picture in strong], by=carol)
+    assert is_due(), "more stand out than were looked for"
+    weaker = like(FISH, 0.295)
+    suggest()
+    assert weaker in suggested(fish)
+    assert not is_due()
+
+
+def test_without_decisions_a_tag_begins_where_strong_matches_do():
+    assert threshold(MEASURE, [], []) == MEASURE.strong
+
+
+def test_the_threshold_follows_what_people_say():
+    assert threshold(MEASURE, [0.31] * 5, []) < MEASURE.strong
+    assert threshold(MEASURE, [0.31] * 5000, []) >= MEASURE.related, "never below the related"
+    assert threshold(MEASURE, [], [0.31] * 5) > 0.31
+    between = threshold(MEASURE, [0.33] * 50, [0.30] * 50)
+    assert 0.30 < between < 0.33
+    assert threshold(MEASURE, [], [0.9] * 5000) <= MEASURE.strong + 8 * MEASURE.spread + 1e-9
+    assert np.isfinite(threshold(MEASURE, [1e6], [-1e6]))
+
+
+def test_a_picture_that_shows_something_else_now_is_compared_anew(star, carol):
+    picture, other = like(STAR, 0.5), like(STAR, 0.6)
+    suggest()
+    reject(star, [other.pk], by=carol)
+    for one in (picture, other):
+        forget_suggestions(one.pk)
+    assert [one.state for one in star.suggestions.all()] == ["rejected"]
+    suggest()
+    assert suggested(star) == [picture]
+
+
+def test_what_was_decided_of_a_picture_goes_over_to_the_one_that_takes_its_place(star, carol):
+    old, new = like(STAR, 0.5), like(STAR, 0.6)
+    suggest()
+    reject(star, [old.pk], by=carol)
+    hand_over_suggestions(old.pk, new.pk)
+    assert star.suggestions.get(image=new).state == "rejected"
+
+
+def test_suggestions_go_with_their_picture_and_with_their_tag(star):
+    picture = like(STAR, 0.5)
+    like(STAR, 0.6)
+    suggest()
+    picture.delete()
+    assert star.suggestions.count() == 1
+    star.delete()
+    assert not TagSuggestion.objects.exists()
+
+
+def test_a_tag_without_a_phrase_is_suggested_no_more(star):
+    like(STAR, 0.5)
+    suggest()
+    VocabularyTag.objects.update(phrase="")
+    assert not pending(TagSuggestion.objects.all()).exists()
+    suggest()
+    assert not TagSuggestion.objects.exists()
+
+
+def test_another_process_that_is_at_it_is_left_to_it(star, monkeypatch):
+    like(STAR, 0.5)
+    monkeypatch.setattr("search.tagging.comparing._Comparing._is_alone", lambda self: False)
+    assert not suggest().is_done
+    assert is_due()
+
+
+def test_a_decision_in_the_midst_of_a_run_is_not_lost(star, carol, monkeypatch):
+    one, _two = like(STAR, 0.31), like(STAR, 0.32)
+    suggest()
+
+    def reject_meanwhile(count: int) -> None:
+        TagVector.objects.update(threshold=0.4)
+
+    like(STAR, 0.33)
+    suggest(progress=reject_meanwhile)
+    assert TagVector.objects.get().threshold == 0.4
+    assert one not in suggested(star)
+
+
+def test_a_server_encodes_what_is_new_and_compares_it(star, monkeypatch):
+    like(STAR, 0.5)
+    monkeypatch.setattr(background, "status", lambda: {"words": "ready"})
+    VocabularyTag.objects.create(name="fish", phrase="a fish")
+    assert background.suggest_what_is_due()
+    assert TagVector.objects.count() == 2
+    assert len(suggested(star)) == 1
+    assert not background.suggest_what_is_due()
+
+
+def test_the_command_loads_a_vocabulary_where_there_is_none_and_says_what_is_missing(capsys, monkeypatch):
+    monkeypatch.setattr("search.management.commands.suggest_tags.encode_missing", lambda: 0)
+    with pytest.raises(CommandError, match="not measured"):
+        call_command("suggest_tags")
+    assert "tags to start with added" in capsys.readouterr().out
+    VocabularyTag.objects.all().delete()
+    calibrated()
+    star = a_tag("star", STAR)
+    like(STAR, 0.5)
+    monkeypatch.setattr("search.management.commands.suggest_tags.calibrate_if_due", lambda: False)
+    call_command("suggest_tags")
+    assert "1 pictures compared: 1 suggestions are new." in capsys.readouterr().out
+    assert len(suggested(star)) == 1
+
+
+def test_retuning_a_tag_that_nobody_compared_does_nothing(star):
+    deciding.retune(star)
+    assert TagVector.objects.get().threshold is None
