@@ -251,6 +251,16 @@ def test_groups_that_nobody_has_tagged_are_called_by_what_the_model_sees(monkeyp
     assert second.name != "sea"
 
 
+def test_a_group_of_two_things_is_called_by_both_of_their_tags():
+    VocabularyTag.objects.create(name="wood", english="wood", korean="숲")
+    both = [an_image(tags=["sea" if number % 2 else "wood", "seen everywhere"]) for number in range(10)]
+    others = [an_image(tags=["town", "seen everywhere"]) for _ in range(30)]
+    vectors = np.stack([a_vector(number) for number in range(40)])
+    ids = [one.pk for one in (*others, *both)]
+    names = names_of(ids, vectors, np.array([0] * 30 + [1] * 10))
+    assert names == [Name("town"), Name("sea, wood", "sea, 숲")]
+
+
 def test_nobody_but_curators_sees_the_map_unless_the_setting_says_so(client: Client, as_carol: Client, settings: Any):
     a_map(*themes("sea").values())
     for address in ADDRESSES:

@@ -24,6 +24,8 @@ _MANY = 0.3
 """The share of a group's pictures that must bear a tag for it to go before what the model sees."""
 _FEW = 0.15
 """The share for it to name a group of which the model sees nothing."""
+_AS_WELL = 0.6
+"""Of the share of the tag that tells most, for another one to stand beside it: a group may be of two things."""
 _LEAST_APART = 0.01
 """By so much the group's similarity to a phrase must exceed that of groups on average, or it says nothing."""
 
@@ -52,15 +54,24 @@ def names_of(ids: Sequence[uuid.UUID], vectors: Vectors, labels: Labels) -> list
 
     def take_tags(least: float) -> None:
         for group, ranked in enumerate(by_tags):
-            for tag, share in ranked:
-                if share >= least and take(group, called.get(tag.casefold(), Name(tag))):
-                    break
+            many = [(called.get(tag.casefold(), Name(tag)), share) for tag, share in ranked if share >= least]
+            if many[1:] and many[1][1] >= max(_MANY, _AS_WELL * many[0][1]):
+                take(group, _both(many[0][0], many[1][0]))
+            for name, _share in many:
+                take(group, name)
 
     take_tags(_MANY)
     for group, name in _seen(vectors, labels, count):
         take(group, name)
     take_tags(_FEW)
     return names
+
+
+def _both(one: Name, other: Name) -> Name:
+    if one.name.casefold() == other.name.casefold():
+        return one
+    korean = f"{one.korean or one.name}, {other.korean or other.name}" if one.korean or other.korean else ""
+    return Name(f"{one.name}, {other.name}", korean)
 
 
 def _name_of(tag: VocabularyTag) -> Name:
