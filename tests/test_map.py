@@ -328,6 +328,7 @@ def test_a_search_and_a_tag_are_coloured_by_ids_in_bands(as_carol: Client):
     assert (int.from_bytes(tagged[:4], "big"), int.from_bytes(tagged[4:8], "big")) == (3, 0)
     ids = {uuid.UUID(bytes=tagged[start : start + 16]) for start in range(8, len(tagged), 16)}
     assert ids == {one.pk for one in there["sea"]}
+    assert as_carol.get("/map/marks", {"q": 'tag:"SEA"'}).content == tagged
     like = as_carol.get("/map/marks", {"like": str(there["wood"][0].pk)}).content
     found = [uuid.UUID(bytes=like[start : start + 16]) for start in range(8, len(like), 16)]
     assert set(found[:2]) == {one.pk for one in there["wood"][1:]}

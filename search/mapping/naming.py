@@ -43,14 +43,13 @@ def names_of(ids: Sequence[uuid.UUID], vectors: Vectors, labels: Labels) -> list
     called = {name.casefold(): _name_of(tag) for tag in VocabularyTag.objects.all() for name in tag.names}
     by_tags = _ranked_tags(ids, labels, count)
     names: list[Name] = [Name()] * count
-    taken: set[str] = set()
+    taken: set[frozenset[str]] = set()
 
-    def take(group: int, name: Name) -> bool:
-        if names[group].name or not name.name or name.name.casefold() in taken:
-            return False
-        names[group] = name
-        taken.add(name.name.casefold())
-        return True
+    def take(group: int, name: Name) -> None:
+        words = frozenset(name.name.casefold().split(", "))
+        if not names[group].name and name.name and words not in taken:
+            names[group] = name
+            taken.add(words)
 
     def take_tags(least: float) -> None:
         for group, ranked in enumerate(by_tags):

@@ -272,7 +272,7 @@ marking.addEventListener("submit", async (event) => {
   event.preventDefault();
   const words = marking.elements.q.value.trim();
   if (!words || !points) return;
-  const asked = marking.elements.by.value === "tag" ? { tag: words } : { q: words };
+  const asked = { q: marking.elements.by.value === "tag" ? tagged(words) : words };
   legend.textContent = map.dataset.loading;
   const answer = await fetch(`${map.dataset.marks}?${new URLSearchParams(asked)}`).catch(() => null);
   if (!answer?.ok) {
@@ -281,6 +281,24 @@ marking.addEventListener("submit", async (event) => {
   }
   bands = readMarks(await answer.arrayBuffer(), points);
   paint();
+});
+
+// As a filter that is typed: in any case, and by any of the names of a tag.
+const tagged = (words) => `tag:"${words.replace(/["“”„«»]/g, "")}"`;
+
+// Tags complete as one types, as long as the quotation marks are open.
+let typed = 0;
+marking.elements.q.addEventListener("input", async () => {
+  const tags = document.getElementById("map-known-tags");
+  const now = (typed += 1);
+  const words = marking.elements.q.value.trim();
+  tags.replaceChildren();
+  if (marking.elements.by.value !== "tag" || !words) return;
+  const answer = await fetch(`${map.dataset.suggest}?${new URLSearchParams({ q: tagged(words).slice(0, -1) })}`).catch(() => null);
+  if (!answer?.ok || now !== typed) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const labels = [...page.querySelectorAll(".suggestion-label")].map((one) => one.textContent);
+  tags.replaceChildren(...labels.map((label) => Object.assign(document.createElement("option"), { value: label })));
 });
 
 function paint() {
