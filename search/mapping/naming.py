@@ -26,8 +26,10 @@ _FEW = 0.15
 """The share for it to name a group of which the model sees nothing."""
 _AS_WELL = 0.6
 """Of the share of the tag that tells most, for another one to stand beside it: a group may be of two things."""
-_LEAST_APART = 0.01
-"""By so much the group's similarity to a phrase must exceed that of groups on average, or it says nothing."""
+_LEAST_APART = 0.8
+"""Standard deviations by which a group must be nearer to a phrase than groups are on average, or that says nothing."""
+_SAMPLE = 5_000
+"""Pictures by which it is told how much their similarity to a phrase varies."""
 
 
 class Name(NamedTuple):
@@ -97,8 +99,9 @@ def _telling(here: Mapping[str, int], size: int, everywhere: Mapping[str, int], 
 
 
 def _seen(vectors: Vectors, labels: Labels, count: int) -> list[tuple[int, Name]]:
-    """Return groups with tags of the vocabulary whose phrases they are nearer to than groups are on average, by how
-    much nearer: a model finds some phrases near to everything. Nothing where no model can be asked."""
+    """Return groups with tags of the vocabulary whose phrases they are nearer to than groups are on average, what
+    stands out most first: a model finds some phrases near to everything, and some near to more things than others.
+    Nothing where no model can be asked."""
     if count < 2:
         return []
     try:
@@ -110,6 +113,8 @@ def _seen(vectors: Vectors, labels: Labels, count: int) -> list[tuple[int, Name]
         return []
     apart = _middles(vectors, labels, count) @ phrases.vectors.T
     apart -= apart.mean(axis=0)
+    some = vectors[np.random.default_rng(1).permutation(len(vectors))[:_SAMPLE]]
+    apart /= np.maximum((some @ phrases.vectors.T).std(axis=0), 1e-6)
     best = [(int(one) // apart.shape[1], int(one) % apart.shape[1]) for one in np.argsort(-apart, axis=None)]
     return [(group, _name_of(phrases.tags[tag])) for group, tag in best if apart[group, tag] >= _LEAST_APART]
 
