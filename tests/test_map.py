@@ -202,6 +202,17 @@ def test_the_whole_is_due_once_a_fifth_was_only_put_beside_others_or_the_model_i
     assert is_due()
 
 
+def test_where_the_library_is_missing_new_pictures_are_put_on_a_map_that_is_due(monkeypatch: pytest.MonkeyPatch):
+    a_map(*themes("sea").values())
+    new = an_image(vector=near(a_vector(0), 0.9, seed=7777))
+    _last_arrival()
+    monkeypatch.setattr(layout, "find_spec", lambda name: None)
+    told = StringIO()
+    call_command("build_map", stdout=StringIO(), stderr=told)
+    assert "requirements-map.txt" in told.getvalue()
+    assert new.pk in places()
+
+
 def test_stopped_or_killed_on_the_way_it_leaves_the_map_as_it_was():
     there = themes("sea", "wood")
     a_map(*there.values())

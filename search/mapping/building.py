@@ -34,6 +34,8 @@ _ABANDONED = dt.timedelta(hours=2)
 _HELD = 0.5
 """The share of an old group's pictures that a group must have to take its number."""
 
+HOW_TO_INSTALL = "Drawing a map takes openTSNE: `pip install -r requirements-map.txt`."
+
 OnDoing = Callable[[str], None]
 
 
@@ -63,6 +65,14 @@ class _Drawn:
     numbers: Sequence[int]
 
 
+def can_build() -> bool:
+    return tsne.is_there()
+
+
+def has_map() -> bool:
+    return MapLayout.current() is not None
+
+
 def is_due() -> bool:
     """Whether the map has outgrown what it was computed from, was made by another model, or is not there."""
     layout = MapLayout.current()
@@ -79,7 +89,7 @@ def build(on_doing: OnDoing, stop: threading.Event) -> Built | None:
     Raises NotInstalled and NotEnough.
     """
     if not tsne.is_there():
-        raise NotInstalled("Drawing a map takes openTSNE: `pip install -r requirements-map.txt`.")
+        raise NotInstalled(HOW_TO_INSTALL)
     arrived, before = state().arrived, MapLayout.current()
     table = current_set(active_model())
     ids, vectors = _vectors(table) if table else ([], np.zeros((0, 1), np.float32))

@@ -8,6 +8,7 @@ const SIDE = 60;
 // Shown where the picture in sight stands for so many at most.
 const STANDS_FOR = 12;
 const MOST = 150;
+const PASSING = 60;
 
 // What the server tells of pictures, each asked for once.
 export class Pictures {
@@ -151,7 +152,9 @@ export class Card {
     this.element.hidden = true;
     if (number < 0) return;
     this.fill();
-    this.pictures.ask([number], () => this.fill());
+    // A pointer on its way passes over many.
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(() => this.pictures.ask([number], () => this.fill()), PASSING);
   }
 
   fill() {

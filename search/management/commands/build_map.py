@@ -8,7 +8,7 @@ from django.core.management.base import CommandError
 
 from search.management.base import CollectionCommand
 from search.management.embedding import failures_told, stopped_by_signals
-from search.mapping import NotEnough, NotInstalled, build, is_due, place_new
+from search.mapping import HOW_TO_INSTALL, NotEnough, NotInstalled, build, can_build, has_map, is_due, place_new
 
 _EACH = 15.0
 """Seconds between two lines that tell how far it is."""
@@ -28,7 +28,7 @@ class Command(CollectionCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         self._told = 0.0
         with failures_told(), stopped_by_signals(self.stderr) as stop:
-            if not (options["again"] or is_due()):
+            if not (options["again"] or self._is_due()):
                 placed = place_new(stop)
                 self.stdout.write(f"{placed:,} new pictures were put on the map.")
                 return
@@ -39,6 +39,14 @@ class Command(CollectionCommand):
         if built is None:
             raise CommandError("Stopped. The map is as it was.")
         self.stdout.write(f"{built.pictures:,} pictures are on the map, in {built.groups:,} groups.")
+
+    def _is_due(self) -> bool:
+        """Whether the whole must be drawn. Where it can't be, new pictures are put on the one that is there."""
+        due = is_due()
+        if due and not can_build() and has_map():
+            self.stderr.write(f"The map is to be drawn anew. {HOW_TO_INSTALL}")
+            return False
+        return due
 
     def _tell(self, doing: str) -> None:
         now = time.monotonic()
