@@ -84,7 +84,7 @@ TRUSTED_PROXIES = networks("TRUSTED_PROXIES", LOOPBACK if HTTPS else ())
 
 # Below this path of another site, whose proxy may keep it in what it passes on or cut it off.
 OUR_PATHS = (
-    "account", "accounts", "admin", "albums", "api", "favicon.ico", "feeds", "healthz", "images", "language",
+    "account", "accounts", "admin", "albums", "api", "favicon.ico", "feeds", "healthz", "images", "language", "map",
     "metrics", "readyz", "robots.txt", "saved", "search", "selection", "sets", "static", "timeline", "upload",
 )  # fmt: skip
 BASE_PATH = base_path("BASE_PATH", OUR_PATHS)
@@ -452,6 +452,9 @@ CALIBRATE_AFTER_UPLOADS = True
 
 # Who sees where pictures were taken: people who curate, or everyone.
 SHOW_PLACES = choice("SHOW_PLACES", ["curators", "everyone"], default="curators")
+
+# And who sees the map of pictures that are alike.
+SHOW_MAP = choice("SHOW_MAP", ["curators", "everyone"], default="curators")
 
 # --- Language and time ------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from search.accounts.gate import is_shut
 from search.accounts.roles import may_add
 from search.embedding import is_demo_model
 from search.fetching import may_search_by_address
+from search.views.images import may_see_map
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
@@ -18,6 +19,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "sends_mail": settings.SENDS_MAIL,
         "is_shut": is_shut(request),
         "may_upload": hasattr(request, "user") and may_add(request.user),
+        "may_see_map": hasattr(request, "user") and may_see_map(request),
         "address_search_off": settings.SEARCH_BY_ADDRESS == "off",
         "may_search_by_address": hasattr(request, "user") and may_search_by_address(request.user),
     }

@@ -56,6 +56,7 @@ ASKED_AS_THEY_ARE = {
     *("api-tokens", "revoke-api-token", "set_language", "api:openapi-json", "api:openapi-view", "api:api-root"),
     *("api:search-picture", "api:add-image", "change-selection", "all-results", "undo-change", "decide-tag"),
     *("edit-album", "arrange-album", "choose-cover", "delete-album", "download-album"),
+    *("map", "map-points", "map-marks", "map-pictures", "map-selection"),
 }
 """All addresses of the site but the admin's stand here or above: a new one is to be sorted in."""
 

@@ -8,7 +8,7 @@ from search.embedding import MAX_TEXT_LENGTH
 from search.imaging import PALETTE
 from search.models import Image
 from search.querying import Minimum, Mode, Sort
-from search.querying.filters import STARS, Certainty, Hidden
+from search.querying.filters import MOST_GROUP, STARS, Certainty, Hidden
 from search.querying.nearby import FARTHEST, USUAL
 from search.querying.parts import LEAST_WEIGHT, MOST_WEIGHT
 
@@ -81,6 +81,11 @@ FILTERS = [
         "within",
         f"How near, in kilometres: {USUAL} where nothing is said.",
         {"type": "integer", "minimum": 1, "maximum": FARTHEST},
+    ),
+    one(
+        "group",
+        "The number of a group of the map: for those who may see that.",
+        {"type": "integer", "minimum": 0, "maximum": MOST_GROUP},
     ),
     one("uploader", "The name of who added the image.", _TEXT),
     one("since", "Added on this day or later.", _DAY),

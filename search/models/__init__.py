@@ -11,6 +11,7 @@ from search.models.image import Image
 from search.models.ingestion import FormerId, Origin, ProposedRemoval, Tombstone
 from search.models.judgements import Judgement
 from search.models.limits import Tally
+from search.models.mapping import MapGroup, MapLayout, MapPosition
 from search.models.measurements import Isolation, LostObject, Measurement, SearchDay, UnansweredWords
 from search.models.places import Place
 from search.models.privacy import Private
@@ -43,6 +44,9 @@ __all__ = [
     "Isolation",
     "Judgement",
     "LostObject",
+    "MapGroup",
+    "MapLayout",
+    "MapPosition",
     "Measurement",
     "ModelSwitch",
     "Origin",

@@ -78,8 +78,9 @@ class Counts:
         self._conditions = conditions
         self._at = at
         self._others = filters.without(*_FEW_VALUED)
-        # What is hidden has no number of arrival or change to tell by whether counts still hold, and few ask for it.
-        self._is_remembered = not filters.finds_hidden and conditions.among is None
+        # What is hidden, or put on the map, has no number of arrival or change by which counts still hold, and few ask
+        # for it.
+        self._is_remembered = not filters.finds_hidden and filters.group is None and conditions.among is None
         self._combinations = self._counted()
 
     @cached_property

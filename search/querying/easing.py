@@ -64,6 +64,7 @@ def _easier(query: SearchQuery) -> Iterator[tuple[str, SearchQuery]]:
         ("lenses",): _("Any lens"),
         ("rating",): _("Any rating"),
         ("dated",): _("With or without a date"),
+        ("group",): _("Anywhere on the map"),
         ("hidden",): _("Pictures that everybody sees"),
     }
     for fields, label in cleared.items():

@@ -9,6 +9,7 @@ from django.db.models import BooleanField, F, Func, Q
 
 from search.models import AlbumImage, Capture, Place, Private
 from search.querying import words
+from search.querying.groups import InGroup
 from search.querying.nearby import Near
 from search.querysets import ImageQuerySet
 
@@ -115,6 +116,7 @@ class FilterValues(NamedTuple):
     regions: tuple[Any, ...]
     towns: tuple[Any, ...]
     near: Near | None
+    group: InGroup | None
     uploader: Any
     since: Any
     until: Any
@@ -153,9 +155,8 @@ class FilterValues(NamedTuple):
         }
         conditions |= {name: value for name, value in single.items() if value is not None}
         further = [*self._certainty(), *self._marked(), *self._named(), *map(_in_any, self.in_albums)]
+        further += [one.condition() for one in (self.near, self.group) if one]
         further += [Q(has_any_tag(names)) for names in self.any_tags]
-        if self.near:
-            further.append(self.near.condition())
         passing = images.filter(*further, **conditions) if conditions or further else images
         refused = self._refused()
         return passing.filter(*(~one for one in refused)) if refused else passing

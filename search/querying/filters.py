@@ -16,6 +16,7 @@ from search.places.countries import country_named
 from search.querying.asking import asker
 from search.querying.errors import BadQuery
 from search.querying.filter_values import Either, Excluded, FilterValues, Mine, Named, No, Yes
+from search.querying.groups import in_group
 from search.querying.nearby import FARTHEST, USUAL, near
 from search.querying.parts import Params, read_id
 from search.querying.spans import FIRST_YEAR, LAST_YEAR
@@ -31,6 +32,8 @@ LONGEST_OF_A_CAMERA = 150
 LONGEST_OF_A_PLACE = 200
 _LONGEST_NUMBER = 18
 """Digits that the ids of the database have at most."""
+MOST_GROUP = 32_767
+"""The largest number that a group of the map can have."""
 
 
 _NAMED_NOTHING, _EXCLUDED_NOTHING = Named(), Excluded()
@@ -67,8 +70,9 @@ class Filters:
 
     Days of adding are those of the site's zone, days on which pictures were taken those of the place. `rating` is the
     least number of stars. Countries are ISO 3166 codes, regions and towns as GeoNames names them; `near` is an image
-    around which pictures pass that were taken `within` some kilometres. `albums` are ids. Hidden images are left out
-    where nothing is said of them. What stands in the second half is typed into the box alone: no parameter has it.
+    around which pictures pass that were taken `within` some kilometres. `albums` are ids; `group` is one of the map.
+    Hidden images are left out where nothing is said of them. What stands in the second half is typed into the box
+    alone: no parameter has it.
     """
 
     tags: tuple[str, ...] = ()
@@ -86,6 +90,7 @@ class Filters:
     towns: tuple[str, ...] = ()
     near: uuid.UUID | None = None
     within: int | None = None
+    group: int | None = None
     uploader: str = ""
     since: dt.date | None = None
     until: dt.date | None = None
@@ -124,6 +129,7 @@ class Filters:
             towns=_texts(params, "town", LONGEST_OF_A_PLACE),
             near=read_id("".join(params.get("near", ())[-1:])),
             within=_kilometres(params),
+            group=_group(params),
             uploader="".join(_texts(params, "uploader", 150)[-1:]),
             since=since,
             until=until,
@@ -145,6 +151,8 @@ class Filters:
             params.append(("near", str(self.near)))
         if self.within is not None:
             params.append(("within", str(self.within)))
+        if self.group is not None:
+            params.append(("group", str(self.group)))
         if self.rating is not None:
             params.append(("rating", str(self.rating)))
         if self.described is not None:
@@ -184,7 +192,7 @@ class Filters:
 
     @property
     def values(self) -> FilterValues:
-        """Raises BadQuery for an image of which nobody knows where it was taken."""
+        """Raises BadQuery for an image of which nobody knows where it was taken, and for a group that is no more."""
         tags, named, excluded, any_tags, no_tags = self._tags_by_names()
         return FilterValues(
             tags=tags,
@@ -201,6 +209,7 @@ class Filters:
             regions=self.regions,
             towns=self.towns,
             near=near(self.near, self.within or USUAL) if self.near else None,
+            group=in_group(self.group) if self.group is not None else None,
             uploader=self.uploader or None,
             since=_midnight(self.since) if self.since else None,
             until=_midnight(self.until + _A_DAY) if self.until else None,
@@ -378,6 +387,15 @@ def _kilometres(params: Params) -> int | None:
             % {"text": text[:20], "most": f"{FARTHEST:,}"}
         )
     return kilometres
+
+
+def _group(params: Params) -> int | None:
+    text = "".join(params.get("group", ())[-1:]).strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 6 and int(text) <= MOST_GROUP):
+        raise BadQuery(_("“%(text)s” is no group of the map.") % {"text": text[:20]})
+    return int(text)
 
 
 def read_kilometres(text: str) -> int | None:

@@ -36,8 +36,9 @@ def read_query(address: str) -> SearchQuery:
 
 
 def can_be_saved(query: SearchQuery) -> bool:
-    """Whether everybody may see what it finds: whoever has the address of its feed may read it."""
-    return not query.all_filters.finds_hidden and not _tells_places(query)
+    """Whether everybody may see what it finds, as whoever has the address of its feed may read it, and whether what is
+    new can be told: groups of the map are others with each map."""
+    return not query.all_filters.finds_hidden and query.filters.group is None and not _tells_places(query)
 
 
 def _tells_places(query: SearchQuery) -> bool:
@@ -60,6 +61,8 @@ def save_search(user: "User", query: SearchQuery, name: str = "") -> tuple[Saved
     _refuse_places(query)
     if query.all_filters.finds_hidden:
         raise BadQuery(_("A search for hidden pictures can't be saved."))
+    if query.filters.group is not None:
+        raise BadQuery(_("A search within a group of the map can't be saved: groups are others with each new map."))
     # Locked, so that two at once are counted one after the other.
     get_user_model().objects.select_for_update().get(pk=user.pk)
     address = query.replace().to_url()

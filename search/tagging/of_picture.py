@@ -21,6 +21,7 @@ def suggestions_of(image_id: uuid.UUID) -> list[TagSuggestion]:
     measures = {
         tag: Measure(strong, related, spread)
         for tag, strong, related, spread in rows.values_list("tag", "strong", "related", "spread")
+        if strong is not None and related is not None and spread is not None
     }
 
     def strength(one: TagSuggestion) -> float:

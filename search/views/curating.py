@@ -292,19 +292,24 @@ def all_results(request: HttpRequest) -> HttpResponse:
         ids = _ids_of(request, params.urlencode(), minimum)
     except (BadQuery, NotThus) as problem:
         return _refused(request, str(problem))
+    return change_all_page(request, ids, query, back=f"{reverse('results')}?{query.to_url()}")
+
+
+def change_all_page(request: HttpRequest, ids: Sequence[UUID], query: SearchQuery, *, back: str) -> HttpResponse:
+    """Return the page on which exactly these can be changed, found by a search, from where it leads `back`."""
     kept = WorkingSet.keep(request.user, ids, search=query.to_url())
     context = {
         "query": query,
         "details": details_of(None),
         "visibilities": visibilities_offered(None),
-        "next_when_gone": f"{reverse('results')}?{query.to_url()}",
+        "next_when_gone": back,
         **rights(request),
         "count": len(ids),
         "images": images_in_order(ids[:SAMPLE], request.user),
         "more": max(0, len(ids) - SAMPLE),
         "set": kept.pk,
         "trash_days": settings.TRASH_DAYS,
-        "next": f"{reverse('results')}?{query.to_url()}",
+        "next": back,
     }
     response = render(request, "search/curate_all.html", context)
     add_never_cache_headers(response)

@@ -87,6 +87,10 @@ def may_see_places(request: HttpRequest) -> bool:
     return settings.SHOW_PLACES == "everyone" or may_see_hidden(request)
 
 
+def may_see_map(request: HttpRequest) -> bool:
+    return settings.SHOW_MAP == "everyone" or may_see_hidden(request)
+
+
 def may_curate(request: HttpRequest) -> bool:
     """Whether this person may change pictures where they are shown."""
     return request.user.is_staff and request.user.has_perm("search.change_image")
@@ -142,7 +146,9 @@ def refuse_places(request: HttpRequest, query: SearchQuery) -> None:
 
 
 def refuse_hidden(request: HttpRequest, query: SearchQuery) -> None:
-    """Raise BadQuery for a search that finds hidden pictures, which is for those who may see them."""
+    """Raise BadQuery for a search that finds hidden pictures, or a group of the map, for those who may see neither."""
+    if query.filters.group is not None and not may_see_map(request):
+        raise BadQuery(_("Only curators see the map here."))
     if query.all_filters.finds_hidden and not may_see_hidden(request):
         raise BadQuery(_("Only curators can search for hidden pictures."))
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext, npgettext, pgettext
 from search.models import Image
 from search.querying import Band, Kind, Mode, Part, ResultPage, SearchQuery, Sort, chosen_of, months
 from search.querying.filters import Hidden
+from search.querying.groups import group_label
 from search.querying.nearby import USUAL
 from search.querying.spans import Span, month_of, year_of
 from search.querying.whole import has_matches
@@ -124,6 +125,9 @@ def active_filters(query: SearchQuery) -> list[ActiveFilter]:
         label = _("Near this picture: within %(number)s km") % {"number": filters.within or USUAL}
         cleared = query.replace(filters=filters.without("near", "within"))
         active.append(ActiveFilter(_("Place"), label, cleared))
+    if filters.group is not None:
+        cleared = query.replace(filters=filters.without("group"))
+        active.append(ActiveFilter(_("On the map"), group_label(filters.group), cleared))
     for field, label in (("since", _("from %(day)s")), ("until", _("until %(day)s"))):
         if day := getattr(filters, field):
             cleared = query.replace(filters=filters.without(field))

@@ -13,6 +13,7 @@ _LEFT_ALONE = [
     "search",
     # The same pictures once more, from each month on.
     "timeline/",
+    "map/",
     # Copies made from the original for each that asks, and forms.
     "images/*/download",
     "images/*/region",

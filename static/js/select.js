@@ -68,6 +68,13 @@ function start() {
   prepare();
 }
 
+// Selects all results that are on the page, which were picked elsewhere.
+export function selectAll() {
+  last = null;
+  start();
+  mark(tiles(), true);
+}
+
 function stop() {
   const hadFocus = bar.contains(document.activeElement);
   bar.hidden = true;

@@ -1,0 +1,103 @@
+"""From vectors to positions in a plane, by t-SNE."""
+
+import os
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from search.vectors import Vectors
+
+Positions: TypeAlias = npt.NDArray[np.float64]
+"""Shape (count, 2): to the right and upwards, from -1 to 1."""
+OnRound: TypeAlias = Callable[[int], bool]
+"""Is told how many rounds are done; returns whether to stop."""
+
+ROUNDS = (250, 500)
+"""In which groups move apart first, and then settle."""
+_PERPLEXITY = 30
+_FEWEST = 12
+"""Fewer pictures than these have no neighbourhoods to keep: they are put where their vectors differ most."""
+_BY_GRID = 10_000
+"""From so many on forces are interpolated on a grid, which costs nothing more for each further one."""
+_EVERY = 10
+_START = 1e-4
+"""Of what they spread at first, so that they can move past each other."""
+
+
+def is_there() -> bool:
+    """Whether openTSNE is installed: `pip install -r requirements-map.txt`."""
+    return find_spec("openTSNE") is not None
+
+
+def positions_of(vectors: Vectors, on_round: OnRound, start: Positions | None = None) -> Positions | None:
+    """Return where pictures with these unit vectors lie; None where `on_round` stopped it.
+
+    With `start`, their positions in another layout, it becomes like that one as far as they are still neighbours.
+    """
+    rng = np.random.default_rng(1)
+    begin = _spread(vectors, rng) if start is None else start
+    if len(vectors) < _FEWEST:
+        return _in_frame(begin)
+    scale = begin[:, 0].std() or 1.0
+    # Equal pictures would stay upon each other, and divide by a distance of nothing.
+    begin = begin / scale * _START + rng.normal(scale=_START / 100, size=begin.shape)
+    found = _settled(vectors, begin, on_round)
+    return None if found is None else _in_frame(found)
+
+
+def _spread(vectors: Vectors, rng: np.random.Generator) -> Positions:
+    """Return positions along the two directions in which these vectors differ most."""
+    sample = vectors if len(vectors) <= _BY_GRID else vectors[rng.choice(len(vectors), _BY_GRID, replace=False)]
+    middle = sample.mean(axis=0)
+    directions = np.linalg.svd(sample - middle, full_matrices=False)[2][:2]
+    # A sign means nothing, and may be another one on another machine.
+    directions = directions * np.sign(directions.sum(axis=1, keepdims=True) + 1e-12)
+    found = np.zeros((len(vectors), 2))
+    found[:, : len(directions)] = (vectors - middle) @ directions.T
+    return found
+
+
+def _settled(vectors: Vectors, begin: Positions, on_round: OnRound) -> Positions | None:
+    from openTSNE import TSNEEmbedding, affinity  # noqa: PLC0415 - a second, for those who build a map
+
+    stopped = False
+    done = 0
+
+    def told(iteration: int, _error: float, _embedding: Any) -> bool:
+        nonlocal stopped
+        stopped = stopped or on_round(done + iteration)
+        return stopped
+
+    jobs = os.cpu_count() or 1
+    near = affinity.PerplexityBasedNN(
+        vectors,
+        perplexity=min(_PERPLEXITY, (len(vectors) - 1) / 3),
+        metric="euclidean",  # of unit vectors, in the order of cosine
+        n_jobs=jobs,
+        random_state=1,
+    )
+    embedding = TSNEEmbedding(
+        begin,
+        near,
+        negative_gradient_method="fft" if len(vectors) >= _BY_GRID else "bh",
+        n_jobs=jobs,
+        random_state=1,
+        callbacks=told,
+        callbacks_every_iters=_EVERY,
+    )
+    for rounds, options in zip(ROUNDS, ({"exaggeration": 12, "momentum": 0.5}, {"momentum": 0.8}), strict=True):
+        if stopped or on_round(done):
+            return None
+        embedding.optimize(rounds, inplace=True, **options)
+        done += rounds
+    return None if stopped else np.asarray(embedding, dtype=np.float64)
+
+
+def _in_frame(positions: Positions) -> Positions:
+    middle = (positions.max(axis=0) + positions.min(axis=0)) / 2
+    reach = np.abs(positions - middle).max(initial=0.0)
+    framed: Positions = (positions - middle) / (reach or 1.0)
+    return framed

@@ -1,0 +1,68 @@
+"""The map as a browser draws it: all points in one piece of bytes.
+
+A header of 8 bytes, "MAP1" and the number of points. Then, of all points in the order of their ids, first the ids, of
+16 bytes each; then all x, all y, of which 32,767 is 1; the groups; and the days on which they were taken, counted
+from 1900-01-01, or 0. These are 16-bit integers in the order of the network. 24 bytes a point: 2.4 MB for 100,000.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+
+from django.db import connection
+
+from search.models import MapLayout
+from search.models.arrivals import State, state
+
+MAGIC = b"MAP1"
+EPOCH = dt.date(1900, 1, 1)
+POINT = 24
+_LAST_DAY = 0xFFFF
+
+# Hidden pictures, which those in the trash are too, are on no map. The database writes the bytes: rows that are read
+# into Python take ten times as long.
+_POINTS = """
+SELECT count(*), coalesce(string_agg(id, '') || string_agg(xs, '') || string_agg(ys, '') || string_agg(groups, '')
+    || string_agg(days, ''), '')
+FROM (
+    SELECT uuid_send(place.image_id) AS id, int2send((place.x * 32767)::int2) AS xs,
+        int2send((place.y * 32767)::int2) AS ys, int2send(place.number::int2) AS groups,
+        substring(int4send(CASE WHEN capture.taken IS NULL THEN 0
+            ELSE least(%s, greatest(1, capture.taken::date - %s)) END) FROM 3) AS days
+    FROM search_mapposition AS place JOIN search_image AS image ON image.id = place.image_id
+    LEFT JOIN search_capture AS capture ON capture.image_id = place.image_id
+    WHERE place.layout_id = %s AND NOT image.hidden ORDER BY place.image_id
+) AS point
+"""
+
+
+def version(layout: MapLayout, at: State | None = None) -> str:
+    """Return what changes whenever the points do: with the layout, with what is placed, shown, hidden and deleted."""
+    at = at or state()
+    return f"{layout.pk}-{layout.revision}-{at.arrived}-{at.changed}"
+
+
+def points_of(layout: MapLayout) -> bytes:
+    """Return all points of a layout that everybody may see."""
+    with connection.cursor() as cursor:
+        cursor.execute(_POINTS, [_LAST_DAY, EPOCH, layout.pk])
+        count, data = cursor.fetchone()
+    head: bytes = MAGIC + count.to_bytes(4, "big")
+    return head + bytes(data)
+
+
+def counts_of(layout: MapLayout) -> dict[int, int]:
+    """Return how many pictures everybody may see of each group."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT place.number, count(*) FROM search_mapposition AS place JOIN search_image AS image"
+            " ON image.id = place.image_id WHERE place.layout_id = %s AND NOT image.hidden GROUP BY place.number",
+            [layout.pk],
+        )
+        return dict(cursor.fetchall())
+
+
+def as_bytes(*bands: Sequence[uuid.UUID]) -> bytes:
+    """Return ids in several bands: the number of each band in 4 bytes, then all ids."""
+    heads = b"".join(len(band).to_bytes(4, "big") for band in bands)
+    return heads + b"".join(one.bytes for band in bands for one in band)
