@@ -12,6 +12,7 @@ from search.embedding import text_encoder
 from search.models import Image, TagVector, VocabularyTag
 from search.tagging import vocabulary
 from search.tagging.tables import read_vocabulary, starting_rows, write_vocabulary
+from search.vectors import WrongVectors
 from tests.base import an_image
 
 pytestmark = pytest.mark.django_db
@@ -151,3 +152,20 @@ def test_the_command_tells_what_it_did(tmp_path: Path, capsys):
     ]
     with pytest.raises(CommandError, match="can't be read"):
         call_command("vocabulary", "--import", str(tmp_path / "none.csv"))
+
+
+def test_a_phrase_that_the_model_has_no_vector_for_keeps_no_other_tag_back(monkeypatch):
+    encoder = text_encoder()
+
+    class Picky:
+        def encode_texts(self, texts):
+            if "nothing" in texts:
+                raise WrongVectors("The model gave a zero vector.")
+            return encoder.encode_texts(texts)
+
+    monkeypatch.setattr(vocabulary, "text_encoder", Picky)
+    for name in ("star", "nothing", "fish"):
+        VocabularyTag.objects.create(name=name, phrase=name)
+    assert vocabulary.vectors().english == ["star", "fish"]
+    VocabularyTag.objects.exclude(name="nothing").delete()
+    assert vocabulary.vectors().english == []

@@ -44,16 +44,23 @@ WHO_MAY: dict[tuple[str | None, str | None], str] = {
     (STRANGER, CURATOR): "change-selection",
     (_NO, CURATOR): """
         choose-cover admin:search_image_in_place admin:search_image_judge admin:search_report_resolve
-        admin:search_report_reopen
+        admin:search_report_reopen admin:state-look admin:search_run_retry admin:search_vocabularytag_start
+        admin:search_vocabularytag_again
     """,
-    (CURATOR, _NO): "admin:password_change_done admin:jsi18n admin:search_image_judgements",
+    (CURATOR, _NO): """
+        map map-points map-marks map-pictures admin:password_change_done admin:jsi18n admin:search_image_judgements
+        admin:state admin:search_run_files admin:search_vocabularytag_export
+    """,
     (CURATOR, CURATOR): """
         edit-album arrange-album delete-album admin:index admin:app_list admin:password_change
         admin:search_image_changelist admin:search_image_change admin:search_image_delete admin:search_image_history
         admin:search_image_compare admin:search_image_paste admin:search_image_duplicates
         admin:search_image_duplicates_exact admin:search_report_changelist admin:search_report_change
         admin:search_report_delete admin:search_report_history admin:search_revision_changelist
-        admin:search_trashed_changelist admin:search_trashed_empty
+        admin:search_trashed_changelist admin:search_trashed_empty admin:search_run_changelist map-selection
+        admin:search_vocabularytag_changelist admin:search_vocabularytag_add admin:search_vocabularytag_change
+        admin:search_vocabularytag_delete admin:search_vocabularytag_history admin:search_vocabularytag_import
+        admin:search_vocabularytag_merge admin:search_vocabularytag_suggestions
     """,
     (OWNER, OWNER): """
         admin:auth_user_changelist admin:auth_user_add admin:auth_user_change admin:auth_user_delete
@@ -63,7 +70,8 @@ WHO_MAY: dict[tuple[str | None, str | None], str] = {
     """,
     (NOBODY, _NO): "saved-search admin:autocomplete",
     (_NO, NOBODY): "rename-search delete-search revoke-api-token admin:search_revision_undo",
-    (CURATOR, NOBODY): "admin:search_revision_change",
+    (CURATOR, NOBODY): "admin:search_revision_change admin:search_run_change",
+    (STRANGER, NOBODY): "decide-tag",
     # There is nothing there, or the settings say so.
     (NOBODY, NOBODY): """
         admin:view_on_site admin:search_image_add admin:search_report_add admin:search_signup_add

@@ -16,12 +16,12 @@ def suggestions_of(image_id: uuid.UUID) -> list[TagSuggestion]:
     if not found:
         return []
     rows = TagVector.objects.filter(
-        model=active_model(), text_model=text_model(), tag__in=[one.tag_id for one in found], strong__isnull=False
-    )
+        model=active_model(), text_model=text_model(), tag__in=[one.tag_id for one in found]
+    ).defer("embedding")
     measures = {
-        tag: Measure(strong, related, spread)
-        for tag, strong, related, spread in rows.values_list("tag", "strong", "related", "spread")
-        if strong is not None and related is not None and spread is not None
+        row.tag_id: Measure(row.strong, row.related, row.spread)
+        for row in rows
+        if row.strong is not None and row.related is not None and row.spread is not None
     }
 
     def strength(one: TagSuggestion) -> float:

@@ -1,5 +1,6 @@
 """The tags that are known, and the vectors of their phrases."""
 
+import logging
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from search.embedding.fitting import require_fit
 from search.models import TagVector, VocabularyTag
 from search.models.tagging import lock_vocabulary, names_taken
 from search.tagging.tables import starting_rows
-from search.vectors import Vectors
+from search.vectors import Vectors, WrongVectors
+
+logger = logging.getLogger(__name__)
 
 MEASURED = ("calibrated", "strong", "related", "spread", "threshold", "reached")
 """What is known of a vector once pictures were compared with it."""
@@ -76,8 +79,7 @@ def encode_missing() -> int:
     if lacking:
         require_fit()
     for start in range(0, len(lacking), BATCH):
-        some = lacking[start : start + BATCH]
-        made = text_encoder().encode_texts([tag.phrase for tag in some])
+        some, made = _encoded(lacking[start : start + BATCH])
         rows = [
             TagVector(
                 tag=tag, model=active_model(), text_model=text_model(), phrase=tag.phrase, embedding=vector.tolist()
@@ -89,6 +91,21 @@ def encode_missing() -> int:
         # Of other models only those that somebody may still, or soon, answer with.
         TagVector.objects.exclude(text_model__in=text_models()).delete()
     return len(lacking)
+
+
+def _encoded(tags: Sequence[VocabularyTag]) -> tuple[Sequence[VocabularyTag], Vectors]:
+    """Return the tags whose phrase the model has a vector for, with these. Raises ModelUnavailable."""
+    encoder = text_encoder()
+    try:
+        return tags, encoder.encode_texts([tag.phrase for tag in tags])
+    except WrongVectors as error:
+        if len(tags) == 1:
+            logger.warning("No vector for the phrase of the tag “%s”: %s", tags[0], error)
+            return [], np.zeros((0, 1), dtype=np.float32)
+    # One of them is to blame: the others are suggested all the same.
+    each = [_encoded([tag]) for tag in tags]
+    known = [(own[0], found[0]) for own, found in each if own]
+    return [tag for tag, _vector in known], np.array([vector for _tag, vector in known], dtype=np.float32)
 
 
 def _keep(rows: Sequence[TagVector]) -> None:
