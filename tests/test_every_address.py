@@ -63,7 +63,7 @@ class World:
         self.album = Album.objects.create(
             title=ATTACK[:200], description=ATTACK, owner=self.alice, visibility="public"
         )
-        change([self.shown.pk, self.hidden.pk], AddToAlbum(self.album))
+        self.revision = change([self.shown.pk, self.hidden.pk], AddToAlbum(self.album))
         self.report = Report.objects.create(image=self.shown, reason="other", details=ATTACK, reporter=self.alice)
         self.search = SavedSearch.objects.create(user=self.alice, name=ATTACK[:60], query="q=red")
         self.set = PictureSet.objects.create(id=uuid.uuid4(), images=[self.shown.pk])
@@ -87,6 +87,7 @@ class World:
             "search_vocabularytag.pk": self.tag.pk, "search_vocabularytag.object_id": self.tag.pk,
             "pk": self.report.pk, "search_id": self.search.pk, "set_id": self.set.pk, "token": self.picture.pk,
             "feed.token": self.search.token, "search_signup.object_id": self.sign_up.pk,
+            "search_revision.pk": self.revision.pk, "search_revision.object_id": self.revision.pk,
             "search_run.object_id": self.run.pk, "search_run.pk": self.run.pk,
             "uidb64": urlsafe_base64_encode(force_bytes(self.alice.pk)),
             "choose-password.token": default_token_generator.make_token(self.alice),

@@ -44,8 +44,8 @@ WHO_MAY: dict[tuple[str | None, str | None], str] = {
     (STRANGER, CURATOR): "change-selection",
     (_NO, CURATOR): """
         choose-cover admin:search_image_in_place admin:search_image_judge admin:search_report_resolve
-        admin:search_report_reopen admin:state-look admin:search_run_retry admin:search_vocabularytag_start
-        admin:search_vocabularytag_again
+        admin:search_report_reopen admin:search_revision_undo admin:state-look admin:search_run_retry
+        admin:search_vocabularytag_start admin:search_vocabularytag_again
     """,
     (CURATOR, _NO): """
         map map-points map-marks map-pictures admin:password_change_done admin:jsi18n admin:search_image_judgements
@@ -69,7 +69,7 @@ WHO_MAY: dict[tuple[str | None, str | None], str] = {
         admin:search_signup_change admin:search_signup_history
     """,
     (NOBODY, _NO): "saved-search admin:autocomplete",
-    (_NO, NOBODY): "rename-search delete-search revoke-api-token admin:search_revision_undo",
+    (_NO, NOBODY): "rename-search delete-search revoke-api-token",
     (CURATOR, NOBODY): "admin:search_revision_change admin:search_run_change",
     (STRANGER, NOBODY): "decide-tag",
     # There is nothing there, or the settings say so.
