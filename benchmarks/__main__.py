@@ -97,7 +97,7 @@ def say(progress: str) -> None:
 
 
 def compare(world: worlds.World, extent: Extent) -> str:
-    from benchmarks import filters, ingestion, search_page, serving  # noqa: PLC0415 - after the settings
+    from benchmarks import curating, filters, ingestion, search_page, serving  # noqa: PLC0415 - after the settings
     from benchmarks.plain import PlainLoop  # noqa: PLC0415
     from benchmarks.rclip import Rclip, Unavailable  # noqa: PLC0415
     from benchmarks.summary import summary  # noqa: PLC0415
@@ -145,6 +145,8 @@ def compare(world: worlds.World, extent: Extent) -> str:
         filtered,
         timelines,
     ]
+    say("Curating ...")
+    tables.append(curating.compare(extent.rows[-1]))
     say("Beside the old build ...")
     return "\n\n".join([*tables, *beside_the_old_build(world, extent), EXPLANATION])
 

@@ -35,6 +35,11 @@ PAGES = {
     "trash": "/admin/search/trashed/",
     "reports": "/admin/search/report/",
     "judgements": "/admin/search/image/compare/",
+    "tags": "/admin/search/vocabularytag/",
+    "runs": "/admin/search/run/",
+    "state": "/admin/state/",
+    "albums": "/albums/",
+    "map": "/map/",
     "a search": "/search?q=boats",
     "all results of a search": "/selection/all?q=boats+tag:market&all=strong",
 }
@@ -111,24 +116,29 @@ def _undo_last(name: str, timed: Any) -> None:
     timed(f"undo: {name}", "post", "/selection/undo", revision=str(last.pk))
 
 
+def compare(rows: int, rounds: int = 3) -> str:
+    """Return the table of a collection of so many pictures, in an embedded database of its own."""
+    with tempfile.TemporaryDirectory(prefix="curating-") as data:
+        code = (
+            "import sys; from benchmarks import edits_worker; edits_worker.sys.stdin = []; "
+            f"edits_worker.main({str(BASE)!r}, {data!r}); from benchmarks.curating import work; import json; "
+            f"print(json.dumps(work({rows}, {rounds})))"
+        )
+        answer = subprocess.run([sys.executable, "-c", code], cwd=BASE, check=True, stdout=subprocess.PIPE, text=True)
+    found = json.loads(answer.stdout.splitlines()[-1])
+    lines = [
+        [name, f"{statistics.median(seconds) * 1000:.0f}", f"{max(seconds) * 1000:.0f}", str(queries), str(status)]
+        for name, (seconds, queries, status) in found.items()
+    ]
+    return table([f"Curating {rows:,} pictures, processor ms", "median", "at most", "queries", "status"], lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.curating", description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="curating-") as data:
-        code = (
-            "import sys; from benchmarks import edits_worker; edits_worker.sys.stdin = []; "
-            f"edits_worker.main({str(BASE)!r}, {data!r}); from benchmarks.curating import work; import json; "
-            f"print(json.dumps(work({options.rows}, {options.rounds})))"
-        )
-        answer = subprocess.run([sys.executable, "-c", code], cwd=BASE, check=True, stdout=subprocess.PIPE, text=True)
-    found = json.loads(answer.stdout.splitlines()[-1])
-    rows = [
-        [name, f"{statistics.median(seconds) * 1000:.0f}", f"{max(seconds) * 1000:.0f}", str(queries), str(status)]
-        for name, (seconds, queries, status) in found.items()
-    ]
-    print(table([f"{options.rows:,} pictures", "processor ms", "at most", "queries", "status"], rows))
+    print(compare(options.rows, options.rounds))
 
 
 if __name__ == "__main__":

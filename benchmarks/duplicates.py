@@ -101,8 +101,11 @@ def find(jobs: int) -> dict[str, Any]:
     from io import StringIO  # noqa: PLC0415
 
     import psutil  # noqa: PLC0415
+    from django.conf import settings  # noqa: PLC0415
     from django.core.management import call_command  # noqa: PLC0415
     from django.db import connection  # noqa: PLC0415
+
+    settings.IS_COMMAND = True  # or decoders would be ended as on the site, where one is kept
 
     def used() -> float:
         with connection.cursor() as cursor:

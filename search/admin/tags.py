@@ -23,10 +23,12 @@ from search.admin.undoing import with_undo
 from search.conflicts import is_conflict, retried
 from search.ingestion.metadata import clean_tags
 from search.ingestion.tables import MetadataError
-from search.models import Revision, VocabularyTag
+from search.models import Revision, TagSuggestion, VocabularyTag
 from search.models.tagging import LONGEST_TAG, MOST_ALIASES
 from search.querying.tag_names import forget_names, read_names
+from search.state import registry
 from search.tagging import overview
+from search.tagging.deciding import pending
 from search.tagging.renaming import merge, rename
 from search.tagging.tables import read_vocabulary, write_vocabulary
 from search.tagging.vocabulary import load_starting
@@ -40,6 +42,13 @@ if TYPE_CHECKING:
     _TagForm = forms.ModelForm[VocabularyTag]
 else:
     _TagForm = forms.ModelForm
+
+registry.count(
+    "suggestions",
+    gettext_lazy("Suggestions waiting"),
+    lambda: pending(TagSuggestion.objects.all()).count(),
+    "admin:search_vocabularytag_changelist",
+)
 
 PER_PAGE = 100
 MOST_PROBLEMS = 10
