@@ -32,9 +32,10 @@ export function drawerOf(canvas, points, onRestored) {
   return hasWebGl() ? byWebGl(canvas, points, onRestored) : byCanvas(canvas, points);
 }
 
-// Tried on a canvas of its own: one that has given out a context of one kind gives out none of another.
+// Tried on a canvas of its own: one that has given out a context of one kind gives out none of another. Where the
+// processor would compute it, as without a graphics card, a plain canvas is faster.
 function hasWebGl() {
-  const gl = document.createElement("canvas").getContext("webgl2");
+  const gl = document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: true });
   const program = gl && programOf(gl);
   gl?.getExtension("WEBGL_lose_context")?.loseContext();
   return Boolean(program);

@@ -54,7 +54,7 @@ export class View {
     this.y = Math.max(-1.1, Math.min(1.1, this.y));
     this.onChange();
     clearTimeout(this.resting);
-    this.resting = setTimeout(this.onStill, 120);
+    this.resting = setTimeout(this.onStill, 200);
   }
 
   pan(right, down) {
