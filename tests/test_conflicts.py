@@ -18,6 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from search import conflicts
+from search.accounts.roles import CONTRIBUTOR
 from search.admin.accounts import SetPasswordForm
 from search.admin.images import ImageAdmin
 from search.conflicts import retried
@@ -26,7 +27,7 @@ from search.forms import ChangePasswordForm
 from search.ingestion.claims import Pending, Stale, claim, give_vectors
 from search.ingestion.rows import staging
 from search.ingestion.windows import Encoded
-from search.models import Capture, Image, Report, Revision, SignUp, Trashed
+from search.models import Capture, Image, Report, Revision, Run, SignUp, Trashed, VocabularyTag
 from search.views import images, reports
 from tests.admin_pages import IMAGES, REPORTS, act, said
 from tests.base import a_vector, an_image, an_unsaved_image, in_another_thread, picture_file
@@ -206,12 +207,22 @@ def test_no_form_of_the_admin_writes_more_than_was_changed_in_it(admin_client: C
     asked: dict[type[Any], tuple[Any, dict[str, Any], set[str]]] = {
         Image: (image, {"title": "Two", "description": "A house"}, {"title", "updated"}),
         Report: (Report.objects.create(image=image, reason="other"), {"reason": "violent"}, set()),
-        User: (alice, {"username": "alice", "email": "alice@example.org", "is_active": "on"}, {"email"}),
+        User: (
+            alice,
+            {"username": "alice", "email": "alice@example.org", "is_active": "on", "role": CONTRIBUTOR},
+            {"email"},
+        ),
         SignUp: (SignUp.objects.create(user=eve), {"user": alice.pk}, set()),
         Group: (Group.objects.create(name="curators"), {"name": "the curators"}, {"name"}),
+        VocabularyTag: (
+            VocabularyTag.objects.create(name="sea", phrase="the sea"),
+            {"name": "sea", "phrase": "the sea", "english": "Sea"},
+            {"english"},
+        ),
     }
-    # Of the history and the trash there is no form.
-    assert set(admin.site._registry) == {*asked, Revision, Trashed}, "say here what the form of a new model writes"
+    # Of the history, the trash and the ledger there is no form.
+    without_form = {Revision, Run, Trashed}
+    assert set(admin.site._registry) == {*asked, *without_form}, "say here what the form of a new model writes"
     inlines = [inline.model for one in admin.site._registry.values() for inline in one.inlines]
     assert inlines == [Capture], "say below what the form of another one writes"
     for model, (row, sent, expected) in asked.items():
@@ -469,7 +480,7 @@ def test_who_changes_something_by_a_page_or_a_program_is_told_it_too(
     client = as_curator("carol")
     path = f"{an_image('One').get_absolute_url()}report/"
     monkeypatch.setattr(reports, "visible_image", lambda *args: raise_with_code(code))
-    monkeypatch.setattr("search.api.images.add_or_restore", lambda *args, **options: raise_with_code(code))
+    monkeypatch.setattr("search.curation.upload_runs.add_or_restore", lambda *args, **options: raise_with_code(code))
 
     page = client.post(path, {"reason": "other"})
     in_korean = client.post(path, {"reason": "other"}, headers={"accept-language": "ko"})

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from search import curation
 from search.curation import Hide
+from search.indexing.hnsw import indexing
 from search.mapping import build, is_due, layout, place_new, points
 from search.mapping.grouping import grouped
 from search.mapping.naming import Name, names_of
@@ -175,6 +176,17 @@ def test_what_is_new_is_put_beside_what_it_is_like_and_nothing_else_moves():
     _last_arrival()
     assert place_new() == 1
     assert places()[hidden.pk][2] == 1
+
+
+def test_a_new_picture_is_placed_where_the_walk_of_the_index_ends_before_anything_that_has_a_place(monkeypatch):
+    there = themes("sea", "wood")
+    a_map(*there.values())
+    new = an_image("more wood", vector=near(a_vector(1), 0.9, seed=7777))
+    _last_arrival()
+    short = {"hnsw.ef_search": 1, "hnsw.iterative_scan": "off"}
+    monkeypatch.setattr(type(indexing), "walk_settings", lambda _self, _width: short)
+    assert place_new() == 1
+    assert places()[new.pk][2] == 2
 
 
 def test_a_new_picture_between_two_groups_is_put_into_one_of_them():

@@ -65,8 +65,10 @@ def give(user: "User", role: str) -> None:
     user.groups.remove(*user.groups.filter(name__in=ROLES))
     if role:
         user.groups.add(group_of(role))
-    user.is_staff = role in OF_STAFF or user.is_superuser
-    user.save(update_fields=["is_staff"])
+    is_staff = role in OF_STAFF or user.is_superuser
+    if user.is_staff != is_staff:
+        user.is_staff = is_staff
+        user.save(update_fields=["is_staff"])
 
 
 def may_add(user: "User | AnonymousUser") -> bool:

@@ -79,9 +79,18 @@ def _place_some() -> int | None:
 
 def neighbours(layout: int, table: VectorTable, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, list[Neighbour]]:
     """Return of each of these the nearest that have a place, the nearest first."""
+    found = _nearest(layout, table, ids, {"enable_sort": "off", **indexing.walk_settings(80)})
+    # A walk ends after 20,000 rows: where so many nearer ones have no place, or are dead, those that have are read.
+    if missed := [one for one in ids if one not in found]:
+        found |= _nearest(layout, table, missed, {"enable_indexscan": "off"})
+    return found
+
+
+def _nearest(
+    layout: int, table: VectorTable, ids: Sequence[uuid.UUID], settings: Mapping[str, object]
+) -> dict[uuid.UUID, list[Neighbour]]:
     distance = f"(near.embedding::halfvec({table.dimensions}) <=> its.embedding::halfvec({table.dimensions}))"
-    settings = {"enable_sort": "off", "jit": "off", **indexing.walk_settings(80)}
-    plan = Plan("; ".join(f"SET LOCAL {name} = {value}" for name, value in settings.items()))
+    plan = Plan("; ".join(f"SET LOCAL {name} = {value}" for name, value in {"jit": "off", **settings}.items()))
     found: dict[uuid.UUID, list[Neighbour]] = {}
     with planned(plan), connection.cursor() as cursor:
         cursor.execute(

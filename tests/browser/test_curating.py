@@ -67,7 +67,7 @@ def test_keys_decide_about_what_is_shown_large(open_page: OpenPage, collection: 
     expect(lightbox).to_be_visible()
 
     page.keyboard.press("e")
-    title = page.locator("#curate").get_by_label("Title")
+    title = page.locator("#curate").get_by_label("Title", exact=True)
     expect(title).to_have_value(collection[-1].title)
     title.fill("The pier")
     title.press("Enter")
