@@ -217,10 +217,8 @@ class TestLinks:
         assert [(path, anchor) for path, anchor in into if anchor not in anchors(path)] == []
 
 
-@pytest.mark.parametrize("document", documents())
+@pytest.mark.parametrize("document", sorted(set(documents()) - {"CHANGELOG.md"}))
 def test_no_document_names_an_unknown_command(document):
-    if document == "CHANGELOG.md":
-        pytest.skip("it names what was")
     named = set(re.findall(r"manage\.py ([a-z_]+)", written(document)))
     assert named - set(get_commands()) == set()
 
@@ -257,6 +255,13 @@ def test_what_is_told_of_the_code_is_there(name):
     assert {one for one in dotted if not is_defined(one)} == set()
 
 
+def test_every_room_is_told():
+    text = written("docs/architecture.md")
+    packages = {path.parent.name for path in (ROOT / "search").glob("*/__init__.py")} - {"migrations"}
+    assert "querying" in packages
+    assert {name for name in packages if f"`search/{name}/`" not in text} == set()
+
+
 def is_defined(dotted: str) -> bool:
     """Whether a module of this name is there, or one that defines its last part."""
     path = ROOT.joinpath(*dotted.split("."))
@@ -266,7 +271,9 @@ def is_defined(dotted: str) -> bool:
     source = source if source.is_file() else path.parent / "__init__.py"
     if not source.is_file():
         return False
-    return re.search(rf"^(?:(?:async )?def |class )?{path.name}\b", source.read_text("utf-8"), re.MULTILINE) is not None
+    return (
+        re.search(rf"^(?:(?:async )?def |class )?{path.name}\b", source.read_text("utf-8"), re.MULTILINE) is not None
+    )
 
 
 def make_targets() -> set[str]:
