@@ -18,7 +18,21 @@ ROOT = Path(__file__).resolve().parent.parent
 READMES = ["README.md", "README.ko.md"]
 LONGEST = 180
 """Lines of a README: what a newcomer reads to its end."""
-BILINGUAL = ["access", "api", "commands", "curate", "figures", "ingest", "install", "privacy", "search", "settings"]
+BILINGUAL = [
+    "access",
+    "api",
+    "commands",
+    "curate",
+    "duplicates",
+    "figures",
+    "ingest",
+    "install",
+    "map",
+    "privacy",
+    "search",
+    "settings",
+    "tags",
+]
 """Pages of docs/ that there are in English and in Korean."""
 READERS = {f"imagesearch.{name}" for name in ("environment", "mail", "rates", "reach")}
 """Where what reads a variable is defined."""
