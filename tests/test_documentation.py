@@ -19,19 +19,8 @@ READMES = ["README.md", "README.ko.md"]
 LONGEST = 180
 """Lines of a README: what a newcomer reads to its end."""
 BILINGUAL = [
-    "access",
-    "api",
-    "commands",
-    "curate",
-    "duplicates",
-    "figures",
-    "ingest",
-    "install",
-    "map",
-    "privacy",
-    "search",
-    "settings",
-    "tags",
+    *("access", "api", "backup", "commands", "curate", "duplicates", "figures", "ingest", "install", "map", "privacy"),
+    *("search", "settings", "state", "tags"),
 ]
 """Pages of docs/ that there are in English and in Korean."""
 READERS = {f"imagesearch.{name}" for name in ("environment", "mail", "rates", "reach")}
