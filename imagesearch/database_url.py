@@ -37,7 +37,7 @@ _MENDS = {
     ),
     "schema": "write it as options=-c%20search_path%3DNAME.",
     "currentschema": "write it as options=-c%20search_path%3DNAME.",
-    "pgbouncer": "write DISABLE_SERVER_SIDE_CURSORS=True, and see “Connection poolers” in README.md.",
+    "pgbouncer": "write DISABLE_SERVER_SIDE_CURSORS=True, and see “Connection poolers” in docs/install.md.",
     "conn_health_checks": "connections are always tried before they are used.",
     "atomic_requests": "the views decide what belongs together.",
     "autocommit": "the commands decide what belongs together.",

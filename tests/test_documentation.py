@@ -11,11 +11,18 @@ import yaml
 from django.core.management import get_commands, load_command_class
 
 from search.checks import OLDEST_PGVECTOR
-from search.ingestion.metadata import _TEXT_COLUMNS
+from search.ingestion.metadata import table_details
 from search.models.queries import KEPT
 
 ROOT = Path(__file__).resolve().parent.parent
 READMES = ["README.md", "README.ko.md"]
+LONGEST = 180
+"""Lines of a README: what a newcomer reads to its end."""
+BILINGUAL = [
+    *("access", "api", "backup", "commands", "curate", "duplicates", "figures", "ingest", "install", "map", "privacy"),
+    *("search", "settings", "state", "tags"),
+]
+"""Pages of docs/ that there are in English and in Korean."""
 READERS = {f"imagesearch.{name}" for name in ("environment", "mail", "rates", "reach")}
 """Where what reads a variable is defined."""
 NOT_OURS = {"HF_HOME", "PYTHONUNBUFFERED"}
@@ -43,6 +50,42 @@ def server_variables() -> set[str]:
     return set(re.findall(r"(?:get|listening_address|whole_number)\(['\"]([A-Z_]+)['\"]", written("gunicorn.conf.py")))
 
 
+def ending(readme: str) -> str:
+    """How the names of pages in the language of `readme` end."""
+    return readme.removeprefix("README")
+
+
+def page(name: str, readme: str) -> str:
+    """The page of docs/ of this name, in the language of `readme`."""
+    return f"docs/{name}{ending(readme)}"
+
+
+def pages(readme: str) -> list[str]:
+    """What a reader of `readme` has in its language."""
+    return [readme, *(page(name, readme) for name in BILINGUAL)]
+
+
+def documents() -> list[str]:
+    """All that people read."""
+    return ["CHANGELOG.md", *READMES, *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
+
+
+def anchors(document: str) -> set[str]:
+    """What a link into a document may name, as GitHub makes it of headings."""
+    headings = re.findall(r"^#+ (.+)$", written(document), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def links(document: str) -> list[tuple[str, str]]:
+    """The links of a document within the repository, each as a path from its root and what stands behind `#`."""
+    found = []
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", written(document)):
+        path, _, anchor = target.partition("#")
+        there = (ROOT / document).parent / path if path else ROOT / document
+        found.append((str(there.resolve().relative_to(ROOT)), anchor))
+    return found
+
+
 def known_variables() -> set[str]:
     return set(settings_read()) | server_variables() | NOT_OURS
 
@@ -53,7 +96,7 @@ def example_names() -> set[str]:
 
 def settings_table(readme: str) -> dict[str, str]:
     """The defaults in the table of settings, by name."""
-    return dict(re.findall(r"^\| `([A-Z][A-Z0-9_]+)` \| (.+?) \|", written(readme), re.MULTILINE))
+    return dict(re.findall(r"^\| `([A-Z][A-Z0-9_]+)` \| (.+?) \|", written(page("settings", readme)), re.MULTILINE))
 
 
 def compose() -> dict:
@@ -78,8 +121,25 @@ def test_the_example_changes_nothing_when_it_is_copied():
     assert [line for line in written(".env.example").splitlines() if line and not line.startswith("#")] == []
 
 
+class AskedFor(dict):
+    """A row of a table that notes which columns it is asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.columns = set()
+
+    def get(self, key, default=None):
+        self.columns.add(key)
+        return default
+
+
 @pytest.mark.parametrize("readme", READMES)
-class TestReadme:
+class TestPagesOfALanguage:
+    """README and its pages in docs/, in one language."""
+
+    def test_the_readme_is_short(self, readme):
+        assert len(written(readme).splitlines()) <= LONGEST
+
     def test_its_table_has_every_setting_and_no_other(self, readme):
         assert set(settings_table(readme)) == set(settings_read())
 
@@ -96,67 +156,144 @@ class TestReadme:
         assert told >= 8
 
     def test_it_tells_the_bounds_of_numbers(self, readme):
+        rows = written(page("settings", readme)).splitlines()
         for name, call in settings_read().items():
             if call.func.id == "whole_number":
                 constants = [one for one in call.keywords if isinstance(one.value, ast.Constant)]
                 bounds = {keyword.arg: keyword.value.value for keyword in constants}
-                row = next(line for line in written(readme).splitlines() if line.startswith(f"| `{name}`"))
+                row = next(line for line in rows if line.startswith(f"| `{name}`"))
                 assert re.search(rf"\({bounds['least']}( to |~){bounds['most']}\)", row), row
 
-    def test_it_names_what_the_server_reads(self, readme):
-        missing = {name for name in server_variables() if f"`{name}`" not in written(readme)}
+    @pytest.mark.parametrize("name", ["install", "settings"])
+    def test_it_names_what_the_server_reads(self, readme, name):
+        missing = {variable for variable in server_variables() if f"`{variable}`" not in written(page(name, readme))}
         assert missing == set()
 
+    def test_it_names_no_setting_that_there_is_not(self, readme):
+        known = known_variables()
+        prefixes = {name.split("_")[0] for name in settings_read() if "_" in name} - {"MODEL"}
+        for name in pages(readme):
+            named = set(re.findall(r"`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=[^`]*)?`", written(name)))
+            ours = {one for one in named if one.split("_")[0] in prefixes}
+            assert ours - known <= {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"}, name  # boto3 reads these
+
     def test_it_names_every_make_target_and_no_other(self, readme):
-        assert set(re.findall(r"(?:`|^    )make ([a-z-]+)", written(readme), re.MULTILINE)) == make_targets()
+        text = "\n".join(map(written, pages(readme)))
+        assert set(re.findall(r"(?:`|^    )make ([a-z-]+)", text, re.MULTILINE)) == make_targets()
 
-    def test_it_names_every_command_of_ours_and_no_unknown_one(self, readme):
-        named = set(re.findall(r"manage\.py ([a-z_]+)", written(readme)))
+    def test_it_names_every_command_of_ours(self, readme):
         ours = {name for name, app in get_commands().items() if app == "search"} - {"demo"}
-        assert ours <= named <= set(get_commands())
+        named = {name for one in pages(readme) for name in re.findall(r"manage\.py ([a-z_]+)", written(one))}
+        assert ours <= named
 
-    def test_it_names_every_option_of_ingest(self, readme):
+    def test_the_page_of_ingest_names_every_option_of_it(self, readme):
         parser = load_command_class("search", "ingest").create_parser("manage.py", "ingest")
         djangos = load_command_class("search", "reconcile").create_parser("manage.py", "reconcile")
         options = set(parser._option_string_actions) - set(djangos._option_string_actions)
-        assert options == {option for option in options if f"`{option}" in written(readme)} != set()
+        told = written(page("ingest", readme))
+        assert options == {option for option in options if f"`{option}" in told} != set()
 
-    def test_it_names_every_column_of_a_metadata_table(self, readme):
-        missing = {column for column in ("path", "tags", *_TEXT_COLUMNS) if f"`{column}`" not in written(readme)}
-        assert missing == set()
+    def test_the_page_of_ingest_names_every_column_of_a_metadata_table_and_no_other(self, readme):
+        asked = AskedFor()
+        table_details(asked)
+        told = written(page("ingest", readme))
+        _, rows = re.split(r"^\| (?:column|열) \| \|\n", told, flags=re.MULTILINE)
+        rows = rows.split("\n\n")[0]
+        named = {name for row in rows.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+        assert named == asked.columns > {"title", "rating"}
+        assert "`path`" in told
 
-    def test_it_links_to_files_that_are_there(self, readme):
-        links = re.findall(r"\]\((?!https?:|#)([^)]+)\)", written(readme))
-        assert len(links) > 5
-        assert [link for link in links if not (ROOT / link).is_file()] == []
+    def test_the_readme_leads_to_every_page_in_its_language(self, readme):
+        led_to = {path for path, _ in links(readme)}
+        assert set(pages(readme)) - {readme} <= led_to
+        others = {path.rpartition("/")[2].split(".")[0] for path in documents() if path.startswith("docs/")}
+        assert others - set(BILINGUAL) <= {path.rpartition("/")[2].split(".")[0] for path in led_to}
 
-    def test_its_links_within_the_page_lead_to_headings(self, readme):
-        headings = re.findall(r"^#+ (.+)$", written(readme), re.MULTILINE)
-        anchors = {heading.lower().replace(" ", "-") for heading in headings}
-        assert set(re.findall(r"\]\(#([^)]+)\)", written(readme))) <= anchors
+    def test_pages_lead_to_pages_in_their_language(self, readme):
+        others = {page(name, one) for name in BILINGUAL for one in READMES if one != readme}
+        for name in pages(readme):
+            in_other = [path for path, _ in links(name) if path in others]
+            # In its first lines each names its other self.
+            assert len(in_other) == (name != readme), name
 
     def test_it_tells_the_figures_that_the_code_has(self, readme):
-        text = written(readme)
-        assert f"pgvector {'.'.join(map(str, OLDEST_PGVECTOR))}" in text
-        assert re.search(rf"\b{KEPT.days}( days|일)", text)
+        assert f"pgvector {'.'.join(map(str, OLDEST_PGVECTOR))}" in written(page("install", readme))
+        for name in (readme, page("privacy", readme)):
+            assert re.search(rf"\b{KEPT.days}( days|일)", written(name)), name
 
     def test_it_has_places_for_the_figures_that_are_filled_in(self, readme):
+        text = written(page("figures", readme))
         for block in ("demo figures", "benchmarks"):
-            assert written(readme).count(f"<!-- {block} -->\n") == written(readme).count(f"<!-- /{block} -->\n") == 1
+            assert text.count(f"<!-- {block} -->\n") == text.count(f"<!-- /{block} -->\n") == 1
 
 
-def test_both_readmes_have_the_same_parts():
-    def shape(readme: str) -> dict[str, list[str]]:
-        text = written(readme)
+@pytest.mark.parametrize("document", documents())
+class TestLinks:
+    def test_they_lead_to_files_that_are_there(self, document):
+        assert [path for path, _ in links(document) if not (ROOT / path).is_file()] == []
+
+    def test_they_lead_to_headings(self, document):
+        into = [(path, anchor) for path, anchor in links(document) if anchor]
+        assert [(path, anchor) for path, anchor in into if anchor not in anchors(path)] == []
+
+
+@pytest.mark.parametrize("document", sorted(set(documents()) - {"CHANGELOG.md"}))
+def test_no_document_names_an_unknown_command(document):
+    named = set(re.findall(r"manage\.py ([a-z_]+)", written(document)))
+    assert named - set(get_commands()) == set()
+
+
+def test_all_links_are_looked_at():
+    assert len(links("README.md")) > 30
+    assert ("docs/install.md", "docker") in links("README.md")
+    assert "your-own-s3" in anchors("docs/install.md")
+
+
+@pytest.mark.parametrize("name", ["README", *(f"docs/{name}" for name in BILINGUAL)])
+def test_both_languages_have_the_same_parts(name):
+    def shape(document: str) -> dict[str, list[str]]:
+        text = written(document)
         return {
             "headings": re.findall(r"^#+", text, re.MULTILINE),
-            "links": sorted(re.findall(r"\]\(([^)#]+)\)", text.replace(".ko.md", ".md"))),
+            "links": sorted(re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text.replace(".ko.md", ".md"))),
             "rows": re.findall(r"^\| *(`[^|]*`)? *\|?", text, re.MULTILINE),
             "lists": re.findall(r"^- ", text, re.MULTILINE),
             "commands": re.findall(r"^    (?:\S*/)?(make|cp|docker|manage|gunicorn|[A-Z_0-9]+=)", text, re.MULTILINE),
         }
 
-    assert shape("README.md") == shape("README.ko.md")
+    assert shape(f"{name}.md") == shape(f"{name}.ko.md")
+
+
+@pytest.mark.parametrize("name", ["architecture.md", "contributing.md"])
+def test_what_is_told_of_the_code_is_there(name):
+    """Paths, and dotted names of modules with what they define."""
+    text = written(f"docs/{name}")
+    paths = set(re.findall(r"`((?:search|imagesearch|templates|tests|static|benchmarks|supply)/[\w./]*)`", text))
+    assert len(paths) > 15
+    assert {path for path in paths if not (ROOT / path).exists()} == set()
+    dotted = set(re.findall(r"`((?:search|imagesearch)(?:\.\w+)+)(?:\(\))?`", text))
+    assert {one for one in dotted if not is_defined(one)} == set()
+
+
+def test_every_room_is_told():
+    text = written("docs/architecture.md")
+    packages = {path.parent.name for path in (ROOT / "search").glob("*/__init__.py")} - {"migrations"}
+    assert "querying" in packages
+    assert {name for name in packages if f"`search/{name}/`" not in text} == set()
+
+
+def is_defined(dotted: str) -> bool:
+    """Whether a module of this name is there, or one that defines its last part."""
+    path = ROOT.joinpath(*dotted.split("."))
+    if path.with_suffix(".py").is_file() or (path / "__init__.py").is_file():
+        return True
+    source = path.parent.with_suffix(".py")
+    source = source if source.is_file() else path.parent / "__init__.py"
+    if not source.is_file():
+        return False
+    return (
+        re.search(rf"^(?:(?:async )?def |class )?{path.name}\b", source.read_text("utf-8"), re.MULTILINE) is not None
+    )
 
 
 def make_targets() -> set[str]:

@@ -92,7 +92,7 @@ def _lines(health: IndexHealth) -> list[str]:
         f"Vectors: {health.vectors:,}, and {health.dead_vectors:,} dead rows",
         f"Vacuumed: {_moment(health.vacuumed)}; analysed: {_moment(health.analysed)}",
         f"PostgreSQL's own memory (shared_buffers): {filesizeformat(health.shared_buffers)}, "
-        + ("which holds both" if health.fits else "less than both: see “PostgreSQL settings” in README.md"),
+        + ("which holds both" if health.fits else "less than both: see “PostgreSQL settings” in docs/install.md"),
     ]
 
 
