@@ -2,7 +2,7 @@
 points cannot tell. The hash of a drawing on a plain ground says where something is, and not what it is."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ _DIFFERS = 1.2
 _LEAST_SPREAD = 8.0
 _OTHER_COLOUR = 70.0
 """How far apart, of Cb and Cr, the colours of a cell may be: 60 at most where a copy was made more colourful."""
-GREY = 4.0
+_GREY = 4.0
 """Root mean square of Cb and Cr below which a picture has no colours, and may be a copy of one that has."""
 
 
@@ -47,27 +47,35 @@ def look_of(small: Small) -> Look:
 
 def looks_same(one: Look, other: Look) -> bool:
     """Return whether nothing but brightness and saturation differs. Crops and borders differ."""
+    pairs = ((one, other), (other, one))
     return (
-        max(_grey_apart(one.greys, other.greys), _grey_apart(other.greys, one.greys)) <= _DIFFERS
-        and _colour_apart(one.colours, other.colours) <= _OTHER_COLOUR
+        max(_most(greys_apart(left.greys, right.greys)) for left, right in pairs) <= _DIFFERS
+        and max(float(colours_apart(left.colours, right.colours).max()) for left, right in pairs) <= _OTHER_COLOUR
     )
 
 
-def _grey_apart(one: Cells, other: Cells) -> float:
-    """By the line through the greys of both that fits best: brighter or paler is the same."""
-    here, there = one - one.mean(), other - other.mean()
-    gain = (here * there).mean() / max(float(here.var()), 1.0)
-    off = np.abs(gain * here - there).ravel() / max(float(there.std()), _LEAST_SPREAD)
-    return float(np.partition(off, -_FEW)[-_FEW])
+def _most(apart: Cells) -> float:
+    """The largest, but for a few cells."""
+    return float(np.partition(apart.ravel(), -_FEW)[-_FEW])
 
 
-def _colour_apart(one: Cells, other: Cells) -> float:
-    norms = [float(np.square(each).sum(-1).mean()) for each in (one, other)]
-    if min(norms) < GREY**2:
-        return 0.0
-    common = max(0.0, float((one * other).sum(-1).mean()))
-    paler = (
-        np.linalg.norm(common / norms[0] * one - other, axis=-1),
-        np.linalg.norm(common / norms[1] * other - one, axis=-1),
-    )
-    return float(max(each.max() for each in paler))
+def greys_apart(one: Cells, other: Cells, inside: Any = ...) -> Cells:
+    """Return how far apart two pictures of greys are, cell by cell, in standard deviations of the other one: by the
+    line through the greys of both that fits best, as brighter or paler is the same. Cells `inside` tell what fits."""
+    here, there = one[inside], other[inside]
+    means = here.mean(), there.mean()
+    gain = ((here - means[0]) * (there - means[1])).mean() / max(float(here.var()), 1.0)
+    off: Cells = np.abs(gain * (one - means[0]) + means[1] - other) / max(float(there.std()), _LEAST_SPREAD)
+    return off
+
+
+def colours_apart(one: Cells, other: Cells, inside: Any = ...) -> Cells:
+    """Return how far apart two pictures of Cb and Cr are, cell by cell: more or less colourful is the same, and so is
+    grey. Cells `inside` tell how colourful."""
+    here, there = one[inside], other[inside]
+    norms = [float(np.square(each).sum(-1).mean()) for each in (here, there)]
+    if min(norms) < _GREY**2:
+        return np.zeros(one.shape[:-1], np.float32)
+    gain = max(0.0, float((here * there).sum(-1).mean())) / norms[0]
+    apart: Cells = np.linalg.norm(gain * one - other, axis=-1).astype(np.float32)
+    return apart

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from search.duplicates.looks import GREY, SMALL, Small
+from search.duplicates.looks import SMALL, Small, colours_apart, greys_apart
 
 LEAST_POINTS = 20
 """Points that fit, below which two pictures are not the same."""
@@ -121,30 +121,11 @@ def differing_share(one: Points, other: Points, transform: Any) -> float:
     whole = _blocks(common.astype(np.float32)) > 0.9
     if not whole.any():
         return 1.0
-    greys = _blocks(_greys_apart(left[..., 0], right[..., 0], common)) > DIFFERS
-    colours = _blocks(_colours_apart(left[..., 1:] - 128, right[..., 1:] - 128, common)) > OTHER_COLOUR
+    greys = _blocks(greys_apart(left[..., 0], right[..., 0], common) * common) > DIFFERS
+    colours = _blocks(colours_apart(left[..., 1:] - 128, right[..., 1:] - 128, common) * common) > OTHER_COLOUR
     return float((greys | colours)[whole].mean())
 
 
 def _blocks(apart: Any) -> Any:
     """The means of overlapping blocks."""
     return _cv().boxFilter(apart, -1, (_BLOCK, _BLOCK))[:: _BLOCK // 2, :: _BLOCK // 2]  # type: ignore[union-attr]
-
-
-def _greys_apart(left: Any, right: Any, common: Any) -> Any:
-    """In standard deviations, by the line through the greys of both that fits best: brighter or paler is the same."""
-    inside = left[common], right[common]
-    means = inside[0].mean(), inside[1].mean()
-    gain = ((inside[0] - means[0]) * (inside[1] - means[1])).mean() / max(float(inside[0].var()), 1.0)
-    off = np.abs(gain * (left - means[0]) + means[1] - right) / max(float(inside[1].std()), 8.0)
-    return np.where(common, off, 0)
-
-
-def _colours_apart(left: Any, right: Any, common: Any) -> Any:
-    """More or less colourful is the same, and so is grey."""
-    inside = left[common], right[common]
-    norms = [float(np.square(each).sum(-1).mean()) for each in inside]
-    if min(norms) < GREY**2:
-        return np.zeros(common.shape, np.float32)
-    gain = max(0.0, float((inside[0] * inside[1]).sum(-1).mean())) / norms[0]
-    return np.where(common, np.linalg.norm(gain * left - right, axis=-1), 0).astype(np.float32)
