@@ -16,10 +16,9 @@ from search.duplicates.acceptance import NEAR_ENOUGH, RESEMBLES, SIMILAR
 from search.duplicates.alike import Hashes
 from search.duplicates.judging import Candidate, Judge, Verdict
 from search.duplicates.pictures import LatelySeen
-from search.indexing.hnsw import indexing
 from search.indexing.sets import VectorTable
 from search.models import Capture, DuplicatePair
-from search.querying.planning import Plan, planned
+from search.querying.planning import planned, walk_beside
 
 BATCH = 200
 NEAREST = 24
@@ -120,10 +119,8 @@ def _nearest(ids: Sequence[uuid.UUID], table: VectorTable, count: int) -> Iterat
     """Yield these, and whether there may be more that are as near."""
     guessed = ", ".join(f"'{name}'" for name in Capture.GUESSED)
     taken = "CASE WHEN {0}.taken_from IN ({1}) THEN NULL ELSE {0}.taken END"
-    settings = {"enable_sort": "off", "jit": "off", **indexing.walk_settings(max(_WIDTH, 1.5 * count))}
-    plan = Plan("; ".join(f"SET LOCAL {name} = {value}" for name, value in settings.items()))
-    distance = f"(near.embedding::halfvec({table.dimensions}) <=> its.embedding::halfvec({table.dimensions}))"
-    with planned(plan), connection.cursor() as cursor:
+    distance = table.distance("near", "its")
+    with planned(walk_beside(max(_WIDTH, 1.5 * count))), connection.cursor() as cursor:
         cursor.execute(
             f"SELECT its.image_id, found.image_id, found.distance, mine.perceptual, theirs.perceptual,"  # noqa: S608 - names are ours
             f" {taken.format('own', guessed)}, {taken.format('other', guessed)}, found.is_crowded"

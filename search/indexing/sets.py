@@ -30,6 +30,10 @@ class VectorTable:
     def table(self) -> str:
         return f"search_imagevector_s{self.id}"
 
+    def distance(self, one: str, other: str) -> str:
+        """Return the SQL of how far two of its rows are from each other, as its index orders them."""
+        return f"({one}.embedding::halfvec({self.dimensions}) <=> {other}.embedding::halfvec({self.dimensions}))"
+
     @property
     def leaves(self) -> list[str]:
         """The tables that hold rows, each with its own index."""

@@ -8,12 +8,11 @@ import numpy as np
 from django.db import connection, transaction
 
 from search.embedding import active_model
-from search.indexing.hnsw import indexing
 from search.indexing.sets import VectorTable, current_set
 from search.ingestion.background import keep_doing
 from search.mapping.building import write_positions
 from search.models import Arrival, MapLayout
-from search.querying.planning import Plan, planned
+from search.querying.planning import Plan, planned, set_local, walk_beside
 
 PLACE_EACH = 60.0
 """Seconds between two looks of a server for what is new."""
@@ -21,6 +20,8 @@ AT_ONCE = 200
 _PORTIONS = 10
 """In one look of a server, which has other things to do: 2,000 pictures a minute."""
 NEIGHBOURS = 12
+_WIDTH = 80
+_SCAN = Plan(set_local({"jit": "off", "enable_indexscan": "off"}))
 _SHARPNESS = 0.02
 """A neighbour that is less similar than the nearest by this counts for a third."""
 _APART = 0.002
@@ -79,18 +80,17 @@ def _place_some() -> int | None:
 
 def neighbours(layout: int, table: VectorTable, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, list[Neighbour]]:
     """Return of each of these the nearest that have a place, the nearest first."""
-    found = _nearest(layout, table, ids, {"enable_sort": "off", **indexing.walk_settings(80)})
+    found = _nearest(layout, table, ids, walk_beside(_WIDTH))
     # A walk ends after 20,000 rows: where so many nearer ones have no place, or are dead, those that have are read.
     if missed := [one for one in ids if one not in found]:
-        found |= _nearest(layout, table, missed, {"enable_indexscan": "off"})
+        found |= _nearest(layout, table, missed, _SCAN)
     return found
 
 
 def _nearest(
-    layout: int, table: VectorTable, ids: Sequence[uuid.UUID], settings: Mapping[str, object]
+    layout: int, table: VectorTable, ids: Sequence[uuid.UUID], plan: Plan
 ) -> dict[uuid.UUID, list[Neighbour]]:
-    distance = f"(near.embedding::halfvec({table.dimensions}) <=> its.embedding::halfvec({table.dimensions}))"
-    plan = Plan("; ".join(f"SET LOCAL {name} = {value}" for name, value in {"jit": "off", **settings}.items()))
+    distance = table.distance("near", "its")
     found: dict[uuid.UUID, list[Neighbour]] = {}
     with planned(plan), connection.cursor() as cursor:
         cursor.execute(

@@ -67,8 +67,16 @@ def walk(candidates: int, rows: int, visited: float = 0, parts: int = 1) -> Plan
     Where the rows are divided by chance into `parts`, each of these is walked, and has its share of what is near.
     """
     width = max(_SPARE * visited / parts, _width(rows / parts) * (_WIDER_IN_PARTS if parts > 1 else 1))
-    settings = {"enable_sort": "off", **indexing.walk_settings(width)}
-    return Plan("; ".join(f"SET LOCAL {name} = {value}" for name, value in settings.items()), candidates)
+    return Plan(set_local({"enable_sort": "off", **indexing.walk_settings(width)}), candidates)
+
+
+def walk_beside(width: float) -> Plan:
+    """Return the plan that walks the index once for each of some rows, to what is nearest to it, that many in view."""
+    return Plan(set_local({"enable_sort": "off", "jit": "off", **indexing.walk_settings(width)}))
+
+
+def set_local(settings: Mapping[str, object]) -> str:
+    return "; ".join(f"SET LOCAL {name} = {value}" for name, value in settings.items())
 
 
 def _width(rows: float) -> float:

@@ -13,9 +13,8 @@ from typing import Any
 from django.db import connection
 
 from search.embedding import active_model
-from search.indexing.hnsw import indexing
 from search.indexing.sets import VectorTable, current_set
-from search.querying.planning import Plan, planned
+from search.querying.planning import planned, walk_beside
 
 AT_ONCE = 200
 A_LOOK = 20_000
@@ -91,10 +90,8 @@ def _below(fence: float, table: VectorTable) -> list[uuid.UUID]:
 
 def _measure(ids: Sequence[uuid.UUID], table: VectorTable) -> None:
     """Write down how near the nearest other picture is to each of these; -1 where there is none."""
-    settings = {"enable_sort": "off", "jit": "off", **indexing.walk_settings(_WIDTH)}
-    plan = Plan("; ".join(f"SET LOCAL {name} = {value}" for name, value in settings.items()))
-    distance = f"(near.embedding::halfvec({table.dimensions}) <=> its.embedding::halfvec({table.dimensions}))"
-    with planned(plan), connection.cursor() as cursor:
+    distance = table.distance("near", "its")
+    with planned(walk_beside(_WIDTH)), connection.cursor() as cursor:
         cursor.execute(
             f"SELECT its.image_id, 1 - coalesce(found.distance, 2)"  # noqa: S608 - names are ours
             f" FROM {table.table} AS its LEFT JOIN LATERAL"
