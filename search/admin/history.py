@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from search.admin import pictures
-from search.admin.lists import BoundedPaginator, Sturdy, SturdyList
+from search.admin.lists import BoundedPaginator, ReadOnly, SturdyList
 from search.admin.undoing import undo_button, undo_view
 from search.models import Album, Capture, Edit, Image, Revision
 from search.models.albums import Visibility
@@ -61,7 +61,7 @@ def sampled(revisions: Sequence[int]) -> dict[int, list[Image]]:
 
 
 @admin.register(Revision)
-class RevisionAdmin(Sturdy):
+class RevisionAdmin(ReadOnly):
     paginator = BoundedPaginator
     list_per_page = 50
     show_full_result_count = False
@@ -87,20 +87,8 @@ class RevisionAdmin(Sturdy):
 
     # Who may do what
 
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
-
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("search.change_image") or request.user.has_perm("search.delete_image")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     # What is shown
 

@@ -178,3 +178,19 @@ class Sturdy(Shared, _ModelAdmin):
             self.message_user(request, _("What is selected is not in this list."), messages.ERROR)
             return None
         return super().response_action(request, queryset, *args)
+
+
+class ReadOnly(Sturdy):
+    """A list of what is looked at here, and written elsewhere: by whoever may view it."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy, pgettext
 
 from search.admin import pictures
 from search.admin.filters import Choice, Choices
-from search.admin.lists import BoundedPaginator, Sturdy
+from search.admin.lists import BoundedPaginator, ReadOnly
 from search.admin.retrying import command_for, obstacle, retry_view
 from search.models import Run, RunFile
 
@@ -66,7 +66,7 @@ def state_name(state: str) -> str:
 
 
 @admin.register(Run)
-class RunAdmin(Sturdy):
+class RunAdmin(ReadOnly):
     paginator = BoundedPaginator
     list_per_page = 50
     show_full_result_count = False
@@ -96,20 +96,8 @@ class RunAdmin(Sturdy):
 
     # Who may do what
 
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
-
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return may_see(request)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     # What is shown
 

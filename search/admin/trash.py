@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from search.admin import pictures
 from search.admin.image_actions import digest, has_changed, tell_of_files
-from search.admin.lists import BoundedPaginator, Sturdy, SturdyList
+from search.admin.lists import BoundedPaginator, ReadOnly, SturdyList
 from search.admin.undoing import with_undo
 from search.curation import Restore, change
 from search.curation.trash import bytes_in, delete_for_good
@@ -37,7 +37,7 @@ class TrashList(SturdyList):
 
 
 @admin.register(Trashed)
-class TrashedAdmin(Sturdy):
+class TrashedAdmin(ReadOnly):
     paginator = BoundedPaginator
     list_per_page = 100
     show_full_result_count = False
@@ -58,26 +58,13 @@ class TrashedAdmin(Sturdy):
 
     def get_urls(self) -> list[URLPattern]:
         empty = path("empty/", self.admin_site.admin_view(self.empty_view), name="search_trashed_empty")
-        # What is done to one is done by the actions of the list.
+        # What is done to one is done by the actions of the list, which say to how many.
         return [empty, *(one for one in super().get_urls() if (one.name or "").endswith("_changelist"))]
 
     # Who may do what
 
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
-
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("search.delete_image")
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """By the actions alone, which say for how many."""
-        return False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     # What is done
 
