@@ -5,20 +5,15 @@ of the processor, for Python and the database's server together: what else runs 
 """
 
 import argparse
-import json
 import statistics
-import subprocess
-import sys
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from benchmarks.apart import apart
 from benchmarks.report import table
 
-BASE = Path(__file__).resolve().parent.parent
 MANY = 500
 """Pictures that a step changes where it changes many."""
 PAGES = {
@@ -118,14 +113,7 @@ def _undo_last(name: str, timed: Any) -> None:
 
 def compare(rows: int, rounds: int = 3) -> str:
     """Return the table of a collection of so many pictures, in an embedded database of its own."""
-    with tempfile.TemporaryDirectory(prefix="curating-") as data:
-        code = (
-            "import sys; from benchmarks import edits_worker; edits_worker.sys.stdin = []; "
-            f"edits_worker.main({str(BASE)!r}, {data!r}); from benchmarks.curating import work; import json; "
-            f"print(json.dumps(work({rows}, {rounds})))"
-        )
-        answer = subprocess.run([sys.executable, "-c", code], cwd=BASE, check=True, stdout=subprocess.PIPE, text=True)
-    found = json.loads(answer.stdout.splitlines()[-1])
+    found = apart("curating", rows, rounds)
     lines = [
         [name, f"{statistics.median(seconds) * 1000:.0f}", f"{max(seconds) * 1000:.0f}", str(queries), str(status)]
         for name, (seconds, queries, status) in found.items()

@@ -7,11 +7,7 @@ as those of photos are: 9 of 100 differ in at most 24 bits, where 7 were measure
 """
 
 import argparse
-import json
 import os
-import subprocess
-import sys
-import tempfile
 import uuid
 from io import BytesIO
 from pathlib import Path
@@ -19,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.apart import apart
 from benchmarks.edits_worker import KINDS, Worker, processor_time, vectors
 from benchmarks.report import table
 
-BASE = Path(__file__).resolve().parent.parent
 _COPIES = 10
 _REDRAWN = 0.75
 """Of the bits of a neighbour, how many are its own."""
@@ -130,21 +126,19 @@ def _reaped(pid: int) -> float:
     return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
 
+def work(rows: int, photos: str, jobs: int) -> dict[str, Any]:
+    """Make the collection, and compare all of it."""
+    fill(rows, Path(photos))
+    return find(jobs)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.duplicates", description=__doc__)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="duplicates-") as data:
-        code = (
-            "import sys; from benchmarks import edits_worker; edits_worker.sys.stdin = []; "
-            f"edits_worker.main({str(BASE)!r}, {data!r}); from pathlib import Path; import json; "
-            f"from benchmarks.duplicates import fill, find; fill({options.rows}, Path({str(options.photos)!r})); "
-            f"print(json.dumps(find({options.jobs})))"
-        )
-        answer = subprocess.run([sys.executable, "-c", code], cwd=BASE, check=True, stdout=subprocess.PIPE, text=True)
-    found = json.loads(answer.stdout.splitlines()[-1])
+    found = apart("duplicates", options.rows, str(options.photos), options.jobs)
     print(found["said"])
     header = ["pictures", "jobs", "seconds", "processor s", "processor ms a picture"]
     row = [f"{options.rows:,}", str(options.jobs), f"{found['seconds']:.0f}", f"{found['processor']:.0f}"]

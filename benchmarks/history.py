@@ -6,18 +6,13 @@ vectors change.
 """
 
 import argparse
-import json
 import statistics
-import subprocess
-import sys
-import tempfile
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
+from benchmarks.apart import apart
 from benchmarks.report import table
 
-BASE = Path(__file__).resolve().parent.parent
 COLUMNS = "title, description, source_link, author, licence, tags, uploader_id, hidden"
 TRIGGER = f"""
 CREATE TABLE event AS SELECT id AS pgh_obj_id, now() AS pgh_created, ''::text AS pgh_label, {COLUMNS}
@@ -88,14 +83,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="history-") as data:
-        code = (
-            "import sys; from benchmarks import edits_worker; edits_worker.sys.stdin = []; "
-            f"edits_worker.main({str(BASE)!r}, {data!r}); from benchmarks.history import work; import json; "
-            f"print(json.dumps(work({options.rows}, {options.rounds})))"
-        )
-        answer = subprocess.run([sys.executable, "-c", code], cwd=BASE, check=True, stdout=subprocess.PIPE, text=True)
-    found = json.loads(answer.stdout.splitlines()[-1])
+    found = apart("history", options.rows, options.rounds)
     many = f"{min(options.rows, MOST):,} pictures"
     print(table([many, "processor s"], [[name, f"{statistics.median(each):.2f}"] for name, each in found.items()]))
 

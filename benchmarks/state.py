@@ -5,19 +5,14 @@ Python and of the database's server together.
 """
 
 import argparse
-import json
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+from benchmarks.apart import apart
 from benchmarks.report import table
 
-BASE = Path(__file__).resolve().parent.parent
 GOAL_SECONDS, GOAL_QUERIES = 0.5, 20
 ROUNDS = 5
 _LEFT_OUT = 10_000
@@ -88,14 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.state", description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="state-") as data:
-        code = (
-            "import sys; from benchmarks import edits_worker; edits_worker.sys.stdin = []; "
-            f"edits_worker.main({str(BASE)!r}, {data!r}); from benchmarks.state import work; import json; "
-            f"print(json.dumps(work({options.rows})))"
-        )
-        answer = subprocess.run([sys.executable, "-c", code], cwd=BASE, check=True, stdout=subprocess.PIPE, text=True)
-    found = json.loads(answer.stdout.splitlines()[-1])
+    found = apart("state", options.rows)
     pages = [[name, f"{seconds:.3f}", str(count)] for name, (seconds, count) in found["pages"].items()]
     print(f"{options.rows:,} pictures; the goal is {GOAL_SECONDS} s and {GOAL_QUERIES} queries.\n")
     print(table(["page", "processor s", "queries"], pages))
