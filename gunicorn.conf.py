@@ -49,9 +49,9 @@ def when_ready(server: Any) -> None:
     """Load once, in the parent, what the workers need: they share its memory, and no first search waits for it."""
     from imagesearch.postgresql.limits import bound_waits, share_connections  # noqa: PLC0415
     from search.embedding import load_before_forking  # noqa: PLC0415
-    from search.indexing.chosen import look_before_forking  # noqa: PLC0415
-    from search.monitoring import processes  # noqa: PLC0415
-    from search.pages import load_pages  # noqa: PLC0415
+    from search.metrics import processes  # noqa: PLC0415
+    from search.models.active_pair import look_before_forking  # noqa: PLC0415
+    from search.web.preloading import load_pages  # noqa: PLC0415
 
     def meanwhile() -> None:
         bound_waits()
@@ -65,7 +65,7 @@ def when_ready(server: Any) -> None:
 
 def pre_fork(server: Any, worker: Any) -> None:
     """Look for garbage from now on, but not in what the processes share: that would copy its pages for each."""
-    from search.monitoring import processes  # noqa: PLC0415
+    from search.metrics import processes  # noqa: PLC0415
 
     gc.freeze()
     gc.enable()
@@ -75,13 +75,13 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Load in the background what is not loaded yet, so that the first search isn't the slow one."""
-    from search.curation.trash import keep_tidy  # noqa: PLC0415
     from search.embedding import follow_switches, start_serving  # noqa: PLC0415
-    from search.evaluation.due import measure_soon_if_never  # noqa: PLC0415
-    from search.ingestion.deleting import keep_settling  # noqa: PLC0415
     from search.mapping.placing import keep_placing  # noqa: PLC0415
-    from search.monitoring import processes  # noqa: PLC0415
+    from search.metrics import processes  # noqa: PLC0415
+    from search.objects.deletion import keep_settling  # noqa: PLC0415
+    from search.relevance.due import measure_soon_if_never  # noqa: PLC0415
     from search.state.looks import keep_looking  # noqa: PLC0415
+    from search.state.retention import keep_tidy  # noqa: PLC0415
     from search.state.searches import keep_writing  # noqa: PLC0415
     from search.tagging.background import keep_suggesting  # noqa: PLC0415
 
@@ -105,11 +105,11 @@ def worker_exit(server: Any, worker: Any) -> None:
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    from search.monitoring import processes  # noqa: PLC0415
+    from search.metrics import processes  # noqa: PLC0415
 
     processes.free_slot(worker)
 
 
 def on_exit(server: Any) -> None:
-    if processes := sys.modules.get("search.monitoring.processes"):  # not where the start failed
+    if processes := sys.modules.get("search.metrics.processes"):  # not where the start failed
         processes.leave()

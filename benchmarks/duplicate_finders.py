@@ -86,7 +86,7 @@ def main() -> None:
     import django  # noqa: PLC0415
 
     django.setup()
-    from search.evaluation.duplicates import altered_pictures, evaluate, precision_and_recall  # noqa: PLC0415
+    from search.duplicates.evaluation import altered_pictures, evaluate, precision_and_recall  # noqa: PLC0415
 
     pictures = altered_pictures(options.photos, options.altered, options.others)
     with tempfile.TemporaryDirectory(prefix="finders-") as name:

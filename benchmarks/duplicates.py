@@ -67,8 +67,8 @@ def fill(rows: int, photos: Path) -> dict[str, Any]:
     """Make a collection of so many pictures, each with a thumbnail and a hash."""
     from django.core.files.storage import default_storage  # noqa: PLC0415
 
-    from search import storage  # noqa: PLC0415
-    from search.duplicates.fingerprints import write_fingerprints  # noqa: PLC0415
+    from search.ingestion.fingerprints import write_fingerprints  # noqa: PLC0415
+    from search.objects import storage  # noqa: PLC0415
 
     filled = _Copies().fill(rows)
     thumbnails = _thumbnails(photos)

@@ -42,7 +42,7 @@ class Outcome:
 def measure(queries: int) -> list[Outcome]:
     """Search with no filter and with filters that keep less and less, by tags and by when pictures were taken; then
     the fortieth page."""
-    from search.querying import Filters, SearchQuery  # noqa: PLC0415 - after make_world
+    from search.query import Filters, SearchQuery  # noqa: PLC0415 - after make_world
 
     vectors = [vector for batch in word_like(queries, seed=7) for vector in batch]
     outcomes = [_measured("no filter", SearchQuery(words="x"), vectors)]
@@ -130,14 +130,14 @@ def whole_page(visitor: Visitor, queries: Sequence[str]) -> str:
 
 
 def _measured(task: str, query: Any, vectors: Sequence[npt.NDArray[np.float32]]) -> Outcome:
-    from search.querying import PER_PAGE, aiming, find  # noqa: PLC0415 - after make_world
+    from search.retrieval import PER_PAGE, find, query_vector  # noqa: PLC0415 - after make_world
 
     recalls, ours, scans = [], [], []
-    original = aiming.text_vector
+    original = query_vector.text_vector
     found = 0
     try:
         for vector in vectors:
-            aiming.text_vector = lambda _words, vector=vector: vector
+            query_vector.text_vector = lambda _words, vector=vector: vector
             right, seconds = _timed(lambda vector=vector: _scanned(query, vector))
             scans.append(seconds)
             find(query)  # counts what is remembered afterwards
@@ -146,17 +146,17 @@ def _measured(task: str, query: Any, vectors: Sequence[npt.NDArray[np.float32]])
             found = page.found
             recalls.append(len({image.id for image in page.images} & set(right)) / min(PER_PAGE, len(right)))
     finally:
-        aiming.text_vector = original
+        query_vector.text_vector = original
     return Outcome(task, found, float(np.mean(recalls)), 1000 * median(ours), 1000 * median(scans))
 
 
 def _scanned(query: Any, vector: npt.NDArray[np.float32]) -> list[Any]:
     """The ids that this page would have if every row were measured."""
     from search.embedding import active_model  # noqa: PLC0415 - after make_world
-    from search.indexing.sets import current_set  # noqa: PLC0415
+    from search.indexing.query_plan import SCAN, planned  # noqa: PLC0415
     from search.models import Image  # noqa: PLC0415
-    from search.querying import PER_PAGE  # noqa: PLC0415
-    from search.querying.planning import SCAN, planned  # noqa: PLC0415
+    from search.models.vector_sets import current_set  # noqa: PLC0415
+    from search.retrieval import PER_PAGE  # noqa: PLC0415
 
     start = (query.page - 1) * PER_PAGE
     model = active_model()

@@ -32,7 +32,7 @@ def _index_size() -> str:
     from django.db import connection  # noqa: PLC0415 - after make_world
 
     from search.embedding import active_model  # noqa: PLC0415
-    from search.indexing.sets import current_set, index_name  # noqa: PLC0415
+    from search.models.vector_sets import current_set, index_name  # noqa: PLC0415
 
     table = current_set(active_model())
     assert table

@@ -83,7 +83,7 @@ class PlainLoop:
     def search(self, words: str, page: int) -> list[tuple[Any, ...]]:
         """Encode the words, for every page anew, and select whole rows."""
         from search.embedding import active_model  # noqa: PLC0415 - after make_world
-        from search.indexing.sets import current_set  # noqa: PLC0415
+        from search.models.vector_sets import current_set  # noqa: PLC0415
 
         vector = self.encode(words)
         table = current_set(active_model())

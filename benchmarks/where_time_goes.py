@@ -15,19 +15,19 @@ from django.test import Client
 
 from benchmarks.ingestion import forget
 from benchmarks.report import table
+from search.curation.details import Details
 from search.ingestion.adding import embed, prepare
-from search.ingestion.deleting import objects_held
-from search.ingestion.items import Details
 from search.ingestion.line import BATCH
 from search.ingestion.rows import known, staging
 from search.models.image import content_id
+from search.objects.deletion import objects_held
 
 _OF_A_PICTURE = {
     "search.ingestion.adding.read_for_model": "decode",
     "search.ingestion.adding.thumbnail": "thumbnail",
     "search.ingestion.adding.dominant_colour": "dominant colour",
     "search.ingestion.adding.placeholder": "placeholder",
-    "search.storage.put": "store original and thumbnail",
+    "search.objects.storage.put": "store original and thumbnail",
     "sentence_transformers.base.model.BaseModel.preprocess": "encode: pixels for the model",
     "sentence_transformers.base.model.BaseModel.forward": "encode: the model",
     "search.embedding.encoders.SentencePictures.encode_pictures": "encode",

@@ -96,9 +96,9 @@ def fill_up_to(count: int, photos: Sequence[Path]) -> None:
     from django.db import connection  # noqa: PLC0415 - after make_world
 
     from search.embedding import active_model  # noqa: PLC0415
-    from search.indexing.hnsw import indexing  # noqa: PLC0415
-    from search.indexing.sets import current_set, index_name  # noqa: PLC0415
     from search.models import Image  # noqa: PLC0415
+    from search.models.hnsw import indexing  # noqa: PLC0415
+    from search.models.vector_sets import current_set, index_name  # noqa: PLC0415
 
     there = Image.objects.count()
     with connection.cursor() as cursor:

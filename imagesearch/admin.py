@@ -15,8 +15,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from search.accounts import second_factor
-from search.evaluation import due
 from search.models import Report, SignUp
+from search.relevance import due
 
 OURS = "search"
 _QUEUES: dict[Any, Callable[[], QuerySet[Any]]] = {

@@ -97,7 +97,7 @@ if BASE_PATH:
     LANGUAGE_COOKIE_NAME = f"django_language{_cookies}"
 # Who has logged in from a browser is known by it, while others guess the same name.
 DEVICE_COOKIE_NAME = "device" + BASE_PATH.replace("/", "_")
-SESSION_ENGINE = "search.sessions"
+SESSION_ENGINE = "search.web.sessions"
 CSRF_FAILURE_VIEW = "search.views.errors.csrf_failed"
 
 # Pages of other sites may use the API and nothing else; never with the cookies of the person, only with a token.
@@ -128,25 +128,25 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "search.monitoring.requests.Requests",
-    "search.middleware.OneChoice",
-    "search.middleware.HeadLikeGet",
-    "search.middleware.HealthChecks",
+    "search.metrics.requests.Requests",
+    "search.web.middleware.OneChoice",
+    "search.web.middleware.HeadLikeGet",
+    "search.web.middleware.HealthChecks",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "search.compression.Compressed",
+    "search.web.compression.Compressed",
     "corsheaders.middleware.CorsMiddleware",
-    "search.middleware.Unavailable",
-    "search.middleware.ContentSecurityPolicy",
+    "search.web.middleware.Unavailable",
+    "search.web.middleware.ContentSecurityPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
-    "search.middleware.MethodNotAllowed",
-    "search.limits.middleware.Counted",
-    "search.middleware.BodyLimits",
+    "search.web.middleware.MethodNotAllowed",
+    "search.web.rate_limits.Counted",
+    "search.web.middleware.BodyLimits",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "search.accounts.gate.SiteAccess",
+    "search.web.gate.SiteAccess",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -165,7 +165,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "search.context_processors.site",
+                "search.web.context_processors.site",
             ],
             "builtins": ["search.templatetags.icons"],
         },
@@ -175,11 +175,11 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.jinja2.Jinja2",
         "DIRS": [BASE_DIR / "templates"],
         "OPTIONS": {
-            "environment": "search.templating.environment",
+            "environment": "search.web.template_context.environment",
             "context_processors": [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "search.context_processors.site",
+                "search.web.context_processors.site",
             ],
         },
     },
@@ -187,7 +187,7 @@ TEMPLATES = [
 
 # PBKDF2 takes a core for as long as a search takes: bounded, and behind searches.
 PASSWORD_HASHERS = [
-    "search.hashing.PBKDF2",
+    "search.accounts.password_hashing.PBKDF2",
     *(f"django.contrib.auth.hashers.{name}PasswordHasher" for name in ("PBKDF2SHA1", "BCryptSHA256", "Scrypt")),
 ]
 # The second is of sessions that older versions have begun.
@@ -319,7 +319,7 @@ def _object_storage() -> dict[str, Any]:
         "file_overwrite": True,
         "default_acl": None,
     }
-    return {"BACKEND": "search.buckets.Bucket", "OPTIONS": options}
+    return {"BACKEND": "search.objects.our_bucket.Bucket", "OPTIONS": options}
 
 
 # For so long a presigned address of a thumbnail is valid at most, and for half of it at least.
@@ -338,10 +338,10 @@ check_storage(
 MEDIA_ROOT = DATA_DIR / "media"
 
 STORAGES: dict[str, dict[str, Any]] = {
-    "default": _object_storage() if S3_BUCKET else {"BACKEND": "search.storage.LocalStorage"},
+    "default": _object_storage() if S3_BUCKET else {"BACKEND": "search.objects.storage.LocalStorage"},
     "staticfiles": {
         "BACKEND": (
-            "django.contrib.staticfiles.storage.StaticFilesStorage" if DEBUG else "search.static_files.StaticFiles"
+            "django.contrib.staticfiles.storage.StaticFilesStorage" if DEBUG else "search.web.static_files.StaticFiles"
         )
     },
 }
@@ -387,7 +387,7 @@ UPLOAD_MAX_REQUEST_MB = whole_number("UPLOAD_MAX_REQUEST_MB", default=200, least
 DATA_UPLOAD_MAX_NUMBER_FILES = UPLOAD_MAX_FILES + 100
 # A selection of 500 pictures, each with its similarity; more is told in words up to this.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 3_000
-FILE_UPLOAD_HANDLERS = ["search.uploads.LimitedUploadHandler"]
+FILE_UPLOAD_HANDLERS = ["search.http.upload_handlers.LimitedUploadHandler"]
 UPLOAD_LOGIN_REQUIRED = flag("UPLOAD_LOGIN_REQUIRED", default=True)
 # Who sees the collection at all: everybody, those who are logged in, or of these only whom an owner has let in.
 SITE_ACCESS = choice("SITE_ACCESS", ACCESS, default="public")

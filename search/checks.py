@@ -14,13 +14,15 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError, connections
 from django.db.models import Max, Min
 
-from search import storage, switching, upgrades
+from search import switching
+from search.curation.placing import count_unplaced
 from search.embedding import active_model
-from search.evaluation.due import MEASURE, UNMEASURED, is_unmeasured
-from search.indexing.accepted import accepted_names
-from search.indexing.chosen import environment, known_switch
-from search.ingestion.placing import count_unplaced
 from search.models import Image, OwedDeletion
+from search.models.accepted import accepted_names
+from search.models.active_pair import environment, known_switch
+from search.monitoring import upgrades
+from search.objects import storage
+from search.relevance.due import MEASURE, UNMEASURED, is_unmeasured
 
 OLDEST_PGVECTOR = (0, 8, 4)
 

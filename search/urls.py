@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path, register_converter
 
-from search import storage
+from search.objects import storage
 from search.views import (
     accounts,
     albums,

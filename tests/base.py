@@ -12,11 +12,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from PIL import Image as PILImage
 
-from search import storage
 from search.embedding import active_model
-from search.indexing.sets import VectorTable, current_set, index_name
 from search.models import Image
-from search.vectors import Vector
+from search.models.vector_sets import VectorTable, current_set, index_name
+from search.models.vector_values import Vector
+from search.objects import storage
 
 
 def a_vector(seed: int) -> Vector:

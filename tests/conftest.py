@@ -17,19 +17,19 @@ from django.core.cache import cache
 from django.db import connection
 from django.test import Client, TransactionTestCase, override_settings
 
-from search import demo, patience, upgrades
+from search import demo
+from search.completion.spelling import lexicon
+from search.completion.suggestions import vocabulary, with_places
+from search.concurrency import background, commands, timeouts
+from search.concurrency.timeouts import gate
 from search.embedding import active_model, forget_models, loading
 from search.embedding.compiling import is_decided
-from search.indexing.chosen import forget_choice
-from search.indexing.sets import forget_sets
-from search.ingestion import background
-from search.management import starting
-from search.patience import gate
-from search.querying import keeping
-from search.querying.heads import forget_heads
-from search.querying.spelling import lexicon
-from search.querying.suggestions import vocabulary, with_places
-from search.querying.tag_names import forget_names
+from search.models.active_pair import forget_choice
+from search.models.vector_sets import forget_sets
+from search.monitoring import upgrades
+from search.query import collection_cache
+from search.query.tag_names import forget_names
+from search.retrieval.candidate_cache import forget_heads
 from tests.database import empty_tables, wait_for_no_disk
 from tests.s3_servers import Rclone
 
@@ -42,7 +42,9 @@ os.environ["COMPILE_MODELS"] = "off"
 
 MODELS = django_settings.DATA_DIR / "models"
 
-keeping.FEW = 2**62  # the numbers of arrivals grow from test to test, and tell nothing of how many pictures there are
+collection_cache.FEW = (
+    2**62
+)  # the numbers of arrivals grow from test to test, and tell nothing of how many pictures there are
 
 forget_choice(look=False)  # fixtures of a session ask for models before there is a database
 
@@ -104,16 +106,16 @@ def _own_world(
     # What a test deletes is gone when it looks, on a slow machine too.
     monkeypatch.setattr(background, "WAITED_FOR", 60.0)
     # A command that the admin starts would work on the database of whoever runs the tests.
-    monkeypatch.setattr(starting, "start_command", lambda *command: None)
+    monkeypatch.setattr(commands, "start_command", lambda *command: None)
     # Nor does a slow machine make a storage one that doesn't answer: tests of that have their own patience.
     settings.STORAGE_WAIT = 60
-    monkeypatch.setattr(patience, "TURN", 60.0)
-    monkeypatch.setattr(patience, "STILL", 60.0)
+    monkeypatch.setattr(timeouts, "TURN", 60.0)
+    monkeypatch.setattr(timeouts, "STILL", 60.0)
     # The test database is made by this version, and tests without one can't be asked about it.
     monkeypatch.setattr(upgrades, "_fits_until", float("inf"))
     settings.S3_PUBLIC_BASE_URL = ""
     settings.STORAGES = {
-        "default": {"BACKEND": "search.storage.LocalStorage"},
+        "default": {"BACKEND": "search.objects.storage.LocalStorage"},
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
     settings.ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]

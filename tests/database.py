@@ -9,8 +9,8 @@ from django.db import connection
 
 from search import demo
 from search.embedding import identity_of
-from search.indexing.sets import drop_set, table_of
 from search.models import VectorSet
+from search.models.vector_sets import drop_set, table_of
 
 _NOT_DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 _LASTING = {"django_content_type", "auth_permission", "django_migrations"}

@@ -9,4 +9,4 @@ DATABASES["default"]["NAME"] = os.environ["TEST_DATABASE"]
 MEDIA_ROOT = os.environ["TEST_MEDIA"]
 if "TEST_MODELS" in os.environ:
     MODELS_DIR, COMPILE_MODELS = os.environ["TEST_MODELS"], True
-STORAGES = {**STORAGES, "default": {"BACKEND": "search.storage.LocalStorage"}}
+STORAGES = {**STORAGES, "default": {"BACKEND": "search.objects.storage.LocalStorage"}}

@@ -8,9 +8,9 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.urls import reverse
 
-from search import storage
 from search.curation import changing, states
 from search.models import Image, OwedDeletion, Report, Revision, Tombstone, Trashed
+from search.objects import storage
 from tests.admin_pages import IMAGES, act, said
 from tests.base import an_image, many_images, stored_image
 

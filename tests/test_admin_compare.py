@@ -13,9 +13,9 @@ from django.test import Client
 from search.admin.comparing import Asked
 from search.embedding import Loading, Pair, active_pair, forget
 from search.embedding.loading import once_of
-from search.evaluation import pairs, side_by_side
-from search.indexing.sets import current_set, drop_set, forget_sets, make_set
+from search.model_comparison import pairs, side_by_side
 from search.models import Image, ImageVector, Judgement
+from search.models.vector_sets import current_set, drop_set, forget_sets, make_set
 from tests.admin_pages import log_in_staff, said
 from tests.base import a_vector, an_image, near
 from tests.test_compare_models import OTHER, Words, World, axis

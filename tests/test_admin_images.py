@@ -9,9 +9,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from search import storage
 from search.admin import filters, lists
 from search.models import Origin, Report
+from search.objects import storage
 from tests.admin_pages import IMAGES, titles
 from tests.base import an_image
 

@@ -10,8 +10,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from search import storage
 from search.models import Image, Report, Revision
+from search.objects import storage
 from tests import admin_pages
 from tests.admin_pages import REPORTS, log_in_staff, rows, said
 from tests.base import an_image

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from search.models import Capture, FormerId, Image, Revision, WorkingSet
-from search.querying import aiming
+from search.retrieval import query_vector
 from tests.admin_pages import IMAGES, act, log_in_staff, rows, said, titles
 from tests.base import a_vector, an_image, many_images, near, pending_image
 from tests.written import wall
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aiming, "text_vector", lambda words: a_vector(1))
+    monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
 
 
 @pytest.fixture

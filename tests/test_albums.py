@@ -14,13 +14,14 @@ from django.urls import reverse
 
 from search.curation import AddToAlbum, RemoveFromAlbum, Trash, change, undo
 from search.duplicates.keeping import Kept, keep
+from search.facets.facets import facets_of
 from search.ingestion.edits import take_edits
 from search.models import Album, AlbumImage, Image, Revision, SavedSearch
 from search.models.albums import Place, Visibility
-from search.querying import SearchQuery, aiming, find
-from search.querying.asking import asked_by
-from search.querying.facets import facets_of
-from search.querying.filters import Filters
+from search.query import SearchQuery
+from search.query.filters import Filters
+from search.query.viewer import asked_by
+from search.retrieval import find, query_vector
 from tests.base import a_vector, an_image, many_images, stored_image, write_picture
 
 pytestmark = pytest.mark.django_db
@@ -295,7 +296,7 @@ def test_an_album_is_renamed_shown_to_others_and_deleted(as_alice, alice, as_bob
 
 @pytest.fixture
 def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aiming, "text_vector", lambda words: a_vector(1))
+    monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
 
 
 def found(words: str, user: User | None = None, **filters: Any) -> set[str]:
@@ -354,7 +355,7 @@ def test_what_was_counted_is_counted_anew_for_each_person_and_after_each_change(
 
 
 def test_further_pages_of_a_search_are_those_of_who_asks(alice, bob, monkeypatch):
-    monkeypatch.setattr(aiming, "text_vector", lambda words: a_vector(1))
+    monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
     images = many_images(60)
     change([image.pk for image in images], AddToAlbum(Album.objects.create(title="Summer", owner=alice)))
     with asked_by(lambda: alice):

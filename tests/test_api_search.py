@@ -10,10 +10,11 @@ from django.http import QueryDict
 from django.test import Client
 from django.utils import timezone
 
-from search import storage
 from search.models import QueryPicture
-from search.querying import PER_PAGE, SearchQuery, find
-from search.querying.relevance import Scale
+from search.objects import storage
+from search.query import SearchQuery
+from search.relevance.bands import Scale
+from search.retrieval import PER_PAGE, find
 from tests.base import a_vector, an_image, near, picture_bytes, picture_file
 from tests.pictures import pixel_bomb
 
@@ -134,7 +135,7 @@ def test_parts_filters_and_order_mean_what_they_mean_on_the_page(client: Client)
 
 def test_a_match_is_told_in_bands(client: Client, monkeypatch: pytest.MonkeyPatch):
     scale = Scale(mean=0.1, spread=0.05, strong=0.8, related=0.5)
-    monkeypatch.setattr("search.querying.aiming.scale_of", lambda vector, **options: scale)
+    monkeypatch.setattr("search.retrieval.query_vector.scale_of", lambda vector, **options: scale)
     shown = an_image(vector=a_vector(1))
     for similarity in (0.2, 0.6, 0.9):
         an_image(vector=near(a_vector(1), similarity))

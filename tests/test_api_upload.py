@@ -5,9 +5,9 @@ from django.contrib.auth.models import User
 from django.middleware.csrf import get_token
 from django.test import Client, RequestFactory
 
-from search import storage
 from search.models import ApiToken, Image
 from search.models.image import content_id
+from search.objects import storage
 from tests.base import an_image, picture_bytes, picture_file
 from tests.pictures import FORMATS, photo, pixel_bomb
 from tests.written import a_photo, exif_block

@@ -13,11 +13,13 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from search import storage
 from search.backup import making, programs, targets
-from search.ingestion import Details, add_picture
+from search.curation.details import Details
+from search.ingestion import add_picture
 from search.models import Image, ImageWords, Tombstone
-from search.querying import SearchQuery, find
+from search.objects import storage
+from search.query import SearchQuery
+from search.retrieval import find
 from tests.base import picture_bytes
 from tests.database import empty_tables
 from tests.s3_servers import BUCKET, Rclone, use_s3

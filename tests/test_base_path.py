@@ -12,8 +12,8 @@ from django.urls import get_resolver, reverse, set_script_prefix
 from imagesearch import wsgi
 from imagesearch.environment import base_path
 from search.models import SavedSearch
-from search.renditions import thumbnail_urls
-from search.templatetags.icons import icon
+from search.objects.renditions import thumbnail_urls
+from search.rendering.icons import icon
 from tests.base import an_image
 from tests.s3_servers import configured
 

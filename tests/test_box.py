@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.querying.box import Box, read_box
+from search.query.parser import Box, read_box
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,20 @@ from django.utils import timezone
 
 from search.embedding import ModelUnavailable, active_model
 from search.embedding.identity import forget_identities
-from search.evaluation import background, calibrate, calibrate_if_due, calibrate_soon_if_due, calibration, is_due
-from search.evaluation.bank import bank_vectors, queries
+from search.indexing.query_plan import Plan
 from search.models import Calibration, Image
-from search.querying import relevance
-from search.querying.planning import Plan
-from search.querying.relevance import scale_of
-from search.vectors import Vector, Vectors
+from search.models.vector_values import Vector, Vectors
+from search.relevance import (
+    background,
+    bands,
+    calibrate,
+    calibrate_if_due,
+    calibrate_soon_if_due,
+    calibration,
+    is_due,
+)
+from search.relevance.bands import scale_of
+from search.relevance.bank_vectors import bank_vectors, queries
 from tests.base import a_vector, in_another_thread, near, picture_file
 
 pytestmark = pytest.mark.django_db
@@ -179,7 +186,7 @@ def test_what_an_earlier_version_measured_is_used_until_it_is_measured_anew(sett
     fill(40)
     calibrate()
     Calibration.objects.update(text_model=settings.EMBEDDING_TEXT_MODEL)  # the folder alone
-    relevance.look_again()
+    bands.look_again()
     assert scale_of(a_vector(1), pictures=0) is not None
     assert is_due()
 
@@ -199,7 +206,7 @@ def test_a_calibration_of_another_process_is_noticed():
     calibrate()
     before = scale_of(a_vector(1), pictures=1)
     Calibration.objects.update(measured=timezone.now(), pictures_match=0.123)
-    with mock.patch.object(relevance.cache, "get", return_value=None):  # as when the time has passed
+    with mock.patch.object(bands.cache, "get", return_value=None):  # as when the time has passed
         after = scale_of(a_vector(1), pictures=1)
     assert before.strong != after.strong == pytest.approx(0.123, abs=0.1)
 
@@ -207,7 +214,7 @@ def test_a_calibration_of_another_process_is_noticed():
 def test_a_measurement_that_was_replaced_this_very_moment_is_missed_once_only():
     fill(40)
     calibrate()
-    relevance.cache.set(relevance._cache_key(), timezone.now())
+    bands.cache.set(bands._cache_key(), timezone.now())
     assert scale_of(a_vector(1), pictures=0) is None
     assert scale_of(a_vector(1), pictures=0) is not None
 
@@ -219,7 +226,7 @@ def test_a_search_asks_the_database_once_in_a_while_only(django_assert_num_queri
         scale_of(a_vector(1), pictures=0)
     with django_assert_num_queries(0):
         scale_of(a_vector(2), pictures=1)
-    relevance.look_again()
+    bands.look_again()
     with django_assert_num_queries(1):
         scale_of(a_vector(3), pictures=0)
 

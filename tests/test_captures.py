@@ -14,15 +14,15 @@ from django.db import IntegrityError, transaction
 from django.http import QueryDict
 from django.urls import reverse
 
-from search import storage
+from search.curation.captures import note_edits, write_captures
+from search.curation.details import Details
 from search.ingestion import add_picture, files_source, ingest, open_source
-from search.ingestion.captures import note_edits, write_captures
-from search.ingestion.items import Details
 from search.metadata import PhotoMetadata
 from search.models import Capture, Image, Origin
 from search.models.image import content_id
-from search.querying import SearchQuery
-from search.querying.saving import save_search
+from search.objects import storage
+from search.query import SearchQuery
+from search.query.saved import save_search
 from tests import bad_decoder as bad_decoders
 from tests.base import an_image
 from tests.decoders import bad_decoder, marked

@@ -22,9 +22,9 @@ from search.checks import (
     vectors_are_of_the_active_model,
 )
 from search.embedding import active_model
-from search.evaluation import calibrate, due
-from search.evaluation.calibration import LEAST
 from search.models import OwedDeletion
+from search.relevance import calibrate, due
+from search.relevance.calibration import LEAST
 from tests.base import a_vector, an_image, many_images
 from tests.s3_servers import configured
 

@@ -11,7 +11,7 @@ from PIL import Image as PILImage
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from search.embedding import ModelUnavailable, forget_models, picture_encoder, text_encoder, text_vector
-from search.vectors import Vectors
+from search.models.vector_values import Vectors
 from tests import libraries
 
 PICTURES = [PILImage.effect_mandelbrot((320, 240), (-2, -1.5, 1, 1.5), quality).convert("RGB") for quality in (20, 90)]

@@ -16,6 +16,7 @@ from django.test import Client
 from PIL import Image as PILImage
 
 from search import demo, embedding
+from search.curation.details import Details
 from search.embedding import (
     Busy,
     Loading,
@@ -39,8 +40,8 @@ from search.embedding.pixels import Window
 from search.embedding.samples import drawing, sample_pictures, sample_texts
 from search.embedding.verdicts import Verdict
 from search.imaging import cut_out
-from search.ingestion import Details, add_picture
-from search.vectors import Vectors, unit_vectors
+from search.ingestion import add_picture
+from search.models.vector_values import Vectors, unit_vectors
 from tests import libraries
 from tests.base import picture_bytes
 
@@ -620,7 +621,7 @@ def test_a_search_that_would_wait_too_long_is_told_when_to_come_again(
     def busy(text: str) -> None:
         raise reason
 
-    monkeypatch.setattr("search.querying.aiming.text_vector", busy)
+    monkeypatch.setattr("search.retrieval.query_vector.text_vector", busy)
 
     answer = client.get(path, {"q": "red star"})
 

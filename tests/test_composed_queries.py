@@ -7,22 +7,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from search.indexing import query_plan
 from search.models import Image
-from search.querying import (
-    BadQuery,
-    Band,
-    Kind,
-    Minimum,
-    Mode,
-    Part,
-    SearchQuery,
-    Sort,
-    aiming,
-    find,
-    gathering,
-    planning,
-)
-from search.querying.relevance import Scale
+from search.query import BadQuery, Kind, Minimum, Mode, Part, SearchQuery, Sort
+from search.relevance import Band
+from search.relevance.bands import Scale
+from search.retrieval import candidates as gathering
+from search.retrieval import find, query_vector
 from tests.base import a_vector, an_image, many_images, near
 
 pytestmark = pytest.mark.django_db
@@ -33,14 +24,14 @@ VECTORS = {"red": RED, "blue": BLUE}
 
 @pytest.fixture(autouse=True)
 def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aiming, "text_vector", lambda words: VECTORS.get(words, RED))
+    monkeypatch.setattr(query_vector, "text_vector", lambda words: VECTORS.get(words, RED))
 
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unrelated pictures score 0, give or take 0.1; related begins at 0.4 and strong at 0.6."""
     scale = Scale(mean=0.0, spread=0.1, strong=0.6, related=0.4)
-    monkeypatch.setattr(aiming, "scale_of", lambda vector, pictures, whole=False: scale)
+    monkeypatch.setattr(query_vector, "scale_of", lambda vector, pictures, whole=False: scale)
 
 
 def titles(query: SearchQuery) -> list[str]:
@@ -148,7 +139,7 @@ def test_searching_by_meaning_looks_at_no_words():
 
 
 def test_searching_by_words_alone_needs_no_model_and_finds_nothing_else(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(aiming, "text_vector", None)
+    monkeypatch.setattr(query_vector, "text_vector", None)
     an_image("a red star")
     an_image("a blue star")
     page = find(SearchQuery(words="red", mode=Mode.WORDS))
@@ -199,7 +190,7 @@ def test_rows_that_hold_the_words_are_within_every_cut(measured: None, by_words:
     dogs = many_dogs()
     many_images(6, seed=7)
     monkeypatch.setattr(gathering, "MOST_BY_WORDS", by_words)
-    monkeypatch.setattr(planning, "SCAN", replace(planning.SCAN, candidates=3))
+    monkeypatch.setattr(query_plan, "SCAN", replace(query_plan.SCAN, candidates=3))
     query = SearchQuery(words="dog")
     assert sorted(titles(replace(query, minimum=Minimum.RELATED))) == sorted(dogs)
     assert sorted(titles(replace(query, minimum=Minimum.STRONG))) == sorted(dogs[:10])
@@ -270,7 +261,7 @@ def test_a_result_with_all_words_is_strong_and_one_with_their_beginnings_related
 @pytest.mark.parametrize("candidates", [240, 1], ids=["candidates", "all rows"])
 def test_a_minimum_cuts_and_counts_what_is_left(measured: None, minimum, kept, candidates, monkeypatch):
     five()
-    monkeypatch.setattr(planning, "SCAN", replace(planning.SCAN, candidates=candidates))
+    monkeypatch.setattr(query_plan, "SCAN", replace(query_plan.SCAN, candidates=candidates))
     page = find(meaning("red", minimum=minimum))
     assert [image.title for image in page.images] == kept
     assert page.found == len(kept)
@@ -280,7 +271,7 @@ def test_a_minimum_cuts_and_counts_what_is_left(measured: None, minimum, kept, c
 def test_by_date_the_strong_and_related_come_first_and_the_weak_behind_them(measured: None, candidates, monkeypatch):
     now = timezone.now()
     five(s1=now - dt.timedelta(days=3), s2=now - dt.timedelta(days=1), r=now - dt.timedelta(days=2))
-    monkeypatch.setattr(planning, "SCAN", replace(planning.SCAN, candidates=candidates))
+    monkeypatch.setattr(query_plan, "SCAN", replace(query_plan.SCAN, candidates=candidates))
     newest, oldest = meaning("red", sort=Sort.NEWEST), meaning("red", sort=Sort.OLDEST)
     assert bands(newest) == [(None, ["s2", "r", "s1"]), (Band.WEAK, ["w1", "w2"])]
     assert bands(oldest) == [(None, ["s1", "r", "s2"]), (Band.WEAK, ["w1", "w2"])]
@@ -303,7 +294,7 @@ def test_a_minimum_leaves_out_what_is_unwanted_where_more_is_strong_than_there_a
 ):
     an_image("red and blue", vector=near(RED, 0.7, seed=2))
     an_image("red", vector=near(RED, 0.65, seed=3))
-    monkeypatch.setattr(planning, "SCAN", replace(planning.SCAN, candidates=1))
+    monkeypatch.setattr(query_plan, "SCAN", replace(query_plan.SCAN, candidates=1))
     page = find(meaning("red -blue", minimum=Minimum.STRONG, sort=sort))
     assert [image.title for image in page.images] == ["red"]
     assert page.found == 1
@@ -315,7 +306,7 @@ def test_strong_rows_are_counted_behind_candidates_that_hold_the_words(
     for number in range(3):
         an_image("red", vector=near(RED, 0.9, seed=number + 10))
         an_image("rose", vector=near(RED, 0.8, seed=number + 20))
-    monkeypatch.setattr(planning, "SCAN", replace(planning.SCAN, candidates=3))
+    monkeypatch.setattr(query_plan, "SCAN", replace(query_plan.SCAN, candidates=3))
     page = find(SearchQuery(words="red", minimum=Minimum.STRONG))
     assert page.found == 6
     assert page.strong_is_least
@@ -336,7 +327,7 @@ def test_later_visits_to_a_page_find_its_order_by_freshness(monkeypatch: pytest.
 
 def test_where_all_candidates_are_strong_there_are_at_least_so_many(measured: None, monkeypatch: pytest.MonkeyPatch):
     five()
-    monkeypatch.setattr(planning, "SCAN", replace(planning.SCAN, candidates=1))
+    monkeypatch.setattr(query_plan, "SCAN", replace(query_plan.SCAN, candidates=1))
     page = find(meaning("red"))
     assert (page.strong, page.strong_is_least) == (1, True)
 
@@ -346,7 +337,7 @@ def test_where_all_candidates_are_strong_there_are_at_least_so_many(measured: No
 
 @pytest.mark.parametrize("exact_below", [0, 10**6], ids=["index", "exact"])
 def test_every_row_stands_on_one_page(exact_below: int, monkeypatch: pytest.MonkeyPatch, measured: None):
-    monkeypatch.setattr(planning, "EXACT_BELOW", exact_below)
+    monkeypatch.setattr(query_plan, "EXACT_BELOW", exact_below)
     many_images(700)
     Image.objects.filter(title__startswith="6").update(description="red")
     for query in (meaning("red"), SearchQuery(words="red -blue")):

@@ -7,7 +7,7 @@ from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import Client, RequestFactory
 
-from search.compression import LEAST, Compressed
+from search.web.compression import LEAST, Compressed
 from tests.base import an_image, stored_image
 
 TAKES_GZIP = {"Accept-Encoding": "gzip, deflate, br, zstd"}

@@ -17,17 +17,16 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from search import conflicts
+from search.accounts.forms import ChangePasswordForm
 from search.accounts.roles import CONTRIBUTOR
 from search.admin.accounts import SetPasswordForm
 from search.admin.images import ImageAdmin
-from search.conflicts import retried
 from search.embedding import active_model
-from search.forms import ChangePasswordForm
 from search.ingestion.claims import Pending, Stale, claim, give_vectors
 from search.ingestion.rows import staging
 from search.ingestion.windows import Encoded
-from search.models import Capture, Image, Report, Revision, Run, SignUp, Trashed, VocabularyTag
+from search.models import Capture, Image, Report, Revision, Run, SignUp, Trashed, VocabularyTag, conflicts
+from search.models.conflicts import retried
 from search.views import images, reports
 from tests.admin_pages import IMAGES, REPORTS, act, said
 from tests.base import a_vector, an_image, an_unsaved_image, in_another_thread, picture_file
@@ -480,7 +479,7 @@ def test_who_changes_something_by_a_page_or_a_program_is_told_it_too(
     client = as_curator("carol")
     path = f"{an_image('One').get_absolute_url()}report/"
     monkeypatch.setattr(reports, "visible_image", lambda *args: raise_with_code(code))
-    monkeypatch.setattr("search.curation.upload_runs.add_or_restore", lambda *args, **options: raise_with_code(code))
+    monkeypatch.setattr("search.ingestion.upload_runs.add_or_restore", lambda *args, **options: raise_with_code(code))
 
     page = client.post(path, {"reason": "other"})
     in_korean = client.post(path, {"reason": "other"}, headers={"accept-language": "ko"})

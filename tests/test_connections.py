@@ -16,8 +16,8 @@ from imagesearch.postgresql.base import DatabaseWrapper
 from imagesearch.postgresql.breaker import DatabaseAway
 from imagesearch.postgresql.limits import bound_waits, shared
 from imagesearch.postgresql.pool import Pool
-from search.querying import SearchQuery
-from search.querying.scope import Scope
+from search.query import SearchQuery
+from search.retrieval.scope import Scope
 from tests.s3_servers import free_port
 
 

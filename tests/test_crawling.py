@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import set_script_prefix
 
 from search.models import Image, PictureSet
-from search.querying import PER_PAGE
+from search.retrieval import PER_PAGE
 from tests.base import many_images
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from search.models import Image, Revision, Trashed, WorkingSet
-from search.querying import aiming
+from search.retrieval import query_vector
 from tests.admin_pages import log_in_staff, said
 from tests.base import a_vector, an_image, many_images, near
 
@@ -181,7 +181,7 @@ def test_all_of_the_collection_is_changed_where_nothing_is_searched(as_carol: Cl
 def test_a_search_by_meaning_has_no_set_of_all_but_of_its_matches(
     as_carol: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(aiming, "text_vector", lambda words: a_vector(1))
+    monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
     for number in range(3):
         an_image("boat", vector=near(a_vector(1), 0.9 - number / 100))
     many_images(40)
@@ -290,7 +290,7 @@ def test_a_change_that_is_not_there_is_not_undone(as_carol: Client, revision: st
 def test_all_of_a_search_that_finds_nothing_or_can_not_be_made_is_refused(
     as_carol: Client, asked: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(aiming, "text_vector", lambda words: a_vector(1))
+    monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
     an_image("A")
     assert as_carol.get(ALL, asked).status_code == 400
 

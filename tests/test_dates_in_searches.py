@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from search.facets.months import MOST_BARS, bars, by_month
+from search.indexing import query_plan
 from search.models import Capture, Image
 from search.models.arrivals import state
-from search.querying import Filters, Mode, SearchQuery, Sort, aiming, find, planning
-from search.querying.months import MOST_BARS, bars, by_month
-from search.querying.relevance import Scale
-from search.querying.spans import month_of, year_of
-from search.querying.timeline import PER_PAGE
+from search.query import Filters, Mode, SearchQuery, Sort
+from search.query.date_spans import month_of, year_of
+from search.relevance.bands import Scale
+from search.retrieval import find, query_vector
+from search.retrieval.timeline import PER_PAGE
 from search.views.parts import bars_of, span_label, years_of
 from tests.base import a_vector, an_image, near
 from tests.written import wall
@@ -26,7 +28,7 @@ JULY, AUGUST, OLD = wall(2023, 7, 14, 9, 30), wall(2023, 8, 2), wall(1999, 12, 3
 
 @pytest.fixture(autouse=True)
 def _words_point_one_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aiming, "text_vector", lambda words: WANTED)
+    monkeypatch.setattr(query_vector, "text_vector", lambda words: WANTED)
 
 
 def taken(title: str, when: dt.datetime | None, *, similarity: float = 0.9, seed: int = 99, **captured: Any) -> Image:
@@ -81,10 +83,10 @@ def test_within_a_search_what_matches_stands_by_date_and_the_rest_behind(
     walks: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scale = Scale(mean=0.0, spread=0.1, strong=0.6, related=0.4)
-    monkeypatch.setattr(aiming, "scale_of", lambda vector, *, pictures, whole=False: scale)
+    monkeypatch.setattr(query_vector, "scale_of", lambda vector, *, pictures, whole=False: scale)
     if walks:
-        monkeypatch.setattr(planning, "EXACT_BELOW", 0)
-        monkeypatch.setattr(planning, "ROW_SCANNED", 10**12)
+        monkeypatch.setattr(query_plan, "EXACT_BELOW", 0)
+        monkeypatch.setattr(query_plan, "ROW_SCANNED", 10**12)
     taken("near, old", OLD, similarity=0.9)
     taken("related, late", AUGUST, similarity=0.5)
     taken("far, later", AUGUST + dt.timedelta(days=1), similarity=0.1)

@@ -14,14 +14,16 @@ import pytest
 from django.conf import settings as django_settings
 from django.test import Client
 
-from search import decoding, storage
+from search import decoding
+from search.curation.details import Details
 from search.decoding import running
 from search.decoding.pool import Pool, pool
 from search.decoding.processes import Decoder, Job
 from search.imaging import ReadPicture, Reason, UnreadableImage
 from search.imaging import read_picture as read_here
-from search.ingestion import Details, Item, add_picture, ingest
+from search.ingestion import Item, add_picture, ingest
 from search.models import Image, QueryPicture
+from search.objects import storage
 from tests import bad_decoder as bad
 from tests import pictures
 from tests.base import picture_bytes, picture_file

@@ -13,10 +13,11 @@ from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from search import storage
-from search.ingestion import DeletedPicture, Details, Item, add_picture, ingest
+from search.curation.details import Details
+from search.ingestion import DeletedPicture, Item, add_picture, ingest
 from search.models import Image, Origin, OwedDeletion, Tombstone
 from search.models.image import content_id
+from search.objects import storage
 from tests.base import an_image, picture_bytes, picture_file, write_picture
 from tests.test_source_archives import make_tar, make_zip
 

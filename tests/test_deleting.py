@@ -12,12 +12,14 @@ from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 
-from search import storage
-from search.ingestion import Details, add_picture, background, deleting, settle_deletions
-from search.ingestion.deleting import hold_off, let_go
+from search.concurrency import background
+from search.curation.details import Details
+from search.ingestion import add_picture, settle_deletions
 from search.models import Image, OwedDeletion, Report
 from search.models.image import content_id
-from search.storage import MissingObject, StorageUnavailable
+from search.objects import deletion, storage
+from search.objects.deletion import hold_off, let_go
+from search.objects.storage import MissingObject, StorageUnavailable
 from tests.admin_pages import act, said
 from tests.base import picture_bytes, stored_image
 
@@ -283,7 +285,7 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[uuid.UUID]]:
     monkeypatch.setattr(storage, "delete", hang)
     yield asked
     goes_on.set()
-    if thread := deleting._settling._thread:
+    if thread := deletion._settling._thread:
         thread.join(60)
 
 

@@ -11,14 +11,16 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection
 
-from search import decoding, renditions, storage
-from search.ingestion import DeletedPicture, Details, Item, Pending, Worker, add_picture, ingest, line, reconcile
+from search import decoding
+from search.curation.details import Details
+from search.ingestion import DeletedPicture, Item, Pending, Worker, add_picture, ingest, line, reconcile
 from search.ingestion import adding as adding_room
-from search.ingestion import deleting as deleting_room
 from search.models import Image, OwedDeletion, Tombstone
 from search.models.image import content_id
-from search.storage import MissingObject, StorageUnavailable
-from search.vectors import WrongVectors
+from search.models.vector_values import WrongVectors
+from search.objects import deletion as deleting_room
+from search.objects import renditions, storage
+from search.objects.storage import MissingObject, StorageUnavailable
 from tests.base import in_another_thread, picture_bytes
 from tests.s3_servers import Rclone, use_s3
 

@@ -7,9 +7,11 @@ from django.test import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from search.completion import did_you_mean
+from search.completion.spelling import _is_near, _Sorted, lexicon
 from search.models import Image
-from search.querying import Mode, SearchQuery, did_you_mean, find, keeping
-from search.querying.spelling import _is_near, _Sorted, lexicon
+from search.query import Mode, SearchQuery, collection_cache
+from search.retrieval import find
 from tests.base import an_image
 
 pytestmark = pytest.mark.django_db
@@ -99,7 +101,7 @@ def test_nobody_waits_until_the_words_of_many_pictures_are_known(
     pictures: list[Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[str] = []
-    monkeypatch.setattr(keeping, "FEW", 0)
+    monkeypatch.setattr(collection_cache, "FEW", 0)
     monkeypatch.setattr(lexicon, "_make_beside", lambda: made.append("beside"))
 
     assert meant("harbuor") is None

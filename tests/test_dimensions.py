@@ -14,6 +14,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 from PIL import Image as PILImage
 
+from search.curation.details import Details
 from search.embedding import (
     ModelUnavailable,
     active_model,
@@ -24,12 +25,12 @@ from search.embedding import (
     text_encoder,
     text_vector,
 )
-from search.evaluation import calibrate
-from search.evaluation.calibration import LEAST
-from search.indexing.sets import current_set, forget_sets
-from search.ingestion import Details, add_picture
+from search.ingestion import add_picture
 from search.models import Calibration, Image, QueryPicture, VectorSet
-from search.vectors import MOST_DIMENSIONS, WrongVectors, unit_vectors
+from search.models.vector_sets import current_set, forget_sets
+from search.models.vector_values import MOST_DIMENSIONS, WrongVectors, unit_vectors
+from search.relevance import calibrate
+from search.relevance.calibration import LEAST
 from tests.base import an_image, pending_image, picture_bytes, picture_file
 from tests.conftest import wait_for_models
 from tests.model_folders import clip_folder, words_folder

@@ -8,8 +8,8 @@ from django.db import connection
 from search.indexing import dividing
 from search.indexing.building import State, index_state, leave_index, take_index
 from search.indexing.dividing import divide, parts_for
-from search.indexing.sets import VectorTable, current_set, make_set
 from search.models import Image, ImageVector, VectorSet
+from search.models.vector_sets import VectorTable, current_set, make_set
 from tests.test_vector_sets import an_image, rows, unit
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,19 +11,19 @@ from django.core.management import CommandError, call_command
 from PIL import Image as PILImage
 from PIL import ImageDraw, ImageEnhance, ImageOps
 
-from search import storage
 from search.curation import Trash, change, undo
 from search.duplicates import points
 from search.duplicates.acceptance import LIKE_ENOUGH, MOST_BITS, NEAR_ENOUGH, RESEMBLES
 from search.duplicates.alterations import burst
-from search.duplicates.fingerprints import hand_over_pairs, write_fingerprints
 from search.duplicates.groups import pending_groups
-from search.duplicates.hashing import bits_apart, perceptual_hash
 from search.duplicates.judging import Candidate, Judge, Seen
 from search.duplicates.keeping import Kept, keep, suggested
 from search.duplicates.looks import look_of, looks_same, small_of
 from search.imaging.derived import greys, thumbnail
+from search.imaging.perceptual_hash import bits_apart, perceptual_hash
+from search.ingestion.fingerprints import hand_over_pairs, write_fingerprints
 from search.models import Capture, DuplicatePair, Fingerprint, Image, Revision, Trashed
+from search.objects import storage
 from tests.admin_pages import said
 from tests.base import a_vector, an_image, near, picture_file
 

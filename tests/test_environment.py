@@ -504,7 +504,7 @@ BLANK = dict.fromkeys(
 def test_nothing_configured_means_local_use(tmp_path: Path) -> None:
     made = configured(DATA_DIR=str(tmp_path), **BLANK)
 
-    assert made["STORAGES"]["default"] == {"BACKEND": "search.storage.LocalStorage"}
+    assert made["STORAGES"]["default"] == {"BACKEND": "search.objects.storage.LocalStorage"}
     assert made["MEDIA_ROOT"] == tmp_path / "media"
     assert made["ALLOWED_HOSTS"] == ["localhost", "127.0.0.1", "[::1]"]
     assert made["EMBEDDING_IMAGE_MODEL"] == "sentence-transformers/clip-ViT-B-32"

@@ -12,8 +12,8 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from search import storage
 from search.models import Image, PictureSet, SavedSearch
+from search.objects import storage
 from tests.base import picture_file, stored_image
 
 pytestmark = pytest.mark.django_db

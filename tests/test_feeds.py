@@ -12,8 +12,8 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from search.models import Image, SavedSearch
-from search.querying import SearchQuery
-from search.querying.saving import save_search
+from search.query import SearchQuery
+from search.query.saved import save_search
 from tests.base import an_image
 
 pytestmark = pytest.mark.django_db

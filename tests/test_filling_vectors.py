@@ -15,8 +15,8 @@ from django.db import connection
 from search.embedding import active_model
 from search.indexing import building
 from search.indexing.building import State
-from search.indexing.sets import VectorTable, current_set, forget_sets
 from search.models import Image, ImageVector, VectorSet
+from search.models.vector_sets import VectorTable, current_set, forget_sets
 from tests.base import active_set, many_images
 
 pytestmark = pytest.mark.django_db(transaction=True)

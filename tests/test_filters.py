@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
+from search.facets import Facet
+from search.indexing import query_plan
 from search.models import Image
-from search.querying import Facet, Filters, SearchQuery, aiming, find, planning
+from search.query import Filters, SearchQuery
+from search.retrieval import find, query_vector
 from tests.base import a_vector, an_image, many_images, near
 
 pytestmark = pytest.mark.django_db
@@ -15,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aiming, "text_vector", lambda words: a_vector(1))
+    monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
 
 
 def found(**filters: Any) -> set[str]:
@@ -159,9 +162,9 @@ def test_what_is_chosen_is_counted_however_rare_it_is(alice: User):
 def test_a_filtered_search_is_as_full_and_as_right_as_a_scan(each: int, exact_below: int, monkeypatch):
     many_images(1200, tags=lambda number: ["some"] if number % each == 0 else [])
     query = SearchQuery(words="x", filters=Filters(tags=("some",)))
-    monkeypatch.setattr(planning, "EXACT_BELOW", 10**6)
+    monkeypatch.setattr(query_plan, "EXACT_BELOW", 10**6)
     right = find(query)
-    monkeypatch.setattr(planning, "EXACT_BELOW", exact_below)
+    monkeypatch.setattr(query_plan, "EXACT_BELOW", exact_below)
     page = find(query)
     assert page.found == 1200 // each
     assert len(page.images) == min(24, page.found)
@@ -169,7 +172,7 @@ def test_a_filtered_search_is_as_full_and_as_right_as_a_scan(each: int, exact_be
 
 
 def test_a_filter_that_keeps_only_the_farthest_rows_still_fills_its_page(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(planning, "EXACT_BELOW", 0)
+    monkeypatch.setattr(query_plan, "EXACT_BELOW", 0)
     many_images(400)
     for number in range(30):
         an_image(f"far {number}", vector=near(a_vector(1), -0.5, seed=number + 10), tags=["far"])

@@ -11,29 +11,23 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from search.embedding import active_model
-from search.indexing.sets import current_set, index_name
+from search.facets import counts
+from search.indexing import query_plan
 from search.models import Image
-from search.querying import (
+from search.models.vector_sets import current_set, index_name
+from search.models.vector_values import Vector
+from search.query import Filters, Kind, Minimum, NoSuchQuery, Part, SearchQuery, Sort
+from search.relevance.bands import Scale
+from search.retrieval import (
     PER_PAGE,
-    Filters,
-    Kind,
-    Minimum,
-    NoSuchQuery,
-    Part,
-    SearchQuery,
-    Sort,
-    aiming,
-    counting,
+    candidate_cache,
+    candidates,
     find,
-    finding,
-    gathering,
-    heads,
-    planning,
+    query_vector,
+    search,
     similar_images,
 )
-from search.querying.heads import forget_heads
-from search.querying.relevance import Scale
-from search.vectors import Vector
+from search.retrieval.candidate_cache import forget_heads
 from tests.base import a_vector, an_image, many_images, near
 
 pytestmark = pytest.mark.django_db
@@ -43,7 +37,7 @@ pytestmark = pytest.mark.django_db
 def asked(monkeypatch: pytest.MonkeyPatch) -> Vector:
     """Whatever the words, this is the vector they have."""
     vector = a_vector(1)
-    monkeypatch.setattr(aiming, "text_vector", lambda words: vector)
+    monkeypatch.setattr(query_vector, "text_vector", lambda words: vector)
     return vector
 
 
@@ -100,7 +94,7 @@ def test_more_like_this_leaves_the_image_itself_out():
 
 
 def test_more_like_this_needs_no_model(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(aiming, "text_vector", None)
+    monkeypatch.setattr(query_vector, "text_vector", None)
     image = an_image()
     assert find(SearchQuery().more_like(image.id)).found == 0
 
@@ -130,7 +124,7 @@ def test_pages_follow_each_other_without_gaps_and_repeats(asked: Vector):
 
 
 def test_copies_of_a_picture_have_their_places_too(asked: Vector, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(planning, "SCAN", replace(planning.SCAN, candidates=5))
+    monkeypatch.setattr(query_plan, "SCAN", replace(query_plan.SCAN, candidates=5))
     images = many_images(100)
     Image.objects.update(embedding=a_vector(3), created="2026-01-01 00:00Z")
     ids = [image.id for page in range(1, 6) for image in find(SearchQuery(words="x", page=page)).images]
@@ -150,7 +144,7 @@ def test_the_index_finds_what_a_scan_of_all_rows_finds(
     asked: Vector, exact_below: int, monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries
 ):
     many_images(1500)
-    monkeypatch.setattr(planning, "EXACT_BELOW", exact_below)
+    monkeypatch.setattr(query_plan, "EXACT_BELOW", exact_below)
     everything = np.array([(image.embedding) for image in Image.objects.order_by("pk")], dtype=np.float32)
     ids = list(Image.objects.order_by("pk").values_list("pk", flat=True))
     best = {ids[position] for position in np.argsort(-(everything @ asked))[:PER_PAGE]}
@@ -161,12 +155,12 @@ def test_the_index_finds_what_a_scan_of_all_rows_finds(
 
 def test_a_deep_page_is_full_although_the_walk_through_the_index_would_end(asked: Vector, monkeypatch):
     many_images(1500)
-    monkeypatch.setattr(planning, "EXACT_BELOW", 0)
+    monkeypatch.setattr(query_plan, "EXACT_BELOW", 0)
     assert len(find(SearchQuery(words="x", page=60)).images) == PER_PAGE
 
 
 def test_how_many_are_found_is_right_at_once_and_counted_once(asked: Vector, monkeypatch):
-    monkeypatch.setattr(counting, "REMEMBERED_FROM", 1)
+    monkeypatch.setattr(counts, "REMEMBERED_FROM", 1)
     images = many_images(4, tags=lambda number: ["even"] if number % 2 == 0 else [])
     pending = an_image("pending", vector=a_vector(2))
     Image.objects.filter(pk=pending.pk).update(embedding=None, embedding_model="")
@@ -202,7 +196,7 @@ def test_how_many_are_found_is_right_at_once_and_counted_once(asked: Vector, mon
 def test_the_vector_index_serves_the_order_of_a_search():
     many_images(300)
     with connection.cursor() as cursor:
-        cursor.execute(planning.walk(240, rows=1_000).settings)
+        cursor.execute(query_plan.walk(240, rows=1_000).settings)
     table = current_set(active_model())
     assert table
     nearest = Image.objects.searchable(active_model()).nearest_to(a_vector(1), table, walked=True)
@@ -305,8 +299,8 @@ def test_what_no_longer_passes_a_filter_is_neither_shown_nor_counted(asked: Vect
 
 
 def test_by_date_nothing_moves_up_among_the_nearest_when_one_of_them_is_hidden(asked: Vector, monkeypatch):
-    monkeypatch.setattr(finding, "NEAREST", 30)
-    monkeypatch.setattr(gathering, "MOST_BY_WORDS", 4)
+    monkeypatch.setattr(search, "NEAREST", 30)
+    monkeypatch.setattr(candidates, "MOST_BY_WORDS", 4)
     images = many_images(60)
     for number, image in enumerate(images):
         image.embedding = near(asked, 0.9 - number / 100, seed=number + 100)
@@ -325,7 +319,7 @@ def test_by_date_nothing_moves_up_among_the_nearest_when_one_of_them_is_hidden(a
 @pytest.mark.parametrize("deleted", [False, True], ids=["all", "after deletions"])
 @pytest.mark.parametrize("exact_below", [0, 10**6], ids=["index", "exact"])
 def test_hundreds_of_copies_hide_nothing(asked: Vector, deleted: bool, exact_below: int, monkeypatch):
-    monkeypatch.setattr(planning, "EXACT_BELOW", exact_below)
+    monkeypatch.setattr(query_plan, "EXACT_BELOW", exact_below)
     images = many_images(1_000)
     for start, similarity in ((0, 0.95), (300, 0.5)):
         ids = [image.pk for image in images[start : start + 300]]
@@ -356,7 +350,7 @@ def test_hundreds_of_copies_hide_nothing(asked: Vector, deleted: bool, exact_bel
 
 def test_no_page_of_copies_is_told_of_that_is_not_there(asked: Vector, monkeypatch: pytest.MonkeyPatch):
     scale = Scale(mean=0.0, spread=0.1, strong=0.6, related=0.4)
-    monkeypatch.setattr(aiming, "scale_of", lambda vector, *, pictures, whole=False: scale)
+    monkeypatch.setattr(query_vector, "scale_of", lambda vector, *, pictures, whole=False: scale)
     images = many_images(300)
     for number, image in enumerate(images):
         image.embedding = near(asked, 0.9 if number < PER_PAGE else 0.5, seed=number + 10 if number < PER_PAGE else 99)
@@ -394,10 +388,10 @@ def test_an_order_by_date_is_kept_where_nothing_is_measured(asked: Vector, words
 
 
 def test_heads_are_forgotten_when_too_many_are_kept(asked: Vector, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(heads, "MOST", 1)
+    monkeypatch.setattr(candidate_cache, "MOST", 1)
     many_images(2 * PER_PAGE)
     first, other = find(SearchQuery(words="x")), find(SearchQuery(words="y"))
     assert first.next
     assert other.next
-    assert heads.remembered_head(first.next) is None
-    assert heads.remembered_head(other.next) is not None
+    assert candidate_cache.remembered_head(first.next) is None
+    assert candidate_cache.remembered_head(other.next) is not None

@@ -10,9 +10,9 @@ import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher, check_password, make_password
 from django.test import Client
 
-from search import hashing
+from search.accounts import password_hashing
 
-OURS = ["search.hashing.PBKDF2"]
+OURS = ["search.accounts.password_hashing.PBKDF2"]
 
 
 @pytest.fixture
@@ -22,9 +22,9 @@ def held(settings) -> Iterator[Callable[[], list[str]]]:
     go_on, done = threading.Event(), []
 
     def wait() -> None:
-        done.append(hashing.in_turn(lambda: str(go_on.wait(60))))
+        done.append(password_hashing.in_turn(lambda: str(go_on.wait(60))))
 
-    others = [threading.Thread(target=wait) for _ in range(hashing.AT_ONCE)]
+    others = [threading.Thread(target=wait) for _ in range(password_hashing.AT_ONCE)]
 
     def let_go() -> list[str]:
         go_on.set()
@@ -34,7 +34,7 @@ def held(settings) -> Iterator[Callable[[], list[str]]]:
 
     for other in others:
         other.start()
-    while hashing._room._value:
+    while password_hashing._room._value:
         time.sleep(0.001)
     yield let_go
     let_go()
@@ -50,9 +50,9 @@ def test_what_django_has_hashed_is_known_and_the_other_way_round(settings):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has the priority of its process")
 def test_hashing_steps_back_behind_searches():
-    nice = hashing.in_turn(lambda: str(os.getpriority(os.PRIO_PROCESS, threading.get_native_id())))
-    assert int(nice) >= hashing._NICE
-    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) < hashing._NICE
+    nice = password_hashing.in_turn(lambda: str(os.getpriority(os.PRIO_PROCESS, threading.get_native_id())))
+    assert int(nice) >= password_hashing._NICE
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) < password_hashing._NICE
 
 
 def test_one_more_than_may_wait_is_told_to_come_again(held, client: Client, db):
@@ -62,15 +62,17 @@ def test_one_more_than_may_wait_is_told_to_come_again(held, client: Client, db):
 
 
 def test_those_who_wait_get_their_turn_and_leave_room(held):
-    assert held() == ["True"] * hashing.AT_ONCE
-    assert [hashing.in_turn(lambda: "done") for _ in range(9)] == ["done"] * 9
+    assert held() == ["True"] * password_hashing.AT_ONCE
+    assert [password_hashing.in_turn(lambda: "done") for _ in range(9)] == ["done"] * 9
 
 
 def test_whoever_waits_too_long_is_told_so_and_leaves_room(monkeypatch: pytest.MonkeyPatch):
     go_on = threading.Event()
-    monkeypatch.setattr(hashing, "PATIENCE", 0.01)
-    with pytest.raises(hashing.Crowded):
-        hashing.in_turn(lambda: str(go_on.wait(60)))
+    monkeypatch.setattr(password_hashing, "PATIENCE", 0.01)
+    with pytest.raises(password_hashing.Crowded):
+        password_hashing.in_turn(lambda: str(go_on.wait(60)))
     go_on.set()
-    monkeypatch.setattr(hashing, "PATIENCE", 60.0)
-    assert [hashing.in_turn(lambda: "done") for _ in range(hashing.AT_ONCE + 1)] == ["done"] * (hashing.AT_ONCE + 1)
+    monkeypatch.setattr(password_hashing, "PATIENCE", 60.0)
+    assert [password_hashing.in_turn(lambda: "done") for _ in range(password_hashing.AT_ONCE + 1)] == ["done"] * (
+        password_hashing.AT_ONCE + 1
+    )

@@ -7,13 +7,16 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from search.curation import Trash, change
+from search.facets import counts
+from search.indexing import query_plan
 from search.models import Image
-from search.querying import BadQuery, SearchQuery, aiming, counting, find, planning
-from search.querying.box import read_box
-from search.querying.filters import Filters, Hidden
-from search.querying.results import PER_PAGE
-from search.querying.saving import save_search
-from search.querying.scope import Scope
+from search.query import BadQuery, SearchQuery
+from search.query.filters import Filters, Hidden
+from search.query.parser import read_box
+from search.query.saved import save_search
+from search.retrieval import find, query_vector
+from search.retrieval.results import PER_PAGE
+from search.retrieval.scope import Scope
 from tests.base import a_vector, an_image, many_images, near
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +26,7 @@ CONTAINS = {Hidden.WITH: {"red", "grey"}, Hidden.ONLY: {"grey"}, Hidden.NO: {"re
 
 @pytest.fixture(autouse=True)
 def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aiming, "text_vector", lambda words: a_vector(1))
+    monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
 
 
 @pytest.fixture
@@ -118,7 +121,7 @@ def test_facets_count_the_hidden_pictures_that_are_found(two: tuple[Image, Image
 
 
 def test_counts_are_never_of_a_moment_before(two: tuple[Image, Image], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "READ_REMEMBERED_FROM", 0)
+    monkeypatch.setattr(counts, "READ_REMEMBERED_FROM", 0)
     query = SearchQuery(filters=Filters(hidden=Hidden.ONLY))
     assert Scope(query).counts.total == 1
     an_image("another", hidden=True)
@@ -144,7 +147,7 @@ def test_a_curator_pages_through_hidden_pictures_and_misses_none() -> None:
 def test_hidden_pictures_are_found_by_the_index_and_by_a_scan(
     exact_below: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planning, "EXACT_BELOW", exact_below)
+    monkeypatch.setattr(query_plan, "EXACT_BELOW", exact_below)
     near_ones = [an_image(f"{number}", vector=near(a_vector(1), 0.9 - number / 100)) for number in range(6)]
     Image.objects.filter(pk__in=[image.pk for image in near_ones[::2]]).update(hidden=True)
     many_images(300)

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 
 from search.curation import Describe, Hide, Restore, Show, Tag, Trash, Untag, change, changing, undo
-from search.ingestion.captures import note_edits
+from search.curation.captures import note_edits
 from search.ingestion.rewriting import edited_fields
 from search.models import Capture, Edit, Image, Revision, Trashed
 from tests.base import an_image, many_images

@@ -7,9 +7,10 @@ import pytest
 from django.test import Client
 from PIL import Image as PILImage
 
-from search import renditions, storage
-from search.ingestion import Details, add_picture
+from search.curation.details import Details
+from search.ingestion import add_picture
 from search.models import Image
+from search.objects import renditions, storage
 from search.views.images import visible_image
 from tests.base import a_vector, an_image, near, picture_bytes, stored_image
 from tests.pictures import FORMATS, SECRETS, photo

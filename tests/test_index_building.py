@@ -19,12 +19,12 @@ from imagesearch.machine import core_count
 from search.embedding import active_model
 from search.indexing import building
 from search.indexing.building import State
-from search.indexing.hnsw import indexing
-from search.indexing.sets import current_set, index_name
+from search.indexing.query_plan import planned, walk
 from search.ingestion import Pending, Report, Worker, files_source, index_during_load, ingest
 from search.ingestion.index_during_load import IndexDuringLoad
 from search.models import Image
-from search.querying.planning import planned, walk
+from search.models.hnsw import indexing
+from search.models.vector_sets import current_set, index_name
 from tests.base import a_vector, active_set, in_another_thread, many_images, the_index, write_picture
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -9,11 +9,12 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from search.embedding import active_model, text_model
-from search.evaluation.index_health import index_health
-from search.indexing import dividing
-from search.indexing.sets import drop_set, make_set
+from search.indexing import dividing, query_plan
 from search.models import Calibration, Image, ImageVector, VectorSet
-from search.querying import SearchQuery, find, planning
+from search.models.vector_sets import drop_set, make_set
+from search.query import SearchQuery
+from search.retrieval import find
+from search.state.index_health import index_health
 from tests.base import a_vector, active_set, an_image, many_images, the_index
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,8 +22,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _small_collections_are_walked_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "EXACT_BELOW", 0)
-    monkeypatch.setattr(planning, "ROW_SCANNED", 10**12)
+    monkeypatch.setattr(query_plan, "EXACT_BELOW", 0)
+    monkeypatch.setattr(query_plan, "ROW_SCANNED", 10**12)
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -157,7 +158,7 @@ def test_a_walk_that_gives_up_is_no_reason_to_build_the_index_anew(monkeypatch: 
     """As it may among rows that no search finds; a search scans then."""
     many_images(60)
     gives_up = "SET LOCAL enable_sort = off; SET LOCAL hnsw.iterative_scan = off; SET LOCAL hnsw.ef_search = 1"
-    monkeypatch.setattr("search.evaluation.index_health.plan_for", lambda matching, rows: planning.Plan(gives_up))
+    monkeypatch.setattr("search.state.index_health.plan_for", lambda matching, rows: query_plan.Plan(gives_up))
 
     health = index_health()
 

@@ -13,12 +13,13 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 
-from search import decoding, embedding, storage
+from search import decoding, embedding
 from search.imaging import read_picture
 from search.ingestion import files_source, ingest, pipeline
 from search.ingestion.sources import files
 from search.models import Image, OwedDeletion
 from search.models.image import content_id
+from search.objects import storage
 from tests.base import picture_bytes, write_picture
 from tests.pictures import photo
 

@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 
 from search.embedding import active_model
 from search.models import Image
-from search.vectors import Vector
+from search.models.vector_values import Vector
 from tests.base import pending_image
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from search.evaluation.labelled import Labelled, read_labelled
 from search.ingestion.tables import MetadataError
+from search.model_comparison.labelled import Labelled, read_labelled
 
 Queries = dict[tuple[str, str], dict[str, int]]
 

@@ -16,11 +16,11 @@ from django.utils import timezone
 
 from search import curation
 from search.curation import Hide
-from search.indexing.hnsw import indexing
 from search.mapping import build, is_due, layout, place_new, points
 from search.mapping.grouping import grouped
 from search.mapping.naming import Name, names_of
 from search.models import Arrival, Capture, Image, MapGroup, MapLayout, MapPosition, VocabularyTag, WorkingSet
+from search.models.hnsw import indexing
 from search.tagging import vocabulary
 from search.tagging.vocabulary import PhraseVectors
 from tests.base import a_vector, an_image, an_unsaved_image, near

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from search.ingestion import Details, MetadataError, read_metadata
+from search.curation.details import Details
+from search.ingestion import MetadataError, read_metadata
 from tests.base import write_picture
 
 

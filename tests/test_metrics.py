@@ -21,10 +21,10 @@ from imagesearch.bodies import BodyWanted
 from imagesearch.environment import secret
 from search.ingestion import ingest
 from search.ingestion.items import Item
+from search.metrics import figures
+from search.metrics.requests import Requests
 from search.models import OwedDeletion, Run
 from search.models.runs import SILENT_AFTER
-from search.monitoring import figures
-from search.monitoring.requests import Requests
 from tests.base import an_image, pending_image, picture_bytes, picture_file, the_index
 
 pytestmark = pytest.mark.django_db
@@ -189,7 +189,7 @@ def test_what_the_server_says_of_itself_is_told(monkeypatch):
     said = {"connections": 7, "kept_bytes": 100, "cut_off": 2,
             "lanes": {"search": {"active": 3, "waiting": 4, "done": 9, "refused": 5}}}  # fmt: skip
     before = scrape()
-    monkeypatch.setattr("search.monitoring.processes._server_status", lambda: said)
+    monkeypatch.setattr("search.metrics.processes._server_status", lambda: said)
     scrape()
     after = scrape()
     assert value(after, "imagesearch_server_connections") == 7

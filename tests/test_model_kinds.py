@@ -16,7 +16,7 @@ from search.embedding.about import About
 from search.embedding.identity import fingerprint_of, forget_identities
 from search.embedding.samples import drawing
 from search.imaging import cut_out, tasks
-from search.vectors import Vectors
+from search.models.vector_values import Vectors
 from tests import model_folders
 from tests.model_folders import as_downloaded, clip_folder, saved, words_folder
 

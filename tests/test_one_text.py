@@ -17,8 +17,9 @@ from django.urls import reverse
 
 from search.ingestion import Choices, ingest, open_source, read_metadata
 from search.models import ApiToken, Image, Report, SavedSearch
-from search.querying import Filters, SearchQuery, aiming, find
-from search.querying.saving import save_search
+from search.query import Filters, SearchQuery
+from search.query.saved import save_search
+from search.retrieval import find, query_vector
 from tests.admin_pages import IMAGES, act, titles
 from tests.base import a_vector, an_image, picture_file, write_picture
 
@@ -34,7 +35,7 @@ def nfd(text: str) -> str:
 
 @pytest.fixture(autouse=True)
 def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aiming, "text_vector", lambda words: a_vector(1))
+    monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
 
 
 def found(**filters: Any) -> list[str]:

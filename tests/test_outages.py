@@ -13,12 +13,12 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.test import Client
 
-from search import storage
 from search.ingestion import claims, pipeline
 from search.ingestion.rows import Staging
 from search.management import outages
 from search.models import Image, OwedDeletion
-from search.room import no_room
+from search.objects import storage
+from search.objects.full import no_room
 from tests.base import pending_image, picture_file, stored_image, write_picture
 from tests.test_unavailable import files_below
 

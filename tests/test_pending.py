@@ -14,17 +14,19 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client
 
-from search import storage
 from search.checks import no_picture_waits_for_its_vector, vectors_are_of_the_active_model
+from search.curation.details import Details
 from search.embedding import Picture, active_model, picture_encoder
 from search.imaging import read_picture
-from search.ingestion import Details, Pending, Worker, add_picture, working
+from search.ingestion import Pending, Worker, add_picture, working
 from search.ingestion.claims import claim
 from search.models import Image, Report
 from search.models.image import content_id
-from search.querying import SearchQuery, find
-from search.querying.newcomers import Window, new_matches
-from search.vectors import Vectors, WrongVectors
+from search.models.vector_values import Vectors, WrongVectors
+from search.objects import storage
+from search.query import SearchQuery
+from search.retrieval import find
+from search.retrieval.new_matches import Window, new_matches
 from tests.admin_pages import IMAGES, titles
 from tests.base import a_vector, an_image, pending_image, picture_bytes, write_picture
 

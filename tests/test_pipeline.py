@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from search import storage
+from search.curation.details import Details
 from search.embedding import ModelUnavailable
-from search.ingestion import Details, Item, Report, Unavailable, adding, files_source, ingest, line, pipeline
+from search.ingestion import Item, Report, Unavailable, adding, files_source, ingest, line, pipeline
 from search.ingestion.stages import Allowance, Ended
 from search.models import Image, Origin, OwedDeletion
 from search.models.image import content_id
-from search.vectors import WrongVectors
+from search.models.vector_values import WrongVectors
+from search.objects import storage
 from tests.base import in_another_thread, picture_bytes, write_picture
 
 

@@ -12,19 +12,22 @@ from django.urls import reverse
 from django.utils.translation import override
 
 from search import checks
-from search.ingestion.captures import note_edits, write_captures
+from search.completion import suggest
+from search.curation.captures import note_edits, write_captures
+from search.curation.placing import count_unplaced
+from search.facets import facets_of
 from search.ingestion.edits import take_edits
-from search.ingestion.placing import count_unplaced
 from search.metadata import PhotoMetadata
 from search.models import Capture, Image, Place
 from search.places.countries import country_name, country_named
 from search.places.drawing import HEIGHT, WIDTH, map_around
 from search.places.outline import is_land
 from search.places.towns import towns
-from search.querying import BadQuery, SearchQuery, facets_of, find, suggest
-from search.querying.filters import Filters, read_kilometres
-from search.querying.nearby import around
-from search.querying.typed import NAMES
+from search.query import BadQuery, SearchQuery
+from search.query.filters import Filters, read_kilometres
+from search.query.nearby import around
+from search.query.typed_filters import NAMES
+from search.retrieval import find
 from tests.base import an_image, many_images
 
 BUSAN, SEOUL, YEONGWOL, PARIS = (35.1587, 129.1604), (37.4979, 127.0276), (37.18, 128.46), (48.8584, 2.2945)

@@ -16,12 +16,12 @@ from django.utils.http import urlsafe_base64_encode
 from PIL import Image as PILImage
 
 from search.curation import AddToAlbum, change
+from search.curation.details import Details
 from search.ingestion import add_picture
-from search.ingestion.items import Details
 from search.models import Album, ApiToken, Image, PictureSet, QueryPicture, Report, SavedSearch, SignUp
 from search.models.image import content_id
-from search.querying import SearchQuery
-from search.querying.saving import save_search
+from search.query import SearchQuery
+from search.query.saved import save_search
 from tests.addresses import every_address
 from tests.base import a_vector, an_image
 from tests.written import a_photo, exif_block, xmp_packet

@@ -4,10 +4,10 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from search.indexing.sets import VectorTable
+from search.indexing import query_plan
+from search.indexing.query_plan import SCAN, plan_for, planned, walk
 from search.models import Image
-from search.querying import planning
-from search.querying.planning import SCAN, plan_for, planned, walk
+from search.models.vector_sets import VectorTable
 
 
 def setting(name: str) -> str:
@@ -79,7 +79,7 @@ def test_without_a_set_nothing_can_be_walked() -> None:
 def test_hidden_pictures_and_windows_are_met_on_the_way() -> None:
     assert width(10_000, 60_000) > width(10_000, 10_000)
     assert width(30_000, 60_000, windows=30_000) > width(30_000, 30_000)
-    assert plan_for(30_000, a_set(60_000, windows=30_000)).candidates == planning.CANDIDATES
+    assert plan_for(30_000, a_set(60_000, windows=30_000)).candidates == query_plan.CANDIDATES
 
 
 def test_each_of_several_parts_is_walked_less_widely_than_one_would_be() -> None:

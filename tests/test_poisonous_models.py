@@ -15,6 +15,7 @@ from django.test import Client
 from safetensors.numpy import load_file, save_file
 
 from search import demo
+from search.curation.details import Details
 from search.embedding import (
     Busy,
     ModelUnavailable,
@@ -30,10 +31,10 @@ from search.embedding import (
 from search.embedding import once as once_module
 from search.embedding.compiling import PICTURES, WORDS
 from search.embedding.errors import Loading
-from search.ingestion import Details, add_picture, ingest
+from search.ingestion import add_picture, ingest
 from search.ingestion.items import Item
 from search.models import Image, OwedDeletion, QueryPicture
-from search.vectors import WrongVectors
+from search.models.vector_values import WrongVectors
 from tests.base import pending_image, picture_bytes, picture_file
 from tests.conftest import wait_for_models
 

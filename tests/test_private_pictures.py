@@ -15,12 +15,13 @@ from django.urls import reverse
 
 from search.curation import AddToAlbum, Hide, Restore, Show, ShowTo, Trash, change, undo
 from search.duplicates.keeping import Kept, keep
+from search.facets.facets import facets_of
 from search.ingestion.edits import take_edits
 from search.models import Album, Arrival, Image, PictureSet, Private, Revision
-from search.querying import NoSuchQuery, SearchQuery, aiming, find, similar_images
-from search.querying.asking import asked_by
-from search.querying.facets import facets_of
-from search.querying.saving import save_search
+from search.query import NoSuchQuery, SearchQuery
+from search.query.saved import save_search
+from search.query.viewer import asked_by
+from search.retrieval import find, query_vector, similar_images
 from tests.base import a_vector, an_image, many_images, near, picture_bytes, picture_file, stored_image
 from tests.test_every_address import World
 
@@ -31,7 +32,7 @@ SECRET = "zebrafinch"
 
 @pytest.fixture(autouse=True)
 def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aiming, "text_vector", lambda words: a_vector(1))
+    monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
 
 
 @pytest.fixture
@@ -126,9 +127,9 @@ def test_feeds_sets_and_suggestions_are_of_what_everybody_sees_for_its_owner_too
 
 
 def test_counts_tell_nothing_and_are_not_kept_for_others(alice: User, bob: User, monkeypatch: pytest.MonkeyPatch):
-    from search.querying import counting
+    from search.facets import counts
 
-    monkeypatch.setattr(counting, "READ_REMEMBERED_FROM", 0)
+    monkeypatch.setattr(counts, "READ_REMEMBERED_FROM", 0)
     an_image("boat", tags=["sea"])
     private(alice)
 

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from search import storage
-from search.ingestion import Choices, Details, add_picture, ingest, open_source, reconciling
-from search.ingestion.deleting import hold_off, let_go
+from search.curation.details import Details
+from search.ingestion import Choices, add_picture, ingest, open_source, reconciling
 from search.models import Image, Origin, OwedDeletion
 from search.models.image import content_id
+from search.objects import storage
+from search.objects.deletion import hold_off, let_go
 from tests.base import in_another_thread, picture_bytes, write_picture
 from tests.s3_servers import BUCKET, Moto, S3Server, use_s3
 

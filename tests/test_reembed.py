@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
-from search import storage
+from search.curation.details import Details
 from search.embedding import ModelUnavailable, Picture, active_model, picture_encoder
 from search.imaging import read_picture
-from search.ingestion import Details, Report, add_picture, reembed, stale_images, working
+from search.ingestion import Report, add_picture, reembed, stale_images, working
 from search.models import Image
-from search.vectors import Vectors
+from search.models.vector_values import Vectors
+from search.objects import storage
 from tests.base import a_vector, an_image, picture_bytes, stored_image
 
 # Several threads work, each with a connection of its own.

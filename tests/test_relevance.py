@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from search.evaluation.levels import measure, nearest_other
-from search.querying.aiming import Aim, Direction
-from search.querying.ranking import PENALTY, Judge
-from search.querying.relevance import Band, Levels, Scale, Yardstick, centre_and_spread, highest_of
-from search.vectors import Vector, Vectors
+from search.models.vector_values import Vector, Vectors
+from search.relevance.bands import Band, Levels, Scale, Yardstick, centre_and_spread, highest_of
+from search.relevance.thresholds import measure, nearest_other
+from search.retrieval.query_vector import Aim, Direction
+from search.retrieval.ranking import PENALTY, Judge
 from tests.base import a_vector
 
 SCALE = Scale(mean=0.2, spread=0.02, strong=0.3, related=0.275)

@@ -8,10 +8,11 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 
-from search import storage
-from search.ingestion import Choices, DeletedPicture, Details, Item, Report, add_picture, ingest, open_source, pipeline
+from search.curation.details import Details
+from search.ingestion import Choices, DeletedPicture, Item, Report, add_picture, ingest, open_source, pipeline
 from search.models import Image, Origin, OwedDeletion
 from search.models.image import content_id
+from search.objects import storage
 from tests.base import in_another_thread, picture_bytes, picture_file, write_picture
 from tests.s3_servers import Moto, use_s3
 
@@ -159,7 +160,7 @@ def test_what_is_met_in_place_at_another_address_stays_where_it_is_while_it_is_t
 
     assert location() == A
     assert set(Origin.objects.values_list("address", flat=True)) == {A, B}
-    monkeypatch.setattr("search.foreign.read", lambda location: pytest.fail("read again"))
+    monkeypatch.setattr("search.objects.other_buckets.read", lambda location: pytest.fail("read again"))
     assert met(B, in_place=True).known == 1
 
 
@@ -251,5 +252,5 @@ def test_a_bucket_is_asked_for_few_objects_and_files_for_all(
     assert ingest(items).known == 6
     assert len(asked) == 2 * 2
 
-    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": "search.storage.LocalStorage"}}
+    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": "search.objects.storage.LocalStorage"}}
     assert ingest(items).restored == 6

@@ -9,11 +9,14 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import pytest
 from django.test import Client
 
-from search import querying
-from search.querying import Kind, Part, SearchQuery, aiming, example_queries, gathering, ways_out
-from search.querying.counting import Counts
-from search.querying.planning import SCAN
-from search.querying.relevance import Scale
+from search import query as querying
+from search.completion import example_queries, ways_out
+from search.facets.counts import Counts
+from search.indexing.query_plan import SCAN
+from search.query import Kind, Part, SearchQuery
+from search.relevance.bands import Scale
+from search.retrieval import candidates as gathering
+from search.retrieval import query_vector
 from tests.base import a_vector, an_image, near, picture_file
 
 pytestmark = pytest.mark.django_db
@@ -26,14 +29,14 @@ FOUND, MORE, FILTERS = ({"HX-Request": "true", "HX-Target": target} for target i
 
 @pytest.fixture(autouse=True)
 def _words_point_one_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aiming, "text_vector", lambda words: WANTED)
+    monkeypatch.setattr(query_vector, "text_vector", lambda words: WANTED)
 
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Strong matches begin at 0.6, related ones at 0.4."""
     scale = Scale(mean=0.0, spread=0.1, strong=0.6, related=0.4)
-    monkeypatch.setattr(aiming, "scale_of", lambda vector, *, pictures, whole=False: scale)
+    monkeypatch.setattr(query_vector, "scale_of", lambda vector, *, pictures, whole=False: scale)
 
 
 def images_at(*similarities: float) -> None:
@@ -231,7 +234,7 @@ def test_without_a_script_the_form_opens_the_filters_of_the_same_search(client: 
 def test_a_script_gets_the_fields_of_the_filters_alone_and_nothing_is_searched_for_them(
     client: Client, images: list[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(aiming, "text_vector", lambda words: pytest.fail("The words were encoded."))
+    monkeypatch.setattr(query_vector, "text_vector", lambda words: pytest.fail("The words were encoded."))
     page = client.get("/search?q=x&since=2020-01-01", headers=FILTERS).text
     assert page.lstrip().startswith('<div id="filters-panel"')
     assert SEA.search(page)

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from search.evaluation.metrics import FIGURES, Graded, compared, query_figures
-from search.evaluation.ranks import Chunk, ranks
-from search.evaluation.side_by_side import kendall_tau_b
-from search.vectors import Vectors
+from search.indexing.ranks import Chunk, ranks
+from search.model_comparison.metrics import FIGURES, Graded, compared, query_figures
+from search.model_comparison.side_by_side import kendall_tau_b
+from search.models.vector_values import Vectors
 
 
 def figures(*pictures: tuple[int, int, int], queries: int = 1) -> dict[str, list[float]]:

@@ -19,8 +19,6 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from search import storage
-from search.curation import trash
 from search.ingestion import Report, runs
 from search.ingestion.report import LeftOut, Why
 from search.ingestion.runs import Record
@@ -28,6 +26,8 @@ from search.management.commands.ingest import LEFT_ALONE
 from search.management.watching import _Rounds
 from search.models import Image, Run, RunFile, Tombstone
 from search.models.runs import SILENT_AFTER
+from search.objects import storage
+from search.state import retention
 from tests.base import an_image, pending_image, picture_bytes, picture_file, stored_image, write_picture
 
 pytestmark = pytest.mark.django_db
@@ -346,7 +346,7 @@ def test_an_upload_succeeds_though_the_ledger_can_not_be_written(as_alice, monke
             cursor.execute("SELECT FROM no_such_table")
         return 0
 
-    monkeypatch.setattr("search.curation.upload_runs._run_of", broken)
+    monkeypatch.setattr("search.ingestion.upload_runs._run_of", broken)
     assert as_alice.post("/upload/", {"pictures": picture_file("red.jpg")}).status_code == 200
     assert Image.objects.count() == 1
 
@@ -359,7 +359,7 @@ def test_old_runs_are_forgotten_with_the_names_of_their_files(settings):
     old, young, running = (Run.objects.create(outcome=outcome) for outcome in ("done", "done", ""))
     RunFile.objects.create(run=old, kind="failed", name="a.jpg", reason="It is cut short.")
     Run.objects.filter(pk__in=[old.pk, running.pk]).update(started=timezone.now() - timedelta(days=8))
-    trash.tidy()
+    retention.tidy()
     assert set(Run.objects.all()) == {young, running}
     assert not RunFile.objects.exists()
 

@@ -19,11 +19,12 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.test import Client
 
-from search import buckets, foreign, storage
-from search.ingestion import Details, add_picture
+from search.curation.details import Details
+from search.ingestion import add_picture
 from search.models import Image, OwedDeletion
-from search.renditions import thumbnail_urls
-from search.storage import MissingObject, StorageUnavailable
+from search.objects import other_buckets, our_bucket, storage
+from search.objects.renditions import thumbnail_urls
+from search.objects.storage import MissingObject, StorageUnavailable
 from tests.base import an_image, picture_bytes, picture_file, stored_image
 from tests.s3_servers import ACCESS_KEY, BUCKET, SECRET_KEY, Moto, Rclone, S3Server, free_port, use_s3
 
@@ -160,9 +161,9 @@ def test_lists_show_thumbnails_at_addresses_that_any_browser_can_fetch(server: S
 
 def signed_by_another_process(image_id: uuid.UUID) -> str:
     """The address of a thumbnail as a worker makes it that has just started."""
-    buckets._signed.cache_clear()
-    buckets.address_before.cache_clear()
-    another = buckets.Bucket(**settings_module.STORAGES["default"]["OPTIONS"])
+    our_bucket._signed.cache_clear()
+    our_bucket.address_before.cache_clear()
+    another = our_bucket.Bucket(**settings_module.STORAGES["default"]["OPTIONS"])
     return another.signed_addresses([storage.rendition_key(image_id, storage.THUMBNAIL)])[0]
 
 
@@ -174,17 +175,17 @@ def test_all_processes_give_out_one_address_for_minutes_so_that_browsers_keep_th
     storage.put(key, b"of a thumbnail", "image/webp")
     window = 10 * 60
     start = time.time() // window * window
-    monkeypatch.setattr(buckets.time, "time", lambda: start + 1)
+    monkeypatch.setattr(our_bucket.time, "time", lambda: start + 1)
 
     first = signed_by_another_process(image_id)
 
     assert storage.rendition_urls([image_id], storage.THUMBNAIL) == {image_id: first}
-    monkeypatch.setattr(buckets.time, "time", lambda: start + window - 1)
+    monkeypatch.setattr(our_bucket.time, "time", lambda: start + window - 1)
     assert signed_by_another_process(image_id) == first
     with urllib.request.urlopen(first, timeout=20) as answer:
         assert answer.read() == b"of a thumbnail"
         assert answer.headers["Cache-Control"] == "private, max-age=1200, immutable"
-    monkeypatch.setattr(buckets.time, "time", lambda: start + window)
+    monkeypatch.setattr(our_bucket.time, "time", lambda: start + window)
     assert signed_by_another_process(image_id) != first
 
 
@@ -195,7 +196,7 @@ def test_an_address_ends_within_the_minutes_that_are_set(
     storage.put(storage.rendition_key(image_id, storage.THUMBNAIL), b"of a thumbnail", "image/webp")
     settings.S3_ADDRESS_MINUTES = 2
     now = time.time()
-    monkeypatch.setattr(buckets.time, "time", lambda: now)
+    monkeypatch.setattr(our_bucket.time, "time", lambda: now)
 
     (address,) = storage.rendition_urls([image_id], storage.THUMBNAIL).values()
     ends = storage.end_of(address)
@@ -204,7 +205,7 @@ def test_an_address_ends_within_the_minutes_that_are_set(
     assert 60 - 1 <= ends.timestamp() - now <= 120
     assert "X-Amz-Expires=120" in address
     assert "max-age%3D120" in address
-    monkeypatch.setattr(buckets.time, "time", lambda: now - 120)
+    monkeypatch.setattr(our_bucket.time, "time", lambda: now - 120)
     (earlier,) = storage.rendition_urls([image_id], storage.THUMBNAIL).values()
     assert [fetched(one)[0] for one in (address, earlier)] == [200, 400]
 
@@ -249,7 +250,7 @@ def test_lists_are_there_without_keys_to_sign_with(
     assert page.status_code == 200
     assert f'src="/images/{image.id}/400.webp"' in page.content.decode()
 
-    monkeypatch.setattr(buckets.Bucket, "_found_keys", None)  # which would take seconds each time
+    monkeypatch.setattr(our_bucket.Bucket, "_found_keys", None)  # which would take seconds each time
     assert client.get("/").status_code == 200
 
 
@@ -264,8 +265,8 @@ def test_keys_that_come_later_sign_soon(rclone: Rclone, settings: Any, monkeypat
     with pytest.raises(StorageUnavailable, match="credentials"):
         storage.rendition_urls([uuid.uuid4()], storage.THUMBNAIL)
 
-    later = time.monotonic() + buckets._WITHOUT_KEYS
-    monkeypatch.setattr(buckets.time, "monotonic", lambda: later)
+    later = time.monotonic() + our_bucket._WITHOUT_KEYS
+    monkeypatch.setattr(our_bucket.time, "monotonic", lambda: later)
     assert storage.rendition_urls([uuid.uuid4()], storage.THUMBNAIL)
 
 
@@ -437,13 +438,13 @@ def test_a_bucket_of_others_is_asked_with_keys_soon_after_they_came(
     rclone: Rclone, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_s3(settings, rclone, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
-    assert foreign.is_anonymous(BUCKET)
+    assert other_buckets.is_anonymous(BUCKET)
 
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
 
-    monkeypatch.setattr(foreign, "_keys_looked_for", float("-inf"))  # a minute later
-    assert not foreign.is_anonymous(BUCKET)
+    monkeypatch.setattr(other_buckets, "_keys_looked_for", float("-inf"))  # a minute later
+    assert not other_buckets.is_anonymous(BUCKET)
 
 
 def test_a_bucket_that_is_not_there_makes_the_storage_unavailable(server: S3Server, settings: Any) -> None:

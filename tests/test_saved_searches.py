@@ -14,10 +14,10 @@ from django.utils import timezone
 from search.embedding import text_vector
 from search.models import Image, QueryPicture, SavedSearch
 from search.models.arrivals import state
-from search.querying import SearchQuery
-from search.querying.newcomers import Window, count_new, new_matches
-from search.querying.relevance import Scale
-from search.querying.saving import MOST_SAVED, save_search
+from search.query import SearchQuery
+from search.query.saved import MOST_SAVED, save_search
+from search.relevance.bands import Scale
+from search.retrieval.new_matches import Window, count_new, new_matches
 from tests.base import a_vector, an_image, near, picture_file
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +28,7 @@ SCALE = Scale(mean=0.1, spread=0.05, strong=0.5, related=0.3)
 @pytest.fixture
 def measured(monkeypatch) -> None:
     """A collection large enough that similarities mean something."""
-    monkeypatch.setattr("search.querying.aiming.scale_of", lambda vector, *, pictures, whole=False: SCALE)
+    monkeypatch.setattr("search.retrieval.query_vector.scale_of", lambda vector, *, pictures, whole=False: SCALE)
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ class TestWhatIsNew:
         assert [image.title for image in new("orientation=portrait")] == ["tall"]
 
     def test_without_a_measure_those_among_the_hundred_nearest(self, monkeypatch):
-        monkeypatch.setattr("search.querying.finding.NEAREST", 3)
+        monkeypatch.setattr("search.retrieval.search.NEAREST", 3)
         for similarity in (0.9, 0.8):
             about("red star", similarity)
         told = state().arrived
@@ -118,7 +118,7 @@ class TestWhatIsNew:
         assert [image.id for image in new("q=red+star", after=told)] == [third.id]
 
     def test_without_a_measure_those_that_hold_the_words_too(self, monkeypatch):
-        monkeypatch.setattr("search.querying.finding.NEAREST", 1)
+        monkeypatch.setattr("search.retrieval.search.NEAREST", 1)
         about("red star", 0.9)
         told = state().arrived
         titled = [about("red star", 0.1, title="A red star").id for _each in range(2)]

@@ -6,7 +6,8 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
-from search.ingestion import Details, add_picture
+from search.curation.details import Details
+from search.ingestion import add_picture
 from search.models import QueryPicture
 from tests.base import picture_bytes, picture_file
 from tests.s3_servers import configured

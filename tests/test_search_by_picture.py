@@ -11,10 +11,11 @@ from django.utils import timezone
 from PIL import Image as PILImage
 
 from search import decoding, embedding
+from search.curation.details import Details
 from search.imaging import read_picture
-from search.ingestion import Details, add_picture
+from search.ingestion import add_picture
 from search.models import QueryPicture
-from search.querying import SearchQuery, pictures
+from search.query import SearchQuery, query_pictures
 from tests.base import picture_bytes, picture_file
 from tests.pictures import gradient, photo, pixel_bomb
 
@@ -52,12 +53,12 @@ def test_what_is_kept_of_a_shown_picture_tells_nothing_of_where_it_was_taken(cli
     show(client, photo("JPEG"))
     kept = PILImage.open(io.BytesIO(bytes(QueryPicture.objects.get().rendition)))
     assert dict(kept.getexif()) == {}
-    assert max(kept.size) <= pictures.LONGEST
+    assert max(kept.size) <= query_pictures.LONGEST
 
 
 def test_the_same_picture_is_encoded_once(client: Client, monkeypatch: pytest.MonkeyPatch):
     first = show(client, picture_bytes())
-    monkeypatch.setattr(pictures, "picture_encoder", None)
+    monkeypatch.setattr(query_pictures, "picture_encoder", None)
     assert show(client, picture_bytes())["Location"] == first["Location"]
     assert QueryPicture.objects.count() == 1
 

@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PILImage
 
-from search import decoding, storage
-from search.forms import RegionForm
-from search.ingestion import Details, add_picture
+from search import decoding
+from search.curation.details import Details
+from search.http.forms import RegionForm
+from search.ingestion import add_picture
 from search.models import Image, QueryPicture
-from search.querying import Region
+from search.objects import storage
+from search.query import Region
 from tests.base import an_image, picture_bytes, stored_image
 from tests.pictures import FORMATS, corners, encoded, photo, turned
 

@@ -9,11 +9,11 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from search import querying
+from search import query as querying
 from search.embedding import active_model
 from search.imaging import PALETTE
 from search.models import Image
-from search.querying import aiming
+from search.retrieval import query_vector
 from search.templatetags.tiles import shapes
 from tests.base import a_vector, an_image, near, stored_image
 
@@ -27,7 +27,7 @@ def articles(page: str) -> list[tuple[str, str]]:
 
 @pytest.fixture(autouse=True)
 def _words_point_one_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aiming, "text_vector", lambda words: a_vector(1))
+    monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
 
 
 def test_results_come_nearest_first_with_their_similarity(client: Client):

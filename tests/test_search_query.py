@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from search.imaging import PALETTE
 from search.models import Image
-from search.querying import BadQuery, Filters, Kind, Minimum, Mode, NoSuchQuery, Part, SearchQuery, Sort
-from search.querying.parts import MAX_PARTS
-from search.texts import normalised_text
+from search.query import BadQuery, Filters, Kind, Minimum, Mode, NoSuchQuery, Part, SearchQuery, Sort
+from search.query.parts import MAX_PARTS
+from search.text.normalization import normalised_text
 
 texts = st.text(max_size=60).map(normalised_text)
 some_text = texts.filter(bool)

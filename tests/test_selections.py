@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from search import archives, storage
-from search.ingestion import Details, add_picture
+from search.curation.details import Details
+from search.ingestion import add_picture
 from search.models import Image
+from search.objects import storage, zip_files
 from tests.base import an_image, picture_bytes, stored_image
 from tests.pictures import FORMATS, SECRETS, photo
 
@@ -202,7 +203,7 @@ def test_a_picture_is_read_only_when_its_turn_comes(monkeypatch):
     images = [an_image(f"n{number}") for number in range(5)]
     flickering = Flickering(images)
     monkeypatch.setattr(storage, "read", flickering)
-    parts: Iterator[bytes] = archives.zipped(images, {}, lambda image: "")
+    parts: Iterator[bytes] = zip_files.zipped(images, {}, lambda image: "")
     sizes = []
     for number in range(1, 6):
         sizes.append(len(next(parts)))

@@ -9,11 +9,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from search.embedding import active_model
-from search.indexing.sets import current_set, forget_sets
+from search.indexing import query_plan
 from search.models import Image, VectorSet
-from search.querying import SearchQuery, aiming, find, planning, similar_images
-from search.querying.heads import forget_heads
-from search.vectors import Vector
+from search.models.vector_sets import current_set, forget_sets
+from search.models.vector_values import Vector
+from search.query import SearchQuery
+from search.retrieval import find, query_vector, similar_images
+from search.retrieval.candidate_cache import forget_heads
 from tests.base import a_vector, an_image, many_images, near
 
 pytestmark = pytest.mark.django_db
@@ -24,9 +26,9 @@ ASKED = a_vector(1)
 @pytest.fixture(autouse=True)
 def walks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the words, this is the vector they have; and however few pictures there are, the index is walked."""
-    monkeypatch.setattr(aiming, "text_vector", lambda words: ASKED)
-    monkeypatch.setattr(planning, "EXACT_BELOW", 0)
-    monkeypatch.setattr(planning, "ROW_SCANNED", 10**12)
+    monkeypatch.setattr(query_vector, "text_vector", lambda words: ASKED)
+    monkeypatch.setattr(query_plan, "EXACT_BELOW", 0)
+    monkeypatch.setattr(query_plan, "ROW_SCANNED", 10**12)
 
 
 def divide(partitions: int) -> None:
@@ -100,8 +102,8 @@ def test_a_picture_of_which_another_model_has_a_vector_too_is_found_by_that_of_t
 @pytest.mark.parametrize("exact_below", [0, 10**6], ids=["walk", "scan"])
 def test_a_row_that_still_names_the_model_before_is_measured_by_the_new_set(exact_below: int, monkeypatch) -> None:
     """Right after a switch: the new vector is in its set, and is copied into the row in the background."""
-    monkeypatch.setattr(planning, "EXACT_BELOW", exact_below)
-    for module in ("search.querysets", "search.indexing.accepted", "search.querying.scope"):
+    monkeypatch.setattr(query_plan, "EXACT_BELOW", exact_below)
+    for module in ("search.models.querysets", "search.models.accepted", "search.retrieval.scope"):
         monkeypatch.setattr(f"{module}.accepted_names", lambda model: (model, "the model before"))
     an_image("copied", vector=near(ASKED, 0.6))
     waiting = an_image("not copied yet", vector=ASKED, embedding_model="the model before")

@@ -9,13 +9,15 @@ from django.contrib.auth.models import User
 from django.core.exceptions import EmptyResultSet
 
 from search.embedding import active_model
-from search.models import Image
-from search.querying import Filters, Kind, Mode, Part, SearchQuery, Sort, aiming, planning, shapes, statement
-from search.querying.aiming import aim_of
-from search.querying.gathering import Gathering
-from search.querying.ranking import Candidate
-from search.querying.rows import shown_images
-from search.querying.scope import Scope
+from search.indexing import query_plan
+from search.models import Image, sql_cache
+from search.query import Filters, Kind, Mode, Part, SearchQuery, Sort
+from search.retrieval import candidate_sql, query_vector
+from search.retrieval.candidates import Gathering
+from search.retrieval.images_by_id import shown_images
+from search.retrieval.query_vector import aim_of
+from search.retrieval.ranking import Candidate
+from search.retrieval.scope import Scope
 from tests.base import a_vector, an_image, near
 
 
@@ -31,7 +33,7 @@ class Maker:
     def __init__(self) -> None:
         self.given: list[Given] = []
 
-    def __call__(self, form: str, given: Given) -> shapes.Sql:
+    def __call__(self, form: str, given: Given) -> sql_cache.Sql:
         self.given.append(given)
         if form == "nothing":
             raise EmptyResultSet
@@ -41,12 +43,12 @@ class Maker:
 
 def test_what_makes_sql_is_told_no_value_and_asked_once_for_each_shape() -> None:
     make, today = Maker(), dt.date(2026, 3, 31)
-    first = shapes.sql_of(make, "a", Given(("one", "two"), today))
-    second = shapes.sql_of(make, "a", Given(("three", "four"), dt.date(2026, 4, 1)))
+    first = sql_cache.sql_of(make, "a", Given(("one", "two"), today))
+    second = sql_cache.sql_of(make, "a", Given(("three", "four"), dt.date(2026, 4, 1)))
     assert first == ("a %s, %s, %s = %s", ["one", "two", today, "constant"])
     assert second == (first[0], ["three", "four", dt.date(2026, 4, 1), "constant"])
     (given,) = make.given
-    assert all(isinstance(one, shapes.Blank) for one in (*given.names, given.day))
+    assert all(isinstance(one, sql_cache.Blank) for one in (*given.names, given.day))
     assert given.ids is None
 
 
@@ -63,22 +65,22 @@ def test_what_makes_sql_is_told_no_value_and_asked_once_for_each_shape() -> None
 )
 def test_another_shape_has_sql_of_its_own(form: str, given: Given) -> None:
     make = Maker()
-    shapes.sql_of(make, "a", Given(("one", "two")))
-    shapes.sql_of(make, form, given)
+    sql_cache.sql_of(make, "a", Given(("one", "two")))
+    sql_cache.sql_of(make, form, given)
     assert len(make.given) == 2
 
 
 def test_a_list_is_one_value_however_long_it_is() -> None:
     make = Maker()
     for ids in ([], [1], [1, 2, 3]):
-        shapes.sql_of(make, "a", Given(ids=ids))
+        sql_cache.sql_of(make, "a", Given(ids=ids))
     assert len(make.given) == 1
 
 
 def test_where_no_row_can_be_found_that_is_said_each_time() -> None:
     for _ in range(2):
         with pytest.raises(EmptyResultSet):
-            shapes.sql_of(make_nothing, "nothing", Given())
+            sql_cache.sql_of(make_nothing, "nothing", Given())
 
 
 make_nothing = Maker()
@@ -90,7 +92,7 @@ DAY = dt.datetime(2026, 3, 31, 12, tzinfo=dt.UTC)
 @pytest.fixture
 def collection(monkeypatch: pytest.MonkeyPatch) -> dict[str, Image]:
     """Two pictures that differ in all that can be filtered by, and two more; words have two vectors."""
-    monkeypatch.setattr(aiming, "text_vector", lambda words: AWAY if "night" in words else TOWARDS)
+    monkeypatch.setattr(query_vector, "text_vector", lambda words: AWAY if "night" in words else TOWARDS)
     alice, bob = (User.objects.create_user(name) for name in ("alice", "bob"))
     one = an_image(
         "red boat", vector=near(TOWARDS, 0.9), tags=["sea", "day"], format="JPEG", width=3000, height=2000,
@@ -113,7 +115,7 @@ def candidates(query: SearchQuery) -> list[Candidate]:
     return sorted(found, key=lambda one: one.id)
 
 
-def made_anew(make: Callable[..., shapes.Sql], form: Any, given: NamedTuple) -> tuple[str, list[Any]]:
+def made_anew(make: Callable[..., sql_cache.Sql], form: Any, given: NamedTuple) -> tuple[str, list[Any]]:
     """As `sql_of`, but with the values themselves and nothing that is kept."""
     sql, values = make(form, given)
     return sql, list(values)
@@ -162,16 +164,16 @@ def test_a_search_finds_by_the_sql_of_another_what_it_finds_by_its_own(
     if walks:
         for first, _second in pairs.values():
             candidates(first)  # the rows are scanned as well where a walk among so few brings too little
-        monkeypatch.setattr(planning, "EXACT_BELOW", 0)
-        monkeypatch.setattr(planning, "ROW_SCANNED", 10**12)
+        monkeypatch.setattr(query_plan, "EXACT_BELOW", 0)
+        monkeypatch.setattr(query_plan, "ROW_SCANNED", 10**12)
     for name, (first, second) in pairs.items():
         candidates(first)
-        before = shapes._made.cache_info()
+        before = sql_cache._made.cache_info()
         found = candidates(second)
-        after = shapes._made.cache_info()
+        after = sql_cache._made.cache_info()
         assert (after.misses, after.hits > before.hits) == (before.misses, True), name
         with monkeypatch.context() as patched:
-            patched.setattr(statement, "sql_of", made_anew)
+            patched.setattr(candidate_sql, "sql_of", made_anew)
             assert found == candidates(second), name
             assert candidates(first) != found, name
         assert collection["red boat at night"].id not in {one.id for one in found}, name
@@ -186,12 +188,12 @@ def test_after_a_switch_of_models_the_same_search_reads_the_vectors_of_the_new_o
     query = SearchQuery(words="red")
     assert {one.id for one in candidates(query)} <= {image.id for image in collection.values()}
     for module in ("aiming", "scope"):
-        monkeypatch.setattr(f"search.querying.{module}.active_model", lambda: "the next model")
+        monkeypatch.setattr(f"search.query.{module}.active_model", lambda: "the next model")
     (found,) = candidates(query)
     assert found.id == Image.objects.get(title="of the next model").pk
     assert found.similarity == pytest.approx(1, abs=1e-3)
     for module in ("aiming", "scope"):
-        monkeypatch.setattr(f"search.querying.{module}.active_model", lambda: before)
+        monkeypatch.setattr(f"search.query.{module}.active_model", lambda: before)
     assert found.id not in {one.id for one in candidates(query)}
 
 

@@ -8,8 +8,8 @@ from django.test import Client
 from django.urls import reverse
 
 from imagesearch.rates import Rate
-from search.accounts.gate import LEADS_IN
 from search.models import ApiToken
+from search.web.gate import LEADS_IN
 from tests.test_every_address import World
 
 pytestmark = pytest.mark.django_db

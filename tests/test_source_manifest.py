@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search import fetching
+from search.curation.details import Details
 from search.fetching import NotDownloaded, downloads
 from search.fetching.downloads import Downloads
-from search.ingestion import Choices, Details, Unavailable, ingest, open_source
+from search.ingestion import Choices, Unavailable, ingest, open_source
 from search.ingestion.sources import Listed, manifest
 from search.models import Image
 from tests.base import picture_bytes

@@ -16,12 +16,10 @@ from botocore.exceptions import ClientError
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from search import foreign, storage
-from search.archives import zipped
+from search.curation.details import Details
 from search.embedding import active_model
 from search.ingestion import (
     Choices,
-    Details,
     Item,
     Pending,
     Report,
@@ -38,7 +36,9 @@ from search.ingestion import (
 from search.ingestion.sources import s3
 from search.models import Capture, Image
 from search.models.image import content_id
-from search.storage import MissingObject, StorageUnavailable
+from search.objects import other_buckets, storage
+from search.objects.storage import MissingObject, StorageUnavailable
+from search.objects.zip_files import zipped
 from tests.base import picture_bytes
 from tests.s3_servers import BUCKET, LISTED_AT_ONCE, Moto, configured, use_s3
 from tests.web_servers import Server, answer
@@ -212,7 +212,7 @@ def test_in_place_only_renditions_are_ours_and_everything_that_reads_an_original
 
 @pytest.mark.django_db
 def test_in_place_works_with_our_own_pictures_in_files(others: Any, settings: Any):
-    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": "search.storage.LocalStorage"}}
+    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": "search.objects.storage.LocalStorage"}}
     assert in_place(f"s3://{OTHER}/photos/red.jpg").added == 1
     assert storage.read_original(Image.objects.get()) == RED
 
@@ -274,7 +274,7 @@ def test_our_own_objects_are_no_pictures_to_add(others: Any, settings: Any, runn
 
 
 def test_a_location_is_written_and_read_alike():
-    assert foreign.split(foreign.location("bucket", "a/b c.jpg")) == ("bucket", "a/b c.jpg")
+    assert other_buckets.split(other_buckets.location("bucket", "a/b c.jpg")) == ("bucket", "a/b c.jpg")
 
 
 @pytest.mark.django_db
@@ -383,7 +383,7 @@ class Sent(list[Any]):
 
 def sent_to(bucket: str) -> Sent:
     sent = Sent()
-    foreign.client(bucket).meta.events.register("before-send.s3", lambda request, **more: sent.append(request))
+    other_buckets.client(bucket).meta.events.register("before-send.s3", lambda request, **more: sent.append(request))
     return sent
 
 
@@ -395,7 +395,7 @@ def no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
-    foreign._client.cache_clear()
+    other_buckets._client.cache_clear()
 
 
 def test_a_session_token_goes_with_the_keys(others: Any, settings: Any, running_moto: Moto):
@@ -445,7 +445,7 @@ def test_whose_reader_pays_says_so_with_each_request(others: Any, settings: Any)
 def test_a_source_may_have_a_server_of_its_own_which_is_asked_for_originals_in_place_too(
     others: Any, settings: Any, running_moto: Moto, client: Client
 ):
-    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": "search.storage.LocalStorage"}}
+    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": "search.objects.storage.LocalStorage"}}
     settings.S3_CONNECTION = {**settings.S3_CONNECTION, "endpoint_url": "http://127.0.0.1:9"}
     settings.S3_SOURCES = {OTHER: {"endpoint": running_moto.url}}
     make_public(others, "photos/red.jpg", "photos/deep/blue.JPG")
@@ -501,7 +501,7 @@ def test_buckets_are_named_in_the_host_or_in_the_path(
     made = configured(**{"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", **environment})
     settings.S3_CONNECTION, settings.S3_CLIENT = made["S3_CONNECTION"], made["S3_CLIENT"]
     settings.S3_SOURCES = {"bucket": source}
-    address = foreign.client("bucket").generate_presigned_url(
+    address = other_buckets.client("bucket").generate_presigned_url(
         "get_object", Params={"Bucket": "bucket", "Key": "a.jpg"}
     )
     assert address.partition("?")[0] == start
@@ -566,8 +566,8 @@ def test_buckets_that_refuse_are_their_pictures_failures_and_all_others_get_vect
     refusing: dict[str, str], command: str, monkeypatch: pytest.MonkeyPatch
 ):
     asked: Counter[str] = Counter()
-    read = foreign.read
-    monkeypatch.setattr(foreign, "read", lambda place, most: asked.update([place]) or read(place, most))
+    read = other_buckets.read
+    monkeypatch.setattr(other_buckets, "read", lambda place, most: asked.update([place]) or read(place, most))
     out, complaints = StringIO(), StringIO()
 
     with pytest.raises(SystemExit) as end:
@@ -625,8 +625,8 @@ def test_of_a_bucket_that_does_not_answer_a_few_are_asked_for(
         others.put_object(Bucket=OTHER, Key=f"many/{number}.jpg", Body=data)
     ingest(open_source([f"s3://{OTHER}/many"], Choices(in_place=True)), enqueue=True)
     settings.S3_SOURCES = {OTHER: {"endpoint": "http://127.0.0.1:9"}}
-    asked, read = [], foreign.read
-    monkeypatch.setattr(foreign, "read", lambda place, most: asked.append(place) or read(place, most))
+    asked, read = [], other_buckets.read
+    monkeypatch.setattr(other_buckets, "read", lambda place, most: asked.append(place) or read(place, most))
     worker = Worker(Pending())
 
     worker.work()
@@ -692,7 +692,7 @@ def test_a_folder_of_a_bucket_is_listed_anew_where_a_page_of_the_list_divides_it
             others.put_object(Bucket=OTHER, Key=f"trips/1/{number:03}", Body=b"")
     beside: list[int] = []
     asked = asked_of(
-        foreign.client(OTHER),
+        other_buckets.client(OTHER),
         "ListObjectsV2",
         lambda: beside.extend(len(one.sidecars()) for one in open_source([f"s3://{OTHER}/trips/"])),
     )
@@ -715,7 +715,7 @@ def test_of_an_original_that_stays_in_a_bucket_the_beginning_is_read_where_it_is
         with suppress(SystemExit):
             call_command("read_metadata", stdout=out, stderr=out)
 
-    asked = asked_of(foreign.client(OTHER), "GetObject", read_again)
+    asked = asked_of(other_buckets.client(OTHER), "GetObject", read_again)
     assert [one.get("Range") for one in asked] == (["bytes=0-262143"] if is_same else ["bytes=0-262143", None])
     assert ("1 read, 0 still" if is_same else "has changed since") in out.getvalue()
 

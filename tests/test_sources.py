@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from search.ingestion import Choices, Details, open_source
+from search.curation.details import Details
+from search.ingestion import Choices, open_source
 from search.ingestion.sources import files
 from tests.base import write_picture
 

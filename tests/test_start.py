@@ -9,7 +9,7 @@ from django.conf import settings as project
 START = """
 import sys
 from imagesearch.wsgi import application
-from search.pages import load_pages
+from search.web.preloading import load_pages
 load_pages()
 late = ("ninja", "pydantic", "boto3", "botocore", "storages", "httpx2", "torch", "transformers")
 print("before", *(name for name in late if name in sys.modules))

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.core.exceptions import SuspiciousFileOperation
 
-from search import storage
-from search.storage import MissingObject, StorageUnavailable
+from search.objects import storage
+from search.objects.storage import MissingObject, StorageUnavailable
 from tests.base import an_image
 
 KEY = "originals/ab/something"
@@ -89,7 +89,7 @@ def test_a_file_gets_its_name_only_when_all_of_it_is_written(monkeypatch: pytest
         named.append(Path(draft).read_bytes())
         replace(draft, path)
 
-    monkeypatch.setattr("search.storage.os.replace", noted)
+    monkeypatch.setattr("search.objects.storage.os.replace", noted)
 
     storage.put(KEY, b"short", "image/jpeg")
     storage.put(KEY, b"long" * 100_000, "image/jpeg")
@@ -104,7 +104,7 @@ def test_a_write_that_fails_leaves_what_was_there_and_no_draft(media: Path, monk
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as disk:
-        disk.setattr("search.storage.os.replace", full)
+        disk.setattr("search.objects.storage.os.replace", full)
         with pytest.raises(StorageUnavailable, match="No space left on device"):
             storage.put(KEY, b"second", "image/jpeg")
 

@@ -12,12 +12,14 @@ from botocore.exceptions import ClientError
 from django.core.files.storage import default_storage
 from django.test import Client
 
-from search import patience, storage
-from search.ingestion import Details, add_picture
-from search.ingestion.deleting import keep_settling
+from search.concurrency import timeouts
+from search.concurrency.timeouts import Gate, NoAnswer
+from search.curation.details import Details
+from search.ingestion import add_picture
 from search.models import Image, OwedDeletion
-from search.patience import Gate, NoAnswer
-from search.storage import StorageUnavailable
+from search.objects import storage
+from search.objects.deletion import keep_settling
+from search.objects.storage import StorageUnavailable
 from tests.base import an_image, picture_bytes, picture_file, stored_image
 from tests.fronts import Clock
 from tests.proxies import Behaviour, Proxy
@@ -37,10 +39,10 @@ def proxy(running_rclone: Rclone, settings: Any, monkeypatch: pytest.MonkeyPatch
     use_s3(settings, running_rclone, AWS_S3_ENDPOINT_URL=proxy.url)
     storage.put(KEY, b"a thumbnail" * 100, "image/webp")
     settings.STORAGE_WAIT = 0.5
-    monkeypatch.setattr(patience, "SLOW", 0.2)
-    monkeypatch.setattr(patience, "STILL", 0.2)
-    monkeypatch.setattr(patience, "TRIED_EVERY", 0.1)
-    monkeypatch.setattr(patience, "TRIED_FOR", 0.5)
+    monkeypatch.setattr(timeouts, "SLOW", 0.2)
+    monkeypatch.setattr(timeouts, "STILL", 0.2)
+    monkeypatch.setattr(timeouts, "TRIED_EVERY", 0.1)
+    monkeypatch.setattr(timeouts, "TRIED_FOR", 0.5)
     yield proxy
     proxy.close()
 
@@ -69,7 +71,7 @@ def test_reading_fails_within_its_time_however_the_storage_is_away(proxy: Proxy,
 def test_while_it_hangs_others_fail_at_once_and_soon_after_its_return_it_is_used_again(
     proxy: Proxy, how: Behaviour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "TRIED_EVERY", SOON)
+    monkeypatch.setattr(timeouts, "TRIED_EVERY", SOON)
     with proxy.behaving(how):
         with pytest.raises(StorageUnavailable):
             storage.read(KEY)
@@ -78,7 +80,7 @@ def test_while_it_hangs_others_fail_at_once_and_soon_after_its_return_it_is_used
 
     clock = Clock()
     clock.ahead = SOON
-    monkeypatch.setattr(patience, "time", clock)
+    monkeypatch.setattr(timeouts, "time", clock)
     until_it_answers(lambda: storage.read(KEY))
 
 
@@ -164,7 +166,7 @@ def test_few_wait_for_a_storage_that_hangs_and_the_others_fail_at_once(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.STORAGE_WAIT = SOON
-    monkeypatch.setattr(patience, "STILL", 0.1)
+    monkeypatch.setattr(timeouts, "STILL", 0.1)
     gate, end, asked = Gate(), threading.Event(), threading.Semaphore(0)
 
     def hang() -> None:
@@ -173,11 +175,11 @@ def test_few_wait_for_a_storage_that_hangs_and_the_others_fail_at_once(
 
     with ThreadPoolExecutor(16) as pool:
         callers = [pool.submit(gate.call, hang) for _ in range(16)]
-        refused = [one.exception() for one in islice(as_completed(callers), 16 - patience.MOST_AT_ONCE)]
+        refused = [one.exception() for one in islice(as_completed(callers), 16 - timeouts.MOST_AT_ONCE)]
         end.set()
 
     assert {str(error) for error in refused} == {"too many are asking it at once"}
-    assert sum(asked.acquire(blocking=False) for _ in range(16)) == patience.MOST_AT_ONCE
+    assert sum(asked.acquire(blocking=False) for _ in range(16)) == timeouts.MOST_AT_ONCE
 
 
 def test_sixteen_who_ask_at_once_all_get_what_comes_quickly() -> None:
@@ -190,7 +192,7 @@ def test_sixteen_who_ask_at_once_all_get_what_comes_quickly() -> None:
 
 
 def test_large_objects_leave_a_place_for_small_ones(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "STILL", 0.1)
+    monkeypatch.setattr(timeouts, "STILL", 0.1)
     gate, end = Gate(), threading.Event()
     with ThreadPoolExecutor(4) as pool:
         slow = [pool.submit(gate.call, lambda: end.wait(SOON), size=2_000_000) for _ in range(4)]
@@ -200,20 +202,20 @@ def test_large_objects_leave_a_place_for_small_ones(settings: Any, monkeypatch: 
 
         end.set()
         assert isinstance(one_too_many.exception(), NoAnswer)
-        assert sum(one.exception() is None for one in slow) == patience.MOST_AT_ONCE - 1
+        assert sum(one.exception() is None for one in slow) == timeouts.MOST_AT_ONCE - 1
 
 
 def test_one_place_that_hangs_keeps_nobody_from_another(settings: Any) -> None:
     settings.STORAGE_WAIT = 0.05
     with pytest.raises(NoAnswer):
-        patience.gate("one that hangs").call(lambda: time.sleep(1))
+        timeouts.gate("one that hangs").call(lambda: time.sleep(1))
 
-    assert patience.gate("another").call(lambda: "an answer") == "an answer"
+    assert timeouts.gate("another").call(lambda: "an answer") == "an answer"
 
 
 def test_a_large_object_may_take_as_long_as_its_size(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.STORAGE_WAIT = 0.05
-    monkeypatch.setattr(patience, "LEAST_RATE", 10_000_000)
+    monkeypatch.setattr(timeouts, "LEAST_RATE", 10_000_000)
 
     assert Gate().call(lambda: time.sleep(0.2) or "all of it", size=5_000_000) == "all of it"
 
@@ -223,7 +225,7 @@ def test_commands_wait_longer_than_pages(settings: Any, monkeypatch: pytest.Monk
     gate = Gate()
     assert gate.call(lambda: time.sleep(0.2) or "an answer") == "an answer"
 
-    monkeypatch.setattr(patience, "COMMANDS_WAIT", 0.05)
+    monkeypatch.setattr(timeouts, "COMMANDS_WAIT", 0.05)
     for _ in range(2):  # each tries for itself
         with pytest.raises(NoAnswer, match="within"):
             gate.call(lambda: time.sleep(0.5))
@@ -301,13 +303,13 @@ def test_a_deletion_that_the_storage_hangs_in_is_owed_and_done_after_its_return(
 
 
 def test_who_refuses_slowly_has_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "SLOW", 0.0)
+    monkeypatch.setattr(timeouts, "SLOW", 0.0)
 
     def refuse(status: int) -> None:
         raise ClientError({"ResponseMetadata": {"HTTPStatusCode": status}}, "GetObject")
 
-    for status, expected in ((403, ClientError), (503, patience.NoAnswer)):
-        place = patience.gate(f"one that answers {status}")
+    for status, expected in ((403, ClientError), (503, timeouts.NoAnswer)):
+        place = timeouts.gate(f"one that answers {status}")
         with pytest.raises(ClientError):
             place.call(lambda status=status: refuse(status))
         with pytest.raises(expected):

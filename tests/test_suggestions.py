@@ -6,10 +6,10 @@ import pytest
 from django.db import connection
 from django.test import Client
 
+from search.completion import suggest
+from search.completion.suggestions import Kind, Value, Vocabulary, _terms, vocabulary
 from search.models import Capture, Image
 from search.models.arrivals import state
-from search.querying import suggest
-from search.querying.suggestions import Kind, Value, Vocabulary, _terms, vocabulary
 from tests.base import an_image
 
 pytestmark = pytest.mark.django_db
@@ -97,8 +97,8 @@ def test_while_counting_takes_long_nothing_is_suggested_that_no_shown_picture_ha
     pictures: list[Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     suggest("hol")
-    monkeypatch.setattr("search.querying.keeping.QUICKLY", 0.0)
-    monkeypatch.setattr("search.querying.keeping.SHARE", 10**9)  # not to be counted anew
+    monkeypatch.setattr("search.query.collection_cache.QUICKLY", 0.0)
+    monkeypatch.setattr("search.query.collection_cache.SHARE", 10**9)  # not to be counted anew
     Image.hide_all(pictures[1:2], hidden=True)
 
     assert suggested("hol") == [("tag:holiday", 2)]
@@ -110,7 +110,7 @@ def test_whoever_is_the_first_to_type_waits_for_nothing_in_a_large_collection(
     pictures: list[Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[str] = []
-    monkeypatch.setattr("search.querying.keeping.FEW", 0)
+    monkeypatch.setattr("search.query.collection_cache.FEW", 0)
     monkeypatch.setattr(vocabulary, "_make_beside", lambda: made.append("beside"))
 
     assert suggested("hol") == []

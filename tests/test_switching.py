@@ -14,23 +14,25 @@ from django.db import connection
 from django.http import HttpRequest
 from django.test import Client
 
-from search import embedding, storage, switching
+from search import embedding, switching
+from search.curation.details import Details
 from search.embedding import Pair, active_model, active_pair, loading
-from search.indexing import chosen
-from search.indexing.accepted import accepted_names
 from search.indexing.building import State as Index
 from search.indexing.building import index_state
-from search.indexing.sets import current_set, drop_set, forget_sets, table_of
 from search.ingestion import Pending, Worker
 from search.ingestion.adding import add_picture
-from search.ingestion.items import Details
-from search.middleware import OneChoice
 from search.models import Calibration, Image, ImageVector, ModelSwitch, QueryPicture, QueryVector, VectorSet
-from search.querying import Kind, Mode, Part, SearchQuery, find
-from search.querying.pictures import picture_vector, remember_picture
-from search.querying.results import ResultPage
+from search.models import active_pair as chosen
+from search.models.accepted import accepted_names
+from search.models.vector_sets import current_set, drop_set, forget_sets, table_of
+from search.models.vector_values import Vectors, unit_vectors
+from search.objects import storage
+from search.query import Kind, Mode, Part, SearchQuery
+from search.query.query_pictures import picture_vector, remember_picture
+from search.retrieval import find
+from search.retrieval.results import ResultPage
 from search.switching import copying, forgetting, preparing
-from search.vectors import Vectors, unit_vectors
+from search.web.middleware import OneChoice
 from tests.base import in_another_thread, picture_bytes, stored_image
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,15 +11,15 @@ from django.utils import timezone
 
 from search import curation
 from search.embedding import active_model, text_model
+from search.ingestion.forgetting import forget_suggestions, hand_over_suggestions
 from search.models import Calibration, Image, ImageVector, Revision, TagSuggestion, TagVector, VocabularyTag
-from search.querying.relevance import look_again
+from search.models.vector_values import Vector
+from search.relevance.bands import look_again
 from search.tagging import background, deciding
 from search.tagging.comparing import is_due, suggest
 from search.tagging.deciding import accept, pending, reject, take_back, waiting
 from search.tagging.evaluating import evaluate
-from search.tagging.forgetting import forget_suggestions, hand_over_suggestions
 from search.tagging.thresholds import Measure, threshold
-from search.vectors import Vector
 from tests.base import a_vector, active_set, an_image, near
 
 pytestmark = pytest.mark.django_db

@@ -6,11 +6,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from search.completion import suggest
 from search.models import Image, VocabularyTag
-from search.querying import SearchQuery, find, suggest
-from search.querying.filters import Filters
-from search.querying.scope import Scope
-from search.querying.tag_names import forget_names
+from search.query import SearchQuery
+from search.query.filters import Filters
+from search.query.tag_names import forget_names
+from search.retrieval import find
+from search.retrieval.scope import Scope
 from tests.admin_pages import titles
 from tests.base import an_image
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from search import embedding
 from search.embedding import text_vector, texts
-from search.texts import normalised_text
-from search.vectors import Vectors, unit_vectors
+from search.models.vector_values import Vectors, unit_vectors
+from search.text.normalization import normalised_text
 from tests.base import a_vector, an_image
 
 pytestmark = pytest.mark.django_db

@@ -7,11 +7,13 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
+from search.completion import ways_out
 from search.models import Capture, Image
-from search.querying import BadQuery, SearchQuery, aiming, find, ways_out
-from search.querying.box import read_box
-from search.querying.saving import save_search
-from search.querying.spans import Span, read_span
+from search.query import BadQuery, SearchQuery
+from search.query.date_spans import Span, read_span
+from search.query.parser import read_box
+from search.query.saved import save_search
+from search.retrieval import find, query_vector
 from tests.base import a_vector, an_image
 from tests.written import wall
 
@@ -90,7 +92,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         texts.append(words)
         return a_vector(1)
 
-    monkeypatch.setattr(aiming, "text_vector", vector)
+    monkeypatch.setattr(query_vector, "text_vector", vector)
     return texts
 
 

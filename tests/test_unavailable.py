@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.test import Client, RequestFactory
 
 from search.embedding import ModelUnavailable
-from search.middleware import unavailable_page
+from search.http.unavailable import unavailable_page
 from search.models import Image, OwedDeletion, QueryPicture
 from tests.base import an_image, picture_file, stored_image, write_picture
 from tests.s3_servers import UNUSED_KEY, free_port

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError
 
-from search.ingestion.captures import note_edits
+from search.curation.captures import note_edits
 from search.models import Capture, Image
 from search.models.image import content_id
 from tests.test_ingest_command import run

@@ -30,8 +30,9 @@ from search.models import (
     SavedSearch,
     Tombstone,
 )
-from search.querying import SearchQuery, find
-from search.upgrades import require_migrated
+from search.monitoring.upgrades import require_migrated
+from search.query import SearchQuery
+from search.retrieval import find
 from tests.base import a_vector
 
 WRITTEN = unicodedata.normalize("NFD", "Zürich, 제주도")

@@ -17,8 +17,9 @@ from django.core.management.commands import migrate as djangos
 from django.db import ProgrammingError, connection
 from django.test import Client
 
-from search import migrations, upgrades
+from search import migrations
 from search.management.commands import migrate
+from search.monitoring import upgrades
 from tests.base import in_another_thread
 
 NEWEST = max(path.stem for path in Path(migrations.__file__).parent.glob("0*.py"))
@@ -264,7 +265,7 @@ def static(settings: Any, tmp_path: Path) -> Iterator[Path]:
     settings.STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
     settings.STATICFILES_DIRS = [folder]
     settings.STATIC_ROOT = tmp_path / "static"
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": "search.static_files.StaticFiles"}}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": "search.web.static_files.StaticFiles"}}
     upgrades._not_collected.cache_clear()
     yield folder
     upgrades._not_collected.cache_clear()

@@ -7,10 +7,11 @@ import pytest
 from django.db import connections
 from django.test import Client
 
-from search import storage
-from search.ingestion import Details, add_picture
+from search.curation.details import Details
+from search.ingestion import add_picture
 from search.models import Image
 from search.models.image import content_id
+from search.objects import storage
 from tests.base import an_image, picture_bytes, picture_file
 from tests.pictures import FORMATS, photo, pixel_bomb
 from tests.written import a_photo, exif_block

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from search.indexing.sets import current_set, drop_left_tables, drop_set, left_tables, make_set
 from search.models import Image, ImageVector, VectorSet
-from search.vectors import Vector
+from search.models.vector_sets import current_set, drop_left_tables, drop_set, left_tables, make_set
+from search.models.vector_values import Vector
 
 pytestmark = pytest.mark.django_db
 

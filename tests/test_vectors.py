@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from search.vectors import WrongVectors, unit_vectors
+from search.models.vector_values import WrongVectors, unit_vectors
 
 
 def some(count: int = 2, dimensions: int = 4) -> np.ndarray:

@@ -13,10 +13,8 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from search import storage
+from search.curation.captures import note_edits
 from search.ingestion import Report, files_source, ingest, open_source
-from search.ingestion.captures import note_edits
-from search.ingestion.deleting import delete_images
 from search.models import (
     Arrival,
     Capture,
@@ -33,7 +31,10 @@ from search.models import (
 from search.models.arrivals import state
 from search.models.curation import Report as Complaint
 from search.models.image import content_id
-from search.querying import Kind, Part, SearchQuery, find
+from search.objects import storage
+from search.objects.deletion import delete_images
+from search.query import Kind, Part, SearchQuery
+from search.retrieval import find
 from tests.written import a_photo, alternatives, exif_block, listed, xmp_packet
 
 pytestmark = pytest.mark.django_db

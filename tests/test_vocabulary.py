@@ -10,9 +10,9 @@ from django.core.management import CommandError, call_command
 
 from search.embedding import text_encoder
 from search.models import Image, TagVector, VocabularyTag
+from search.models.vector_values import WrongVectors
 from search.tagging import vocabulary
 from search.tagging.tables import read_vocabulary, starting_rows, write_vocabulary
-from search.vectors import WrongVectors
 from tests.base import an_image
 
 pytestmark = pytest.mark.django_db

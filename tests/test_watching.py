@@ -19,7 +19,7 @@ from django.db import OperationalError
 from search.ingestion import FolderWatch, watched_source
 from search.management import watching
 from search.models import Image
-from search.storage import StorageUnavailable
+from search.objects.storage import StorageUnavailable
 from tests.base import picture_bytes, write_picture
 
 LONG_AGO = 1_700_000_000

@@ -10,14 +10,16 @@ from django.db import connection
 from django.test import Client
 from PIL import Image as Pictures
 
-from search import checks, storage
+from search import checks
+from search.curation.details import Details
 from search.demo.drawing import draw
 from search.demo.scenes import Scene
 from search.embedding import Picture, active_model, picture_encoder, text_encoder
 from search.imaging import UNIT, Box, is_wide
 from search.imaging.windows import MOST, is_middle, windows_of
-from search.ingestion import Details, add_picture
+from search.ingestion import add_picture
 from search.models import Image, ImageVector
+from search.objects import storage
 from tests import pictures
 from tests.base import an_image
 

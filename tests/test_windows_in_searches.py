@@ -9,14 +9,16 @@ import pytest
 from django.db import connection
 
 from search.embedding import active_model
-from search.indexing.sets import current_set, forget_sets
+from search.indexing import query_plan
 from search.models import Image, ImageVector, VectorSet
 from search.models.arrivals import state
-from search.querying import PER_PAGE, Filters, Minimum, SearchQuery, Sort, aiming, find, planning, similar_images
-from search.querying.heads import forget_heads
-from search.querying.newcomers import Window, new_matches
-from search.querying.relevance import Scale
-from search.vectors import Vector
+from search.models.vector_sets import current_set, forget_sets
+from search.models.vector_values import Vector
+from search.query import Filters, Minimum, SearchQuery, Sort
+from search.relevance.bands import Scale
+from search.retrieval import PER_PAGE, find, query_vector, similar_images
+from search.retrieval.candidate_cache import forget_heads
+from search.retrieval.new_matches import Window, new_matches
 from tests.base import a_vector, an_image, an_unsaved_image, many_images, near
 
 pytestmark = pytest.mark.django_db
@@ -29,13 +31,13 @@ SCALE = Scale(mean=0.0, spread=0.1, strong=0.6, related=0.4)
 def asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the words, this is the vector they have; those of a "dog" another one."""
     vectors = {"dog": a_vector(2)}
-    monkeypatch.setattr(aiming, "text_vector", lambda words: vectors.get(words, ASKED))
+    monkeypatch.setattr(query_vector, "text_vector", lambda words: vectors.get(words, ASKED))
 
 
 @pytest.fixture(params=["walk", "scan"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(planning, "EXACT_BELOW", 0 if request.param == "walk" else 10**6)
-    monkeypatch.setattr(planning, "ROW_SCANNED", 10**12)
+    monkeypatch.setattr(query_plan, "EXACT_BELOW", 0 if request.param == "walk" else 10**6)
+    monkeypatch.setattr(query_plan, "ROW_SCANNED", 10**12)
     return str(request.param)
 
 
@@ -122,9 +124,9 @@ def test_every_picture_stands_on_one_page_once_by_its_nearest_vector(way: str) -
 
 
 def test_pages_beyond_the_candidates_hold_what_is_left_and_nothing_twice(way: str, monkeypatch) -> None:
-    monkeypatch.setattr(planning, "CANDIDATES", 24)
-    monkeypatch.setattr(planning, "FEWEST_CANDIDATES", 24)
-    monkeypatch.setattr(planning, "SCAN", replace(planning.SCAN, candidates=24))
+    monkeypatch.setattr(query_plan, "CANDIDATES", 24)
+    monkeypatch.setattr(query_plan, "FEWEST_CANDIDATES", 24)
+    monkeypatch.setattr(query_plan, "SCAN", replace(query_plan.SCAN, candidates=24))
     many_images(50)
     panoramas(50)
     found = all_pages(SearchQuery(words="x"))
@@ -173,7 +175,7 @@ def test_words_beside_an_image_find_windows(way: str) -> None:
 
 
 def test_an_unwanted_thing_is_met_wherever_it_is_in_the_picture(way: str, monkeypatch) -> None:
-    monkeypatch.setattr(aiming, "scale_of", lambda vector, *, pictures, whole=False: SCALE)
+    monkeypatch.setattr(query_vector, "scale_of", lambda vector, *, pictures, whole=False: SCALE)
     an_image("without", vector=near(ASKED, 0.65))
     with_windows(a_panorama("with", 0.9, whole=0.7), [near(a_vector(2), 0.95)])
     assert [one.title for one in find(SearchQuery(words="x")).images] == ["with", "without"]
@@ -181,7 +183,7 @@ def test_an_unwanted_thing_is_met_wherever_it_is_in_the_picture(way: str, monkey
 
 
 def test_an_unwanted_image_is_met_as_a_whole(way: str, monkeypatch) -> None:
-    monkeypatch.setattr(aiming, "scale_of", lambda vector, *, pictures, whole=False: SCALE)
+    monkeypatch.setattr(query_vector, "scale_of", lambda vector, *, pictures, whole=False: SCALE)
     unwanted = an_image("unwanted", vector=a_vector(2))
     with_windows(a_panorama("wide", 0.9, whole=0.7), [near(a_vector(2), 0.95)])
     an_image("other", vector=near(ASKED, 0.65))
@@ -190,8 +192,8 @@ def test_an_unwanted_image_is_met_as_a_whole(way: str, monkeypatch) -> None:
 
 
 def test_bands_counts_and_dates_go_by_the_window_that_fits_best(monkeypatch) -> None:
-    monkeypatch.setattr(aiming, "scale_of", lambda vector, *, pictures, whole=False: SCALE)
-    monkeypatch.setattr(planning, "SCAN", replace(planning.SCAN, candidates=3))
+    monkeypatch.setattr(query_vector, "scale_of", lambda vector, *, pictures, whole=False: SCALE)
+    monkeypatch.setattr(query_plan, "SCAN", replace(query_plan.SCAN, candidates=3))
     for number in range(6):
         a_panorama(f"strong {number}", 0.7, created=f"2026-01-0{number + 1} 00:00Z")
         a_panorama(f"related {number}", 0.5, created=f"2026-02-0{number + 1} 00:00Z")
@@ -219,7 +221,7 @@ def test_a_hidden_picture_is_found_by_none_of_its_windows(way: str) -> None:
 
 
 def test_what_is_new_matches_by_a_window_too(monkeypatch) -> None:
-    monkeypatch.setattr(aiming, "scale_of", lambda vector, *, pictures, whole=False: SCALE)
+    monkeypatch.setattr(query_vector, "scale_of", lambda vector, *, pictures, whole=False: SCALE)
     before = state().arrived
     a_panorama("wide", 0.2, 0.7)
     a_panorama("far", 0.2, 0.3)

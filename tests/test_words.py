@@ -18,13 +18,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from search.admin.images import ImageAdmin
+from search.indexing import query_plan
 from search.models import Image, ImageWords
-from search.querying import Band, Filters, Minimum, Mode, SearchQuery, Sort, aiming, find, gathering, planning
-from search.querying.box import read_box
-from search.querying.folding import fold
-from search.querying.marking import marks
-from search.querying.relevance import Scale
-from search.texts import normalised_text
+from search.query import Filters, Minimum, Mode, SearchQuery, Sort
+from search.query.parser import read_box
+from search.relevance import Band
+from search.relevance.bands import Scale
+from search.retrieval import candidates as gathering
+from search.retrieval import find, query_vector
+from search.retrieval.highlighting import marks
+from search.text.folding import fold
+from search.text.normalization import normalised_text
 from tests.base import a_vector, an_image, many_images, near
 
 pytestmark = pytest.mark.django_db
@@ -81,21 +85,21 @@ TITLES = [
 
 @pytest.fixture(autouse=True)
 def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aiming, "text_vector", lambda words: UNWANTED if words == "unwanted" else ASKED)
+    monkeypatch.setattr(query_vector, "text_vector", lambda words: UNWANTED if words == "unwanted" else ASKED)
 
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unrelated pictures score 0, give or take 0.1; related begins at 0.4 and strong at 0.6."""
     scale = Scale(mean=0.0, spread=0.1, strong=0.6, related=0.4)
-    monkeypatch.setattr(aiming, "scale_of", lambda vector, pictures, whole=False: scale)
+    monkeypatch.setattr(query_vector, "scale_of", lambda vector, pictures, whole=False: scale)
 
 
 @pytest.fixture
 def few_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four candidates by words and three by meaning."""
     monkeypatch.setattr(gathering, "MOST_BY_WORDS", 4)
-    monkeypatch.setattr(planning, "SCAN", replace(planning.SCAN, candidates=3))
+    monkeypatch.setattr(query_plan, "SCAN", replace(query_plan.SCAN, candidates=3))
 
 
 def asked(words: str, **fields: Any) -> SearchQuery:

@@ -15,7 +15,7 @@ from PIL import Image as PILImage
 
 from search import demo
 from search.embedding import compile_texts, forget_models, picture_encoder, text_encoder
-from search.vectors import Vectors
+from search.models.vector_values import Vectors
 from tests.base import an_image, picture_bytes, write_picture
 from tests.web_servers import PUBLIC, Server, answer
 

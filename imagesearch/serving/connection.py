@@ -21,7 +21,7 @@ from imagesearch.serving.outbox import IN_MEMORY
 from imagesearch.serving.pace import Pace
 from imagesearch.serving.received import SMALL, Framing, Nothing, Received, framing
 from imagesearch.wsgi import below_base_path
-from search.uploads import DiskFull
+from search.http.upload_handlers import DiskFull
 
 if TYPE_CHECKING:
     from imagesearch.serving.front import Front

@@ -8,7 +8,7 @@ from typing import Any
 from gunicorn.asgi.parser import PythonProtocol
 from gunicorn.http.body import ChunkedReader, LengthReader
 
-from search import uploads
+from search.http import upload_handlers
 
 SMALL = 16 * 1024
 """Bytes of a body that are taken before anybody is asked whether it is wanted."""
@@ -32,16 +32,16 @@ class Received:
         if size > _IN_MEMORY:
             if size - self._looked_at > _BETWEEN_LOOKS or not self.on_disk:
                 self._looked_at = size
-                if not uploads.fits_the_disk(_BETWEEN_LOOKS):
-                    raise uploads.DiskFull
+                if not upload_handlers.fits_the_disk(_BETWEEN_LOOKS):
+                    raise upload_handlers.DiskFull
             self._keep(size - self.on_disk)
             self.on_disk = size
-        with uploads.told_when_full():
+        with upload_handlers.told_when_full():
             self._file.write(data)
         self.size = size
 
     def rewind(self) -> None:
-        with uploads.told_when_full():
+        with upload_handlers.told_when_full():
             self._file.seek(0)
 
     def read(self, size: int = -1, /) -> bytes:

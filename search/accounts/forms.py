@@ -4,7 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.conf import settings
-from django.contrib.auth.forms import PasswordResetForm, SetPasswordForm, UserCreationForm
+from django.contrib.auth.forms import (
+    AuthenticationForm,
+    PasswordChangeForm,
+    PasswordResetForm,
+    SetPasswordForm,
+    UserCreationForm,
+)
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
@@ -12,7 +18,17 @@ from django.utils.translation import gettext_lazy
 
 from search.accounts.backend import is_own_password
 from search.accounts.second_factor import LONGEST_CODE
-from search.forms import PasswordAlone
+
+
+class PasswordAlone:
+    """Has one of Django's forms write the password alone, not over what somebody else has changed of the account."""
+
+    def set_password_and_save(self, user: Any, *args: Any, commit: bool = True, **options: Any) -> Any:
+        user = super().set_password_and_save(user, *args, commit=False, **options)  # type: ignore[misc]
+        if commit:
+            user.save(update_fields=["password"])
+        return user
+
 
 if TYPE_CHECKING:
     _SignUpForm = UserCreationForm[User]
@@ -107,3 +123,31 @@ class SetUpForm(OwnPasswordForm, CodeForm):
         super().__init__(*args, **options)
         # On a phone, it would scroll the picture of the key away.
         del self.fields["code"].widget.attrs["autofocus"]
+
+
+class ChangePasswordForm(PasswordAlone, PasswordChangeForm):
+    """A new password for oneself. The old one is counted like one at the login."""
+
+    def __init__(self, *args: Any, request: HttpRequest, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.request = request
+
+    def clean_old_password(self) -> str:
+        old: str = self.cleaned_data["old_password"]
+        if not is_own_password(self.request, self.user, old):
+            raise forms.ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
+        return old
+
+
+class LoginForm(AuthenticationForm):
+    """Log in for this visit, or for two weeks."""
+
+    remember = forms.BooleanField(label=gettext_lazy("Remember me on this device"), required=False)
+
+    def get_invalid_login_error(self) -> forms.ValidationError:
+        """Who waits to be let in is told no more than others, who need not know of it."""
+        error = super().get_invalid_login_error()
+        if settings.SIGN_UP != "approval":
+            return error
+        waiting = _("If you have signed up: a curator may not have let you in yet.")
+        return forms.ValidationError([error, waiting])

@@ -18,12 +18,12 @@ from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from search.accounts import roles
+from search.accounts.forms import PasswordAlone
 from search.accounts.roles import ROLES
 from search.admin.forms import AccountForm, GroupForm
 from search.admin.lists import Sturdy, log_changes
-from search.conflicts import locked
-from search.forms import PasswordAlone
 from search.models import Album, Image, Report
+from search.models.conflicts import locked
 
 if TYPE_CHECKING:
     _UserAdmin = UserAdmin[User]

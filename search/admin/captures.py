@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 
 from search.admin.filters import MOST_CHOICES, Choice, Choices, OfTheCollection
 from search.admin.forms import WithWhatWasShown
-from search.ingestion.captures import TOLD_BY, note_edits
-from search.ingestion.placing import place_pictures
+from search.curation.captures import TOLD_BY, note_edits
+from search.curation.placing import place_pictures
 from search.metadata.fields import FARTHEST_OFFSET
 from search.models import Capture, Image, Place
 from search.places.countries import country_name

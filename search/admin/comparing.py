@@ -20,15 +20,15 @@ from psycopg.errors import UndefinedTable
 
 from search.admin import pictures
 from search.embedding import Busy, Loading, ModelUnavailable
-from search.evaluation.judgements import write_judgements
-from search.evaluation.nearest import Near, pictures_in
-from search.evaluation.pairs import ComparedSet, sets_here
-from search.evaluation.side_by_side import SHOWN, Listed, SideBySide, found_by, side_by_side
-from search.indexing.sets import forget_sets
+from search.indexing.nearest import Near, pictures_in
+from search.model_comparison.judgements import write_judgements
+from search.model_comparison.pairs import ComparedSet, sets_here
+from search.model_comparison.side_by_side import SHOWN, Listed, SideBySide, found_by, side_by_side
 from search.models import Image, Judgement
-from search.querying import BadQuery, SearchQuery
-from search.texts import normalised_text
-from search.vectors import WrongVectors
+from search.models.vector_sets import forget_sets
+from search.models.vector_values import WrongVectors
+from search.query import BadQuery, SearchQuery
+from search.text.normalization import normalised_text
 
 _CARRIED = ("first", "second", "q", "language", "like", "unlike", "blind")
 """What the address of a comparison says."""

@@ -19,16 +19,16 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from search import storage
 from search.admin import pictures
 from search.admin.image_actions import digest
 from search.admin.shared import busy
 from search.admin.undoing import with_undo
-from search.conflicts import is_conflict, retried
 from search.duplicates.deciding import part, settle
 from search.duplicates.groups import MOST_SHOWN, Group, pending_groups
 from search.duplicates.keeping import Kept, Merging, Suggested, keep, suggested
 from search.models import DuplicatePair, Fingerprint, Image
+from search.models.conflicts import is_conflict, retried
+from search.objects import storage
 
 PER_PAGE = 10
 SAMPLES = 20

@@ -17,8 +17,8 @@ from search.admin.lists import MOST_COUNTED
 from search.embedding import active_model
 from search.models import Image, Report
 from search.models.arrivals import State, state
-from search.querying.tag_names import tag_names
-from search.texts import normalised_text
+from search.query.tag_names import tag_names
+from search.text.normalization import normalised_text
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise

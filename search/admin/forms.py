@@ -5,19 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib.admin.helpers import ActionForm
-from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget, AutocompleteSelect
+from django.contrib.admin.widgets import AdminTextareaWidget, AutocompleteSelect
 from django.contrib.auth.forms import UserChangeForm
 from django.contrib.auth.models import Group, User
 from django.utils.text import format_lazy
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from search.accounts.roles import ROLES, role_of
-from search.curation.changes import MOST_TAGS
-from search.forms import IN_ITS_OWN_DIRECTION
-from search.ingestion.metadata import clean_tags
+from search.http.fields import TagsField
+from search.http.forms import IN_ITS_OWN_DIRECTION
 from search.models import Image
-from search.texts import normalised_text
 
 if TYPE_CHECKING:
     _Form = forms.ModelForm[Any]
@@ -26,33 +23,6 @@ if TYPE_CHECKING:
     _UserChangeForm = UserChangeForm[User]
 else:
     _Form, _ImageModelForm, _GroupModelForm, _UserChangeForm = object, forms.ModelForm, forms.ModelForm, UserChangeForm
-
-LONGEST_TAG = 60
-
-
-class TagsField(forms.CharField):
-    """Tags as comma-separated text; cleans to a list of each once. Says so where uploads would cut."""
-
-    widget = AdminTextInputWidget
-
-    def prepare_value(self, value: Any) -> Any:
-        return ", ".join(value) if isinstance(value, list) else value
-
-    def clean(self, value: Any) -> Any:
-        text = super().clean(value)
-        tags = [normalised_text(tag) for tag in text.split(",")]
-        if too_long := [tag for tag in tags if len(tag) > LONGEST_TAG]:
-            raise forms.ValidationError(
-                _("A tag has at most %(limit)s characters: “%(tag)s…” is longer.")
-                % {"limit": LONGEST_TAG, "tag": too_long[0][:30]}
-            )
-        if len({tag.casefold() for tag in tags if tag}) > MOST_TAGS:
-            raise forms.ValidationError(_("A picture has at most %(limit)s tags.") % {"limit": MOST_TAGS})
-        return clean_tags(text)
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        before = clean_tags(initial) if isinstance(initial, str) else initial or []
-        return clean_tags(data or "") != before
 
 
 class UserSelect(AutocompleteSelect):

@@ -15,13 +15,13 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from search.admin.forms import TagsField
 from search.admin.lists import Sturdy
 from search.admin.undoing import with_undo
-from search.conflicts import locked_values
 from search.curation import Change, Hide, Show, Tag, Trash, Untag, change
 from search.curation.changes import left_full
+from search.http.fields import TagsField
 from search.models import Image, OwedDeletion, Revision
+from search.models.conflicts import locked_values
 
 
 @admin.action(permissions=["change"], description=gettext_lazy("Hide the selected pictures"))

@@ -31,11 +31,11 @@ from search.admin.lists import LONGEST_QUERY_STRING, BoundedPaginator, Sturdy, S
 from search.admin.pasting import SetFilter
 from search.admin.undoing import with_undo
 from search.curation import Trash, change, record_since
+from search.curation.captures import CAPTIONS, note_edits
 from search.curation.states import current
 from search.embedding import active_model
-from search.indexing.accepted import accepted_names
-from search.ingestion.captures import CAPTIONS, note_edits
 from search.models import Image, Origin, Report, Revision
+from search.models.accepted import accepted_names
 from search.views.places import PlaceShown
 
 if TYPE_CHECKING:

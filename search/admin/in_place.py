@@ -11,11 +11,11 @@ from django.utils.translation import gettext as _
 
 from search.admin.forms import ImageForm
 from search.admin.shared import busy
-from search.conflicts import is_conflict, locked, retried
 from search.curation import recorded
-from search.ingestion.captures import note_edits
+from search.curation.captures import note_edits
+from search.http.methods import require_POST
 from search.models import Image, Revision
-from search.views.methods import require_POST
+from search.models.conflicts import is_conflict, locked, retried
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from search.admin.filters import Choice, Choices
 from search.models import Image
-from search.querying import Minimum, Mode
+from search.query import Minimum, Mode
 from search.state.lacking import lacking
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from django.utils.translation import gettext as _
 
 from search.admin.shared import Shared
 from search.models import FormerId
-from search.texts import composed
+from search.text.normalization import composed
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Any]

@@ -16,8 +16,8 @@ from django.utils.translation import gettext_lazy
 
 from search.admin.filters import Choices, Filter
 from search.admin.searching import note_of_pasted, read_pasted
+from search.http.methods import require_http_methods
 from search.models import Image, WorkingSet
-from search.views.methods import require_http_methods
 
 if TYPE_CHECKING:
     from search.admin.images import ImageAdmin

@@ -11,9 +11,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from search import storage
 from search.models import Image
-from search.renditions import thumbnail_urls
+from search.objects import storage
+from search.objects.renditions import thumbnail_urls
 
 LIST_SIDE = 96
 """Longest side in pixels of a picture in a list."""

@@ -15,12 +15,13 @@ from django.utils.translation import ngettext
 from search.admin.lists import ID, ImpossibleSearch
 from search.embedding import ModelUnavailable
 from search.models import FormerId, Image, Origin
-from search.querying import BadQuery, Band, Filters, Minimum, SearchQuery
-from search.querying.filters import Hidden
-from search.querying.scope import Scope
-from search.querying.whole import MOST_LISTED, best_of, with_hidden
-from search.querysets import ImageQuerySet
-from search.texts import composed
+from search.models.querysets import ImageQuerySet
+from search.query import BadQuery, Filters, Minimum, SearchQuery
+from search.query.filters import Hidden
+from search.relevance import Band
+from search.retrieval.all_results import MOST_LISTED, best_of, with_hidden
+from search.retrieval.scope import Scope
+from search.text.normalization import composed
 
 NAMED_MISSING = 10
 """So many of what was pasted and is not here are named."""

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
-from search.conflicts import is_conflict, locked, retried
+from search.models.conflicts import is_conflict, locked, retried
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Any]

@@ -28,13 +28,13 @@ from django.utils.translation import ngettext
 from search.admin import pictures
 from search.admin.shared import busy
 from search.admin.undoing import FORM, with_undo
-from search.conflicts import is_conflict, retried
 from search.curation.changes import left_full
 from search.embedding import active_model, text_model
+from search.http.methods import require_http_methods
 from search.models import TagSuggestion, TagVector, VocabularyTag
+from search.models.conflicts import is_conflict, retried
 from search.tagging.deciding import accept, reject, take_back, waiting
 from search.tagging.overview import waiting_by_tag
-from search.views.methods import require_http_methods
 
 A_ROW = 6
 SIZES = (60, 120, 480)

@@ -20,21 +20,21 @@ from search.admin.lists import Sturdy
 from search.admin.shared import busy
 from search.admin.tag_suggestions import is_compared, may_decide, suggestions_view, take_back_view
 from search.admin.undoing import with_undo
-from search.conflicts import is_conflict, retried
-from search.ingestion.metadata import clean_tags
+from search.curation.details import clean_tags
+from search.http.methods import require_http_methods, require_safe
+from search.http.upload_handlers import LARGEST_TABLE
 from search.ingestion.tables import MetadataError
 from search.models import Revision, TagSuggestion, VocabularyTag
+from search.models.conflicts import is_conflict, retried
 from search.models.tagging import LONGEST_TAG, MOST_ALIASES
-from search.querying.tag_names import forget_names, read_names
+from search.query.tag_names import forget_names, read_names
 from search.state import registry
 from search.tagging import overview
 from search.tagging.deciding import pending
 from search.tagging.renaming import merge, rename
 from search.tagging.tables import read_vocabulary, write_vocabulary
 from search.tagging.vocabulary import load_starting
-from search.texts import normalised_text
-from search.uploads import LARGEST_TABLE
-from search.views.methods import require_http_methods, require_safe
+from search.text.normalization import normalised_text
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

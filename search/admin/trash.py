@@ -23,8 +23,8 @@ from search.admin.image_actions import digest, has_changed, tell_of_files
 from search.admin.lists import BoundedPaginator, ReadOnly, SturdyList
 from search.admin.undoing import with_undo
 from search.curation import Restore, change
-from search.curation.trash import bytes_in, delete_for_good
 from search.models import Revision, Trashed
+from search.state.retention import bytes_in, delete_for_good
 
 SAMPLES = 20
 

@@ -16,9 +16,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from search.admin.shared import busy
-from search.conflicts import is_conflict, retried
 from search.curation import Undone, undo
 from search.models import Revision
+from search.models.conflicts import is_conflict, retried
 
 FORM = "undo-change"
 """The form of each page of the admin by which buttons outside of forms post."""

@@ -6,14 +6,17 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-from search import storage
 from search.api import schemas
 from search.embedding import active_model
-from search.indexing.accepted import accepted_names
+from search.facets import Facet
 from search.models import Capture, Image
+from search.models.accepted import accepted_names
 from search.models.privacy import tell_visibility
-from search.querying import Band, Facet, ResultPage, SearchQuery
-from search.renditions import thumbnail_urls
+from search.objects import storage
+from search.objects.renditions import thumbnail_urls
+from search.query import SearchQuery
+from search.relevance import Band
+from search.retrieval import ResultPage
 from search.views.images import may_see_places
 from search.views.places import PlaceShown
 

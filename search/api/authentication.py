@@ -8,7 +8,7 @@ from ninja.security import HttpBearer
 from ninja.security.apikey import APIKeyCookie
 
 from search.accounts.roles import may_add
-from search.api.problems import Problem
+from search.http.problems import Problem
 from search.limits import address_of, count
 from search.models import ApiToken
 from search.views.forgery import refused_because, why_refused

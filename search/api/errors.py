@@ -8,11 +8,11 @@ from django.http.multipartparser import MultiPartParserError
 from django.utils.translation import gettext as _
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from search.api.problems import Problem
+from search.http.paths import path_of
+from search.http.problems import Problem
+from search.http.unavailable import unavailable_page
 from search.imaging import Reason, UnreadableImage
-from search.middleware import unavailable_page
-from search.monitoring.requests import path_of
-from search.querying import BadQuery, NoSuchQuery
+from search.query import BadQuery, NoSuchQuery
 from search.views import errors
 
 logger = logging.getLogger(__name__)

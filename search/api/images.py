@@ -16,19 +16,20 @@ from search.api.answers import image_details
 from search.api.authentication import Session, Token, anybody, may_upload, refuse_without_role
 from search.api.errors import wrong_fields
 from search.api.parameters import Json, form
-from search.api.problems import Problem
 from search.api.receiving import refuse_other_bodies, refuse_wrong_fields
 from search.api.schemas import Changes, ImageDetails, problems
-from search.conflicts import retried
 from search.curation import Change, Describe, Retag, ShowTo
+from search.curation.captures import UPLOADED, UPLOADED_WITH_CAPTIONS
 from search.curation.changes import MOST_TAGS
-from search.curation.upload_runs import add_upload
-from search.evaluation import calibrate_soon_if_due
-from search.forms import LONGEST_TAGS, UploadForm
-from search.ingestion import DeletedPicture, Details
-from search.ingestion.captures import UPLOADED, UPLOADED_WITH_CAPTIONS
+from search.curation.details import Details
+from search.http.forms import LONGEST_TAGS, UploadForm
+from search.http.problems import Problem
+from search.ingestion import DeletedPicture
+from search.ingestion.upload_runs import add_upload
 from search.models import Image, Revision
 from search.models.albums import Visibility
+from search.models.conflicts import retried
+from search.relevance import calibrate_soon_if_due
 from search.views.images import may_edit, may_see, visible_image
 
 router = Router(tags=["images"])

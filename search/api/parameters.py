@@ -7,10 +7,10 @@ from typing import Any, TypeAlias
 from search.embedding import MAX_TEXT_LENGTH
 from search.imaging import PALETTE
 from search.models import Image
-from search.querying import Minimum, Mode, Sort
-from search.querying.filters import MOST_GROUP, STARS, Certainty, Hidden
-from search.querying.nearby import FARTHEST, USUAL
-from search.querying.parts import LEAST_WEIGHT, MOST_WEIGHT
+from search.query import Minimum, Mode, Sort
+from search.query.filters import MOST_GROUP, STARS, Certainty, Hidden
+from search.query.nearby import FARTHEST, USUAL
+from search.query.parts import LEAST_WEIGHT, MOST_WEIGHT
 
 Json: TypeAlias = dict[str, Any]
 

@@ -8,8 +8,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from search.api.errors import wrong_fields
-from search.api.problems import Problem
-from search.forms import check_size
+from search.http.forms import check_size
+from search.http.problems import Problem
 
 
 def refuse_other_bodies(request: HttpRequest) -> None:

@@ -8,7 +8,7 @@ from ninja import Field, Schema
 
 from search.models import Capture, Image
 from search.models.albums import Visibility
-from search.querying import Band
+from search.relevance import Band
 
 
 class FieldError(Schema):

@@ -9,9 +9,10 @@ from search.api.authentication import Session, Token, anybody
 from search.api.parameters import SEARCH_PARAMETERS, form
 from search.api.receiving import checked_file, refuse_other_bodies, refuse_wrong_fields
 from search.api.schemas import QueryPictureOut, SearchAnswer, problems
-from search.forms import PictureForm
+from search.http.forms import PictureForm
 from search.limits.searches import count_search
-from search.querying import Kind, Part, SearchQuery, find, remember_picture
+from search.query import Kind, Part, SearchQuery, remember_picture
+from search.retrieval import find
 from search.state.searches import counted
 from search.views.images import refuse_hidden, refuse_places
 

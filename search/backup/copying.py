@@ -13,11 +13,11 @@ from django.core.files.storage import default_storage
 
 from search.backup.objects import OBJECTS, Listed
 from search.backup.targets import BLOCK, IN_MEMORY, Target
+from search.containers.formats import recognised
 from search.imaging import FORMATS, UnreadableImage
-from search.imaging.formats import recognised
-from search.ingestion.inventory import ORIGINALS
 from search.models.image import id_of_hash
-from search.storage import translated
+from search.objects.inventory import ORIGINALS
+from search.objects.storage import translated
 
 
 class Damaged(Exception):

@@ -22,9 +22,9 @@ from search.backup.manifest import BackupError, Manifest, sha256_of
 from search.backup.objects import OBJECTS, Known, Listed, ListWriter, remove_unnamed
 from search.backup.programs import programs, rows_of, run, where
 from search.backup.targets import Target
-from search.ingestion.inventory import ORIGINALS, THUMBNAILS, stored_below
 from search.models import Image
-from search.storage import THUMBNAIL, MissingObject, original_key, rendition_key
+from search.objects.inventory import ORIGINALS, THUMBNAILS, stored_below
+from search.objects.storage import THUMBNAIL, MissingObject, original_key, rendition_key
 
 COPIERS = 8
 """Objects that are copied at once."""

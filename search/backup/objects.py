@@ -10,7 +10,7 @@ from typing import IO, NamedTuple, Self
 
 from search.backup.manifest import BackupError, Manifest, manifests, read_manifest
 from search.backup.targets import IN_MEMORY, Target
-from search.ingestion.inventory import ORIGINALS, SHARDS, THUMBNAILS
+from search.objects.inventory import ORIGINALS, SHARDS, THUMBNAILS
 
 OBJECTS = "objects/"
 """Where a backup has them, under their own keys."""

@@ -14,15 +14,15 @@ import psycopg
 from django.core.management import call_command
 from django.db import connection, transaction
 
-from search import upgrades
 from search.backup.copying import Damaged, read_and_verify, store
 from search.backup.manifest import BackupError, Manifest, read_manifest, sha256_of
 from search.backup.objects import Listed, listed
 from search.backup.programs import programs, rows_of, run, where
 from search.backup.targets import Target
 from search.ingestion import settle_deletions
-from search.ingestion.inventory import ORIGINALS, THUMBNAILS, stored_below
 from search.models import Image
+from search.monitoring import upgrades
+from search.objects.inventory import ORIGINALS, THUMBNAILS, stored_below
 
 COPIERS = 8
 """Objects that are copied at once."""

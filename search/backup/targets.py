@@ -9,9 +9,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from search import foreign
 from search.backup.manifest import BackupError
-from search.room import DISK_FULL, NoRoom, is_bucket_full
+from search.objects import other_buckets
+from search.objects.full import DISK_FULL, NoRoom, is_bucket_full
 
 BLOCK = 1 << 20
 """Bytes that are copied at a time."""
@@ -39,8 +39,8 @@ class Target(Protocol):
 
 def open_target(where: str) -> Target:
     """Return the folder or, for `s3://bucket/prefix`, the part of a bucket. Raises BackupError for what is neither."""
-    if where.startswith(foreign.SCHEME):
-        bucket, prefix = foreign.split(where)
+    if where.startswith(other_buckets.SCHEME):
+        bucket, prefix = other_buckets.split(where)
         if not bucket:
             raise BackupError(f"{where} names no bucket: write s3://bucket/prefix.")
         return _Bucket(bucket, prefix.strip("/"))
@@ -115,7 +115,7 @@ def _unless_missing(error: OSError) -> None:
 
 class _Bucket:
     def __init__(self, bucket: str, prefix: str) -> None:
-        self.bucket, self.name = bucket, foreign.location(bucket, prefix)
+        self.bucket, self.name = bucket, other_buckets.location(bucket, prefix)
         self._before = f"{prefix}/" if prefix else ""
 
     def sizes(self, prefix: str) -> dict[str, int]:
@@ -141,7 +141,7 @@ class _Bucket:
                 self._client().delete_object(Bucket=self.bucket, Key=self._before + key)
 
     def _client(self) -> Any:
-        return foreign.client(self.bucket)
+        return other_buckets.client(self.bucket)
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -9,15 +9,15 @@ from django.conf import settings
 from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 
-from search.conflicts import is_conflict, retried
 from search.curation.changes import Change, Restore, Trash
 from search.curation.deciding import follow
 from search.curation.logging import log_deletions, log_revision
+from search.curation.placing import place_pictures
 from search.curation.states import by_a_person, lock
-from search.ingestion.deleting import delete_images
-from search.ingestion.placing import place_pictures
 from search.models import Image, Revision
+from search.models.conflicts import is_conflict, retried
 from search.models.editing import Row, difference, note, write
+from search.objects.deletion import delete_images
 
 AT_ONCE = 2_000
 """Images in a transaction: locks of some tenths of a second, some seconds on a machine that is busy all over."""
@@ -36,7 +36,8 @@ def change(
 
     What already is as it should be doesn't count, nor what is in the trash, unless it is to be restored. `search` is
     the query string by which the images were found at this `door`. Where somebody else keeps some locked, those before
-    stay changed, and the revision `is_partial`. Raises what `search.conflicts` speaks of where nothing was changed.
+    stay changed, and the revision `is_partial`. Raises what `search.models.conflicts` speaks of where nothing was
+    changed.
     """
     revision = Revision(kind=change.kind, by=by, door=door, search=search, given=dict(change.given))
     if isinstance(images, QuerySet):

@@ -5,9 +5,9 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from search.conflicts import wait_briefly
 from search.curation.logging import log_revision
 from search.models import Revision
+from search.models.conflicts import wait_briefly
 
 # What `search.models.editing` writes for each picture, made by the database: before and after, and that a person has
 # changed the tags. Of several that become the same one, the first keeps its place.
@@ -50,7 +50,7 @@ def retag(former: Collection[str], name: str, *, by: Any = None, door: str = Rev
     """Have all pictures that have one of these tags, spelt so, have the tag `name` in its place; return the revision,
     whose key is None where that was none.
 
-    Pictures in the trash too: they come back under the name of today. Raises what `search.conflicts` speaks of.
+    Pictures in the trash too: they come back under the name of today. Raises what `search.models.conflicts` speaks of.
     """
     former = [tag for tag in former if tag != name]
     revision = Revision(kind=Revision.Kind.RETAG, by=by, door=door, given={"tags": [name], "former": former})

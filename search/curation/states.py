@@ -7,10 +7,10 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from search.conflicts import locked_values
-from search.ingestion.captures import CAPTIONS, TOLD_BY
+from search.curation.captures import CAPTIONS, TOLD_BY
 from search.models import Capture, Image, Trashed
 from search.models.albums import Visibility, albums_of
+from search.models.conflicts import locked_values
 from search.models.editing import CAPTURE_COLUMNS, IMAGE_COLUMNS, State
 from search.models.privacy import levels_of
 
@@ -38,7 +38,8 @@ def marks_of(names: Iterable[str]) -> set[str]:
 def lock(images: "QuerySet[Image]", names: Sequence[str]) -> dict[uuid.UUID, dict[str, Any]]:
     """Lock these images until the transaction ends; return the state of each that is still there, by its id.
 
-    "edited" tells of the fields of these `names` that a person has changed. Raises what `search.conflicts` speaks of.
+    "edited" tells of the fields of these `names` that a person has changed. Raises what `search.models.conflicts`
+    speaks of.
     """
     own = [name for name in names if name in IMAGE_COLUMNS]
     keys = ["uploader_id" if name == "uploader" else name for name in own]

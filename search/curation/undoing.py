@@ -50,7 +50,8 @@ def undo(
 ) -> Undone:
     """Put back what a revision has changed, all of it or nothing; with `also_later` over what was changed since, too.
 
-    To undo what undid a revision does that again. Raises what `search.conflicts` speaks of, and Revision.DoesNotExist
+    To undo what undid a revision does that again. Raises what `search.models.conflicts` speaks of, and
+    Revision.DoesNotExist
     where it is kept no longer.
     """
     made = Revision(kind=Revision.Kind.UNDO, by=by, door=door, undoes_id=revision.pk)

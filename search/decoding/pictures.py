@@ -12,8 +12,8 @@ from PIL import Image
 
 from search.decoding.processes import Answer, Source
 from search.decoding.running import decode
-from search.duplicates.hashing import perceptual_hash
 from search.imaging import FORMATS, MOST_WINDOWS, UNIT, Box, ReadPicture, Reason, UnreadableImage
+from search.imaging.perceptual_hash import perceptual_hash
 from search.metadata import PhotoMetadata
 
 MODEL_SIDE = 224

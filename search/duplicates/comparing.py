@@ -16,9 +16,9 @@ from search.duplicates.acceptance import NEAR_ENOUGH, RESEMBLES, SIMILAR
 from search.duplicates.alike import Hashes
 from search.duplicates.judging import Candidate, Judge, Verdict
 from search.duplicates.pictures import LatelySeen
-from search.indexing.sets import VectorTable
+from search.indexing.query_plan import planned, walk_beside
 from search.models import Capture, DuplicatePair
-from search.querying.planning import planned, walk_beside
+from search.models.vector_sets import VectorTable
 
 BATCH = 200
 NEAREST = 24

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from search.duplicates.acceptance import MOST_MISSES, is_burst, is_same_by_hash, may_be_same
-from search.duplicates.hashing import bits_apart
 from search.duplicates.looks import Small, look_of, looks_same
 from search.duplicates.points import Match, Points, match
+from search.imaging.perceptual_hash import bits_apart
 
 _UNKNOWN = Match(0, None)
 

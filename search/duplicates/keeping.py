@@ -10,16 +10,16 @@ from django.conf import settings
 from django.db import OperationalError, transaction
 from django.utils.translation import gettext_lazy as _
 
-from search.conflicts import is_conflict
 from search.curation.changes import MOST_TAGS
 from search.curation.changing import AT_ONCE, put, record
 from search.curation.logging import log_deletions
 from search.curation.states import by_a_person, lock
 from search.duplicates.deciding import settle_around
-from search.ingestion.deleting import delete_images
 from search.models import Capture, Image, Revision
 from search.models.albums import Visibility
+from search.models.conflicts import is_conflict
 from search.models.editing import Row, State, difference
+from search.objects.deletion import delete_images
 
 _WORDS = ("title", "description", "author", "licence", "source_link")
 _CAPTURE = ("taken", "taken_offset", "taken_from", "camera", "lens", "rating", "latitude", "longitude")
@@ -94,7 +94,8 @@ class Merging:
 def keep(groups: Sequence[Kept], *, by: Any, door: str = Revision.Door.ADMIN) -> Merging:
     """Of each group keep one, merge into it what the others say, put these into the trash, and settle it.
 
-    Of a group whose keeper is gone, or in the trash, nothing is done. Raises what `search.conflicts` speaks of where
+    Of a group whose keeper is gone, or in the trash, nothing is done. Raises what `search.models.conflicts` speaks of
+    where
     somebody else keeps the first ones locked.
     """
     merging = Merging(Revision(kind=Revision.Kind.MERGE, by=by, door=door))

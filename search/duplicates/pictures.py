@@ -10,11 +10,12 @@ from typing import NamedTuple
 from django.db import connection
 from PIL import Image
 
-from search import decoding, storage
+from search import decoding
 from search.duplicates import points
 from search.duplicates.judging import Seen
 from search.duplicates.looks import small_of
 from search.imaging import UnreadableImage
+from search.objects import storage
 
 _MOST_PIXELS = storage.THUMBNAIL**2
 _KEPT = 1_000

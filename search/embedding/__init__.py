@@ -35,7 +35,7 @@ from search.embedding.once import Status
 from search.embedding.protocol import Picture, PictureEncoder, TextEncoder
 from search.embedding.reporting import encoding
 from search.embedding.texts import MAX_TEXT_LENGTH, is_remembered, text_vector
-from search.indexing.chosen import Pair
+from search.models.active_pair import Pair
 
 # Where this package is at hand, OpenVINO 2026.4 tells its maker of each `import` and each conversion, and can't be
 # imported by a user without a home. Ours tells nobody; nothing above has imported it.

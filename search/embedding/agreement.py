@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.vectors import Vectors
+from search.models.vector_values import Vectors
 
 LEAST_COSINE = 0.999
 LEAST_OVERLAP = 0.98

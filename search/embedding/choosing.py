@@ -22,7 +22,7 @@ from search.embedding.pixels import Window
 from search.embedding.samples import sample_pictures, sample_texts
 from search.embedding.timing import HOPELESS, least_seconds
 from search.embedding.verdicts import Figure, Verdict
-from search.vectors import Vectors, WrongVectors
+from search.models.vector_values import Vectors, WrongVectors
 
 QUERIES = 8
 """Texts that are encoded in each turn, one after the other."""

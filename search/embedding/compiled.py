@@ -26,7 +26,7 @@ from search.embedding.pixels import stacked
 from search.embedding.protocol import Picture
 from search.embedding.quantising import GROUP, quantise
 from search.embedding.waiting import Turn
-from search.vectors import Vectors, WrongVectors, unit_vectors
+from search.models.vector_values import Vectors, WrongVectors, unit_vectors
 
 BATCH = 16
 """Pictures that are encoded together: more of them are no faster."""

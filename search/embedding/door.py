@@ -19,7 +19,7 @@ import numpy.typing as npt
 from search.embedding.errors import Busy, EncodingFailed, ModelUnavailable
 from search.embedding.protocol import Picture, PictureEncoder, TextEncoder
 from search.embedding.waiting import is_bounded
-from search.vectors import Vectors, WrongVectors, unit_vectors
+from search.models.vector_values import Vectors, WrongVectors, unit_vectors
 
 logger = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from search.embedding.protocol import Picture
 from search.embedding.samples import drawing, sample_texts
 from search.embedding.timing import least_seconds
 from search.embedding.waiting import Turn
-from search.vectors import Vectors, WrongVectors, unit_vectors
+from search.models.vector_values import Vectors, WrongVectors, unit_vectors
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-from search.vectors import WrongVectors
+from search.models.vector_values import WrongVectors
 
 
 class ModelUnavailable(Exception):

@@ -8,7 +8,7 @@ from django.db import DatabaseError
 from search.embedding.compiling import PICTURES, WORDS, compiled_dimensions
 from search.embedding.errors import ModelUnavailable
 from search.embedding.loading import Encoders, active_encoders
-from search.indexing.sets import current_set
+from search.models.vector_sets import current_set
 
 
 def require_fit(encoders: Encoders | None = None) -> None:

@@ -10,7 +10,7 @@ from search.embedding.loading import active_encoders, encoders_of, forget, names
 from search.embedding.once import Status
 from search.embedding.protocol import PictureEncoder
 from search.embedding.waiting import is_bounded
-from search.indexing.chosen import Pair, chosen, follow_choice
+from search.models.active_pair import Pair, chosen, follow_choice
 
 LET_GO_AFTER = 60.0
 """Seconds for which the old models stay loaded: requests that began with them have ended by then."""

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from search import demo
-from search.indexing.chosen import Pair, chosen, known_switch
+from search.models.active_pair import Pair, chosen, known_switch
 
 _EDGE = 64 * 1024
 _NO_SETTINGS = {".safetensors", ".bin", ".onnx", ".onnx_data", ".h5", ".msgpack", ".pt", ".ot", ".gguf", ".md"}

@@ -26,7 +26,7 @@ from search.embedding.meanwhile import compile_meanwhile
 from search.embedding.once import Once, Status
 from search.embedding.protocol import PictureEncoder, TextEncoder
 from search.embedding.waiting import bound_waiting
-from search.vectors import MOST_DIMENSIONS
+from search.models.vector_values import MOST_DIMENSIONS
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -3,7 +3,7 @@
 import numpy as np
 
 from search.embedding.encoders import SentencePictures, SentenceTexts
-from search.query_bank import queries
+from search.embedding.query_bank import queries
 
 LEAST_ALIKE = 0.05
 """The share of texts below which two models have nothing in common. Pairs that were trained together reach 0.24 and

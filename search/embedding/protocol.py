@@ -5,7 +5,7 @@ from typing import Protocol, TypeAlias
 
 import PIL.Image
 
-from search.vectors import Vectors
+from search.models.vector_values import Vectors
 
 Picture: TypeAlias = PIL.Image.Image
 

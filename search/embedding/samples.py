@@ -4,14 +4,15 @@ import random
 
 from django.db import DatabaseError
 
-from search import decoding, storage
+from search import decoding
 from search.demo.captions import LANGUAGES, example_queries
 from search.demo.drawing import draw
 from search.demo.scenes import random_scene
 from search.embedding.protocol import Picture
+from search.embedding.query_bank import queries
 from search.imaging import UnreadableImage
 from search.models import Image
-from search.query_bank import queries
+from search.objects import storage
 
 PICTURES, TEXTS = 64, 256
 

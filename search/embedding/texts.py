@@ -9,9 +9,9 @@ from search.embedding.errors import ModelUnavailable
 from search.embedding.fitting import require_fit
 from search.embedding.identity import active_model, active_pair, fingerprint_of
 from search.embedding.loading import text_encoder
+from search.models.vector_values import Vector, WrongVectors
 from search.monitoring import recording
-from search.texts import normalised_text
-from search.vectors import Vector, WrongVectors
+from search.text.normalization import normalised_text
 
 MAX_TEXT_LENGTH = 1000
 

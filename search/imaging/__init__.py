@@ -1,5 +1,8 @@
 """Untrusted bytes -> an upright RGB picture, or UnreadableImage; and the small pictures made from it."""
 
+from search.containers.errors import Reason, UnreadableImage, memory_guarded, too_many_bytes, too_much_memory
+from search.containers.formats import EXTENSIONS, FORMATS, RAW_EXTENSIONS, Format, recognised
+from search.containers.raw import embedded_jpeg
 from search.imaging.derived import (
     ROUNDING,
     cut_out,
@@ -9,10 +12,7 @@ from search.imaging.derived import (
     thumbnail,
     touched_pixels,
 )
-from search.imaging.errors import Reason, UnreadableImage, memory_guarded, too_many_bytes, too_much_memory
-from search.imaging.formats import EXTENSIONS, FORMATS, RAW_EXTENSIONS, Format, recognised
 from search.imaging.palette import PALETTE, palette_colour
-from search.imaging.raw import embedded_jpeg
 from search.imaging.reading import ReadPicture, read_picture
 from search.imaging.windows import MOST as MOST_WINDOWS
 from search.imaging.windows import UNIT, WIDE, Box, is_wide

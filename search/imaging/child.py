@@ -16,9 +16,9 @@ from typing import Any, BinaryIO
 
 import PIL.Image
 
+from search.containers.errors import NeedsMemory, UnreadableImage
 from search.imaging.confinement import confine
 from search.imaging.decoders import ready_decoders
-from search.imaging.errors import NeedsMemory, UnreadableImage
 from search.imaging.tasks import TASKS
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3

@@ -19,12 +19,12 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from search.imaging import jpeg2000, png, tiff
+from search.containers import jpeg2000, png, tiff
+from search.containers.errors import Reason, UnreadableImage, too_many_pixels
+from search.containers.formats import webp_canvas
+from search.containers.items import primary
 from search.imaging.colours import mend_png_transparency
-from search.imaging.errors import Reason, UnreadableImage, too_many_pixels
 from search.imaging.exif import orientation_in
-from search.imaging.formats import webp_canvas
-from search.imaging.items import primary
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from search.imaging import tiff
+from search.containers import tiff
+from search.containers.formats import webp_canvas
+from search.containers.gif import frame_extents
 from search.imaging.decoders import Source
 from search.imaging.derived import WIDEST
-from search.imaging.formats import webp_canvas
-from search.imaging.gif import frame_extents
 
 _MARGIN = 1.05
 _WEBP_CANVASES = 8.5

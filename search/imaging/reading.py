@@ -11,15 +11,15 @@ from typing import IO
 
 from PIL import Image, ImageFile
 
+from search.containers.errors import NeedsMemory, Reason, UnreadableImage, too_many_bytes, too_many_pixels
+from search.containers.formats import is_cut_short, recognised
+from search.containers.raw import embedded_jpeg
+from search.containers.scans import ended, refuse_endless_scans
 from search.imaging.colours import to_srgb
 from search.imaging.decoders import Source, decode_smaller, mended, opened, orientation_of, prepared
-from search.imaging.errors import NeedsMemory, Reason, UnreadableImage, too_many_bytes, too_many_pixels
 from search.imaging.exif import UPRIGHT
-from search.imaging.formats import is_cut_short, recognised
 from search.imaging.frames import first_shown
 from search.imaging.needs import bytes_for_canvas, bytes_for_whole, bytes_needed
-from search.imaging.raw import embedded_jpeg
-from search.imaging.scans import ended, refuse_endless_scans
 
 
 @dataclass(frozen=True)

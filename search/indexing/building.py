@@ -15,8 +15,8 @@ from django.db import DatabaseError, OperationalError, connection
 from psycopg.errors import QueryCanceled
 
 from imagesearch.machine import core_count, memory_bytes
-from search.indexing.hnsw import indexing
-from search.indexing.sets import VectorTable, index_name
+from search.models.hnsw import indexing
+from search.models.vector_sets import VectorTable, index_name
 
 MANY_DEAD = 0.2
 """Share of dead rows from which they cost more than their removal. PostgreSQL removes them by itself at about this."""

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from django.db import connection, transaction
 
 from search.indexing.building import build_index, drop_index, leave_index, take_index
-from search.indexing.sets import REMEMBERED, VectorTable, drop_set, forget_sets, make_set, table_of
 from search.models import VectorSet
+from search.models.vector_sets import REMEMBERED, VectorTable, drop_set, forget_sets, make_set, table_of
 
 MOST_IN_ONE = 1_500_000
 """Vectors that one index holds at most: of more, the greatest `hnsw.ef_search` misses too many (docs/scaling.md)."""

@@ -9,9 +9,9 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from search.indexing.accepted import accepted_names
-from search.indexing.sets import VectorTable
 from search.models import Image, ModelSwitch, VectorSet
+from search.models.accepted import accepted_names
+from search.models.vector_sets import VectorTable
 
 # Of images by the set's own model: those of another accepted one have their vectors in the set alone.
 _MISSING = (

@@ -1,9 +1,9 @@
 """The way in: bytes -> checked picture -> objects and one row. The upload page and `manage.py ingest` share it."""
 
+from search.curation.details import Details
 from search.ingestion.adding import Added, DeletedPicture, add_picture
 from search.ingestion.claims import OwedWindows, Pending
-from search.ingestion.deleting import settle_deletions
-from search.ingestion.items import Details, Item, Source, Unavailable
+from search.ingestion.items import Item, Source, Unavailable
 from search.ingestion.metadata import Metadata, read_metadata
 from search.ingestion.pipeline import ingest
 from search.ingestion.reconciling import reconcile
@@ -12,6 +12,7 @@ from search.ingestion.report import Finding, Problem, Progress, Reconciled, Repo
 from search.ingestion.sources import Choices, FolderWatch, Rules, files_source, open_source, watched_source
 from search.ingestion.tables import MetadataError
 from search.ingestion.working import LOST_DATABASE, Worker
+from search.objects.deletion import settle_deletions
 
 __all__ = [
     "LOST_DATABASE",

@@ -10,23 +10,23 @@ from django.conf import settings
 from django.db import Error, transaction
 from django.utils.translation import gettext as _
 
-from search import decoding, storage
+from search import decoding
+from search.curation.captures import UPLOADED, OfFile, Written, all_said, captioned, fields_stated, hash_of
+from search.curation.details import Details, clean_tags
 from search.decoding import Seen, Source, Window, size_of
 from search.embedding import ModelUnavailable, active_model, at_hand, picture_encoder, require_fit
 from search.imaging import FORMATS
-from search.indexing.chosen import Choice, Named, chosen, one_choice
-from search.ingestion.captures import UPLOADED, OfFile, Written, all_said, captioned, fields_stated, hash_of
-from search.ingestion.deleting import deleted_before, objects_held, owe, remove_orphans
-from search.ingestion.items import Details
-from search.ingestion.metadata import clean_tags
 from search.ingestion.restoring import known_rows, note_moved, restore
 from search.ingestion.rows import known, staging
 from search.ingestion.windows import Encoded, encode_seen
 from search.models import Image, Private
+from search.models.active_pair import Choice, Named, chosen, one_choice
 from search.models.albums import Visibility
 from search.models.image import content_id
-from search.room import no_room
-from search.vectors import WrongVectors
+from search.models.vector_values import WrongVectors
+from search.objects import storage
+from search.objects.deletion import deleted_before, objects_held, owe, remove_orphans
+from search.objects.full import no_room
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -8,10 +8,10 @@ from collections.abc import Collection, Mapping, Sequence
 from django.db import connection
 from pgvector import HalfVector
 
-from search.indexing.chosen import Choice, look_again
-from search.indexing.sets import VectorTable
 from search.ingestion.windows import Encoded, write_windows
 from search.models import Image
+from search.models.active_pair import Choice, look_again
+from search.models.vector_sets import VectorTable
 
 logger = logging.getLogger(__name__)
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from django.db import Error
 
-from search.ingestion.deleting import owe, settle_meanwhile
 from search.ingestion.line import Passage
 from search.ingestion.report import Report
 from search.ingestion.rows import Staging
 from search.ingestion.succession import Outcome, Succession, Version, stays_deleted
 from search.ingestion.versions import met_with_other_bytes
 from search.models import Capture
+from search.objects.deletion import owe, settle_meanwhile
 
 MOST_PUT_OFF = 5_000
 """New versions that show another picture than the one before. Where files were renamed in a row, as by a number, each

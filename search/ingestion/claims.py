@@ -14,12 +14,12 @@ from django.db import connection, transaction
 from pgvector import HalfVector
 
 from search.embedding import active_model, require_stored
-from search.indexing.accepted import accepted_names
-from search.indexing.chosen import Choice
 from search.ingestion.beside import hold_switch
 from search.ingestion.windows import Encoded, flat, write_windows
 from search.models import Image
-from search.querysets import ImageQuerySet
+from search.models.accepted import accepted_names
+from search.models.active_pair import Choice
+from search.models.querysets import ImageQuerySet
 
 PATIENCE = "10min"
 """How long a claim may lie still, as in a process that hangs, before the database takes it back."""

@@ -2,8 +2,8 @@
 
 import uuid
 
-from search.ingestion.captures import CAPTIONS, TOLD_BY, note_edits
-from search.ingestion.placing import place_pictures
+from search.curation.captures import CAPTIONS, TOLD_BY, note_edits
+from search.curation.placing import place_pictures
 from search.ingestion.rewriting import edited_fields
 from search.models import Capture, Image, Private, Trashed
 from search.models.albums import hand_over_albums

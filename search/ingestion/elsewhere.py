@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
-from search.ingestion.items import Details
-from search.texts import composed
+from search.curation.details import Details
+from search.text.normalization import composed
 
 
 class Elsewhere:

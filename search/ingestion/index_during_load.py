@@ -10,8 +10,8 @@ from django.db import connection
 
 from search.embedding import active_model
 from search.indexing.building import State, build_index, drop_index, index_state, leave_index, take_index
-from search.indexing.sets import VectorTable, current_set
 from search.models import Image, ImageVector, VectorSet
+from search.models.vector_sets import VectorTable, current_set
 
 FROM = 1_000
 """Vectors that a load brings before it drops the index. One costs 2.5 ms in the index and 0.1 without, and building

@@ -1,24 +1,10 @@
 """What a source offers: pictures by name, each read when its turn comes."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from search.metadata import PhotoMetadata
-from search.metadata.fields import NOTHING
-
-
-@dataclass(frozen=True, slots=True)
-class Details:
-    """What people say of a picture; `capture` has when, where and with what it was taken, where a table says so."""
-
-    title: str = ""
-    description: str = ""
-    tags: Sequence[str] = ()
-    author: str = ""
-    licence: str = ""
-    source_link: str = ""
-    capture: PhotoMetadata = NOTHING
+from search.curation.details import Details
 
 
 def nothing_beside() -> Mapping[str, bytes]:
@@ -45,7 +31,7 @@ class Item:
 
     name: str
     read: Callable[[], bytes] = field(repr=False)
-    details: Details = Details()
+    details: Details = Details()  # noqa: RUF009 - frozen
     address: str = ""
     version: str = ""
     original_location: str = ""

@@ -4,9 +4,9 @@ import uuid
 from collections.abc import Iterable, Sequence
 
 from search.embedding import active_model
-from search.indexing.accepted import accepted_names
 from search.ingestion.items import Item
 from search.models import Image, Origin, Tombstone
+from search.models.accepted import accepted_names
 from search.models.ingestion import origin_id
 
 

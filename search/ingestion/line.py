@@ -9,10 +9,9 @@ from enum import Enum, auto
 from typing import TypeAlias
 
 from imagesearch.machine import core_count
+from search.curation.captures import Written
 from search.imaging import Reason, UnreadableImage, memory_guarded
-from search.indexing.chosen import one_choice
 from search.ingestion.adding import Prepared, embed, prepare, window_for_models
-from search.ingestion.captures import Written
 from search.ingestion.items import Item, Unavailable
 from search.ingestion.ledger import origin_of
 from search.ingestion.restoring import Known, Restored, is_whole, restore
@@ -20,8 +19,9 @@ from search.ingestion.stages import Allowance, Stage
 from search.ingestion.updating import Beside, read_beside
 from search.ingestion.versions import Before, Change, change_of
 from search.models import Image, Origin
+from search.models.active_pair import one_choice
 from search.models.image import content_id
-from search.vectors import WrongVectors
+from search.models.vector_values import WrongVectors
 
 BATCH = 32
 """Pictures that are encoded together."""

@@ -5,23 +5,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
-from django.core.exceptions import ValidationError
-
+from search.curation.details import Details, details_of, plain_text
 from search.ingestion.elsewhere import Elsewhere
-from search.ingestion.items import Details
 from search.ingestion.spelling import Spellings
 from search.ingestion.tables import MetadataError, Row, table_rows
 from search.metadata import PhotoMetadata, TakenFrom
 from search.metadata.dates import typed
 from search.metadata.fields import number
-from search.models.image import Image, web_link
-from search.texts import composed, normalised_text
 
 _KINDS = {".tsv": "tsv", ".txt": "tsv", ".csv": "csv", ".jsonl": "jsonl"}
 """How the columns are separated, at first sight. Excel calls its "Unicode text" .txt."""
-_TEXT_COLUMNS = ("title", "description", "author", "licence", "source_link")
 
 
 @dataclass
@@ -79,31 +73,6 @@ def _located(name: str, folders: Sequence[Path], spellings: Spellings) -> Path |
     return None
 
 
-def details_of(row: Row) -> tuple[Details, list[str]]:
-    """Return what a row says of a picture, as it can be kept, and what had to be cut or left out."""
-    problems: list[str] = []
-    values = {column: _text(row.get(column)) for column in _TEXT_COLUMNS}
-    for column, value in values.items():
-        limit: int = getattr(Image._meta.get_field(column), "max_length", 0)
-        if len(value) > limit:
-            problems.append(f"The {column} has {len(value):,} characters and was cut to {limit:,}.")
-            values[column] = value[:limit]
-    try:
-        if values["source_link"]:
-            web_link(values["source_link"])
-    except ValidationError:
-        problems.append(f"The source link {values['source_link']!r} is no http address and was left out.")
-        values["source_link"] = ""
-    return Details(
-        values["title"],
-        values["description"],
-        clean_tags(row.get("tags")),
-        values["author"],
-        values["licence"],
-        values["source_link"],
-    ), problems
-
-
 def table_details(row: Row) -> tuple[Details, list[str]]:
     """Return what a row of a person's table says of a picture, and what of it had to be cut or left out."""
     (details, problems), (capture, more) = details_of(row), capture_of(row)
@@ -113,7 +82,7 @@ def table_details(row: Row) -> tuple[Details, list[str]]:
 def capture_of(row: Row) -> tuple[PhotoMetadata, list[str]]:
     """Return when, where and with what a row says that a picture was taken, and what of it could not be read."""
     problems: list[str] = []
-    taken, rating = _text(row.get("taken")), _text(row.get("rating"))
+    taken, rating = plain_text(row.get("taken")), plain_text(row.get("rating"))
     moment, stars = typed(taken) if taken else None, number(rating) if rating else None
     if taken and moment is None:
         problems.append(
@@ -123,7 +92,7 @@ def capture_of(row: Row) -> tuple[PhotoMetadata, list[str]]:
     if rating and (stars is None or stars not in range(6)):
         problems.append(f"The rating {rating[:60]!r} is no whole number from 0 to 5.")
         stars = None
-    latitude, longitude = (_text(row.get(name)).replace(",", ".") for name in ("latitude", "longitude"))
+    latitude, longitude = (plain_text(row.get(name)).replace(",", ".") for name in ("latitude", "longitude"))
     north, east = number(latitude), number(longitude)
     if (latitude or longitude) and (north is None or east is None or not (-90 <= north <= 90 and -180 <= east <= 180)):
         problems.append(
@@ -134,25 +103,10 @@ def capture_of(row: Row) -> tuple[PhotoMetadata, list[str]]:
         taken=moment and moment.wall,
         offset=moment and moment.offset,
         taken_from=TakenFrom.TABLE,
-        camera=_text(row.get("camera")),
-        lens=_text(row.get("lens")),
+        camera=plain_text(row.get("camera")),
+        lens=plain_text(row.get("lens")),
         rating=stars,
         latitude=north,
         longitude=east,
     )
     return said, problems
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else composed(str(value).replace("\0", "")).strip()
-
-
-def clean_tags(value: Any) -> list[str]:
-    """Return tags from a comma-separated text or a list: each once, at most 50 of 60 characters."""
-    parts = [_text(part).replace(",", " ") for part in value] if isinstance(value, list) else _text(value).split(",")
-    tags: dict[str, str] = {}
-    for part in parts:
-        tag = normalised_text(part)[:60].strip()
-        if tag:
-            tags.setdefault(tag.casefold(), tag)
-    return list(tags.values())[:50]

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Self
 
-from search import storage
+from search.curation.captures import Written, all_said
 from search.decoding import Said, written_in, written_in_many
 from search.imaging import UnreadableImage, memory_guarded
-from search.ingestion.captures import Written, all_said
 from search.metadata import PhotoMetadata
 from search.metadata.fields import NOTHING
 from search.models import Image
+from search.objects import storage
 
 FIRST_OF_FILES, FIRST_OF_OBJECTS, MORE = 64 << 10, 256 << 10, 1 << 20
 """Bytes that are read at first, and then, before all is read: nearly all photos have what is written in the first. A

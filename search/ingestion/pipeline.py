@@ -17,20 +17,12 @@ from contextlib import ExitStack
 
 from django.db import Error
 
+from search.curation.details import Details
 from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable, picture_encoder, require_fit
 from search.ingestion.changes import Changes
-from search.ingestion.deleting import (
-    deleted_before,
-    hold_off,
-    let_go,
-    owe,
-    remove_orphans,
-    settle_or_log,
-    settle_what_was_held,
-)
 from search.ingestion.index_during_load import IndexDuringLoad
-from search.ingestion.items import Details, Item
+from search.ingestion.items import Item
 from search.ingestion.ledger import met_and_deleted, met_before, origin_of, record
 from search.ingestion.line import BATCH, Event, Line, ListEnds, Passage, State
 from search.ingestion.report import LeftOut, Progress, Report, Why
@@ -41,8 +33,17 @@ from search.ingestion.statistics import refresh_statistics
 from search.ingestion.stopping import stopping_in_order
 from search.ingestion.updating import Update, sidecars_read, update_details
 from search.models import Revision, Trashed
-from search.room import no_room
-from search.storage import StorageUnavailable, are_files
+from search.objects.deletion import (
+    deleted_before,
+    hold_off,
+    let_go,
+    owe,
+    remove_orphans,
+    settle_or_log,
+    settle_what_was_held,
+)
+from search.objects.full import no_room
+from search.objects.storage import StorageUnavailable, are_files
 
 LOOK_UP = 4 * BATCH
 """Items whose origins are looked up together, which is most of a second run over the same pictures."""

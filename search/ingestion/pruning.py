@@ -16,8 +16,6 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from search import foreign
-from search.ingestion.deleting import delete_images, settle_or_log
 from search.ingestion.items import Item
 from search.ingestion.sources.names import storable
 from search.ingestion.sources.tars import is_tar
@@ -27,6 +25,8 @@ from search.ingestion.spelling import Spellings
 from search.models import Image, Origin, ProposedRemoval
 from search.models.image import content_id
 from search.models.ingestion import origin_id
+from search.objects import other_buckets
+from search.objects.deletion import delete_images, settle_or_log
 
 ASKED_AGAIN_WITHIN = dt.timedelta(hours=1)
 _AT_ONCE = 500
@@ -47,11 +47,11 @@ class Place:
     @classmethod
     def of(cls, name: str) -> "Place":
         """Raises NotPruned for what is no folder, archive or bucket, or is not there."""
-        if name.startswith(foreign.SCHEME):
+        if name.startswith(other_buckets.SCHEME):
             if "*" in name:
                 raise NotPruned(f"{name}: --prune takes a bucket or a prefix without a *.")
-            bucket, key = foreign.split(name)
-            where = storable(foreign.location(bucket, key))
+            bucket, key = other_buckets.split(name)
+            where = storable(other_buckets.location(bucket, key))
             return cls(name, where if where.endswith("/") else f"{where}/")
         written = os.path.expanduser(name)  # noqa: PTH111
         path = os.path.realpath(Spellings().found(Path(), written) or written)

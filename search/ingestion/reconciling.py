@@ -14,17 +14,16 @@ from typing import TypeAlias, TypeVar
 from django.utils import timezone
 
 from imagesearch.machine import core_count
-from search import foreign, storage
 from search.imaging import UnreadableImage
-from search.ingestion import inventory
-from search.ingestion.deleting import delete_orphan, objects_held
-from search.ingestion.inventory import ORIGINALS, PLACES, RENDITIONS, SHARDS, THUMBNAILS, Stored
 from search.ingestion.ledger import have_read_again
 from search.ingestion.report import Finding, Problem, Reconciled
 from search.ingestion.restoring import Known, known_rows, note_moved, restore
 from search.models import Image, Origin, OwedDeletion, PictureSet, QueryPicture
 from search.models.image import content_id
 from search.models.ingestion import origin_id
+from search.objects import inventory, other_buckets, storage
+from search.objects.deletion import delete_orphan, objects_held
+from search.objects.inventory import ORIGINALS, PLACES, RENDITIONS, SHARDS, THUMBNAILS, Stored
 
 OLD_AFTER = dt.timedelta(days=1)
 """Age from which what has no row, or no end, is taken for left over and not for under way."""
@@ -292,7 +291,7 @@ def _is_ours(row: _Row) -> bool:
 
 def _other_place(row: _Row) -> str | None:
     """Return where else an original was met, if it is still there."""
-    origins = Origin.objects.filter(image_id=row.image_id, address__startswith=foreign.SCHEME).order_by("-seen")
+    origins = Origin.objects.filter(image_id=row.image_id, address__startswith=other_buckets.SCHEME).order_by("-seen")
     places = dict.fromkeys(origins.values_list("address", flat=True))
     return next((place for place in places if place != row.location and _has_it(row, place)), None)
 

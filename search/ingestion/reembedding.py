@@ -3,12 +3,12 @@
 import threading
 
 from search.embedding import active_model
-from search.indexing.accepted import accepted_names
 from search.ingestion.claims import Stale
 from search.ingestion.line import BATCH
 from search.ingestion.report import Progress, Report
 from search.ingestion.working import Worker
 from search.models import Image
+from search.models.accepted import accepted_names
 
 
 def stale_images() -> int:

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 
-from search import decoding, storage
+from search import decoding
 from search.decoding import Source, size_of
 from search.imaging import FORMATS
 from search.models import Image, Origin
 from search.models.ingestion import origin_id
+from search.objects import storage
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,15 +12,15 @@ from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 from psycopg import sql
 
-from search.duplicates.fingerprints import write_fingerprints
+from search.curation.captures import write_captures
 from search.embedding import active_model, require_stored
-from search.indexing.accepted import accepted_names
 from search.ingestion.beside import hold_switch, write_beside
-from search.ingestion.captures import write_captures
 from search.ingestion.edits import take_along
+from search.ingestion.fingerprints import write_fingerprints
 from search.ingestion.ledger import record
 from search.ingestion.windows import Encoded, write_windows
 from search.models import FormerId, Image, Origin, OwedDeletion, Tombstone
+from search.models.accepted import accepted_names
 
 _STAGING = sql.Identifier("image_staging")
 _IMAGES = sql.Identifier(Image._meta.db_table)

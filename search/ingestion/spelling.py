@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from search.texts import composed
+from search.text.normalization import composed
 
 
 class Spellings:

@@ -16,20 +16,20 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from search import foreign
-from search.conflicts import retried
-from search.duplicates.fingerprints import hand_over_pairs, write_fingerprints
+from search.curation.captures import write_captures
 from search.imaging.palette import palette_colour
-from search.ingestion.captures import write_captures
-from search.ingestion.deleting import is_ours, owe
 from search.ingestion.edits import take_along, take_edits
+from search.ingestion.fingerprints import hand_over_pairs, write_fingerprints
+from search.ingestion.forgetting import forget_suggestions, hand_over_suggestions
 from search.ingestion.ledger import record
 from search.ingestion.rewriting import edited_fields
 from search.ingestion.rows import Staging, settle_models, write_further
 from search.ingestion.sources.whereabouts import Whereabouts
 from search.ingestion.versions import Before, Change, said_of_capture, words_of
 from search.models import Capture, FormerId, Image, Judgement, Origin, OwedDeletion, QueryPicture, Report, Tombstone
-from search.tagging.forgetting import forget_suggestions, hand_over_suggestions
+from search.models.conflicts import retried
+from search.objects import other_buckets
+from search.objects.deletion import is_ours, owe
 
 
 class Outcome(Enum):
@@ -115,7 +115,9 @@ class Succession:
 
     def _note_elsewhere(self, image_id: uuid.UUID, address: str) -> None:
         """Note where an original is that stayed where another one is now."""
-        others = Origin.objects.filter(image_id=image_id, address__startswith=foreign.SCHEME).exclude(address=address)
+        others = Origin.objects.filter(image_id=image_id, address__startswith=other_buckets.SCHEME).exclude(
+            address=address
+        )
         for place, origin in others.order_by("-seen").values_list("address", "pk"):
             if self.whereabouts.has(place, origin):
                 Image.objects.filter(pk=image_id, original_location=address).update(original_location=place)

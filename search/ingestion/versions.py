@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 from django.conf import settings
 from django.db import connection
 
-from search import decoding, storage
+from search import decoding
+from search.curation.captures import CAPTIONS, OfFile, Written, all_said, as_kept
+from search.curation.details import Details, clean_tags
 from search.decoding import Window
 from search.embedding import active_model
 from search.imaging import UnreadableImage
-from search.indexing.accepted import accepted_names
-from search.ingestion.captures import CAPTIONS, OfFile, Written, all_said, as_kept
-from search.ingestion.items import Details, Item
-from search.ingestion.metadata import clean_tags
+from search.ingestion.items import Item
 from search.metadata import PhotoMetadata, TakenFrom
 from search.models import Capture, Image
+from search.models.accepted import accepted_names
+from search.objects import storage
 
 
 @dataclass(frozen=True, slots=True)

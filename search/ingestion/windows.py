@@ -11,7 +11,7 @@ from search.decoding import Seen
 from search.embedding import PictureEncoder
 from search.imaging import Box
 from search.models import Image
-from search.vectors import Vector
+from search.models.vector_values import Vector
 
 
 @dataclass(frozen=True, slots=True)

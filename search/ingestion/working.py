@@ -11,11 +11,9 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from django.db import InterfaceError, InternalError, OperationalError, connection
 
 from imagesearch.machine import core_count
-from search import foreign, storage
 from search.decoding import NoDecoder, Seen
 from search.embedding import picture_encoder, require_fit
 from search.imaging import UnreadableImage, memory_guarded
-from search.indexing.chosen import one_choice
 from search.ingestion.adding import read_for_model
 from search.ingestion.claims import Owed, claim
 from search.ingestion.index_during_load import IndexDuringLoad
@@ -24,7 +22,9 @@ from search.ingestion.report import Progress, Report
 from search.ingestion.statistics import refresh_statistics
 from search.ingestion.windows import Encoded, encode_seen
 from search.models import Image
-from search.vectors import WrongVectors
+from search.models.active_pair import one_choice
+from search.models.vector_values import WrongVectors
+from search.objects import other_buckets, storage
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class _Reach:
     def read(self, image: Image) -> bytes:
         """Return the bytes of an original. Raises what `storage.read_original` does."""
         location = image.original_location
-        bucket = foreign.split(location)[0] if location else ""
+        bucket = other_buckets.split(location)[0] if location else ""
         if bucket and self._silent[bucket] >= MOST_SILENT:
             reason = f"Nothing answers there, as for {MOST_SILENT} others: left for later."
             raise storage.UnreachableOriginal(location, reason, is_silent=True)

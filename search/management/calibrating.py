@@ -3,7 +3,7 @@
 from django.core.management.base import OutputWrapper
 
 from search.embedding import ModelUnavailable
-from search.evaluation import calibrate_if_due
+from search.relevance import calibrate_if_due
 
 
 def calibrate_after(out: OutputWrapper, complaints: OutputWrapper) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import OutputWrapper
 
-from search.evaluation.comparing import ALL, Comparison
-from search.evaluation.metrics import FIGURES, LEAST_QUERIES, Figure, Verdict
+from search.model_comparison.comparing import ALL, Comparison
+from search.model_comparison.metrics import FIGURES, LEAST_QUERIES, Figure, Verdict
 
 TOLD = 100
 """Problems that are told one by one; JSON has all of them."""

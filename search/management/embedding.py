@@ -11,7 +11,7 @@ from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable
 from search.ingestion import Report
 from search.ingestion.stopping import Stop, stopping_in_order
-from search.storage import StorageUnavailable
+from search.objects.storage import StorageUnavailable
 
 
 @contextmanager

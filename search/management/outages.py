@@ -10,9 +10,9 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.backends.signals import connection_created
 
-from search.conflicts import is_conflict
 from search.ingestion import LOST_DATABASE
-from search.room import FULL_FOR, NoRoom, no_room
+from search.models.conflicts import is_conflict
+from search.objects.full import FULL_FOR, NoRoom, no_room
 
 AWAY_FOR = 60.0
 """Seconds for which a database that has gone away is waited for."""

@@ -18,7 +18,7 @@ from search.ingestion.sources.names import not_read
 from search.management.calibrating import calibrate_after
 from search.management.embedding import stopped_by_signals
 from search.management.telling import tell
-from search.storage import StorageUnavailable
+from search.objects.storage import StorageUnavailable
 
 _OUTAGES = (StorageUnavailable, NoDecoder, psycopg.OperationalError, *LOST_DATABASE)
 LOOK_EVERY = 5.0

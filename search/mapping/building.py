@@ -13,17 +13,17 @@ import numpy as np
 from django.db import connection, transaction
 from django.utils import timezone
 
-from search.conflicts import retried
 from search.embedding import active_model
-from search.indexing.accepted import accepted_names
-from search.indexing.sets import VectorTable, current_set
 from search.mapping import layout as tsne
 from search.mapping.grouping import Labels, grouped
 from search.mapping.layout import Positions
 from search.mapping.naming import Name, names_of
 from search.models import Arrival, MapGroup, MapLayout, MapPosition
+from search.models.accepted import accepted_names
 from search.models.arrivals import state
-from search.vectors import Vectors
+from search.models.conflicts import retried
+from search.models.vector_sets import VectorTable, current_set
+from search.models.vector_values import Vectors
 
 SAMPLES = 12
 """Pictures that are remembered of a group, as some may be hidden by then."""

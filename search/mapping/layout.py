@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from search.vectors import Vectors
+from search.models.vector_values import Vectors
 
 Positions: TypeAlias = npt.NDArray[np.float64]
 """Shape (count, 2): to the right and upwards, from -1 to 1."""

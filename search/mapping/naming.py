@@ -17,8 +17,8 @@ from search.embedding import ModelUnavailable
 from search.mapping.grouping import Labels
 from search.models import Image
 from search.models.tagging import VocabularyTag
+from search.models.vector_values import Vectors, WrongVectors
 from search.tagging import vocabulary
-from search.vectors import Vectors, WrongVectors
 
 _MANY = 0.3
 """The share of a group's pictures that must bear a tag for it to go before what the model sees."""

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from django.db import connection, transaction
 
+from search.concurrency.background import keep_doing
 from search.embedding import active_model
-from search.indexing.sets import VectorTable, current_set
-from search.ingestion.background import keep_doing
+from search.indexing.query_plan import Plan, planned, set_local, walk_beside
 from search.mapping.building import write_positions
 from search.models import Arrival, MapLayout
-from search.querying.planning import Plan, planned, set_local, walk_beside
+from search.models.vector_sets import VectorTable, current_set
 
 PLACE_EACH = 60.0
 """Seconds between two looks of a server for what is new."""

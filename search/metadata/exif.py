@@ -1,6 +1,7 @@
 """EXIF blocks, which are TIFF containers, and the fields that Windows keeps in them.
 
-Read through `search.imaging.tiff`, which believes no number in a file: Pillow's reader copies each field, however many
+Read through `search.containers.tiff`, which believes no number in a file: Pillow's reader copies each field, however
+many
 mean the same bytes, and raises over a broken directory.
 """
 
@@ -8,10 +9,10 @@ import math
 import struct
 from typing import Any
 
-from search.imaging import tiff
+from search.containers import tiff
 from search.metadata.dates import Moment, parsed, with_offset
 from search.metadata.fields import PhotoMetadata, TakenFrom
-from search.metadata.text import decoded, is_blank
+from search.text.foreign import decoded, is_blank
 
 _PREFIX = b"Exif\0\0"
 _LONGEST = 32_768

@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, Self
 
-from search.metadata.text import line, prose
+from search.text.foreign import line, prose
 
 LONGEST_LINE, LONGEST_LINK, LONGEST_PROSE = 300, 2_000, 5_000
 LONGEST_NAME = 150

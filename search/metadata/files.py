@@ -6,15 +6,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from search.imaging import tiff
-from search.imaging.boxes import boxes, within
-from search.imaging.items import described
+from search.containers import tiff
+from search.containers.boxes import boxes, within
+from search.containers.items import described
 from search.metadata.exif import IPTC, PHOTOSHOP, XMP, exif_directory, from_exif, is_whole
 from search.metadata.fields import PhotoMetadata
 from search.metadata.iptc import from_iptc, in_photoshop
 from search.metadata.merging import merged
-from search.metadata.text import decoded
 from search.metadata.xmp import LONGEST_XMP, from_xmp
+from search.text.foreign import decoded
 
 _JPEG_EXIF, _JPEG_XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 _PHOTOSHOP = b"Photoshop 3.0\0"

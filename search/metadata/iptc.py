@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from search.metadata.dates import parsed
 from search.metadata.fields import PhotoMetadata, TakenFrom
-from search.metadata.text import decoded
+from search.text.foreign import decoded
 
 _MOST = 2_000
 _LONGEST = 32_768

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from search.imaging.formats import RAW_EXTENSIONS
+from search.containers.formats import RAW_EXTENSIONS
 from search.metadata.dates import of_timestamp
 from search.metadata.fields import PhotoMetadata, TakenFrom
-from search.texts import composed
+from search.text.normalization import composed
 
 LONGEST_SIDECAR = 1_000_000
 """Bytes of such a file."""

@@ -11,7 +11,7 @@ from search.metadata.dates import parsed, with_offset
 from search.metadata.exif import STALE, named
 from search.metadata.exif import stars as of_percent
 from search.metadata.fields import PhotoMetadata, TakenFrom, number
-from search.metadata.text import is_blank
+from search.text.foreign import is_blank
 
 LONGEST_XMP = 1_000_000
 """Bytes. What is longer holds masks and brush strokes, and as a tree it takes thirty times as much."""

@@ -10,7 +10,7 @@ from typing import Any
 import search.models.texts
 from django.db import migrations
 
-from search.texts import composed, normalised_text
+from search.text.normalization import composed, normalised_text
 
 BATCH = 2_000
 

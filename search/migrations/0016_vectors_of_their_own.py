@@ -38,7 +38,7 @@ DROP TABLE search_imagevector;
 DROP TABLE search_vectorset;
 """
 
-# The names of tables and indexes are told by `search.indexing.sets` too. A table is made alone and attached when it is
+# The names of tables and indexes are told by `search.models.vector_sets` too. A table is made alone and attached when it is
 # whole, so that nobody who reads or writes other sets has to wait.
 FUNCTIONS = """
 CREATE FUNCTION make_vector_set(of_model text, its_dimensions int, its_partitions int DEFAULT 1, current boolean DEFAULT true)

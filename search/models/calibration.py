@@ -7,7 +7,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from search.vectors import MOST_DIMENSIONS, Vectors
+from search.models.vector_values import MOST_DIMENSIONS, Vectors
 
 
 class Calibration(models.Model):

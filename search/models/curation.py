@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from search.conflicts import locked
+from search.models.conflicts import locked
 from search.models.history import Revision
 from search.models.image import Image
 from search.models.texts import ProseField
@@ -88,7 +88,7 @@ class Report(models.Model):
         """Close the reports of these keys; with `hide`, all that was said of their pictures, which are hidden then.
 
         Returns the pictures that were not hidden before, and the reports that were not closed. Raises what
-        `search.conflicts` speaks of.
+        `search.models.conflicts` speaks of.
         """
         hidden: list[Image] = []
         named = cls.objects.filter(pk__in=keys)

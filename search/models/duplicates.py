@@ -11,7 +11,7 @@ from search.models.image import Image
 
 
 class Fingerprint(models.Model):
-    """The perceptual hash of a picture (`search.duplicates.hashing`), None for a flat one, and whether
+    """The perceptual hash of a picture (`search.imaging.perceptual_hash`), None for a flat one, and whether
     `manage.py find_duplicates` has looked for others like it.
 
     The database deletes these rows with their picture, and changes them with its id.

@@ -23,15 +23,15 @@ from search.imaging.windows import Box
 from search.models import any_of  # noqa: F401 - the lookup of `hide_all`
 from search.models.editing import Row, note, write
 from search.models.history import Revision
+from search.models.querysets import OWED_WINDOWS, ImageQuerySet
 from search.models.texts import LineField, ProseField, TagsField
-from search.querysets import OWED_WINDOWS, ImageQuerySet
 
 if TYPE_CHECKING:
-    from search.ingestion.captures import OfFile
+    from search.curation.captures import OfFile
     from search.ingestion.windows import Encoded
     from search.metadata import PhotoMetadata
     from search.models.captures import Capture
-    from search.vectors import Vector
+    from search.models.vector_values import Vector
 
 _PIXELS = models.ExpressionWrapper(
     Cast("width", models.BigIntegerField()) * models.F("height"), output_field=models.BigIntegerField()

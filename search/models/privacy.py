@@ -2,7 +2,7 @@
 
 A picture that is private is hidden for as long as a row is here: whatever leaves hidden pictures out, searches,
 counts, feeds, sets, leaves it out without having been told, and a door that is forgotten shows nothing. Where somebody
-may see it is asked here alone: `ImageQuerySet.visible_to`, `search.views.images` and `search.querying.filter_values`.
+may see it is asked here alone: `ImageQuerySet.visible_to`, `search.views.images` and `search.query.filter_values`.
 """
 
 import uuid

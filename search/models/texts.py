@@ -10,7 +10,7 @@ from django import forms
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from search.texts import composed, normalised_text
+from search.text.normalization import composed, normalised_text
 
 if TYPE_CHECKING:
     _CharField = models.CharField[str, str]

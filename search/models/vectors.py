@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from pgvector.django import HalfVectorField
 
 from search.models.image import Image
-from search.vectors import MOST_DIMENSIONS
+from search.models.vector_values import MOST_DIMENSIONS
 
 
 class VectorSet(models.Model):

@@ -1,4 +1,4 @@
-"""What the operator watches: figures for Prometheus at /metrics, and a line in the log for each request.
+"""What any room may call: counters that cost nothing without METRICS_TOKEN.
 
-Other rooms call the verbs of `recording`, which cost nothing where METRICS_TOKEN is not set.
+And whether the database and the static files are those of this version.
 """

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from django.conf import settings
 
-from search.querying.folding import fold
+from search.text.folding import fold
 
 _CODE = re.compile("[A-Z]{2}")
 _ALSO = {

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from search.places.towns import Located, data_of, towns
-from search.querying.folding import fold
+from search.text.folding import fold
 
 MOST = 150
 """Other names that are kept of a town; a few have more."""

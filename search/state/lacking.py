@@ -4,9 +4,9 @@ from django.db.models import QuerySet
 
 from search.embedding import active_model
 from search.models import Image, LostObject
-from search.querying import Filters
-from search.querying.filters import Certainty
-from search.querysets import ImageQuerySet
+from search.models.querysets import ImageQuerySet
+from search.query import Filters
+from search.query.filters import Certainty
 
 _SAID = {
     "tags": Filters(tagged=False),

@@ -17,14 +17,14 @@ from django.db import Error
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from search.concurrency.background import keep_doing
 from search.embedding import Busy, ModelUnavailable
-from search.evaluation.index_health import index_health
-from search.ingestion.background import keep_doing
 from search.models import Measurement
+from search.objects.storage import StorageUnavailable
 from search.state.counts import count_all
+from search.state.index_health import index_health
 from search.state.lost import look_through_storage
 from search.state.outliers import find_outliers
-from search.storage import StorageUnavailable
 
 logger = logging.getLogger(__name__)
 

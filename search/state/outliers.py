@@ -13,8 +13,8 @@ from typing import Any
 from django.db import connection
 
 from search.embedding import active_model
-from search.indexing.sets import VectorTable, current_set
-from search.querying.planning import planned, walk_beside
+from search.indexing.query_plan import planned, walk_beside
+from search.models.vector_sets import VectorTable, current_set
 
 AT_ONCE = 200
 A_LOOK = 20_000

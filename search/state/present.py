@@ -11,11 +11,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
-from search.evaluation.due import MEASURE, is_unmeasured
+from search.metrics.figures import MOST_COUNTED
 from search.models import Image, OwedDeletion, Run, SearchDay
-from search.monitoring.figures import MOST_COUNTED
+from search.objects.storage import are_files
+from search.relevance.due import MEASURE, is_unmeasured
 from search.state.figures import IMAGES, Figure, Known, Section
-from search.storage import are_files
 
 PENDING_FOR = dt.timedelta(hours=1)
 """How long a picture may wait for its vector before somebody should look."""

@@ -15,9 +15,10 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from search.ingestion.background import keep_doing
+from search.concurrency.background import keep_doing
 from search.models import UnansweredWords
-from search.querying import Filters, Mode, ResultPage, SearchQuery
+from search.query import Filters, Mode, SearchQuery
+from search.retrieval import ResultPage
 
 WRITTEN_EACH = 30.0
 """Seconds."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 
 from search.indexing.building import State, index_state
-from search.indexing.chosen import Named
-from search.indexing.sets import VectorTable, current_set, forget_sets
 from search.models import ModelSwitch, VectorSet
+from search.models.active_pair import Named
 from search.models.arrivals import state as arrived
+from search.models.vector_sets import VectorTable, current_set, forget_sets
 from search.switching.errors import Refused
 from search.switching.rows import active, following, kept, now, put_active, put_kept, put_next, require_counting, save
 

@@ -8,10 +8,10 @@ import uuid
 
 from django.db import connection, transaction
 
-from search.indexing.chosen import NOTICED
-from search.indexing.sets import VectorTable, current_set, forget_sets
 from search.ingestion import Progress, Report
 from search.models import Image, ModelSwitch
+from search.models.active_pair import NOTICED
+from search.models.vector_sets import VectorTable, current_set, forget_sets
 from search.switching.rows import save
 
 BATCH = 500

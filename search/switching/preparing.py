@@ -19,14 +19,14 @@ from search.embedding import (
     identity_of,
     require_fit,
 )
-from search.evaluation import CalibrationReport, calibrate, calibrate_if_due
 from search.indexing.building import State, build_index, drop_index, index_state, leave_index, take_index
-from search.indexing.chosen import Named, environment, one_choice
-from search.indexing.sets import VectorTable, current_set, forget_sets, make_set
 from search.ingestion import Progress, Report, Worker
 from search.ingestion.beside import Beside
 from search.models import ModelSwitch, VectorSet
-from search.querying.pictures import embed_kept_pictures
+from search.models.active_pair import Named, environment, one_choice
+from search.models.vector_sets import VectorTable, current_set, forget_sets, make_set
+from search.query.query_pictures import embed_kept_pictures
+from search.relevance import CalibrationReport, calibrate, calibrate_if_due
 from search.switching.errors import Refused
 from search.switching.rows import (
     active,

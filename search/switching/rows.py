@@ -5,8 +5,8 @@ import datetime as dt
 from django.db import connection
 
 from search.embedding import Pair, identity_of
-from search.indexing.chosen import Choice, Named, environment, look_again, same_models
 from search.models import ModelSwitch
+from search.models.active_pair import Choice, Named, environment, look_again, same_models
 from search.models.switches import ONLY
 from search.switching.errors import Refused
 

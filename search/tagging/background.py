@@ -3,8 +3,8 @@
 import logging
 import threading
 
+from search.concurrency.background import keep_doing
 from search.embedding import ModelUnavailable, status
-from search.ingestion.background import keep_doing
 from search.tagging.comparing import is_due, suggest
 from search.tagging.vocabulary import encode_missing
 

@@ -16,15 +16,15 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 
 from search.embedding import active_model, text_model
-from search.evaluation.nearest import vectors_of
-from search.indexing.sets import VectorTable, current_set
+from search.indexing.nearest import vectors_of
 from search.models import Arrival, Image, TagSuggestion, TagVector, VocabularyTag
 from search.models.arrivals import state
-from search.querying.relevance import measurements, scale_of
-from search.querying.tag_names import Names, read_names
+from search.models.vector_sets import VectorTable, current_set
+from search.models.vector_values import Vectors
+from search.query.tag_names import Names, read_names
+from search.relevance.bands import measurements, scale_of
 from search.tagging.thresholds import Measure, threshold
 from search.tagging.vocabulary import MEASURED, as_matrix, kept_vectors
-from search.vectors import Vectors
 
 BATCH = 4_000
 """Pictures in a transaction."""

@@ -38,7 +38,7 @@ def pending(suggestions: "QuerySet[TagSuggestion]") -> "QuerySet[TagSuggestion]"
 def accept(
     tag: VocabularyTag, image_ids: Collection[uuid.UUID], *, by: Any, door: str = Revision.Door.ADMIN
 ) -> Revision:
-    """Tag these pictures; return the revision that can be undone. Raises what `search.conflicts` speaks of."""
+    """Tag these pictures; return the revision that can be undone. Raises what `search.models.conflicts` speaks of."""
     revision = curation.change(image_ids, curation.Tag([tag.name]), by=by, door=door)
     # Whoever else has tagged them meanwhile has accepted it too.
     _settle(tag, image_ids, by)

@@ -11,12 +11,12 @@ from search.demo.captions import caption
 from search.demo.drawing import draw
 from search.demo.scenes import BACKGROUNDS, COLOURS, SHAPES, Scene, Statement, pairs, random_scene
 from search.embedding import picture_encoder, text_encoder
-from search.evaluation.bank import bank_vectors
-from search.evaluation.relevance import Collection, measure_all
-from search.querying.relevance import Yardstick
+from search.models.vector_values import Vector, Vectors
+from search.relevance.bands import Yardstick
+from search.relevance.bank_vectors import bank_vectors
+from search.relevance.evaluation import Collection, measure_all
 from search.tagging.tables import starting_rows
 from search.tagging.thresholds import Measure, threshold
-from search.vectors import Vector, Vectors
 
 LONG_SIDE = 240
 _AT_ONCE = 64

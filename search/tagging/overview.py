@@ -10,8 +10,8 @@ from django.db import connection
 from search.embedding import active_model, text_model
 from search.models import VocabularyTag
 from search.models.arrivals import state
-from search.querying.folding import fold
-from search.querying.tag_names import read_names
+from search.query.tag_names import read_names
+from search.text.folding import fold
 
 REMEMBERED = 60
 """Seconds for which it is known which tags pictures have, as long as no picture changes."""

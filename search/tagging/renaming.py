@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from search.curation import retag
 from search.models import Revision, VocabularyTag
 from search.models.tagging import MOST_ALIASES, lock_vocabulary
-from search.querying.tag_names import forget_names
-from search.texts import normalised_text
+from search.query.tag_names import forget_names
+from search.text.normalization import normalised_text
 
 
 @transaction.atomic
@@ -18,7 +18,7 @@ def rename(tag: VocabularyTag, name: str, *, by: Any = None, door: str = Revisio
     """Call a tag `name`, of all pictures that have it; return the revision. What else the tag is given is saved too.
 
     Undoing the revision gives the pictures their tags back, by which they are found as well. Raises ValidationError,
-    and what `search.conflicts` speaks of.
+    and what `search.models.conflicts` speaks of.
     """
     lock_vocabulary()
     former, tag.name = _name_of(tag), normalised_text(name)

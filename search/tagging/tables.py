@@ -11,12 +11,12 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from search.archives import harmless
-from search.ingestion.metadata import clean_tags
+from search.curation.details import clean_tags
 from search.ingestion.tables import table_rows
 from search.models import VocabularyTag
 from search.models.tagging import DEEPEST, lock_vocabulary
-from search.texts import normalised_text
+from search.objects.zip_files import harmless
+from search.text.normalization import normalised_text
 
 COLUMNS = ("name", "english", "korean", "phrase", "aliases", "parent")
 MOST_ROWS = 20_000

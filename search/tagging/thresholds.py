@@ -1,7 +1,7 @@
 """From which similarity on a tag is suggested: from what the collection scores, and from what people said of it.
 
 A phrase is a query by words, so a tag begins where the calibration says that a query's strong matches begin: beyond
-what the best of so many unrelated pictures hardly ever reaches (`search.querying.relevance`). With z, the similarity
+what the best of so many unrelated pictures hardly ever reaches (`search.relevance.bands`). With z, the similarity
 measured from there in spreads of the unrelated ones, the share of right suggestions is a logistic function of z.
 """
 
@@ -12,8 +12,8 @@ from math import log
 import numpy as np
 import numpy.typing as npt
 
-from search.querying.relevance import Scale
-from search.vectors import Vector
+from search.models.vector_values import Vector
+from search.relevance.bands import Scale
 
 RIGHT = 0.75
 """The share of suggestions right at the threshold that are taken to be right, as long as nobody has said more."""

@@ -10,13 +10,13 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 
-from search.conflicts import retried
 from search.embedding import active_model, text_encoder, text_model, text_models
 from search.embedding.fitting import require_fit
 from search.models import TagVector, VocabularyTag
+from search.models.conflicts import retried
 from search.models.tagging import lock_vocabulary, names_taken
+from search.models.vector_values import Vectors, WrongVectors
 from search.tagging.tables import starting_rows
-from search.vectors import Vectors, WrongVectors
 
 logger = logging.getLogger(__name__)
 

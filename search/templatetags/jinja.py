@@ -4,7 +4,7 @@ from django import template
 from django.template import Context
 from django.utils.safestring import SafeString
 
-from search.jinja import rendered
+from search.rendering.jinja_engine import rendered
 
 register = template.Library()
 

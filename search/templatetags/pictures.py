@@ -13,7 +13,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from search.models import Capture, Image
-from search.querying import PER_PAGE, ResultPage, SearchQuery
+from search.query import SearchQuery
+from search.retrieval import PER_PAGE, ResultPage
 
 register = template.Library()
 

@@ -12,15 +12,15 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from search import storage
-from search.jinja import rendered
 from search.models import Image
 from search.models.albums import Visibility
 from search.models.privacy import tell_visibility
-from search.querying import MAX_PARTS, SearchQuery
-from search.querying.marking import marks
-from search.querying.relevance import Scale
-from search.renditions import addresses, thumbnail_urls
+from search.objects import storage
+from search.objects.renditions import addresses, thumbnail_urls
+from search.query import MAX_PARTS, SearchQuery
+from search.relevance.bands import Scale
+from search.rendering.jinja_engine import rendered
+from search.retrieval.highlighting import marks
 
 register = template.Library()
 

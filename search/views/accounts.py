@@ -20,14 +20,13 @@ from django.views.decorators.debug import sensitive_post_parameters
 from search.accounts import second_factor
 from search.accounts.backend import counted_try
 from search.accounts.devices import remember_device
-from search.accounts.forms import CodeForm, EmailForm, SignUpForm
-from search.conflicts import is_overtaken
-from search.forms import ChangePasswordForm, LoginForm
+from search.accounts.forms import ChangePasswordForm, CodeForm, EmailForm, LoginForm, SignUpForm
+from search.http.methods import require_http_methods, require_safe
 from search.limits import count
 from search.models import SavedSearch, SignUp
+from search.models.conflicts import is_overtaken
 from search.models.sign_ups import MOST_WAITING
 from search.views.errors import error_page
-from search.views.methods import require_http_methods, require_safe
 
 
 @sensitive_post_parameters()

@@ -24,18 +24,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from search import curation
-from search.archives import zipped
-from search.conflicts import retried
 from search.curation import ShowTo
+from search.http.methods import require_http_methods, require_POST, require_safe
 from search.models import Album, AlbumImage, Image, Private, Revision
 from search.models.albums import Place, may_keep_albums
-from search.querying import SearchQuery
-from search.querying.filters import Filters
-from search.querysets import ImageQuerySet
+from search.models.conflicts import retried
+from search.models.querysets import ImageQuerySet
+from search.objects.zip_files import zipped
+from search.query import SearchQuery
+from search.query.filters import Filters
 from search.views import verbs
 from search.views.errors import error_page
 from search.views.images import may_see_places, rights
-from search.views.methods import require_http_methods, require_POST, require_safe
 from search.views.searching import WHAT_IS_ASKED_FOR
 
 PER_PAGE = 60

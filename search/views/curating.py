@@ -19,13 +19,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from search import curation
-from search.conflicts import is_conflict, retried
 from search.curation.changes import left_full
+from search.http.methods import require_http_methods, require_safe
 from search.models import Revision, WorkingSet
+from search.models.conflicts import is_conflict, retried
 from search.models.saved_searches import LONGEST_QUERY
-from search.querying import BadQuery, Minimum, SearchQuery
-from search.querying.selection import BadSelection, Selection, images_in_order
-from search.querying.whole import all_ids, has_matches
+from search.query import BadQuery, Minimum, SearchQuery
+from search.query.selection import BadSelection, Selection, images_in_order
+from search.retrieval.all_results import all_ids, has_matches
 from search.views import verbs
 from search.views.errors import error_page
 from search.views.images import (
@@ -37,7 +38,6 @@ from search.views.images import (
     rights,
     visibilities_offered,
 )
-from search.views.methods import require_http_methods, require_safe
 from search.views.verbs import NotThus, NotYours
 
 SAMPLE = 12

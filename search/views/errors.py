@@ -15,10 +15,10 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
 from imagesearch.logs import current_request
-from search.api.problems import Problem, is_for_programs
-from search.imaging.errors import too_many_bytes
-from search.middleware import unavailable_page
-from search.uploads import TooLarge
+from search.containers.errors import too_many_bytes
+from search.http.problems import Problem, is_for_programs
+from search.http.unavailable import unavailable_page
+from search.http.upload_handlers import TooLarge
 from search.views.forgery import Refusal, why_refused
 
 

@@ -17,13 +17,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
 
-from search import storage
+from search.http.methods import require_safe
 from search.models import FormerId, Image, SavedSearch
-from search.querying import BadQuery
-from search.querying.newcomers import News, Window, new_matches
-from search.querying.saving import read_query
+from search.objects import storage
+from search.query import BadQuery
+from search.query.saved import read_query
+from search.retrieval.new_matches import News, Window, new_matches
 from search.templatetags.pictures import search_url
-from search.views.methods import require_safe
 
 ENTRIES = 50
 _NONE = News([], None)

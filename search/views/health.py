@@ -8,9 +8,11 @@ from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 
-from search import embedding, storage, switching, upgrades
-from search.evaluation import due
-from search.views.methods import require_safe
+from search import embedding, switching
+from search.http.methods import require_safe
+from search.monitoring import upgrades
+from search.objects import storage
+from search.relevance import due
 
 logger = logging.getLogger(__name__)
 

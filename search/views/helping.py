@@ -4,8 +4,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
+from search.http.methods import require_safe
 from search.views.images import may_see_hidden, may_see_places
-from search.views.methods import require_safe
 
 _EXAMPLE = "8d3c2f60-51a4-8e7b-9c0d-2b6f1e4a7c95"
 

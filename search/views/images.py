@@ -14,20 +14,21 @@ from django.utils.cache import get_conditional_response, patch_cache_control
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from search import renditions, storage
 from search.accounts.roles import may_edit_own
-from search.downloads import clean_copy, file_stem
 from search.embedding import active_model
-from search.forms import RegionForm, ReportForm
+from search.http.forms import RegionForm, ReportForm
+from search.http.methods import require_safe
 from search.imaging import UnreadableImage
-from search.indexing.accepted import accepted_names
 from search.models import Album, Image, Origin, Private, Trashed
+from search.models.accepted import accepted_names
 from search.models.albums import Visibility, may_keep_albums
 from search.models.privacy import tell_visibility
-from search.querying import BadQuery, SearchQuery, similar_images
+from search.objects import renditions, storage
+from search.objects.downloads import clean_copy, file_stem
+from search.query import BadQuery, SearchQuery
+from search.retrieval import similar_images
 from search.tagging.of_picture import rejected_of, suggestions_of
 from search.views.errors import error_page
-from search.views.methods import require_safe
 from search.views.places import place_of
 
 SIMILAR = 12

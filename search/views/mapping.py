@@ -14,22 +14,23 @@ from django.urls import reverse
 from django.utils.cache import get_conditional_response, patch_cache_control
 from django.utils.translation import gettext as _
 
+from search.http.methods import require_http_methods, require_safe
 from search.limits.searches import count_search
 from search.mapping import points
 from search.models import Image, MapLayout
 from search.models.selections import MOST
-from search.querying import BadQuery, Band, Filters, Minimum, NoSuchQuery, SearchQuery
-from search.querying.finding import NEAREST, Search
-from search.querying.groups import label_of
-from search.querying.results import part_of
-from search.querying.selection import BadSelection, Selection, images_in_order
-from search.querying.whole import all_ids, has_matches
-from search.renditions import thumbnail_urls
+from search.objects.renditions import thumbnail_urls
+from search.query import BadQuery, Filters, Minimum, NoSuchQuery, SearchQuery
+from search.query.map_groups import label_of
+from search.query.selection import BadSelection, Selection, images_in_order
+from search.relevance import Band
+from search.retrieval.all_results import all_ids, has_matches
+from search.retrieval.results import part_of
+from search.retrieval.search import NEAREST, Search
 from search.templatetags.tiles import tiles_in
 from search.views.curating import change_all_page
 from search.views.errors import error_page
 from search.views.images import may_curate, may_see_map, refuse_hidden, refuse_places, rights
-from search.views.methods import require_http_methods, require_safe
 
 SAMPLE = 6
 """Pictures that are shown of each group in the list."""

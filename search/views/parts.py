@@ -10,13 +10,16 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, npgettext, pgettext
 
+from search.facets import chosen_of, months
 from search.models import Image
-from search.querying import Band, Kind, Mode, Part, ResultPage, SearchQuery, Sort, chosen_of, months
-from search.querying.filters import Hidden
-from search.querying.groups import group_label
-from search.querying.nearby import USUAL
-from search.querying.spans import Span, month_of, year_of
-from search.querying.whole import has_matches
+from search.query import Kind, Mode, Part, SearchQuery, Sort
+from search.query.date_spans import Span, month_of, year_of
+from search.query.filters import Hidden
+from search.query.map_groups import group_label
+from search.query.nearby import USUAL
+from search.relevance import Band
+from search.retrieval import ResultPage
+from search.retrieval.all_results import has_matches
 from search.views.places import DISTANCES
 
 WEIGHTS = [quarter / 4 for quarter in range(1, 9)]

@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 
 from search.accounts.forms import ForgottenForm, NewPasswordForm
 from search.accounts.mailing import later
+from search.http.methods import require_http_methods
 from search.limits import TooMany, count
 from search.views.errors import error_page
-from search.views.methods import require_http_methods
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

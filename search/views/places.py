@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from django.utils.functional import cached_property
 from django.utils.translation import get_language
 
+from search.facets import place_label
 from search.models import Capture, Place
 from search.places.drawing import Map, map_around
 from search.places.names import korean, town_names
 from search.places.towns import Located, Town
-from search.querying import SearchQuery, Sort, place_label
-from search.querying.filters import Filters
+from search.query import SearchQuery, Sort
+from search.query.filters import Filters
 
 DISTANCES = (1, 10, 100)
 """Kilometres that a search around a picture can be widened to."""

@@ -6,12 +6,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from search import storage
-from search.forms import RegionForm
+from search.http.forms import RegionForm
+from search.http.methods import require_http_methods
 from search.imaging import UnreadableImage
-from search.querying import Kind, NoSuchQuery, Part, SearchQuery, remember_region
+from search.objects import storage
+from search.query import Kind, NoSuchQuery, Part, SearchQuery, remember_region
 from search.views.images import image_page, no_file, visible_image
-from search.views.methods import require_http_methods
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -8,9 +8,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from search.forms import ReportForm
+from search.http.forms import ReportForm
+from search.http.methods import require_http_methods
 from search.views.images import visible_image
-from search.views.methods import require_http_methods
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

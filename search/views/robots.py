@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import get_script_prefix
 from django.views.decorators.cache import cache_control
 
-from search.views.methods import require_safe
+from search.http.methods import require_safe
 
 _LEFT_ALONE = [
     # A page of results leads to a hundred other searches, each of which leads to a hundred more: there is no end to

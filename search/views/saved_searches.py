@@ -15,13 +15,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from search.embedding import ModelUnavailable
+from search.http.methods import require_http_methods, require_POST, require_safe
 from search.models import Arrival, SavedSearch
-from search.querying import BadQuery, NoSuchQuery
-from search.querying.newcomers import Window, count_new, new_matches
-from search.querying.saving import clean_name, read_query, save_search
+from search.query import BadQuery, NoSuchQuery
+from search.query.saved import clean_name, read_query, save_search
+from search.retrieval.new_matches import Window, count_new, new_matches
 from search.templatetags.pictures import search_url
 from search.views.errors import error_page
-from search.views.methods import require_http_methods, require_POST, require_safe
 
 MOST_NEW = 100
 """So many new pictures are counted, and shown on a page; more are "100 or more"."""

@@ -14,27 +14,20 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 
+from search.completion import example_queries
 from search.decoding import Source
 from search.duplicates.folding import fold
+from search.facets import facets_of
 from search.fetching import RefusedAddress, fetch_picture, may_search_by_address
-from search.forms import PictureForm, check_size
+from search.http.forms import PictureForm, check_size
+from search.http.methods import require_http_methods, require_safe
 from search.imaging import Reason, UnreadableImage
 from search.limits.searches import count_search
 from search.models import QueryPicture
-from search.querying import (
-    BadQuery,
-    Kind,
-    NoSuchQuery,
-    Part,
-    ResultPage,
-    SearchQuery,
-    example_queries,
-    facets_of,
-    find,
-    remember_picture,
-)
-from search.querying.asking import asker
-from search.querying.scope import Scope
+from search.query import BadQuery, Kind, NoSuchQuery, Part, SearchQuery, remember_picture
+from search.query.viewer import asker
+from search.retrieval import ResultPage, find
+from search.retrieval.scope import Scope
 from search.state.searches import counted
 from search.views.images import (
     may_see_hidden,
@@ -43,7 +36,6 @@ from search.views.images import (
     refuse_places,
     rights,
 )
-from search.views.methods import require_http_methods, require_safe
 
 WHAT_IS_ASKED_FOR = ["HX-Request", "HX-Target"]
 """The headers by which an address has a page, the part of it that depends on the search, or further results."""
@@ -103,7 +95,7 @@ def search_page(
 
 def _answered(request: HttpRequest, part: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
     """Return the page, or a part of it alone."""
-    template = f"search/_partials/{part}.jinja" if part else "search/search.jinja"
+    template = f"search/_partials/{part}.jinja" if part else "search/search.rendering.jinja_engine"
     context["may_see_hidden"] = may_see_hidden(request)
     context |= rights(request)
     response = render(request, template, context, status=status, using="jinja2")

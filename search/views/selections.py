@@ -8,12 +8,12 @@ from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 
-from search.archives import zipped
+from search.http.methods import require_http_methods, require_safe
 from search.models import Image, PictureSet
-from search.querying.selection import BadSelection, Selection, images_in_order
+from search.objects.zip_files import zipped
+from search.query.selection import BadSelection, Selection, images_in_order
 from search.views.errors import error_page
 from search.views.images import may_see_places
-from search.views.methods import require_http_methods, require_safe
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -4,9 +4,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import cache_control
 
-from search.querying import suggest
+from search.completion import suggest
+from search.http.methods import require_safe
 from search.views.images import may_see_places
-from search.views.methods import require_safe
 
 
 @require_safe

@@ -9,12 +9,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
-from search.conflicts import is_conflict, retried
 from search.curation.changes import left_full
+from search.http.methods import require_http_methods
 from search.models import Revision, VocabularyTag
+from search.models.conflicts import is_conflict, retried
 from search.tagging.deciding import accept, reject, take_back
 from search.views.images import may_curate, visible_image
-from search.views.methods import require_http_methods
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

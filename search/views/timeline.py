@@ -11,13 +11,13 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 
-from search.querying import SearchQuery
-from search.querying.filters import Certainty, Filters
-from search.querying.scope import Scope
-from search.querying.spans import month_of, year_of
-from search.querying.timeline import Place, months_there_are, read_month, taken_up_to
+from search.http.methods import require_safe
+from search.query import SearchQuery
+from search.query.date_spans import month_of, year_of
+from search.query.filters import Certainty, Filters
+from search.retrieval.scope import Scope
+from search.retrieval.timeline import Place, months_there_are, read_month, taken_up_to
 from search.views.images import may_see_hidden
-from search.views.methods import require_safe
 from search.views.parts import span_label
 from search.views.searching import WHAT_IS_ASKED_FOR
 

@@ -8,10 +8,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 
-from search.forms import TokenForm
+from search.http.forms import TokenForm
+from search.http.methods import require_http_methods, require_POST
 from search.models import ApiToken
 from search.models.tokens import MOST_TOKENS, TooManyTokens
-from search.views.methods import require_http_methods, require_POST
 
 
 @login_required

@@ -11,18 +11,19 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from search.accounts.roles import may_add
-from search.curation.upload_runs import add_upload
+from search.curation.captures import UPLOADED, UPLOADED_WITH_CAPTIONS, Written, offered_captions
+from search.curation.details import Details
 from search.decoding import Busy
-from search.evaluation import calibrate_soon_if_due
-from search.forms import UploadForm
+from search.http.forms import UploadForm
+from search.http.methods import require_http_methods
 from search.imaging import Reason, UnreadableImage
-from search.ingestion import Added, DeletedPicture, Details
-from search.ingestion.captures import UPLOADED, UPLOADED_WITH_CAPTIONS, Written, offered_captions
+from search.ingestion import Added, DeletedPicture
+from search.ingestion.upload_runs import add_upload
 from search.models import Revision
 from search.models.albums import Visibility
+from search.relevance import calibrate_soon_if_due
 from search.views.errors import error_page
 from search.views.images import may_see
-from search.views.methods import require_http_methods
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

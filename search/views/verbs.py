@@ -11,9 +11,10 @@ from django.utils.translation import ngettext
 
 from search.accounts.roles import may_edit_own
 from search.curation import AddToAlbum, Change, Describe, Hide, RemoveFromAlbum, Show, ShowTo, Tag, Trash, Untag
+from search.http.fields import TagsField
 from search.models import Album, Image
 from search.models.albums import LONGEST_TITLE, may_keep_albums
-from search.texts import normalised_text
+from search.text.normalization import normalised_text
 from search.views.images import FIELDS, may_curate, may_delete
 
 _Made: TypeAlias = Callable[[QueryDict], Change]
@@ -31,9 +32,7 @@ class NotYours(NotThus):
 
 
 def _tags(params: QueryDict) -> list[str]:
-    # Taken apart and checked by the admin's own field, which says what is wrong with a tag.
-    from search.admin.forms import TagsField  # noqa: PLC0415 - the admin needs the views
-
+    # Taken apart and checked by the field of forms, which says what is wrong with a tag.
     tags: list[str] = TagsField(required=False).clean(params.get("tags", ""))
     return tags
 

@@ -17,8 +17,8 @@ from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from search import storage
 from search.models import Capture, Image, PictureSet, SavedSearch
+from search.objects import storage
 from tests.base import an_unsaved_image, picture_bytes
 from tests.written import wall
 

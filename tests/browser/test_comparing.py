@@ -8,9 +8,9 @@ from playwright.sync_api import expect
 
 from search.embedding import Pair, active_pair, forget
 from search.embedding.loading import once_of
-from search.evaluation import pairs
-from search.indexing.sets import drop_set, make_set
+from search.model_comparison import pairs
 from search.models import Image, ImageVector, Judgement
+from search.models.vector_sets import drop_set, make_set
 from tests.base import a_vector
 from tests.browser.conftest import OpenPage, wait_until
 from tests.browser.test_every_page import violations

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from search.models import Image
-from search.querying import aiming
-from search.querying.relevance import Scale
+from search.relevance.bands import Scale
+from search.retrieval import query_vector
 from tests.browser.conftest import OpenPage
 
 PHONE = {"width": 390, "height": 844}
@@ -17,7 +17,7 @@ PHONE = {"width": 390, "height": 844}
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the images of the collection, some match strongly and some weakly."""
     scale = Scale(mean=0.0, spread=0.02, strong=0.04, related=0.0)
-    monkeypatch.setattr(aiming, "scale_of", lambda vector, *, pictures, whole=False: scale)
+    monkeypatch.setattr(query_vector, "scale_of", lambda vector, *, pictures, whole=False: scale)
 
 
 def tile_ids(page: Page) -> list[str]:

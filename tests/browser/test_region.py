@@ -6,7 +6,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
-from search.ingestion import Details, add_picture
+from search.curation.details import Details
+from search.ingestion import add_picture
 from search.models import Image, QueryPicture
 from tests.browser.conftest import OpenPage, wait_until
 from tests.pictures import corners, encoded

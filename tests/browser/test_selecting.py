@@ -6,8 +6,8 @@ from zipfile import ZipFile
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from search import storage
 from search.models import Image
+from search.objects import storage
 from tests.base import picture_bytes
 from tests.browser.conftest import OpenPage
 from tests.browser.test_every_page import violations

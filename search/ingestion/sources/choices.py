@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from search.curation.details import Details
 from search.ingestion.elsewhere import Elsewhere
-from search.ingestion.items import Details
 from search.ingestion.sources.leaving import USUAL, Rules
 
 WIDTH = 1600

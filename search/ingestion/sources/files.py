@@ -11,7 +11,8 @@ from pathlib import Path
 
 from django.conf import settings
 
-from search.ingestion.items import Details, Item, nothing_beside
+from search.curation.details import Details
+from search.ingestion.items import Item, nothing_beside
 from search.ingestion.sources.leaving import NO_MEDIA, USUAL, Rules, is_put_aside
 from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.names import (

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from search.curation.details import Details, details_of
 from search.fetching import NotDownloaded
-from search.ingestion.items import Details, Item, Unavailable
-from search.ingestion.metadata import details_of, table_details
+from search.ingestion.items import Item, Unavailable
+from search.ingestion.metadata import table_details
 from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.names import storable
 from search.ingestion.sources.sizes import most_bytes, no_memory

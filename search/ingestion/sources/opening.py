@@ -9,7 +9,7 @@ from itertools import chain, groupby, takewhile
 from pathlib import Path
 from typing import Any
 
-from search.ingestion.items import Details
+from search.curation.details import Details
 from search.ingestion.sources.choices import AS_USUAL, Choices
 from search.ingestion.sources.files import Found, Walk, files
 from search.ingestion.sources.listing import Findings, Listed, Listing

@@ -13,8 +13,6 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
-from search import foreign
-from search.foreign import reason_of
 from search.ingestion.items import Item, Unavailable
 from search.ingestion.sources.choices import Choices
 from search.ingestion.sources.leaving import Rules
@@ -25,6 +23,8 @@ from search.ingestion.sources.sidecars import Sidecars, read_sidecars
 from search.ingestion.sources.sizes import expected, most_bytes, no_memory, refuse_if_large
 from search.ingestion.sources.sniffing import HEAD
 from search.metadata import LONGEST_SIDECAR
+from search.objects import other_buckets
+from search.objects.other_buckets import reason_of
 
 _OURS = ("originals/", "renditions/")
 ERRORS = (BotoCoreError, ClientError)
@@ -39,7 +39,7 @@ def bucket_listing(place: str, choices: Choices, findings: Findings) -> Listing:
 
 
 def _items(place: str, choices: Choices, findings: Findings) -> Iterator[Item]:
-    bucket, prefix = foreign.split(place)
+    bucket, prefix = other_buckets.split(place)
     objects = _Objects(bucket, prefix, choices.rules, findings)
     is_any = False
     beside = Sidecars(findings, objects.names_in)
@@ -48,7 +48,7 @@ def _items(place: str, choices: Choices, findings: Findings) -> Iterator[Item]:
             is_any = True
             paths = beside.of(*_split(found["Key"]))
             sidecars = partial(read_sidecars, paths, partial(_beginning, bucket), findings)
-            yield _item(foreign.location(bucket, found["Key"]), found, choices, sidecars)
+            yield _item(other_buckets.location(bucket, found["Key"]), found, choices, sidecars)
     except ERRORS as error:
         findings.problems.append((place, f"The list of objects can't be had. {reason_of(error, bucket)}"))
     else:
@@ -63,7 +63,7 @@ def _split(key: str) -> tuple[str, str]:
 
 def _beginning(bucket: str, key: str) -> bytes:
     try:
-        return foreign.head(foreign.location(bucket, key), LONGEST_SIDECAR + 1)
+        return other_buckets.head(other_buckets.location(bucket, key), LONGEST_SIDECAR + 1)
     except ERRORS as error:
         raise Unavailable(reason_of(error, bucket)) from error
 
@@ -88,7 +88,7 @@ class _Objects:
         self._bucket, self._prefix = bucket, prefix
         # Folders on the way to what was named are meant, whatever they are called.
         self._folder = prefix.partition("*")[0].rpartition("/")[0]
-        root = foreign.location(bucket, self._folder).rstrip("/")
+        root = other_buckets.location(bucket, self._folder).rstrip("/")
         self._rules, self._members = rules, Members(root, rules, findings)
         self._findings, self._left_before = findings, findings.left_alone
         self._seen = 0
@@ -100,8 +100,8 @@ class _Objects:
         for folders in self._folders:
             if folder in folders:
                 return folders[folder]
-        pages = foreign.client(self._bucket).get_paginator("list_objects_v2")
-        options = foreign.request_options(self._bucket)
+        pages = other_buckets.client(self._bucket).get_paginator("list_objects_v2")
+        options = other_buckets.request_options(self._bucket)
         names: list[str] = []
         with suppress(*ERRORS):  # the list of the pictures tells of it
             for page in pages.paginate(Bucket=self._bucket, Prefix=folder, Delimiter="/", **options):
@@ -133,8 +133,8 @@ class _Objects:
 
     def _pages(self) -> Iterator[list[dict[str, Any]]]:
         is_wanted = _wanted(self._prefix)
-        pages = foreign.client(self._bucket).get_paginator("list_objects_v2")
-        options = foreign.request_options(self._bucket)
+        pages = other_buckets.client(self._bucket).get_paginator("list_objects_v2")
+        options = other_buckets.request_options(self._bucket)
         prefix, is_first = self._prefix.partition("*")[0], True
         with ThreadPoolExecutor(_SNIFFERS, thread_name_prefix="sniff") as pool:
             for page in pages.paginate(Bucket=self._bucket, Prefix=prefix, **options):
@@ -158,12 +158,14 @@ class _Objects:
 
     def _is_picture(self, key: str) -> bool | None:
         if key == self._prefix:  # named, whatever it is called
-            return not self._rules.excludes(foreign.location(self._bucket, key))
+            return not self._rules.excludes(other_buckets.location(self._bucket, key))
         return self._members.wants(key[len(self._folder) :])
 
     def _head(self, found: dict[str, Any]) -> bytes:
         try:
-            return foreign.head(foreign.location(self._bucket, found["Key"]), HEAD) if found["Size"] else b""
+            return (
+                other_buckets.head(other_buckets.location(self._bucket, found["Key"]), HEAD) if found["Size"] else b""
+            )
         except ERRORS:  # such as one that must be restored first: it is counted among what isn't read
             return b""
 
@@ -200,11 +202,11 @@ def _is_ours(bucket: str, key: str) -> bool:
 def _read(where: str, size: int) -> bytes:
     refuse_if_large(size)
     try:
-        return foreign.read(where, most_bytes())
-    except foreign.TooLarge as error:  # it was exchanged for another one
+        return other_buckets.read(where, most_bytes())
+    except other_buckets.TooLarge as error:  # it was exchanged for another one
         refuse_if_large(error.size)
         raise
     except MemoryError:
         raise no_memory() from None
     except ERRORS as error:
-        raise Unavailable(reason_of(error, foreign.split(where)[0])) from error
+        raise Unavailable(reason_of(error, other_buckets.split(where)[0])) from error

@@ -1,7 +1,7 @@
 """What files without a picture's name are, told from their first bytes."""
 
+from search.containers.formats import recognised
 from search.imaging import UnreadableImage
-from search.imaging.formats import recognised
 
 HEAD = 4096
 """Bytes that are looked at."""

@@ -7,12 +7,12 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from search import foreign, storage
 from search.ingestion.sources.files import version_of
 from search.ingestion.sources.names import storable
 from search.ingestion.sources.tars import is_tar, versions_in_tar
 from search.ingestion.sources.zips import is_zip, versions_in_zip
 from search.models.ingestion import origin_id
+from search.objects import other_buckets, storage
 
 _KEPT = 8
 """Archives of which it is remembered what is in them."""
@@ -60,7 +60,7 @@ class Whereabouts:
 
     def _versions(self, address: str) -> Iterable[str] | None:
         """Return the versions of what is there now; None where nobody can tell."""
-        if address.startswith(foreign.SCHEME):
+        if address.startswith(other_buckets.SCHEME):
             try:
                 version = storage.version_in_place(address)
             except storage.UnreachableOriginal:

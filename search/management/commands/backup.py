@@ -8,11 +8,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from search import storage
 from search.backup import BackupError, back_up, open_target
 from search.management.base import CollectionCommand
 from search.management.progress import LINE_EVERY
-from search.storage import StorageUnavailable
+from search.objects import storage
+from search.objects.storage import StorageUnavailable
 
 NOT_IN_IT = "Settings are not in it: keep a copy of .env, and above all of SECRET_KEY, elsewhere."
 

@@ -5,9 +5,9 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from search.embedding import ModelUnavailable
-from search.evaluation import calibrate
-from search.evaluation.calibration import LEAST
 from search.management.base import CollectionCommand
+from search.relevance import calibrate
+from search.relevance.calibration import LEAST
 
 
 class Command(CollectionCommand):

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.staticfiles.management.commands import collectstatic
 
-from search.static_files import StaticFiles
+from search.web.static_files import StaticFiles
 
 
 class Command(collectstatic.Command):

@@ -10,16 +10,16 @@ from django.core.management.base import CommandError
 
 from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable, Pair, active_pair, identity_of
-from search.evaluation.comparing import Comparison, NothingToMeasure, compare_files, compare_sets
-from search.evaluation.judgements import labelled_by_curators, write_judgements
-from search.evaluation.labelled import Labelled, read_labelled
-from search.evaluation.pairs import NothingToCompare, chosen_sets, pair_of
-from search.evaluation.side_by_side import Listed, found_by, side_by_side
 from search.ingestion.tables import MetadataError
 from search.management.base import CollectionCommand
 from search.management.comparison import TimedLines, as_json, lines_of, tell_problems
-from search.querying import BadQuery, SearchQuery
-from search.vectors import WrongVectors
+from search.model_comparison.comparing import Comparison, NothingToMeasure, compare_files, compare_sets
+from search.model_comparison.judgements import labelled_by_curators, write_judgements
+from search.model_comparison.labelled import Labelled, read_labelled
+from search.model_comparison.pairs import NothingToCompare, chosen_sets, pair_of
+from search.model_comparison.side_by_side import Listed, found_by, side_by_side
+from search.models.vector_values import WrongVectors
+from search.query import BadQuery, SearchQuery
 
 _WIDTH = 34
 

@@ -19,9 +19,9 @@ from django.utils.http import urlencode
 
 from imagesearch.environment import listening_address
 from search import demo
+from search.completion import example_query
 from search.embedding import is_demo_model, models_at_hand
 from search.models import Image
-from search.querying import example_query
 
 
 class Command(BaseCommand):

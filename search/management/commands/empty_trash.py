@@ -5,12 +5,12 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from search.curation import trash
-from search.ingestion.deleting import settle_or_log
 from search.ingestion.runs import forget_some_runs
 from search.management.base import CollectionCommand
 from search.management.commands.forget_deletions import days
 from search.models import Trashed
+from search.objects.deletion import settle_or_log
+from search.state import retention
 
 
 class Command(CollectionCommand):
@@ -28,9 +28,15 @@ class Command(CollectionCommand):
         age = options["older_than"]
         if age is not None and options["all"]:
             raise CommandError("Say --older-than DAYS or --all, not both.")
-        chosen = Trashed.objects.all() if options["all"] else trash.expired() if age is None else trash.older_than(age)
-        deleted = trash.delete_for_good(chosen)
-        trash.forget_history()
+        chosen = (
+            Trashed.objects.all()
+            if options["all"]
+            else retention.expired()
+            if age is None
+            else retention.older_than(age)
+        )
+        deleted = retention.delete_for_good(chosen)
+        retention.forget_history()
         while forget_some_runs():
             pass
         settle_or_log()

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from search.duplicates import points
+from search.duplicates.evaluation import altered_pictures, evaluate
 from search.embedding import ModelUnavailable, active_model
-from search.evaluation.duplicates import altered_pictures, evaluate
 from search.management.base import at_least_one
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from search.embedding import ModelUnavailable, active_model
-from search.evaluation.relevance import drawn_world, evaluate, photo_world
 from search.imaging import UnreadableImage
+from search.relevance.evaluation import drawn_world, evaluate, photo_world
 
 
 def _share(text: str) -> float:

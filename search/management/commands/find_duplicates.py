@@ -14,16 +14,16 @@ from django.db import connection, transaction
 from search.duplicates import points
 from search.duplicates.alike import Hashes
 from search.duplicates.comparing import Comparing, Found, not_compared
-from search.duplicates.fingerprints import compare_again, write_fingerprints
 from search.duplicates.pictures import hashed, without_fingerprint
 from search.embedding import active_model
-from search.indexing.sets import VectorTable, current_set
 from search.ingestion import Progress, Report
+from search.ingestion.fingerprints import compare_again, write_fingerprints
 from search.ingestion.runs import Record
 from search.management.base import CollectionCommand, at_least_one
 from search.management.embedding import failures_told, stopped_by_signals
 from search.management.progress import progress_of
 from search.models import Fingerprint, Image, Run
+from search.models.vector_sets import VectorTable, current_set
 
 _AT_ONCE = 500
 

@@ -8,14 +8,14 @@ from django.db import connection
 from django.template.defaultfilters import filesizeformat
 
 from search.embedding import active_model
-from search.evaluation.index_health import IndexHealth, IndexState, index_health
 from search.indexing.building import rebuild_index, vacuum
 from search.indexing.dividing import divide, parts_for
 from search.indexing.repairing import repair, unused_sets
-from search.indexing.sets import VectorTable, current_set, drop_left_tables, drop_set, table_of
 from search.management.base import CollectionCommand
 from search.models import Image
-from search.querying import PER_PAGE
+from search.models.vector_sets import VectorTable, current_set, drop_left_tables, drop_set, table_of
+from search.retrieval import PER_PAGE
+from search.state.index_health import IndexHealth, IndexState, index_health
 
 
 class Command(CollectionCommand):

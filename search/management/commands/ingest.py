@@ -8,11 +8,11 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 
+from search.curation.details import clean_tags
 from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable
 from search.ingestion import Choices, Metadata, MetadataError, Report, Rules, ingest, open_source, read_metadata
 from search.ingestion.albums import Met
-from search.ingestion.metadata import clean_tags
 from search.ingestion.pruning import Listing, NotPruned, Place
 from search.ingestion.report import LeftOut, Why
 from search.ingestion.retrying import (
@@ -35,8 +35,8 @@ from search.management.telling import tell, tell_what_was_not_applied, tell_what
 from search.management.watching import watch
 from search.models import Run
 from search.models.albums import LONGEST_TITLE
-from search.storage import StorageUnavailable
-from search.texts import normalised_text
+from search.objects.storage import StorageUnavailable
+from search.text.normalization import normalised_text
 
 _OF_A_NEW_RUN = (
     *(

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.commands import migrate
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 
-from search.upgrades import differences, migrating
+from search.monitoring.upgrades import differences, migrating
 
 LOCK = 0x696D67736D696772
 """Of PostgreSQL's advisory locks: a number that nobody else uses."""

@@ -14,9 +14,9 @@ from search.ingestion.reconciling import OLD_AFTER
 from search.ingestion.runs import Origin
 from search.management.base import CollectionCommand
 from search.models import Run
+from search.objects.storage import StorageUnavailable
 from search.state.looks import keep
 from search.state.lost import look_through_storage
-from search.storage import StorageUnavailable
 
 _COUNTED = {
     Problem.ORIGINAL: "originals missing",

@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from search.backup import BackupError, Outcome, check, open_target, restore
 from search.management.progress import LINE_EVERY
-from search.room import NoRoom
-from search.storage import StorageUnavailable
+from search.objects.full import NoRoom
+from search.objects.storage import StorageUnavailable
 
 
 class Command(BaseCommand):

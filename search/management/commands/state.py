@@ -8,8 +8,8 @@ from typing import Any
 from django.template.defaultfilters import filesizeformat
 from django.utils import translation
 
-from search import storage
 from search.management.base import CollectionCommand
+from search.objects import storage
 from search.state.figures import Figure, Section
 from search.state.looks import LOOKS, look
 from search.state.sections import sections

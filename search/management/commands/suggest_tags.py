@@ -6,13 +6,13 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from search.embedding import ModelUnavailable
-from search.evaluation import calibrate_if_due
-from search.evaluation.calibration import LEAST
 from search.ingestion import Report
 from search.management.base import CollectionCommand
 from search.management.embedding import stopped_by_signals
 from search.management.progress import progress_of
 from search.models import Image
+from search.relevance import calibrate_if_due
+from search.relevance.calibration import LEAST
 from search.tagging.comparing import suggest
 from search.tagging.vocabulary import encode_missing, load_if_empty
 

@@ -1,0 +1,83 @@
+"""Ways out of a search that finds nothing: each asks for one thing less."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from django.utils.translation import gettext as _
+
+from search.embedding import ModelUnavailable
+from search.query.errors import BadQuery
+from search.query.parser import Box
+from search.query.query import Minimum, Mode, SearchQuery
+from search.retrieval.search import find
+
+MOST = 6
+
+
+@dataclass(frozen=True, slots=True)
+class WayOut:
+    """A query that asks for less, what it does without, and how many images it finds."""
+
+    label: str
+    query: SearchQuery
+    found: int
+
+
+def ways_out(query: SearchQuery) -> list[WayOut]:
+    """Return what to leave out of `query`, so that it finds something again. Each costs a search."""
+    easier = [(label, other) for label, other in _easier(query) if other != query][:MOST]
+    ways = [WayOut(label, other, _found(other)) for label, other in easier]
+    return [way for way in ways if way.found]
+
+
+def _found(query: SearchQuery) -> int:
+    try:
+        return find(query).found
+    except (BadQuery, ModelUnavailable):  # words alone find without a model, and without cancelling anything out
+        return 0
+
+
+def _easier(query: SearchQuery) -> Iterator[tuple[str, SearchQuery]]:
+    if query.minimum is not Minimum.ANY:
+        yield _("Weaker matches too"), query.replace(minimum=Minimum.ANY)
+    if query.mode is Mode.WORDS:
+        yield _("By what pictures show, too"), query.replace(mode=Mode.BOTH)
+    if query.box.quoted:
+        yield _("Without the quotation marks"), query.replace(words=_unquoted(query.box))
+    filters = query.filters
+    for tag in filters.tags:
+        others = tuple(other for other in filters.tags if other != tag)
+        yield _("Without the tag “%(tag)s”") % {"tag": tag}, query.replace(filters=replace(filters, tags=others))
+    cleared = {
+        ("formats",): _("Any format"),
+        ("orientations",): _("Any orientation"),
+        ("sizes",): _("Any size"),
+        ("colours",): _("Any colour"),
+        ("licences",): _("Any licence"),
+        ("albums",): _("In any album or none"),
+        ("uploader",): _("Uploaded by anybody"),
+        ("since", "until"): _("Any day"),
+        ("described",): _("With or without a description"),
+        ("taken_since", "taken_until"): _("Taken on any day"),
+        ("cameras",): _("Any camera"),
+        ("lenses",): _("Any lens"),
+        ("rating",): _("Any rating"),
+        ("dated",): _("With or without a date"),
+        ("group",): _("Anywhere on the map"),
+        ("hidden",): _("Pictures that everybody sees"),
+    }
+    for fields, label in cleared.items():
+        yield label, query.replace(filters=filters.without(*fields))
+    for one in query.box.typed:
+        yield _("Without %(filter)s") % {"filter": one.text}, query.without_typed(one.text)
+    if not filters.is_empty:
+        yield _("Without any filter"), query.replace(filters=type(filters)())
+
+
+def _unquoted(box: Box) -> str:
+    """Return what stands in the box, the quoted words without their marks; what is unwanted stays so, and nothing else
+    becomes it: a minus within the marks is a sign."""
+    meant = re.sub(r"(?<!\S)-(?=\w)", "", box.meant)
+    filters = (one.text for one in box.typed)
+    return " ".join([meant, *(f'-"{words}"' for words in box.unwanted), *filters])

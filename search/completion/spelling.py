@@ -1,0 +1,200 @@
+"""What was meant by a word that no picture has, where it is a letter off one that a title or a tag has.
+
+All words of titles and tags are kept in the process, sorted from their beginnings and from their ends: one edit leaves
+either the first half of a word or the second as it is, so few words are compared.
+"""
+
+import re
+import unicodedata
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from search.completion.suggestions import Kind, vocabulary
+from search.indexing.query_plan import BY_WORDS, planned
+from search.models import Image, ImageWords
+from search.models.arrivals import State, state
+from search.query import full_text as database_words
+from search.query.collection_cache import Keeper, Kept
+from search.query.parser import read_box
+from search.query.query import Mode, SearchQuery
+from search.query.typed_filters import MARKS
+from search.retrieval.results import ResultPage
+from search.text.folding import is_unspaced, words_of
+
+MOST_WORDS = 100_000
+"""Words that are known, the most frequent first: some 40 MB in each process."""
+MOST_ASKED = 8
+"""Words of a query that are looked at."""
+SHORTEST = 4
+"""Letters of a Latin word that may be a letter off: shorter ones are off too many. Korean words may have two syllables
+that differ in one of their letters, or three of which one is another; Han and Kana two."""
+
+_HANGUL = re.compile("[\uac00-\ud7a3]+")
+_CHUNK = re.compile(rf"[^\s{MARKS}]+")
+# Kanji with the Kana that end them, Katakana, and what else writes no spaces.
+_OF_ONE_KIND = re.compile(
+    "[\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff]+[\u3041-\u309f]*|[\u30a1-\u30ff]+|[^\u30a1-\u30ff]+"
+)
+
+
+class _Sorted:
+    """Words, sorted in both directions."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._forth = sorted(words)
+        self._back = sorted(word[::-1] for word in self._forth)
+
+    def beginning_with(self, start: str) -> list[str]:
+        return _range(self._forth, start)
+
+    def near(self, word: str) -> set[str]:
+        """Return the words that are one edit off: a letter more or less, or another, or two in the other order."""
+        half = len(word) // 2
+        same_end = [one[::-1] for one in _range(self._back, word[half:][::-1])]
+        near = {one for one in (*self.beginning_with(word[:half]), *same_end) if _is_near(word, one)}
+        turned = {word[:n] + word[n + 1] + word[n] + word[n + 2 :] for n in range(len(word) - 1)} - {word}
+        return near | {one for one in turned if self._holds(one)}
+
+    def _holds(self, word: str) -> bool:
+        place = bisect_left(self._forth, word)
+        return place < len(self._forth) and self._forth[place] == word
+
+
+def _range(words: list[str], start: str) -> list[str]:
+    first = bisect_left(words, start)
+    return words[first : bisect_left(words, start + "\U0010ffff", first)]
+
+
+def _is_near(one: str, other: str) -> bool:
+    """Whether one of them has a letter that the other lacks, or both have another in one place."""
+    if len(one) > len(other):
+        one, other = other, one
+    if len(other) - len(one) > 1 or one == other:
+        return False
+    same = next((n for n, letter in enumerate(one) if letter != other[n]), len(one))
+    return one[same + (len(one) == len(other)) :] == other[same + 1 :]
+
+
+class Lexicon:
+    """The words of titles and tags, and how often each stands there."""
+
+    def __init__(self, counts: Counter[str]) -> None:
+        self.counts = dict(counts.most_common(MOST_WORDS))
+        self._words = _Sorted(self.counts)
+        self._in_letters = _Sorted(_in_letters(word) for word in self.counts if _HANGUL.fullmatch(word))
+
+    def knows(self, word: str) -> bool:
+        """Whether a word begins so."""
+        return bool(self._words.beginning_with(word))
+
+    def meant_by(self, word: str) -> str:
+        """Return the most frequent of the words that are a letter off, "" where there is none."""
+        found: set[str] = set()
+        if _HANGUL.fullmatch(word) and len(word) > 1:
+            # Two letters in another order or one syllable for another are further off than a letter for another.
+            found = {unicodedata.normalize("NFC", one) for one in self._in_letters.near(_in_letters(word))}
+        if not found and self._may_be_off(word):
+            found = self._words.near(word)
+        return max((one for one in found if len(one) > 1), key=lambda one: (self.counts.get(one, 0), one), default="")
+
+    @staticmethod
+    def _may_be_off(word: str) -> bool:
+        if _HANGUL.search(word):
+            return len(word) > 2
+        return len(word) > 1 if all(map(is_unspaced, word)) else len(word) >= SHORTEST
+
+
+def _in_letters(word: str) -> str:
+    return unicodedata.normalize("NFD", word)
+
+
+def _lexicon() -> Lexicon:
+    counts: Counter[str] = Counter()
+    for title in ImageWords.objects.filter(image__hidden=False).exclude(title="").values_list("title", flat=True):
+        counts.update(_words_in(title))
+    for value in vocabulary.get(state()).value.values:
+        if value.kind is Kind.TAG:
+            for word in set(_words_in(" ".join(_apart(words_of(value.label))))):
+                counts[word] += value.count
+    return Lexicon(counts)
+
+
+lexicon = Keeper(_lexicon, "spellings")
+
+
+def _apart(words: Iterable[str]) -> Iterator[str]:
+    """Take apart words as titles are in the database: each letter of scripts without spaces for itself."""
+    for word in words:
+        yield from re.findall("[\uac00-\ud7a3]+|.", word) if any(map(is_unspaced, word)) else [word]
+
+
+def _words_in(title: str) -> Iterator[str]:
+    """Yield the words of a title as it is in the database, where letters of scripts without spaces stand alone."""
+    run = ""
+    for word in title.split(" "):
+        if len(word) == 1 and is_unspaced(word) and not _HANGUL.match(word):
+            run += word
+            continue
+        yield from _of_run(run)
+        run = ""
+        if len(word) > 1 and not word.isdigit():
+            yield word
+    yield from _of_run(run)
+
+
+def _of_run(run: str) -> Iterator[str]:
+    if len(run) < 2:
+        return
+    yield run
+    for word in _OF_ONE_KIND.findall(run):
+        if 1 < len(word) < len(run):
+            yield word
+
+
+def did_you_mean(results: ResultPage) -> SearchQuery | None:
+    """Return the query of these results with words that exist in the place of those that nearly do; None if none does.
+
+    Where a picture holds the words as they are, nothing else was meant.
+    """
+    query = results.query
+    may_be = query.words and query.mode is not Mode.MEANING and query.page == 1
+    if not may_be or any(image.by_words for image in results.images):
+        return None
+    asked = _asked_about(query.words)
+    kept = lexicon.peek(results.at) if asked else None
+    if kept is None:
+        return None
+    instead = {chunk: meant for chunk, word in asked.items() if (meant := _instead(word, kept, results.at))}
+    if not instead:
+        return None
+    return query.replace(words=_CHUNK.sub(lambda chunk: instead.get(chunk[0], chunk[0]), query.words))
+
+
+def _asked_about(text: str) -> dict[str, str]:
+    """Return the first of the words that are meant, as they are written and as they are compared.
+
+    Not what is unwanted, nor a filter, nor several words in one.
+    """
+    meant = set(read_box(text).meant.split())
+    chunks = [chunk for chunk in dict.fromkeys(_CHUNK.findall(text)) if chunk in meant and ":" not in chunk]
+    words = {chunk: words_of(chunk) for chunk in chunks}
+    single = {chunk: found[0] for chunk, found in words.items() if len(found) == 1 and len(found[0]) > 1}
+    return dict(islice(single.items(), MOST_ASKED))
+
+
+def _instead(word: str, kept: Kept[Lexicon], now: State) -> str:
+    """Return the word that was meant; "" where this one is known, or none is near."""
+    meant = "" if kept.value.knows(word) else kept.value.meant_by(word)
+    # What became known earlier may be gone.
+    return meant if meant and not _is_held(word) and (kept.at == now or _is_held(meant)) else ""
+
+
+def _is_held(word: str) -> bool:
+    """Whether a shown picture holds it, in its description perhaps, or inside a word."""
+    held = database_words.holding(Image.objects.shown(), database_words.beginnings(word)).order_by()
+    # All are counted, though one would do: for the first of many the planner walks along all pictures, and mostly
+    # there is none.
+    with planned(BY_WORDS):
+        return held.count() > 0

@@ -1,0 +1,300 @@
+"""What was written of pictures, on its way into the database: never over what a person has changed."""
+
+import datetime as dt
+import json
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from types import MappingProxyType
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import connection
+
+from search.curation.details import Details, clean_tags, details_of
+from search.curation.placing import place_pictures
+from search.decoding import written_in
+from search.imaging import UnreadableImage
+from search.metadata import READER, PhotoMetadata, TakenFrom, from_name, from_takeout, merged
+from search.metadata.dates import of_timestamp
+from search.metadata.fields import NOTHING
+from search.metadata.sidecars import is_takeout, json_object
+from search.metadata.zones import in_zone
+from search.models.image import Image
+from search.models.texts import LineField
+from search.text.normalization import composed, normalised_text
+
+CAPTIONS = ("title", "description", "author", "licence", "source_link")
+"""Columns of an image in which people say something of it; its tags besides."""
+
+
+def as_kept(name: str, text: str) -> str:
+    """Return a caption as its column keeps it, which updates don't see to."""
+    is_line = isinstance(Image._meta.get_field(name), LineField)
+    return normalised_text(text) if is_line else composed(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What comes with the bytes of a picture: the name of its file, when that was changed (in seconds since 1970), its
+    sidecars by suffix, and whether what they and the file say in words is wanted."""
+
+    name: str = ""
+    changed: float | None = None
+    sidecars: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    captions: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class OfFile:
+    """By what a file is known again that has changed: hashes of its pixels, and of what lies beside it. And the
+    perceptual one of what it shows, where somebody has looked, None for a flat picture."""
+
+    pixels: uuid.UUID | None = None
+    sidecars: uuid.UUID | None = None
+    perceptual: int | None = None
+
+
+def hash_of(sidecars: Mapping[str, bytes]) -> uuid.UUID:
+    """Return what is another one once any of a picture's sidecars has changed."""
+    found = blake2b(digest_size=16)
+    for suffix, data in sorted(sidecars.items()):
+        found.update(f"{suffix} {len(data)} ".encode() + data)
+    return uuid.UUID(bytes=found.digest())
+
+
+UPLOADED = Written(captions=False)
+"""Of an upload no more is taken unasked than the camera's own figures; the name of its file is not kept either."""
+UPLOADED_WITH_CAPTIONS = Written()
+
+
+def of_sidecars(sidecars: Mapping[str, bytes]) -> PhotoMetadata:
+    """Return what a picture's `.json` and `.txt` say: those of Google's export, and those of webdatasets."""
+    row = json_object(sidecars.get("json", b""))
+    text = utf_8(sidecars.get("txt", b""))
+    if is_takeout(row):
+        return merged(from_takeout(row), PhotoMetadata.of(description=text))
+    details = webdataset_details(row, text)[0]
+    words = {name: getattr(details, name) for name in CAPTIONS}
+    return PhotoMetadata.of(keywords=list(details.tags), **words)
+
+
+def utf_8(data: bytes) -> str:
+    """Return a caption; "" for what is no UTF-8, and most likely no caption either."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return ""
+
+
+def webdataset_details(row: Mapping[str, object], text: str) -> tuple[Details, list[str]]:
+    """Return what a webdataset says of a picture, as it can be kept, and what had to be cut or left out."""
+    link = str(row.get("source_link") or row.get("url") or "")
+    return details_of(
+        {
+            **row,
+            "description": text.strip() or row.get("caption") or row.get("description"),
+            "licence": row.get("licence") or row.get("license"),
+            "tags": row.get("tags") or row.get("keywords"),
+            "source_link": link if link.startswith(("http://", "https://")) else "",
+        }
+    )
+
+
+def all_said(
+    written: Written, of_sidecar: PhotoMetadata, of_file: PhotoMetadata, table: PhotoMetadata = NOTHING
+) -> PhotoMetadata:
+    """Return what is known of a picture, given what the decoder has read in an XMP sidecar and in the file, and what
+    a table says."""
+    counted = [of_sidecars(written.sidecars), from_name(written.name)]
+    if written.changed is not None and (moment := of_timestamp(written.changed)):
+        counted.append(PhotoMetadata(taken=moment.wall, offset=moment.offset, taken_from=TakenFrom.FILE))
+    shown = [of_sidecar, of_file]
+    said = merged(table, counted[0], *shown, *counted[1:])
+    zone = settings.PHOTO_TIME_ZONE
+    return in_zone(said, ZoneInfo(zone), counted=counted, shown=shown) if zone else said
+
+
+def offered_captions(beginning: bytes) -> Details:
+    """Return what people have written in a file, given its beginning, for whoever uploads it; nothing for no picture.
+
+    Raises decoding.Busy.
+    """
+    try:
+        return captioned(Details(), written_in(beginning, of_collection=False).file)
+    except UnreadableImage:
+        return Details()
+
+
+def captioned(details: Details, said: PhotoMetadata) -> Details:
+    """Return the details of a table or a form, and where they say nothing, what was written of the picture."""
+    values = {name: getattr(details, name) or getattr(said, name) for name in CAPTIONS}
+    return Details(tags=details.tags or clean_tags(list(said.keywords)), **values)
+
+
+def fields_stated(details: Details) -> list[str]:
+    """Return the names of the fields that a table or a form says anything of."""
+    captions = [name for name in ("tags", *CAPTIONS) if getattr(details, name)]
+    columns = {TOLD_BY.get(name, name) for name in _COLUMNS if getattr(details.capture, name, None) not in ("", None)}
+    return [*captions, *sorted(columns)]
+
+
+_COLUMNS = {
+    "taken": "timestamp",
+    "taken_offset": "smallint",
+    "taken_from": "text",
+    "camera": "text",
+    "lens": "text",
+    "focal_length": "double precision",
+    "aperture": "double precision",
+    "exposure": "double precision",
+    "iso": "integer",
+    "rating": "smallint",
+    "latitude": "double precision",
+    "longitude": "double precision",
+}
+TOLD_BY = {"taken_offset": "taken", "taken_from": "taken", "longitude": "latitude"}
+"""Columns that a person changes together with another one."""
+# What stood in a file beside the picture, in an archive or a bucket, is not read again, and is not lost by that.
+_LESS_TRUSTED = (
+    "array_position('{person,table,sidecar,camera,name,file}', EXCLUDED.taken_from::text)"
+    " > array_position('{person,table,sidecar,camera,name,file}', search_capture.taken_from::text)"
+)
+
+
+def _kept(name: str) -> str:
+    """The condition under which a column keeps what it has whatever is read."""
+    told_by = TOLD_BY.get(name, name)
+    conditions = [
+        f"'{told_by}' = ANY(search_capture.edited)",
+        f"'{told_by}' = ANY(search_capture.stated) AND NOT '{told_by}' = ANY(EXCLUDED.stated)",
+        f"EXCLUDED.{told_by} = ''" if _COLUMNS[told_by] == "text" else f"EXCLUDED.{told_by} IS NULL",
+        *([f"coalesce({_LESS_TRUSTED}, false)"] if told_by == "taken" else []),
+    ]
+    return " OR ".join(conditions)
+
+
+_WRITE = """
+INSERT INTO search_capture (image_id, reader, pixels, sidecars, stated, {names})
+SELECT given.image_id, given.reader, given.pixels, given.sidecars, string_to_array(given.stated, ','), {given}
+FROM unnest(%s::uuid[], %s::smallint[], %s::uuid[], %s::uuid[], %s::text[], {arrays})
+AS given (image_id, reader, pixels, sidecars, stated, {names})
+JOIN search_image image ON image.id = given.image_id ORDER BY given.image_id
+ON CONFLICT (image_id) DO UPDATE SET reader = EXCLUDED.reader,
+    pixels = coalesce(EXCLUDED.pixels, search_capture.pixels),
+    sidecars = coalesce(EXCLUDED.sidecars, search_capture.sidecars), {changes},
+    stated = CASE WHEN EXCLUDED.stated = '{{}}' THEN search_capture.stated ELSE EXCLUDED.stated END
+WHERE search_capture.reader < EXCLUDED.reader
+""".format(
+    names=", ".join(_COLUMNS),
+    given=", ".join(f"given.{name}" for name in _COLUMNS),
+    arrays=", ".join(f"%s::{kind}[]" for kind in _COLUMNS.values()),
+    changes=", ".join(
+        f"{name} = CASE WHEN {_kept(name)} THEN search_capture.{name} ELSE EXCLUDED.{name} END" for name in _COLUMNS
+    ),
+)
+
+
+def write_captures(
+    said: Mapping[uuid.UUID, PhotoMetadata],
+    of_files: "Mapping[uuid.UUID, OfFile]" = MappingProxyType({}),
+    stated: Mapping[uuid.UUID, Sequence[str]] = MappingProxyType({}),
+) -> None:
+    """Write what was said of these images, those that are there, in the order of their ids, and by what their files
+    are known again, where somebody has looked. In a transaction.
+
+    What a newer reader has read stays, and what a person has changed or a table has stated, unless it is `stated`
+    anew; nothing is replaced by nothing, and no date by one that is trusted less.
+    """
+    if not said:
+        return
+    ids = sorted(said)
+    known = [of_files.get(one, OfFile()) for one in ids]
+    columns = [[_value(said[one], name) for one in ids] for name in _COLUMNS]
+    hashes = [one.pixels for one in known], [one.sidecars for one in known]
+    with connection.cursor() as cursor:
+        names = [",".join(stated.get(one, ())) for one in ids]
+        cursor.execute(_WRITE, [ids, [READER] * len(ids), *hashes, names, *columns])
+    place_pictures([one for one in ids if said[one].latitude is not None])
+
+
+def _value(said: PhotoMetadata, name: str) -> object:
+    value: object = said.offset if name == "taken_offset" else getattr(said, name)
+    return value.replace(tzinfo=None) if isinstance(value, dt.datetime) else value
+
+
+def write_captions(images: Collection[Image]) -> None:
+    """Write what people say of images, as it stands in these, whose rows are locked. In a transaction."""
+    if not images:
+        return
+    columns = ("title", "description", "author", "licence", "source_link", "tags")
+    rows = [{"id": str(image.pk), **{name: getattr(image, name) for name in columns}} for image in images]
+    with connection.cursor() as cursor:
+        cursor.execute(_CAPTION, [json.dumps(rows)])
+
+
+_CAPTION = """
+UPDATE search_image AS image SET title = given.title, description = given.description, author = given.author,
+    licence = given.licence, source_link = given.source_link, tags = given.tags, updated = now()
+FROM jsonb_to_recordset(%s::jsonb) AS given (id uuid, title text, description text, author text, licence text,
+    source_link text, tags text[])
+WHERE image.id = given.id
+"""
+
+
+def note_edits(image_ids: Iterable[uuid.UUID], fields: Iterable[str]) -> None:
+    """Remember that a person has changed these fields of images, or of their captures. In the same transaction."""
+    names = sorted(fields)
+    if not names:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO search_capture (image_id, edited)"
+            " SELECT id, %s::varchar[] FROM unnest(%s::uuid[]) AS given (id) ORDER BY id"
+            " ON CONFLICT (image_id) DO UPDATE SET edited ="
+            " ARRAY(SELECT DISTINCT unnest(search_capture.edited || EXCLUDED.edited) ORDER BY 1)"
+            " WHERE NOT search_capture.edited @> EXCLUDED.edited",
+            [names, sorted(image_ids)],
+        )
+
+
+def read_again() -> None:
+    """Have all pictures read anew by whoever reads next, and by as many as do.
+
+    Some thousands at a time: curators who edit meanwhile wait for no more than those.
+    """
+    last: uuid.UUID | None = uuid.UUID(int=0)
+    while last:
+        with connection.cursor() as cursor:
+            cursor.execute(_READ_AGAIN, [last, READER])
+            (last,) = cursor.fetchone()
+
+
+_READ_AGAIN = """
+WITH following AS (SELECT image_id, reader FROM search_capture WHERE image_id > %s ORDER BY image_id LIMIT 5000),
+changed AS (
+    UPDATE search_capture SET reader = 0 FROM following
+    WHERE search_capture.image_id = following.image_id AND following.reader >= %s
+)
+SELECT (SELECT image_id FROM following ORDER BY image_id DESC LIMIT 1)
+"""
+
+
+def captioned_image(
+    image: Image, said: PhotoMetadata, edited: Iterable[str], *, is_replaced: bool = False
+) -> list[str]:
+    """Fill in what is empty of an image, and no person has emptied; return the names of what has changed.
+
+    What has no one's hand in it `is_replaced` by what is written now, where that is anything.
+    """
+    untouched = {"tags", *CAPTIONS}.difference(edited)
+    values = {name: getattr(said, name) for name in CAPTIONS} | {"tags": clean_tags(list(said.keywords))}
+    changed = [
+        name
+        for name in sorted(untouched)
+        if values[name] and values[name] != getattr(image, name) and (is_replaced or not getattr(image, name))
+    ]
+    for name in changed:
+        setattr(image, name, values[name])
+    return changed

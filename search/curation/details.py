@@ -1,0 +1,72 @@
+"""What people say of a picture, in a form, a table or a program's call: as it can be kept."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from search.metadata import PhotoMetadata
+from search.metadata.fields import NOTHING
+from search.models.image import Image, web_link
+from search.text.normalization import composed, normalised_text
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What people say of a picture; `capture` has when, where and with what it was taken, where a table says so."""
+
+    title: str = ""
+    description: str = ""
+    tags: Sequence[str] = ()
+    author: str = ""
+    licence: str = ""
+    source_link: str = ""
+    capture: PhotoMetadata = NOTHING
+
+
+_TEXT_COLUMNS = ("title", "description", "author", "licence", "source_link")
+
+
+def details_of(row: Mapping[str, Any]) -> tuple[Details, list[str]]:
+    """Return what a row says of a picture, as it can be kept, and what had to be cut or left out."""
+    problems: list[str] = []
+    values = {column: plain_text(row.get(column)) for column in _TEXT_COLUMNS}
+    for column, value in values.items():
+        limit: int = getattr(Image._meta.get_field(column), "max_length", 0)
+        if len(value) > limit:
+            problems.append(f"The {column} has {len(value):,} characters and was cut to {limit:,}.")
+            values[column] = value[:limit]
+    try:
+        if values["source_link"]:
+            web_link(values["source_link"])
+    except ValidationError:
+        problems.append(f"The source link {values['source_link']!r} is no http address and was left out.")
+        values["source_link"] = ""
+    return Details(
+        values["title"],
+        values["description"],
+        clean_tags(row.get("tags")),
+        values["author"],
+        values["licence"],
+        values["source_link"],
+    ), problems
+
+
+def plain_text(value: Any) -> str:
+    return "" if value is None else composed(str(value).replace("\0", "")).strip()
+
+
+def clean_tags(value: Any) -> list[str]:
+    """Return tags from a comma-separated text or a list: each once, at most 50 of 60 characters."""
+    parts = (
+        [plain_text(part).replace(",", " ") for part in value]
+        if isinstance(value, list)
+        else plain_text(value).split(",")
+    )
+    tags: dict[str, str] = {}
+    for part in parts:
+        tag = normalised_text(part)[:60].strip()
+        if tag:
+            tags.setdefault(tag.casefold(), tag)
+    return list(tags.values())[:50]

@@ -1,0 +1,285 @@
+"""How many images each filter would leave: one small table is counted, and folded for every filter.
+
+Counting takes a third of a second for a million images, so what was counted is remembered, together with how far the
+collection was (`search.models.arrivals`). What arrived since is counted and added; after any other change all is
+counted anew. So the numbers are right at once, and a search while pictures come in counts only these.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from django.core.cache import cache
+from django.db.models import BigIntegerField, Case, Count, F, Func, Max, Q, TextField, Value, When
+from django.db.models.expressions import RawSQL
+from django.utils.functional import cached_property
+
+from search.models import Capture
+from search.models.arrivals import ARRIVED_SQL, CHANGED_SQL, State
+from search.models.querysets import ImageQuerySet
+from search.query.conditions import Conditions
+from search.query.filter_values import has_any_tag
+from search.query.filters import Certainty, Filters, Hidden
+from search.query.tag_names import folded, tag_names
+
+REMEMBERED_FROM = 20_000
+READ_REMEMBERED_FROM = 2_000
+"""Counting so many rows in an index, or reading so many from the table, takes longer than finding 24 of them. What all
+searches count alike is remembered in any case: each asks for it, and to ask the database takes a millisecond."""
+REMEMBERED = 600
+"""Seconds for which such numbers are kept."""
+ROUGHLY = 60
+"""Seconds for which pictures that arrived since may not count among the most frequent tags, licences and uploaders."""
+MOST_VALUES = 15
+"""Tags, licences and uploaders that are offered, the most frequent first."""
+
+MOST_TAGS_READ = 5_000
+"""To see which of them are names of one tag, or within a wider one."""
+
+_FEW_VALUED = {
+    "formats": "format",
+    "orientations": "orientation",
+    "sizes": "size",
+    "colours": "colour",
+    "described": "described",
+}
+"""Fields of Filters whose columns stand in the index `image_facets`, and those columns."""
+
+_CAPTURED: dict[str, Any] = {
+    "cameras": F("capture__camera"),
+    "lenses": F("capture__lens"),
+    "rating": F("capture__rating"),
+    "dated": Case(
+        When(capture__taken_from__in=Capture.GUESSED, then=Value(Certainty.ABOUT)),
+        When(capture__taken__isnull=False, then=Value(Certainty.KNOWN)),
+        default=Value(Certainty.UNKNOWN),
+        output_field=TextField(),
+    ),
+}
+"""Fields of Filters that are about what was read of pictures, and the values that they filter by. They have a table of
+their own, which is joined once for all of them."""
+
+_Combinations = Counter[tuple[Any, ...]]
+
+
+class Counts:
+    """Of the images that pass all filters on columns with many values: how many there are of each combination of the
+    few-valued ones."""
+
+    def __init__(self, conditions: Conditions, filters: Filters, name: str, at: State) -> None:
+        """Of what is eligible by these conditions: `name` tells it from that of other searches.
+
+        It is counted as far as `at` goes.
+        """
+        self._filters = filters
+        self._name = name
+        self._conditions = conditions
+        self._at = at
+        self._others = filters.without(*_FEW_VALUED)
+        # What is hidden, or put on the map, has no number of arrival or change by which counts still hold, and few ask
+        # for it.
+        self._is_remembered = not filters.finds_hidden and filters.group is None and conditions.among is None
+        self._combinations = self._counted()
+
+    @cached_property
+    def total(self) -> int:
+        """How many images pass all filters."""
+        return self._folded(None).total()
+
+    def of(self, field: str) -> Counter[Any]:
+        """How many images each value of a few-valued filter leaves, whatever is chosen of this filter now."""
+        return self._folded(field)
+
+    def most_frequent(self, column: str, field: str) -> list[tuple[Any, int]]:
+        """The most frequent values of a column with many values, and how many images each leaves."""
+        others = self._filters if field == "tags" else self._filters.without(field)
+
+        def count() -> list[tuple[Any, int]]:
+            rows = others.apply(self._conditions.eligible()).order_by()
+            if field == "tags":
+                value: Any = Func(F("tags"), function="unnest", output_field=TextField())
+            else:
+                rows, value = rows.exclude(**{column: "" if field == "licences" else None}), F(column)
+            found = rows.annotate(value=value).values_list("value").annotate(count=Count("*"))
+            return list(found.order_by("-count", "value")[:MOST_VALUES])
+
+        return self._remember(self._key(column, others, changes=True), count, lambda _found: self.total)
+
+    def frequent_tags(self) -> list[tuple[str, int]]:
+        """The most frequent tags, and how many images each leaves: those that are within it, or are other names of it,
+        among them."""
+        names = tag_names()
+        if not names.tags:
+            return self.most_frequent("tags", "tags")
+
+        def count() -> list[tuple[str, int]]:
+            rows = self._filters.apply(self._conditions.eligible()).order_by()
+            value: Any = Func(F("tags"), function="unnest", output_field=TextField())
+            found = rows.annotate(value=value).values_list("value").annotate(count=Count("*"))
+            counts = Counter(dict(found.order_by("-count", "value")[:MOST_TAGS_READ]))
+            are_all = len(counts) < MOST_TAGS_READ
+            return folded(counts, names, MOST_VALUES, lambda groups: _having_any(rows, groups), are_all=are_all)
+
+        version = hashlib.sha256(repr(names.tags).encode()).hexdigest()
+        key = self._key(f"tags\n{version}", self._filters, changes=True)
+        return self._remember(key, count, lambda _found: self.total)
+
+    def exactly(self, name: str, rows: ImageQuerySet) -> int:
+        """How many rows these are, which the search, how far the collection is and a `name` tell from all others."""
+        if not self._is_remembered:
+            return rows.count()
+        what = f"{name}\n{self._at.arrived}\n{self._conditions.moment}"
+        return cache.get_or_set(self._key(what, self._filters, changes=True), rows.count, REMEMBERED) or 0
+
+    def of_captures(self, field: str) -> Counter[Any]:
+        """How many images each value of a filter on what was read of them leaves, whatever is chosen of this filter
+        now; None and "" stand for those of which nothing was."""
+        place = list(_CAPTURED).index(field)
+        counts: Counter[Any] = Counter()
+        for values, count in self._captured.items():
+            passes = (
+                self._passes(name, value) for name, value in zip(_CAPTURED, values, strict=True) if name != field
+            )
+            if all(passes):
+                counts[values[place]] += count
+        return counts
+
+    @cached_property
+    def _captured(self) -> _Combinations:
+        others = self._filters.without(*_CAPTURED)
+
+        def count() -> _Combinations:
+            rows = others.apply(self._conditions.eligible()).order_by()
+            named = {f"its_{name}": value for name, value in _CAPTURED.items()}
+            found = rows.annotate(**named).values_list(*named).annotate(count=Count("*"))
+            return Counter({tuple(values): number for *values, number in found})
+
+        return self._remember(self._key("captures", others, changes=True), count, Counter.total)
+
+    def _passes(self, field: str, value: Any) -> bool:
+        chosen = getattr(self._filters, field)
+        if field == "rating":
+            return chosen is None or (value is not None and value >= chosen)
+        return not chosen or value in chosen
+
+    def grouped(self, name: str, by: Any, *fields: str) -> Counter[Any]:
+        """How many images there are of each value of an expression, called `name`, whatever is chosen of these
+        filters. Where it is NULL they don't count."""
+        others = self._filters.without(*fields)
+
+        def count() -> Counter[Any]:
+            rows = others.apply(self._conditions.eligible()).order_by().annotate(value=by).exclude(value=None)
+            return Counter(dict(rows.values_list("value").annotate(count=Count("*"))))
+
+        return self._remember(self._key(name, others, changes=True), count, Counter.total)
+
+    @cached_property
+    def places(self) -> dict[int, int]:
+        """How many images there are of each place, whatever is chosen of countries, regions and towns. For those who
+        may see places alone."""
+        return dict(self.grouped("places", F("capture__place"), "countries", "regions", "towns"))
+
+    def leaving(self, column: str, field: str, values: Sequence[str]) -> Counter[Any]:
+        """How many images each of these values of a column with many values leaves."""
+        others = self._filters.without(field)
+
+        def count() -> Counter[Any]:
+            rows = others.apply(self._conditions.eligible()).order_by().filter(**{f"{column}__in": values})
+            return Counter(dict(rows.values_list(column).annotate(count=Count("*"))))
+
+        key = self._key(f"{column}\n{sorted(values)}", others, changes=True)
+        return self._remember(key, count, Counter.total)
+
+    def _remember(self, key: str, count: "Callable[[], _Found]", rows: "Callable[[_Found], int]") -> "_Found":
+        return _remembered(key, count, rows, READ_REMEMBERED_FROM) if self._is_remembered else count()
+
+    def _counted(self) -> _Combinations:
+        apart = {Hidden.WITH: Hidden.ONLY, Hidden.MINE: Hidden.MINE_ALONE}.get(self._filters.hidden or Hidden.NO)
+        if apart and self._conditions.among is None:
+            # Apart: each has an index of its own, and the shown ones are remembered.
+            return self._part(None) + self._part(apart)
+        return self._counted_at_once()
+
+    def _part(self, hidden: Hidden | None) -> _Combinations:
+        """The same of the shown images, or of the hidden ones."""
+        filters = replace(self._filters, hidden=hidden)
+        values = self._conditions.filters._replace(hidden=filters.values.hidden)
+        return Counts(self._conditions._replace(filters=values), filters, self._name, self._at)._combinations
+
+    def _counted_at_once(self) -> _Combinations:
+        key = self._key("combinations", self._others)
+        remembered: tuple[State, _Combinations] | None = cache.get(key) if self._is_remembered else None
+        is_known = remembered is not None and remembered[0].changed == self._at.changed
+        state, found = remembered if remembered and is_known else self._count()
+        if state.arrived < self._at.arrived:
+            found = found + self._between(state.arrived, self._at.arrived)
+            state = State(self._at.arrived, state.changed)
+            is_known = False
+        least = 0 if self._others.is_empty else READ_REMEMBERED_FROM
+        if self._is_remembered and not is_known and found.total() >= least:
+            cache.set(key, (state, found), REMEMBERED)
+        return found if state.arrived == self._at.arrived else found - self._between(self._at.arrived, state.arrived)
+
+    def _count(self) -> tuple[State, _Combinations]:
+        """Count all; return how far the collection was in that very moment, too."""
+        moment = [Max(RawSQL(sql, [], BigIntegerField())) for sql in (ARRIVED_SQL, CHANGED_SQL)]  # noqa: S611 - constants
+        found = (
+            self._rows()
+            .values_list(*_FEW_VALUED.values())
+            .annotate(count=Count("*"), arrived=moment[0], changed=moment[1])
+        )
+        state, combinations = self._at, _Combinations()
+        for *values, count, arrived, changed in found:
+            state = State(arrived, changed)
+            combinations[tuple(values)] = count
+        return state, combinations
+
+    def _between(self, after: int, to: int) -> _Combinations:
+        """Count those that arrived after one number, up to another."""
+        arrival = f"arrival__{self._conditions.arrival}"
+        rows = self._rows().filter(**{f"{arrival}__gt": after, f"{arrival}__lte": to})
+        found = rows.values_list(*_FEW_VALUED.values()).annotate(count=Count("*"))
+        return Counter({tuple(values): count for *values, count in found})
+
+    def _rows(self) -> ImageQuerySet:
+        return self._others.apply(self._conditions.eligible()).order_by()
+
+    def _folded(self, field: str | None) -> "Counter[Any]":
+        allowed = [self._allowed(name) if name != field else None for name in _FEW_VALUED]
+        place = list(_FEW_VALUED).index(field) if field else None
+        counts: Counter[Any] = Counter()
+        for values, count in self._combinations.items():
+            if all(choice is None or value in choice for value, choice in zip(values, allowed, strict=True)):
+                counts[None if place is None else values[place]] += count
+        return counts
+
+    def _allowed(self, field: str) -> tuple[Any, ...] | None:
+        chosen = getattr(self._filters, field)
+        if field == "described":
+            return None if chosen is None else (chosen,)
+        return chosen or None
+
+    def _key(self, what: str, filters: Filters, *, changes: bool = False) -> str:
+        asked = f"{what}\n{self._name}\n{filters!r}\n{self._at.changed if changes else ''}"
+        return f"facets:{hashlib.sha256(asked.encode()).hexdigest()}"
+
+
+def _having_any(rows: ImageQuerySet, groups: Sequence[Collection[str]]) -> list[int]:
+    """Return how many of the rows have any tag of each group, by one statement."""
+    counts = {str(number): Count("pk", filter=Q(has_any_tag(sorted(tags)))) for number, tags in enumerate(groups)}
+    found = rows.aggregate(**counts)
+    return [found[name] for name in counts]
+
+
+_Found = TypeVar("_Found")
+
+
+def _remembered(key: str, count: Callable[[], _Found], rows: Callable[[_Found], int], least: int) -> _Found:
+    found: _Found | None = cache.get(key)
+    if found is None:
+        found = count()
+        if rows(found) >= least:
+            cache.set(key, found, ROUGHLY)
+    return found

@@ -1,0 +1,128 @@
+"""The pages, and problem details for programs, for what can't be answered just now: 503, 409 and 429."""
+
+import logging
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from search import decoding
+from search.accounts.password_hashing import Crowded
+from search.embedding import Busy, Loading, ModelUnavailable
+from search.http import upload_handlers
+from search.http.paths import path_of
+from search.http.problems import Problem, is_for_programs
+from search.limits import TooMany
+from search.limits.words import advice_of, problem_of
+from search.models.conflicts import is_conflict, is_overtaken
+from search.models.vector_values import WrongVectors
+from search.monitoring import recording, upgrades
+from search.objects.full import no_room
+from search.objects.storage import StorageUnavailable
+
+logger = logging.getLogger(__name__)
+
+RETRY = {"Retry-After": "30"}
+
+
+RETRY_SOON = {"Retry-After": "5"}
+
+
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+
+
+def _overtaken_page(request: HttpRequest, error: Exception) -> HttpResponse | None:
+    """Return the 409 page for what others came before with, or the same for programs; None for another error."""
+    if request.method in _SAFE:
+        return None
+    if is_conflict(error):
+        problem = _("Somebody else is changing the same pictures.")
+        advice, code = _("Nothing was changed. Try again in a moment."), "conflict"
+    elif is_overtaken(error):
+        problem = _("Somebody else has changed or deleted this meanwhile.")
+        advice, code = _("Nothing was changed. Go back, and look at it again."), "overtaken"
+    else:
+        return None
+    # Of what was overtaken it must be seen whether it was us who left out to look.
+    logger.warning("409 for %s: %s", path_of(request), error, exc_info=error if code == "overtaken" else None)
+    if is_for_programs(request):
+        return Problem(409, problem, advice, code, headers=RETRY_SOON).to_response()
+    page = render(None, "error.html", {"problem": problem, "advice": advice}, status=409)
+    page["Retry-After"] = RETRY_SOON["Retry-After"]
+    return page
+
+
+def _too_many_page(request: HttpRequest, error: Exception) -> HttpResponse | None:
+    """Return the page for what was done too often (429) or by too many at once (503), or the same for programs; None
+    for another error. What is counted is logged there."""
+    if isinstance(error, TooMany):
+        status, problem, advice, code = 429, problem_of(error), advice_of(error), "too_many"
+        retry = {"Retry-After": str(error.seconds)}
+    elif isinstance(error, Crowded):
+        status, problem, code = 503, _("Many people are logging in at this moment."), "no_time"
+        advice, retry = _("Try again in a few seconds."), RETRY_SOON
+    else:
+        return None
+    response: HttpResponse
+    if is_for_programs(request):
+        response = Problem(status, problem, advice, code, headers=retry).to_response()
+    else:
+        response = render(None, "error.html", {"problem": problem, "advice": advice}, status=status)
+        response["Retry-After"] = retry["Retry-After"]
+    # Django would write a line for each, of which there may be thousands.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
+
+
+def _not_yet(error: Exception) -> tuple[str, str, str, dict[str, str]]:
+    """Problem, advice, the part that is missing, and when to try again."""
+    if isinstance(error, decoding.NoDecoder):
+        return _("Pictures can't be opened just now."), "", "decoder", RETRY
+    if isinstance(error, Loading):
+        problem = _("The search is starting.")
+    elif isinstance(error, decoding.Busy):
+        problem = _("Many people are sending pictures at this moment.")
+    else:
+        problem = _("Many people are searching at this moment.")
+    return problem, _("Try again in a few seconds."), "time", RETRY_SOON
+
+
+def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | None:
+    """Return the page that says which part is missing (503), who came between (409) or what was too much (429), or the
+    same for programs.
+
+    None for another error.
+    """
+    if page := _too_many_page(request, error) or _overtaken_page(request, error):
+        return page
+    retry = RETRY
+    if isinstance(error, (Busy, decoding.Busy, decoding.NoDecoder)):
+        problem, advice, part, retry = _not_yet(error)
+    elif isinstance(error, (ModelUnavailable, WrongVectors)):
+        problem, advice = _("Searching and adding pictures is not possible just now: a model is missing."), str(error)
+        part = "model"
+    elif isinstance(error, upload_handlers.DiskFull) or (request.method not in _SAFE and no_room(error)):
+        problem = _("There is no room here just now for what you send.")
+        advice, part = _("Nothing was added. Try again later, and tell the people who run this site."), "disk"
+    elif isinstance(error, StorageUnavailable):
+        problem, advice, part = _("The place where the pictures are kept does not answer."), "", "storage"
+        retry = RETRY_SOON  # what hangs is tried again every other second
+    elif isinstance(error, (OperationalError, InterfaceError)):
+        # By a lock over a whole table, say, as while it is migrated.
+        is_busy = is_conflict(error)
+        problem = _("The database is busy.") if is_busy else _("The database does not answer.")
+        advice, part = "", "database"
+    elif left_out := upgrades.left_out(error):
+        problem, advice, part = _("This site is being updated."), str(left_out), left_out.part
+    else:
+        return None
+    logger.error("503 for %s: %s", path_of(request), error)
+    recording.unavailable(part)
+    if is_for_programs(request):
+        return Problem(503, problem, advice, f"no_{part}", headers=retry).to_response()
+    context = {"problem": problem, "advice": advice, "is_bare": part == upgrades.NotCollected.part}
+    # Without the request: its user and session live in the database.
+    response = render(None, "503.html", context, status=503)
+    response["Retry-After"] = retry["Retry-After"]
+    return response

@@ -1,0 +1,39 @@
+"""What is uploaded, also where it is in the trash."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from search.curation.captures import UPLOADED, Written
+from search.curation.changes import Restore
+from search.curation.changing import change
+from search.curation.details import Details
+from search.decoding import Source
+from search.ingestion.adding import Added, DeletedPicture, add_picture, is_curator
+from search.models import Trashed
+from search.models.albums import Visibility
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+
+def add_or_restore(
+    source: Source,
+    details: Details,
+    uploader: "User | None",
+    *,
+    written: Written = UPLOADED,
+    visibility: str = Visibility.PUBLIC,
+    door: str = "",
+) -> Added:
+    """Add one uploaded picture as `add_picture` does; one that is in the trash is restored for curators, as it was.
+
+    Others are told that it was deleted: DeletedPicture.
+    """
+    added = add_picture(source, details, uploader, written=written, visibility=visibility)
+    if added.is_new or not Trashed.objects.filter(pk=added.image.pk).exists():
+        return added
+    if not is_curator(uploader):
+        raise DeletedPicture
+    change([added.image.pk], Restore(), by=uploader, door=door)
+    added.image.refresh_from_db(fields=["hidden"])
+    return replace(added, is_restored=True)

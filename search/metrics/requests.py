@@ -1,0 +1,75 @@
+"""Around each request: its number, what is counted of it, and a line in the log."""
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+
+from imagesearch.bodies import BodyWanted
+from imagesearch.logs import current_request
+from search.http.paths import path_of
+from search.monitoring import recording
+
+logger = logging.getLogger("search.access")
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,99}")
+_METHODS = {"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"}
+_CHECKS = {"/healthz", "/readyz", "/metrics"}
+
+
+class Requests:
+    """Outermost of all, so that it sees what is answered whoever answers it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        began = time.perf_counter()
+        number = _number_of(request)
+        said = current_request.set(number)
+        request.number = number  # type: ignore[attr-defined]
+        recording.request_began()
+        status: int | None = 500  # of what even Django lets through, as the end of the process
+        try:
+            response = self.get_response(request)
+            status = response.status_code
+            response.headers["X-Request-ID"] = number
+            return response
+        except BodyWanted:
+            status = None  # it is asked again, with its body
+            raise
+        finally:
+            seconds = time.perf_counter() - began
+            view, method = view_of(request), request.method if request.method in _METHODS else "OTHER"
+            recording.request_ended(view, method, status, seconds)
+            if status is not None:
+                _log(request, view, status, seconds)
+            current_request.reset(said)
+
+
+def _number_of(request: HttpRequest) -> str:
+    """Return what the proxy in front calls this request, where there is one that is trusted; else a new number."""
+    given = request.headers.get("X-Request-ID", "")
+    return given if settings.REQUEST_ID_FROM_PROXY and _ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def view_of(request: HttpRequest) -> str:
+    """Return the name of the view that answered; never a part of the address."""
+    if request.resolver_match:
+        return request.resolver_match.view_name
+    if request.path_info in _CHECKS:
+        return request.path_info[1:]
+    return "static" if request.path_info.startswith("/static/") else "none"
+
+
+def _log(request: HttpRequest, view: str, status: int, seconds: float) -> None:
+    level = logging.DEBUG if view in {"healthz", "readyz", "metrics"} and status < 400 else logging.INFO
+    if not settings.ACCESS_LOG or not logger.isEnabledFor(level):
+        return
+    path = path_of(request)
+    told = {"method": request.method, "path": path, "view": view, "status": status, "ms": round(seconds * 1000, 1)}
+    logger.log(level, "%s %s %d %.0f ms", request.method, path, status, seconds * 1000, extra={"access": told})

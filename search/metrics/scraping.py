@@ -1,0 +1,57 @@
+"""`/metrics`, for those who have the token. For others there is no such page."""
+
+import hmac
+import tomllib
+from collections.abc import Callable
+from functools import cache
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
+
+from search.http.methods import require_safe
+from search.metrics import processes
+
+
+def may_read(request: HttpRequest) -> bool:
+    """Whether this request brings the token: `Authorization: Bearer ...`."""
+    kind, _space, token = request.headers.get("Authorization", "").partition(" ")
+    wanted: str = settings.METRICS_TOKEN
+    return bool(wanted) and kind.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), wanted.encode())
+
+
+def metrics_or(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Answer with the metrics who may read them, and all others as any address that there is not."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        return metrics(request) if may_read(request) else get_response(request)
+
+    return answer
+
+
+@require_safe
+@never_cache
+def metrics(request: HttpRequest) -> HttpResponse:
+    # Where nobody reads them, nothing of this is imported.
+    from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415
+    from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4  # noqa: PLC0415
+    from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
+
+    from search.metrics import figures  # noqa: PLC0415
+    from search.monitoring import instruments  # noqa: PLC0415
+
+    processes.note()
+    registry = CollectorRegistry()
+    if shared := processes.folder():
+        MultiProcessCollector(registry, shared)  # type: ignore[no-untyped-call]
+    else:
+        registry.register(instruments.OWN)
+    registry.register(figures.Figures())
+    registry.register(figures.Build(_version()))
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+@cache
+def _version() -> str:
+    project = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text("utf-8"))
+    return str(project["project"]["version"])

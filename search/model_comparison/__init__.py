@@ -1,0 +1,1 @@
+"""Two pairs of models measured on one labelled set, and shown side by side."""

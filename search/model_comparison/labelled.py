@@ -1,0 +1,126 @@
+"""Labelled sets: queries, each with the pictures of which somebody has said how well they fit it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from search.embedding import MAX_TEXT_LENGTH
+from search.ingestion.tables import MetadataError, Row, table_rows
+from search.model_comparison.captions import FORMS, captions_of, json_captions, token_captions
+from search.text.normalization import composed, normalised_text
+
+MOST_GRADE = 100
+_KINDS = {".tsv": "tsv", ".csv": "csv", ".txt": "csv", ".jsonl": "jsonl"}
+
+
+@dataclass
+class Labelled:
+    """What a labelled set says: by query, which is its text and language, grades by what it calls the pictures.
+
+    `named` tells where each picture was named first, and `problems` what could not be used: where, and why.
+    """
+
+    name: str
+    queries: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
+    named: dict[str, str] = field(default_factory=dict)
+    problems: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, where: str, text: Any, language: Any, picture: Any, grade: int = 1) -> None:
+        """Take in what a line says, or the reason why that is not possible."""
+        words, called = normalised_text(_text(text)), composed(_text(picture)).strip()
+        if reason := _wrong_with(words, called):
+            self.problems.append((where, reason))
+            return
+        graded = self.queries.setdefault((words, _code(language)), {})
+        if graded.get(called, grade) != grade:
+            self.problems.append(
+                (where, f"The picture has the grade {graded[called]} for this query already; this one counts.")
+            )
+        graded[called] = grade
+        self.named.setdefault(called, where)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).replace("\0", "")
+
+
+def _code(language: Any) -> str:
+    return normalised_text(_text(language)).replace("_", "-").lower()
+
+
+def _wrong_with(words: str, called: str) -> str:
+    if not words:
+        return "This line has no query."
+    if len(words) > MAX_TEXT_LENGTH:
+        return f"This query has {len(words):,} characters; at most {MAX_TEXT_LENGTH:,} can be searched."
+    return "" if called else "This line names no picture."
+
+
+def read_labelled(path: Path, *, language: str = "", split: str = "") -> Labelled:
+    """Read a labelled set, whose form its content tells. Raises MetadataError for one that can't be read at all.
+
+    Captions of COCO (JSON, that of Karpathy's splits too), of Flickr30k (`.token`, or CSV in one of three forms) and
+    of XM3600 (JSON lines), or a table with the columns `query`, `language`, `path` or `id`, and `grade`. `language`
+    is that of queries of which none is told, and `split` the only part to be read, where the pictures have parts.
+    """
+    labelled = Labelled(path.name)
+    for where, row in _lines(path, labelled, split):
+        if isinstance(row, str):
+            labelled.problems.append((where, row))
+        elif "query" in row:
+            _add_row(labelled, where, row, language)
+        else:
+            for text, its_language, picture in captions_of(row):
+                labelled.add(where, text, its_language or language or "en", picture)
+    return labelled
+
+
+def _lines(path: Path, labelled: Labelled, split: str) -> Iterator[tuple[str, Row | str]]:
+    """Yield where, and what stands there: a row, or why it can't be used."""
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        yield from json_captions(path, split)
+        return
+    if (tokens := token_captions(path)) is not None:
+        yield from tokens
+        return
+    if suffix not in _KINDS:
+        raise MetadataError(f"{path.name}: a labelled set is a .csv, .tsv, .jsonl, .json or .token file.")
+    wrong: list[tuple[str, str]] = []
+    rows = table_rows(
+        lambda: path.open("rb"),
+        path.name,
+        _KINDS[suffix],
+        ["query", *FORMS],
+        lambda remark: labelled.problems.append((path.name, remark)),
+        lambda where, reason: wrong.append((where, reason)),
+    )
+    for where, row in rows:
+        if not split or row.get("split") in (None, split):
+            yield where, row
+    yield from wrong
+
+
+def _add_row(labelled: Labelled, where: str, row: Row, language: str) -> None:
+    try:
+        grade = grade_of(row["grade"]) if "grade" in row else 1
+    except ValueError as error:
+        labelled.problems.append((where, str(error)))
+        return
+    labelled.add(where, row["query"], row.get("language") or language, row.get("id") or row.get("path"), grade)
+
+
+def grade_of(value: Any) -> int:
+    """Return a grade as a table has it. Raises ValueError with a reason for what is none."""
+    text = _text(value).strip()
+    if not text:
+        raise ValueError("This line has no grade.")
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    # As a spreadsheet may write it, 2 is 2.0.
+    if not (number.is_integer() and 0 <= number <= MOST_GRADE):
+        raise ValueError(f"The grade {text[:20]!r} is no whole number from 0 to {MOST_GRADE}.")
+    return int(number)

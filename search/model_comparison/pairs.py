@@ -1,0 +1,79 @@
+"""The two models that are compared, each with the one for words that shares its space, and the sets there are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from search.embedding import ModelUnavailable, Pair, active_model, active_pair, identity_of
+from search.models import VectorSet
+from search.models import active_pair as chosen
+from search.models.vector_sets import VectorTable, current_set
+
+
+@dataclass(frozen=True)
+class ComparedSet:
+    """A set of vectors, and the names of its models as an operator writes them; `pair` is None where nobody knows."""
+
+    table: VectorTable
+    pair: Pair | None
+
+    @property
+    def name(self) -> str:
+        return self.table.model
+
+
+class NothingToCompare(Exception):
+    """There are no such two models here. The message is for the operator."""
+
+
+def sets_here() -> list[ComparedSet]:
+    """Return all sets that can be searched, that of the active model first, then the newest."""
+    models = VectorSet.objects.filter(is_current=True).order_by("-created", "-id").values_list("model", flat=True)
+    tables = [table for model in models if (table := current_set(model))]
+    active = active_model()
+    return sorted((ComparedSet(one, pair_of(one.model)) for one in tables), key=lambda one: one.name != active)
+
+
+def pair_of(model: str) -> Pair | None:
+    """Return the names of a set's models, None where they are not known."""
+    return active_pair() if model == active_model() else chosen.pair_of(model)
+
+
+def chosen_sets(named: Sequence[Pair]) -> tuple[ComparedSet, ComparedSet]:
+    """Return the two sets that these pairs name; with one named, that of the active model before it, and with none,
+    that and the only other one. Raises NothingToCompare."""
+    here = sets_here()
+    both = [_of_pair(pair, here) for pair in named]
+    if len(both) < 2:
+        active = active_model()
+        both = [one for one in here if one.name == active] + [one for one in both if one.name != active]
+    if len(both) == 1 and len(here) == 2:
+        both = here
+    if len(both) != 2:
+        names = ", ".join(one.name for one in here) or "none"
+        raise NothingToCompare(
+            f"Two sets of vectors are compared; here are: {names}. Name one or two of them by --model, or have one "
+            "prepared by `manage.py switch_model`."
+        )
+    for one in both:
+        if one.pair is None:
+            raise NothingToCompare(
+                f"Which model for words belongs to {one.name} is not known: name both, --model IMAGE_MODEL TEXT_MODEL."
+            )
+    return both[0], both[1]
+
+
+def require_dimensions(text_model: str, found: int, wanted: int) -> None:
+    """Raise ModelUnavailable for a model for words whose vectors can't be compared with those of the pictures."""
+    if found != wanted:
+        raise ModelUnavailable(
+            f"{text_model} gives vectors of {found:,} dimensions, and the pictures have {wanted:,}: these two models "
+            "share no space. Name the one for words that belongs to the pictures' model."
+        )
+
+
+def _of_pair(pair: Pair, here: Sequence[ComparedSet]) -> ComparedSet:
+    model = identity_of(pair.image)
+    for one in here:
+        if one.name == model:
+            return ComparedSet(one.table, pair)
+    raise NothingToCompare(f"There are no vectors of {model} here; `manage.py switch_model` prepares them.")

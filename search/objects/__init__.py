@@ -1,0 +1,1 @@
+"""The object storage: originals, renditions, downloads and ZIP files; our bucket and those of others."""

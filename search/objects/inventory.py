@@ -1,0 +1,147 @@
+"""What lies in the object storage, a shard at a time: the keys of one fit into memory, those of all may not."""
+
+import datetime as dt
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.core.files.storage import default_storage
+
+from search.objects import storage
+
+SHARDS = tuple(f"{number:02x}" for number in range(256))
+"""The first two digits of ids, which are folders in the keys of their objects."""
+ORIGINALS = "originals/"
+RENDITIONS = "renditions/"
+THUMBNAILS = f"{RENDITIONS}{storage.THUMBNAIL}/"
+PLACES = (ORIGINALS, *(f"{RENDITIONS}{width}/" for width in storage.WIDTHS))
+"""Where objects lie, each in the folder of its shard."""
+_DRAFT = re.compile(r"tmp[a-z0-9_]{8}")
+"""What `LocalStorage` writes before a file gets its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object. `upload` is the id of one whose upload never came to its end."""
+
+    key: str
+    size: int
+    changed: dt.datetime
+    upload: str = ""
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether it was never finished."""
+        return bool(self.upload) or _DRAFT.fullmatch(self.key.rpartition("/")[2]) is not None
+
+
+def stored_below(prefix: str) -> Iterator[Stored]:
+    """Yield all objects whose keys begin with `prefix`, the path of a folder. Raises StorageUnavailable."""
+    with storage.translated():
+        yield from _files_below(prefix) if storage.are_files() else _keys_below(prefix)
+
+
+def folders_in(place: str) -> set[str]:
+    """Return the names of the folders in a folder, which may be missing. Raises StorageUnavailable."""
+    with storage.translated():
+        return set(_folders_of_files(place) if storage.are_files() else _folders_of_keys(place))
+
+
+def unfinished_uploads() -> Iterator[Stored]:
+    """Yield uploads in parts that were begun in a bucket and never ended. Raises StorageUnavailable."""
+    if storage.are_files():
+        return
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - for those who have a bucket
+
+    bucket: Any = default_storage
+    for prefix in (ORIGINALS, RENDITIONS):
+        pages = _client().get_paginator("list_multipart_uploads")
+        with storage.translated(), suppress(ClientError):  # not every server knows them
+            for page in pages.paginate(Bucket=bucket.bucket_name, Prefix=_whole_key(prefix)):
+                for one in page.get("Uploads", []):
+                    yield Stored(_own_key(one["Key"]), 0, one["Initiated"], one["UploadId"])
+
+
+def remove(stored: Stored) -> None:
+    """Delete an object or end an upload; one that is gone is no error. Raises StorageUnavailable."""
+    if stored.upload:
+        bucket: Any = default_storage
+        with suppress(storage.MissingObject), storage.translated():
+            _client().abort_multipart_upload(
+                Bucket=bucket.bucket_name, Key=_whole_key(stored.key), UploadId=stored.upload
+            )
+    else:
+        storage.delete([stored.key])
+
+
+def image_of(key: str) -> uuid.UUID | None:
+    """Return whose object has this key; None for one that none of our keys is like."""
+    name = key.rpartition("/")[2].removesuffix(".webp")
+    try:
+        image_id = uuid.UUID(name)
+    except ValueError:
+        return None
+    return image_id if key in storage.keys_of(image_id) else None
+
+
+# Files
+
+
+def _files_below(prefix: str) -> Iterator[Stored]:
+    root = default_storage.path("")
+    for folder, _folders, names in os.walk(os.path.join(root, prefix)):  # noqa: PTH118 - millions of them
+        for name in names:
+            path = f"{folder.rstrip('/')}/{name}"
+            with suppress(FileNotFoundError):  # deleted, or given its name, meanwhile
+                status = os.stat(path)  # noqa: PTH116
+                changed = dt.datetime.fromtimestamp(status.st_mtime, dt.UTC)
+                yield Stored(os.path.relpath(path, root), status.st_size, changed)
+
+
+def _folders_of_files(folder: str) -> list[str]:
+    try:
+        return [path.name for path in Path(default_storage.path(folder)).iterdir() if path.is_dir()]
+    except FileNotFoundError:
+        return []
+
+
+# Keys of a bucket
+
+
+def _keys_below(prefix: str) -> Iterator[Stored]:
+    bucket: Any = default_storage
+    pages = _client().get_paginator("list_objects_v2")
+    for page in pages.paginate(Bucket=bucket.bucket_name, Prefix=_whole_key(prefix)):
+        for found in page.get("Contents", []):
+            yield Stored(_own_key(found["Key"]), found["Size"], found["LastModified"])
+
+
+def _folders_of_keys(folder: str) -> list[str]:
+    bucket: Any = default_storage
+    pages = _client().get_paginator("list_objects_v2")
+    found = pages.paginate(Bucket=bucket.bucket_name, Prefix=_whole_key(folder), Delimiter="/")
+    return [each["Prefix"].rstrip("/").rpartition("/")[2] for page in found for each in page.get("CommonPrefixes", [])]
+
+
+def _client() -> Any:
+    bucket: Any = default_storage
+    return bucket.client
+
+
+def _location() -> str:
+    bucket: Any = default_storage
+    folder = bucket.location.strip("/")
+    return f"{folder}/" if folder else ""
+
+
+def _whole_key(key: str) -> str:
+    return _location() + key
+
+
+def _own_key(key: str) -> str:
+    return key.removeprefix(_location())

@@ -1,0 +1,425 @@
+"""Which images may be found at all: what people tick beside a query. Every filter is exact."""
+
+import datetime as dt
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from enum import StrEnum
+from typing import Any, Self
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from search.imaging import PALETTE
+from search.models import Image
+from search.models.querysets import ImageQuerySet
+from search.places.countries import country_named
+from search.query.date_spans import FIRST_YEAR, LAST_YEAR
+from search.query.errors import BadQuery
+from search.query.filter_values import Either, Excluded, FilterValues, Mine, Named, No, Yes
+from search.query.map_groups import in_group
+from search.query.nearby import FARTHEST, USUAL, near
+from search.query.parts import Params, read_id
+from search.query.tag_names import tag_names
+from search.query.viewer import asker
+from search.text.normalization import normalised_text
+
+MAX_VALUES = 20
+"""Values of one filter."""
+STARS = ("1", "2", "3", "4", "5")
+LONGEST_OF_A_CAMERA = 150
+"""Characters of the name of a camera or a lens."""
+LONGEST_OF_A_PLACE = 200
+_LONGEST_NUMBER = 18
+"""Digits that the ids of the database have at most."""
+MOST_GROUP = 32_767
+"""The largest number that a group of the map can have."""
+
+
+_NAMED_NOTHING, _EXCLUDED_NOTHING = Named(), Excluded()
+
+
+class Certainty(StrEnum):
+    """How well it is known when a picture was taken."""
+
+    KNOWN = "known"
+    ABOUT = "about"
+    UNKNOWN = "unknown"
+
+
+class Hidden(StrEnum):
+    """Whether hidden pictures are found, which only curators may see: left out, found too, or found alone.
+
+    No address says the last two, but the search of who may see private ones (`Scope`): these are found too, or alone.
+    """
+
+    NO = "no"
+    WITH = "with"
+    ONLY = "only"
+    MINE = "mine"
+    MINE_ALONE = "mine-alone"
+
+
+ASKED_FOR = (Hidden.NO, Hidden.WITH, Hidden.ONLY)
+"""What an address may say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Of `tags` all must hold, of the others any; what is empty filters nothing.
+
+    Days of adding are those of the site's zone, days on which pictures were taken those of the place. `rating` is the
+    least number of stars. Countries are ISO 3166 codes, regions and towns as GeoNames names them; `near` is an image
+    around which pictures pass that were taken `within` some kilometres. `albums` are ids; `group` is one of the map.
+    Hidden images are left out where nothing is said of them. What stands in the second half is typed into the box
+    alone: no parameter has it.
+    """
+
+    tags: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
+    orientations: tuple[str, ...] = ()
+    sizes: tuple[str, ...] = ()
+    colours: tuple[str, ...] = ()
+    licences: tuple[str, ...] = ()
+    albums: tuple[str, ...] = ()
+    cameras: tuple[str, ...] = ()
+    lenses: tuple[str, ...] = ()
+    dated: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    towns: tuple[str, ...] = ()
+    near: uuid.UUID | None = None
+    within: int | None = None
+    group: int | None = None
+    uploader: str = ""
+    since: dt.date | None = None
+    until: dt.date | None = None
+    taken_since: dt.date | None = None
+    taken_until: dt.date | None = None
+    rating: int | None = None
+    described: bool | None = None
+    hidden: Hidden | None = None
+
+    tagged: bool | None = None
+    titled: bool | None = None
+    placed: bool | None = None
+    named: Named = _NAMED_NOTHING
+    excluded: Excluded = _EXCLUDED_NOTHING
+
+    @classmethod
+    def from_params(cls, params: Params) -> Self:
+        """Raises BadQuery for a value that no image can have."""
+        since, until = _days(params, "since", "until")
+        taken_since, taken_until = _days(params, "taken_since", "taken_until")
+        rating = "".join(_choices(params, "rating", STARS)[-1:])
+        hidden = "".join(_choices(params, "hidden", ASKED_FOR)[-1:])
+        return cls(
+            tags=_texts(params, "tag", 60),
+            formats=_choices(params, "format", Image.Format.values),
+            orientations=_choices(params, "orientation", Image.Orientation.values),
+            sizes=_choices(params, "size", Image.Size.values),
+            colours=_choices(params, "colour", list(PALETTE)),
+            licences=_texts(params, "licence", 300),
+            albums=_album_ids(params),
+            cameras=_texts(params, "camera", LONGEST_OF_A_CAMERA),
+            lenses=_texts(params, "lens", LONGEST_OF_A_CAMERA),
+            dated=_choices(params, "dated", list(Certainty)),
+            countries=_countries(params),
+            regions=_texts(params, "region", LONGEST_OF_A_PLACE),
+            towns=_texts(params, "town", LONGEST_OF_A_PLACE),
+            near=read_id("".join(params.get("near", ())[-1:])),
+            within=_kilometres(params),
+            group=_group(params),
+            uploader="".join(_texts(params, "uploader", 150)[-1:]),
+            since=since,
+            until=until,
+            taken_since=taken_since,
+            taken_until=taken_until,
+            rating=int(rating) if rating else None,
+            described={"yes": True, "no": False}.get("".join(_choices(params, "described", ["yes", "no"])[-1:])),
+            hidden=Hidden(hidden) if hidden else None,
+        )
+
+    def to_params(self) -> list[tuple[str, str]]:
+        """Return the parameters that `from_params` reads these filters from."""
+        params = [(name, value) for name, field in MULTIPLE.items() for value in getattr(self, field)]
+        if self.uploader:
+            params.append(("uploader", self.uploader))
+        days = [(name, getattr(self, name)) for name in DAYS]
+        params += [(name, day.isoformat()) for name, day in days if day]
+        if self.near:
+            params.append(("near", str(self.near)))
+        if self.within is not None:
+            params.append(("within", str(self.within)))
+        if self.group is not None:
+            params.append(("group", str(self.group)))
+        if self.rating is not None:
+            params.append(("rating", str(self.rating)))
+        if self.described is not None:
+            params.append(("described", "yes" if self.described else "no"))
+        if self.hidden is not None:
+            params.append(("hidden", str(self.hidden)))
+        return params
+
+    @property
+    def is_empty(self) -> bool:
+        return self == NO_FILTERS
+
+    @property
+    def is_by_place(self) -> bool:
+        """Whether it can be told from what passes where pictures were taken."""
+        chosen = (self.placed, self.near, self.within) != (None, None, None)
+        typed = (
+            getattr(one, name) for one in (self.named, self.excluded) for name in _OF_PLACES if hasattr(one, name)
+        )
+        return chosen or any((self.countries, self.regions, self.towns, *typed))
+
+    @property
+    def finds_hidden(self) -> bool:
+        """Whether these find pictures that not everybody may see."""
+        return self.hidden not in (None, Hidden.NO)
+
+    def without(self, *fields: str) -> Self:
+        """Return these filters with some of the fields cleared."""
+        cleared: dict[str, Any] = {name: getattr(NO_FILTERS, name) for name in fields}
+        return replace(self, **cleared)
+
+    def and_also(self, other: Self) -> Self:
+        """Return filters that what passes both passes; of values of which any may hold, those of both."""
+        if other == NO_FILTERS:
+            return self
+        return type(self)(**{one.name: _both(one.name, self, other) for one in fields(self)})
+
+    @property
+    def values(self) -> FilterValues:
+        """Raises BadQuery for an image of which nobody knows where it was taken, and for a group that is no more."""
+        tags, named, excluded, any_tags, no_tags = self._tags_by_names()
+        return FilterValues(
+            tags=tags,
+            any_tags=any_tags,
+            no_tags=no_tags,
+            formats=self.formats,
+            orientations=self.orientations,
+            sizes=self.sizes,
+            colours=self.colours,
+            licences=self.licences,
+            cameras=self.cameras,
+            lenses=self.lenses,
+            countries=self.countries,
+            regions=self.regions,
+            towns=self.towns,
+            near=near(self.near, self.within or USUAL) if self.near else None,
+            group=in_group(self.group) if self.group is not None else None,
+            uploader=self.uploader or None,
+            since=_midnight(self.since) if self.since else None,
+            until=_midnight(self.until + _A_DAY) if self.until else None,
+            taken_since=_begin(self.taken_since) if self.taken_since else None,
+            taken_until=_begin(self.taken_until + _A_DAY) if self.taken_until else None,
+            rating=self.rating,
+            dated=tuple(Yes() if one in self.dated else None for one in Certainty),
+            described=self.described,
+            hidden=_hidden(self.hidden),
+            tagged=_mark(self.tagged),
+            titled=_mark(self.titled),
+            placed=_mark(self.placed),
+            **self._albums,
+            named=named._replace(albums=()),
+            excluded=excluded._replace(albums=()),
+        )
+
+    def _tags_by_names(self) -> tuple[tuple[str, ...], Named, Excluded, tuple[list[str], ...], tuple[list[str], ...]]:
+        """Return the tags, ticked, typed and excluded, that are found by themselves alone; and of those that have
+        several names, or others within them, all of these."""
+        if not (self.tags or self.named.tags or self.excluded.tags):
+            return self.tags, self.named, self.excluded, (), ()
+        names = tag_names()
+        ticked = {tag: names.found_by(tag) for tag in self.tags}
+        typed = {tag: names.meant_by(tag) for tag in self.named.tags}
+        excluded = {tag: names.meant_by(tag) for tag in self.excluded.tags}
+        return (
+            _alone(ticked),
+            self.named._replace(tags=_alone(typed)),
+            self.excluded._replace(tags=_alone(excluded)),
+            (*_several(ticked), *_several(typed)),
+            _several(excluded),
+        )
+
+    @property
+    def _albums(self) -> dict[str, tuple[Any, ...]]:
+        """Which albums are meant, of those that whoever asks may see."""
+        if not (self.albums or self.named.albums or self.excluded.albums):
+            return {"in_albums": (), "not_in_albums": ()}
+        known = asker()
+        ticked = tuple(key for key in map(int, self.albums) if key in known.albums)
+        called = tuple(known.albums_called(title) for title in self.named.albums)
+        refused = [key for title in self.excluded.albums for key in known.albums_called(title)]
+        return {"in_albums": ((ticked,) if self.albums else ()) + called, "not_in_albums": tuple(refused)}
+
+    def apply(self, images: ImageQuerySet) -> ImageQuerySet:
+        """Return those of `images` that pass."""
+        return self.values.apply(images)
+
+
+MULTIPLE = {
+    "tag": "tags",
+    "format": "formats",
+    "orientation": "orientations",
+    "size": "sizes",
+    "colour": "colours",
+    "licence": "licences",
+    "album": "albums",
+    "camera": "cameras",
+    "lens": "lenses",
+    "dated": "dated",
+    "country": "countries",
+    "region": "regions",
+    "town": "towns",
+}
+"""The parameters that may stand in an address several times, and the fields that hold them."""
+
+
+def _alone(found: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    return tuple(tag for tag, names in found.items() if len(names) == 1)
+
+
+def _several(found: Mapping[str, Sequence[str]]) -> tuple[list[str], ...]:
+    return tuple(list(names) for names in found.values() if len(names) > 1)
+
+
+_OF_PLACES = ("countries", "regions", "towns", "places")
+DAYS = ("since", "until", "taken_since", "taken_until")
+"""The parameters, and fields, that are days."""
+
+NO_FILTERS = Filters()
+_A_DAY = dt.timedelta(days=1)
+
+
+def _midnight(day: dt.date) -> dt.datetime:
+    return timezone.make_aware(_begin(day))
+
+
+def _begin(day: dt.date) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time())
+
+
+def _mark(whether: bool | None) -> Yes | No | None:
+    return None if whether is None else Yes() if whether else No()
+
+
+def _hidden(which: Hidden | None) -> Yes | Either | Mine | None:
+    if which in (Hidden.MINE, Hidden.MINE_ALONE):
+        return Mine(asker().user.pk, Yes() if which is Hidden.MINE_ALONE else None)
+    if which is Hidden.WITH:
+        return Either()
+    return Yes() if which is Hidden.ONLY else None
+
+
+def _all_of(mine: tuple[Any, ...], theirs: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(dict.fromkeys((*mine, *theirs)))
+
+
+def _both(name: str, one: Any, other: Any) -> Any:
+    """Return what both filters say of a field."""
+    mine, theirs = getattr(one, name), getattr(other, name)
+    if isinstance(mine, (Named, Excluded)):
+        return type(mine)(*map(_all_of, mine, theirs))
+    if isinstance(mine, tuple):
+        return _all_of(mine, theirs)
+    if mine in (None, "") or theirs in (None, ""):
+        return theirs if mine in (None, "") else mine
+    if name.endswith("until"):
+        return min(mine, theirs)
+    return max(mine, theirs) if name.endswith("since") or name == "rating" else theirs
+
+
+def _texts(params: Params, name: str, longest: int) -> tuple[str, ...]:
+    values = tuple(dict.fromkeys(text for value in params.get(name, ()) if (text := normalised_text(value))))
+    if len(values) > MAX_VALUES:
+        raise BadQuery(
+            _("A search can have %(limit)s values of “%(name)s”; this one has %(found)s.")
+            % {"limit": MAX_VALUES, "name": name, "found": len(values)}
+        )
+    for value in values:
+        if len(value) > longest:
+            raise BadQuery(
+                _("“%(value)s…” is too long for “%(name)s”: %(limit)s characters are the most.")
+                % {"value": value[:20], "name": name, "limit": longest}
+            )
+    return values
+
+
+def _choices(params: Params, name: str, known: Sequence[str]) -> tuple[str, ...]:
+    values = _texts(params, name, 300)
+    for value in values:
+        if value not in known:
+            raise BadQuery(
+                _("“%(value)s” is not known as “%(name)s”. Known are: %(known)s.")
+                % {"value": value[:20], "name": name, "known": ", ".join(known)}
+            )
+    return values
+
+
+def _album_ids(params: Params) -> tuple[str, ...]:
+    ids = _texts(params, "album", _LONGEST_NUMBER)
+    for one in ids:
+        if not (one.isascii() and one.isdecimal()):
+            raise BadQuery(_("“%(text)s” is no album.") % {"text": one[:20]})
+    return tuple(dict.fromkeys(str(int(one)) for one in ids))
+
+
+def _countries(params: Params) -> tuple[str, ...]:
+    names = _texts(params, "country", LONGEST_OF_A_PLACE)
+    codes = {name: country_named(name) for name in names}
+    for name, code in codes.items():
+        if not code:
+            raise BadQuery(_("“%(name)s” is no country. Write its name or its code.") % {"name": name[:20]})
+    return tuple(dict.fromkeys(codes.values()))
+
+
+def _kilometres(params: Params) -> int | None:
+    text = "".join(params.get("within", ())[-1:]).strip()
+    if not text:
+        return None
+    kilometres = read_kilometres(text)
+    if kilometres is None:
+        raise BadQuery(
+            _("“%(text)s” is no distance: write kilometres from 1 to %(most)s.")
+            % {"text": text[:20], "most": f"{FARTHEST:,}"}
+        )
+    return kilometres
+
+
+def _group(params: Params) -> int | None:
+    text = "".join(params.get("group", ())[-1:]).strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 6 and int(text) <= MOST_GROUP):
+        raise BadQuery(_("“%(text)s” is no group of the map.") % {"text": text[:20]})
+    return int(text)
+
+
+def read_kilometres(text: str) -> int | None:
+    """Return the kilometres that a text names, with their unit or without; None for none."""
+    number = text.lower().removesuffix("km").strip()
+    is_number = number.isascii() and number.isdecimal() and len(number) < 6
+    return int(number) if is_number and 1 <= int(number) <= FARTHEST else None
+
+
+def _days(params: Params, first: str, last: str) -> tuple[dt.date | None, dt.date | None]:
+    since, until = _day(params, first), _day(params, last)
+    if since and until and since > until:
+        raise BadQuery(_("The first day of this search lies after its last day."))
+    return since, until
+
+
+def _day(params: Params, name: str) -> dt.date | None:
+    text = "".join(params.get(name, ())[-1:]).strip()
+    if not text:
+        return None
+    try:
+        day = dt.date.fromisoformat(text)
+    except ValueError:
+        day = dt.date.min
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise BadQuery(_("“%(text)s” is no day. Write it like 2026-03-31.") % {"text": text[:20]})
+    return day

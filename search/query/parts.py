@@ -1,0 +1,129 @@
+"""One part of a query: words, a picture that was shown, or an image of the collection; more of it, or less."""
+
+import math
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from django.utils.translation import gettext as _
+
+from search.embedding import MAX_TEXT_LENGTH
+from search.query.errors import BadQuery, NoSuchQuery
+from search.text.normalization import normalised_text
+
+LEAST_WEIGHT, MOST_WEIGHT = 0.1, 3.0
+MAX_PARTS = 12
+"""Parts of one query beside the words of the box; and in the box, what is unwanted or quoted."""
+
+Params = Mapping[str, Sequence[str]]
+"""Parameters of an address, each with all its values in order."""
+
+
+class Kind(StrEnum):
+    WORDS = "words"
+    PICTURE = "picture"
+    IMAGE = "image"
+
+
+_NAMES = {
+    (Kind.PICTURE, True): "picture",
+    (Kind.IMAGE, True): "like",
+    (Kind.WORDS, False): "not",
+    (Kind.IMAGE, False): "unlike",
+}
+"""What each kind of part is called in the address. Words that are wanted stand in `q`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """`value` is text for words, the token of a shown picture, or the id of an image; `weight` from 0.1 to 3."""
+
+    kind: Kind
+    value: str | uuid.UUID
+    weight: float = 1.0
+    wanted: bool = True
+
+    @property
+    def name(self) -> str:
+        """The parameter of the address; "q" for words that are wanted."""
+        return _NAMES.get((self.kind, self.wanted), "q")
+
+    def is_about_the_same(self, other: "Part") -> bool:
+        return (self.kind, self.value) == (other.kind, other.value)
+
+
+def canonical(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """Return `parts` in the order of an address, each value once: what is said of it last counts."""
+    last = {(part.kind, part.value): part for part in parts}
+    order = list(_NAMES.values())
+    return tuple(sorted(last.values(), key=lambda part: order.index(part.name)))
+
+
+def read_parts(params: Params) -> tuple[Part, ...]:
+    """Raises BadQuery."""
+    parts = []
+    for (kind, wanted), name in _NAMES.items():
+        weights = params.get(f"{name}_weight", ())
+        for number, text in enumerate(params.get(name, ())):
+            value = read_words(text) if kind is Kind.WORDS else read_id(text)
+            if value:
+                parts.append(Part(kind, value, read_weight(weights[number : number + 1]), wanted))
+    refuse_too_many(len(parts))
+    return canonical(parts)
+
+
+def refuse_too_many(parts: int) -> None:
+    """Raise BadQuery for more parts than a search can have: each costs an encoding, and a distance for each row."""
+    if parts > MAX_PARTS:
+        raise BadQuery(
+            _("A search can have %(limit)s parts; this one has %(found)s.") % {"limit": MAX_PARTS, "found": parts}
+        )
+
+
+def read_words(text: str) -> str:
+    """Return `text` as it is searched. Raises BadQuery for one that is too long."""
+    if len(text) > MAX_TEXT_LENGTH:
+        raise BadQuery(
+            _("Your search has %(length)s characters; at most %(limit)s can be searched.")
+            % {"length": f"{len(text):,}", "limit": f"{MAX_TEXT_LENGTH:,}"}
+        )
+    return normalised_text(text)
+
+
+def write_parts(parts: Sequence[Part]) -> list[tuple[str, str]]:
+    """Return the parameters that `read_parts` reads `parts` from."""
+    params: list[tuple[str, str]] = []
+    for name in _NAMES.values():
+        named = [part for part in parts if part.name == name]
+        params += [(name, str(part.value)) for part in named]
+        if any(part.weight != 1 for part in named):
+            params += [(f"{name}_weight", f"{part.weight:g}") for part in named]
+    return params
+
+
+def read_id(text: str) -> uuid.UUID | None:
+    text = text.strip()
+    if not text:
+        return None
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise NoSuchQuery(
+            _("The picture in this address is not known. It may have been mistyped or cut off.")
+        ) from None
+
+
+def read_weight(values: Sequence[str]) -> float:
+    """Return the weight in `values`, which has one or none, with two decimals. Raises BadQuery."""
+    text = values[0].strip() if values else ""
+    try:
+        weight = round(float(text or 1), 2)
+    except ValueError:
+        weight = math.nan
+    if not LEAST_WEIGHT <= weight <= MOST_WEIGHT:
+        raise BadQuery(
+            _("“%(text)s” is no weight: a weight is a number from %(least)s to %(most)s.")
+            % {"text": text[:20], "least": LEAST_WEIGHT, "most": f"{MOST_WEIGHT:g}"}
+        )
+    return weight

@@ -1,0 +1,220 @@
+"""A search as a small immutable value: everything of it stands in the address."""
+
+import uuid
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Self, TypeVar
+from urllib.parse import urlencode
+
+from django.utils.datastructures import MultiValueDict
+from django.utils.translation import gettext as _
+
+from search.query.errors import BadQuery
+from search.query.filters import Filters
+from search.query.parser import Box, read_box, without_filter
+from search.query.parts import (
+    MAX_PARTS,
+    Kind,
+    Params,
+    Part,
+    canonical,
+    read_parts,
+    read_weight,
+    read_words,
+    refuse_too_many,
+    write_parts,
+)
+
+_MAX_PAGE = 10**6
+_LATEST = 10**11
+"""Seconds since 1970 that a date can still hold."""
+
+
+class Mode(StrEnum):
+    """By what a query's words find: by what they mean, by standing in title, tags or description, or by both."""
+
+    BOTH = "both"
+    MEANING = "meaning"
+    WORDS = "words"
+
+
+class Minimum(StrEnum):
+    """The least band that is shown."""
+
+    ANY = "any"
+    RELATED = "related"
+    STRONG = "strong"
+
+
+class Sort(StrEnum):
+    """`newest` and `oldest` order the strong and related results, or all where nothing in particular is wanted.
+
+    `taken` and `taken-oldest` do so by when they were taken, those without a date last. `fresh` lifts recent pictures
+    gently. `nearest` orders by how near to another picture they were taken, where that is filtered by and nothing in
+    particular is wanted."""
+
+    SIMILARITY = "similarity"
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    TAKEN = "taken"
+    TAKEN_OLDEST = "taken-oldest"
+    FRESH = "fresh"
+    NEAREST = "nearest"
+
+    @property
+    def is_by_date(self) -> bool:
+        return self not in (Sort.SIMILARITY, Sort.FRESH, Sort.NEAREST)
+
+    @property
+    def is_by_taken(self) -> bool:
+        return self in (Sort.TAKEN, Sort.TAKEN_OLDEST)
+
+    @property
+    def is_oldest_first(self) -> bool:
+        return self in (Sort.OLDEST, Sort.TAKEN_OLDEST)
+
+
+_DEFAULTS: dict[str, StrEnum] = {"mode": Mode.BOTH, "min": Minimum.ANY, "sort": Sort.SIMILARITY}
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """Words as typed in the box, other parts, filters and how to show it; with no parts at all, the newest images.
+
+    `filters` are those that are ticked; what is typed into the box filters too (`all_filters`).
+
+    `seen` is the moment, in seconds since 1970, at which somebody began to page through these results: pictures that
+    were added later stay out of them, or every page would repeat the end of the one before.
+    """
+
+    words: str = ""
+    words_weight: float = 1.0
+    parts: tuple[Part, ...] = ()
+    filters: Filters = field(default_factory=Filters)
+    mode: Mode = Mode.BOTH
+    minimum: Minimum = Minimum.ANY
+    sort: Sort = Sort.SIMILARITY
+    page: int = 1
+    seen: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parts", canonical(self.parts))
+
+    @classmethod
+    def from_params(cls, params: "Params | MultiValueDict[str, str]") -> Self:
+        """Read a query from the parameters of an address. Raises BadQuery for what can't be searched."""
+        values: Params = dict(params.lists()) if isinstance(params, MultiValueDict) else params
+        words = read_words(_last(values, "q"))
+        box = read_box(words)
+        refuse_too_many(len(box.unwanted) + len(box.quoted))
+        refuse_too_many(len(box.typed))
+        return cls(
+            words=words,
+            words_weight=read_weight(values.get("q_weight", ())[-1:]),
+            parts=read_parts(values),
+            filters=Filters.from_params(values),
+            mode=_choice(values, "mode", Mode.BOTH),
+            minimum=_choice(values, "min", Minimum.ANY),
+            sort=_choice(values, "sort", Sort.SIMILARITY),
+            page=max(1, _number(_last(values, "page"), _MAX_PAGE) or 1),
+            seen=_number(_last(values, "seen"), _LATEST),
+        )
+
+    @property
+    def box(self) -> Box:
+        return read_box(self.words)
+
+    @property
+    def wanted(self) -> tuple[Part, ...]:
+        """All parts to be near to, the words of the box first."""
+        meant = self.box.meant
+        words = (Part(Kind.WORDS, meant, self.words_weight),) if meant else ()
+        return words + tuple(part for part in self.parts if part.wanted)
+
+    @property
+    def unwanted(self) -> tuple[Part, ...]:
+        """All parts to be far from, those of the box first."""
+        words = tuple(Part(Kind.WORDS, text, wanted=False) for text in self.box.unwanted)
+        return words + tuple(part for part in self.parts if not part.wanted)
+
+    @property
+    def texts(self) -> list[str]:
+        """The words that are wanted or not, as models are asked for them."""
+        return [str(part.value) for part in (*self.wanted, *self.unwanted) if part.kind is Kind.WORDS]
+
+    @property
+    def all_filters(self) -> Filters:
+        return self.filters.and_also(self.box.filters)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is asked, but perhaps filtered."""
+        return not (self.parts or self.box.meant or self.box.unwanted)
+
+    def without_typed(self, text: str) -> Self:
+        """Return this query without a filter that is typed into the box."""
+        return self.replace(words=without_filter(self.words, text))
+
+    def replace(self, **fields: Any) -> Self:
+        """Return this query from its first page on, with other values for `fields`."""
+        return replace(self, **{"page": 1, "seen": None, **fields})
+
+    def with_part(self, part: Part) -> Self:
+        """Return this query with `part` too. Raises BadQuery where there are too many."""
+        parts = canonical([*self.parts, part])
+        if len(parts) > MAX_PARTS:
+            raise BadQuery(_("A search can't have more than %(limit)s parts.") % {"limit": MAX_PARTS})
+        return self.replace(parts=parts)
+
+    def without_part(self, part: Part) -> Self:
+        return self.replace(parts=tuple(other for other in self.parts if not other.is_about_the_same(part)))
+
+    def more_like(self, image_id: uuid.UUID) -> Self:
+        return self.with_part(Part(Kind.IMAGE, image_id))
+
+    def less_like(self, image_id: uuid.UUID) -> Self:
+        return self.with_part(Part(Kind.IMAGE, image_id, wanted=False))
+
+    def to_params(self) -> list[tuple[str, str]]:
+        """Return the parameters that `from_params` reads this query from; defaults are left out."""
+        params = [("q", self.words)] if self.words else []
+        if self.words_weight != 1:
+            params.append(("q_weight", f"{self.words_weight:g}"))
+        params += write_parts(self.parts) + self.filters.to_params()
+        shown = {"mode": self.mode, "min": self.minimum, "sort": self.sort}
+        params += [(name, str(value)) for name, value in shown.items() if value is not _DEFAULTS[name]]
+        if self.page > 1:
+            params.append(("page", str(self.page)))
+        if self.seen is not None:
+            params.append(("seen", str(self.seen)))
+        return params
+
+    def to_url(self) -> str:
+        """Return the address's part after the question mark."""
+        return urlencode(self.to_params())
+
+
+def _last(params: Params, name: str) -> str:
+    return "".join(params.get(name, ())[-1:])
+
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
+
+def _choice(params: Params, name: str, default: _Choice) -> _Choice:
+    text = _last(params, name).strip()
+    known = [str(choice) for choice in type(default)]
+    if text and text not in known:
+        raise BadQuery(
+            _("“%(value)s” is not known as “%(name)s”. Known are: %(known)s.")
+            % {"value": text[:20], "name": name, "known": ", ".join(known)}
+        )
+    return type(default)(text) if text else default
+
+
+def _number(text: str, most: int) -> int | None:
+    """Return the number a person meant; None for anything that is none."""
+    text = text.strip()
+    if not (text.isascii() and text.isdecimal()):
+        return None
+    return min(int(text[:12]), most)

@@ -1,0 +1,69 @@
+"""A part of an image to search by: what lies in a rectangle of it."""
+
+import math
+import uuid
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from search import decoding
+from search.decoding import Shown
+from search.embedding import picture_encoder
+from search.imaging import ROUNDING, touched_pixels
+from search.models import Image
+from search.objects import storage
+from search.query.query_pictures import LONGEST, remember
+
+LEAST_SIDE = 16
+"""Pixels of the image that a region has at least each way: of fewer, no model sees what they show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A rectangle in fractions of the upright picture's width and height, from its upper left corner."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    @property
+    def is_within(self) -> bool:
+        """Whether it has an area, all of it in the picture; one that ends a rounding error beyond the edge has."""
+        return (
+            min(self.left, self.top) >= 0
+            and min(self.width, self.height) > 0
+            and max(self.left + self.width, self.top + self.height) <= 1 + ROUNDING
+        )
+
+    def pixels_of(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """Return left, top, right and bottom in a picture of this size; every pixel that is touched belongs to it."""
+        return touched_pixels((width, height), self.left, self.top, self.width, self.height)
+
+    def is_large_enough(self, width: int, height: int) -> bool:
+        left, top, right, bottom = self.pixels_of(width, height)
+        return right - left >= min(LEAST_SIDE, width) and bottom - top >= min(LEAST_SIDE, height)
+
+
+def remember_region(image: Image, region: Region) -> uuid.UUID:
+    """Embed and keep what lies in a region; return the token that `?picture=` takes.
+
+    Raises MissingObject, StorageUnavailable, UnreadableImage, decoding.Busy and ModelUnavailable.
+    """
+    if image.hidden:
+        # A curator asks. The copy has a token of its own, or those that others got before would show it again.
+        return remember(f"{image.id} {region} hidden".encode(), lambda: _cut_out(image, region))
+    return remember(f"{image.id} {region}".encode(), lambda: _cut_out(image, region), part_of=image)
+
+
+def _cut_out(image: Image, region: Region) -> Shown:
+    """Return the region from the original, decoded no larger than the model can use."""
+    shorter_side = min(region.width * image.width, region.height * image.height)
+    return decoding.shown_region(
+        storage.read_original(image),
+        (region.left, region.top, region.width, region.height),
+        max_pixels=max(settings.UPLOAD_MAX_MEGAPIXELS * 1_000_000, image.width * image.height),
+        at_least=math.ceil(LONGEST * min(image.width, image.height) / shorter_side),
+        window=picture_encoder().window,
+        copy=LONGEST,
+    )

@@ -1,0 +1,130 @@
+"""The template engine of the search page: Jinja, with all that is the same on each page put in when it is compiled.
+
+A page in one language names two hundred texts, addresses and icons that never change. So each language has an
+environment of its own, in which `{% translate "Search" %}`, `url("results")` and the like are constants, and most of a
+template is one string. Django's engine looks each of them up for every page, which took more than half of its time.
+"""
+
+import re
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.template.loader import get_template
+from django.templatetags.static import static
+from django.urls import get_script_prefix, reverse
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language, gettext, pgettext
+from jinja2 import Environment, Template, nodes
+from jinja2.ext import Extension
+from jinja2.parser import Parser
+from jinja2.visitor import NodeTransformer
+from markupsafe import Markup
+
+from search.rendering.icons import icon
+
+_INDENTED = re.compile(r"^[ \t]+", re.MULTILINE)
+
+
+class Translate(Extension):
+    """`{% translate "Space" context "the key" %}`, as in Django's templates: there `makemessages` looks for it."""
+
+    tags = {"translate"}  # noqa: RUF012 - as Jinja has it
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        """Leave out what lines are indented by: a fifth of a page of results."""
+        return _INDENTED.sub("", source)
+
+    def parse(self, parser: Parser) -> nodes.Node:
+        line = next(parser.stream).lineno
+        name, texts = "_", [parser.parse_primary()]
+        if parser.stream.skip_if("name:context"):
+            name, texts = "pgettext", [parser.parse_primary(), *texts]
+        call = nodes.Call(nodes.Name(name, "load"), texts, [], None, None, lineno=line)
+        # As with Django, a translation may hold what stands for itself in HTML.
+        return nodes.Output([nodes.MarkSafe(call, lineno=line)], lineno=line)
+
+
+def url(name: str, *args: object) -> str:
+    """`{{ url("image", image.id) }}`: the address of a view."""
+    return reverse(name, args=args)
+
+
+_CONSTANTS: dict[str, Callable[..., Any]] = {
+    "_": gettext,
+    "pgettext": pgettext,
+    "static": static,
+    "url": url,
+    "icon": icon,
+}
+"""Functions whose result is the same on each page in one language, for arguments that are."""
+
+
+class _Constants(NodeTransformer):
+    """Puts in what calls of such functions return."""
+
+    def __init__(self, functions: Mapping[str, Callable[..., Any]]) -> None:
+        self._functions = functions
+
+    def visit_Call(self, node: nodes.Call, *args: Any, **options: Any) -> nodes.Node:  # noqa: N802 - Jinja's name
+        self.generic_visit(node, *args, **options)
+        name = node.node.name if isinstance(node.node, nodes.Name) else ""
+        given = [one.value for one in node.args if isinstance(one, nodes.Const)]
+        is_constant = len(given) == len(node.args) and not (node.kwargs or node.dyn_args or node.dyn_kwargs)
+        if name not in self._functions or not is_constant:
+            return node
+        try:
+            value = self._functions[name](*given)
+        except Exception:  # whoever renders this part of the template is told
+            return node
+        # Jinja writes what is constant into the code that it makes, where Django's own kind of string is any other.
+        text = Markup(value) if hasattr(value, "__html__") else value  # noqa: S704 - it says so itself
+        return nodes.Const(text, lineno=node.lineno)
+
+
+class _OfOneLanguage(Environment):
+    def __init__(self, constants: Mapping[str, Callable[..., Any]], **options: Any) -> None:
+        super().__init__(**options)
+        self._constants = _Constants(constants)
+
+    def _parse(self, *args: Any) -> nodes.Template:
+        template = super()._parse(*args)
+        self._constants.visit(template)
+        return template
+
+
+class Pages(Environment):
+    """Looks for a template in the environment of the language that is spoken."""
+
+    def __init__(self, constants: Mapping[str, Callable[..., Any]], **options: Any) -> None:
+        """`constants` are functions too whose results are the same on each page in one language."""
+        self._options = {"extensions": [Translate], **options}
+        super().__init__(**self._options)
+        self._constants = {**_CONSTANTS, **constants}
+        self.globals |= self._constants
+        self._by_language: dict[tuple[object, ...], Environment] = {}
+        self._lock = threading.Lock()
+
+    def get_template(self, name: Any, *args: Any, **options: Any) -> Template:
+        return self._spoken().get_template(name, *args, **options)
+
+    def _spoken(self) -> Environment:
+        # Addresses of files depend on the storage, which tests change.
+        files = settings.STORAGES["staticfiles"]["BACKEND"], settings.STATIC_URL, settings.STATIC_ROOT
+        key = get_language(), get_script_prefix(), *files
+        known = self._by_language.get(key)
+        if known is None:
+            with self._lock:
+                known = self._by_language.setdefault(key, self._made())
+        return known
+
+    def _made(self) -> Environment:
+        made = _OfOneLanguage(self._constants, **self._options)
+        made.globals, made.filters, made.tests = self.globals, self.filters, self.tests
+        return made
+
+
+def rendered(name: str, **given: Any) -> SafeString:
+    """Return a template of Jinja's, for a template of Django's to hold."""
+    return mark_safe(get_template(name, using="jinja2").render(given))  # noqa: S308 - Jinja has escaped what is to be

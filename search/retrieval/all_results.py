@@ -1,0 +1,55 @@
+"""What a search finds as a whole and not by pages: for curators, who list and change it."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from search.models import Image
+from search.query.filters import Hidden
+from search.query.query import Minimum, Mode, SearchQuery
+from search.retrieval.results import part_of
+from search.retrieval.scope import Scope
+from search.retrieval.search import Search
+
+MOST_LISTED = 1_000
+"""So many of the nearest are listed: nobody looks at more, and what is further away is like nothing that was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Images, the best first, and how many the search ranks in all; each with its similarity and band."""
+
+    images: Sequence[Image]
+    found: int
+
+
+def has_matches(query: SearchQuery) -> bool:
+    """Whether some of what `query` ranks match it and the rest don't; else all of it passes its filters."""
+    return not query.is_empty and query.minimum is Minimum.ANY and query.mode is not Mode.WORDS
+
+
+def best_of(query: SearchQuery, most: int = MOST_LISTED, among: Sequence[uuid.UUID] | None = None) -> Listing:
+    """Return the first `most` that `query` finds, hidden ones too unless it says otherwise; with `among`, of these.
+
+    Raises what `find` raises.
+    """
+    search = Search(with_hidden(query), among=among)
+    segments = search.segments()
+    return Listing(part_of(segments, 0, most), sum(segment.count for segment in segments))
+
+
+def all_ids(query: SearchQuery) -> list[uuid.UUID]:
+    """Return the ids of all that `query` finds. Raises what `find` raises."""
+    query = query.replace()
+    if query.is_empty:
+        return list(Scope(query, private=True).images.order_by("pk").values_list("pk", flat=True))
+    search = Search(query)
+    segments = search.segments()
+    return [image.pk for image in part_of(segments, 0, sum(segment.count for segment in segments))]
+
+
+def with_hidden(query: SearchQuery) -> SearchQuery:
+    """Return `query` so that it finds hidden pictures too, where it doesn't say itself whether it does."""
+    if query.all_filters.hidden is not None:
+        return query
+    return query.replace(filters=replace(query.filters, hidden=Hidden.WITH))

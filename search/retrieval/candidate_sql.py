@@ -1,0 +1,206 @@
+"""The SQL that brings candidates: read without the ORM, which takes as long for hundreds of rows as the walk."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from django.db import connection
+from django.db.models import Expression, Subquery
+from django.db.models.expressions import RawSQL
+from pgvector.django import CosineDistance, HalfVectorField
+
+from search.indexing.query_plan import Plan
+from search.models.hnsw import indexing
+from search.models.querysets import ImageQuerySet, is_joined
+from search.models.sql_cache import Sql, sql_of
+from search.models.vector_sets import VectorTable
+from search.query import full_text
+from search.query.conditions import Conditions
+from search.query.query import Sort
+from search.retrieval.best_windows import distance_from_elsewhere, distance_to
+from search.retrieval.query_vector import Aim
+from search.retrieval.ranking import Candidate
+
+_SQL = """
+SELECT search_image.id, {date}, {columns}
+FROM {rows} CROSS JOIN (SELECT {vectors}) AS asked
+WHERE {conditions} ORDER BY {order} LIMIT %s
+"""
+"""A moment is read as a number: hundreds of them with their time zones take longer to read than the rows to be found.
+Each vector stands here once, and the planner takes it from there."""
+TOWARDS = "towards"
+_DATES = {
+    False: "extract(epoch FROM search_image.created)::float8",
+    True: "coalesce((SELECT extract(epoch FROM taken)::float8 FROM search_capture WHERE image_id = search_image.id),"
+    " '{last}'::float8)",
+}
+"""When a picture was added, or taken: without a date it stands last in either order. Looked up for the rows that are
+brought: a join would keep the planner from walking the index."""
+_BY_DISTANCE, _BY_WORDS = ["3"], ["4 DESC", "5 DESC", "6 DESC"]
+"""Orders by places among the columns: distance; exactness, whether whole, rank."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What makes statements differ beside their values. `table` is the set that distances are of, as it always is.
+
+    `asked` are the names of the vectors that distances are to, `towards` among them where something is wanted; each
+    with the set whose windows count too, None for whole pictures alone. A walk goes along the index of the vectors. By
+    words rows come in the order of how exactly, whether as whole words, and with which rank they hold these. Dates are
+    when pictures were added, or taken.
+    """
+
+    table: VectorTable | None
+    asked: tuple[tuple[str, int | None], ...]
+    is_joined: bool
+    is_walk: bool
+    by_words: bool
+    by_taken: bool
+    oldest_first: bool
+
+    @property
+    def by_window(self) -> bool:
+        """Whether a walk comes to a picture by any of its vectors: what is found is not always that of the whole."""
+        return self.is_walk and dict(self.asked).get(TOWARDS) is not None
+
+
+class Given(NamedTuple):
+    """The values of a statement, or blanks for them: the vectors as texts, the words as they are meant and as they
+    were written, and how many rows to bring at most."""
+
+    conditions: Conditions
+    vectors: tuple[Any, ...]
+    meant: Any
+    written: Any
+    most: Any
+
+
+def statement(
+    aim: Aim,
+    plan: Plan,
+    conditions: Conditions,
+    most: int,
+    *,
+    texts: tuple[str, str] | None = None,
+    sort: Sort,
+) -> tuple[str, list[Any]]:
+    """Return the SQL, and its values, that reads the rows nearest to what `aim` wants, or by date where it wants
+    nothing: at most `most`.
+
+    With `texts`, the words as they are meant and as they were written, rows that hold them, the best first. Raises
+    EmptyResultSet where no row can be found.
+    """
+    directions = {TOWARDS: aim.towards} if aim.towards else {}
+    directions |= {f"away_{number}": one for number, one in enumerate(aim.away)}
+    form = Form(
+        # How many vectors it holds is different each time.
+        table=aim.table and replace(aim.table, vectors=0, windows=0),
+        asked=tuple((name, one.windows_in) for name, one in directions.items()),
+        is_joined=aim.table is not None and is_joined(aim.table),
+        is_walk=not plan.is_exact and aim.towards is not None,
+        by_words=texts is not None,
+        by_taken=sort.is_by_taken,
+        oldest_first=sort.is_oldest_first,
+    )
+    vectors = tuple(one.as_text for one in directions.values())
+    meant, written = texts or (None, None)
+    return sql_of(_made, form, Given(conditions, vectors, meant, written, most))
+
+
+def _made(form: Form, given: Given) -> Sql:
+    return _Statement(form, given).sql()
+
+
+class _Statement:
+    def __init__(self, form: Form, given: Given) -> None:
+        self._form, self._given, self._table = form, given, form.table
+        images = given.conditions.images()
+        if form.by_words and given.conditions.alone is None:
+            images = full_text.holding(images, full_text.beginnings(given.meant))
+        self._images = self._measured(images)
+        self._compiler = self._images.query.get_compiler(connection=connection)
+
+    def _measured(self, images: ImageQuerySet) -> ImageQuerySet:
+        form = self._form
+        if not form.asked:
+            return images
+        if form.is_walk or form.is_joined or form.table is None:
+            return images.joined_to(form.table, windows=form.by_window)
+        return images.with_own_vectors(form.table.model)
+
+    def sql(self) -> Sql:
+        towards, *away = self._distances()
+        columns = [towards, *self._judged(), *away]
+        order = self._order()
+        conditions, of_conditions = self._compiler.compile(self._images.query.where)
+        rows, of_rows = self._compiler.get_from_clause()
+        date = _DATES[self._form.by_taken].format(last="infinity" if self._form.oldest_first else "-infinity")
+        sql = _SQL.format(
+            date=date,
+            columns=", ".join(part for part, _values in columns),
+            rows=" ".join(rows),
+            vectors=", ".join(f"%s::halfvec AS {name}" for name, _windows_in in self._form.asked),
+            conditions=conditions or "true",
+            order=", ".join([*_BY_WORDS, *order] if self._form.by_words else order),
+        )
+        of_columns = [value for _part, values in columns for value in values]
+        return sql, [*of_columns, *of_rows, *self._given.vectors, *of_conditions, self._given.most]
+
+    def _judged(self) -> list[Sql]:
+        meant, written = self._given.meant, self._given.written
+        if not self._form.by_words:
+            return [("0", ()), ("false", ()), ("NULL", ())]
+        judged = [
+            full_text.exactness(meant, written),
+            full_text.holds(full_text.whole_words(meant)),
+            full_text.rank(full_text.beginnings(meant)),
+        ]
+        return [self._compiled(one) for one in judged]
+
+    def _distances(self) -> list[Sql]:
+        found = [self._compiled(self._distance(name, windows_in)) for name, windows_in in self._form.asked]
+        return found if self._is_towards else [("NULL", ()), *found]
+
+    @property
+    def _is_towards(self) -> bool:
+        return any(name == TOWARDS for name, _windows_in in self._form.asked)
+
+    def _distance(self, name: str, windows_in: int | None) -> Expression | Subquery:
+        if not self._form.by_window or self._table is None:
+            return distance_to(_named(name), windows_in)
+        if name == TOWARDS:
+            return CosineDistance("vector", _named(name))
+        return distance_from_elsewhere(_named(name), self._table.id, windows=windows_in is not None)
+
+    def _order(self) -> list[str]:
+        if self._form.is_walk and self._table:
+            by_index = indexing.distance("vector", self._table.dimensions, _named(TOWARDS))
+            return [self._compiled(by_index)[0]]
+        # Rows of one load have the same moment, and copies the same distance.
+        # The moment itself has an index.
+        by_date = f"{2 if self._form.by_taken else 'created'}{'' if self._form.oldest_first else ' DESC'}"
+        return [*(_BY_DISTANCE if self._is_towards else [by_date]), "search_image.id"]
+
+    def _compiled(self, expression: Expression | Subquery) -> Sql:
+        sql, values = self._compiler.compile(expression.resolve_expression(self._images.query))
+        return sql, values
+
+
+def candidates_of(rows: Sequence[tuple[Any, ...]]) -> list[Candidate]:
+    """Return what the rows of a statement are."""
+    return [
+        Candidate(
+            image_id,
+            date,
+            None if distance is None else 1 - distance,
+            text_rank,
+            whole,
+            exactness,
+            tuple([1 - one for one in away]) if away else (),
+        )
+        for image_id, date, distance, exactness, whole, text_rank, *away in rows
+    ]
+
+
+def _named(vector: str) -> RawSQL:
+    return RawSQL(vector, [], HalfVectorField())  # noqa: S611 - a name of `_asked`

@@ -1,0 +1,78 @@
+"""Which part of a title is what was written: for marking it in the results."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Self
+
+from search.query.parser import read_box
+from search.query.query import Mode, SearchQuery
+from search.text.folding import clusters, fold, is_letter, is_unspaced, words_of
+
+MOST_WORDS = 50
+"""Words of a query that are looked for in each title."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sought:
+    word: str
+    is_open: bool
+    """Whether a longer word that begins with it holds it too, as in `image_words_query`."""
+
+    @classmethod
+    def all_of(cls, words: Sequence[str]) -> list[Self]:
+        """The words of a text that was written without a space: the last may go on."""
+        last = len(words) - 1
+        return [
+            cls(word, is_open=number == last and (len(word) > 2 or not word.isascii()))
+            for number, word in enumerate(words)
+        ]
+
+    def stands_at(self, text: str, start: int) -> bool:
+        """Whether it does so in folded `text`, where its letters are."""
+        stop = start + len(self.word)
+        return _meets(text, start) and (self.is_open or _meets(text, stop))
+
+
+def _meets(text: str, place: int) -> bool:
+    """Whether a word may begin or end at this place."""
+    if place in (0, len(text)):
+        return True
+    return any(is_unspaced(one) or not is_letter(one) for one in text[place - 1 : place + 1])
+
+
+def marks(title: str, query: SearchQuery) -> list[tuple[int, int]]:
+    """Return where in `title` the words of `query` stand, from which character up to which, in their order."""
+    sought = _sought(query.words) if query.mode is not Mode.MEANING else ()
+    if not sought:
+        return []
+    folded, begins = "", []
+    for start, cluster in clusters(title):
+        letters = fold(cluster)
+        folded += letters
+        begins += [(start, start + len(cluster))] * len(letters)
+    found: list[tuple[int, int]] = []
+    for one in sought:
+        place = folded.find(one.word)
+        while place >= 0:
+            if one.stands_at(folded, place):
+                found.append((begins[place][0], begins[place + len(one.word) - 1][1]))
+            place = folded.find(one.word, place + 1)
+    return _merged(found)
+
+
+@lru_cache(maxsize=64)
+def _sought(text: str) -> tuple[_Sought, ...]:
+    chunks = read_box(text).meant.split()
+    return tuple(dict.fromkeys(one for chunk in chunks for one in _Sought.all_of(words_of(chunk))))[:MOST_WORDS]
+
+
+def _merged(found: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return these stretches in their order, those that touch as one."""
+    merged: list[tuple[int, int]] = []
+    for start, stop in sorted(found):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(stop, merged[-1][1])
+        else:
+            merged.append((start, stop))
+    return merged

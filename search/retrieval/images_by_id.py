@@ -1,0 +1,33 @@
+"""Images by their ids, as lists of pictures show them."""
+
+import uuid
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from search.models import Image
+from search.models.sql_cache import Sql, sql_of
+from search.query.filter_values import Either, Mine, Yes, visible
+
+
+class _Given(NamedTuple):
+    ids: Any
+    hidden: Yes | Either | Mine | None
+
+
+def shown_images(ids: Iterable[uuid.UUID], *, hidden: Yes | Either | Mine | None = None) -> dict[uuid.UUID, Image]:
+    """Return those of these images that everybody may see, without the columns that no list shows; with `hidden` such
+    as may be found then."""
+    sql, values = sql_of(_made, None, _Given(list(ids), hidden))
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        rows = cursor.fetchall()
+        names = frozenset(column.name for column in cursor.description)
+    images = [Image.from_db(connection.alias, names, row) for row in rows]
+    return {image.pk: image for image in images}
+
+
+def _made(_form: None, given: _Given) -> Sql:
+    images = visible(Image.objects.for_lists(), given.hidden)
+    return images.filter(pk__any_of=given.ids).order_by().query.sql_with_params()

@@ -1,0 +1,171 @@
+"""Which of the pictures that became visible lately match a search: for saved searches and their feeds.
+
+"Lately" is between two numbers of arrivals: what a reader was told of, and what there is now. So each picture is told
+once, whenever its transaction began and its vector was computed (see `search.models.arrivals`).
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import BooleanField, ExpressionWrapper, FloatField, Func, Q, QuerySet, Value
+from django.db.models.lookups import LessThanOrEqual
+
+from search.models import Arrival, Image
+from search.models.arrivals import state
+from search.query import full_text
+from search.query.query import Minimum, SearchQuery
+from search.relevance.bands import Band
+from search.retrieval.best_windows import tell_windows
+from search.retrieval.query_vector import aim_of
+from search.retrieval.ranking import Candidate, band_by_words, ranked
+from search.retrieval.scope import Scope
+from search.retrieval.search import best_candidates
+
+LOOKED_AT = 50_000
+"""Arrivals that are looked at in one go: a quarter of a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The arrivals after one number, up to another."""
+
+    after: int
+    to: int
+
+    @classmethod
+    def since(cls, number: int) -> "Window":
+        """All that arrived after `number`."""
+        return cls(number, state().arrived)
+
+    def newest(self, count: int) -> "Window":
+        """Return the part of this window that holds the newest `count` arrivals of searchable pictures."""
+        arrivals = Arrival.objects.filter(searchable__gt=self.after, searchable__lte=self.to)
+        before = arrivals.order_by("-searchable").values_list("searchable", flat=True)[count : count + 1].first()
+        return Window(before or self.after, self.to)
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Images that match, the last arrived first. `rest` is the part of the window that is still to be looked at."""
+
+    images: list[Image]
+    rest: Window | None
+
+
+def new_matches(query: SearchQuery, window: Window, limit: int, *, looked_at: int = LOOKED_AT) -> News:
+    """Return the newest `limit` of the images in `window` that match `query`, of its newest `looked_at` arrivals.
+
+    Those that match are related, or strong where the query asks for that; where nothing is measured, among the nearest
+    of all or holding the words; all that pass its filters where it asks for nothing else. Each has its `band`, and
+    `arrival`. Raises BadQuery and ModelUnavailable as `find` does.
+    """
+    part = window.newest(looked_at)
+    rest = Window(window.after, part.after) if part.after > window.after else None
+    search = _Search(query, part)
+    found = search.newest(limit + 1)
+    if len(found) > limit:
+        rest = Window(window.after, found[limit].number)
+    return News(search.images(found[:limit]), rest)
+
+
+def count_new(query: SearchQuery, window: Window, limit: int) -> int:
+    """Return how many images in `window` match, up to `limit`. Raises what `new_matches` raises."""
+    return len(_Search(query, window).newest(limit))
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    number: int
+    one: Candidate
+
+
+class _Search:
+    def __init__(self, query: SearchQuery, window: Window) -> None:
+        self.query = query
+        self.window = window
+        self.scope = Scope(query, window.to)
+        self.aim = aim_of(self.scope.wanted, query.unwanted)
+        self.bands = {Band.STRONG} if query.minimum is Minimum.STRONG else {Band.STRONG, Band.RELATED}
+
+    def newest(self, limit: int) -> list[_Match]:
+        """Return the newest matches, the last arrived first."""
+        rows = self._rows().filter(arrival__searchable__gt=self.window.after, arrival__searchable__lte=self.window.to)
+        rows = rows.order_by("-arrival__searchable")
+        if not self.aim.away:
+            return [_match(*row) for row in rows[:limit]]
+        return self._unspoiled([_match(*row) for row in rows])[:limit]
+
+    def _rows(self) -> "QuerySet[Image, tuple[Any, ...]]":
+        """Rows that match but for what is unwanted: id, number, distance, whether by words, unwanted distances."""
+        towards = self.aim.towards
+        held = self._held
+        columns = {
+            "to_wanted": towards.distance if towards else Value(None, FloatField()),
+            "held": ExpressionWrapper(held, BooleanField()) if held and self.aim.away else Value(False),
+            **{f"away_{number}": one.distance for number, one in enumerate(self.aim.away)},
+        }
+        images = self.aim.measured(self.scope.images)
+        if reached := self._reached(held):
+            images = images.filter(reached)
+        return images.annotate(**columns).values_list("pk", "arrival__searchable", *columns)
+
+    @property
+    def _held(self) -> Q:
+        """Rows whose words make them a match, whatever they look like."""
+        text = self.scope.text
+        if text is not None and self.query.minimum is Minimum.STRONG:
+            text = full_text.whole_words(self.query.box.meant)
+        # By their ids: beside another condition the words' index is of no use, and all texts would be read.
+        return Q() if text is None else Q(pk__in=full_text.holding(self.scope.images, text).values("pk"))
+
+    def _reached(self, held: Q) -> Q:
+        towards = self.aim.towards
+        if towards is None:
+            return held
+        if towards.scale is None:
+            return held | Q(pk__in=[one.id for one in best_candidates(self.query)])
+        least = towards.scale.strong if Band.RELATED not in self.bands else towards.scale.related
+        return held | Q(LessThanOrEqual(towards.distance, 1 - least))
+
+    def _unspoiled(self, matches: list[_Match]) -> list[_Match]:
+        """Return those of `matches` that still match with what is unwanted in them."""
+        towards = self.aim.towards
+        if towards is None or towards.scale is None:
+            # Nothing but what loses nothing keeps the band that it is given here.
+            for match in matches:
+                match.one.text_rank, match.one.whole = 0.0, True
+        ranked([match.one for match in matches], self.aim)
+        return [match for match in matches if match.one.band in self.bands]
+
+    def images(self, matches: Sequence[_Match]) -> list[Image]:
+        """Return the images with what the search has found out about them."""
+        ids = [match.one.id for match in matches]
+        rows = Image.objects.for_lists().shown().select_related("arrival").in_bulk(ids)
+        held, whole = self._among(ids, self.scope.text), self._among(ids, full_text.whole_words(self.query.box.meant))
+        scale = self.aim.towards.scale if self.aim.towards else None
+        for match in matches:
+            if image := rows.get(match.one.id):
+                similarity = match.one.similarity
+                image.distance = None if similarity is None else 1 - similarity
+                image.by_words = image.id in held
+                band = scale.band(similarity) if scale and similarity is not None else None
+                image.band = band_by_words(band, whole=image.id in whole) if image.by_words else band
+        images = [rows[image_id] for image_id in ids if image_id in rows]
+        if self.aim.towards:
+            tell_windows(images, self.aim.towards.vector, self.aim.towards.windows_in)
+        return images
+
+    def _among(self, ids: Sequence[uuid.UUID], text: Func | None) -> set[uuid.UUID]:
+        """Return those of `ids` whose images hold these words."""
+        if text is None or self.scope.text is None or not ids:
+            return set()
+        return set(full_text.holding(Image.objects.filter(pk__in=ids), text).values_list("pk", flat=True))
+
+
+def _match(image_id: uuid.UUID, number: int, distance: float | None, held: bool, *away: float) -> _Match:
+    similarity = None if distance is None else 1 - distance
+    rank = 0.0 if held else None
+    one = Candidate(image_id, 0.0, similarity, rank, whole=held, unwanted=tuple(1 - far for far in away))
+    return _Match(number, one)

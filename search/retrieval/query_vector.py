@@ -1,0 +1,161 @@
+"""From the parts of a query to one unit vector to be near to, and those to be far from."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from django.db.models import Expression
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+
+from search.embedding import active_model, text_vector
+from search.models import FormerId, Image
+from search.models.querysets import ImageQuerySet
+from search.models.vector_sets import VectorTable, current_set
+from search.models.vector_values import Vector, as_text
+from search.query.errors import BadQuery, NoSuchQuery
+from search.query.filter_values import Either, Mine, Yes, visible
+from search.query.parts import Kind, Part
+from search.query.query import SearchQuery
+from search.query.query_pictures import picture_vector
+from search.relevance.bands import Scale, scale_of
+from search.retrieval.best_windows import distance_to
+
+
+@dataclass(frozen=True)
+class Direction:
+    """A unit vector, how much it counts, and what unrelated pictures score against it, if known.
+
+    `windows_in` is the set in which the windows of wide and tall pictures count too; None where only whole ones do.
+    """
+
+    vector: Vector
+    weight: float
+    scale: Scale | None
+    windows_in: int | None = None
+
+    @cached_property
+    def as_text(self) -> str:
+        """The vector as SQL takes it."""
+        return as_text(self.vector)
+
+    @cached_property
+    def distance(self) -> Expression:
+        """The cosine distance of a row `with_vectors`: the vector is written out once for all queries."""
+        return distance_to(self.vector, self.windows_in)
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """`towards` is None for a query that wants nothing in particular. Distances are of the vectors in `table`."""
+
+    towards: Direction | None
+    away: tuple[Direction, ...]
+    table: VectorTable | None = None
+
+    @property
+    def finds_windows(self) -> bool:
+        """Whether a picture may be found by one of its windows."""
+        return self.towards is not None and self.towards.windows_in is not None
+
+    def measured(self, images: ImageQuerySet) -> ImageQuerySet:
+        """Return `images` with the vectors that distances are of, where any distance counts."""
+        return images.with_vectors(self.table) if self.towards or self.away else images
+
+
+def aim_of(wanted: Sequence[Part], unwanted: Sequence[Part], *, hidden: Yes | Either | Mine | None = None) -> Aim:
+    """Return the vectors of a query's parts, those that are wanted made into one.
+
+    With `hidden`, a part may be such an image as may be found then.
+
+    Raises NoSuchQuery for a picture or an image that is not there, BadQuery for parts that cancel out, and
+    ModelUnavailable.
+    """
+    # The models first: one that was only half there is called otherwise once it is whole, and so is its set.
+    vectors: dict[Any, Vector] = {
+        part.value: vector for part in (*wanted, *unwanted) if (vector := _encoded(part)) is not None
+    }
+    table = current_set(active_model())
+    vectors |= _image_vectors([*wanted, *unwanted], table, hidden=hidden)
+    windows_in = table.id if table and table.windows else None
+    return Aim(
+        towards=_together([_direction(part, vectors, windows_in) for part in wanted], wanted),
+        away=tuple(_direction(part, vectors, windows_in) for part in unwanted),
+        table=table,
+    )
+
+
+def images_in(query: SearchQuery) -> list[uuid.UUID]:
+    """Return the images that a query is made of, by the ids that they have now: nobody wants to find again what they
+    pointed at."""
+    return list(_present(query.parts).values())
+
+
+def _present(parts: Sequence[Part]) -> dict[uuid.UUID, uuid.UUID]:
+    """Return the ids of images that parts name, each with the one that it has now: its file may have changed."""
+    ids = [uuid.UUID(str(part.value)) for part in parts if part.kind is Kind.IMAGE]
+    former = FormerId.present(ids)
+    there = set(Image.objects.filter(pk__in=former).values_list("pk", flat=True)) if former else set()
+    return {one: one if one in there else former.get(one, one) for one in ids}
+
+
+def _together(directions: Sequence[Direction], parts: Sequence[Part]) -> Direction | None:
+    """Return the weighted sum, of unit length.
+
+    Pictures are nearer to pictures than words are to any, and scatter more: added as they are, a picture would drown
+    the words beside it. Each vector is divided by the spread of what unrelated pictures score against it, so that at
+    equal weights each part moves the ranking by the same number of its own spreads.
+    """
+    if len(directions) <= 1:
+        return directions[0] if directions else None
+    spreads = [one.scale.spread if one.scale else 1.0 for one in directions]
+    if not all(one.scale for one in directions):
+        spreads = [1.0] * len(directions)
+    shares = np.array([one.weight / spread for one, spread in zip(directions, spreads, strict=True)])
+    total = shares @ np.stack([one.vector for one in directions])
+    length = float(np.linalg.norm(total))
+    # Stored vectors are halves: what is left of two opposite ones is their rounding.
+    if length < 1e-2 * shares.sum():
+        raise BadQuery(_("The parts of this search cancel each other out."))
+    vector: Vector = (total / length).astype(np.float32)
+    pictures = sum(share for share, part in zip(shares, parts, strict=True) if part.kind is not Kind.WORDS)
+    windows_in = next((one.windows_in for one in directions if one.windows_in is not None), None)
+    whole = all(part.kind is Kind.IMAGE for part in parts)
+    scale = scale_of(vector, pictures=float(pictures / shares.sum()), whole=whole)
+    return Direction(vector, 1.0, scale, windows_in)
+
+
+def _encoded(part: Part) -> Vector | None:
+    """Return the vector of words, or of a picture that was shown; None for an image, whose vector is stored."""
+    if part.kind is Kind.WORDS:
+        return text_vector(str(part.value))
+    return picture_vector(uuid.UUID(str(part.value))) if part.kind is Kind.PICTURE else None
+
+
+def _direction(part: Part, vectors: Mapping[Any, Vector], windows_in: int | None) -> Direction:
+    """What is like an image of the collection is so as a whole; words, and pictures that were shown, may be found in a
+    part of it."""
+    vector = vectors[part.value]
+    whole = part.kind is Kind.IMAGE
+    scale = scale_of(vector, pictures=float(part.kind is not Kind.WORDS), whole=whole)
+    return Direction(vector, part.weight, scale, None if whole else windows_in)
+
+
+def _image_vectors(
+    parts: Sequence[Part], table: VectorTable | None, *, hidden: Yes | Either | Mine | None
+) -> dict[uuid.UUID, Vector]:
+    ids = _present(parts)
+    if not ids:
+        return {}
+    # Hidden ones alone are found by what is shown, too.
+    images = visible(Image.objects.all(), Either() if isinstance(hidden, Yes) else hidden)
+    images = images.with_vectors_of(active_model()).filter(pk__in=ids.values())
+    vectors = images.vectors_in(table)
+    found = {one: vectors[present] for one, present in ids.items() if present in vectors}
+    if len(found) < len(ids):
+        raise NoSuchQuery(
+            _("This picture can't be searched by: it was removed, is hidden, or no vector is there yet.")
+        )
+    return found

@@ -1,0 +1,131 @@
+"""Which rows a search may find, and how many they are."""
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+
+from django.db.models import Q
+from django.utils.functional import cached_property
+
+from search.embedding import active_model
+from search.facets.counts import Counts
+from search.models import Arrival
+from search.models.accepted import accepted_names
+from search.models.arrivals import OLDEST_MOMENT, State, state
+from search.models.querysets import ImageQuerySet
+from search.query import full_text
+from search.query.conditions import Conditions
+from search.query.filter_values import FilterValues
+from search.query.filters import Filters, Hidden
+from search.query.parts import Part
+from search.query.query import Mode, SearchQuery
+from search.query.viewer import asker
+from search.retrieval.query_vector import images_in
+
+
+class Scope:
+    """The rows that `query` may find, as far as the collection was when its first page was asked for.
+
+    `text` matches the words that rows are found by, None where they aren't; with `by_words_alone` by nothing else.
+    """
+
+    def __init__(
+        self,
+        query: SearchQuery,
+        to: int | None = None,
+        *,
+        among: Sequence[uuid.UUID] | None = None,
+        private: bool = False,
+    ) -> None:
+        """With `to`, as far as the collection was when this had arrived; with `among`, of these images alone; with
+        `private`, those too that whoever asks may see and others may not."""
+        self.query = query
+        self._private = private
+        self.among = among
+        self._to = to
+        meant = query.box.meant
+        self.text = full_text.beginnings(meant) if meant and query.mode is not Mode.MEANING else None
+        self.by_words_alone = bool(meant) and query.mode is Mode.WORDS
+
+    @cached_property
+    def at(self) -> State:
+        """How far the collection is, without what arrived after the first page."""
+        now = state()
+        seen = self.query.seen
+        return now if seen is None or seen >= OLDEST_MOMENT else State(min(seen, now.arrived), now.changed)
+
+    @property
+    def wanted(self) -> list[Part]:
+        """The parts to be near to."""
+        return [part for part in self.query.wanted if not (self.by_words_alone and part.name == "q")]
+
+    @cached_property
+    def filters(self) -> Filters:
+        """Those of the query; and private pictures are found where nothing is said of hidden ones."""
+        filters = self.query.all_filters
+        is_open = self._private and filters.hidden is None and asker().sees_private
+        return replace(filters, hidden=Hidden.MINE) if is_open else filters
+
+    @cached_property
+    def conditions(self) -> Conditions:
+        query = self.query
+        return Conditions(
+            models=None if query.is_empty else accepted_names(active_model()),
+            quoted=query.box.quoted,
+            alone=query.box.meant if self.by_words_alone else None,
+            filters=self.filters.values,
+            arrived=self.at.arrived if self._to is None else self._to,
+            moment=self._moment,
+            pointed_at=tuple(images_in(query)),
+            among=None if self.among is None else list(self.among),
+        )
+
+    @property
+    def only_visible(self) -> FilterValues:
+        """Filters that leave out nothing but what may not be found at all."""
+        return Filters(hidden=self.filters.hidden).values
+
+    @cached_property
+    def counts(self) -> Counts:
+        return Counts(self.conditions, self.filters, self._name(), self.at)
+
+    @cached_property
+    def images(self) -> ImageQuerySet:
+        return self.conditions.images()
+
+    @cached_property
+    def total(self) -> int:
+        """How many rows there are: those that pass the filters, without what came later or was pointed at."""
+        outside = Q()
+        if self._moment:
+            outside |= Q(created__gt=self._moment)
+        if pointed_at := self.conditions.pointed_at:
+            outside |= Q(pk__in=pointed_at)
+        if not outside:
+            return self.counts.total
+        return self.counts.total - self.conditions.passing().filter(outside).count()
+
+    @property
+    def asked_at(self) -> int:
+        """What addresses of further pages say of how far the collection was on the first."""
+        return self.query.seen if self._moment and self.query.seen else self.at.arrived
+
+    @cached_property
+    def fresh_at(self) -> dt.datetime:
+        """The moment of the last arrival: at every later visit, pages are as fresh as they were then."""
+        return self._moment or Arrival.moment_of(self.at.arrived)
+
+    @property
+    def _moment(self) -> dt.datetime | None:
+        """When somebody began to page through these results, where an address of an older version says so."""
+        seen = self.query.seen
+        return dt.datetime.fromtimestamp(seen, dt.UTC) if seen is not None and seen >= OLDEST_MOMENT else None
+
+    def _name(self) -> str:
+        """What tells the rows that are eligible from those of another search."""
+        alone = self.query.box.meant if self.by_words_alone else ""
+        filters = self.conditions.filters
+        # By the same name others may mean other albums, and what tags find is not told by the filters that name them.
+        named = f"{filters.in_albums}{filters.not_in_albums}{filters.any_tags}{filters.no_tags}"
+        return f"{'shown' if self.query.is_empty else active_model()}\n{self.query.box.quoted}\n{alone}\n{named}"

@@ -1,0 +1,263 @@
+"""From a query to a page of results.
+
+The nearest rows, with those that words find, are the candidates: they are weighed against all that was asked.
+What lies further away follows in the order of its distance, so that every row that may be found stands on one page.
+"""
+
+import math
+import uuid
+from collections.abc import Sequence
+
+from search.embedding import active_model
+from search.models import Image
+from search.models.querysets import ImageQuerySet
+from search.models.vector_sets import current_set
+from search.query.query import Minimum, SearchQuery, Sort
+from search.relevance.bands import Band, Scale
+from search.retrieval.best_windows import tell_windows
+from search.retrieval.candidate_cache import Head, remember_head, remembered_head
+from search.retrieval.candidates import Gathering, by_date, dates
+from search.retrieval.full_scan import Beyond
+from search.retrieval.images_by_id import shown_images
+from search.retrieval.query_vector import Aim, Direction, aim_of
+from search.retrieval.ranking import Candidate, ranked
+from search.retrieval.results import PER_PAGE, ResultPage, Segment, part_of, places_in
+from search.retrieval.scope import Scope
+
+NEAREST = 100
+"""So many of the nearest count as matches while the collection is too small to be measured."""
+
+_CUTS = {Minimum.STRONG: (Band.STRONG,), Minimum.RELATED: (Band.STRONG, Band.RELATED)}
+
+
+def find(query: SearchQuery) -> ResultPage:
+    """Return the page of results that `query` asks for; for an empty query, the newest images.
+
+    Raises NoSuchQuery for a picture or an image that is not there, BadQuery for parts that cancel out, and
+    ModelUnavailable.
+    """
+    return Search(query).page()
+
+
+def best_candidates(query: SearchQuery) -> list[Candidate]:
+    """Return the NEAREST best matches of what everybody may see, however good they are. Raises what `find` raises."""
+    return Search(query.replace(sort=Sort.SIMILARITY, minimum=Minimum.ANY), private=False).head()[:NEAREST]
+
+
+def similar_images(image: Image, count: int) -> list[Image]:
+    """Return the `count` images nearest to `image`, without itself; none while it has no vector to search by."""
+    table = current_set(active_model())
+    # Of a hidden picture too: curators look at its page.
+    vector = Image.objects.filter(pk=image.pk).vectors_in(table).get(image.pk)
+    if vector is None:
+        return []
+    search = Search(SearchQuery().more_like(image.id), Aim(Direction(vector, 1.0, None), (), table))
+    head = search.gathering.candidates()
+    return part_of(search.by_similarity(head), 0, count)
+
+
+class Search:
+    """One search under way: its rows in order."""
+
+    def __init__(
+        self,
+        query: SearchQuery,
+        aim: Aim | None = None,
+        *,
+        among: Sequence[uuid.UUID] | None = None,
+        private: bool = True,
+    ) -> None:
+        """With `aim`, for what the query's parts mean; with `among`, of these images alone; without `private`, of what
+        everybody may see."""
+        self.query = query
+        self.scope = Scope(query, among=among, private=private)
+        self.finds_hidden = self.scope.filters.finds_hidden
+        self.aim = aim or aim_of(self.scope.wanted, query.unwanted, hidden=self.scope.only_visible.hidden)
+        self.gathering = Gathering(self.scope, self.aim)
+        # Candidates of the first page that are hidden or deleted since: they keep their places, or rows behind them
+        # would move into pages that were read.
+        self.gone: frozenset[uuid.UUID] = frozenset()
+
+    @property
+    def scale(self) -> Scale | None:
+        return self.aim.towards.scale if self.aim.towards else None
+
+    def page(self) -> ResultPage:
+        page = self._page()
+        if self.aim.towards:
+            tell_windows(page.images, self.aim.towards.vector, self.aim.towards.windows_in)
+        return page
+
+    def _page(self) -> ResultPage:
+        head = [] if self.query.is_empty else self.head()
+        segments = self._segments(head)
+        start = (self.query.page - 1) * PER_PAGE
+        strong = sum(one.band is Band.STRONG and one.id not in self.gone for one in head)
+        strong_from = self.scale.strong if self.scale else math.inf
+        return ResultPage(
+            query=self.query,
+            images=part_of(segments, start, start + PER_PAGE),
+            found=sum(segment.count - segment.gone for segment in segments),
+            places=places_in(segments),
+            counts=self.scope.counts,
+            at=self.scope.at,
+            scale=self.scale,
+            strong=strong,
+            strong_is_least=self.gathering.more_hold_words or self._goes_on_beyond(head, strong_from),
+            asked_at=self.scope.asked_at,
+            copies_from=self._copies_from(segments),
+        )
+
+    def segments(self) -> list[Segment]:
+        """All that is found, in stretches."""
+        return self._segments([] if self.query.is_empty else self.head())
+
+    def _copies_from(self, segments: Sequence[Segment]) -> int | None:
+        """The page, beyond the first, from which copies follow that are no candidates; None where there is none."""
+        if not self.gathering.has_copies or self._is_by_date or not any(segment.count for segment in segments[1:]):
+            return None
+        return segments[0].count // PER_PAGE + 1 if segments[0].count >= PER_PAGE else None
+
+    def head(self) -> list[Candidate]:
+        """The candidates, best first."""
+        if known := remembered_head(self.query):
+            self.gathering.reach, self.gathering.more_hold_words = known.reach, known.more_hold_words
+            # To delete or show what is hidden counts as no change.
+            if known.changed != self.scope.at.changed or self.finds_hidden:
+                ids = [one.id for one in known.candidates]
+                there = self.scope.images.filter(pk__in=ids).values_list("pk", flat=True)
+                self.gone = frozenset(ids).difference(there)
+            return list(known.candidates)
+        head = self._ranked(self.gathering.candidates())
+        if len(head) > PER_PAGE and self.scope.among is None:
+            known = Head(head, self.gathering.reach, self.gathering.more_hold_words, self.scope.at.changed)
+            remember_head(self.query, self.scope.asked_at, known)
+        return head
+
+    def _ranked(self, candidates: list[Candidate]) -> list[Candidate]:
+        by_date_alone = not self.aim.towards
+        return ranked(
+            candidates,
+            self.aim,
+            fresh_at=self.scope.fresh_at if self.query.sort is Sort.FRESH else None,
+            oldest_first=by_date_alone and self.query.sort.is_oldest_first,
+        )
+
+    def by_similarity(self, head: list[Candidate]) -> list[Segment]:
+        """The nearest first, and then all others."""
+        nearest = sorted(head, key=lambda one: (-(one.similarity or 0), one.id))
+        return [self._of(nearest), Beyond(self.gathering, head, ()).rest(banded=False)]
+
+    @property
+    def _places(self) -> int:
+        """How many rows there are, with the places of those that are gone."""
+        return self.scope.total + len(self.gone)
+
+    def _segments(self, head: list[Candidate]) -> list[Segment]:
+        if self.query.is_empty:
+            if self.query.sort.is_by_taken:
+                return self._by_taken()
+            around = self.scope.conditions.filters.near
+            if self.query.sort is Sort.NEAREST and around:
+                return [_rows(self.scope.images.order_by(around.haversine(), "id"), self.scope.total)]
+            return [_rows(by_date(self.scope.images, self.query), self.scope.total)]
+        cut = self._cut()
+        if not self._is_by_date and not any(one.band for one in head):
+            cut = None
+        bands, threshold = cut or (_CUTS[Minimum.RELATED], math.inf)
+        near = self._goes_on_beyond(head, threshold)
+        goes_on = self.gathering.more_hold_words or near
+        if self._is_by_date:
+            return self._dated(head, bands, near=near, goes_on=goes_on)
+        beyond = Beyond(self.gathering, head, bands, near=near, gone=len(self.gone))
+        if goes_on:
+            return self._by_band(head, bands, beyond)
+        if cut is None:
+            return [self._of(head), beyond.rest(banded=False)]
+        return [self._of([one for one in head if one.band in bands])]
+
+    def _by_band(self, head: list[Candidate], bands: Sequence[Band], beyond: Beyond) -> list[Segment]:
+        """Each band with all its rows, candidates first, where there are more than these."""
+        segments = []
+        for band in bands:
+            segments += [self._of([one for one in head if one.band is band]), beyond.in_band(band)]
+        if self._ends_at_the_cut:
+            return segments
+        return [*segments, self._of([one for one in head if one.band not in bands]), beyond.rest(banded=True)]
+
+    def _dated(self, head: list[Candidate], bands: Sequence[Band], *, near: bool, goes_on: bool) -> list[Segment]:
+        """What lies in the bands by date, and behind it all others."""
+        ends = self._ends_at_the_cut and any(one.band for one in head)
+        # Where nothing is measured, the nearest count as matches, as for saved searches.
+        unmeasured = bool(self.aim.towards) and not self.scale and not ends
+        nearest = {one.id for one in head[:NEAREST]} if unmeasured else set()
+        kept = [one for one in head if one.band in bands or one.id in nearest]
+        rest = [one for one in head if one.band not in bands and one.id not in nearest]
+        beyond = Beyond(self.gathering, head, bands, near=near, gone=len(self.gone))
+        if goes_on:  # the database puts in order what is there
+            there = [one for one in kept if one.id not in self.gone]
+            dated = beyond.dated(there, dates(self.query.sort))
+        else:
+            kept.sort(key=lambda one: one.date, reverse=not self.query.sort.is_oldest_first)
+            dated = self._of(kept)
+        return [dated] if ends else [dated, self._of(rest), beyond.rest(banded=goes_on)]
+
+    def _by_taken(self) -> list[Segment]:
+        """Those with a date in the order of their index, and behind them all others, the last added first."""
+        way = "" if self.query.sort.is_oldest_first else "-"
+        dated = self.scope.images.filter(capture__taken__isnull=False)
+        count = self.scope.counts.exactly("dated", dated)
+        others = self.scope.images.filter(capture__taken__isnull=True).newest()
+        return [
+            _rows(dated.order_by(f"{way}capture__taken", f"{way}id"), count),
+            _rows(others, self.scope.total - count),
+        ]
+
+    @property
+    def _is_by_date(self) -> bool:
+        return self.query.sort.is_by_date
+
+    @property
+    def _ends_at_the_cut(self) -> bool:
+        return self.query.minimum is not Minimum.ANY
+
+    def _cut(self) -> tuple[Sequence[Band], float] | None:
+        """The bands that are shown alone, or sorted by date, and the least similarity in them; None for neither."""
+        minimum = self.query.minimum
+        if minimum is Minimum.ANY:
+            if not self._is_by_date:
+                return None
+            minimum = Minimum.RELATED
+        threshold = math.inf if not self.scale else self.scale.strong
+        if self.scale and minimum is Minimum.RELATED:
+            threshold = self.scale.related
+        return _CUTS[minimum], threshold
+
+    def _goes_on_beyond(self, head: Sequence[Candidate], similarity: float) -> bool:
+        """Whether there may be rows at least so near that are no candidates."""
+        return self._places > len(head) and self.gathering.reach >= similarity
+
+    def _of(self, candidates: list[Candidate]) -> Segment:
+        gone = self.gone
+
+        def fetch(start: int, stop: int) -> list[Image]:
+            wanted = [one for one in candidates[start:stop] if one.id not in gone]
+            rows = shown_images((one.id for one in wanted), hidden=self.scope.only_visible.hidden)
+            return [_found(rows[one.id], one) for one in wanted if one.id in rows]
+
+        if not gone:
+            return Segment(len(candidates), fetch)
+        empty = [one.id in gone for one in candidates]
+        at_its_end = empty[::-1].index(False) if False in empty else len(empty)
+        return Segment(len(candidates), fetch, sum(empty), at_its_end)
+
+
+def _rows(images: ImageQuerySet, count: int) -> Segment:
+    return Segment(count, lambda start, stop: list(images.for_lists()[start:stop]))
+
+
+def _found(image: Image, candidate: Candidate) -> Image:
+    if candidate.similarity is not None:
+        image.distance = 1 - candidate.similarity
+    image.band, image.by_words = candidate.band, candidate.by_words
+    return image

@@ -1,0 +1,97 @@
+"""The collection in the order in which it was taken, the last first: pages that begin at any month."""
+
+import datetime as dt
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Self
+
+from django.core.cache import cache
+from django.db.models import Count, Q
+
+from search.facets.counts import REMEMBERED
+from search.facets.months import month_of_taking
+from search.models import Capture, Image
+from search.models.arrivals import state
+from search.query.date_spans import month_of, read_span
+
+PER_PAGE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The last image of a page: the next one goes on behind it."""
+
+    taken: dt.datetime
+    id: uuid.UUID
+
+    @classmethod
+    def read(cls, text: str) -> Self | None:
+        taken, _comma, key = text.partition(",")
+        try:
+            moment, image_id = dt.datetime.fromisoformat(taken), uuid.UUID(key)
+        except ValueError:
+            return None
+        return None if moment.tzinfo else cls(moment, image_id)
+
+    def __str__(self) -> str:
+        return f"{self.taken.isoformat()},{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class TimelinePage:
+    """`sections` are the months of this page, each by its first day with its images. `behind` is the last
+    image of this page, None where no more follow."""
+
+    sections: Sequence[tuple[dt.date, Sequence[Image]]]
+    behind: Place | None
+
+
+def months_there_are() -> dict[dt.date, int]:
+    """Return how many images that everybody may see were taken in each month, by its first day, the last first.
+
+    Counted in the index of what was read, without the few that are hidden, and not among the images, which takes ten
+    times as long; anew after any change of the collection.
+    """
+    now = state()
+    return cache.get_or_set(f"timeline:{now.arrived}:{now.changed}", _count_months, REMEMBERED) or {}
+
+
+def _count_months() -> dict[dt.date, int]:
+    hidden = Image.objects.filter(hidden=True).values("pk")
+    months = Capture.objects.filter(taken__isnull=False).exclude(pk__in=hidden)
+    found = (
+        months.annotate(month=month_of_taking("taken"))
+        .values_list("month")
+        .annotate(count=Count("*"))
+        .order_by("-month")
+    )
+    return {month.date(): count for month, count in found}
+
+
+def read_month(text: str) -> dt.date | None:
+    """Return the first day of the month that `text` names; of a year the last month."""
+    span = read_span(text)
+    return span.last.replace(day=1) if span and span.last else None
+
+
+def taken_up_to(month: dt.date | None, behind: Place | None = None) -> TimelinePage:
+    """Return the page that begins with the last image taken in `month`, or with the last of all; or the page that
+    goes on `behind` an image."""
+    images = Image.objects.for_lists().shown().filter(capture__taken__isnull=False)
+    if behind:
+        later = Q(capture__taken__lt=behind.taken) | Q(pk__lt=behind.id)
+        images = images.filter(later, capture__taken__lte=behind.taken)
+    elif month:
+        last = month_of(month.year, month.month).last
+        images = images.filter(capture__taken__lt=dt.datetime.combine(last or month, dt.time()) + dt.timedelta(days=1))
+    found = list(images.select_related("capture").order_by("-capture__taken", "-id")[: PER_PAGE + 1])
+    more, found = len(found) > PER_PAGE, found[:PER_PAGE]
+    place = Place(found[-1].capture.taken, found[-1].id) if more else None
+    return TimelinePage(list(_by_month(found)), place)
+
+
+def _by_month(images: Sequence[Image]) -> Iterator[tuple[dt.date, list[Image]]]:
+    for month, taken_then in groupby(images, key=lambda image: image.capture.taken.date().replace(day=1)):
+        yield month, list(taken_then)

@@ -1,0 +1,297 @@
+"""How the index of the vectors does: what it finds of what a scan finds, its state, and what is to be done."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from django.db import connection
+
+from search.embedding import ModelUnavailable, active_model
+from search.indexing.building import is_under_way, left_over, many_dead
+from search.indexing.dividing import parts_for
+from search.indexing.query_plan import SCAN, Plan, plan_for, planned
+from search.indexing.repairing import Differences, differences, unused_sets
+from search.models import Image
+from search.models.accepted import accepted_names
+from search.models.hnsw import indexing
+from search.models.vector_sets import VectorTable, current_set, index_name, left_tables
+from search.models.vector_values import Vector, Vectors
+from search.relevance.bank_vectors import bank_vectors
+from search.relevance.calibration import LEAST, is_due
+from search.retrieval import PER_PAGE
+
+ENOUGH = 0.95
+"""Recall below this is worth building the index anew; a new one has 0.98 and more."""
+QUERIES = 60
+"""Pictures, and words, that are looked for in both ways: the recall is known to some hundredths."""
+_EQUAL = 1e-6
+AGAIN = "manage.py index_health"
+REBUILD, VACUUM = "manage.py index_health --rebuild", "manage.py index_health --vacuum"
+ADD, EMBED, REEMBED = "manage.py ingest FOLDER", "manage.py embed_pending", "manage.py reembed"
+SHOW = "show some of them in the admin, under /admin/search/image/"
+CALIBRATE, MODELS = "manage.py calibrate", "manage.py download_models"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What is wrong and the command that mends it."""
+
+    reason: str
+    command: str
+
+
+@dataclass(frozen=True)
+class IndexState:
+    """What the catalogue says of the index. `options` are those it was built with, `wanted` those of this version."""
+
+    is_valid: bool
+    options: dict[str, int]
+    wanted: dict[str, int]
+    size: int
+
+
+@dataclass(frozen=True)
+class IndexHealth:
+    """Sizes are in bytes. `index` is None where there is none. Recalls are of the first page; None where a search
+    reads all rows anyway, and for words where there is no model.
+
+    Of the pictures that are shown, `searchable` can be found, `unseen` of them by their middle alone though they are
+    wide or tall, `pending` wait for their vector, and those of
+    `other_models` have one that no search looks at. `needs_levels` where it is not known, or not any more, which
+    matches are strong; `has_words` unless the model for words was needed and could not be loaded; `has_set` as soon as
+    there was a vector of the active model, and with it an index. `left_over` counts
+    what an interrupted rebuild left of indexes; `is_under_way` while somebody has left the index out, or builds it.
+    `rows` and `dead` are of the table of images; `vectors` and `dead_vectors` of the set that is searched, of which
+    `differs` tells where it is not what the images say. `unused` names models whose sets nothing uses any more."""
+
+    searchable: int
+    pending: int
+    unseen: int
+    other_models: int
+    hidden: int
+    needs_levels: bool
+    has_words: bool
+    has_set: bool
+    index: IndexState | None
+    left_over: int
+    is_outgrown: bool
+    is_under_way: bool
+    pictures_recall: float | None
+    words_recall: float | None
+    table_size: int
+    shared_buffers: int
+    rows: int
+    dead: int
+    vectors: int
+    dead_vectors: int
+    differs: Differences | None
+    unused: list[str]
+    vacuumed: dt.datetime | None
+    analysed: dt.datetime | None
+
+    @property
+    def fits(self) -> bool:
+        """Whether the server can keep table and index in its own memory."""
+        return self.table_size + (self.index.size if self.index else 0) <= self.shared_buffers
+
+    def advice(self) -> list[Advice]:
+        """What is to be done, the most urgent first; nothing where all is well."""
+        found = self._not_found()
+        if self.is_under_way:
+            reason = "A load or a rebuild is at the index now: what became of it is told when that has ended."
+            found.append(Advice(reason, AGAIN))
+        else:
+            found += [Advice(reason, REBUILD) for reason in self._reasons_to_rebuild()]
+        if many_dead(self.rows, self.dead) or many_dead(self.vectors, self.dead_vectors):
+            dead = self.dead + self.dead_vectors
+            reason = f"{dead:,} deleted or changed rows are still in the tables and slow every search down."
+            found.append(Advice(reason, VACUUM))
+        elif self.analysed is None and self.rows:
+            found.append(
+                Advice("PostgreSQL has never counted the table, and may misjudge what a query costs.", VACUUM)
+            )
+        return found
+
+    def _not_found(self) -> list[Advice]:
+        """What keeps pictures from being found at all, or from being called a match."""
+        found = []
+        if self.pending:
+            found.append(Advice(f"{self.pending:,} pictures wait for their vectors: no search finds them.", EMBED))
+        if self.unseen:
+            told = f"{self.unseen:,} wide or tall pictures are found by what is in their middle alone."
+            found.append(Advice(told, f"{EMBED} --windows"))
+        if self.other_models:
+            reason = f"{self.other_models:,} pictures have vectors of another model: no search finds them."
+            found.append(Advice(reason, REEMBED))
+        if not self.searchable and not found:
+            found.append(
+                Advice(f"All {self.hidden:,} pictures are hidden: no search finds anything.", SHOW)
+                if self.hidden
+                else Advice("There are no pictures: no search finds anything, and nothing could be measured.", ADD)
+            )
+        if not self.has_words:
+            reason = "The model for words can't be loaded: no search by words works, and none was measured."
+            found.append(Advice(reason, MODELS))
+        if self.needs_levels:
+            reason = "Which matches are strong has not been measured in this collection, as it is now."
+            found.append(Advice(reason, CALIBRATE))
+        return found
+
+    def _reasons_to_rebuild(self) -> list[str]:
+        return [*self._reasons_to_repair(), *(self._of_the_index() if self.has_set else [])]
+
+    def _reasons_to_repair(self) -> list[str]:
+        found = []
+        if self.differs:
+            found.append(
+                f"The vectors that searches read are not those of the pictures: {self.differs.missing:,} are missing, "
+                f"{self.differs.left:,} belong to no picture that may be found, and {self.differs.other:,} are others."
+            )
+        if self.unused:
+            found.append(f"Vectors that nothing uses any more take room: those of {', '.join(self.unused)}.")
+        return found
+
+    def _of_the_index(self) -> list[str]:
+        if self.index is None:
+            return ["The index is missing: every search reads all vectors."]
+        if not self.index.is_valid:
+            return ["The index was left half built: every search reads all vectors, and every new row is slowed down."]
+        if self.left_over:
+            return ["A rebuild was interrupted: what it left of an index slows every new row down."]
+        if self.index.options != self.index.wanted:
+            return [
+                f"The index was built with {_told(self.index.options)}; this version wants {_told(self.index.wanted)}."
+            ]
+        if self.is_outgrown:
+            return [f"{self.vectors:,} vectors are more than their table's index finds well; it is to be divided."]
+        recalls = {"pictures": self.pictures_recall, "words": self.words_recall}
+        return [
+            f"A search by {what} shows {recall:.0%} of the nearest {PER_PAGE}; a new index shows 98 % or more."
+            for what, recall in recalls.items()
+            if recall is not None and recall < ENOUGH
+        ]
+
+
+def index_health() -> IndexHealth:
+    """Look at the index of the vectors, and compare searches with a scan of all vectors: seconds to a minute."""
+    model = active_model()
+    searchable = Image.objects.searchable(model).count()
+    shown = Image.objects.shown()
+    table = current_set(model)
+    plan = plan_for(searchable, table)
+    index = _index_state(table) if table else None
+    is_walked = index is not None and index.is_valid and not plan.is_exact
+    words = _words() if is_walked else None
+    vectors, dead_vectors, vectors_size = _vectors(table)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT n_live_tup, n_dead_tup, greatest(last_vacuum, last_autovacuum), "
+            "greatest(last_analyze, last_autoanalyze), pg_table_size(relid), "
+            "pg_size_bytes(current_setting('shared_buffers')) FROM pg_stat_user_tables WHERE relid = %s::regclass",
+            [Image._meta.db_table],
+        )
+        rows, dead, vacuumed, analysed, table_size, shared_buffers = cursor.fetchone()
+    return IndexHealth(
+        searchable=searchable,
+        pending=shown.pending().count(),
+        unseen=shown.without_windows(model).count(),
+        other_models=shown.exclude(embedding_model__in=["", *accepted_names(model)]).count(),
+        hidden=Image.objects.filter(hidden=True).count(),
+        needs_levels=searchable >= LEAST and is_due(),
+        has_words=not is_walked or words is not None,
+        has_set=table is not None,
+        index=index,
+        left_over=len(left_over(table)) if table else 0,
+        is_outgrown=table is not None and parts_for(table.vectors) > table.partitions,
+        is_under_way=table is not None and is_under_way(table),
+        pictures_recall=_recall(_pictures(), plan) if is_walked else None,
+        words_recall=None if words is None else _recall(words, plan),
+        table_size=table_size + vectors_size,
+        shared_buffers=shared_buffers,
+        rows=rows,
+        dead=dead,
+        vectors=vectors,
+        dead_vectors=dead_vectors,
+        differs=differences(table) if table else None,
+        unused=[*(each.model for each in unused_sets(model)), *left_tables()],
+        vacuumed=vacuumed,
+        analysed=analysed,
+    )
+
+
+def _vectors(table: VectorTable | None) -> tuple[int, int, int]:
+    """Return how many rows and dead ones the set's tables hold, and their size without indexes."""
+    leaves = table.leaves if table else []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(sum(n_live_tup), 0)::bigint, coalesce(sum(n_dead_tup), 0)::bigint, "
+            "coalesce(sum(pg_table_size(relid)), 0)::bigint FROM pg_stat_user_tables WHERE relname = ANY(%s)",
+            [leaves],
+        )
+        rows, dead, size = cursor.fetchone()
+    return rows, dead, size
+
+
+def _index_state(table: VectorTable) -> IndexState | None:
+    """Return the state of the set's indexes together; None where one of them is missing."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT indisvalid, reloptions, pg_relation_size(indexrelid) FROM pg_index "
+            "JOIN pg_class ON oid = indexrelid JOIN unnest(%s::text[]) AS name ON oid = to_regclass(name)",
+            [[index_name(leaf) for leaf in table.leaves]],
+        )
+        rows = cursor.fetchall()
+    if len(rows) < len(table.leaves):
+        return None
+    wanted = dict(indexing.options)
+    options = [
+        {name: int(value) for name, value in (option.split("=") for option in built or ())} for _, built, _ in rows
+    ]
+    built = next((one for one in options if one != wanted), options[0])
+    return IndexState(all(is_valid for is_valid, _, _ in rows), built, wanted, sum(size for _, _, size in rows))
+
+
+def _recall(queries: Vectors, plan: Plan) -> float | None:
+    """The share of the first page by a scan that `plan` finds too, by mean; equally near rows are as good."""
+    shares = []
+    for query in queries:
+        scanned, walked = _distances(query, SCAN), _distances(query, plan)
+        if len(walked) < min(plan.candidates, len(scanned)):  # it gave up, and a search scans then
+            walked = scanned
+        right = scanned[:PER_PAGE]
+        found = np.sort(walked)[: len(right)]
+        if len(right):
+            shares.append(float((found <= right[-1] + _EQUAL).sum()) / len(right))
+    return float(np.mean(shares)) if shares else None
+
+
+def _distances(query: Vector, plan: Plan) -> npt.NDArray[np.float64]:
+    model = active_model()
+    images = Image.objects.searchable(model)
+    nearest = images.nearest_to(query, current_set(model), walked=not plan.is_exact).only("pk")
+    with planned(plan):
+        return np.array([image.distance for image in nearest[: plan.candidates]], dtype=np.float64)
+
+
+def _pictures() -> Vectors:
+    model = active_model()
+    searchable = Image.objects.searchable(model)
+    some = list(searchable.order_by("?").values_list("pk", flat=True)[:QUERIES])
+    return np.array(list(searchable.filter(pk__in=some).vectors_in(current_set(model)).values()))
+
+
+def _words() -> Vectors | None:
+    try:
+        vectors = bank_vectors()
+    except ModelUnavailable:
+        return None
+    some: Vectors = vectors[np.linspace(0, len(vectors) - 1, QUERIES).astype(int)]
+    return some
+
+
+def _told(options: dict[str, int]) -> str:
+    return (
+        ", ".join(f"{name} {value}" for name, value in sorted(options.items(), reverse=True))
+        or "pgvector's own values"
+    )

@@ -1,0 +1,107 @@
+"""What becomes of pictures in the trash in the end, and of history that is old enough."""
+
+import datetime as dt
+import threading
+import uuid
+from collections.abc import Callable, Collection
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import QuerySet, Sum
+from django.utils import timezone
+
+from search.concurrency.background import keep_doing
+from search.curation.logging import log_deletions
+from search.ingestion.runs import forget_some_runs
+from search.models import Image, Trashed
+from search.models.conflicts import locked_values
+from search.objects.deletion import delete_images
+from search.state.searches import forget_some as forget_some_searches
+
+TIDY_EACH = 3600.0
+"""Seconds between two looks of a server for what is too old."""
+_AT_ONCE = 500
+_EDITS_AT_ONCE = 10_000
+_LOCK = 0x54524153
+"""Of the one that tidies: the others need not."""
+
+
+def expired() -> "QuerySet[Trashed]":
+    """Return those in the trash whose time is over."""
+    return older_than(dt.timedelta(days=settings.TRASH_DAYS))
+
+
+def older_than(age: dt.timedelta) -> "QuerySet[Trashed]":
+    return Trashed.objects.filter(created__lte=timezone.now() - age)
+
+
+def bytes_in(trashed: "QuerySet[Trashed]") -> int:
+    """Return how much the files of these take."""
+    return int(trashed.aggregate(bytes=Sum("image__byte_size"))["bytes"] or 0)
+
+
+def delete_for_good(trashed: "QuerySet[Trashed]", by: Any = None) -> int:
+    """Delete these pictures, rows and objects, some hundred at a time; return how many.
+
+    Those that somebody has restored meanwhile stay. Raises what `search.models.conflicts` speaks of.
+    """
+    keys = list(trashed.order_by("image").values_list("image", flat=True))
+    return sum(_delete(keys[start : start + _AT_ONCE], by) for start in range(0, len(keys), _AT_ONCE))
+
+
+@transaction.atomic
+def _delete(keys: Collection[uuid.UUID], by: Any) -> int:
+    locked_values(Image.objects.filter(pk__any_of=keys), "pk")
+    left = list(Trashed.objects.filter(image__pk__any_of=keys).values_list("image", flat=True))
+    log_deletions(left, by)
+    delete_images(left)
+    return len(left)
+
+
+def tidy() -> None:
+    """Delete for good what was in the trash for so long, and forget history and runs that are old enough, a bounded
+    number in a transaction; where another process is at it, leave it to that."""
+    for portion in (_delete_some_expired, _forget_some, forget_some_runs, forget_some_searches):
+        while _alone(portion):
+            pass
+
+
+@transaction.atomic
+def _alone(portion: Callable[[], bool]) -> bool:
+    """Do a portion of the work unless another process is at it; return whether there may be more to do."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+        is_ours = cursor.fetchone()[0]
+    return is_ours and portion()
+
+
+def _delete_some_expired() -> bool:
+    keys = list(expired().order_by("image").values_list("image", flat=True)[:_AT_ONCE])
+    return bool(keys) and _delete(keys, None) > 0
+
+
+def forget_history() -> None:
+    """Forget revisions that are too old to be undone, a bounded number of edits in a transaction."""
+    while _forget_some():
+        pass
+
+
+def _forget_some() -> bool:
+    """Forget some edits, or their revisions once they have none; return whether there may be more."""
+    until = timezone.now() - dt.timedelta(days=settings.HISTORY_DAYS)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM search_edit WHERE (revision_id, image_id) IN (SELECT revision_id, image_id"
+            " FROM search_edit WHERE revision_id IN (SELECT id FROM search_revision WHERE created < %s) LIMIT %s)",
+            [until, _EDITS_AT_ONCE],
+        )
+        if cursor.rowcount == _EDITS_AT_ONCE:
+            return True
+        cursor.execute("DELETE FROM search_revision WHERE created < %s", [until])
+    return False
+
+
+def keep_tidy(every: float = TIDY_EACH) -> threading.Event:
+    """Tidy in the background, now and then, until the event that is returned is set."""
+    return keep_doing(tidy, every, "trash", "The trash could not be emptied of what is old")

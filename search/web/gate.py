@@ -1,0 +1,112 @@
+"""Who sees anything at all. Where SITE_ACCESS is not "public" each address is shut to who has not logged in, whatever
+it holds; the few that lead in stand here, so that a new one is shut until somebody says otherwise."""
+
+import base64
+import binascii
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.translation import gettext as _
+from django_htmx.http import HttpResponseClientRedirect
+
+from search.http.problems import Problem, is_for_programs
+from search.http.unavailable import unavailable_page
+from search.limits import TooMany, address_of, count
+from search.models import ApiToken
+from search.query.viewer import asked_by
+
+LEADS_IN = {
+    *("login", "enter-code", "sign-up", "reset-password", "choose-password", "logout", "set_language", "robots"),
+}
+"""What a stranger needs to log in, and what tells programs to stay away."""
+_FAVICON = "/favicon.ico"
+_FEED = "feed"
+
+
+def is_shut(request: HttpRequest) -> bool:
+    """Whether this person sees nothing here before they log in."""
+    return settings.SITE_ACCESS != "public" and not (hasattr(request, "user") and request.user.is_authenticated)
+
+
+class SiteAccess:
+    """Lets nobody in who has not logged in, where SITE_ACCESS says so; programs bring a token."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with asked_by(lambda: request.user):
+            response = self.get_response(request)
+        if settings.SITE_ACCESS != "public":
+            # Nothing on the way keeps for others what one of them was shown.
+            patch_cache_control(response, private=True)
+            patch_vary_headers(response, ["Cookie", "Authorization"])
+        return response
+
+    def process_view(self, request: HttpRequest, *_view: Any) -> HttpResponse | None:
+        if not is_shut(request):
+            return None
+        try:
+            return _at_the_door(request)
+        except TooMany as error:
+            return unavailable_page(request, error)
+
+
+def _at_the_door(request: HttpRequest) -> HttpResponse | None:
+    """Return what this person gets instead of what they asked for; None for what they may have."""
+    name = request.resolver_match.view_name if request.resolver_match else ""
+    if name in LEADS_IN or request.path_info == _FAVICON:
+        return None
+    if is_for_programs(request):
+        return _without_token(request)
+    if name == _FEED:
+        return None if _brings_token(request) else _password_asked(request)
+    if request.htmx:  # type: ignore[attr-defined] # a part of a page can't become the login
+        page = request.htmx.current_url_abs_path or reverse("search")  # type: ignore[attr-defined]
+        return HttpResponseClientRedirect(f"{reverse('login')}?{urlencode({'next': page})}")
+    if request.method not in {"GET", "HEAD"}:
+        return HttpResponseRedirect(reverse("login"))
+    return redirect_to_login(request.get_full_path())
+
+
+def _without_token(request: HttpRequest) -> HttpResponse | None:
+    """Return what is answered to a program that brings no token, or a wrong one; None for a right one."""
+    from search.api.authentication import Token  # noqa: PLC0415 - ninja, which no page needs
+    from search.api.errors import token_needed  # noqa: PLC0415
+
+    try:
+        return None if Token()(request) else token_needed().to_response()
+    except Problem as problem:
+        return problem.to_response()
+
+
+def _brings_token(request: HttpRequest) -> bool:
+    """Whether a feed reader sends a token of somebody's, as the password of HTTP's own login: it can't use a page."""
+    kind, _space, told = request.headers.get("Authorization", "").partition(" ")
+    if kind.casefold() != "basic":
+        return False
+    try:
+        _name, _colon, secret = base64.b64decode(told.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        return False
+    if ApiToken.of_secret(secret.strip()) is not None:
+        return True
+    count({"TOKENS": address_of(request)})
+    return False
+
+
+def _password_asked(request: HttpRequest) -> HttpResponse:
+    context = {
+        "problem": _("This feed is for people with an account."),
+        "advice": _("Give your feed reader your name, and as the password a token, which you make in your account."),
+    }
+    response = render(None, "error.html", context, status=401)
+    response["WWW-Authenticate"] = 'Basic realm="pictures", charset="UTF-8"'
+    return response

@@ -1,0 +1,218 @@
+"""What holds for every answer: errors that say what is wrong, also to programs, and what a page may load."""
+
+import logging
+import secrets
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from search.http import upload_handlers
+from search.http.problems import Problem, is_for_programs
+from search.http.unavailable import unavailable_page
+from search.metrics import scraping
+from search.models.active_pair import one_choice
+from search.monitoring import upgrades
+from search.objects import storage
+from search.views import health
+from search.web.refusals import REFUSED, refusal
+
+logger = logging.getLogger(__name__)
+
+
+class OneChoice:
+    """Has a request answered with one pair of models from its beginning to its end, whatever is chosen meanwhile."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with one_choice():
+            return self.get_response(request)
+
+
+class HealthChecks:
+    """Answers a load balancer, and who reads the metrics, before anything asks who it is: they call by address and
+    over plain http."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        self.checks = {
+            "/healthz": health.healthz,
+            "/readyz": health.readyz,
+            "/metrics": scraping.metrics_or(get_response),
+        }
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.checks.get(request.path_info, self.get_response)(request)
+
+
+class HeadLikeGet:
+    """Answers HEAD wherever GET is answered: with the same status and headers, and without the body."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.method != "HEAD":
+            return self.get_response(request)
+        if is_for_programs(request):
+            request.method = "GET"  # the API's operations have one method each
+        response = self.get_response(request)
+        request.method = "HEAD"
+        if isinstance(response, StreamingHttpResponse):
+            response.streaming_content = ()
+        elif isinstance(response, HttpResponse):
+            response.headers.setdefault("Content-Length", str(len(response.content)))
+            response.content = b""
+        return response
+
+
+class MethodNotAllowed:
+    """Tells which methods an address takes: a view that refuses one answers without words."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
+            return response
+        methods = {method.strip() for method in response.headers["Allow"].split(",")}
+        allowed = ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
+        if is_for_programs(request):
+            return Problem(
+                405,
+                _("This address does not take this method."),
+                _("It takes: %(methods)s.") % {"methods": allowed},
+                headers={"Allow": allowed},
+            ).to_response()
+        context = {
+            "problem": _("This address can't be opened like a page."),
+            "advice": _("It takes what a form of this site sends. Go back, and use the form."),
+        }
+        page = render(None, "error.html", context, status=405)
+        page["Allow"] = allowed
+        return page
+
+    def process_view(self, request: HttpRequest, view: Any, *_called_with: Any) -> HttpResponse | None:
+        methods = getattr(view, "methods", None)
+        return HttpResponseNotAllowed(methods) if methods and request.method not in methods else None
+
+
+class BodyLimits:
+    """Refuses a body that is longer than its address takes, before it is read; one in chunks as soon as it is."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
+        told = str(request.META.get("CONTENT_LENGTH") or "")
+        length = int(told) if told.isdecimal() else 0
+        if not length:
+            return None
+        name = request.resolver_match.view_name if request.resolver_match else ""
+        if (
+            name == upload_handlers.MANY_PICTURES
+            and settings.UPLOAD_LOGIN_REQUIRED
+            and not request.user.is_authenticated
+        ):
+            return redirect_to_login(request.get_full_path())
+        most = upload_handlers.most_bytes(name)
+        body: Any = request.META.get("wsgi.input")
+        if getattr(body, "is_in_chunks", False):
+            body.limit_to(most, upload_handlers.TooLarge(most))  # its length is not told before its end
+        elif length > most:
+            from search.views.errors import bad_request  # noqa: PLC0415 - which builds on this module
+
+            # Not raised: with DEBUG on, as at home, Django would show where in the code that was.
+            picture = length if name in upload_handlers.ONE_PICTURE else None
+            return bad_request(request, upload_handlers.TooLarge(most, picture=picture))
+        if not upload_handlers.fits_the_disk(min(length, most)):
+            return unavailable_page(request, upload_handlers.DiskFull())
+        request.upload_handlers = [upload_handlers.LimitedUploadHandler(request, upload_handlers.files_taken(name))]
+        return None
+
+
+class Unavailable:
+    """Answers 503, with a page that needs none of them, when a part is not there or was left out of an upgrade, and to
+    whom the server has no time for."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
+        if why := request.META.get(REFUSED):
+            return unavailable_page(request, upload_handlers.DiskFull()) if why == "full" else refusal(request, why)
+        try:
+            upgrades.require_migrated()
+            if not is_for_programs(request):
+                upgrades.require_collected()
+        except (upgrades.NotUpgraded, OperationalError, InterfaceError) as error:
+            return unavailable_page(request, error)
+        return None
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        return unavailable_page(request, error)
+
+
+class StyleNonce:
+    """The word by which a page says that a <style> is its own: made when the page asks for it, anew each time."""
+
+    value = ""
+
+    def __str__(self) -> str:
+        self.value = self.value or secrets.token_urlsafe(16)
+        return self.value
+
+
+class ContentSecurityPolicy:
+    """Lets pages load scripts, styles and pictures from here alone, and pictures from the object storage too; and use
+    none of the parts of a device that no page of ours needs."""
+
+    UNUSED = ", ".join(
+        f"{part}=()"
+        for part in (
+            "accelerometer", "autoplay", "camera", "display-capture", "encrypted-media", "geolocation", "gyroscope",
+            "magnetometer", "microphone", "midi", "payment", "publickey-credentials-get", "screen-wake-lock",
+            "serial", "usb", "xr-spatial-tracking",
+        )
+    )  # fmt: skip
+
+    STYLES = "style-src 'self'"
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        pictures = " ".join(["'self'", "data:", "blob:", *storage.origins()])
+        self.policy = "; ".join(
+            [
+                "default-src 'self'",
+                f"img-src {pictures}",
+                self.STYLES,
+                "object-src 'none'",
+                "base-uri 'none'",
+                "form-action 'self'",
+                "frame-ancestors 'none'",
+            ]
+        )
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        nonce = StyleNonce()
+        request.style_nonce = nonce  # type: ignore[attr-defined] # for templates
+        response = self.get_response(request)
+        styles = f"{self.STYLES} 'nonce-{nonce}'" if nonce.value else self.STYLES
+        response.headers.setdefault("Content-Security-Policy", self.policy.replace(self.STYLES, styles))
+        response.headers.setdefault("Permissions-Policy", self.UNUSED)
+        return response

@@ -1,0 +1,35 @@
+"""What the first page would otherwise wait for: addresses, templates and words, loaded when a server starts."""
+
+from pathlib import Path
+
+from django.conf import settings
+from django.template.loader import get_template
+from django.urls import reverse
+from django.utils import translation
+
+from search.monitoring import upgrades
+
+_TEMPLATES = Path(settings.BASE_DIR) / "templates"
+
+
+def load_pages() -> None:
+    """Load the addresses, and the templates of the search page. Asks no database.
+
+    And what an upgrade must have brought.
+    """
+    with translation.override(settings.LANGUAGE_CODE):
+        reverse("search")
+        upgrades.prepare()
+        for name in _names("base*.html", "search/_partials/*.html"):
+            get_template(name, using="django")
+    # Those of the search page are made for each language.
+    for language, _name in settings.LANGUAGES:
+        with translation.override(language):
+            for name in _names(
+                "base.jinja", "_frame/*", "search/search.rendering.jinja_engine", "search/_partials/*.jinja"
+            ):
+                get_template(name, using="jinja2")
+
+
+def _names(*patterns: str) -> list[str]:
+    return [found.relative_to(_TEMPLATES).as_posix() for pattern in patterns for found in _TEMPLATES.glob(pattern)]

@@ -1,0 +1,56 @@
+"""What is counted by the address that is asked for, before anything of its body is read."""
+
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from imagesearch.bodies import LOOKED_AT
+from search.http.unavailable import unavailable_page
+from search.limits.clients import who_asks
+from search.limits.counting import TooMany, count
+
+_SENT = MappingProxyType(
+    {
+        "sign-up": "SIGN_UPS",
+        "reset-password": "PASSWORDS",
+        "choose-password": "PASSWORDS",
+        "report": "REPORTS",
+        "share-selection": "SETS",
+        "download-selection": "ZIPS",
+        "download-album": "ZIPS",
+        "save-search": "SAVED_SEARCHES",
+        "search-by-picture": "QUERY_PICTURES",
+        "search-by-address": "QUERY_PICTURES",
+        "search-by-region": "QUERY_PICTURES",
+        "api:search-picture": "QUERY_PICTURES",
+        "upload": "UPLOADS",
+        "api:add-image": "UPLOADS",
+    }
+)
+"""Names of addresses that take forms, and what is counted of them."""
+_ASKED_FOR = MappingProxyType({"download": "DOWNLOADS"})
+"""And of those where looking is what costs."""
+
+
+class Counted:
+    """Answers 429 for what is done too often. The people who curate the collection may do it as often as they like."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
+        name = request.resolver_match.view_name if request.resolver_match else ""
+        kinds = _SENT if request.method == "POST" else _ASKED_FOR
+        kind = kinds.get(name)
+        if kind is None or LOOKED_AT in request.META or request.user.is_staff:
+            return None
+        try:
+            count({kind: who_asks(request)})
+        except TooMany as error:
+            return unavailable_page(request, error)
+        return None

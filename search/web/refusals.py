@@ -1,0 +1,33 @@
+"""What is told to who is refused before anything was asked: the server has such answers made once, and keeps them."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from search.http.problems import Problem, is_for_programs
+
+REFUSED = "imagesearch.refused"
+"""In the environment of a request: why it is refused."""
+_RETRY_AFTER = {"Retry-After": "5"}
+
+
+def refusal(request: HttpRequest, why: str) -> HttpResponse:
+    if why == "slow":
+        problem = _("What your browser sent came too slowly, and was not waited for any longer.")
+        return _answer(request, 408, problem, _("Try again where the connection is better."), "too_slow")
+    if why == "cut":
+        problem = _("What was sent arrived damaged or cut off.")
+        return _answer(request, 400, problem, _("Go back and send it once more."), "")
+    problem = _("More people are here at this moment than can be answered.")
+    return _answer(request, 503, problem, _("Try again in a few seconds."), "no_time", _RETRY_AFTER)
+
+
+def _answer(
+    request: HttpRequest, status: int, problem: str, advice: str, code: str, headers: dict[str, str] | None = None
+) -> HttpResponse:
+    if is_for_programs(request):
+        return Problem(status, problem, advice, code, headers=headers or {}).to_response()
+    page = render(None, "error.html", {"problem": problem, "advice": advice}, status=status)
+    for name, value in (headers or {}).items():
+        page[name] = value
+    return page

@@ -1,0 +1,78 @@
+"""What the templates of the search page ask for: see `search.rendering.jinja_engine`."""
+
+from typing import Any
+from urllib.parse import quote
+
+from django.conf import settings
+from django.utils.text import Truncator, capfirst
+from django.utils.translation import get_language, get_language_info
+from django_htmx.jinja import django_htmx_script, htmx_script
+from jinja2 import Environment
+
+from search.completion import did_you_mean, ways_out
+from search.facets.months import by_month
+from search.http.forms import PictureForm
+from search.query.saved import can_be_saved
+from search.rendering.jinja_engine import Pages
+from search.templatetags import pictures, tiles
+from search.views import parts
+
+
+def environment(**options: Any) -> Environment:
+    """Return Jinja for the search page, with what Django's backend asks of it."""
+    constants = {
+        "language": get_language,
+        "languages": _languages,
+        "picture_input": _picture_input,
+        "htmx_script": htmx_script,
+        "django_htmx_script": django_htmx_script,
+    }
+    made = Pages(constants, **options)
+    made.globals |= {
+        "active_filters": parts.active_filters,
+        "bars_of": parts.bars_of,
+        "by_month": by_month,
+        "can_be_saved": can_be_saved,
+        "chips_of": parts.chips_of,
+        "did_you_mean": did_you_mean,
+        "distances_of": parts.distances_of,
+        "found_in_all": parts.found_in_all,
+        "found_title": parts.found_title,
+        "hidden_labels": parts.hidden_labels,
+        "halves": parts.halves,
+        "page_numbers": pictures.page_numbers,
+        "page_url": pictures.page_url,
+        "pages_there_are": parts.pages_there_are,
+        "pictures_in_brackets": parts.pictures_in_brackets,
+        "quoted": _quoted,
+        "search_url": pictures.search_url,
+        "sets_of": parts.sets_of,
+        "shortened": _shortened,
+        "thousands": pictures.thousands,
+        "tiles": tiles.tiles_in,
+        "way_back": pictures.way_back,
+        "ways_out": ways_out,
+        "weights": parts.weights,
+        "with_filters_open": parts.with_filters_open,
+        "without_filters": parts.without_filters,
+        "years_of": parts.years_of,
+    }
+    return made
+
+
+def _languages() -> tuple[tuple[str, str], ...]:
+    """The languages of the site, each with its name in itself."""
+    return tuple((code, capfirst(get_language_info(code)["name_local"])) for code, _name in settings.LANGUAGES)
+
+
+def _picture_input() -> str:
+    """The field of a picture to search by."""
+    return str(PictureForm()["picture"])
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else Truncator(text).chars(longest)
