@@ -23,7 +23,7 @@ from search.completion.suggestions import vocabulary, with_places
 from search.concurrency import background, commands, timeouts
 from search.concurrency.timeouts import gate
 from search.embedding import active_model, forget_models, loading
-from search.embedding.compiling import is_decided
+from search.embedding.compiled_store import is_decided
 from search.models.active_pair import forget_choice
 from search.models.vector_sets import forget_sets
 from search.monitoring import upgrades

@@ -23,7 +23,7 @@ from search.embedding import (
     agreement,
     compile_pictures,
     compile_texts,
-    compiling,
+    compiled_store,
     forget_models,
     hardware,
     loading,
@@ -61,7 +61,7 @@ def compiled(settings: Any, fresh: Path) -> Path:
     from tests.conftest import MODELS
 
     shutil.copytree(MODELS, fresh)
-    return compiling.folder_of("words").parent
+    return compiled_store.folder_of("words").parent
 
 
 def random_vectors(count: int, seed: int = 1) -> Vectors:
@@ -243,7 +243,7 @@ def test_where_torch_is_clearly_the_fastest_it_is_used(fresh: Path, speeds: dict
     assert verdict.why == "torch float32 takes 62.5 ms a query, compiled 125.0"
     assert text_encoder().backend.startswith("torch ")
     assert not list(fresh.rglob("model.bin"))
-    assert compiling.verdict_on("words") == verdict
+    assert compiled_store.verdict_on("words") == verdict
 
 
 @pytest.mark.django_db
@@ -292,17 +292,17 @@ def test_what_another_kind_of_machine_compiled_is_compiled_anew(
     if kind == "another processor":
         monkeypatch.setattr(hardware, "_processor", lambda: {"model name": "Fast One", "flags": "fpu avx512_vnni"})
     elif kind == "another library":
-        monkeypatch.setattr(compiling, "version", lambda library: "99.0")
+        monkeypatch.setattr(compiled_store, "version", lambda library: "99.0")
     else:
-        monkeypatch.setattr(compiling, "FORMAT", compiling.FORMAT + 1)
-    assert not compiling.is_decided()
+        monkeypatch.setattr(compiled_store, "FORMAT", compiled_store.FORMAT + 1)
+    assert not compiled_store.is_decided()
 
     compile_texts()
 
     # Machines that share the folder keep what is theirs; a machine keeps one of each.
     assert before.exists() == (kind == "another processor")
-    assert compiling.folder_of("words").is_dir()
-    assert len(list(compiling.folder_of("words").parent.glob("words-*"))) == 1
+    assert compiled_store.folder_of("words").is_dir()
+    assert len(list(compiled_store.folder_of("words").parent.glob("words-*"))) == 1
 
 
 def test_a_processor_is_known_by_what_it_is_and_not_by_how_fast_it_runs_just_now(
@@ -336,38 +336,38 @@ def test_what_killed_runs_and_older_versions_left_goes(compiled: Path) -> None:
     for folder in leftovers:
         folder.mkdir()
         (folder / "model.bin").write_bytes(b"weights")
-    shutil.rmtree(compiling.folder_of("words"))
-    compiling.folder_of("words").write_text("no folder at all")
+    shutil.rmtree(compiled_store.folder_of("words"))
+    compiled_store.folder_of("words").write_text("no folder at all")
 
     compile_texts()
 
     assert not any(folder.exists() for folder in leftovers)
-    assert compiling.folder_of("words").is_dir()
+    assert compiled_store.folder_of("words").is_dir()
 
 
 @pytest.mark.django_db
 def test_a_model_whose_tokenizer_was_changed_is_compiled_anew(compiled: Path, settings: Any, tmp_path: Path) -> None:
     other = shutil.copytree(demo.TEXT_MODEL, tmp_path / demo.TEXT_MODEL.name, copy_function=shutil.copyfile)
     settings.EMBEDDING_TEXT_MODEL = str(other)
-    assert compiling.verdict_on("words")
+    assert compiled_store.verdict_on("words")
     (other / "tokenizer_config.json").write_text((other / "tokenizer_config.json").read_text() + "\n")
     forget_identities()
 
-    assert not compiling.verdict_on("words")
+    assert not compiled_store.verdict_on("words")
 
 
 @pytest.mark.usefixtures("made")
 def test_models_stay_compiled_beside_each_other_and_the_one_goes_that_was_used_longest_ago(
     compiled: Path, settings: Any, tmp_path: Path
 ) -> None:
-    folders = [compiling.folder_of("words")]
+    folders = [compiled_store.folder_of("words")]
     os.utime(folders[0] / "verdict.json", (1000, 1000))
-    for number in range(compiling.MOST_MODELS):
+    for number in range(compiled_store.MOST_MODELS):
         other = shutil.copytree(demo.TEXT_MODEL, tmp_path / f"other-{number}", copy_function=shutil.copyfile)
         (other / "config.json").write_text((other / "config.json").read_text() + "\n" * (number + 1))
         settings.EMBEDDING_TEXT_MODEL = str(other)
         compile_texts()
-        folders.append(compiling.folder_of("words"))
+        folders.append(compiled_store.folder_of("words"))
         os.utime(folders[-1] / "verdict.json", (2000 + number, 2000 + number))
 
     assert set(compiled.glob("words-*")) == set(folders[1:])
@@ -384,10 +384,10 @@ def test_a_model_is_compiled_by_its_name_and_forgotten_by_it(
     call_command("compile_models", text_model=str(other))
 
     assert capsys.readouterr().out.startswith("The model for words ... compiled (float32)")
-    assert compiling.verdict_on("words", str(other))
-    assert compiling.verdict_on("words")
+    assert compiled_store.verdict_on("words", str(other))
+    assert compiled_store.verdict_on("words")
     assert set(compiled.iterdir()) > before
-    compiling.forget_compiled(str(other))
+    compiled_store.forget_compiled(str(other))
     assert set(compiled.iterdir()) == before
 
 
@@ -419,10 +419,10 @@ def test_a_damaged_compiled_model_is_thrown_away_and_made_anew(
     (folder,) = compiled.glob("words-*")
     damage(folder / name)
 
-    assert compiling.compiled_texts() is None
+    assert compiled_store.compiled_texts() is None
 
     assert not folder.exists()
-    assert not compiling.is_decided()
+    assert not compiled_store.is_decided()
 
 
 @pytest.mark.django_db

@@ -9,7 +9,7 @@ from django.test import Client
 
 from search import embedding
 from search.embedding import ModelUnavailable, forget_models, picture_encoder
-from search.embedding.compiling import PICTURES, WORDS, verdict_on
+from search.embedding.compiled_store import PICTURES, WORDS, verdict_on
 
 PARTS = ["database", "storage", "migrations", "static files", "model for pictures", "model for words"]
 KINDS = (WORDS, PICTURES)

@@ -317,7 +317,7 @@ ENDS = """
 import threading, time, django
 django.setup()
 from django.conf import settings
-from search.embedding import compiling, meanwhile
+from search.embedding import compiled_store, meanwhile
 settings.COMPILE_MODELS = True
 using = threading.Event()
 def use(kind, name):
@@ -325,7 +325,7 @@ def use(kind, name):
     time.sleep(0.3)
     print("used", name, flush=True)
 meanwhile._compiled = lambda options: True
-meanwhile.compile_meanwhile(compiling.WORDS, "somebody/some-model", use)
+meanwhile.compile_meanwhile(compiled_store.WORDS, "somebody/some-model", use)
 using.wait(60)
 print("ends", flush=True)
 """

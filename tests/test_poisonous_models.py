@@ -29,7 +29,7 @@ from search.embedding import (
     waiting,
 )
 from search.embedding import once as once_module
-from search.embedding.compiling import PICTURES, WORDS
+from search.embedding.compiled_store import PICTURES, WORDS
 from search.embedding.errors import Loading
 from search.ingestion import add_picture, ingest
 from search.ingestion.items import Item

@@ -25,7 +25,7 @@ from search.embedding import (
     status,
     text_encoder,
 )
-from search.embedding.compiling import PICTURES, WORDS
+from search.embedding.compiled_store import PICTURES, WORDS
 from tests.model_folders import clip_folder, words_folder
 
 RED = PILImage.new("RGB", (64, 48), "red")

@@ -2,7 +2,8 @@
 
 import sys
 
-from search.embedding.compiling import compile_pictures, compile_texts, forget_compiled
+from search.embedding.compiled_store import forget_compiled
+from search.embedding.compiling import compile_pictures, compile_texts
 from search.embedding.downloading import download_models
 from search.embedding.errors import Busy, Loading, ModelUnavailable
 from search.embedding.fitting import misfits, require_fit, require_stored

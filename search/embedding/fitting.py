@@ -5,7 +5,7 @@ Told in words before anything is stored. The database would refuse them too, in 
 
 from django.db import DatabaseError
 
-from search.embedding.compiling import PICTURES, WORDS, compiled_dimensions
+from search.embedding.compiled_store import PICTURES, WORDS, compiled_dimensions
 from search.embedding.errors import ModelUnavailable
 from search.embedding.loading import Encoders, active_encoders
 from search.models.vector_sets import current_set

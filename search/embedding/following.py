@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from search.embedding.compiling import PICTURES
+from search.embedding.compiled_store import PICTURES
 from search.embedding.errors import Loading, ModelUnavailable
 from search.embedding.loading import active_encoders, encoders_of, forget, names_in_use
 from search.embedding.once import Status

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from search import decoding
 from search.embedding import hardware
-from search.embedding.compiling import PICTURES, WORDS, compiled_pictures, compiled_texts
+from search.embedding.compiled_store import PICTURES, WORDS, compiled_pictures, compiled_texts
 from search.embedding.door import Door, PictureDoor, TextDoor
 from search.embedding.errors import ModelUnavailable
 from search.embedding.hub import hub_in_reach

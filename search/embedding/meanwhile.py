@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 
-from search.embedding.compiling import PICTURES, WORDS, verdict_on
+from search.embedding.compiled_store import PICTURES, WORDS, verdict_on
 from search.embedding.identity import active_pair
 
 logger = logging.getLogger(__name__)

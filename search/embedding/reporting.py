@@ -3,7 +3,7 @@
 from django.conf import settings
 
 from search.embedding import hardware, loading, meanwhile
-from search.embedding.compiling import PICTURES, WORDS, is_under_way, verdict_on
+from search.embedding.compiled_store import PICTURES, WORDS, is_under_way, verdict_on
 
 
 def encoding() -> dict[str, str]:

@@ -1,0 +1,177 @@
+"""Compiled models: made from the downloaded ones once a kind of machine, measured there, and kept in MODELS_DIR.
+
+Every way to compile whose vectors agree with those of float32 is timed, as are the ways of torch. The fastest is kept,
+with the figures of all; also where that is torch, so that it is decided once. Each kind of machine has a folder of its
+own, so that several may share MODELS_DIR.
+"""
+
+import fcntl
+import hashlib
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar
+
+from django.conf import settings
+
+from search.embedding import hardware
+from search.embedding.about import About
+from search.embedding.identity import active_pair, fingerprint_of
+from search.embedding.protocol import PictureEncoder, TextEncoder
+from search.embedding.verdicts import Verdict
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 3
+"""Goes up whenever the way in which models are compiled changes: older ones are made anew."""
+PICTURES, WORDS = "pictures", "words"
+MOST_MODELS = 3
+"""Of each kind: the active one, one that is to follow it, and one that it followed."""
+_LIBRARIES = ("openvino", "torch", "transformers", "sentence-transformers", "tokenizers")
+
+_Encoder = TypeVar("_Encoder", PictureEncoder, TextEncoder)
+
+
+def compiled_pictures(name: str = "") -> PictureEncoder | None:
+    """Return the compiled encoder of pictures; None where there is none yet, or where torch is used.
+
+    `name`, here as below: a model other than the active one.
+    """
+    from search.embedding.compiled import CompiledPictures  # noqa: PLC0415 - imports OpenVINO
+
+    return _opened(folder_of(PICTURES, name), CompiledPictures)
+
+
+def compiled_texts(name: str = "") -> TextEncoder | None:
+    """Return the compiled encoder of words; None where there is none yet, or where torch is used."""
+    from search.embedding.compiled import CompiledTexts  # noqa: PLC0415 - imports OpenVINO
+
+    return _opened(folder_of(WORDS, name), CompiledTexts)
+
+
+def verdict_on(kind: str, name: str = "") -> Verdict | None:
+    """Return what was decided of the model for PICTURES or WORDS; None where nothing is yet."""
+    return Verdict.read(folder_of(kind, name))
+
+
+def compiled_dimensions(kind: str, name: str = "") -> int:
+    """Return how many numbers the vectors have of a compiled model; 0 where there is none."""
+    try:
+        return About.read(folder_of(kind, name)).dimensions
+    except (OSError, ValueError, TypeError, KeyError):
+        return 0
+
+
+def is_decided() -> bool:
+    """Whether both models were compiled, or found to be used better as they are."""
+    return all(verdict_on(kind) for kind in (PICTURES, WORDS))
+
+
+def is_under_way() -> bool:
+    """Whether a process compiles at this moment, on this kind of machine."""
+    try:
+        with (_folder_of_machine() / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
+def decided(folder: Path, make: Callable[[Path], Verdict]) -> Verdict:
+    """Return what was decided before in `folder`, or have it made in a draft that gets this name when it is whole."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(folder.parent):
+        if (known := Verdict.read(folder)) is not None:
+            return known
+        for leftover in folder.parent.glob("draft-*"):  # of a run that was killed
+            _remove(leftover)
+        with tempfile.TemporaryDirectory(prefix="draft-", dir=folder.parent) as name:
+            draft = Path(name) / "model"
+            draft.mkdir()
+            verdict = make(draft)
+            verdict.write(draft)
+            _remove(folder)  # of a run that was cut off, or broken since
+            draft.rename(folder)
+        _forget_others(folder)
+    logger.info("%s: %s", folder.name, verdict)
+    return verdict
+
+
+def _forget_others(folder: Path) -> None:
+    """Remove what this kind of machine compiled of the same model with other libraries, what older versions left, and
+    of other models all but those that were used last."""
+    kind, model, _ = folder.name.split("-")
+    others = []
+    for other in (*folder.parent.glob(f"{kind}-*"), *folder.parent.parent.glob(f"{kind}-*")):
+        parts = other.name.split("-")
+        if other.parent == folder.parent and len(parts) == 3 and parts[1] != model:
+            others.append(other)
+        elif other != folder:
+            _remove(other)
+    for other in sorted(others, key=_last_used, reverse=True)[MOST_MODELS - 1 :]:
+        _remove(other)
+
+
+def _last_used(folder: Path) -> float:
+    with suppress(OSError):
+        return (folder / "verdict.json").stat().st_mtime
+    return 0.0
+
+
+def forget_compiled(name: str) -> None:
+    """Remove what this kind of machine compiled of the model `name`. Processes that have it open go on using it."""
+    for kind in (PICTURES, WORDS):
+        for folder in _folder_of_machine().glob(f"{kind}-{_short(fingerprint_of(name))}-*"):
+            _remove(folder)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one process compile at a time; the others find its work done."""
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _opened(folder: Path, load: Callable[[Path], _Encoder]) -> _Encoder | None:
+    verdict = Verdict.read(folder) if settings.COMPILE_MODELS else None
+    if verdict is None or not verdict.precision:
+        return None
+    try:
+        encoder = load(folder)
+        encoder.read_trial(folder)  # type: ignore[attr-defined]
+        with suppress(OSError):  # of a folder that is only to be read
+            (folder / "verdict.json").touch()
+    except Exception as error:  # whatever a damaged file makes OpenVINO raise
+        logger.warning("The compiled model %s can't be used and is made anew: %s", folder, error)
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+    return encoder
+
+
+def folder_of(kind: str, name: str = "") -> Path:
+    """Return where the model for PICTURES or WORDS is kept, compiled by these libraries for this kind of machine."""
+    name = name or (active_pair().image if kind == PICTURES else active_pair().text)
+    made_by = [FORMAT, *(version(library) for library in _LIBRARIES)]
+    return _folder_of_machine() / f"{kind}-{_short(fingerprint_of(name))}-{_short(made_by)}"
+
+
+def _folder_of_machine() -> Path:
+    return Path(settings.MODELS_DIR) / f"machine-{_short(hardware.kind())}"
+
+
+def _short(described: object) -> str:
+    return hashlib.sha256(repr(described).encode()).hexdigest()[:16]
