@@ -76,11 +76,11 @@ def pre_fork(server: Any, worker: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Load in the background what is not loaded yet, so that the first search isn't the slow one."""
     from search.embedding import follow_switches, start_serving  # noqa: PLC0415
-    from search.mapping.placing import keep_placing  # noqa: PLC0415
+    from search.mapping.new_pictures import keep_placing  # noqa: PLC0415
     from search.metrics import processes  # noqa: PLC0415
     from search.objects.deletion import keep_settling  # noqa: PLC0415
     from search.relevance.due import measure_soon_if_never  # noqa: PLC0415
-    from search.state.looks import keep_looking  # noqa: PLC0415
+    from search.state.periodic_checks import keep_looking  # noqa: PLC0415
     from search.state.retention import keep_tidy  # noqa: PLC0415
     from search.state.searches import keep_writing  # noqa: PLC0415
     from search.tagging.background import keep_suggesting  # noqa: PLC0415

@@ -29,7 +29,7 @@ _SHOWN = 1_000
 def _thumbnails(folder: Path) -> list[bytes]:
     from PIL import Image  # noqa: PLC0415
 
-    from search.imaging.derived import thumbnail  # noqa: PLC0415
+    from search.imaging.thumbnails import thumbnail  # noqa: PLC0415
 
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in {".jpg", ".jpeg", ".png", ".webp"})
     return [thumbnail(Image.open(BytesIO(path.read_bytes())).convert("RGB"), 400) for path in files[:_SHOWN]]

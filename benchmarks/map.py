@@ -25,7 +25,7 @@ def mixture(count: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
 
 
 def measured(count: int) -> str:
-    from search.mapping.grouping import grouped  # noqa: PLC0415 - after Django
+    from search.mapping.clustering import grouped  # noqa: PLC0415 - after Django
     from search.mapping.layout import positions_of  # noqa: PLC0415
 
     vectors, topics = mixture(count)

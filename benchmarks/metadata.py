@@ -94,7 +94,7 @@ def _ingest_unread(paths: Sequence[Path]) -> None:
     with (
         mock.patch.object(pictures, "_KEPT", [one for one in pictures._KEPT if one != "written"]),
         mock.patch.object(pictures, "_said", return_value=nothing),
-        mock.patch("search.ingestion.rows.write_captures"),
+        mock.patch("search.ingestion.pipeline.rows.write_captures"),
     ):
         _ingest(paths, captions=False)
 
@@ -107,7 +107,7 @@ def _unread() -> None:
 
 
 def _read_again(count: int) -> None:
-    from search.ingestion.rewriting import Rewriting  # noqa: PLC0415 - after make_world
+    from search.ingestion.metadata_rereading import Rewriting  # noqa: PLC0415 - after make_world
 
     report = Rewriting(count, captions=True, stop=threading.Event(), progress=lambda report: None).work()
     assert report.added == count, report.failed

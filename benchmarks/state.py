@@ -25,7 +25,7 @@ def work(rows: int) -> dict[str, Any]:
     from benchmarks.edits_worker import Worker, processor_time  # noqa: PLC0415
     from search.ingestion import Report, runs  # noqa: PLC0415
     from search.models import Run, SearchDay  # noqa: PLC0415
-    from search.state.looks import LOOKS, keep  # noqa: PLC0415
+    from search.state.periodic_checks import LOOKS, keep  # noqa: PLC0415
 
     settings.TRASH_DAYS = 30
     worker = Worker()

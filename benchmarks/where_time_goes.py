@@ -17,8 +17,8 @@ from benchmarks.ingestion import forget
 from benchmarks.report import table
 from search.curation.details import Details
 from search.ingestion.adding import embed, prepare
-from search.ingestion.line import BATCH
-from search.ingestion.rows import known, staging
+from search.ingestion.pipeline.rows import known, staging
+from search.ingestion.pipeline.steps import BATCH
 from search.models.image import content_id
 from search.objects.deletion import objects_held
 
@@ -30,10 +30,10 @@ _OF_A_PICTURE = {
     "search.objects.storage.put": "store original and thumbnail",
     "sentence_transformers.base.model.BaseModel.preprocess": "encode: pixels for the model",
     "sentence_transformers.base.model.BaseModel.forward": "encode: the model",
-    "search.embedding.encoders.SentencePictures.encode_pictures": "encode",
+    "search.embedding.torch_encoders.SentencePictures.encode_pictures": "encode",
 }
 _OF_A_PAGE = {
-    "search.embedding.encoders.SentenceTexts.encode_texts": "encode",
+    "search.embedding.torch_encoders.SentenceTexts.encode_texts": "encode",
     "django.template.backends.django.Template.render": "render",
 }
 

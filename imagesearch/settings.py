@@ -377,7 +377,7 @@ INGEST_DECODE_MAX_MB = whole_number(
     most=1_000_000,
 )
 # The module that decoder processes run; tests have others.
-DECODER = "search.imaging.child"
+DECODER = "search.imaging.decoder_process"
 # Of a picture that is only searched by.
 SEARCH_MAX_MEGAPIXELS = whole_number("SEARCH_MAX_MEGAPIXELS", default=50, least=1, most=1000)
 UPLOAD_MAX_FILES = whole_number("UPLOAD_MAX_FILES", default=50, least=1, most=1000)

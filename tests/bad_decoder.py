@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable
 
-from search.imaging import child
+from search.imaging import decoder_process
 from search.imaging.tasks import TASKS, Answer
 
 MARK = b"the decoder of the tests: "
@@ -57,4 +57,4 @@ def main(parent: int) -> None:
             return _misbehave(data) or _task(data, memory, **options)
 
         TASKS[name] = work
-    child.main(parent)
+    decoder_process.main(parent)

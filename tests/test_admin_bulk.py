@@ -8,7 +8,7 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.urls import reverse
 
-from search.curation import changing, states
+from search.curation import bulk_changes, snapshots
 from search.models import Image, OwedDeletion, Report, Revision, Tombstone, Trashed
 from search.objects import storage
 from tests.admin_pages import IMAGES, act, said
@@ -107,7 +107,7 @@ def test_thousands_of_pictures_are_changed_at_once_by_a_few_statements(as_carol,
     [("hide", "5 pictures are hidden now"), ("add_tags", "The tags of 5 pictures have changed")],
 )
 def test_pictures_beyond_a_batch_are_changed_too_and_told_of_together(as_carol, monkeypatch, action, told):
-    monkeypatch.setattr(changing, "AT_ONCE", 2)
+    monkeypatch.setattr(bulk_changes, "AT_ONCE", 2)
     images = many_images(5, tags=lambda number: [str(number)])
     other = an_image("Other", tags=["other"])
     assert told in said(act(as_carol, action, *images, tags="sea"))
@@ -122,9 +122,9 @@ def test_pictures_beyond_a_batch_are_changed_too_and_told_of_together(as_carol, 
 
 @pytest.mark.parametrize("batches_before", [0, 1])
 def test_what_somebody_else_holds_keeps_no_batch_before_it_from_being_changed(as_carol, monkeypatch, batches_before):
-    monkeypatch.setattr(changing, "AT_ONCE", 2)
+    monkeypatch.setattr(bulk_changes, "AT_ONCE", 2)
     images = sorted(many_images(5), key=lambda image: image.pk)
-    held, locked_values = images[2 * batches_before].pk, states.locked_values
+    held, locked_values = images[2 * batches_before].pk, snapshots.locked_values
 
     def locked(rows, *fields):
         if rows.filter(pk=held).exists():
@@ -132,7 +132,7 @@ def test_what_somebody_else_holds_keeps_no_batch_before_it_from_being_changed(as
                 cursor.execute("DO $$ BEGIN RAISE EXCEPTION 'made up' USING ERRCODE = '55P03'; END $$")
         return locked_values(rows, *fields)
 
-    monkeypatch.setattr(states, "locked_values", locked)
+    monkeypatch.setattr(snapshots, "locked_values", locked)
     answer = said(act(as_carol, "hide", *images))
 
     assert set(Image.objects.filter(hidden=True)) == set(images[: 2 * batches_before])

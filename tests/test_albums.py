@@ -13,9 +13,9 @@ from django.test import Client
 from django.urls import reverse
 
 from search.curation import AddToAlbum, RemoveFromAlbum, Trash, change, undo
-from search.duplicates.keeping import Kept, keep
+from search.duplicates.merging import Kept, keep
 from search.facets.facets import facets_of
-from search.ingestion.edits import take_edits
+from search.ingestion.edits_kept import take_edits
 from search.models import Album, AlbumImage, Image, Revision, SavedSearch
 from search.models.albums import Place, Visibility
 from search.query import SearchQuery

@@ -50,9 +50,9 @@ def use(settings: Any) -> Any:
 @pytest.fixture
 def float32(monkeypatch: pytest.MonkeyPatch) -> None:
     """The processor has no bfloat16, in which vectors agree a little less."""
-    from search.embedding import encoders
+    from search.embedding import torch_encoders
 
-    monkeypatch.setattr(encoders, "_has_bfloat16", lambda device: False)
+    monkeypatch.setattr(torch_encoders, "_has_bfloat16", lambda device: False)
 
 
 # Pictures

@@ -20,25 +20,25 @@ from search.curation.details import Details
 from search.embedding import (
     Busy,
     Loading,
-    agreement,
+    acceptance_test,
+    backend_timing,
+    background_compilation,
     compile_pictures,
     compile_texts,
     compiled_store,
     forget_models,
     hardware,
+    load_shedding,
     loading,
-    meanwhile,
     picture_encoder,
     text_encoder,
-    timing,
-    waiting,
 )
-from search.embedding import once as once_module
-from search.embedding.agreement import Agreement
+from search.embedding import lazy_loading as once_module
+from search.embedding.acceptance_samples import drawing, sample_pictures, sample_texts
+from search.embedding.acceptance_test import Agreement
+from search.embedding.compilation_results import Verdict
 from search.embedding.identity import forget_identities
 from search.embedding.pixels import Window
-from search.embedding.samples import drawing, sample_pictures, sample_texts
-from search.embedding.verdicts import Verdict
 from search.imaging import cut_out
 from search.ingestion import add_picture
 from search.models.vector_values import Vectors, unit_vectors
@@ -73,20 +73,20 @@ def random_vectors(count: int, seed: int = 1) -> Vectors:
 
 def test_equal_vectors_agree_and_others_do_not() -> None:
     vectors = random_vectors(40)
-    assert agreement.agreement(vectors, vectors) == Agreement(pytest.approx(1.0), 1.0)
-    assert agreement.agreement(vectors, vectors).is_enough
-    assert not agreement.agreement(vectors, random_vectors(40, seed=2)).is_enough
+    assert acceptance_test.agreement(vectors, vectors) == Agreement(pytest.approx(1.0), 1.0)
+    assert acceptance_test.agreement(vectors, vectors).is_enough
+    assert not acceptance_test.agreement(vectors, random_vectors(40, seed=2)).is_enough
 
 
 def test_vectors_that_lose_their_neighbours_do_not_agree_however_near_each_is() -> None:
-    assert agreement.agreement(random_vectors(200), random_vectors(200, seed=2)).overlap < 0.2
+    assert acceptance_test.agreement(random_vectors(200), random_vectors(200, seed=2)).overlap < 0.2
     assert not Agreement(cosine=0.9999, overlap=0.97).is_enough
     assert Agreement(cosine=0.9991, overlap=0.981).is_enough
 
 
 def test_a_neighbour_that_is_as_near_as_the_tenth_counts_as_kept() -> None:
     copies = np.repeat(random_vectors(1), 30, axis=0)
-    assert agreement.agreement(copies, copies).overlap == 1
+    assert acceptance_test.agreement(copies, copies).overlap == 1
 
 
 # Compiling
@@ -107,7 +107,7 @@ def test_both_models_are_compiled_and_give_the_vectors_of_the_downloaded_ones(fr
     exact = loading.torch_texts().exactly(words), loading.torch_pictures().exactly(drawings)
 
     for quick, right in zip(fast, exact, strict=True):
-        assert agreement.agreement(right, quick).cosine > agreement.LEAST_COSINE
+        assert acceptance_test.agreement(right, quick).cosine > acceptance_test.LEAST_COSINE
     (machine,) = fresh.iterdir()
     assert [path.name.partition("-")[0] for path in sorted(machine.iterdir())] == ["lock", "pictures", "words"]
     (folder,) = machine.glob("words-*")
@@ -131,7 +131,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> None:
         (draft / "model.bin").write_bytes(b"weights")
         return Verdict("float32", "made for a test")
 
-    monkeypatch.setattr("search.embedding.choosing.chosen_texts", chosen_texts)
+    monkeypatch.setattr("search.embedding.backend_selection.chosen_texts", chosen_texts)
 
 
 @pytest.fixture
@@ -142,10 +142,10 @@ def speeds(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     def least_seconds(ways: Mapping[str, Any], budget: float = 0) -> dict[str, float]:
         return {name: seconds.get(name, 1.0) for name in ways}
 
-    monkeypatch.setattr("search.embedding.choosing.sample_texts", lambda: sample_texts(24))
-    monkeypatch.setattr("search.embedding.choosing.least_seconds", least_seconds)
-    monkeypatch.setattr("search.embedding.encoders.least_seconds", least_seconds)
-    monkeypatch.setattr("search.embedding.encoders._has_bfloat16", lambda device: True)
+    monkeypatch.setattr("search.embedding.backend_selection.sample_texts", lambda: sample_texts(24))
+    monkeypatch.setattr("search.embedding.backend_selection.least_seconds", least_seconds)
+    monkeypatch.setattr("search.embedding.torch_encoders.least_seconds", least_seconds)
+    monkeypatch.setattr("search.embedding.torch_encoders._has_bfloat16", lambda device: True)
     monkeypatch.setattr(hardware, "multiplies_bfloat16", lambda: True)
     return seconds
 
@@ -173,7 +173,7 @@ def test_a_way_that_does_not_agree_is_passed_over_and_the_reason_is_kept(
 ) -> None:
     speeds |= {"int8 with bfloat16": 0.3, "int8 with float32": 0.4, "bfloat16": 0.5}
     outcomes = iter([Agreement(0.99, 1.0), Agreement(1.0, 0.97), *[Agreement(1.0, 1.0)] * 4])
-    monkeypatch.setattr("search.embedding.choosing.agreement", lambda exact, other: next(outcomes))
+    monkeypatch.setattr("search.embedding.backend_selection.agreement", lambda exact, other: next(outcomes))
 
     verdict = compile_texts()
 
@@ -248,7 +248,7 @@ def test_where_torch_is_clearly_the_fastest_it_is_used(fresh: Path, speeds: dict
 
 @pytest.mark.django_db
 def test_where_nothing_agrees_the_model_is_used_as_it_is(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("search.embedding.choosing.agreement", lambda exact, other: Agreement(0.5, 0.5))
+    monkeypatch.setattr("search.embedding.backend_selection.agreement", lambda exact, other: Agreement(0.5, 0.5))
 
     verdict = compile_texts()
 
@@ -260,7 +260,7 @@ def test_where_nothing_agrees_the_model_is_used_as_it_is(fresh: Path, monkeypatc
 
 def test_ways_take_turns_and_the_least_of_each_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     spent, turns = [0.0], []
-    monkeypatch.setattr(timing.time, "process_time", lambda: spent[0])
+    monkeypatch.setattr(backend_timing.time, "process_time", lambda: spent[0])
     costs = {
         "steady": iter([9, *[2.0] * 99]),
         "disturbed": iter([9, 7, 1, *[8.0] * 99]),
@@ -274,10 +274,14 @@ def test_ways_take_turns_and_the_least_of_each_counts(monkeypatch: pytest.Monkey
 
         return run
 
-    assert timing.least_seconds({name: way(name) for name in costs}) == {"steady": 2, "disturbed": 1, "hopeless": 90}
+    assert backend_timing.least_seconds({name: way(name) for name in costs}) == {
+        "steady": 2,
+        "disturbed": 1,
+        "hopeless": 90,
+    }
     assert turns[:6] == [*costs, *costs]
     assert turns.count("hopeless") == 3
-    assert turns.count("steady") == 1 + timing.ROUNDS
+    assert turns.count("steady") == 1 + backend_timing.ROUNDS
 
 
 # What is kept
@@ -476,8 +480,8 @@ def test_a_model_of_another_kind_is_used_as_it_is(fresh: Path, settings: Any) ->
         def __getitem__(self, number: int) -> object:
             return object()
 
-    from search.embedding.exporting import exported_pictures
-    from search.embedding.forwards import UnknownModel
+    from search.embedding.model_modules import UnknownModel
+    from search.embedding.openvino_export import exported_pictures
 
     with pytest.raises(UnknownModel):
         exported_pictures(Other())  # type: ignore[arg-type]
@@ -562,14 +566,14 @@ def _as_many_threads_as_before() -> Iterator[None]:
 @pytest.fixture
 def bounded() -> Iterator[None]:
     """Nobody waits for long, as in a web worker."""
-    waiting.bound_waiting()
+    load_shedding.bound_waiting()
     yield
-    waiting._bounded.clear()
+    load_shedding._bounded.clear()
 
 
 @pytest.mark.usefixtures("bounded")
 def test_only_so_many_wait_for_a_model_and_the_next_is_told_to_come_again() -> None:
-    turn = waiting.Turn(most_waiting=1)
+    turn = load_shedding.Turn(most_waiting=1)
     with turn.taken():
         waiter = threading.Thread(target=lambda: turn.taken().__enter__())
         waiter.start()
@@ -583,15 +587,15 @@ def test_only_so_many_wait_for_a_model_and_the_next_is_told_to_come_again() -> N
 
 @pytest.mark.usefixtures("bounded")
 def test_nobody_waits_longer_than_people_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "PATIENCE", 0.01)
-    turn = waiting.Turn()
+    monkeypatch.setattr(load_shedding, "PATIENCE", 0.01)
+    turn = load_shedding.Turn()
     with turn.taken(), pytest.raises(Busy), turn.taken():
         pass
 
 
 @pytest.mark.usefixtures("bounded")
 def test_who_would_wait_too_long_for_a_model_that_is_being_loaded_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "PATIENCE", 0.01)
+    monkeypatch.setattr(load_shedding, "PATIENCE", 0.01)
     begun, end = threading.Event(), threading.Event()
 
     def load() -> object:
@@ -663,8 +667,8 @@ def test_the_models_are_compiled_meanwhile_and_used_from_then_on(
             away.rename(compiled)
             return None, ""
 
-    monkeypatch.setattr(meanwhile, "_compiler", None)
-    monkeypatch.setattr(meanwhile.subprocess, "Popen", Compiling)
+    monkeypatch.setattr(background_compilation, "_compiler", None)
+    monkeypatch.setattr(background_compilation.subprocess, "Popen", Compiling)
     assert text_encoder().backend.startswith("torch ")
     for thread in threading.enumerate():
         if thread.name == "model-compiling":

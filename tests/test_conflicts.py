@@ -22,9 +22,9 @@ from search.accounts.roles import CONTRIBUTOR
 from search.admin.accounts import SetPasswordForm
 from search.admin.images import ImageAdmin
 from search.embedding import active_model
-from search.ingestion.claims import Pending, Stale, claim, give_vectors
-from search.ingestion.rows import staging
-from search.ingestion.windows import Encoded
+from search.ingestion.pending import Pending, Stale, claim, give_vectors
+from search.ingestion.pipeline.rows import staging
+from search.ingestion.pipeline.windows import Encoded
 from search.models import Capture, Image, Report, Revision, Run, SignUp, Trashed, VocabularyTag, conflicts
 from search.models.conflicts import retried
 from search.views import images, reports

@@ -16,7 +16,7 @@ from search.query.date_spans import month_of, year_of
 from search.relevance.bands import Scale
 from search.retrieval import find, query_vector
 from search.retrieval.timeline import PER_PAGE
-from search.views.parts import bars_of, span_label, years_of
+from search.views.search_context import bars_of, span_label, years_of
 from tests.base import a_vector, an_image, near
 from tests.written import wall
 

@@ -228,7 +228,7 @@ def test_a_decoder_knows_nothing_and_may_do_nothing(monkeypatch: pytest.MonkeyPa
 
 def test_a_decoder_is_light() -> None:
     script = (
-        "import sys; sys.path[:0] = sys.argv[1:]; import search.imaging.child;"
+        "import sys; sys.path[:0] = sys.argv[1:]; import search.imaging.decoder_process;"
         "print([name for name in ('django', 'numpy', 'torch', 'asyncio') if name in sys.modules])"
     )
     paths = [str(django_settings.BASE_DIR), str(Path(pictures.Image.__file__).parent.parent)]

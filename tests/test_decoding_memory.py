@@ -15,10 +15,10 @@ from PIL import Image
 
 from search import decoding
 from search.decoding import Busy, running
+from search.decoding.memory_budget import UNIT, Turns, _locked, memory, turns
 from search.decoding.processes import BASE
-from search.decoding.turns import UNIT, Turns, _locked, memory, turns
 from search.imaging import Reason, UnreadableImage, read_picture
-from search.imaging.derived import cut_out
+from search.imaging.thumbnails import cut_out
 from search.models import Image as ImageRow
 from search.models import QueryPicture
 from tests import pictures
@@ -145,7 +145,7 @@ def refusal_of_a_search(data: bytes) -> UnreadableImage:
 def test_of_a_long_strip_the_middle_alone_is_scaled(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     strip = noise(size=size)
     middle = cut_out(strip, 224, 224, Image.Resampling.BICUBIC)
-    monkeypatch.setattr("search.imaging.derived.WIDEST", ALL)
+    monkeypatch.setattr("search.imaging.thumbnails.WIDEST", ALL)
     part = strip.crop((size[0] // 2 - 600, 0, size[0] // 2 + 600, size[1]))
 
     assert middle.size == (224, 224)

@@ -13,8 +13,9 @@ from django.db import connection
 
 from search import decoding
 from search.curation.details import Details
-from search.ingestion import DeletedPicture, Item, Pending, Worker, add_picture, ingest, line, reconcile
+from search.ingestion import DeletedPicture, Item, Pending, Worker, add_picture, ingest, reconcile
 from search.ingestion import adding as adding_room
+from search.ingestion.pipeline.run import steps
 from search.models import Image, OwedDeletion, Tombstone
 from search.models.image import content_id
 from search.models.vector_values import WrongVectors
@@ -147,7 +148,7 @@ def test_what_is_stored_of_a_deleted_picture_that_then_fails_does_not_stay(
         raise WrongVectors("no vector")
 
     monkeypatch.setattr(adding_room, "staging", fail)
-    monkeypatch.setattr(line, "embed", fail)
+    monkeypatch.setattr(steps, "embed", fail)
     if way == "upload":
         with pytest.raises(WrongVectors):
             add_picture(RED, Details(), carol)
@@ -203,7 +204,7 @@ def test_a_storage_that_hangs_when_a_run_is_broken_off_leaves_the_deletion_owed(
     known = picture_bytes("blue")
     ingest([Item("known", lambda: known)])
     storing, hangs, put = threading.Event(), threading.Event(), storage.put
-    monkeypatch.setattr(line, "_LAST_WORDS", 0.01)
+    monkeypatch.setattr(steps, "_LAST_WORDS", 0.01)
 
     def put_late(key: str, data: bytes, content_type: str) -> None:
         storing.set()

@@ -5,9 +5,9 @@ import uuid
 import pytest
 from django.db import connection
 
-from search.indexing import dividing
+from search.indexing import partitioning
 from search.indexing.building import State, index_state, leave_index, take_index
-from search.indexing.dividing import divide, parts_for
+from search.indexing.partitioning import divide, parts_for
 from search.models import Image, ImageVector, VectorSet
 from search.models.vector_sets import VectorTable, current_set, make_set
 from tests.test_vector_sets import an_image, rows, unit
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """No other process searches the old set; a batch is a few rows."""
-    monkeypatch.setattr(dividing, "STILL_SEARCHED", 0)
-    monkeypatch.setattr(dividing, "BATCH", 4)
+    monkeypatch.setattr(partitioning, "STILL_SEARCHED", 0)
+    monkeypatch.setattr(partitioning, "BATCH", 4)
 
 
 def a_set() -> VectorTable:

@@ -12,15 +12,15 @@ from PIL import Image as PILImage
 from PIL import ImageDraw, ImageEnhance, ImageOps
 
 from search.curation import Trash, change, undo
-from search.duplicates import points
-from search.duplicates.acceptance import LIKE_ENOUGH, MOST_BITS, NEAR_ENOUGH, RESEMBLES
+from search.duplicates import keypoint_matching
 from search.duplicates.alterations import burst
+from search.duplicates.cell_comparison import look_of, looks_same, small_of
 from search.duplicates.groups import pending_groups
-from search.duplicates.judging import Candidate, Judge, Seen
-from search.duplicates.keeping import Kept, keep, suggested
-from search.duplicates.looks import look_of, looks_same, small_of
-from search.imaging.derived import greys, thumbnail
+from search.duplicates.merging import Kept, keep, suggested
+from search.duplicates.pair_classification import Candidate, Judge, Seen
+from search.duplicates.thresholds import LIKE_ENOUGH, MOST_BITS, NEAR_ENOUGH, RESEMBLES
 from search.imaging.perceptual_hash import bits_apart, perceptual_hash
+from search.imaging.thumbnails import greys, thumbnail
 from search.ingestion.fingerprints import hand_over_pairs, write_fingerprints
 from search.models import Capture, DuplicatePair, Fingerprint, Image, Revision, Trashed
 from search.objects import storage
@@ -156,7 +156,7 @@ def test_pixels_that_are_equal_are_found_however_many_there_are():
     assert DuplicatePair.objects.count() < 80
 
 
-@pytest.mark.skipif(not points.is_there(), reason="OpenCV is an extra")
+@pytest.mark.skipif(not keypoint_matching.is_there(), reason="OpenCV is an extra")
 def test_a_crop_is_found_by_its_points():
     photo, vector = a_photo(1), a_vector(1)
     first = a_stored(photo, vector)
@@ -182,8 +182,8 @@ def a_drawing(figure: str, colour: str, ground: str = "#e8d8b0") -> PILImage.Ima
 
 @pytest.mark.parametrize("has_points", [True, False])
 def test_drawings_with_figures_in_the_same_place_are_told_apart_and_their_copies_found(monkeypatch, has_points):
-    there = points.is_there()
-    monkeypatch.setattr(points, "is_there", lambda: has_points and there)
+    there = keypoint_matching.is_there()
+    monkeypatch.setattr(keypoint_matching, "is_there", lambda: has_points and there)
     vector = a_vector(1)
     disc = a_drawing("disc", "#b02020")
     others = [a_drawing("triangle", "#b02020"), a_drawing("disc", "#2020b0"), a_drawing("disc", "#fff0d0", "#303030")]
@@ -220,11 +220,11 @@ def test_pictures_that_do_not_resemble_each_other_are_not_read():
             judge.judged(Candidate(1, 4, similarity, hashes))
 
 
-def _points(picture: PILImage.Image) -> points.Points | None:
-    return points.points_of(picture, small_of(picture))
+def _points(picture: PILImage.Image) -> keypoint_matching.Points | None:
+    return keypoint_matching.points_of(picture, small_of(picture))
 
 
-@pytest.mark.skipif(not points.is_there(), reason="OpenCV is an extra")
+@pytest.mark.skipif(not keypoint_matching.is_there(), reason="OpenCV is an extra")
 def test_two_shots_between_which_something_has_moved_are_not_the_same():
     scene, subject = a_photo(1), a_photo(2)
     shots = list(burst(scene, subject))
@@ -233,11 +233,11 @@ def test_two_shots_between_which_something_has_moved_are_not_the_same():
     assert first
     assert second
     assert copied
-    assert points.match(first, copied).is_same is True
-    assert points.match(first, second).is_same is False
+    assert keypoint_matching.match(first, copied).is_same is True
+    assert keypoint_matching.match(first, second).is_same is False
 
 
-@pytest.mark.skipif(not points.is_there(), reason="OpenCV is an extra")
+@pytest.mark.skipif(not keypoint_matching.is_there(), reason="OpenCV is an extra")
 def test_the_evaluation_prints_precision_and_recall(tmp_path):
     for number in range(8):
         a_photo(number, (320, 240)).save(tmp_path / f"{number}.jpg", quality=90)
@@ -264,7 +264,7 @@ def test_several_batches_are_compared_at_the_same_time(transactional_db):
 
 
 def test_without_opencv_it_is_said_what_is_missed(monkeypatch):
-    monkeypatch.setattr(points, "is_there", lambda: False)
+    monkeypatch.setattr(keypoint_matching, "is_there", lambda: False)
     a_stored(a_photo(1), a_vector(1))
     assert "requirements-duplicates.txt" in found()
 

@@ -6,9 +6,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 
-from search.curation import Describe, Hide, Restore, Show, Tag, Trash, Untag, change, changing, undo
+from search.curation import Describe, Hide, Restore, Show, Tag, Trash, Untag, bulk_changes, change, undo
 from search.curation.captures import note_edits
-from search.ingestion.rewriting import edited_fields
+from search.ingestion.metadata_rereading import edited_fields
 from search.models import Capture, Edit, Image, Revision, Trashed
 from tests.base import an_image, many_images
 
@@ -195,7 +195,7 @@ def test_a_picture_full_of_tags_is_left_and_counted(ada):
 
 
 def test_thousands_are_changed_and_put_back_in_a_few_statements(ada, monkeypatch, django_assert_max_num_queries):
-    monkeypatch.setattr(changing, "AT_ONCE", 500)
+    monkeypatch.setattr(bulk_changes, "AT_ONCE", 500)
     many_images(1_200, tags=lambda number: [f"kind {number % 3}"])
     with django_assert_max_num_queries(60):
         made = change(Image.objects.all(), Tag(["sea"]), by=ada)

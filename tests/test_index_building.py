@@ -20,8 +20,9 @@ from search.embedding import active_model
 from search.indexing import building
 from search.indexing.building import State
 from search.indexing.query_plan import planned, walk
-from search.ingestion import Pending, Report, Worker, files_source, index_during_load, ingest
-from search.ingestion.index_during_load import IndexDuringLoad
+from search.ingestion import Pending, Report, Worker, files_source, ingest
+from search.ingestion.pipeline.index_during_load import IndexDuringLoad
+from search.ingestion.pipeline.run import index_during_load
 from search.models import Image
 from search.models.hnsw import indexing
 from search.models.vector_sets import current_set, index_name

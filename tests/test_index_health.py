@@ -9,7 +9,7 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from search.embedding import active_model, text_model
-from search.indexing import dividing, query_plan
+from search.indexing import partitioning, query_plan
 from search.models import Calibration, Image, ImageVector, VectorSet
 from search.models.vector_sets import drop_set, make_set
 from search.query import SearchQuery
@@ -279,9 +279,9 @@ def _table_comes_back():
 
 @pytest.mark.usefixtures("_table_comes_back")
 def test_a_set_that_has_outgrown_its_table_is_told_of_and_divided(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dividing, "MOST_IN_ONE", 100)
-    monkeypatch.setattr(dividing, "PART", 60)
-    monkeypatch.setattr(dividing, "STILL_SEARCHED", 0)
+    monkeypatch.setattr(partitioning, "MOST_IN_ONE", 100)
+    monkeypatch.setattr(partitioning, "PART", 60)
+    monkeypatch.setattr(partitioning, "STILL_SEARCHED", 0)
     many_images(200)
     measured(200)
     status, told = run("--vacuum")

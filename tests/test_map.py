@@ -17,8 +17,8 @@ from django.utils import timezone
 from search import curation
 from search.curation import Hide
 from search.mapping import build, is_due, layout, place_new, points
-from search.mapping.grouping import grouped
-from search.mapping.naming import Name, names_of
+from search.mapping.cluster_names import Name, names_of
+from search.mapping.clustering import grouped
 from search.models import Arrival, Capture, Image, MapGroup, MapLayout, MapPosition, VocabularyTag, WorkingSet
 from search.models.hnsw import indexing
 from search.tagging import vocabulary

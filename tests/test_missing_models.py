@@ -15,13 +15,13 @@ from django.test import Client
 from search import demo
 from search.embedding import (
     active_model,
+    background_compiling,
     encoding,
     forget_models,
     hub,
+    lazy_loading,
     load_before_forking,
-    meanwhile,
     models_at_hand,
-    once,
     text_encoder,
 )
 from search.embedding import hardware as own_hardware
@@ -128,7 +128,7 @@ def test_a_folder_that_is_whole_again_is_used_and_its_rows_are_found(
         assert client.get("/search", {"q": "red star"}).status_code == 503
         assert active_model() != right
         shutil.copytree(demo.IMAGE_MODEL, folder, copy_function=shutil.copyfile, dirs_exist_ok=True)
-        monkeypatch.setattr(once, "RETRY_AFTER", 0)
+        monkeypatch.setattr(lazy_loading, "RETRY_AFTER", 0)
 
         answer = client.get("/search", {"q": "red star"})
 
@@ -180,9 +180,9 @@ def test_it_is_told_why_models_are_not_compiled(
 ) -> None:
     monkeypatch.undo()  # of what keeps other tests from compiling
     settings.MODELS_DIR, settings.COMPILE_MODELS = tmp_path / "models", True
-    monkeypatch.setattr(meanwhile, "_compiler", None)
+    monkeypatch.setattr(background_compiling, "_compiler", None)
     monkeypatch.setattr(
-        meanwhile.subprocess, "Popen", ended(1, "CommandError: [Errno 13]\nPermission denied: '/app/var'\n")
+        background_compiling.subprocess, "Popen", ended(1, "CommandError: [Errno 13]\nPermission denied: '/app/var'\n")
     )
     forget_models()
     try:
@@ -198,5 +198,5 @@ def test_it_is_told_why_models_are_not_compiled(
         settings.COMPILE_MODELS = False
         assert encoding()["pictures"].endswith("COMPILE_MODELS is off")
     finally:
-        meanwhile._failures.clear()
+        background_compiling._failures.clear()
         forget_models()

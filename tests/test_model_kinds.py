@@ -12,9 +12,9 @@ from PIL import Image as PILImage
 from safetensors.numpy import load_file, save_file
 
 from search.embedding import ModelUnavailable, forget_models, loading, text_model, text_vector
-from search.embedding.about import About
+from search.embedding.acceptance_samples import drawing
+from search.embedding.compiled_metadata import About
 from search.embedding.identity import fingerprint_of, forget_identities
-from search.embedding.samples import drawing
 from search.imaging import cut_out, tasks
 from search.models.vector_values import Vectors
 from tests import model_folders
@@ -54,7 +54,7 @@ def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
 @pytest.fixture(autouse=True)
 def _float32(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The processor has no bfloat16, in which vectors agree a little less."""
-    monkeypatch.setattr("search.embedding.encoders._has_bfloat16", lambda device: False)
+    monkeypatch.setattr("search.embedding.torch_encoders._has_bfloat16", lambda device: False)
     yield
     forget_models()
 
@@ -68,8 +68,8 @@ def same(one: Vectors, other: Vectors) -> bool:
 def test_a_text_has_one_vector_alone_in_a_batch_and_compiled(
     folder_of: Callable[[str], Path], tmp_path: Path, kind: str
 ) -> None:
-    from search.embedding.compiled import CompiledTexts, save
-    from search.embedding.exporting import exported_texts
+    from search.embedding.openvino_encoders import CompiledTexts, save
+    from search.embedding.openvino_export import exported_texts
 
     encoder = loading.torch_texts(str(folder_of(kind)))
 
@@ -108,8 +108,8 @@ def test_texts_of_siglip_are_padded_to_64_and_keep_the_mask_that_the_tokenizer_g
 def test_pictures_are_cut_ahead_and_have_the_vectors_that_the_library_gives(
     folder_of: Callable[[str], Path], tmp_path: Path, kind: str
 ) -> None:
-    from search.embedding.compiled import CompiledPictures, save
-    from search.embedding.exporting import exported_pictures
+    from search.embedding.openvino_encoders import CompiledPictures, save
+    from search.embedding.openvino_export import exported_pictures
 
     encoder = loading.torch_pictures(str(folder_of(kind)))
     drawings = [drawing(seed) for seed in range(6)]

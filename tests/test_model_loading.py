@@ -26,16 +26,16 @@ from search.embedding import (
     forget_models,
     hub,
     is_demo_model,
+    lazy_loading,
     loading,
     models_at_hand,
-    once,
     picture_encoder,
     status,
     text_encoder,
     warm_up,
 )
-from search.embedding.agreement import agreement
-from search.embedding.samples import drawing
+from search.embedding.acceptance_samples import drawing
+from search.embedding.acceptance_test import agreement
 from search.imaging import cut_out
 from tests.s3_servers import free_port
 
@@ -64,7 +64,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(once, "time", clock)
+    monkeypatch.setattr(lazy_loading, "time", clock)
     return clock
 
 
@@ -261,7 +261,7 @@ def test_a_failure_is_remembered_and_tried_again_after_a_while(
     loads: list[str],
 ) -> None:
     settings.COMPILE_MODELS = False
-    for later in (0, 1, once.RETRY_AFTER - 2):
+    for later in (0, 1, lazy_loading.RETRY_AFTER - 2):
         clock.now += later
         with pytest.raises(ModelUnavailable):
             text_encoder()
@@ -429,7 +429,7 @@ class Disagreeing:
 @pytest.fixture
 def bfloat16_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
     """The processor multiplies bfloat16 itself; where this one doesn't, torch does it in software."""
-    from search.embedding import encoders
+    from search.embedding import torch_encoders as encoders
 
     monkeypatch.setattr(encoders, "_has_bfloat16", lambda device: True)
     monkeypatch.setattr(encoders, "least_seconds", lambda ways, budget: {"float32": 2.0, "bfloat16": 1.0})
@@ -437,7 +437,7 @@ def bfloat16_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("bfloat16_hardware")
 def test_bfloat16_that_is_slower_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    from search.embedding import encoders
+    from search.embedding import torch_encoders as encoders
 
     monkeypatch.setattr(encoders, "least_seconds", lambda ways, budget: {"float32": 1.0, "bfloat16": 41.0})
 
@@ -447,7 +447,7 @@ def test_bfloat16_that_is_slower_is_not_used(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.usefixtures("bfloat16_hardware")
 def test_bfloat16_is_used_where_it_agrees() -> None:
-    from search.embedding.encoders import SentencePictures, open_model
+    from search.embedding.torch_encoders import SentencePictures, open_model
 
     encoder = SentencePictures(open_model(str(demo.IMAGE_MODEL), local_files_only=True))
     encoder.half = False
@@ -464,7 +464,7 @@ def test_bfloat16_is_used_where_it_agrees() -> None:
 @pytest.mark.usefixtures("bfloat16_hardware")
 @pytest.mark.parametrize("half", [[0.99, 0.14], [0.0, 1.0], [-1.0, 0.0], [float("nan"), 0.0], [0.0, 0.0]])
 def test_float32_is_kept_where_bfloat16_gives_other_vectors(half: list[float]) -> None:
-    from search.embedding.encoders import SentencePictures
+    from search.embedding.torch_encoders import SentencePictures
 
     encoder = SentencePictures(Disagreeing(half))  # type: ignore[arg-type]
 
@@ -474,7 +474,7 @@ def test_float32_is_kept_where_bfloat16_gives_other_vectors(half: list[float]) -
 
 @pytest.mark.usefixtures("bfloat16_hardware")
 def test_words_are_encoded_in_bfloat16_where_it_agrees_and_in_float32_where_not() -> None:
-    from search.embedding.encoders import SentenceTexts, open_model
+    from search.embedding.torch_encoders import SentenceTexts, open_model
 
     encoder = SentenceTexts(open_model(str(demo.TEXT_MODEL), local_files_only=True))
     assert encoder.half
@@ -487,7 +487,7 @@ def test_words_are_encoded_in_bfloat16_where_it_agrees_and_in_float32_where_not(
 
 
 def test_float32_is_kept_where_the_processor_lacks_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
-    from search.embedding import encoders
+    from search.embedding import torch_encoders as encoders
 
     monkeypatch.setattr(encoders, "_has_bfloat16", lambda device: False)
 
@@ -498,7 +498,7 @@ def test_float32_is_kept_where_the_processor_lacks_bfloat16(monkeypatch: pytest.
 
 
 def demo_pictures() -> Any:
-    from search.embedding.encoders import SentencePictures, open_model
+    from search.embedding.torch_encoders import SentencePictures, open_model
 
     return SentencePictures(open_model(str(demo.IMAGE_MODEL), local_files_only=True))
 
@@ -507,7 +507,7 @@ def demo_pictures() -> Any:
 def test_cut_pictures_have_the_vectors_that_the_library_gives_to_whole_ones(
     monkeypatch: pytest.MonkeyPatch, bfloat16: bool
 ) -> None:
-    from search.embedding import encoders
+    from search.embedding import torch_encoders as encoders
 
     monkeypatch.setattr(encoders, "_has_bfloat16", lambda device: bfloat16)
     monkeypatch.setattr(encoders, "least_seconds", lambda ways, budget: {"float32": 2.0, "bfloat16": 1.0})
@@ -544,7 +544,7 @@ def test_the_library_does_it_all_where_cutting_ahead_gives_other_vectors(
 
 
 def test_the_library_prepares_pictures_for_a_model_that_is_no_clip() -> None:
-    from search.embedding.encoders import SentencePictures
+    from search.embedding.torch_encoders import SentencePictures
 
     encoder = SentencePictures(Disagreeing([1.0, 0.0]))  # type: ignore[arg-type]
 

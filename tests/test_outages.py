@@ -13,8 +13,9 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.test import Client
 
-from search.ingestion import claims, pipeline
-from search.ingestion.rows import Staging
+from search.ingestion import pending
+from search.ingestion.pipeline.rows import Staging
+from search.ingestion.pipeline.run import run as pipeline
 from search.management import outages
 from search.models import Image, OwedDeletion
 from search.objects import storage
@@ -126,7 +127,7 @@ def test_what_stays_full_ends_the_command_with_what_to_do_and_the_next_run_adds_
 @pytest.mark.django_db(transaction=True)
 def test_embed_pending_goes_on_after_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     image = pending_image()
-    monkeypatch.setattr(claims, "give_vectors", failing(1, database_full, claims.give_vectors))
+    monkeypatch.setattr(pending, "give_vectors", failing(1, database_full, pending.give_vectors))
 
     out, complaints = run("embed_pending")
 

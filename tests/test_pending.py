@@ -18,8 +18,9 @@ from search.checks import no_picture_waits_for_its_vector, vectors_are_of_the_ac
 from search.curation.details import Details
 from search.embedding import Picture, active_model, picture_encoder
 from search.imaging import read_picture
-from search.ingestion import Pending, Worker, add_picture, working
-from search.ingestion.claims import claim
+from search.ingestion import Pending, Worker, add_picture
+from search.ingestion import worker as working
+from search.ingestion.pending import claim
 from search.models import Image, Report
 from search.models.image import content_id
 from search.models.vector_values import Vectors, WrongVectors
@@ -312,7 +313,7 @@ def test_a_connection_that_is_lost_ends_the_command_and_loses_nothing(while_clai
 
 def test_a_claim_that_lies_too_long_is_taken_back(while_claimed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     pending_image()
-    monkeypatch.setattr("search.ingestion.claims.PATIENCE", "50ms")
+    monkeypatch.setattr("search.ingestion.pending.PATIENCE", "50ms")
 
     def sessions() -> int:
         with connection.cursor() as cursor:

@@ -11,8 +11,10 @@ from django.db import connection
 
 from search.curation.details import Details
 from search.embedding import ModelUnavailable
-from search.ingestion import Item, Report, Unavailable, adding, files_source, ingest, line, pipeline
-from search.ingestion.stages import Allowance, Ended
+from search.ingestion import Item, Report, Unavailable, adding, files_source, ingest
+from search.ingestion.pipeline.run import run as pipeline
+from search.ingestion.pipeline.run import steps
+from search.ingestion.pipeline.stages import Allowance, Ended
 from search.models import Image, Origin, OwedDeletion
 from search.models.image import content_id
 from search.models.vector_values import WrongVectors
@@ -57,10 +59,10 @@ def _no_thread_stays() -> Iterator[None]:
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four at a time, eight under way."""
-    monkeypatch.setattr(line, "BATCH", 4)
+    monkeypatch.setattr(steps, "BATCH", 4)
     monkeypatch.setattr(pipeline, "BATCH", 4)
     monkeypatch.setattr(pipeline, "LOOK_UP", 4)
-    monkeypatch.setattr(line, "UNDER_WAY", 8)
+    monkeypatch.setattr(steps, "UNDER_WAY", 8)
 
 
 # What was met before
@@ -165,8 +167,8 @@ def test_no_more_is_taken_from_the_source_than_may_be_under_way() -> None:
 
 @pytest.mark.django_db
 def test_files_that_fill_the_memory_are_read_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line, "FILE_BYTES", 5_000_000)
-    monkeypatch.setattr(line, "PICTURE_BYTES", 1)
+    monkeypatch.setattr(steps, "FILE_BYTES", 5_000_000)
+    monkeypatch.setattr(steps, "PICTURE_BYTES", 1)
     shelf = Shelf(12)
     shelf.pictures = [picture + bytes(2_000_000) for picture in shelf.pictures]
     store, held = adding.Prepared.store, []
@@ -203,7 +205,7 @@ def test_giants_whose_size_is_known_are_read_one_after_the_other() -> None:
 
     # After many small ones, as which all that follows is expected to be.
     small = [Item(f"small {number}", lambda: b"no picture") for number in range(60)]
-    giants = [Item(f"giant {number}", read, size=line.FILE_BYTES) for number in range(3)]
+    giants = [Item(f"giant {number}", read, size=steps.FILE_BYTES) for number in range(3)]
     ingest([*small, *giants], dry_run=True)
     assert most == 1
 
@@ -300,14 +302,14 @@ def test_copies_of_a_picture_that_is_added_are_here_already() -> None:
 
 @pytest.mark.django_db
 def test_copies_fail_with_a_picture_that_fails_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    picture, embed = picture_bytes("navy"), line.embed
+    picture, embed = picture_bytes("navy"), steps.embed
 
     def fails_for_one(prepared: Sequence[adding.Prepared]) -> None:
         if any(one.image.id == content_id(picture) for one in prepared):
             raise WrongVectors("The model gave a vector with a NaN or an infinity.")
         embed(prepared)
 
-    monkeypatch.setattr(line, "embed", fails_for_one)
+    monkeypatch.setattr(steps, "embed", fails_for_one)
     report = ingest([*Shelf(5), *(Item(f"navy {number}", lambda: picture) for number in range(3))])
 
     assert (report.added, report.known) == (5, 0)
@@ -332,7 +334,7 @@ def test_a_picture_for_which_the_memory_does_not_suffice_fails_alone(monkeypatch
             raise MemoryError
         return work(*arguments, **options)
 
-    monkeypatch.setattr(line, "prepare", fails_once)
+    monkeypatch.setattr(steps, "prepare", fails_once)
 
     report = ingest(shelf)
 
@@ -347,22 +349,22 @@ def test_a_picture_for_which_the_memory_does_not_suffice_fails_alone(monkeypatch
 def test_memory_that_ends_at_any_step_fails_that_picture_and_is_given_back(
     monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
-    monkeypatch.setattr(line, "FILE_BYTES", 1_000)
-    monkeypatch.setattr(line, "PICTURE_BYTES", 1_000)
+    monkeypatch.setattr(steps, "FILE_BYTES", 1_000)
+    monkeypatch.setattr(steps, "PICTURE_BYTES", 1_000)
     shelf, bad = Shelf(5), picture_bytes("navy")
     if stage == "store":
         put = storage.put
         of_it = storage.original_key(content_id(bad))
         monkeypatch.setattr(storage, "put", lambda key, *rest: _no_memory() if key == of_it else put(key, *rest))
     if stage == "embed":
-        embed = line.embed
+        embed = steps.embed
 
         def fails_for_one(prepared: Sequence[adding.Prepared]) -> None:
             if any(one.image.id == content_id(bad) for one in prepared):
                 raise MemoryError
             embed(prepared)
 
-        monkeypatch.setattr(line, "embed", fails_for_one)
+        monkeypatch.setattr(steps, "embed", fails_for_one)
 
     report = ingest([Item("bad", _no_memory if stage == "read" else lambda: bad), *shelf])
 
@@ -408,7 +410,7 @@ def test_a_model_that_fails_in_the_middle_ends_the_run(monkeypatch: pytest.Monke
     def fails(prepared: Sequence[adding.Prepared]) -> None:
         raise ModelUnavailable("It has gone.")
 
-    monkeypatch.setattr(line, "embed", fails)
+    monkeypatch.setattr(steps, "embed", fails)
     with pytest.raises(ModelUnavailable):
         ingest(Shelf(40))
     assert not Image.objects.exists()
@@ -488,7 +490,7 @@ def test_a_picture_that_another_adds_and_deletes_meanwhile_is_there_with_its_obj
     shelf = Shelf(1)
     shelf.pictures *= 2
     (image_id,) = shelf.ids()
-    embed = line.embed
+    embed = steps.embed
 
     def add_and_delete() -> None:
         adding.add_picture(shelf.pictures[0], Details(), None).image.delete()
@@ -497,7 +499,7 @@ def test_a_picture_that_another_adds_and_deletes_meanwhile_is_there_with_its_obj
         in_another_thread(add_and_delete).join(60)
         embed(prepared)
 
-    monkeypatch.setattr(line, "embed", embed_late)
+    monkeypatch.setattr(steps, "embed", embed_late)
 
     report = ingest(shelf, again=again)
 

@@ -16,7 +16,7 @@ from search.completion import suggest
 from search.curation.captures import note_edits, write_captures
 from search.curation.placing import count_unplaced
 from search.facets import facets_of
-from search.ingestion.edits import take_edits
+from search.ingestion.edits_kept import take_edits
 from search.metadata import PhotoMetadata
 from search.models import Capture, Image, Place
 from search.places.countries import country_name, country_named

@@ -20,15 +20,15 @@ from search.embedding import (
     Busy,
     ModelUnavailable,
     active_model,
-    door,
     forget_models,
+    guarded_encoders,
+    load_shedding,
     loading,
     picture_encoder,
     status,
     text_encoder,
-    waiting,
 )
-from search.embedding import once as once_module
+from search.embedding import lazy_loading as once_module
 from search.embedding.compiled_store import PICTURES, WORDS
 from search.embedding.errors import Loading
 from search.ingestion import add_picture, ingest
@@ -104,12 +104,12 @@ def poison() -> Iterator[Callable[[Callable[[int], Any]], None]]:
 def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """As in a process of a server, with little patience; the signals that it has sent itself."""
     sent: list[int] = []
-    monkeypatch.setattr(door.os, "kill", lambda process, number: sent.append(number))
-    monkeypatch.setattr(door, "WAIT", 0.3)
-    monkeypatch.setattr(door, "SLOW", {"words": 0.1, "pictures": 0.1})
-    waiting.bound_waiting()
+    monkeypatch.setattr(guarded_encoders.os, "kill", lambda process, number: sent.append(number))
+    monkeypatch.setattr(guarded_encoders, "WAIT", 0.3)
+    monkeypatch.setattr(guarded_encoders, "SLOW", {"words": 0.1, "pictures": 0.1})
+    load_shedding.bound_waiting()
     yield sent
-    waiting._bounded.clear()
+    load_shedding._bounded.clear()
 
 
 @pytest.fixture
@@ -236,7 +236,7 @@ def test_a_model_that_was_only_slow_is_used_again(served: list[int], hanging: th
 def test_a_process_of_a_server_whose_model_hangs_for_good_ends_itself(
     served: list[int], hanging: threading.Event, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(door, "HOPELESS", 0.5)
+    monkeypatch.setattr(guarded_encoders, "HOPELESS", 0.5)
 
     with pytest.raises(ModelUnavailable):
         text_encoder().encode_texts(["red star"])
@@ -244,12 +244,12 @@ def test_a_process_of_a_server_whose_model_hangs_for_good_ends_itself(
         if thread.name == "encoding-watch":
             thread.join(10)
 
-    assert served == [door.signal.SIGTERM]
+    assert served == [guarded_encoders.signal.SIGTERM]
     assert "this process ends, and another one takes its place" in caplog.text
 
 
 def test_a_command_waits_longer_and_is_told_at_last(hanging: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "COMMANDS_WAIT", 0.2)
+    monkeypatch.setattr(guarded_encoders, "COMMANDS_WAIT", 0.2)
 
     with pytest.raises(ModelUnavailable, match=r"has not answered for 0\.2 seconds"):
         picture_encoder().encode_pictures([None])  # type: ignore[list-item]
@@ -259,7 +259,7 @@ def test_a_model_that_hangs_while_it_is_loaded_holds_up_nobody_for_long(
     served: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     end = threading.Event()
-    monkeypatch.setattr(waiting, "PATIENCE", 0.1)
+    monkeypatch.setattr(load_shedding, "PATIENCE", 0.1)
     once: once_module.Once[Any] = once_module.Once(lambda: end.wait(30))
 
     start = time.monotonic()

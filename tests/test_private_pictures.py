@@ -14,9 +14,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from search.curation import AddToAlbum, Hide, Restore, Show, ShowTo, Trash, change, undo
-from search.duplicates.keeping import Kept, keep
+from search.duplicates.merging import Kept, keep
 from search.facets.facets import facets_of
-from search.ingestion.edits import take_edits
+from search.ingestion.edits_kept import take_edits
 from search.models import Album, Arrival, Image, PictureSet, Private, Revision
 from search.query import NoSuchQuery, SearchQuery
 from search.query.saved import save_search

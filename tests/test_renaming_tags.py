@@ -6,7 +6,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from search import curation
-from search.ingestion.rewriting import edited_fields
+from search.ingestion.metadata_rereading import edited_fields
 from search.models import Edit, Image, Revision, TagSuggestion, VocabularyTag
 from search.tagging.renaming import merge, rename
 from tests.base import an_image

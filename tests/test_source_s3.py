@@ -31,8 +31,8 @@ from search.ingestion import (
     open_source,
     read_metadata,
     reembed,
-    working,
 )
+from search.ingestion import worker as worker_module
 from search.ingestion.sources import s3
 from search.models import Capture, Image
 from search.models.image import content_id
@@ -587,8 +587,8 @@ def test_buckets_that_refuse_are_their_pictures_failures_and_all_others_get_vect
 def test_a_bucket_that_answers_again_is_asked_again_by_a_worker_that_watches(
     refusing: dict[str, str], settings: Any, others: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(working, "ASK_AGAIN", 0.0)
-    monkeypatch.setattr(working, "LOOK_AGAIN", 0.001)
+    monkeypatch.setattr(worker_module, "ASK_AGAIN", 0.0)
+    monkeypatch.setattr(worker_module, "LOOK_AGAIN", 0.001)
     stop, rests = threading.Event(), []
 
     def rested() -> None:
@@ -632,7 +632,7 @@ def test_of_a_bucket_that_does_not_answer_a_few_are_asked_for(
     worker.work()
 
     assert len(worker.report.failed) == 30
-    assert len(asked) <= working.READERS + working.MOST_SILENT
+    assert len(asked) <= worker_module.READERS + worker_module.MOST_SILENT
 
 
 @pytest.mark.django_db

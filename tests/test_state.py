@@ -33,8 +33,8 @@ from search.models.runs import SILENT_AFTER
 from search.objects import storage
 from search.query import Mode, SearchQuery
 from search.retrieval import find
-from search.state import looks, outliers, registry, searches
-from search.state.growth import plot_of
+from search.state import outliers, periodic_checks, registry, searches
+from search.state.growth_plot import plot_of
 from search.state.sections import sections
 from tests.admin_pages import IMAGES, log_in_staff, rows, said, titles
 from tests.base import a_vector, an_image, many_images, near, stored_image
@@ -70,11 +70,11 @@ def state(*arguments: str) -> tuple[str, int]:
 
 def looked_at_all() -> None:
     """As if all had been looked at just now, and nothing was wrong."""
-    looks.look("counts")
-    looks.keep("storage", {"objects": 0, "left": {}}, 0.1)
-    looks.keep("outliers", {"measured": 0, "left": 0, "outliers": 0, "fence": None}, 0.1)
+    periodic_checks.look("counts")
+    periodic_checks.keep("storage", {"objects": 0, "left": {}}, 0.1)
+    periodic_checks.keep("outliers", {"measured": 0, "left": 0, "outliers": 0, "fence": None}, 0.1)
     index = {"searchable": 1, "pictures_recall": None, "words_recall": None, "has_words": True, "index": None}
-    looks.keep("index", {**index, "advice": []}, 0.1)
+    periodic_checks.keep("index", {**index, "advice": []}, 0.1)
 
 
 # What nobody has looked at
@@ -105,8 +105,8 @@ def test_a_look_that_failed_keeps_what_was_found_before_and_says_why(monkeypatch
     def away() -> dict[str, Any]:
         raise storage.StorageUnavailable("The bucket is away.")
 
-    monkeypatch.setitem(looks.LOOKS, "storage", looks.Look(away))
-    looks.look("storage")
+    monkeypatch.setitem(periodic_checks.LOOKS, "storage", periodic_checks.Look(away))
+    periodic_checks.look("storage")
     text, status = state()
     assert "the last look failed: The bucket is away." in text
     assert (figures()["original missing"], status) == (0, 2)
@@ -123,7 +123,7 @@ def test_what_there_is_and_what_it_lacks_is_counted_without_the_trash():
     Trashed.objects.create(image=trashed, was_hidden=False)
     dated = an_image("D", tags=["sea"], byte_size=40)
     Capture.objects.create(image=dated, taken=timezone.now(), taken_from="camera")
-    looks.look("counts")
+    periodic_checks.look("counts")
     found = figures()
     assert [found[name] for name in ("pictures", "hidden", "bytes", "trashed")] == [4, 1, 100, 1]
     assert [found[f"without_{name}"] for name in ("tags", "title", "description", "date")] == [2, 1, 3, 3]
@@ -133,9 +133,9 @@ def test_each_number_leads_to_the_pictures_that_it_counts(as_carol: Client):
     an_image("A", tags=["sea"], description="The sea.")
     an_image("B", hidden=True)
     an_image("", tags=["sea"])
-    looks.look("counts")
+    periodic_checks.look("counts")
     Report.objects.create(image=Image.objects.get(title="A"), reason="other")
-    looks.look("counts")
+    periodic_checks.look("counts")
     page = as_carol.get(STATE).content.decode()
     links = re.findall(r'<a href="(/admin/search/image/\?[^"]+)">([\d,]+)</a>', page)
     assert {link.partition("?")[2].partition("=")[0] for link, _count in links} >= {"hidden", "lacks", "reported"}
@@ -146,7 +146,7 @@ def test_each_number_leads_to_the_pictures_that_it_counts(as_carol: Client):
 def test_a_room_adds_a_number_of_its_own(monkeypatch, as_carol: Client):
     monkeypatch.setattr(registry, "counts", {})
     registry.count("suggestions", "Tag suggestions", lambda: 7, "admin:search_image_changelist", "lacks=tags")
-    looks.look("counts")
+    periodic_checks.look("counts")
     assert figures()["suggestions"] == 7
     assert '<a href="/admin/search/image/?lacks=tags">7</a>' in as_carol.get(STATE).content.decode()
 
@@ -155,14 +155,14 @@ def test_groups_that_wait_for_somebody_are_counted_and_not_pairs():
     first, second, third = (an_image(title) for title in "ABC")
     for one, other in ((first, second), (second, third)):
         DuplicatePair.objects.create(first=one, second=other, kind="same")
-    looks.look("counts")
+    periodic_checks.look("counts")
     assert figures()["duplicates_same"] == 1
 
 
 def test_vectors_of_another_model_need_somebody():
     an_image("A")
     an_image("B", embedding_model="another")
-    looks.look("counts")
+    periodic_checks.look("counts")
     assert figures()["other_models"] == figures()["vectors of another"] == 1
     assert wrong()["other_models"] == "manage.py reembed"
 
@@ -190,7 +190,7 @@ def test_a_look_through_the_storage_names_the_pictures_and_mending_takes_them_of
         )
         storage.put(storage.rendition_key(image.pk, storage.THUMBNAIL), b"thumbnail", "image/webp")
     storage.delete([storage.original_key(no_original.pk)])
-    looks.look("storage")
+    periodic_checks.look("storage")
     assert [figures()[name] for name in ("objects", "original missing", "thumbnail missing")] == [3, 1, 0]
     assert wrong()["original missing"] == "manage.py reconcile --mend"
     assert titles(as_carol.get(f"{IMAGES}?lacks=original")) == {"Lost"}
@@ -198,7 +198,7 @@ def test_a_look_through_the_storage_names_the_pictures_and_mending_takes_them_of
     storage.put(
         storage.original_key(no_original.pk), b"x" * Image.objects.get(pk=no_original.pk).byte_size, "image/jpeg"
     )
-    looks.look("storage")
+    periodic_checks.look("storage")
     assert figures()["original missing"] == 0
     assert not LostObject.objects.exists()
 
@@ -249,18 +249,18 @@ def test_a_picture_far_from_all_others_is_an_outlier_until_something_like_it_com
     for number in range(120):
         an_image(f"near {number}", vector=near(centre, 0.9 + 0.0003 * number, seed=1_000 + number))
     lonely = an_image("lonely", vector=-centre)
-    looks.look("outliers")
+    periodic_checks.look("outliers")
     assert (figures()["outliers"], figures()["outliers_measured"]) == (1, 121)
     assert titles(as_carol.get(f"{IMAGES}?outliers=yes")) == {"lonely"}
     an_image("alike", vector=near(-centre, 0.99))
-    looks.look("outliers")
+    periodic_checks.look("outliers")
     assert figures()["outliers"] == 0
     assert Isolation.objects.get(image=lonely).similarity > 0.9
 
 
 def test_of_few_pictures_nothing_is_called_an_outlier():
     many_images(20)
-    looks.look("outliers")
+    periodic_checks.look("outliers")
     assert figures()["outliers"] is None
     assert "too few pictures to tell" in state()[0]
 
@@ -268,7 +268,7 @@ def test_of_few_pictures_nothing_is_called_an_outlier():
 def test_what_one_look_does_not_come_to_the_next_one_does(monkeypatch):
     monkeypatch.setattr(outliers, "A_LOOK", 6)
     many_images(10)
-    assert [looks.look("outliers").found["left"] for _ in range(2)] == [4, 0]
+    assert [periodic_checks.look("outliers").found["left"] for _ in range(2)] == [4, 0]
     assert Isolation.objects.count() == 10
 
 
@@ -277,25 +277,27 @@ def test_what_one_look_does_not_come_to_the_next_one_does(monkeypatch):
 
 def test_a_look_is_taken_when_it_is_due_by_one_process_alone(monkeypatch):
     taken: list[str] = []
-    for name, one in looks.LOOKS.items():
-        monkeypatch.setitem(looks.LOOKS, name, looks.Look(lambda name=name: taken.append(name) or {}, one.quick))
-    assert looks.look_if_due(quick=True) == ["counts"]
-    assert looks.look_if_due(quick=False) == ["storage", "index", "outliers"]
-    assert looks.look_if_due(quick=False) == []
+    for name, one in periodic_checks.LOOKS.items():
+        monkeypatch.setitem(
+            periodic_checks.LOOKS, name, periodic_checks.Look(lambda name=name: taken.append(name) or {}, one.quick)
+        )
+    assert periodic_checks.look_if_due(quick=True) == ["counts"]
+    assert periodic_checks.look_if_due(quick=False) == ["storage", "index", "outliers"]
+    assert periodic_checks.look_if_due(quick=False) == []
     Measurement.objects.update(measured=timezone.now() - timedelta(hours=1), tried=timezone.now() - timedelta(hours=1))
-    assert looks.look_if_due(quick=False) == ["counts"]
+    assert periodic_checks.look_if_due(quick=False) == ["counts"]
     # Somebody else is at it.
     Measurement.objects.update(measured=timezone.now() - timedelta(days=2), tried=timezone.now())
-    assert looks.look_if_due(quick=False) == []
+    assert periodic_checks.look_if_due(quick=False) == []
     Measurement.objects.update(tried=timezone.now() - timedelta(hours=2))
-    assert looks.look_if_due(quick=False) == list(looks.LOOKS)
+    assert periodic_checks.look_if_due(quick=False) == list(periodic_checks.LOOKS)
 
 
 def test_with_no_hours_set_only_what_is_quick_is_looked_at(settings, monkeypatch):
     settings.LOOK_HOURS = 0
-    for name, one in looks.LOOKS.items():
-        monkeypatch.setitem(looks.LOOKS, name, looks.Look(dict, one.quick))
-    assert looks.look_if_due(quick=False) == ["counts"]
+    for name, one in periodic_checks.LOOKS.items():
+        monkeypatch.setitem(periodic_checks.LOOKS, name, periodic_checks.Look(dict, one.quick))
+    assert periodic_checks.look_if_due(quick=False) == ["counts"]
 
 
 # Searches
@@ -400,7 +402,7 @@ def test_growth_is_drawn_and_told_as_a_table(as_carol: Client):
     for days, title in ((0, "A"), (1, "B"), (400, "C")):
         image = an_image(title)
         Image.objects.filter(pk=image.pk).update(created=timezone.now() - timedelta(days=days))
-    looks.look("counts")
+    periodic_checks.look("counts")
     page = as_carol.get(STATE).content.decode()
     assert '<path class="line" d="M' in page
     found = Measurement.objects.get(name="counts").found

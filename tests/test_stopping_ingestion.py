@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from django.core.management.base import OutputWrapper
 
-from search.ingestion.line import Line
-from search.ingestion.stopping import Stop, stopping_in_order
+from search.ingestion.pipeline.steps import Line
+from search.ingestion.pipeline.stopping import Stop, stopping_in_order
 from search.management.embedding import stopped_by_signals
 
 

@@ -15,10 +15,10 @@ from search.ingestion.forgetting import forget_suggestions, hand_over_suggestion
 from search.models import Calibration, Image, ImageVector, Revision, TagSuggestion, TagVector, VocabularyTag
 from search.models.vector_values import Vector
 from search.relevance.bands import look_again
-from search.tagging import background, deciding
-from search.tagging.comparing import is_due, suggest
-from search.tagging.deciding import accept, pending, reject, take_back, waiting
+from search.tagging import background, decisions
+from search.tagging.decisions import accept, pending, reject, take_back, waiting
 from search.tagging.evaluating import evaluate
+from search.tagging.suggesting import is_due, suggest
 from search.tagging.thresholds import Measure, threshold
 from tests.base import a_vector, active_set, an_image, near
 
@@ -330,7 +330,7 @@ def test_a_tag_without_a_phrase_is_suggested_no_more(star):
 
 def test_another_process_that_is_at_it_is_left_to_it(star, monkeypatch):
     like(STAR, 0.5)
-    monkeypatch.setattr("search.tagging.comparing._Comparing._is_alone", lambda self: False)
+    monkeypatch.setattr("search.tagging.suggesting._Comparing._is_alone", lambda self: False)
     assert not suggest().is_done
     assert is_due()
 
@@ -374,5 +374,5 @@ def test_the_command_loads_a_vocabulary_where_there_is_none_and_says_what_is_mis
 
 
 def test_retuning_a_tag_that_nobody_compared_does_nothing(star):
-    deciding.retune(star)
+    decisions.retune(star)
     assert TagVector.objects.get().threshold is None

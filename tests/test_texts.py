@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search import embedding
-from search.embedding import text_vector, texts
+from search.embedding import text_vector
+from search.embedding import text_vectors as texts
 from search.models.vector_values import Vectors, unit_vectors
 from search.text.normalization import normalised_text
 from tests.base import a_vector, an_image

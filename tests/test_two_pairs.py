@@ -15,12 +15,12 @@ from search.embedding import (
     ModelUnavailable,
     active_encoders,
     active_model,
+    background_compiling,
     encoders_of,
     forget,
     forget_models,
     identity_of,
     loading,
-    meanwhile,
     picture_encoder,
     status,
     text_encoder,
@@ -123,9 +123,9 @@ def test_the_second_pair_is_compiled_by_its_name_once_and_used_from_then_on(
 
     monkeypatch.undo()  # of what keeps other tests from compiling
     settings.COMPILE_MODELS, settings.EMBEDDING_TEXT_MODEL = True, str(demo.TEXT_MODEL)
-    monkeypatch.setattr(meanwhile, "_compiler", None)
-    monkeypatch.setattr(meanwhile.subprocess, "Popen", Compiling)
-    monkeypatch.setattr(meanwhile, "verdict_on", lambda kind, name: None)
+    monkeypatch.setattr(background_compiling, "_compiler", None)
+    monkeypatch.setattr(background_compiling.subprocess, "Popen", Compiling)
+    monkeypatch.setattr(background_compiling, "verdict_on", lambda kind, name: None)
     monkeypatch.setattr(loading, "compiled_texts", lambda name="": Compiled() if commands else None)
 
     others = encoders_of(*pair)

@@ -74,10 +74,10 @@ def photo(folder: Path) -> Path:
 def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many pictures were encoded at a time."""
     counts: list[int] = []
-    from search.ingestion import line
+    from search.ingestion.pipeline.run import steps
 
-    encode = line.embed
-    monkeypatch.setattr(line, "embed", lambda prepared: (counts.append(len(prepared)), encode(prepared))[1])
+    encode = steps.embed
+    monkeypatch.setattr(steps, "embed", lambda prepared: (counts.append(len(prepared)), encode(prepared))[1])
     return counts
 
 
@@ -307,12 +307,12 @@ def test_a_deleted_picture_that_is_rated_stays_deleted_and_another_at_its_place_
 def test_a_new_version_that_can_not_be_written_leaves_all_as_it_was(
     photo: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    from search.ingestion import succession
+    from search.ingestion import version_rows
 
     before, data = one(), photo.read_bytes()
     photo.write_bytes(rated(4))
     with monkeypatch.context() as broken:
-        broken.setattr(succession, "write_captures", lambda *said: 1 / 0)
+        broken.setattr(version_rows, "write_captures", lambda *said: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             take(folder)
     assert one().pk == before.pk
@@ -350,7 +350,7 @@ def test_all_that_belongs_to_an_image_follows_its_id():
             "SELECT DISTINCT table_name FROM information_schema.columns WHERE column_name = 'image_id'"
             " AND table_schema = current_schema() AND table_name !~ '_s[0-9]+'"
         )
-        # Whoever adds one sees to it that `search.ingestion.succession` changes it too, or the database does.
+        # Whoever adds one sees to it that `search.ingestion.version_rows` changes it too, or the database does.
         assert {name for (name,) in cursor.fetchall()} == {
             *("search_arrival", "search_capture", "search_formerid", "search_imagewords"),  # by the database
             *("search_edit", "search_trashed", "search_fingerprint", "search_lostobject", "search_isolation"),

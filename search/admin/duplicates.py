@@ -23,9 +23,9 @@ from search.admin import pictures
 from search.admin.image_actions import digest
 from search.admin.shared import busy
 from search.admin.undoing import with_undo
-from search.duplicates.deciding import part, settle
+from search.duplicates.decisions import part, settle
 from search.duplicates.groups import MOST_SHOWN, Group, pending_groups
-from search.duplicates.keeping import Kept, Merging, Suggested, keep, suggested
+from search.duplicates.merging import Kept, Merging, Suggested, keep, suggested
 from search.models import DuplicatePair, Fingerprint, Image
 from search.models.conflicts import is_conflict, retried
 from search.objects import storage

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from search.admin.filters import Choice, Choices
 from search.models import Image
 from search.query import Minimum, Mode
-from search.state.lacking import lacking
+from search.state.missing_details import lacking
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise

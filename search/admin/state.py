@@ -16,8 +16,8 @@ from search.admin.runs import state_name
 from search.concurrency import commands
 from search.models import Run
 from search.state.figures import Figure
-from search.state.growth import plot_of
-from search.state.looks import look
+from search.state.growth_plot import plot_of
+from search.state.periodic_checks import look
 from search.state.searches import most_unanswered, write
 from search.state.sections import sections
 

@@ -33,7 +33,7 @@ from search.embedding import active_model, text_model
 from search.http.methods import require_http_methods
 from search.models import TagSuggestion, TagVector, VocabularyTag
 from search.models.conflicts import is_conflict, retried
-from search.tagging.deciding import accept, reject, take_back, waiting
+from search.tagging.decisions import accept, reject, take_back, waiting
 from search.tagging.overview import waiting_by_tag
 
 A_ROW = 6

@@ -30,7 +30,7 @@ from search.models.tagging import LONGEST_TAG, MOST_ALIASES
 from search.query.tag_names import forget_names, read_names
 from search.state import registry
 from search.tagging import overview
-from search.tagging.deciding import pending
+from search.tagging.decisions import pending
 from search.tagging.renaming import merge, rename
 from search.tagging.tables import read_vocabulary, write_vocabulary
 from search.tagging.vocabulary import load_starting

@@ -11,7 +11,7 @@ from search.accounts.roles import may_add
 from search.http.problems import Problem
 from search.limits import address_of, count
 from search.models import ApiToken
-from search.views.forgery import refused_because, why_refused
+from search.views.csrf import refused_because, why_refused
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 

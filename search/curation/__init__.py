@@ -3,6 +3,7 @@
 Views, the API, commands and the admin change pictures through `change`, and put back what was changed through `undo`.
 """
 
+from search.curation.bulk_changes import change
 from search.curation.changes import (
     AddToAlbum,
     Change,
@@ -17,10 +18,9 @@ from search.curation.changes import (
     Trash,
     Untag,
 )
-from search.curation.changing import change
-from search.curation.recording import record_since, recorded
-from search.curation.renaming import retag
-from search.curation.undoing import Kept, Undone, undo
+from search.curation.revisions import record_since, recorded
+from search.curation.tag_renaming import retag
+from search.curation.undo import Kept, Undone, undo
 
 __all__ = [
     "AddToAlbum",

@@ -9,7 +9,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
 from search.curation.details import clean_tags
-from search.curation.states import plain
+from search.curation.snapshots import plain
 from search.models import Album, Capture, Image, Private, Revision
 from search.models.albums import Visibility
 from search.models.editing import CAPTURE_COLUMNS, IMAGE_COLUMNS, State, group_of

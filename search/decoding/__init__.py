@@ -1,7 +1,8 @@
 """The room through which all bytes that show a picture go: decoder processes look at them, never the one that asks.
 
 A library that decodes pictures may be broken off, hang or take all memory over a file that a stranger made. So this is
-done by processes that can do nothing else (search.imaging.child): what goes wrong there costs that file alone.
+done by processes that can do nothing else (search.imaging.decoder_process): what goes wrong there costs that file
+alone.
 """
 
 from search.decoding.errors import Busy, NoDecoder

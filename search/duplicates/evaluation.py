@@ -13,15 +13,15 @@ from time import process_time
 import numpy as np
 from PIL import Image
 
-from search.duplicates import points
-from search.duplicates.acceptance import is_same_by_hash
+from search.duplicates import keypoint_matching
 from search.duplicates.alterations import ALTERATIONS, Picture, burst
-from search.duplicates.comparing import NEAREST
-from search.duplicates.judging import Candidate, Judge
+from search.duplicates.detection import NEAREST
+from search.duplicates.pair_classification import Candidate, Judge
 from search.duplicates.pictures import seen
+from search.duplicates.thresholds import is_same_by_hash
 from search.embedding import picture_encoder
-from search.imaging.derived import greys, thumbnail
 from search.imaging.perceptual_hash import perceptual_hash
+from search.imaging.thumbnails import greys, thumbnail
 from search.objects import storage
 
 ORIGINAL = "original"
@@ -109,7 +109,7 @@ def precision_and_recall(pictures: Pictures, accepted: AbstractSet[tuple[int, in
 def _accepted(pictures: Pictures, hashes: Sequence[int | None]) -> Iterator[tuple[int, int]]:
     """Yield the pairs that `manage.py find_duplicates` would write, by their places: each picture with those of like
     hashes, and with its nearest."""
-    judge = Judge(cache(lambda place: seen(pictures.shown[place])), has_points=points.is_there())
+    judge = Judge(cache(lambda place: seen(pictures.shown[place])), has_points=keypoint_matching.is_there())
     known: set[tuple[int, int]] = set()
     for one in _candidates(pictures, hashes):
         if one.key not in known:

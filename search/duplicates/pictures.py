@@ -11,9 +11,9 @@ from django.db import connection
 from PIL import Image
 
 from search import decoding
-from search.duplicates import points
-from search.duplicates.judging import Seen
-from search.duplicates.looks import small_of
+from search.duplicates import keypoint_matching
+from search.duplicates.cell_comparison import small_of
+from search.duplicates.pair_classification import Seen
 from search.imaging import UnreadableImage
 from search.objects import storage
 
@@ -82,4 +82,4 @@ def _read(image_id: uuid.UUID) -> Seen | None:
 def seen(picture: Image.Image) -> Seen:
     """Return what is to be known of a picture, its points where OpenCV is installed."""
     small = small_of(picture)
-    return Seen(small, points.points_of(picture, small) if points.is_there() else None)
+    return Seen(small, keypoint_matching.points_of(picture, small) if keypoint_matching.is_there() else None)

@@ -2,12 +2,13 @@
 
 import sys
 
+from search.embedding.background_compiling import stop_compiling
 from search.embedding.compiled_store import forget_compiled
 from search.embedding.compiling import compile_pictures, compile_texts
+from search.embedding.dimension_checks import misfits, require_fit, require_stored
 from search.embedding.downloading import download_models
+from search.embedding.encoding_status import encoding
 from search.embedding.errors import Busy, Loading, ModelUnavailable
-from search.embedding.fitting import misfits, require_fit, require_stored
-from search.embedding.following import at_hand, follow_switches, forget_unused
 from search.embedding.hub import models_at_hand
 from search.embedding.identity import (
     active_model,
@@ -17,6 +18,7 @@ from search.embedding.identity import (
     text_model,
     text_models,
 )
+from search.embedding.lazy_loading import Status
 from search.embedding.loading import (
     Encoders,
     active_encoders,
@@ -31,11 +33,9 @@ from search.embedding.loading import (
     text_encoder,
     warm_up,
 )
-from search.embedding.meanwhile import stop_compiling
-from search.embedding.once import Status
+from search.embedding.model_reloading import at_hand, follow_switches, forget_unused
 from search.embedding.protocol import Picture, PictureEncoder, TextEncoder
-from search.embedding.reporting import encoding
-from search.embedding.texts import MAX_TEXT_LENGTH, is_remembered, text_vector
+from search.embedding.text_vectors import MAX_TEXT_LENGTH, is_remembered, text_vector
 from search.models.active_pair import Pair
 
 # Where this package is at hand, OpenVINO 2026.4 tells its maker of each `import` and each conversion, and can't be

@@ -19,10 +19,10 @@ from typing import TypeVar
 from django.conf import settings
 
 from search.embedding import hardware
-from search.embedding.about import About
+from search.embedding.compilation_results import Verdict
+from search.embedding.compiled_metadata import About
 from search.embedding.identity import active_pair, fingerprint_of
 from search.embedding.protocol import PictureEncoder, TextEncoder
-from search.embedding.verdicts import Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -41,14 +41,14 @@ def compiled_pictures(name: str = "") -> PictureEncoder | None:
 
     `name`, here as below: a model other than the active one.
     """
-    from search.embedding.compiled import CompiledPictures  # noqa: PLC0415 - imports OpenVINO
+    from search.embedding.openvino_encoders import CompiledPictures  # noqa: PLC0415 - imports OpenVINO
 
     return _opened(folder_of(PICTURES, name), CompiledPictures)
 
 
 def compiled_texts(name: str = "") -> TextEncoder | None:
     """Return the compiled encoder of words; None where there is none yet, or where torch is used."""
-    from search.embedding.compiled import CompiledTexts  # noqa: PLC0415 - imports OpenVINO
+    from search.embedding.openvino_encoders import CompiledTexts  # noqa: PLC0415 - imports OpenVINO
 
     return _opened(folder_of(WORDS, name), CompiledTexts)
 

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
+from search.embedding.compilation_results import Verdict
 from search.embedding.compiled_store import PICTURES, WORDS, decided, folder_of
-from search.embedding.verdicts import Verdict
 
 
 def compile_pictures(name: str = "") -> Verdict:
     """Compile the model of pictures, unless that was done. Raises ModelUnavailable, and OSError for a full disk."""
 
     def make(draft: Path) -> Verdict:
-        from search.embedding.choosing import chosen_pictures  # noqa: PLC0415 - imports torch
+        from search.embedding.backend_selection import chosen_pictures  # noqa: PLC0415 - imports torch
 
         return chosen_pictures(draft, name)
 
@@ -21,7 +21,7 @@ def compile_texts(name: str = "") -> Verdict:
     """Compile the model of words, unless that was done. Raises ModelUnavailable, and OSError for a full disk."""
 
     def make(draft: Path) -> Verdict:
-        from search.embedding.choosing import chosen_texts  # noqa: PLC0415 - imports torch
+        from search.embedding.backend_selection import chosen_texts  # noqa: PLC0415 - imports torch
 
         return chosen_texts(draft, name)
 

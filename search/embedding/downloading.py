@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from search.embedding.fitting import unlike
+from search.embedding.dimension_checks import unlike
 from search.embedding.identity import active_pair
 from search.embedding.loading import torch_pictures, torch_texts
 
@@ -16,7 +16,7 @@ class Downloaded(NamedTuple):
 
 def download_models() -> Downloaded:
     """Bring both models to this machine and try them once. Raises ModelUnavailable."""
-    from search.embedding.pairing import LEAST_ALIKE, share_alike  # noqa: PLC0415 - imports torch
+    from search.embedding.pair_checks import LEAST_ALIKE, share_alike  # noqa: PLC0415 - imports torch
 
     pair, pictures, texts = active_pair(), torch_pictures(), torch_texts()
     if pictures.dimensions != texts.dimensions:

@@ -17,21 +17,21 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from search import decoding
 from search.embedding import hardware
+from search.embedding.background_compiling import compile_meanwhile
 from search.embedding.compiled_store import PICTURES, WORDS, compiled_pictures, compiled_texts
-from search.embedding.door import Door, PictureDoor, TextDoor
 from search.embedding.errors import ModelUnavailable
+from search.embedding.guarded_encoders import Door, PictureDoor, TextDoor
 from search.embedding.hub import hub_in_reach
 from search.embedding.identity import active_pair, identity_of, is_folder
-from search.embedding.meanwhile import compile_meanwhile
-from search.embedding.once import Once, Status
+from search.embedding.lazy_loading import Once, Status
+from search.embedding.load_shedding import bound_waiting
 from search.embedding.protocol import PictureEncoder, TextEncoder
-from search.embedding.waiting import bound_waiting
 from search.models.vector_values import MOST_DIMENSIONS
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-    from search.embedding.encoders import SentencePictures, SentenceTexts
+    from search.embedding.torch_encoders import SentencePictures, SentenceTexts
 
 logger = logging.getLogger(__name__)
 
@@ -212,7 +212,7 @@ def _use_compiled(kind: str, name: str) -> None:
 def torch_pictures(name: str = "") -> "SentencePictures":
     """Load a model of pictures, by default the active one, as it was downloaded. Raises ModelUnavailable."""
     from search.embedding import towers  # noqa: PLC0415 - imports torch
-    from search.embedding.encoders import SentencePictures  # noqa: PLC0415
+    from search.embedding.torch_encoders import SentencePictures  # noqa: PLC0415
 
     name = name or active_pair().image
     model = load_model(name)
@@ -227,7 +227,7 @@ def torch_pictures(name: str = "") -> "SentencePictures":
 def torch_texts(name: str = "") -> "SentenceTexts":
     """Load a model of words, by default the active one, as it was downloaded. Raises ModelUnavailable."""
     from search.embedding import towers  # noqa: PLC0415 - imports torch
-    from search.embedding.encoders import SentenceTexts  # noqa: PLC0415
+    from search.embedding.torch_encoders import SentenceTexts  # noqa: PLC0415
 
     name = name or active_pair().text
     model = load_model(name)
@@ -247,7 +247,7 @@ def load_before_forking(meanwhile: Callable[[], None] = lambda: None) -> None:
     `meanwhile` is done while OpenVINO compiles, in a thread that doesn't hold Python's lock and ends before this
     returns.
     """
-    from search.embedding.compiled import core  # noqa: PLC0415 - imports OpenVINO
+    from search.embedding.openvino_encoders import core  # noqa: PLC0415 - imports OpenVINO
 
     hardware.take_one_thread_each()
     core()  # which belongs to the thread that makes it
@@ -272,7 +272,7 @@ def start_serving() -> None:
 
 def load_model(name: str) -> "SentenceTransformer":
     """Load the model in the folder `name`, or with that id from the cache or the hub. Raises ModelUnavailable."""
-    from search.embedding.encoders import open_model  # noqa: PLC0415 - imports torch
+    from search.embedding.torch_encoders import open_model  # noqa: PLC0415 - imports torch
 
     if is_folder(name):
         return _opened(name, lambda: open_model(name, local_files_only=True))

@@ -3,7 +3,9 @@
 from search.containers.errors import Reason, UnreadableImage, memory_guarded, too_many_bytes, too_much_memory
 from search.containers.formats import EXTENSIONS, FORMATS, RAW_EXTENSIONS, Format, recognised
 from search.containers.raw import embedded_jpeg
-from search.imaging.derived import (
+from search.imaging.palette import PALETTE, palette_colour
+from search.imaging.reading import ReadPicture, read_picture
+from search.imaging.thumbnails import (
     ROUNDING,
     cut_out,
     dominant_colour,
@@ -12,8 +14,6 @@ from search.imaging.derived import (
     thumbnail,
     touched_pixels,
 )
-from search.imaging.palette import PALETTE, palette_colour
-from search.imaging.reading import ReadPicture, read_picture
 from search.imaging.windows import MOST as MOST_WINDOWS
 from search.imaging.windows import UNIT, WIDE, Box, is_wide
 

@@ -7,7 +7,7 @@ greys, its cosine transform, and of the 8x8 lowest frequencies whether each is a
 import numpy as np
 from numpy.typing import NDArray
 
-from search.imaging.derived import GREY_SIDE
+from search.imaging.thumbnails import GREY_SIDE
 
 BITS = 64
 _KEPT = 8
@@ -26,7 +26,7 @@ _COSINES = _cosines()
 
 
 def perceptual_hash(greys: bytes) -> int | None:
-    """Return the hash of a picture's greys (`search.imaging.derived.greys`), as PostgreSQL keeps 64 bits: a signed
+    """Return the hash of a picture's greys (`search.imaging.thumbnails.greys`), as PostgreSQL keeps 64 bits: a signed
     number. None for a flat picture. Raises ValueError for another number of bytes."""
     pixels = np.frombuffer(greys, np.uint8).reshape(GREY_SIDE, GREY_SIDE).astype(np.float64)
     if pixels.std() < _FLAT:

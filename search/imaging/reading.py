@@ -19,7 +19,7 @@ from search.imaging.colours import to_srgb
 from search.imaging.decoders import Source, decode_smaller, mended, opened, orientation_of, prepared
 from search.imaging.exif import UPRIGHT
 from search.imaging.frames import first_shown
-from search.imaging.needs import bytes_for_canvas, bytes_for_whole, bytes_needed
+from search.imaging.memory_estimate import bytes_for_canvas, bytes_for_whole, bytes_needed
 
 
 @dataclass(frozen=True)

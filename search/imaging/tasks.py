@@ -14,8 +14,16 @@ from PIL import Image
 
 from search.containers.errors import UnreadableImage
 from search.containers.formats import FORMATS, recognised
-from search.imaging.derived import cut_out, dominant_colour, greys, placeholder, reduced, thumbnail, touched_pixels
 from search.imaging.reading import read_picture
+from search.imaging.thumbnails import (
+    cut_out,
+    dominant_colour,
+    greys,
+    placeholder,
+    reduced,
+    thumbnail,
+    touched_pixels,
+)
 from search.imaging.windows import Box, is_middle, is_wide, windows_of
 from search.metadata import TakenFrom, from_xmp, read_file
 from search.metadata.fields import PhotoMetadata

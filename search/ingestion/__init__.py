@@ -2,16 +2,16 @@
 
 from search.curation.details import Details
 from search.ingestion.adding import Added, DeletedPicture, add_picture
-from search.ingestion.claims import OwedWindows, Pending
 from search.ingestion.items import Item, Source, Unavailable
 from search.ingestion.metadata import Metadata, read_metadata
-from search.ingestion.pipeline import ingest
+from search.ingestion.pending import OwedWindows, Pending
+from search.ingestion.pipeline.run import ingest
 from search.ingestion.reconciling import reconcile
 from search.ingestion.reembedding import reembed, stale_images
 from search.ingestion.report import Finding, Problem, Progress, Reconciled, Report
 from search.ingestion.sources import Choices, FolderWatch, Rules, files_source, open_source, watched_source
 from search.ingestion.tables import MetadataError
-from search.ingestion.working import LOST_DATABASE, Worker
+from search.ingestion.worker import LOST_DATABASE, Worker
 from search.objects.deletion import settle_deletions
 
 __all__ = [

@@ -16,9 +16,9 @@ from search.curation.details import Details, clean_tags
 from search.decoding import Seen, Source, Window, size_of
 from search.embedding import ModelUnavailable, active_model, at_hand, picture_encoder, require_fit
 from search.imaging import FORMATS
-from search.ingestion.restoring import known_rows, note_moved, restore
-from search.ingestion.rows import known, staging
-from search.ingestion.windows import Encoded, encode_seen
+from search.ingestion.pipeline.rows import known, staging
+from search.ingestion.pipeline.windows import Encoded, encode_seen
+from search.ingestion.repair import known_rows, note_moved, restore
 from search.models import Image, Private
 from search.models.active_pair import Choice, Named, chosen, one_choice
 from search.models.albums import Visibility

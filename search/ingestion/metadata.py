@@ -7,9 +7,9 @@ from itertools import chain
 from pathlib import Path
 
 from search.curation.details import Details, details_of, plain_text
-from search.ingestion.elsewhere import Elsewhere
-from search.ingestion.spelling import Spellings
 from search.ingestion.tables import MetadataError, Row, table_rows
+from search.ingestion.tables_of_archives import Elsewhere
+from search.ingestion.unicode_names import Spellings
 from search.metadata import PhotoMetadata, TakenFrom
 from search.metadata.dates import typed
 from search.metadata.fields import number

@@ -18,10 +18,10 @@ from django.utils import timezone
 
 from search.ingestion.items import Item
 from search.ingestion.sources.names import storable
+from search.ingestion.sources.still_there import Whereabouts, is_in_archive
 from search.ingestion.sources.tars import is_tar
-from search.ingestion.sources.whereabouts import Whereabouts, is_in_archive
 from search.ingestion.sources.zips import is_zip
-from search.ingestion.spelling import Spellings
+from search.ingestion.unicode_names import Spellings
 from search.models import Image, Origin, ProposedRemoval
 from search.models.image import content_id
 from search.models.ingestion import origin_id

@@ -15,9 +15,9 @@ from django.utils import timezone
 
 from imagesearch.machine import core_count
 from search.imaging import UnreadableImage
-from search.ingestion.ledger import have_read_again
+from search.ingestion.met_before import have_read_again
+from search.ingestion.repair import Known, known_rows, note_moved, restore
 from search.ingestion.report import Finding, Problem, Reconciled
-from search.ingestion.restoring import Known, known_rows, note_moved, restore
 from search.models import Image, Origin, OwedDeletion, PictureSet, QueryPicture
 from search.models.image import content_id
 from search.models.ingestion import origin_id

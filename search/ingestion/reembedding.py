@@ -3,10 +3,10 @@
 import threading
 
 from search.embedding import active_model
-from search.ingestion.claims import Stale
-from search.ingestion.line import BATCH
+from search.ingestion.pending import Stale
+from search.ingestion.pipeline.steps import BATCH
 from search.ingestion.report import Progress, Report
-from search.ingestion.working import Worker
+from search.ingestion.worker import Worker
 from search.models import Image
 from search.models.accepted import accepted_names
 

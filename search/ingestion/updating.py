@@ -13,11 +13,11 @@ from search import decoding
 from search.curation.captures import CAPTIONS, TOLD_BY, as_kept, fields_stated, hash_of, of_sidecars
 from search.curation.details import Details, clean_tags
 from search.curation.placing import place_pictures
-from search.curation.recording import record_since
-from search.curation.states import current
+from search.curation.revisions import record_since
+from search.curation.snapshots import current
 from search.imaging import UnreadableImage
 from search.ingestion.items import Item
-from search.ingestion.rewriting import edited_fields
+from search.ingestion.metadata_rereading import edited_fields
 from search.metadata import PhotoMetadata, merged
 from search.metadata.fields import NOTHING
 from search.models import Capture, Image, Revision

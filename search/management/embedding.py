@@ -10,7 +10,7 @@ from django.core.management.base import CommandError, OutputWrapper
 from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable
 from search.ingestion import Report
-from search.ingestion.stopping import Stop, stopping_in_order
+from search.ingestion.pipeline.stopping import Stop, stopping_in_order
 from search.objects.storage import StorageUnavailable
 
 

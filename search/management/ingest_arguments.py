@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from search.ingestion.sources.choices import WIDTH
+from search.ingestion.sources.options import WIDTH
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

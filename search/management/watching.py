@@ -16,8 +16,8 @@ from search.ingestion import LOST_DATABASE, FolderWatch, Metadata, Report, Rules
 from search.ingestion.runs import Record
 from search.ingestion.sources.names import not_read
 from search.management.calibrating import calibrate_after
+from search.management.console_output import tell
 from search.management.embedding import stopped_by_signals
-from search.management.telling import tell
 from search.objects.storage import StorageUnavailable
 
 _OUTAGES = (StorageUnavailable, NoDecoder, psycopg.OperationalError, *LOST_DATABASE)

@@ -15,9 +15,9 @@ from django.utils import timezone
 
 from search.embedding import active_model
 from search.mapping import layout as tsne
-from search.mapping.grouping import Labels, grouped
+from search.mapping.cluster_names import Name, names_of
+from search.mapping.clustering import Labels, grouped
 from search.mapping.layout import Positions
-from search.mapping.naming import Name, names_of
 from search.models import Arrival, MapGroup, MapLayout, MapPosition
 from search.models.accepted import accepted_names
 from search.models.arrivals import state

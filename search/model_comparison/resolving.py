@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from search.ingestion.spelling import Spellings
+from search.ingestion.unicode_names import Spellings
 from search.models import FormerId, Image, Origin
 from search.models.image import content_id
 from search.text.normalization import composed

@@ -20,7 +20,7 @@ from pgvector.django import HalfVectorField
 from search.imaging.palette import PALETTE, palette_colour
 from search.imaging.windows import MOST as MOST_WINDOWS
 from search.imaging.windows import Box
-from search.models import any_of  # noqa: F401 - the lookup of `hide_all`
+from search.models import lookups  # noqa: F401 - the lookup of `hide_all`
 from search.models.editing import Row, note, write
 from search.models.history import Revision
 from search.models.querysets import OWED_WINDOWS, ImageQuerySet
@@ -28,7 +28,7 @@ from search.models.texts import LineField, ProseField, TagsField
 
 if TYPE_CHECKING:
     from search.curation.captures import OfFile
-    from search.ingestion.windows import Encoded
+    from search.ingestion.pipeline.windows import Encoded
     from search.metadata import PhotoMetadata
     from search.models.captures import Capture
     from search.models.vector_values import Vector

@@ -9,7 +9,7 @@ from search.models.image import Image
 
 
 class Measurement(models.Model):
-    """The last look of a kind (`search.state.looks`): what it found, when it ended and how long it took.
+    """The last look of a kind (`search.state.periodic_checks`): what it found, when it ended and how long it took.
 
     A look that failed leaves what was found before, with why it `failed` and when it was `tried`.
     """

@@ -11,7 +11,7 @@ from search.embedding import active_model
 from search.models import DuplicatePair, Fingerprint, Image, Report, Tombstone
 from search.models.accepted import accepted_names
 from search.state import registry
-from search.state.lacking import lacking
+from search.state.missing_details import lacking
 
 MOST_POINTS = 120
 """Of the plot of growth: days where there are no more of them, else months."""

@@ -12,7 +12,7 @@ from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from search.concurrency.background import keep_doing
-from search.curation.logging import log_deletions
+from search.curation.admin_log import log_deletions
 from search.ingestion.runs import forget_some_runs
 from search.models import Image, Trashed
 from search.models.conflicts import locked_values

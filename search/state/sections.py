@@ -1,20 +1,20 @@
 """The state, put together: what there is, what waits, and what needs somebody."""
 
 from search.models import Measurement
-from search.state import measured, present
+from search.state import current_figures, measured_figures
 from search.state.figures import Section
 
 _SECTIONS = (
-    measured.pictures,
-    measured.lacking,
-    measured.deciding,
-    present.vectors,
-    measured.storage,
-    measured.outliers,
-    measured.index,
-    present.searches,
-    present.runs,
-    present.machine,
+    measured_figures.pictures,
+    measured_figures.lacking,
+    measured_figures.deciding,
+    current_figures.vectors,
+    measured_figures.storage,
+    measured_figures.outliers,
+    measured_figures.index,
+    current_figures.searches,
+    current_figures.runs,
+    current_figures.machine,
 )
 
 

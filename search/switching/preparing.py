@@ -21,7 +21,7 @@ from search.embedding import (
 )
 from search.indexing.building import State, build_index, drop_index, index_state, leave_index, take_index
 from search.ingestion import Progress, Report, Worker
-from search.ingestion.beside import Beside
+from search.ingestion.vectors_of_other_models import Beside
 from search.models import ModelSwitch, VectorSet
 from search.models.active_pair import Named, environment, one_choice
 from search.models.vector_sets import VectorTable, current_set, forget_sets, make_set

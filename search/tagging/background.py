@@ -5,7 +5,7 @@ import threading
 
 from search.concurrency.background import keep_doing
 from search.embedding import ModelUnavailable, status
-from search.tagging.comparing import is_due, suggest
+from search.tagging.suggesting import is_due, suggest
 from search.tagging.vocabulary import encode_missing
 
 logger = logging.getLogger(__name__)

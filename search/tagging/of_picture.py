@@ -4,7 +4,7 @@ import uuid
 
 from search.embedding import active_model, text_model
 from search.models import TagSuggestion, TagVector
-from search.tagging.deciding import pending
+from search.tagging.decisions import pending
 from search.tagging.thresholds import Measure
 
 MOST = 20

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from search.embedding import active_model, text_encoder, text_model, text_models
-from search.embedding.fitting import require_fit
+from search.embedding.dimension_checks import require_fit
 from search.models import TagVector, VocabularyTag
 from search.models.conflicts import retried
 from search.models.tagging import lock_vocabulary, names_taken

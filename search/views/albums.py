@@ -33,7 +33,7 @@ from search.models.querysets import ImageQuerySet
 from search.objects.zip_files import zipped
 from search.query import SearchQuery
 from search.query.filters import Filters
-from search.views import verbs
+from search.views import picture_actions
 from search.views.errors import error_page
 from search.views.images import may_see_places, rights
 from search.views.searching import WHAT_IS_ASKED_FOR
@@ -81,8 +81,8 @@ def _show_pictures_to(request: HttpRequest, album: Album, visibility: str) -> No
     """Have the pictures of an album that this person may change be seen by these people; tell of how many that was."""
     ids = list(images_of(request, album).order_by().values_list("pk", flat=True))
     try:
-        ids = list(verbs.allowed(request, "visibility", ids))
-    except verbs.NotYours:
+        ids = list(picture_actions.allowed(request, "visibility", ids))
+    except picture_actions.NotYours:
         return
     revision = retried(lambda: curation.change(ids, ShowTo(visibility), by=request.user, door=Revision.Door.PAGE))
     count = revision.count

@@ -27,7 +27,7 @@ from search.models.saved_searches import LONGEST_QUERY
 from search.query import BadQuery, Minimum, SearchQuery
 from search.query.selection import BadSelection, Selection, images_in_order
 from search.retrieval.all_results import all_ids, has_matches
-from search.views import verbs
+from search.views import picture_actions
 from search.views.errors import error_page
 from search.views.images import (
     LABELS,
@@ -38,7 +38,7 @@ from search.views.images import (
     rights,
     visibilities_offered,
 )
-from search.views.verbs import NotThus, NotYours
+from search.views.picture_actions import NotThus, NotYours
 
 SAMPLE = 12
 """Pictures that are shown of those that are about to be changed."""
@@ -65,9 +65,9 @@ def change_selection(request: HttpRequest) -> HttpResponse:
         return redirect("search")
     verb = request.POST.get("do", "")
     try:
-        verbs.check(request, verb)
+        picture_actions.check(request, verb)
         targets = _targets(request, verb)
-        change = verbs.change_of(request, verb)
+        change = picture_actions.change_of(request, verb)
         if targets.set_id is None and _must_ask(verb, len(targets.ids)):
             return _ask(request, verb, targets)
         revision = retried(
@@ -84,8 +84,8 @@ def change_selection(request: HttpRequest) -> HttpResponse:
         return _kept_out(request, error)
     told = _told(verb, revision)
     if targets.left:
-        told += " " + verbs.left_to_others(targets.left)
-    return _done(request, told, revision, dict(change.given) if verb in verbs.OF_ALBUMS else {})
+        told += " " + picture_actions.left_to_others(targets.left)
+    return _done(request, told, revision, dict(change.given) if verb in picture_actions.OF_ALBUMS else {})
 
 
 def _words_of(problem: ValidationError) -> str:
@@ -106,13 +106,13 @@ def _targets(request: HttpRequest, verb: str) -> _Targets:
         if kept is None:
             raise NotThus(_("It is too long ago that this was asked. Begin anew."))
         chosen = kept.present()
-        ids = verbs.allowed(request, verb, chosen)
+        ids = picture_actions.allowed(request, verb, chosen)
         return _Targets(ids, kept.search, kept.pk, len(chosen) - len(ids))
     selection = Selection.from_params(params).ids
     there = [image.pk for image in images_in_order(selection, request.user)]
     if not there:
         raise NotThus(_("None of these pictures is here any more."))
-    ids = verbs.allowed(request, verb, there)
+    ids = picture_actions.allowed(request, verb, there)
     return _Targets(ids, params.get("query", "")[:LONGEST_QUERY], left=len(there) - len(ids))
 
 

@@ -19,7 +19,7 @@ from search.containers.errors import too_many_bytes
 from search.http.problems import Problem, is_for_programs
 from search.http.unavailable import unavailable_page
 from search.http.upload_handlers import TooLarge
-from search.views.forgery import Refusal, why_refused
+from search.views.csrf import Refusal, why_refused
 
 
 def error_page(

@@ -16,7 +16,7 @@ from django.views.decorators.cache import cache_control
 
 from search.completion import example_queries
 from search.decoding import Source
-from search.duplicates.folding import fold
+from search.duplicates.folded_results import fold
 from search.facets import facets_of
 from search.fetching import RefusedAddress, fetch_picture, may_search_by_address
 from search.http.forms import PictureForm, check_size

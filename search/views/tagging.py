@@ -13,7 +13,7 @@ from search.curation.changes import left_full
 from search.http.methods import require_http_methods
 from search.models import Revision, VocabularyTag
 from search.models.conflicts import is_conflict, retried
-from search.tagging.deciding import accept, reject, take_back
+from search.tagging.decisions import accept, reject, take_back
 from search.views.images import may_curate, visible_image
 
 

@@ -15,7 +15,7 @@ from search.http.forms import PictureForm
 from search.query.saved import can_be_saved
 from search.rendering.jinja_engine import Pages
 from search.templatetags import pictures, tiles
-from search.views import parts
+from search.views import search_context
 
 
 def environment(**options: Any) -> Environment:
@@ -29,33 +29,33 @@ def environment(**options: Any) -> Environment:
     }
     made = Pages(constants, **options)
     made.globals |= {
-        "active_filters": parts.active_filters,
-        "bars_of": parts.bars_of,
+        "active_filters": search_context.active_filters,
+        "bars_of": search_context.bars_of,
         "by_month": by_month,
         "can_be_saved": can_be_saved,
-        "chips_of": parts.chips_of,
+        "chips_of": search_context.chips_of,
         "did_you_mean": did_you_mean,
-        "distances_of": parts.distances_of,
-        "found_in_all": parts.found_in_all,
-        "found_title": parts.found_title,
-        "hidden_labels": parts.hidden_labels,
-        "halves": parts.halves,
+        "distances_of": search_context.distances_of,
+        "found_in_all": search_context.found_in_all,
+        "found_title": search_context.found_title,
+        "hidden_labels": search_context.hidden_labels,
+        "halves": search_context.halves,
         "page_numbers": pictures.page_numbers,
         "page_url": pictures.page_url,
-        "pages_there_are": parts.pages_there_are,
-        "pictures_in_brackets": parts.pictures_in_brackets,
+        "pages_there_are": search_context.pages_there_are,
+        "pictures_in_brackets": search_context.pictures_in_brackets,
         "quoted": _quoted,
         "search_url": pictures.search_url,
-        "sets_of": parts.sets_of,
+        "sets_of": search_context.sets_of,
         "shortened": _shortened,
         "thousands": pictures.thousands,
         "tiles": tiles.tiles_in,
         "way_back": pictures.way_back,
         "ways_out": ways_out,
-        "weights": parts.weights,
-        "with_filters_open": parts.with_filters_open,
-        "without_filters": parts.without_filters,
-        "years_of": parts.years_of,
+        "weights": search_context.weights,
+        "with_filters_open": search_context.with_filters_open,
+        "without_filters": search_context.without_filters,
+        "years_of": search_context.years_of,
     }
     return made
 

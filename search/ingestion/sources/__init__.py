@@ -1,9 +1,9 @@
 """Where pictures come from: files, archives, object storages, tables of addresses, folders that are being filled."""
 
-from search.ingestion.sources.choices import Choices
-from search.ingestion.sources.leaving import Rules
+from search.ingestion.sources.exclusions import Rules
 from search.ingestion.sources.listing import Listed
 from search.ingestion.sources.opening import files_source, open_source
+from search.ingestion.sources.options import Choices
 from search.ingestion.sources.watching import FolderWatch, watched_source
 
 __all__ = ["Choices", "FolderWatch", "Listed", "Rules", "files_source", "open_source", "watched_source"]

@@ -13,7 +13,7 @@ from django.conf import settings
 
 from search.curation.details import Details
 from search.ingestion.items import Item, nothing_beside
-from search.ingestion.sources.leaving import NO_MEDIA, USUAL, Rules, is_put_aside
+from search.ingestion.sources.exclusions import NO_MEDIA, USUAL, Rules, is_put_aside
 from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.names import (
     BESIDE,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from search.ingestion.sources.leaving import NO_MEDIA, Rules
+from search.ingestion.sources.exclusions import NO_MEDIA, Rules
 from search.ingestion.sources.listing import Findings
 from search.ingestion.sources.names import (
     BESIDE,

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from search.curation.details import Details
-from search.ingestion.sources.choices import AS_USUAL, Choices
 from search.ingestion.sources.files import Found, Walk, files
 from search.ingestion.sources.listing import Findings, Listed, Listing
 from search.ingestion.sources.manifest import address_listing, is_table, manifest
+from search.ingestion.sources.options import AS_USUAL, Choices
 from search.ingestion.sources.tars import is_tar, tar_listing
 from search.ingestion.sources.zips import is_zip, zip_listing
-from search.ingestion.spelling import Spellings
+from search.ingestion.unicode_names import Spellings
 
 _OTHER_FILES = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|tsv|csv|jsonl)[^/]*$", re.IGNORECASE)
 _FOREIGN_ARCHIVES = (".7z", ".rar", ".tar.zst", ".tar.lz", ".tzst")

@@ -11,11 +11,11 @@ from typing import IO
 
 from search.ingestion.items import Item, Unavailable
 from search.ingestion.sources.captions import may_be_caption, remarks_on, sample_of
-from search.ingestion.sources.choices import Choices
 from search.ingestion.sources.files import version_of
 from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.members import Members
 from search.ingestion.sources.names import is_of_another_kind, plain_name, raws_beside_pictures, storable, suffix_of
+from search.ingestion.sources.options import Choices
 from search.ingestion.sources.sizes import expected, most_bytes, no_memory, refuse_if_large
 from search.ingestion.sources.sniffing import HEAD
 from search.ingestion.sources.tar_streams import DAMAGED, Damaged, members, opened

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.curation.details import Details
+from search.ingestion.sources.exclusions import USUAL, Rules
 from search.ingestion.sources.files import Found, Walk, items_of, sidecars_of_files, version_of
-from search.ingestion.sources.leaving import USUAL, Rules
 from search.ingestion.sources.listing import Findings, Listed, Listing
 
 AT_REST = 10.0

@@ -13,12 +13,12 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 
 from search.ingestion.items import Item, Unavailable
-from search.ingestion.sources.choices import Choices
 from search.ingestion.sources.files import version_of
 from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.manifest import UNSPLASH_PHOTOS, table_listing
 from search.ingestion.sources.members import Members
 from search.ingestion.sources.names import is_picture_name, plain_name, raws_beside_pictures, storable
+from search.ingestion.sources.options import Choices
 from search.ingestion.sources.sidecars import Sidecars, read_sidecars
 from search.ingestion.sources.sizes import expected, read_within
 from search.ingestion.sources.sniffing import HEAD

@@ -10,9 +10,9 @@ from django.core.management.base import CommandError
 from search import switching
 from search.embedding import ModelUnavailable, active_model, forget_unused
 from search.ingestion import OwedWindows, Pending, Progress, Report, Worker
-from search.ingestion.line import BATCH
+from search.ingestion.pipeline.steps import BATCH
 from search.ingestion.runs import Record
-from search.ingestion.working import ASK_AGAIN
+from search.ingestion.worker import ASK_AGAIN
 from search.management.base import CollectionCommand, at_least_one
 from search.management.calibrating import calibrate_after
 from search.management.embedding import failures_told, stopped_by_signals, summarise

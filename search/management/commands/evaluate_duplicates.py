@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from search.duplicates import points
+from search.duplicates import keypoint_matching
 from search.duplicates.evaluation import altered_pictures, evaluate
 from search.embedding import ModelUnavailable, active_model
 from search.management.base import at_least_one
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         parser.add_argument("--others", type=at_least_one, default=700, metavar="N", help="other photos (700)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not points.is_there():
+        if not keypoint_matching.is_there():
             self.stderr.write("Without OpenCV (requirements-duplicates.txt): by hashes alone.")
         try:
             pictures = altered_pictures(options["folder"], options["altered"], options["others"])

@@ -11,9 +11,9 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.db import connection, transaction
 
-from search.duplicates import points
-from search.duplicates.alike import Hashes
-from search.duplicates.comparing import Comparing, Found, not_compared
+from search.duplicates import keypoint_matching
+from search.duplicates.detection import Comparing, Found, not_compared
+from search.duplicates.hash_index import Hashes
 from search.duplicates.pictures import hashed, without_fingerprint
 from search.embedding import active_model
 from search.ingestion import Progress, Report
@@ -124,7 +124,7 @@ class Command(CollectionCommand):
             f"{self.found.similar:,} of similar shots. {left:,} still to be compared"
             f"{'' if stopped or not left else ', which wait for their vectors'}."
         )
-        if not points.is_there():
+        if not keypoint_matching.is_there():
             self.stdout.write(
                 "Crops, turned pictures and those with a border were not looked for: that takes OpenCV, "
                 "`pip install -r requirements-duplicates.txt`; then run this with --again."

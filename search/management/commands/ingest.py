@@ -28,10 +28,10 @@ from search.ingestion.runs import Origin, Record
 from search.ingestion.sources import Listed
 from search.management.base import CollectionCommand
 from search.management.calibrating import calibrate_after
+from search.management.console_output import tell, tell_what_was_not_applied, tell_what_was_not_read
 from search.management.ingest_arguments import add_arguments
 from search.management.progress import progress_of
 from search.management.pruning import prune
-from search.management.telling import tell, tell_what_was_not_applied, tell_what_was_not_read
 from search.management.watching import watch
 from search.models import Run
 from search.models.albums import LONGEST_TITLE

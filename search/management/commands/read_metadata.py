@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from search.curation.captures import read_again
-from search.ingestion.rewriting import Rewriting, count_unread
+from search.ingestion.metadata_rereading import Rewriting, count_unread
 from search.ingestion.runs import Record
 from search.management.base import CollectionCommand, at_least_one
 from search.management.embedding import failures_told, stopped_by_signals, summarise

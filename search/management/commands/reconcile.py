@@ -15,8 +15,8 @@ from search.ingestion.runs import Origin
 from search.management.base import CollectionCommand
 from search.models import Run
 from search.objects.storage import StorageUnavailable
-from search.state.looks import keep
-from search.state.lost import look_through_storage
+from search.state.periodic_checks import keep
+from search.state.storage_check import look_through_storage
 
 _COUNTED = {
     Problem.ORIGINAL: "originals missing",

@@ -11,7 +11,7 @@ from django.utils import translation
 from search.management.base import CollectionCommand
 from search.objects import storage
 from search.state.figures import Figure, Section
-from search.state.looks import LOOKS, look
+from search.state.periodic_checks import LOOKS, look
 from search.state.sections import sections
 
 WRONG, UNKNOWN = 1, 2

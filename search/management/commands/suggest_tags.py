@@ -13,7 +13,7 @@ from search.management.progress import progress_of
 from search.models import Image
 from search.relevance import calibrate_if_due
 from search.relevance.calibration import LEAST
-from search.tagging.comparing import suggest
+from search.tagging.suggesting import suggest
 from search.tagging.vocabulary import encode_missing, load_if_empty
 
 

@@ -1,0 +1,108 @@
+"""The same done to any number of pictures, in a few statements for some thousands of them at a time."""
+
+import uuid
+from collections.abc import Collection, Sequence
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.db import OperationalError, transaction
+from django.db.models import QuerySet
+
+from search.curation.admin_log import log_deletions, log_revision
+from search.curation.changes import Change, Restore, Trash
+from search.curation.placing import place_pictures
+from search.curation.snapshots import by_a_person, lock
+from search.curation.tag_decisions import follow
+from search.models import Image, Revision
+from search.models.conflicts import is_conflict, retried
+from search.models.editing import Row, difference, note, write
+from search.objects.deletion import delete_images
+
+AT_ONCE = 2_000
+"""Images in a transaction: locks of some tenths of a second, some seconds on a machine that is busy all over."""
+
+
+def change(
+    images: "QuerySet[Image] | Collection[uuid.UUID]",
+    change: Change,
+    *,
+    by: Any = None,
+    door: str = Revision.Door.ELSEWHERE,
+    search: str = "",
+) -> Revision:
+    """Do this to these images; return the revision, whose `count` tells how many it has changed, and whose key is
+    None where that is none.
+
+    What already is as it should be doesn't count, nor what is in the trash, unless it is to be restored. `search` is
+    the query string by which the images were found at this `door`. Where somebody else keeps some locked, those before
+    stay changed, and the revision `is_partial`. Raises what `search.models.conflicts` speaks of where nothing was
+    changed.
+    """
+    revision = Revision(kind=change.kind, by=by, door=door, search=search, given=dict(change.given))
+    if isinstance(images, QuerySet):
+        keys = list(images.order_by("pk").values_list("pk", flat=True))
+    else:
+        keys = sorted(set(images))
+    for start in range(0, len(keys), AT_ONCE):
+        work = partial(_batch, keys[start : start + AT_ONCE], change, revision)
+        try:
+            # The first is tried again by whoever handles the request.
+            retried(work) if start else work()
+        except OperationalError as error:
+            if not revision.count or not is_conflict(error):
+                raise
+            revision.is_partial = True
+            break
+    return revision
+
+
+def _batch(keys: Collection[uuid.UUID], change: Change, revision: Revision) -> None:
+    before = revision.pk, revision.count, revision.full
+    try:
+        with transaction.atomic():
+            _change(keys, change, revision)
+    except BaseException:
+        # It may be done once more.
+        revision.pk, revision.count, revision.full = before
+        raise
+
+
+def _change(keys: Collection[uuid.UUID], change: Change, revision: Revision) -> None:
+    states = lock(Image.objects.filter(pk__any_of=keys), change.columns)
+    if isinstance(change, Trash) and not settings.TRASH_DAYS:
+        log_deletions(states.keys(), revision.by)
+        delete_images(states.keys())
+        revision.count += len(states)
+        return
+    rows: list[Row] = []
+    for image_id, state in states.items():
+        if state["trashed"] and not isinstance(change, Restore):
+            continue
+        before = {name: state[name] for name in (*change.columns, "edited") if name in state}
+        after = change.after(before)
+        if after is None:
+            revision.full += 1
+        elif row := difference(image_id, before, by_a_person(before, after)):
+            rows.append(row)
+    put(rows, revision.by)
+    record(revision, rows)
+
+
+def put(rows: Sequence[Row], by: Any) -> None:
+    """Give these pictures, whose rows are locked, what they are `after`, and look up the places of coordinates that
+    are new. In a transaction."""
+    write(rows, by)
+    place_pictures([row.image_id for row in rows if row.after.get("latitude") is not None])
+
+
+def record(revision: Revision, rows: Collection[Row]) -> None:
+    """Write down, in the transaction that changes them, that a revision has changed these images."""
+    if not rows:
+        return
+    if revision.pk is None:
+        revision.save(force_insert=True)
+        log_revision(revision)
+    note(revision.pk, list(rows))
+    follow(rows, revision)
+    revision.count += len(rows)

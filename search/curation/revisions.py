@@ -1,0 +1,26 @@
+"""Revisions of what is written elsewhere: by the form of one picture, by a command."""
+
+import uuid
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+
+from search.curation.bulk_changes import record
+from search.curation.snapshots import current
+from search.models import Revision
+from search.models.editing import State, difference
+
+
+@contextmanager
+def recorded(image_ids: Collection[uuid.UUID], revision: Revision) -> Iterator[None]:
+    """Write down in this revision, saved or not, what the block changes of images whose rows are locked. In a
+    transaction."""
+    before = current(image_ids)
+    yield
+    record_since(before, revision)
+
+
+def record_since(before: Mapping[uuid.UUID, State], revision: Revision) -> None:
+    """The same of images that were as `states.current` has told before."""
+    after = current(before.keys())
+    rows = (difference(image_id, before[image_id], state) for image_id, state in after.items())
+    record(revision, [row for row in rows if row])

@@ -1,0 +1,149 @@
+"""Putting back what a revision has changed, as another revision, which can be undone in turn."""
+
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from django.contrib.auth import get_user_model
+from django.db import connection, transaction
+
+from search.curation import bulk_changes
+from search.curation.snapshots import lock, mark_of
+from search.models import Edit, Image, Revision
+from search.models.editing import State, difference, group_of
+
+
+class Kept(NamedTuple):
+    """So many pictures were left as somebody made them later; `name` is "" where nobody is known."""
+
+    name: str
+    pictures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What was put back: `revision` says it, and its key is None where that is nothing.
+
+    `kept` were changed again, in the same fields, by these people; so many are `gone` by now. `was_undone`: somebody
+    has done it before, and nothing was done now.
+    """
+
+    revision: Revision
+    kept: Sequence[Kept] = ()
+    gone: int = 0
+    was_undone: bool = False
+
+    @property
+    def count(self) -> int:
+        return self.revision.count
+
+    @property
+    def kept_count(self) -> int:
+        return sum(one.pictures for one in self.kept)
+
+
+@transaction.atomic
+def undo(
+    revision: Revision, *, by: Any = None, door: str = Revision.Door.ELSEWHERE, also_later: bool = False
+) -> Undone:
+    """Put back what a revision has changed, all of it or nothing; with `also_later` over what was changed since, too.
+
+    To undo what undid a revision does that again. Raises what `search.models.conflicts` speaks of, and
+    Revision.DoesNotExist
+    where it is kept no longer.
+    """
+    made = Revision(kind=Revision.Kind.UNDO, by=by, door=door, undoes_id=revision.pk)
+    kept: dict[uuid.UUID, set[str]] = {}
+    seen = 0
+    # Images are locked before revisions, as everywhere; whoever comes second finds it undone.
+    for edits in _batches(revision):
+        states = lock(Image.objects.filter(pk__any_of=edits.keys()), sorted(_names(edits.values())))
+        if not seen and _is_undone(revision) and not also_later:
+            return Undone(made, was_undone=True)
+        seen += len(states)
+        rows = []
+        for image_id, state in states.items():
+            before, left = _put_back(edits[image_id], state, also_later=also_later)
+            if left:
+                kept[image_id] = left
+            if row := difference(image_id, _like(state, before), before):
+                rows.append(row)
+        bulk_changes.put(rows, by)
+        bulk_changes.record(made, rows)
+    there = Revision.objects.select_for_update().get(pk=revision.pk)
+    if made.pk:
+        _link(there, made)
+    return Undone(made, _kept_by(kept, revision), max(0, there.count - seen))
+
+
+def _batches(revision: Revision) -> Iterator[Mapping[uuid.UUID, Edit]]:
+    edits = Edit.objects.filter(revision=revision.pk)
+    keys = list(edits.order_by("image_id").values_list("image_id", flat=True))
+    for start in range(0, len(keys), bulk_changes.AT_ONCE):
+        some = edits.filter(image_id__in=keys[start : start + bulk_changes.AT_ONCE])
+        yield {edit.image_id: edit for edit in some}
+
+
+def _is_undone(revision: Revision) -> bool:
+    return Revision.objects.filter(pk=revision.pk, undone_by__isnull=False).exists()
+
+
+def _names(edits: Any) -> set[str]:
+    return {name for edit in edits for name in edit.before if name != "edited"}
+
+
+def _put_back(edit: Edit, state: State, *, also_later: bool) -> tuple[State, set[str]]:
+    """Return what is to be put back of one picture, and which fields somebody has changed since and are left."""
+    back: dict[str, Any] = {}
+    left: set[str] = set()
+    names = [name for name in edit.before if name != "edited"]
+    for name in names:
+        group = [each for each in group_of(name) if each in edit.before]
+        is_before = all(state[each] == edit.before[each] for each in group)
+        is_after = all(state[each] == edit.after[each] for each in group)
+        if is_before:
+            continue
+        if is_after or also_later:
+            back[name] = edit.before[name]
+        else:
+            left.add(name)
+    noted = edit.before.get("edited", {})
+    marks = {mark: noted[mark] for mark in {mark_of(name) for name in back} if mark in noted}
+    return {**back, "edited": marks}, left
+
+
+def _like(state: State, after: State) -> State:
+    """Return of a state what another one tells."""
+    return {name: state[name] for name in after if name != "edited"} | {
+        "edited": {name: state.get("edited", {}).get(name, False) for name in after["edited"]}
+    }
+
+
+def _link(revision: Revision, made: Revision) -> None:
+    """Note by which revision one is undone; what an undone one had undone itself is so no longer."""
+    Revision.objects.filter(pk=revision.pk).update(undone_by=made.pk)
+    Revision.objects.filter(undone_by=revision.pk).update(undone_by=None)
+
+
+def _kept_by(kept: Mapping[uuid.UUID, set[str]], revision: Revision) -> tuple[Kept, ...]:
+    """Return by whom the pictures were changed last, in a field that was kept."""
+    if not kept:
+        return ()
+    fields = sorted(set().union(*kept.values()))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT ON (edit.image_id) edit.image_id, later.by_id FROM search_edit AS edit"
+            " JOIN search_revision AS later ON later.id = edit.revision_id"
+            " WHERE edit.image_id = ANY(%s) AND edit.revision_id > %s AND edit.after ?| %s"
+            " ORDER BY edit.image_id, edit.revision_id DESC",
+            [list(kept), revision.pk, fields],
+        )
+        by = dict(cursor.fetchall())
+    users = get_user_model().objects.in_bulk({user for user in by.values() if user})
+    counts: Counter[str] = Counter()
+    for image_id in kept:
+        user = users.get(by.get(image_id))
+        counts[user.get_username() if user else ""] += 1
+    return tuple(Kept(name, count) for name, count in counts.most_common())

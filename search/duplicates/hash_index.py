@@ -1,0 +1,44 @@
+"""All hashes in memory: one that is alike is found whatever the vectors say, as of a grey copy."""
+
+import uuid
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from django.db import connection
+
+from search.duplicates.thresholds import MOST_BITS
+
+
+class Hashes:
+    """The hashes of all pictures that are not in the trash, as they are when this is made.
+
+    To look for one takes 0.1 ms among 100,000, and grows with their number.
+    """
+
+    def __init__(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT image_id, perceptual FROM search_fingerprint AS its WHERE perceptual IS NOT NULL"
+                " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = its.image_id)"
+            )
+            rows = cursor.fetchall()
+        self._ids = [image_id.bytes for image_id, _hash in rows]
+        self._hashes = np.array([number for _id, number in rows], dtype=np.int64).view(np.uint64)
+        self._places = {key: place for place, key in enumerate(self._ids)}
+
+    def alike(self, ids: Sequence[uuid.UUID]) -> Iterator[tuple[uuid.UUID, uuid.UUID, tuple[int, int]]]:
+        """Yield, for each of these, others with a like hash, the likest first, and both hashes."""
+        for image_id in ids:
+            place = self._places.get(image_id.bytes)
+            if place is None:
+                continue
+            apart = np.bitwise_count(self._hashes ^ self._hashes[place])
+            found = np.flatnonzero(apart <= MOST_BITS)
+            for other in found[np.argsort(apart[found], kind="stable")][:_MOST]:
+                if other != place:
+                    hashes = int(self._hashes[place].view(np.int64)), int(self._hashes[other].view(np.int64))
+                    yield image_id, uuid.UUID(bytes=self._ids[other]), hashes
+
+
+_MOST = 100
+"""Of one picture: a chain of pairs leads on to more."""

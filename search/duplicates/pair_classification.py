@@ -1,0 +1,80 @@
+"""Whether two pictures are the same, or similar shots, by all that is known of them."""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from search.duplicates.cell_comparison import Small, look_of, looks_same
+from search.duplicates.keypoint_matching import Match, Points, match
+from search.duplicates.thresholds import MOST_MISSES, is_burst, is_same_by_hash, may_be_same
+from search.imaging.perceptual_hash import bits_apart
+
+_UNKNOWN = Match(0, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A picture beside one that may be the same, by whatever they are called; `similarity` is None where only the
+    hashes are alike."""
+
+    image: Any
+    other: Any
+    similarity: float | None
+    hashes: tuple[int | None, int | None]
+    taken: tuple[dt.datetime | None, dt.datetime | None] = (None, None)
+
+    @property
+    def key(self) -> tuple[Any, Any]:
+        return min(self.image, self.other), max(self.image, self.other)
+
+    @property
+    def bits(self) -> int | None:
+        one, other = self.hashes
+        return None if one is None or other is None else bits_apart(one, other)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of a picture that was read; `points` is None where it has too few, or without OpenCV."""
+
+    small: Small
+    points: Points | None
+
+
+class Verdict(NamedTuple):
+    """`is_same` is False for similar shots."""
+
+    is_same: bool
+    points: int = 0
+
+
+class Judge:
+    """Judges candidates, of each picture the nearest first. `seen` returns None for a picture that can't be read.
+    Without `has_points`, what only points tell is missed."""
+
+    def __init__(self, seen: Callable[[Any], Seen | None], *, has_points: bool) -> None:
+        self._seen, self._has_points = seen, has_points
+        self._misses: Counter[Hashable] = Counter()
+
+    def judged(self, one: Candidate) -> Verdict | None:
+        """Return None where two pictures have nothing to do with each other."""
+        is_alike = is_same_by_hash(one.bits)
+        is_near = self._has_points and self._misses[one.image] < MOST_MISSES and may_be_same(one.bits, one.similarity)
+        if is_alike or is_near:
+            matching = self._match(one, is_alike)
+            if matching.is_same:
+                return Verdict(True, matching.points)
+            self._misses[one.image] += is_near
+        return Verdict(False) if is_burst(one.similarity, *one.taken) else None
+
+    def _match(self, one: Candidate, is_alike: bool) -> Match:
+        first, second = self._seen(one.image), self._seen(one.other)
+        if not (first and second):
+            return Match(0, is_alike)
+        # Hashes know nothing of what is small, as who has moved between two shots.
+        matching = match(first.points, second.points) if first.points and second.points else _UNKNOWN
+        if matching.is_same is None and is_alike:
+            return matching._replace(is_same=looks_same(look_of(first.small), look_of(second.small)))
+        return matching

@@ -1,0 +1,184 @@
+"""Which way to encode is the fastest on this machine, of all whose vectors agree with those of float32."""
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import openvino as ov
+import torch
+
+from search.embedding import hardware
+from search.embedding.acceptance_samples import sample_pictures, sample_texts
+from search.embedding.acceptance_test import agreement
+from search.embedding.backend_timing import HOPELESS, least_seconds
+from search.embedding.compilation_results import Figure, Verdict
+from search.embedding.compiled_metadata import About
+from search.embedding.loading import torch_pictures, torch_texts
+from search.embedding.model_modules import UnknownModel
+from search.embedding.openvino_encoders import BATCH, WAYS, CompiledPictures, CompiledTexts, save
+from search.embedding.openvino_export import exported_pictures, exported_texts
+from search.embedding.pixels import Window
+from search.embedding.torch_encoders import SentencePictures, SentenceTexts, torch_ways
+from search.models.vector_values import Vectors, WrongVectors
+
+QUERIES = 8
+"""Texts that are encoded in each turn, one after the other."""
+WORTH_TORCH = 1.1
+"""How many times as fast as anything compiled torch must be: a process that has it takes seconds longer to start, and
+350 MB more."""
+
+EMULATED = "is not tried: OpenVINO would emulate bfloat16, which this processor does not have"
+
+Encode = Callable[[Sequence[Any]], Vectors]
+
+
+@dataclass
+class _Contest:
+    """Ways to encode, timed on the same input as processes use them: pictures by the batch on all cores, as ingestion
+    does, and words one by one in a single thread, as web workers do."""
+
+    exact: SentencePictures | SentenceTexts
+    samples: Sequence[Any]
+    unit: str
+    count: int
+    """How many are encoded in each turn."""
+    at_once: int
+    threads: int
+    said: dict[str, str] = field(default_factory=dict)
+    """Of each way: how near its vectors are, or why it is out."""
+
+    def verdict(self, compiled: dict[str, Encode], refused: str = "") -> Verdict:
+        """Return the fastest of `compiled` and of torch's own ways. `refused`: why nothing could be compiled."""
+        torchs: dict[str, Encode] = torch_ways(self.exact)
+        with _torch_threads(self.threads):
+            took = self._milliseconds({**compiled, **torchs})
+        self.said |= {name: EMULATED for name in WAYS if compiled and name not in compiled}
+        figures = [Figure(name, took.get(name), said) for name, said in self.said.items()]
+        figures.sort(key=lambda figure: (figure.milliseconds is None, figure.milliseconds or 0.0))
+        best = min((name for name in took if name in compiled), key=took.__getitem__, default="")
+        torch_best = min((name for name in took if name in torchs), key=took.__getitem__)
+        torch_told = f"{torch_best} takes {took[torch_best]:.1f}"
+        if not best:
+            why = f"{refused or '; '.join(f'{name} {self.said[name]}' for name in compiled)}; {torch_told}"
+        elif took[best] > WORTH_TORCH * took[torch_best]:
+            best, why = "", f"{torch_told} ms a {self.unit}, compiled {took[best]:.1f}"
+        else:
+            why = f"{took[best]:.1f} ms a {self.unit}, where {torch_told}; {self.said[best]}"
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        return Verdict(best, why, figures, f"{hardware.processor_name()}, {threads}")
+
+    def _milliseconds(self, ways: dict[str, Encode]) -> dict[str, float]:
+        """Return those of each way that agrees. One that has no chance anyway is not asked whether it does."""
+        turns = {name: self._turn(encode, 1) for name, encode in ways.items() if self._works(name, encode)}
+        tried = least_seconds(turns, budget=0)
+        exact = self.exact.exactly(self.samples)
+        runs = {}
+        for name in turns:
+            if (times := tried[name] / min(tried.values())) > HOPELESS and name != "torch float32":
+                self.said[name] = f"is not tried further: {times:.0f} times as slow as the fastest"
+            elif self._agrees(name, ways[name], exact):
+                runs[name] = self._turn(ways[name], self.count)
+        return {name: 1000 * seconds / self.count for name, seconds in least_seconds(runs).items()}
+
+    def _works(self, name: str, encode: Encode) -> bool:
+        try:
+            encode(self.samples[:1])
+        except (WrongVectors, RuntimeError) as error:  # what the library can't compute on this processor
+            self.said[name] = f"can't be used here: {error}"
+            return False
+        return True
+
+    def _agrees(self, name: str, encode: Encode, exact: Vectors) -> bool:
+        try:
+            found = agreement(exact, encode(self.samples))
+        except (WrongVectors, RuntimeError) as error:  # an overflow, say, or what can't be computed here
+            self.said[name] = f"does not agree with float32: {error}"
+            return False
+        self.said[name] = f"{'agrees' if found.is_enough else 'does not agree'} with float32: {found}"
+        return found.is_enough or name == "torch float32"
+
+    def _turn(self, encode: Encode, count: int) -> Callable[[], None]:
+        parts = [self.samples[start : start + self.at_once] for start in range(0, count, self.at_once)]
+
+        def run() -> None:
+            for part in parts:
+                encode(part[:count])
+
+        return run
+
+
+def chosen_pictures(draft: Path, name: str = "") -> Verdict:
+    """Leave the fastest compiled model in `draft`, unless torch is faster."""
+    exact = torch_pictures(name)
+    contest = _Contest(exact, sample_pictures(), "picture", count=BATCH, at_once=BATCH, threads=hardware.threads())
+    try:
+        model, window = exported_pictures(exact.model)
+    except UnknownModel as reason:
+        return contest.verdict({}, str(reason))
+    contest.samples = [window.cut(picture) for picture in contest.samples]
+    opened = {name: CompiledPictures(folder) for name, folder in _saved(model, window, exact.dimensions, draft)}
+    verdict = contest.verdict({name: encoder.encode_pictures for name, encoder in opened.items()})
+    _keep(verdict, opened, draft)
+    return verdict
+
+
+def chosen_texts(draft: Path, name: str = "") -> Verdict:
+    """Leave the fastest compiled model in `draft`, unless torch is faster."""
+    exact = torch_texts(name)
+    exact.model.to("cpu")  # web workers that share one compiled model are better than a GPU's memory for each
+    contest = _Contest(exact, sample_texts(), "query", count=QUERIES, at_once=1, threads=1)
+    try:
+        model, tokenizer = exported_texts(exact.model)
+    except UnknownModel as reason:
+        return contest.verdict({}, str(reason))
+    opened = {}
+    for name, folder in _saved(model, None, exact.dimensions, draft):
+        tokenizer.save(str(folder / "tokenizer.json"))
+        opened[name] = CompiledTexts(folder, threads=1)
+    verdict = contest.verdict({name: encoder.encode_texts for name, encoder in opened.items()})
+    _keep(verdict, opened, draft)
+    return verdict
+
+
+def _saved(model: ov.Model, window: Window | None, dimensions: int, draft: Path) -> Iterator[tuple[str, Path]]:
+    """Save `model` in each way that is possible here, in a folder of its own; yield names and folders."""
+    for name in WAYS:
+        if name not in _possible():
+            continue
+        folder = draft / name.replace(" ", "-")
+        folder.mkdir()
+        save(model, name, folder)
+        About(name, dimensions, window).write(folder)
+        yield name, folder
+
+
+def _possible() -> list[str]:
+    """Return the ways that the processor computes itself.
+
+    What OpenVINO emulates is slower and can come out empty, and it claims bfloat16 on processors that have none.
+    """
+    return [name for name, way in WAYS.items() if hardware.multiplies_bfloat16() or way.between != ov.Type.bf16]
+
+
+def _keep(verdict: Verdict, opened: dict[str, Any], draft: Path) -> None:
+    """Move the files of the chosen way up into `draft`, and remove all others."""
+    if verdict.precision:
+        opened[verdict.precision].write_trial(draft)
+    for folder in [path for path in draft.iterdir() if path.is_dir()]:
+        if folder.name == verdict.precision.replace(" ", "-"):
+            for path in folder.iterdir():
+                path.rename(draft / path.name)
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def _torch_threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,195 @@
+"""The one door to a loaded model. Whatever is behind it, unit vectors come out, or an error in words, and in time.
+
+A model computes in native code that nothing interrupts. So a thread of the door's own does that, one encoding after
+the other, and those who ask wait for it: in a server not longer than people do, and not at all while an encoding takes
+so long that it may never end.
+"""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Generic, NamedTuple, TypeVar
+
+import numpy.typing as npt
+
+from search.embedding.errors import Busy, EncodingFailed, ModelUnavailable
+from search.embedding.load_shedding import is_bounded
+from search.embedding.protocol import Picture, PictureEncoder, TextEncoder
+from search.models.vector_values import Vectors, WrongVectors, unit_vectors
+
+logger = logging.getLogger(__name__)
+
+WAIT = 8.0
+"""Seconds that whoever asks a server waits for a vector."""
+SLOW = {"words": 1.0, "pictures": 3.0}
+"""Seconds of one encoding after which, in a server, nobody else waits for its end: words take some hundredths."""
+SLOW_FOR_EACH = 0.1
+"""The same for each of several that are encoded at once."""
+HOPELESS = 60.0
+"""Seconds of one encoding after which the process of a server ends itself: another one is started in its place."""
+COMMANDS_WAIT = 600.0
+"""Seconds that a command waits for the vectors of a batch."""
+_IDLE = 30.0
+"""Seconds after which the thread ends that nobody asks for anything, and with it what holds on to the model."""
+_LONGEST_TOLD = 300
+
+Encoder = TypeVar("Encoder", bound=PictureEncoder | TextEncoder)
+
+
+class _Job:
+    def __init__(self, work: Callable[[], npt.ArrayLike], slow_after: float) -> None:
+        self.work, self.slow_after = work, slow_after
+        self.has_begun = self.is_done = False
+        self.outcome: npt.ArrayLike = ()
+        self.error: BaseException | None = None
+
+    def do(self) -> None:
+        try:
+            self.outcome = self.work()
+        except BaseException as error:
+            self.error = error
+
+
+class _UnderWay(NamedTuple):
+    """When an encoding began, and from when on nobody else waits for its end."""
+
+    began: float
+    slow_at: float
+
+
+class Door(Generic[Encoder]):
+    """An encoder, as safe as any can be made."""
+
+    kind: ClassVar[str]
+
+    def __init__(self, encoder: Encoder, name: str) -> None:
+        """`name` says to the operator which model it is."""
+        self.encoder = encoder
+        self._name = name
+        self._changed = threading.Condition()
+        self._jobs: deque[_Job] = deque()
+        self._under_way: _UnderWay | None = None
+        self._thread: threading.Thread | None = None
+        self._process = 0
+        self._is_closed = False
+
+    @property
+    def backend(self) -> str:
+        return self.encoder.backend
+
+    @property
+    def dimensions(self) -> int:
+        return self.encoder.dimensions
+
+    def close(self) -> None:
+        """End the thread as soon as nobody waits for an encoding: nothing holds on to the model then. Whoever has
+        this door still may use it."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+
+    @property
+    def stuck_for(self) -> float:
+        """Seconds for which an encoding has been under way by now, if nobody would wait for it; else 0."""
+        now, under_way = time.monotonic(), self._under_way
+        if under_way is None or now < under_way.slow_at or not is_bounded():
+            return 0.0
+        return now - under_way.began
+
+    def _encoded(self, work: Callable[[], npt.ArrayLike], count: int) -> Vectors:
+        """Return `count` unit vectors. Raises ModelUnavailable, and WrongVectors where it may lie in these inputs."""
+        job = _Job(work, SLOW[self.kind] + SLOW_FOR_EACH * (count - 1))
+        self._wait_for(job, WAIT if is_bounded() else COMMANDS_WAIT)
+        error = job.error
+        if error is None:
+            return unit_vectors(job.outcome, count=count, dimensions=self.encoder.dimensions)
+        if isinstance(error, (WrongVectors, ModelUnavailable)):
+            raise error
+        if isinstance(error, MemoryError) or "memory" in str(error).lower():
+            raise EncodingFailed(f"The memory did not suffice for {self._name}.") from error
+        told = f"{type(error).__name__}: {error}"[:_LONGEST_TOLD]
+        raise EncodingFailed(f"{self._name} failed ({told}).") from error
+
+    def _wait_for(self, job: _Job, patience: float) -> None:
+        deadline = time.monotonic() + patience
+        with self._changed:
+            self._jobs.append(job)
+            self._have_a_thread()
+            self._changed.notify_all()
+            while not job.is_done:
+                left = min(deadline, self._end_of_waiting(job)) - time.monotonic()
+                if left <= 0:
+                    if not job.has_begun:
+                        self._jobs.remove(job)
+                        raise Busy
+                    self._watch_over(job)
+                    raise ModelUnavailable(f"{self._name} has not answered for {patience:.2g} seconds.")
+                self._changed.wait(left)
+
+    def _end_of_waiting(self, job: _Job) -> float:
+        """Return until when it makes sense to wait for `job`, which may come after one that is slow."""
+        if job.has_begun or self._under_way is None or not is_bounded():
+            return float("inf")
+        return self._under_way.slow_at
+
+    def _have_a_thread(self) -> None:
+        if self._process != os.getpid():  # none comes along into a process that is forked
+            self._process, self._under_way, self._thread = os.getpid(), None, None
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="encoding", daemon=True)
+            self._thread.start()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while not self._jobs:
+                    if self._is_closed or (not self._changed.wait(_IDLE) and not self._jobs):
+                        self._thread = None
+                        return
+                job = self._jobs.popleft()
+                began = time.monotonic()
+                job.has_begun, self._under_way = True, _UnderWay(began, began + job.slow_after)
+                self._changed.notify_all()
+            job.do()
+            with self._changed:
+                job.is_done, self._under_way = True, None
+                self._changed.notify_all()
+            del job
+
+    def _watch_over(self, job: _Job) -> None:
+        """End this process, if it is one of a server's, should `job` not come to its end."""
+        if is_bounded():
+            threading.Thread(target=self._end_if_hopeless, args=[job], name="encoding-watch", daemon=True).start()
+
+    def _end_if_hopeless(self, job: _Job) -> None:
+        with self._changed:
+            if self._changed.wait_for(lambda: job.is_done, HOPELESS - WAIT):
+                return
+        logger.critical(
+            "%s has been at one encoding for %.0f seconds: this process ends, and another one takes its place.",
+            self._name,
+            HOPELESS,
+        )
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+class PictureDoor(Door[PictureEncoder]):
+    kind = "pictures"
+
+    @property
+    def window(self) -> tuple[int, int, int] | None:
+        return self.encoder.window
+
+    def encode_pictures(self, pictures: Sequence[Picture]) -> Vectors:
+        return self._encoded(lambda: self.encoder.encode_pictures(pictures), len(pictures))
+
+
+class TextDoor(Door[TextEncoder]):
+    kind = "words"
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        return self._encoded(lambda: self.encoder.encode_texts(texts), len(texts))

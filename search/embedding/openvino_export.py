@@ -1,0 +1,84 @@
+"""From a model of sentence-transformers to one of OpenVINO, of the same precision. Imports torch."""
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import openvino as ov
+import torch
+from tokenizers import Tokenizer
+
+from search.embedding.model_modules import Reading, UnknownModel, seeing
+from search.embedding.pixels import Window
+from search.embedding.torch_encoders import as_words, padded_length
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+_TEXTS = [
+    "two red stars",
+    "Two RED Stars, at NIGHT!",
+    "  a  blue\tcircle. ",
+    "빨간 별 두 개",
+    "红色的星星",
+    "l'été",
+    "",
+]
+"""What tokenizers treat in ways of their own: capitals, marks, spaces, other scripts, nothing."""
+
+
+def exported_pictures(model: "SentenceTransformer") -> tuple[ov.Model, Window]:
+    """Return what computes the vectors of pictures, and how these are cut for it. Raises UnknownModel."""
+    module, window = seeing(model)
+    example = torch.zeros((2, window.side, window.side, 3), dtype=torch.uint8)
+    shape = [-1, window.side, window.side, 3]
+    return _converted(module, {"pixels": example}, [("pixels", shape, np.uint8)]), window
+
+
+def exported_texts(model: "SentenceTransformer") -> tuple[ov.Model, Tokenizer]:
+    """Return what computes the vectors of words, and their tokenizer. Raises UnknownModel."""
+    tokenizer, length = _tokenizer_of(model)
+    given = model.preprocess([as_words(model, "a word")])
+    example = {
+        "input_ids": torch.ones((2, length or 5), dtype=torch.int64),
+        "attention_mask": torch.ones((2, length or 5), dtype=torch.int64),
+    }
+    example["attention_mask"][1, -1] = 0
+    # Some tokenizers give no mask, and with one the vectors are others.
+    example = {name: values for name, values in example.items() if name in given}
+    inputs = [(name, [-1, length or -1], np.int64) for name in example]
+    return _converted(Reading(model), example, inputs), tokenizer
+
+
+def _tokenizer_of(model: "SentenceTransformer") -> tuple[Tokenizer, int]:
+    """Return the tokenizer of a model, cutting and padding as the library has it do, and the length to which all texts
+    are padded, 0 where they are not. Raises UnknownModel."""
+    own = model.tokenizer
+    backend = getattr(own, "backend_tokenizer", None)
+    if backend is None:
+        raise UnknownModel(f"{type(own).__name__} is not a tokenizer of the library tokenizers")
+    tokenizer = Tokenizer.from_str(backend.to_str())
+    length = padded_length(model)
+    tokenizer.enable_truncation(length or model.max_seq_length or 512)
+    if length:
+        tokenizer.enable_padding(
+            length=length, direction=own.padding_side, pad_id=own.pad_token_id, pad_token=own.pad_token
+        )
+    else:
+        tokenizer.no_padding()
+    for text in [*_TEXTS, "a long text " * 400]:
+        tokens, given = tokenizer.encode(text), model.preprocess([as_words(model, text)])
+        for name, numbers in (("input_ids", tokens.ids), ("attention_mask", tokens.attention_mask)):
+            if name in given and given[name][0].tolist() != numbers:
+                raise UnknownModel(f"{type(own).__name__} does more to a text than its tokenizer.json says")
+    return tokenizer, length
+
+
+def _converted(module: torch.nn.Module, example: dict[str, torch.Tensor], inputs: list[Any]) -> ov.Model:
+    try:
+        with torch.inference_mode(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what tracing can't follow; the vectors are compared afterwards
+            return ov.convert_model(module.eval(), example_input=example, input=inputs)
+    except Exception as error:  # torch and OpenVINO raise whatever they meet
+        raise UnknownModel(f"OpenVINO can't take it ({type(error).__name__}: {error})") from error

@@ -1,0 +1,50 @@
+"""Words of a query -> one vector, computed once and remembered."""
+
+import hashlib
+
+import numpy as np
+from django.core.cache import cache
+
+from search.embedding.dimension_checks import require_fit
+from search.embedding.errors import ModelUnavailable
+from search.embedding.identity import active_model, active_pair, fingerprint_of
+from search.embedding.loading import text_encoder
+from search.models.vector_values import Vector, WrongVectors
+from search.monitoring import recording
+from search.text.normalization import normalised_text
+
+MAX_TEXT_LENGTH = 1000
+
+
+def text_vector(text: str) -> Vector:
+    """Return the unit vector of `text`, shape (dimensions,). Paging through results costs no second encoding.
+
+    Raises ModelUnavailable when the model for words can't be loaded, or knows nothing of these.
+    """
+    text = normalised_text(text)
+    key = _cache_key(text)
+    remembered = cache.get(key)
+    recording.looked_up("query vectors", found=remembered is not None)
+    if remembered is not None:
+        require_fit()
+        return np.frombuffer(remembered, dtype=np.float32)
+    try:
+        encoder = text_encoder()
+        require_fit()
+        with recording.encoding("words"):
+            vector: Vector = encoder.encode_texts([text])[0]
+    except WrongVectors as error:  # of a model that has no vector for words it has never met, say
+        raise ModelUnavailable(f"{active_pair().text} has no vector for these words. {error}") from error
+    cache.set(key, vector.tobytes())
+    return vector
+
+
+def is_remembered(text: str) -> bool:
+    """Whether the vector of `text` is known without encoding it."""
+    return cache.has_key(_cache_key(normalised_text(text)))
+
+
+def _cache_key(text: str) -> str:
+    # With the files of the tokenizer: what they cut, pad and mask makes the vector too.
+    named = f"{active_model()}\n{fingerprint_of(active_pair().text)}\n{text}"
+    return f"text-vector:{hashlib.sha256(named.encode()).hexdigest()}"

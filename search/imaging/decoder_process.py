@@ -1,0 +1,118 @@
+"""A decoder process: it takes files and returns what is made of them, and can do nothing else.
+
+Whoever starts it reads `answers` and writes `jobs`, both pipes. A job is a line of JSON and the bytes of a file; an
+answer is a line of JSON and the blobs that it tells the sizes of. Nothing is imported here that takes Django, numpy or
+a model: the process starts in 0.1 s and takes 15 MB.
+"""
+
+import ctypes
+import gc
+import json
+import os
+import resource
+import signal
+from contextlib import suppress
+from typing import Any, BinaryIO
+
+import PIL.Image
+
+from search.containers.errors import NeedsMemory, UnreadableImage
+from search.imaging.decoders import ready_decoders
+from search.imaging.sandbox import confine
+from search.imaging.tasks import TASKS
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_LARGE_BLOCK = 4 << 20
+"""Bytes from which memory goes back to the kernel as soon as it is free."""
+READY = b"ready\n"
+SLACK = 8 << 20
+"""Bytes beyond what a picture takes: Python's own, and what allocators round up."""
+_KEPT = 24 << 20
+"""Bytes that a process may keep of a picture that is done, most of them touched by nobody: libraries keep 18."""
+
+
+def main(parent: int) -> None:
+    """Take files until nobody sends any. `parent` is the process that started this one."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # they are for the parent, and this one ends with it
+    jobs, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    memory = Memory()
+    _warm_up()
+    confine(parent)
+    answers.write(READY)
+    answers.flush()
+    while line := jobs.readline():
+        if not _work(json.loads(line), jobs, answers, memory):
+            return
+
+
+def _work(job: dict[str, Any], jobs: BinaryIO, answers: BinaryIO, memory: "Memory") -> bool:
+    """Answer a job; return whether the process is good for another: one that keeps much memory ends, and says so."""
+    memory.limit_to(job["memory"])
+    _limit_seconds(job["seconds"])
+    answer, blobs = _answered(job, jobs.read(job["size"]))
+    answer["sizes"] = [len(blob) for blob in blobs]
+    answer["ends"] = not memory.is_given_back(sum(answer["sizes"]))
+    answers.write(json.dumps(answer).encode() + b"\n")
+    answers.writelines(blobs)
+    answers.flush()
+    return not answer["ends"]
+
+
+def _answered(job: dict[str, Any], data: bytes) -> tuple[dict[str, Any], list[bytes]]:
+    try:
+        return TASKS[job["task"]](data, job["memory"], **job["options"])
+    except UnreadableImage as refused:
+        return {"refused": refused.code, "figures": refused.figures}, []
+    except NeedsMemory as more:
+        return {"needs": more.needed}, []
+    except MemoryError:
+        return {"refused": "no_memory", "figures": {}}, []
+
+
+def _warm_up() -> None:
+    """Load what decoders load late: nothing can be opened later."""
+    PIL.Image.preinit()
+    ready_decoders()
+    gc.freeze()
+
+
+def _limit_seconds(seconds: int) -> None:
+    """Let this process compute for so long from now on; the kernel ends it then, should its parent be gone."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    most = int(used.ru_utime + used.ru_stime) + 1 + seconds
+    resource.setrlimit(resource.RLIMIT_CPU, (most, resource.RLIM_INFINITY))
+
+
+class Memory:
+    """What this process takes, and may take. Where the kernel doesn't tell, as on macOS, it is not bounded."""
+
+    def __init__(self) -> None:
+        self._told: int | None = None
+        with suppress(OSError):
+            self._told = os.open("/proc/self/statm", os.O_RDONLY)
+        self._libc = ctypes.CDLL(None)
+        # glibc would learn to keep ever larger blocks for the next time.
+        with suppress(AttributeError):
+            self._libc.mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
+            self._libc.mallopt(_M_TRIM_THRESHOLD, 2 * _LARGE_BLOCK)
+        self._first = self._taken()
+
+    def limit_to(self, size: int) -> None:
+        """Let the process take `size` bytes more than it does."""
+        if self._told is not None:
+            resource.setrlimit(resource.RLIMIT_DATA, (self._taken() + size + SLACK, resource.RLIM_INFINITY))
+
+    def is_given_back(self, answer: int) -> bool:
+        """Whether nearly all that was taken for a picture is given back to the kernel, but for an answer's bytes."""
+        most = self._first + _KEPT + 2 * answer
+        if self._taken() <= most:
+            return True
+        with suppress(AttributeError):
+            self._libc.malloc_trim(0)
+        return self._taken() <= most
+
+    def _taken(self) -> int:
+        if self._told is None:
+            return 0
+        return int(os.pread(self._told, 200, 0).split()[5]) * resource.getpagesize()

@@ -1,0 +1,137 @@
+"""Vectors of one set, whichever model is active: the nearest pictures to a query, and all of them piece by piece.
+
+Only pictures count that everybody may see. Of one that has several windows the nearest counts.
+"""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from django.db import connection
+
+from search.indexing.exact_ranks import Chunk
+from search.indexing.query_plan import planned, walk
+from search.models import Image
+from search.models.querysets import ImageQuerySet
+from search.models.vector_sets import VectorTable
+from search.models.vector_values import Vector, Vectors, as_text
+
+EXACT_UP_TO = 100_000
+"""Rows of a set that are all measured, which takes less than a second; of more, the index finds the nearest."""
+_PIECE = 5_000
+"""Pictures of which the vectors are fetched at once: 10 MB of 1,000 dimensions."""
+_MOST_WALKED = 1_000
+
+
+class Near(NamedTuple):
+    id: uuid.UUID
+    similarity: float
+
+
+def nearest(table: VectorTable, vector: Vector, count: int, among: ImageQuerySet | None = None) -> list[Near]:
+    """Return the `count` pictures of the set that are nearest to a unit vector, `among` some or all; nearest first."""
+    is_walked = among is None and table.vectors > EXACT_UP_TO
+    fetched = 2 * count  # pictures of several windows come several times
+    while True:
+        rows = _walked(table, vector, fetched) if is_walked else _scanned(table, vector, fetched, among)
+        found: dict[uuid.UUID, float] = {}
+        for image_id, distance in rows:
+            found[image_id] = min(distance, found.get(image_id, distance))
+        if len(found) >= count or len(rows) < fetched or (is_walked and fetched >= _MOST_WALKED):
+            order = sorted(found.items(), key=lambda one: (one[1], one[0]))
+            return [Near(image_id, 1 - distance) for image_id, distance in order[:count]]
+        fetched *= 2
+
+
+def _scanned(
+    table: VectorTable, vector: Vector, count: int, among: ImageQuerySet | None
+) -> list[tuple[uuid.UUID, float]]:
+    images = Image.objects.shown() if among is None else among
+    allowed, values = images.order_by().values("pk").query.sql_with_params()
+    with connection.cursor() as cursor:
+        # Not by the distance alone, or the index might be walked.
+        cursor.execute(
+            f"SELECT image_id, {_distance(table)} AS distance FROM {table.table}"  # noqa: S608 - our own name
+            f" WHERE image_id IN ({allowed}) ORDER BY {_distance(table)} + 0, image_id LIMIT {count:d}",
+            [as_text(vector), *values, as_text(vector)],
+        )
+        rows: list[tuple[uuid.UUID, float]] = cursor.fetchall()
+    return rows
+
+
+def _walked(table: VectorTable, vector: Vector, count: int) -> list[tuple[uuid.UUID, float]]:
+    with planned(walk(count, table.vectors)), connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT image_id, {_distance(table)} AS distance FROM {table.table} JOIN search_image"  # noqa: S608
+            f" ON search_image.id = image_id WHERE NOT hidden ORDER BY {_distance(table)} LIMIT {count:d}",
+            [as_text(vector)] * 2,
+        )
+        rows: list[tuple[uuid.UUID, float]] = cursor.fetchall()
+    return rows
+
+
+def _distance(table: VectorTable) -> str:
+    # Named as the index has it.
+    return f"(search_imagevector_s{table.id}.embedding::halfvec({table.dimensions}) <=> %s::halfvec)"
+
+
+def pictures_in(table: VectorTable) -> tuple[int, bool]:
+    """Return how many pictures have a vector in the set, and whether they were counted: of many, statistics tell."""
+    if table.vectors > EXACT_UP_TO:
+        return table.vectors - table.windows, False
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {table.table} WHERE window_index = 0")  # noqa: S608
+        (count,) = cursor.fetchone()
+    return count, True
+
+
+def vectors_of(table: VectorTable, ids: Sequence[uuid.UUID], *, whole: bool = False) -> dict[uuid.UUID, Vectors]:
+    """Return the vectors of these pictures, each of shape (windows, dimensions), that of the whole picture first; that
+    one alone, with `whole`. Those that have none are left out."""
+    keys: list[uuid.UUID] = []
+    rows: list[bytes] = []
+    with connection.cursor() as cursor:
+        for start in range(0, len(ids), _PIECE):
+            cursor.execute(
+                # In binary: to read a vector's text takes longer than to compare it.
+                f"SELECT image_id, halfvec_send(embedding) FROM {table.table} WHERE image_id = ANY(%s)"  # noqa: S608
+                f"{' AND window_index = 0' if whole else ''} ORDER BY image_id, window_index",
+                [list(ids[start : start + _PIECE])],
+            )
+            for image_id, sent in cursor.fetchall():
+                keys.append(image_id)
+                rows.append(bytes(sent))
+    vectors = _read(rows, table.dimensions)
+    starts = [number for number, key in enumerate(keys) if number == 0 or key != keys[number - 1]]
+    ends = [*starts, len(keys)][1:]
+    return {keys[start]: vectors[start:end] for start, end in zip(starts, ends, strict=True)}
+
+
+def _read(rows: Sequence[bytes], dimensions: int) -> Vectors:
+    # Two numbers of 16 bits stand before the halves: how many they are, and one that is unused.
+    halves = np.frombuffer(b"".join(rows), dtype=">f2").reshape(-1, dimensions + 2)
+    vectors: Vectors = halves[:, 2:].astype(np.float32)
+    # Halves are rounded: of unit length by nearly, not by all their digits.
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
+
+
+def common_pictures(first: VectorTable, second: VectorTable) -> list[list[uuid.UUID]]:
+    """Return the ids of shown pictures that have vectors in both sets, in order, in pieces."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT id FROM search_image JOIN {first.table} AS one ON one.image_id = id AND one.window_index = 0"  # noqa: S608
+            f" JOIN {second.table} AS other ON other.image_id = id AND other.window_index = 0"
+            " WHERE NOT hidden ORDER BY id"
+        )
+        ids = [image_id for (image_id,) in cursor.fetchall()]
+    return [ids[start : start + _PIECE] for start in range(0, len(ids), _PIECE)]
+
+
+def chunks(table: VectorTable, pieces: Sequence[Sequence[uuid.UUID]]) -> Iterator[Chunk]:
+    """Yield the vectors of these pictures in the set, a piece at a time."""
+    for ids in pieces:
+        found = vectors_of(table, ids)
+        if found:
+            yield Chunk.of(found)

@@ -1,0 +1,188 @@
+"""Rows that are owed a vector, claimed by the batch: a claim is a row's lock, and ends with the transaction.
+
+Any number of processes on any number of machines may claim at once. What a killed one had claimed is free again as
+soon as the database notices that it is gone.
+"""
+
+import threading
+import uuid
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Protocol
+
+from django.db import connection, transaction
+from pgvector import HalfVector
+
+from search.embedding import active_model, require_stored
+from search.ingestion.pipeline.windows import Encoded, flat, write_windows
+from search.ingestion.vectors_of_other_models import hold_switch
+from search.models import Image
+from search.models.accepted import accepted_names
+from search.models.active_pair import Choice
+from search.models.querysets import ImageQuerySet
+
+PATIENCE = "10min"
+"""How long a claim may lie still, as in a process that hangs, before the database takes it back."""
+
+
+class Owed(Protocol):
+    """Rows that are owed a vector, in the order in which they are claimed. Any number of threads may ask at once."""
+
+    def next(self, count: int, without: Collection[uuid.UUID]) -> list[Image]:
+        """Lock and return up to `count` rows that nobody else has claimed; none at the end."""
+
+    def left(self, without: Collection[uuid.UUID]) -> bool:
+        """Whether there are more, claimed ones included; after this `next` starts anew, from the first."""
+
+    @property
+    def choice(self) -> Choice | None:
+        """The pair of models whose vectors are owed; None for the active one, whichever that is by then."""
+
+    def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
+        """Write what claimed rows were owed, made by `backend`; return of how many."""
+
+    def failed(self, image_id: uuid.UUID, reason: str) -> None:
+        """Write down why one has no vector."""
+
+
+class _OwedAll:
+    """Of rows that are owed the vectors of the whole and of the windows, by the active model and as their own."""
+
+    choice: Choice | None = None
+
+    def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
+        return give_vectors(encoded, backend)
+
+    def failed(self, image_id: uuid.UUID, reason: str) -> None:
+        Image(pk=image_id).note_failure(reason)
+
+
+class Pending(_OwedAll):
+    """Rows that have no vector yet, oldest first."""
+
+    def next(self, count: int, without: Collection[uuid.UUID]) -> list[Image]:
+        # The index of pending rows holds nothing else: its head is where the work is.
+        return _locked(Image.objects.pending().exclude(pk__in=without).order_by("created", "pk"), count)
+
+    def left(self, without: Collection[uuid.UUID]) -> bool:
+        return Image.objects.pending().exclude(pk__in=without).exists()
+
+
+class Stale(_OwedAll):
+    """Rows without a vector of the active model, pending ones included, by their ids.
+
+    No index tells them from the others, so each walk through the table goes on where the last claim ended.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._after = uuid.UUID(int=0)
+
+    def next(self, count: int, without: Collection[uuid.UUID]) -> list[Image]:
+        with self._lock:
+            rows = _locked(self._rows(without).filter(pk__gt=self._after).order_by("pk"), count)
+            if rows:
+                self._after = rows[-1].pk
+        return rows
+
+    def left(self, without: Collection[uuid.UUID]) -> bool:
+        with self._lock:
+            self._after = uuid.UUID(int=0)
+        return self._rows(without).exists()
+
+    def _rows(self, without: Collection[uuid.UUID]) -> ImageQuerySet:
+        return Image.objects.exclude(embedding_model__in=accepted_names(active_model())).exclude(pk__in=without)
+
+
+class OwedWindows(_OwedAll):
+    """Wide and tall ones that are found by their middle alone: added before windows were looked for. By their ids."""
+
+    def next(self, count: int, without: Collection[uuid.UUID]) -> list[Image]:
+        return _locked(self._rows(without).order_by("pk"), count)
+
+    def left(self, without: Collection[uuid.UUID]) -> bool:
+        return self._rows(without).exists()
+
+    def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
+        return give_windows(encoded)
+
+    def _rows(self, without: Collection[uuid.UUID]) -> ImageQuerySet:
+        return Image.objects.owed_windows(active_model()).exclude(pk__in=without)
+
+
+def _locked(rows: ImageQuerySet, count: int) -> list[Image]:
+    # Without the lock on the key: a picture can be reported while its vector is computed.
+    locked = rows.select_for_update(skip_locked=True, no_key=True, of=("self",))
+    return list(locked.only("pk", "original_location", "byte_size")[:count])
+
+
+@contextmanager
+def claim(owed: Owed, count: int, without: Collection[uuid.UUID]) -> Iterator[list[Image]]:
+    """Hold a claim on up to `count` rows for the block, which is one transaction."""
+    with transaction.atomic():
+        _free_when_lost()
+        yield owed.next(count, without)
+
+
+def _free_when_lost() -> None:
+    """Have the database end this transaction when its machine is gone or hangs, rather than in two hours."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('idle_in_transaction_session_timeout', %s, true),"
+            " set_config('tcp_keepalives_idle', '30', true), set_config('tcp_keepalives_interval', '10', true),"
+            " set_config('tcp_keepalives_count', '3', true)",
+            [PATIENCE],
+        )
+
+
+def give_vectors(encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
+    """Write vectors of the active model, made by `backend`, and those of the windows; return of how many images. In a
+    transaction.
+
+    Of none where another model was chosen meanwhile: the rows are still owed the vectors of that one.
+
+    A pending row begins to be found now, which the database notes (`search.models.arrivals`); it was added before.
+    Raises ModelUnavailable for vectors of other dimensions than those that are there.
+    """
+    for dimensions in {len(one.whole) for one in encoded.values()}:
+        require_stored(active_model(), dimensions)
+    if hold_switch(active_model()) != active_model():
+        return 0
+    # In one order everywhere, since this may also run without a claim.
+    ids = sorted(encoded)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE search_image AS image SET embedding = given.vector::halfvec, embedding_model = %s,"
+            " embedding_backend = %s, embedding_failure = '', windows = given.windows::int2[]"
+            " FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS given (id, vector, windows)"
+            " WHERE image.id = given.id",
+            [
+                active_model(),
+                backend,
+                ids,
+                [HalfVector(encoded[image_id].whole).to_text() for image_id in ids],
+                [_array(encoded[image_id]) for image_id in ids],
+            ],
+        )
+    write_windows({image_id: one.windows for image_id, one in encoded.items()}, active_model())
+    return len(ids)
+
+
+def give_windows(encoded: Mapping[uuid.UUID, Encoded]) -> int:
+    """Write the windows of claimed rows that have their vectors already, which stay as they are. In a transaction."""
+    if hold_switch(active_model()) != active_model():
+        return 0
+    ids = sorted(encoded)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE search_image AS image SET windows = given.windows::int2[], embedding_failure = ''"
+            " FROM unnest(%s::uuid[], %s::text[]) AS given (id, windows) WHERE image.id = given.id",
+            [ids, [_array(encoded[image_id]) for image_id in ids]],
+        )
+    write_windows({image_id: one.windows for image_id, one in encoded.items()}, active_model())
+    return len(ids)
+
+
+def _array(encoded: Encoded) -> str:
+    """The windows as a literal: arrays within an array would all need one length."""
+    return f"{{{','.join(str(edge) for edge in flat(encoded.boxes))}}}"

@@ -1,0 +1,430 @@
+"""Items of a source in, rows out, in steps that go on at the same time:
+
+    list -> met before? -> read and hash -> known? -> decode -> store the objects -> encode -> write the row
+              |                               |
+              +--- whole? -> no more of it    +--- restore what is missing
+              +--- deleted -> no more of it   +--- deleted -> no more of it
+
+The thread that calls `ingest` speaks with the database, by the batch, and directs the others. What is under way is
+bounded in pictures and in bytes. Nothing but rows and objects says how far a run has come, so one that was killed is
+simply run again.
+"""
+
+import queue
+import uuid
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import ExitStack
+
+from django.db import Error
+
+from search.curation.details import Details
+from search.decoding import NoDecoder
+from search.embedding import ModelUnavailable, picture_encoder, require_fit
+from search.ingestion.changed_files import Changes
+from search.ingestion.database_statistics import refresh_statistics
+from search.ingestion.items import Item
+from search.ingestion.met_before import met_and_deleted, met_before, origin_of, record
+from search.ingestion.pipeline.index_during_load import IndexDuringLoad
+from search.ingestion.pipeline.rows import Staging, known, staging
+from search.ingestion.pipeline.steps import BATCH, Event, Line, ListEnds, Passage, State
+from search.ingestion.pipeline.stopping import stopping_in_order
+from search.ingestion.repair import Known, known_rows, note_moved
+from search.ingestion.report import LeftOut, Progress, Report, Why
+from search.ingestion.runs import Record
+from search.ingestion.updating import Update, sidecars_read, update_details
+from search.models import Revision, Trashed
+from search.objects.deletion import (
+    deleted_before,
+    hold_off,
+    let_go,
+    owe,
+    remove_orphans,
+    settle_or_log,
+    settle_what_was_held,
+)
+from search.objects.full import no_room
+from search.objects.storage import StorageUnavailable, are_files
+
+LOOK_UP = 4 * BATCH
+"""Items whose origins are looked up together, which is most of a second run over the same pictures."""
+ASKED_FOR = 1_000
+"""Pictures of a run, known without reading them, whose objects a bucket is asked for: it takes a request for each.
+Files are looked at always."""
+_DELETED = "The picture was deleted from the collection earlier."
+_PATIENCE = 0.1
+"""Seconds without news after which what waits for its batch to fill is passed on."""
+
+
+class _Run:
+    """Directs one line, and does for it what needs the database."""
+
+    def __init__(
+        self,
+        line: Line,
+        rows: Staging | None,
+        progress: Progress,
+        *,
+        enqueue: bool,
+        again: bool,
+        updating: Sequence[str] | None,
+    ) -> None:
+        """Without `rows` nothing is kept. `updating` are the tags that go with what is said of known pictures, None
+        where that is left as it is."""
+        self.line, self.rows, self.progress, self.enqueue, self.again = line, rows, progress, enqueue, again
+        self.updating = updating
+        self.revision = Revision(
+            kind=Revision.Kind.DESCRIBE, door=Revision.Door.COMMAND, search="ingest --update-details"
+        )
+        self.report = Report()
+        self.index = IndexDuringLoad(self._tell)
+        self.under_way = 0
+        self.list_has_ended = False
+        self.has_no_room = False
+        self.left_to_ask_for = ASKED_FOR
+        # What waits for its batch to fill.
+        self.listed: list[Passage] = []
+        self.read: list[Passage] = []
+        self.whole: list[Passage] = []
+        self.done: list[Passage] = []
+        self.described: list[Passage] = []
+        # What is new, from the look at its bytes to its row; and what would be, where nothing is kept: hashes, since
+        # there may be millions.
+        self.fresh: dict[uuid.UUID, Passage] = {}
+        self.would_be_there: set[int] = set()
+        # Whose deletion is held off.
+        self.held: set[Passage] = set()
+        self.changes = Changes(again=again)
+
+    def direct(self) -> None:
+        """Pass on what the line brings until all of it has come to its end. Raises what one of the threads raised."""
+        self.progress(self.report)
+        while self.under_way or not (self.list_has_ended or self.line.is_stopping):
+            try:
+                self._take(self.line.events.get(timeout=_PATIENCE))
+                # Where all that is under way waits here, nothing else will bring anything.
+                waiting = sum(map(len, (self.listed, self.read, self.whole, self.done, self.described)))
+                is_idle = waiting == self.under_way and self.line.events.empty()
+            except queue.Empty:
+                is_idle = True
+            self._pass_on(is_idle=is_idle)
+        self.report.stopped = self.line.is_stopping
+        if not self.report.stopped:
+            self._write_put_off()
+
+    def build_index(self) -> None:
+        """Build the index of the vectors if this load, or one that was killed, has left it out."""
+        if self.rows and not self.enqueue and not self.report.stopped:
+            self.index.finish()
+
+    def _tell(self, doing: str) -> None:
+        self.report.doing = doing
+        self.progress(self.report)
+        self.report.doing = ""
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, ListEnds):
+            self.list_has_ended = True
+            return
+        if isinstance(event, BaseException):
+            raise event
+        match event.state:
+            case State.LISTED:
+                self.under_way += 1
+                self.listed.append(event)
+            case State.READ | State.WHOLE | State.DONE | State.DESCRIBED:
+                getattr(self, event.state.name.lower()).append(event)
+            case State.FAILED:
+                self._note_failure(event)
+                self._finish([event])
+            case State.DROPPED:
+                self._finish([event])
+            case State.DELETED:
+                self.changes.keep_deleted(event, self.rows)
+                self._pass_over([event])
+
+    def _note_failure(self, passage: Passage) -> None:
+        for item in (passage.item, *passage.again):  # copies of it fail as it does
+            self.report.fail(item.name, passage.failure, address=item.address, refused=passage.is_refused)
+        if passage.image_id is None:
+            self.report.unread.add(passage.item.name)
+        elif passage.is_stored and self.rows:
+            owe([passage.image_id])  # of what the model has no vector for, nothing stays
+
+    def _pass_on(self, *, is_idle: bool) -> None:
+        if self.listed and (is_idle or len(self.listed) >= LOOK_UP):
+            self._look_up()
+        if self.read and (is_idle or len(self.read) >= BATCH):
+            self._recognise()
+        if self.whole and (is_idle or len(self.whole) >= BATCH):
+            self._note_whole()
+        if self.done and (is_idle or len(self.done) >= BATCH):
+            self.write()
+        if self.described and (is_idle or len(self.described) >= BATCH):
+            self._update()
+
+    def _look_up(self) -> None:
+        """Have read what was not met before, or has lost something since."""
+        listed, self.listed = self.listed, []
+        met = met_before([passage.item for passage in listed], pending=self.enqueue)
+        rows = known_rows({image_id for image_id in met if image_id})
+        trusted, unknown = [], []
+        for passage, image_id in zip(listed, met, strict=True):
+            passage.known = rows.get(image_id) if image_id else None
+            if passage.known is None:
+                unknown.append(passage)
+            elif self._is_to_be_looked_at(passage.known, passage.item):
+                self.line.keep(passage)
+            else:
+                trusted.append(passage)
+        self._know(trusted)
+        self._look_for_deleted(unknown)
+
+    def _look_for_deleted(self, unknown: Sequence[Passage]) -> None:
+        """Have read what was not met before, or never deleted."""
+        were_deleted = [False] * len(unknown)
+        if unknown and not self.again:
+            were_deleted = met_and_deleted([passage.item for passage in unknown])
+        for passage, was_deleted in zip(unknown, were_deleted, strict=True):
+            if not was_deleted:
+                self.line.read(passage)
+        self._pass_over([passage for passage, deleted in zip(unknown, were_deleted, strict=True) if deleted])
+
+    def _pass_over(self, deleted: Sequence[Passage]) -> None:
+        """Leave out what somebody has deleted."""
+        if deleted:
+            if self.rows:
+                record(origin_of(passage.item, passage.image_id) for passage in deleted if passage.image_id)
+            self.report.deleted += len(deleted)
+            self._name_deleted(passage.item for passage in deleted)
+            self._finish(deleted)
+            self.progress(self.report)
+
+    def _name_deleted(self, items: Iterable[Item]) -> None:
+        for item in items:
+            self.report.leave_out(LeftOut(Why.DELETED, item.name, _DELETED, item.address))
+
+    def _is_to_be_looked_at(self, row: Known, item: Item) -> bool:
+        if not self.rows:
+            return False
+        self.left_to_ask_for -= 1
+        is_to_be_copied = row.original_location and not item.original_location
+        return bool(is_to_be_copied) or self.left_to_ask_for >= 0 or are_files()
+
+    def _recognise(self) -> None:
+        """Have added what is not in the collection, and restored what is."""
+        read, self.read = self.read, []
+        ids = [passage.image_id for passage in read if passage.image_id]
+        if self.rows:
+            hold_off(ids)
+            self.held.update(read)
+        rows = known_rows(known(ids, pending=self.enqueue))
+        unknown = [image_id for image_id in ids if image_id not in rows]
+        deleted = deleted_before(unknown) if unknown else set()
+        fresh, seen_again, twins, passed_over = [], [], [], []
+        for passage in read:
+            assert passage.image_id
+            passage.known = rows.get(passage.image_id)
+            twin = self.fresh.get(passage.image_id)
+            if passage.known or hash(passage.image_id) in self.would_be_there:
+                seen_again.append(passage)
+            elif passage.image_id in deleted and not self.again:
+                passed_over.append(passage)
+            elif twin:
+                # Whether it is in the collection then, its twin will tell.
+                twin.again.append(passage.item)
+                twins.append(passage)
+            else:
+                self.fresh[passage.image_id] = passage
+                fresh.append(passage)
+        self.changes.note_before([*fresh, *seen_again])
+        self._finish(twins)
+        self._pass_over(passed_over)
+        if self.rows and self.again:
+            owe(deleted)  # should one not arrive, nothing of it stays
+        self._go_on(fresh, seen_again)
+
+    def _go_on(self, fresh: Sequence[Passage], seen_again: Sequence[Passage]) -> None:
+        if not self.rows:
+            self._know(seen_again)
+        else:
+            for passage in seen_again:
+                self.line.keep(passage)
+            if fresh and not self.enqueue:
+                picture_encoder()  # without a model nothing is stored
+                require_fit()
+        for passage in fresh:
+            self.line.add(passage)
+
+    def _note_whole(self) -> None:
+        """Write down where the known ones were met, and where their originals are now."""
+        whole, self.whole = self.whole, []
+        for passage in whole:
+            # Of those that were not read nothing was restored.
+            if passage.known and passage.restored:
+                self.report.restored += passage.restored.something
+                if passage.restored.moved is not None:
+                    note_moved(passage.known, passage.restored.moved)
+        record(origin_of(passage.item, passage.image_id) for passage in whole if passage.image_id)
+        if self.rows:
+            self.changes.absorb(whole, self.rows, self._under_way(), self.report)
+        self._know(whole)
+
+    def _know(self, passages: Sequence[Passage]) -> None:
+        """Leave what is here as it is, or have what is said of it looked at."""
+        if self.updating is not None:
+            read = sidecars_read([image_id for passage in passages if (image_id := passage.known_id)])
+            for passage in passages:
+                passage.sidecars_before = read.get(passage.known_id) if passage.known_id else None
+                self.line.describe(passage)
+        elif passages:
+            self.report.not_applied += sum(passage.item.details != Details() for passage in passages)
+            self._count_known(passages)
+
+    def _update(self) -> None:
+        described, self.described = self.described, []
+        updates = [
+            Update(image_id, passage.item.details, passage.beside)
+            for passage in described
+            if (image_id := passage.known_id)
+        ]
+        self.report.updated += update_details(
+            updates, self.updating or (), revision=self.revision if self.rows else None
+        )
+        self._count_known(described)
+
+    def _count_known(self, passages: Sequence[Passage]) -> None:
+        self.report.known += len(passages)
+        ids = [image_id for passage in passages if (image_id := passage.known_id)]
+        self.report.trashed += Trashed.objects.filter(image__pk__any_of=ids).count()
+        self._finish(passages)
+        self.progress(self.report)
+
+    def write(self) -> None:
+        """Write the rows of what has come through."""
+        changed = [passage for passage in self.done if passage.changed]
+        done, self.done = [passage for passage in self.done if not passage.changed], []
+        if self.rows:
+            images = [passage.image for passage in done if passage.image]
+            origins = [origin for passage in done for origin in passage.origins]
+            if not self.enqueue:
+                self.index.rows_come(len(images))
+            new, deleted = self.rows.write(images, origins, again=self.again)
+            added = len(new)
+        else:
+            added, deleted = len(done), set()
+            self.would_be_there.update(hash(passage.image_id) for passage in done)
+        left_out = [item for passage in done if passage.image_id in deleted for item in (passage.item, *passage.again)]
+        self._name_deleted(left_out)
+        self.report.added += added
+        self.report.deleted += len(left_out)
+        self.report.known += sum(1 + len(passage.again) for passage in done) - added - len(left_out)
+        self._finish(done)
+        self._change(changed)
+        self.progress(self.report)
+
+    def _change(self, changed: Sequence[Passage]) -> None:
+        """Write new versions of what is there, or put them off."""
+        put_off = self.changes.put_off(changed) if self.rows else []
+        for passage in put_off:
+            # It is on no thread's hands any more; its objects are held until it is written.
+            self.under_way -= 1
+            self.line.finish(passage)
+        now = [passage for passage in changed if passage not in put_off]
+        self._write_changes(now)
+        self._finish(now)
+        if self.changes.has_put_off_many:
+            self._write_put_off()
+
+    def _write_put_off(self) -> None:
+        waiting = self.changes.take_put_off()
+        self._write_changes(waiting)
+        self._end(waiting)
+
+    def _write_changes(self, passages: Sequence[Passage]) -> None:
+        under_way = self._under_way() if passages else set()
+        for passage in passages:
+            self.changes.write(passage, self.rows, under_way, self.report)
+
+    def _under_way(self) -> set[uuid.UUID]:
+        """Return the pictures that were met in this run, and are not written down yet."""
+        return {passage.image_id for passage in self.held if passage.image_id}
+
+    def _finish(self, passages: Sequence[Passage]) -> None:
+        for passage in passages:
+            self.under_way -= 1
+            self.line.finish(passage)
+        self._end(passages)
+
+    def _end(self, passages: Sequence[Passage]) -> None:
+        for passage in passages:
+            if passage.image_id and self.fresh.get(passage.image_id) is passage:
+                del self.fresh[passage.image_id]
+        self._let_go(self.held.intersection(passages))
+
+    def _let_go(self, held: Collection[Passage]) -> None:
+        if held:
+            ids = [passage.image_id for passage in held if passage.image_id]
+            let_go(ids)
+            self.held.difference_update(held)
+            # Of copies of one picture each holds a lock.
+            settle_what_was_held(set(ids).difference(passage.image_id for passage in self.held if passage.image_id))
+
+    def break_off(self) -> None:
+        """Give back what the run holds, if it holds any of it."""
+        have_ended = self.line.close()
+        self.changes.give_up()
+        if have_ended:
+            self._let_go(self.held.copy())
+            if self.has_no_room:
+                remove_orphans(self.fresh.keys())
+        else:  # one of them may store something yet: what is owed then, the next deletion settles
+            let_go([passage.image_id for passage in self.held if passage.image_id])
+        if self.rows:
+            self.index.let_go()
+
+
+def ingest(
+    source: Iterable[Item],
+    *,
+    tags: Sequence[str] = (),
+    dry_run: bool = False,
+    enqueue: bool = False,
+    again: bool = False,
+    captions: bool = True,
+    update: bool = False,
+    progress: Progress = lambda report: None,
+    record: Record | None = None,
+) -> Report:
+    """Add the pictures that `source` offers, each with its details and `tags`; return what became of them.
+
+    Without `captions` only what cameras wrote is taken of the files and of what lies beside them.
+    One that can't be had or read is reported and stops nothing; one that was deleted earlier is passed over, unless
+    it is to be added `again`. With `dry_run` everything is looked at and nothing kept. With `enqueue` no model is
+    needed: objects and rows are made, and the rows wait for their vectors. With `update` the details, `tags` and
+    sidecars of those that are here already are applied too. Ctrl-C or SIGTERM ends it when the pictures
+    at hand are written. The source is iterated in another thread, and the items read in several. What becomes of them
+    is written down in `record`, which the caller begins and ends, or in one of its own.
+
+    Raises ModelUnavailable, StorageUnavailable and NoDecoder; run again, it goes on where it stopped.
+    """
+    with ExitStack() as stack:
+        if not dry_run:
+            progress = (record or stack.enter_context(Record())).noting(progress)
+        rows = None if dry_run else stack.enter_context(staging())
+        line = Line(source, tags, dry=dry_run, enqueue=enqueue, captions=captions)
+        run = _Run(line, rows, progress, enqueue=enqueue, again=again, updating=tags if update else None)
+        stack.callback(run.break_off)
+        try:
+            with stopping_in_order(run.line.stop):
+                run.direct()
+        except (ModelUnavailable, StorageUnavailable, NoDecoder, Error) as error:
+            run.has_no_room = bool(no_room(error))
+            if run.done and not isinstance(error, Error):
+                run.write()
+            raise
+        run.build_index()
+    if not dry_run:
+        if run.report.changed:
+            settle_or_log()  # what could not be deleted while the run went on
+        refresh_statistics(run.report.added)
+    return run.report

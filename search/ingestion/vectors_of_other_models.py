@@ -1,0 +1,143 @@
+"""Vectors beside those that images name as their own: of a model that is being prepared, or was active before."""
+
+import logging
+import threading
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+
+from django.db import connection
+from pgvector import HalfVector
+
+from search.ingestion.pipeline.windows import Encoded, write_windows
+from search.models import Image
+from search.models.active_pair import Choice, look_again
+from search.models.vector_sets import VectorTable
+
+logger = logging.getLogger(__name__)
+
+_LOOKED_AT = 8
+"""Times as many rows are looked at as are wanted: others may have claimed some."""
+_CLAIMS = 0x73776974
+"""Namespace of the advisory locks that are claims: the rows stay free for curators."""
+
+
+class Beside:
+    """Images that have no vector in the set of a model yet, by their ids, each worker from another one on.
+
+    A claim is an advisory lock that ends with the transaction. Where the set is dropped meanwhile, nothing is left.
+    """
+
+    def __init__(self, choice: Choice, table: VectorTable) -> None:
+        """`choice` has the encoders."""
+        self.choice: Choice | None = choice
+        self._table = table
+        self._lock = threading.Lock()
+        self._after = uuid.uuid4()
+
+    def next(self, count: int, without: Collection[uuid.UUID]) -> list[Image]:
+        with self._lock:
+            ids: list[uuid.UUID] = []
+            while len(ids) < count and (found := self._following(_LOOKED_AT * count, without)):
+                for image_id in found:
+                    self._after = image_id
+                    if _claimed(image_id):
+                        ids.append(image_id)
+                    if len(ids) == count:
+                        break
+        # Since it was looked at, somebody may have written it and let go.
+        there = self._without_those_there(ids)
+        return list(Image.objects.filter(pk__in=there).only("pk", "original_location", "byte_size").order_by("pk"))
+
+    def left(self, without: Collection[uuid.UUID]) -> bool:
+        with self._lock:
+            self._after = uuid.UUID(int=0)
+            return bool(self._following(1, without))
+
+    def count(self) -> int:
+        """Return how many there are."""
+        if not self._is_there():
+            return 0
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT count(*) FROM search_image AS image WHERE {self._lacks}")  # noqa: S608 - our own name
+            return int(cursor.fetchone()[0])
+
+    def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
+        return write_beside(self._table.model, encoded) if self._is_there() else 0
+
+    def failed(self, image_id: uuid.UUID, reason: str) -> None:
+        """Of the vector that it has as its own nothing failed: the command tells."""
+
+    @property
+    def _lacks(self) -> str:
+        return f"NOT EXISTS (SELECT FROM {self._table.table} v WHERE v.image_id = image.id AND v.window_index = 0)"
+
+    def _is_there(self) -> bool:
+        """Whether the set is there, which it then is until the transaction ends."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT FROM search_vectorset WHERE id = %s FOR KEY SHARE", [self._table.id])
+            return cursor.fetchone() is not None
+
+    def _following(self, count: int, without: Collection[uuid.UUID]) -> list[uuid.UUID]:
+        if not self._is_there():
+            return []
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT id FROM search_image AS image WHERE id > %s AND {self._lacks} AND id <> ALL(%s)"  # noqa: S608
+                " ORDER BY id LIMIT %s",
+                [self._after, list(without), count],
+            )
+            return [image_id for (image_id,) in cursor.fetchall()]
+
+    def _without_those_there(self, ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
+        if not ids:
+            return []
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT id FROM search_image AS image WHERE id = ANY(%s) AND {self._lacks}",  # noqa: S608
+                [list(ids)],
+            )
+            return [image_id for (image_id,) in cursor.fetchall()]
+
+
+def _claimed(image_id: uuid.UUID) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))", [_CLAIMS, str(image_id)])
+        (is_ours,) = cursor.fetchone()
+    return bool(is_ours)
+
+
+def write_beside(model: str, encoded: Mapping[uuid.UUID, Encoded]) -> int:
+    """Write vectors of images into all sets of `model`, whatever model made their own; return of how many images.
+    In a transaction.
+
+    Images that are deleted meanwhile get none.
+    """
+    ids = sorted(encoded)
+    with connection.cursor() as cursor:
+        # Held until the end: deletion waits, and takes these vectors along.
+        cursor.execute("SELECT id FROM search_image WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE", [ids])
+        there = [image_id for (image_id,) in cursor.fetchall()]
+        if not there:
+            return 0
+        cursor.execute(
+            "INSERT INTO search_imagevector (set_id, image_id, embedding)"
+            " SELECT its.id, given.image_id, given.vector::halfvec"
+            " FROM unnest(%s::uuid[], %s::text[]) AS given (image_id, vector)"
+            " JOIN search_vectorset AS its ON its.model = %s ORDER BY given.image_id, its.id"
+            " ON CONFLICT (image_id, set_id, window_index) DO NOTHING",
+            [there, [HalfVector(encoded[image_id].whole).to_text() for image_id in there], model],
+        )
+    write_windows({image_id: encoded[image_id].windows for image_id in there}, model)
+    return len(there)
+
+
+def hold_switch(model: str) -> str:
+    """Hold off switches until the transaction ends; return the model whose vectors images are to have as their own by
+    now: `model`, unless another one was chosen since whoever made the vectors looked."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT model, next_model, kept_model FROM search_modelswitch FOR SHARE")
+        row = cursor.fetchone()
+    if row is None or model == row[0] or model not in row[1:]:
+        return model
+    look_again()
+    return str(row[0])
