@@ -29,7 +29,7 @@ from search.models.vector_sets import forget_sets
 from search.monitoring import upgrades
 from search.query import collection_cache
 from search.query.tag_names import forget_names
-from search.retrieval.candidate_cache import forget_heads
+from search.retrieval.candidate_cache import forget_candidates
 from tests.database import empty_tables, wait_for_no_disk
 from tests.s3_servers import Rclone
 
@@ -128,7 +128,7 @@ def _own_world(
     settings.SIGN_UP, settings.SENDS_MAIL, settings.REQUIRE_SECOND_FACTOR = "on", False, False
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     cache.clear()
-    forget_heads()
+    forget_candidates()
     vocabulary.forget()
     with_places.forget()
     lexicon.forget()

@@ -12,7 +12,7 @@ from search.models import Image
 from search.query import BadQuery, Kind, Minimum, Mode, Part, SearchQuery, Sort
 from search.relevance import Band
 from search.relevance.bands import Scale
-from search.retrieval import candidates as gathering
+from search.retrieval import candidates as candidates_module
 from search.retrieval import find, query_vector
 from tests.base import a_vector, an_image, many_images, near
 
@@ -173,7 +173,7 @@ def many_dogs(count: int = 12) -> list[str]:
 
 def test_words_alone_are_sorted_by_date_and_cut_however_many_hold_them(monkeypatch: pytest.MonkeyPatch):
     dogs = many_dogs()
-    monkeypatch.setattr(gathering, "MOST_BY_WORDS", 4)
+    monkeypatch.setattr(candidates_module, "MOST_BY_WORDS", 4)
     query = SearchQuery(words="dog", mode=Mode.WORDS)
     assert titles(replace(query, sort=Sort.OLDEST)) == dogs
     assert titles(replace(query, sort=Sort.NEWEST)) == dogs[::-1]
@@ -189,7 +189,7 @@ def test_words_alone_are_sorted_by_date_and_cut_however_many_hold_them(monkeypat
 def test_rows_that_hold_the_words_are_within_every_cut(measured: None, by_words: int, monkeypatch: pytest.MonkeyPatch):
     dogs = many_dogs()
     many_images(6, seed=7)
-    monkeypatch.setattr(gathering, "MOST_BY_WORDS", by_words)
+    monkeypatch.setattr(candidates_module, "MOST_BY_WORDS", by_words)
     monkeypatch.setattr(query_plan, "SCAN", replace(query_plan.SCAN, candidates=3))
     query = SearchQuery(words="dog")
     assert sorted(titles(replace(query, minimum=Minimum.RELATED))) == sorted(dogs)
@@ -204,7 +204,7 @@ def test_rows_that_hold_the_words_are_within_every_cut(measured: None, by_words:
 def test_an_order_by_date_leaves_out_what_a_minimum_leaves_out(by_words: int, monkeypatch: pytest.MonkeyPatch):
     dogs = many_dogs()
     many_images(6, seed=7)
-    monkeypatch.setattr(gathering, "MOST_BY_WORDS", by_words)
+    monkeypatch.setattr(candidates_module, "MOST_BY_WORDS", by_words)
     for minimum, kept in ((Minimum.RELATED, dogs), (Minimum.STRONG, dogs[:10])):
         query = SearchQuery(words="dog", minimum=minimum)  # nothing is measured
         assert sorted(titles(query)) == sorted(kept)

@@ -278,7 +278,7 @@ def test_what_is_told_of_the_code_is_there(name):
 def test_every_room_is_told():
     text = written("docs/architecture.md")
     packages = {path.parent.name for path in (ROOT / "search").glob("*/__init__.py")} - {"migrations"}
-    assert "querying" in packages
+    assert "retrieval" in packages
     assert {name for name in packages if f"`search/{name}/`" not in text} == set()
 
 

@@ -27,7 +27,7 @@ from search.retrieval import (
     search,
     similar_images,
 )
-from search.retrieval.candidate_cache import forget_heads
+from search.retrieval.candidate_cache import forget_candidates
 from tests.base import a_vector, an_image, many_images, near
 
 pytestmark = pytest.mark.django_db
@@ -212,7 +212,7 @@ def test_the_next_page_does_not_gather_the_candidates_anew(asked: Vector):
         second = find(first.next)
     assert len(second.images) == PER_PAGE
     assert [one["sql"] for one in captured.captured_queries if "<=>" in one["sql"]] == []
-    forget_heads()
+    forget_candidates()
     assert [image.id for image in find(first.next).images] == [image.id for image in second.images]
 
 
@@ -245,7 +245,7 @@ def test_pages_stay_as_they_are_while_pictures_come_and_are_embedded(asked: Vect
     for number in range(10):
         an_image("new", vector=near(asked, 0.9, seed=number + 100))
     if not kept:
-        forget_heads()
+        forget_candidates()
     after = [find(first.at_page(page)) for page in (2, 3)]
     assert [[image.id for image in page.images] for page in after] == before
     assert {page.found for page in after} == {first.found}
@@ -393,5 +393,5 @@ def test_heads_are_forgotten_when_too_many_are_kept(asked: Vector, monkeypatch: 
     first, other = find(SearchQuery(words="x")), find(SearchQuery(words="y"))
     assert first.next
     assert other.next
-    assert candidate_cache.remembered_head(first.next) is None
-    assert candidate_cache.remembered_head(other.next) is not None
+    assert candidate_cache.cached_candidates(first.next) is None
+    assert candidate_cache.cached_candidates(other.next) is not None

@@ -16,7 +16,7 @@ from django.core.management import CommandError, call_command
 from search import decoding, embedding
 from search.imaging import read_picture
 from search.ingestion import files_source, ingest
-from search.ingestion.pipeline.run import run as pipeline
+from search.ingestion.pipeline import run as pipeline
 from search.ingestion.sources import files
 from search.models import Image, OwedDeletion
 from search.models.image import content_id

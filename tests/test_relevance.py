@@ -6,7 +6,7 @@ import pytest
 from search.models.vector_values import Vector, Vectors
 from search.relevance.bands import Band, Levels, Scale, Yardstick, centre_and_spread, highest_of
 from search.relevance.thresholds import measure, nearest_other
-from search.retrieval.query_vector import Aim, Direction
+from search.retrieval.query_vector import Direction, QueryVector
 from search.retrieval.ranking import PENALTY, Judge
 from tests.base import a_vector
 
@@ -71,7 +71,7 @@ def test_each_band_begins_where_the_scale_says(similarity: float, band: Band):
 
 
 def test_what_unrelated_pictures_score_loses_nothing_and_beyond_it_each_spread_counts():
-    (dislike,) = Judge([], Aim(None, (Direction(a_vector(1), 1.0, SCALE),))).dislikes
+    (dislike,) = Judge([], QueryVector(None, (Direction(a_vector(1), 1.0, SCALE),))).dislikes
     assert dislike.loss(0.2) == dislike.loss(0.275) == 0
     assert dislike.loss(0.315) == pytest.approx(2 * PENALTY)
 

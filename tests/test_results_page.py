@@ -9,13 +9,12 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import pytest
 from django.test import Client
 
-from search import query as querying
-from search.completion import example_queries, ways_out
+from search.completion import example_queries, examples, relaxations
 from search.facets.counts import Counts
 from search.indexing.query_plan import SCAN
-from search.query import Kind, Part, SearchQuery
+from search.query import Filters, Kind, Minimum, Part, SearchQuery
 from search.relevance.bands import Scale
-from search.retrieval import candidates as gathering
+from search.retrieval import candidates as candidates_module
 from search.retrieval import query_vector
 from tests.base import a_vector, an_image, near, picture_file
 
@@ -84,7 +83,7 @@ def test_where_nothing_is_strong_the_page_says_so(client: Client, measured: None
 def test_more_strong_ones_than_were_looked_at_are_told_as_the_least(
     client: Client, measured: None, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(gathering, "plan_for", lambda *counts: replace(SCAN, candidates=3))
+    monkeypatch.setattr(candidates_module, "plan_for", lambda *counts: replace(SCAN, candidates=3))
     images_at(0.9, 0.85, 0.8, 0.75, 0.7)
     assert title(client.get("/search?q=x").text) == "At least 3 strong matches"
 
@@ -293,13 +292,13 @@ def test_a_filter_too_many_is_told_with_what_there_would_be_without_it(client: C
 
 def test_ways_out_ask_for_less_and_find_something(images: list[str], measured: None):
     query = SearchQuery.from_params({"q": ['"nowhere"'], "min": ["strong"], "format": ["PNG"]})
-    assert ways_out(query) == []
-    query = query.replace(filters=querying.Filters(), minimum=querying.Minimum.ANY)
-    (way,) = ways_out(query)
+    assert relaxations(query) == []
+    query = query.replace(filters=Filters(), minimum=Minimum.ANY)
+    (way,) = relaxations(query)
     assert (way.label, way.query.words, way.found) == ("Without the quotation marks", "nowhere", 5)
-    (way,) = ways_out(query.replace(words='"nowhere" -"blue car"'))
+    (way,) = relaxations(query.replace(words='"nowhere" -"blue car"'))
     assert way.query.words == 'nowhere -"blue car"'
-    (way,) = ways_out(query.replace(words='"sale -50 nowhere"'))
+    (way,) = relaxations(query.replace(words='"sale -50 nowhere"'))
     assert (way.query.words, way.query.box.unwanted) == ("sale 50 nowhere", ())
 
 
@@ -334,7 +333,7 @@ def test_examples_come_from_what_the_collection_holds_in_the_language_of_the_per
     an_image("Harbour at night", tags=["sea", "바다"])
     an_image("밤의 항구", tags=["sea", "배"])
     an_image("A title that is far too long to be typed by anybody, ever")
-    assert set(example_queries("en", 3)) <= {"Harbour at night", "sea", *querying.examples._general("en")}
+    assert set(example_queries("en", 3)) <= {"Harbour at night", "sea", *examples._general("en")}
     assert set(example_queries("ko", 9)) == {"바다", "밤의 항구", "배"}
 
 

@@ -9,11 +9,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from search import query as querying
 from search.embedding import active_model
 from search.imaging import PALETTE
 from search.models import Image
-from search.retrieval import query_vector
+from search.retrieval import PER_PAGE, query_vector
 from search.templatetags.tiles import shapes
 from tests.base import a_vector, an_image, near, stored_image
 
@@ -68,10 +67,10 @@ def test_the_number_found_stands_on_the_page(client: Client):
 
 
 def test_pages_are_linked_and_scrolled_to(client: Client):
-    for number in range(querying.PER_PAGE + 1):
+    for number in range(PER_PAGE + 1):
         an_image(str(number))
     page = client.get("/search?q=x").text
-    assert len(articles(page)) == querying.PER_PAGE
+    assert len(articles(page)) == PER_PAGE
     assert "q=x&amp;page=2" in page
     assert 'id="more"' in page
     more = client.get("/search?q=x&page=2", headers={"HX-Request": "true", "HX-Target": "more"}).text
@@ -90,7 +89,7 @@ def test_more_like_this_needs_no_words(client: Client):
 
 
 def test_a_page_of_results_costs_few_queries(client: Client):
-    for number in range(querying.PER_PAGE):
+    for number in range(PER_PAGE):
         an_image(str(number))
     with CaptureQueriesContext(connection) as noted:
         client.get("/search?q=x")
@@ -205,7 +204,7 @@ def test_a_browser_that_asks_for_an_icon_gets_one(client: Client):
 
 
 def test_scrolling_on_past_the_end_is_no_error(client: Client):
-    for number in range(querying.PER_PAGE + 1):
+    for number in range(PER_PAGE + 1):
         an_image(str(number))
     more = client.get("/search?q=x&page=999", headers={"HX-Request": "true", "HX-Target": "more"})
     assert more.status_code == 200
@@ -265,7 +264,7 @@ def test_twenty_pages_are_scrolled_through_and_the_next_begin_anew(client: Clien
             dominant_colour="#aabbcc",
             placeholder="data:image/webp;base64,UklGRg==",
         )
-        for number in range(querying.PER_PAGE * 20 + 1)
+        for number in range(PER_PAGE * 20 + 1)
     )
     for page, goes_on in ((19, True), (20, False)):
         more = client.get(f"/?page={page}", headers={"HX-Request": "true", "HX-Target": "more"}).text

@@ -15,7 +15,7 @@ from search.models.vector_sets import current_set, forget_sets
 from search.models.vector_values import Vector
 from search.query import SearchQuery
 from search.retrieval import find, query_vector, similar_images
-from search.retrieval.candidate_cache import forget_heads
+from search.retrieval.candidate_cache import forget_candidates
 from tests.base import a_vector, an_image, many_images, near
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +41,7 @@ def divide(partitions: int) -> None:
             " FROM search_image AS image JOIN search_vectorset AS its ON model = embedding_model AND is_current"
         )
     forget_sets()
-    forget_heads()
+    forget_candidates()
 
 
 def all_pages(query: SearchQuery) -> list[tuple[uuid.UUID, float]]:

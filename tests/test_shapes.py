@@ -13,9 +13,9 @@ from search.indexing import query_plan
 from search.models import Image, sql_cache
 from search.query import Filters, Kind, Mode, Part, SearchQuery, Sort
 from search.retrieval import candidate_sql, query_vector
-from search.retrieval.candidates import Gathering
+from search.retrieval.candidates import CandidateSearch
 from search.retrieval.images_by_id import shown_images
-from search.retrieval.query_vector import aim_of
+from search.retrieval.query_vector import query_vector_of
 from search.retrieval.ranking import Candidate
 from search.retrieval.scope import Scope
 from tests.base import a_vector, an_image, near
@@ -111,7 +111,7 @@ def collection(monkeypatch: pytest.MonkeyPatch) -> dict[str, Image]:
 
 def candidates(query: SearchQuery) -> list[Candidate]:
     scope = Scope(query)
-    found = Gathering(scope, aim_of(scope.wanted, query.unwanted)).candidates()
+    found = CandidateSearch(scope, query_vector_of(scope.wanted, query.unwanted)).candidates()
     return sorted(found, key=lambda one: one.id)
 
 

@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from search.completion import ways_out
+from search.completion import relaxations
 from search.models import Capture, Image
 from search.query import BadQuery, SearchQuery
 from search.query.date_spans import Span, read_span
@@ -190,7 +190,7 @@ def test_each_typed_filter_can_be_taken_out_again(client: Client) -> None:
 
 @pytest.mark.usefixtures("collection", "asked")
 def test_a_way_out_of_finding_nothing_is_without_what_was_typed() -> None:
-    ways = ways_out(SearchQuery(words="red taken:1950 tag:sea"))
+    ways = relaxations(SearchQuery(words="red taken:1950 tag:sea"))
     assert {way.query.words: way.found for way in ways} == {"red tag:sea": 1}
 
 

@@ -17,7 +17,7 @@ from search.models.vector_values import Vector
 from search.query import Filters, Minimum, SearchQuery, Sort
 from search.relevance.bands import Scale
 from search.retrieval import PER_PAGE, find, query_vector, similar_images
-from search.retrieval.candidate_cache import forget_heads
+from search.retrieval.candidate_cache import forget_candidates
 from search.retrieval.new_matches import Window, new_matches
 from tests.base import a_vector, an_image, an_unsaved_image, many_images, near
 
@@ -135,7 +135,7 @@ def test_pages_beyond_the_candidates_hold_what_is_left_and_nothing_twice(way: st
         one for one in sorted(right, key=lambda one: -right[one][0]) if one not in {image.pk for image in found[:24]}
     ]
     assert len({image.pk for image in found}) == len(found) == 100
-    forget_heads()
+    forget_candidates()
     assert [image.pk for image in all_pages(SearchQuery(words="x"))] == [image.pk for image in found]
 
 

@@ -24,7 +24,7 @@ from search.query import Filters, Minimum, Mode, SearchQuery, Sort
 from search.query.parser import read_box
 from search.relevance import Band
 from search.relevance.bands import Scale
-from search.retrieval import candidates as gathering
+from search.retrieval import candidates as candidates_module
 from search.retrieval import find, query_vector
 from search.retrieval.highlighting import marks
 from search.text.folding import fold
@@ -98,7 +98,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def few_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four candidates by words and three by meaning."""
-    monkeypatch.setattr(gathering, "MOST_BY_WORDS", 4)
+    monkeypatch.setattr(candidates_module, "MOST_BY_WORDS", 4)
     monkeypatch.setattr(query_plan, "SCAN", replace(query_plan.SCAN, candidates=3))
 
 
@@ -600,7 +600,7 @@ def test_words_alone_are_ordered_by_how_well_they_match_over_all_pages(few_candi
 @pytest.mark.usefixtures("measured")
 @pytest.mark.parametrize("by_words", [4, 200], ids=["more hold the word", "candidates"])
 def test_a_title_that_is_the_query_comes_first_by_default_too(by_words: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gathering, "MOST_BY_WORDS", by_words)
+    monkeypatch.setattr(candidates_module, "MOST_BY_WORDS", by_words)
     harbours()
     many_images(100, seed=8)
 

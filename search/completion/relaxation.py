@@ -16,7 +16,7 @@ MOST = 6
 
 
 @dataclass(frozen=True, slots=True)
-class WayOut:
+class Relaxation:
     """A query that asks for less, what it does without, and how many images it finds."""
 
     label: str
@@ -24,10 +24,10 @@ class WayOut:
     found: int
 
 
-def ways_out(query: SearchQuery) -> list[WayOut]:
+def relaxations(query: SearchQuery) -> list[Relaxation]:
     """Return what to leave out of `query`, so that it finds something again. Each costs a search."""
     easier = [(label, other) for label, other in _easier(query) if other != query][:MOST]
-    ways = [WayOut(label, other, _found(other)) for label, other in easier]
+    ways = [Relaxation(label, other, _found(other)) for label, other in easier]
     return [way for way in ways if way.found]
 
 

@@ -19,7 +19,7 @@ from search.models.querysets import ImageQuerySet
 from search.models.vector_sets import VectorTable
 from search.models.vector_values import Vector
 from search.query import BadQuery, Kind, Part, SearchQuery, full_text
-from search.retrieval.query_vector import Aim, Direction, images_in
+from search.retrieval.query_vector import Direction, QueryVector, images_in
 from search.retrieval.ranking import Candidate, ranked
 from search.text.normalization import normalised_text
 
@@ -74,12 +74,12 @@ def found_by(one: ComparedSet, query: SearchQuery, count: int = SHOWN) -> list[N
     found = nearest(one.table, towards, CANDIDATES if unwanted else count, among)
     if not unwanted:
         return found
-    aim = Aim(
+    query_vector = QueryVector(
         Direction(towards, 1.0, None),
         tuple(Direction(vector, part.weight, None) for vector, part in zip(unwanted, query.unwanted, strict=True)),
     )
     # In the order of a search in a collection that was not measured: only that of the active model may be.
-    order = ranked(_candidates(one.table, found, unwanted), aim)
+    order = ranked(_candidates(one.table, found, unwanted), query_vector)
     near = dict(found)
     return [Near(candidate.id, near[candidate.id]) for candidate in order[:count]]
 

@@ -23,8 +23,9 @@ MOST = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """Candidates, best first, what `Gathering` tells of them, and the number of the last change that they know of."""
+class CachedCandidates:
+    """Candidates, best first, what `CandidateSearch` tells of them, and the number of the last change that
+    they know of."""
 
     candidates: Sequence[Candidate]
     reach: float
@@ -32,11 +33,11 @@ class Head:
     changed: int
 
 
-_heads: OrderedDict[tuple[str, SearchQuery], tuple[float, Head]] = OrderedDict()
+_heads: OrderedDict[tuple[str, SearchQuery], tuple[float, CachedCandidates]] = OrderedDict()
 _lock = threading.Lock()
 
 
-def remember_head(query: SearchQuery, seen: int, head: Head) -> None:
+def cache_candidates(query: SearchQuery, seen: int, head: CachedCandidates) -> None:
     """Keep the head of the search whose further pages are asked for with `seen`."""
     with _lock:
         _heads[_key(query, seen)] = time.monotonic(), head
@@ -44,7 +45,7 @@ def remember_head(query: SearchQuery, seen: int, head: Head) -> None:
             _heads.popitem(last=False)
 
 
-def remembered_head(query: SearchQuery) -> Head | None:
+def cached_candidates(query: SearchQuery) -> CachedCandidates | None:
     """Return the head of the search that `query` asks for a later page of, if it is kept."""
     if query.seen is None:
         return None
@@ -55,7 +56,7 @@ def remembered_head(query: SearchQuery) -> Head | None:
     return head if is_kept else None
 
 
-def forget_heads() -> None:
+def forget_candidates() -> None:
     with _lock:
         _heads.clear()
 

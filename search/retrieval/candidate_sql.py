@@ -18,7 +18,7 @@ from search.query import full_text
 from search.query.conditions import Conditions
 from search.query.query import Sort
 from search.retrieval.best_windows import distance_from_elsewhere, distance_to
-from search.retrieval.query_vector import Aim
+from search.retrieval.query_vector import QueryVector
 from search.retrieval.ranking import Candidate
 
 _SQL = """
@@ -76,7 +76,7 @@ class Given(NamedTuple):
 
 
 def statement(
-    aim: Aim,
+    query_vector: QueryVector,
     plan: Plan,
     conditions: Conditions,
     most: int,
@@ -84,20 +84,20 @@ def statement(
     texts: tuple[str, str] | None = None,
     sort: Sort,
 ) -> tuple[str, list[Any]]:
-    """Return the SQL, and its values, that reads the rows nearest to what `aim` wants, or by date where it wants
-    nothing: at most `most`.
+    """Return the SQL, and its values, that reads the rows nearest to what `query_vector` wants, or by date where it
+    wants nothing: at most `most`.
 
     With `texts`, the words as they are meant and as they were written, rows that hold them, the best first. Raises
     EmptyResultSet where no row can be found.
     """
-    directions = {TOWARDS: aim.towards} if aim.towards else {}
-    directions |= {f"away_{number}": one for number, one in enumerate(aim.away)}
+    directions = {TOWARDS: query_vector.towards} if query_vector.towards else {}
+    directions |= {f"away_{number}": one for number, one in enumerate(query_vector.away)}
     form = Form(
         # How many vectors it holds is different each time.
-        table=aim.table and replace(aim.table, vectors=0, windows=0),
+        table=query_vector.table and replace(query_vector.table, vectors=0, windows=0),
         asked=tuple((name, one.windows_in) for name, one in directions.items()),
-        is_joined=aim.table is not None and is_joined(aim.table),
-        is_walk=not plan.is_exact and aim.towards is not None,
+        is_joined=query_vector.table is not None and is_joined(query_vector.table),
+        is_walk=not plan.is_exact and query_vector.towards is not None,
         by_words=texts is not None,
         by_taken=sort.is_by_taken,
         oldest_first=sort.is_oldest_first,

@@ -17,7 +17,7 @@ from search.query.conditions import Conditions
 from search.query.query import SearchQuery, Sort
 from search.retrieval.best_windows import MOST_VECTORS
 from search.retrieval.candidate_sql import candidates_of, statement
-from search.retrieval.query_vector import Aim
+from search.retrieval.query_vector import QueryVector
 from search.retrieval.ranking import Candidate
 from search.retrieval.scope import Scope
 
@@ -31,16 +31,16 @@ CROWD = 10
 _ALL = 2**31 - 1
 
 
-class Gathering:
+class CandidateSearch:
     """Candidates as they are brought from the database.
 
     `reach` is the least similarity of the nearest ones; `more_hold_words` tells whether more rows hold the words than
     became candidates, and `has_copies` whether copies of the nearest were left out.
     """
 
-    def __init__(self, scope: Scope, aim: Aim) -> None:
+    def __init__(self, scope: Scope, query_vector: QueryVector) -> None:
         self.scope = scope
-        self.aim = aim
+        self.query_vector = query_vector
         self.reach = -1.0
         self.more_hold_words = False
         self.has_copies = False
@@ -55,11 +55,11 @@ class Gathering:
 
     def _nearest(self) -> list[Candidate]:
         """The nearest rows; the newest, where nothing in particular is wanted."""
-        if self.scope.by_words_alone and not self.aim.towards:
+        if self.scope.by_words_alone and not self.query_vector.towards:
             return []
         # Rows that hold words are found by the words' own index, however many they are.
         holds = self.scope.query.box.quoted or self.scope.by_words_alone
-        plan = SCAN if holds else plan_for(self.scope.total, self.aim.table)
+        plan = SCAN if holds else plan_for(self.scope.total, self.query_vector.table)
         found = None if plan.is_exact else self._walked(plan)
         if found is None:
             found = self._fetched(replace(SCAN, candidates=plan.candidates), plan.candidates)
@@ -79,7 +79,7 @@ class Gathering:
     def _walked(self, plan: Plan) -> list[Candidate] | None:
         """Return what a walk finds; None where it does not bring what it must, and all rows are to be read."""
         enough = min(plan.candidates, self.scope.total)
-        if not self.aim.finds_windows:
+        if not self.query_vector.finds_windows:
             found = self._fetched(plan, plan.candidates)
             return found if _is_whole(found, found, enough) else None
         # Few pictures have windows, and nearly always this is enough; but the nearest may all be among them.
@@ -99,7 +99,7 @@ class Gathering:
         except EmptyResultSet:
             return []
         columns = ["id", "date", "distance", "exactness", "whole", "text_rank"]
-        columns += [f"away_{number}" for number in range(len(self.aim.away))]
+        columns += [f"away_{number}" for number in range(len(self.query_vector.away))]
         named = ", ".join(columns)
         return self._read(
             SCAN,
@@ -131,7 +131,11 @@ class Gathering:
 
     def by_distance(self, images: ImageQuerySet) -> ImageQuerySet:
         """Nearest first, of `measured` images; by date, where nothing in particular is wanted."""
-        return images.by_distance(self.aim.towards.distance) if self.aim.towards else by_date(images, self.scope.query)
+        return (
+            images.by_distance(self.query_vector.towards.distance)
+            if self.query_vector.towards
+            else by_date(images, self.scope.query)
+        )
 
     def _fetched(
         self, plan: Plan, most: int, conditions: Conditions | None = None, *, by_words: bool = False
@@ -155,7 +159,7 @@ class Gathering:
         """Return the SQL and its values. Raises EmptyResultSet where no row can be found."""
         query = self.scope.query
         texts = (query.box.meant, query.words) if by_words else None
-        return statement(self.aim, plan, conditions, most, texts=texts, sort=query.sort)
+        return statement(self.query_vector, plan, conditions, most, texts=texts, sort=query.sort)
 
 
 def _is_whole(found: Sequence[Candidate], once: Sequence[Candidate], enough: int) -> bool:

@@ -16,12 +16,12 @@ from search.models import Image
 from search.models.querysets import ImageQuerySet
 from search.query import full_text
 from search.relevance.bands import Band
-from search.retrieval.candidates import Gathering, settled
+from search.retrieval.candidates import CandidateSearch, settled
 from search.retrieval.ranking import Candidate, Judge
 from search.retrieval.results import Segment
 
 
-class Beyond:
+class FullScan:
     """The rows beyond `head`, in stretches: those in `bands`, the best first, and `rest` behind them.
 
     With `near`, rows lie in a band that are as near as it asks for; whether or not, those that hold the words do. Of
@@ -30,20 +30,20 @@ class Beyond:
 
     def __init__(
         self,
-        gathering: Gathering,
+        candidate_search: CandidateSearch,
         head: Sequence[Candidate],
         bands: Sequence[Band],
         *,
         near: bool = False,
         gone: int = 0,
     ) -> None:
-        self._gathering = gathering
-        self._scope, self._aim = gathering.scope, gathering.aim
+        self._candidate_search = candidate_search
+        self._scope, self._query_vector = candidate_search.scope, candidate_search.query_vector
         self._head = head
-        self._judge = Judge(head, gathering.aim)
+        self._judge = Judge(head, candidate_search.query_vector)
         self._bands = bands
         self._near = near
-        self._count = gathering.scope.total + gone - len(head)
+        self._count = candidate_search.scope.total + gone - len(head)
 
     def in_band(self, band: Band) -> Segment:
         """The rows in `band` that are in no better one: those that hold the words best first, then the nearest."""
@@ -56,7 +56,9 @@ class Beyond:
         """The rows in the bands, with those of the candidates that are `kept`, in this order."""
         ids = {one.id for one in kept}
         left_out = {one.id for one in self._head} - ids
-        shown = self._gathering.by_distance(self._aim.measured(self._scope.images)).exclude(pk__in=left_out)
+        shown = self._candidate_search.by_distance(self._query_vector.measured(self._scope.images)).exclude(
+            pk__in=left_out
+        )
         dated = shown.filter(self._reached(self._bands[-1]) | Q(pk__in=ids)).order_by(*order)
         return self._segment(lambda: dated, len(kept) + sum(self._numbers.values()))
 
@@ -66,7 +68,7 @@ class Beyond:
         count = self._count - sum(self._numbers.values()) if banded else self._count
         if self._scope.by_words_alone:
             return self._segment(lambda: self._by_words(self._beyond(banded=banded)), count, self._plan)
-        return self._segment(lambda: self._gathering.by_distance(self._beyond(banded=banded)), count)
+        return self._segment(lambda: self._candidate_search.by_distance(self._beyond(banded=banded)), count)
 
     def _beyond(self, *, banded: bool) -> ImageQuerySet:
         """Made when it is asked for, which few pages do: to name hundreds of candidates takes a millisecond."""
@@ -89,43 +91,43 @@ class Beyond:
 
     @cached_property
     def _others(self) -> ImageQuerySet:
-        return self._aim.measured(self._scope.images).exclude(pk__in=[one.id for one in self._head])
+        return self._query_vector.measured(self._scope.images).exclude(pk__in=[one.id for one in self._head])
 
     def _reached(self, band: Band) -> Q:
         """What rows lie in `band` or a better one."""
         reached = Q(pk__in=[])
-        scale, towards = self._judge.scale, self._aim.towards
+        scale, towards = self._judge.scale, self._query_vector.towards
         if self._near and scale and towards:
             least = scale.strong if band is Band.STRONG else scale.related
             lost = [
                 Greatest(Value(1 - dislike.start) - away.distance, Value(0.0)) * Value(dislike.slope * scale.spread)
-                for dislike, away in zip(self._judge.dislikes, self._aim.away, strict=True)
+                for dislike, away in zip(self._judge.dislikes, self._query_vector.away, strict=True)
             ]
             reached |= Q(LessThanOrEqual(reduce(add, lost, towards.distance), 1 - least))
         if self._scope.text is not None:
-            text = self._scope.text if band is Band.RELATED else self._gathering.whole
+            text = self._scope.text if band is Band.RELATED else self._candidate_search.whole
             liked = [
                 Q(GreaterThanOrEqual(away.distance, 1 - dislike.start))
-                for dislike, away in zip(self._judge.dislikes, self._aim.away, strict=True)
+                for dislike, away in zip(self._judge.dislikes, self._query_vector.away, strict=True)
             ]
             reached |= reduce(Q.__and__, liked, Q(full_text.holds(text)))
         return reached
 
     def _by_words(self, images: ImageQuerySet) -> ImageQuerySet:
         """In the order of the candidates that words find."""
-        images = self._gathering.by_distance(images)
+        images = self._candidate_search.by_distance(images)
         text = self._scope.text
         if text is None:
             return images
         rank = Case(When(full_text.holds(text), then=full_text.rank(text)), default=-1.0, output_field=FloatField())
-        whole = full_text.holds(self._gathering.whole)
-        ranked = images.annotate(exactness=self._gathering.exactness, whole=whole, text_rank=rank)
+        whole = full_text.holds(self._candidate_search.whole)
+        ranked = images.annotate(exactness=self._candidate_search.exactness, whole=whole, text_rank=rank)
         return ranked.order_by("-exactness", "-whole", "-text_rank", *images.query.order_by)
 
     def _segment(self, images: Callable[[], ImageQuerySet], count: int, plan: Plan = SCAN) -> Segment:
         def fetch(start: int, stop: int) -> list[Image]:
             candidates = {one.id: one for one in self._head}
-            away = {f"away_{number}": one.distance for number, one in enumerate(self._aim.away)}
+            away = {f"away_{number}": one.distance for number, one in enumerate(self._query_vector.away)}
             with planned(plan):
                 rows = list(settled(images().annotate(**away)).for_lists()[start:stop])
             held = self._held(rows)
@@ -144,8 +146,8 @@ class Beyond:
     def _held(self, rows: Sequence[Image]) -> dict[uuid.UUID, Candidate]:
         """Return those of `rows` that hold the words; where no more do than are candidates, none."""
         text = self._scope.text
-        if not self._gathering.more_hold_words or text is None:
+        if not self._candidate_search.more_hold_words or text is None:
             return {}
         holding = full_text.holding(Image.objects.filter(pk__in=[image.id for image in rows]), text)
-        found = holding.annotate(whole=full_text.holds(self._gathering.whole)).values_list("pk", "whole")
+        found = holding.annotate(whole=full_text.holds(self._candidate_search.whole)).values_list("pk", "whole")
         return {key: Candidate(key, 0.0, text_rank=0.0, whole=whole) for key, whole in found}

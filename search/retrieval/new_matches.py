@@ -18,7 +18,7 @@ from search.query import full_text
 from search.query.query import Minimum, SearchQuery
 from search.relevance.bands import Band
 from search.retrieval.best_windows import tell_windows
-from search.retrieval.query_vector import aim_of
+from search.retrieval.query_vector import query_vector_of
 from search.retrieval.ranking import Candidate, band_by_words, ranked
 from search.retrieval.scope import Scope
 from search.retrieval.search import best_candidates
@@ -86,27 +86,27 @@ class _Search:
         self.query = query
         self.window = window
         self.scope = Scope(query, window.to)
-        self.aim = aim_of(self.scope.wanted, query.unwanted)
+        self.query_vector = query_vector_of(self.scope.wanted, query.unwanted)
         self.bands = {Band.STRONG} if query.minimum is Minimum.STRONG else {Band.STRONG, Band.RELATED}
 
     def newest(self, limit: int) -> list[_Match]:
         """Return the newest matches, the last arrived first."""
         rows = self._rows().filter(arrival__searchable__gt=self.window.after, arrival__searchable__lte=self.window.to)
         rows = rows.order_by("-arrival__searchable")
-        if not self.aim.away:
+        if not self.query_vector.away:
             return [_match(*row) for row in rows[:limit]]
         return self._unspoiled([_match(*row) for row in rows])[:limit]
 
     def _rows(self) -> "QuerySet[Image, tuple[Any, ...]]":
         """Rows that match but for what is unwanted: id, number, distance, whether by words, unwanted distances."""
-        towards = self.aim.towards
+        towards = self.query_vector.towards
         held = self._held
         columns = {
             "to_wanted": towards.distance if towards else Value(None, FloatField()),
-            "held": ExpressionWrapper(held, BooleanField()) if held and self.aim.away else Value(False),
-            **{f"away_{number}": one.distance for number, one in enumerate(self.aim.away)},
+            "held": ExpressionWrapper(held, BooleanField()) if held and self.query_vector.away else Value(False),
+            **{f"away_{number}": one.distance for number, one in enumerate(self.query_vector.away)},
         }
-        images = self.aim.measured(self.scope.images)
+        images = self.query_vector.measured(self.scope.images)
         if reached := self._reached(held):
             images = images.filter(reached)
         return images.annotate(**columns).values_list("pk", "arrival__searchable", *columns)
@@ -121,7 +121,7 @@ class _Search:
         return Q() if text is None else Q(pk__in=full_text.holding(self.scope.images, text).values("pk"))
 
     def _reached(self, held: Q) -> Q:
-        towards = self.aim.towards
+        towards = self.query_vector.towards
         if towards is None:
             return held
         if towards.scale is None:
@@ -131,12 +131,12 @@ class _Search:
 
     def _unspoiled(self, matches: list[_Match]) -> list[_Match]:
         """Return those of `matches` that still match with what is unwanted in them."""
-        towards = self.aim.towards
+        towards = self.query_vector.towards
         if towards is None or towards.scale is None:
             # Nothing but what loses nothing keeps the band that it is given here.
             for match in matches:
                 match.one.text_rank, match.one.whole = 0.0, True
-        ranked([match.one for match in matches], self.aim)
+        ranked([match.one for match in matches], self.query_vector)
         return [match for match in matches if match.one.band in self.bands]
 
     def images(self, matches: Sequence[_Match]) -> list[Image]:
@@ -144,7 +144,7 @@ class _Search:
         ids = [match.one.id for match in matches]
         rows = Image.objects.for_lists().shown().select_related("arrival").in_bulk(ids)
         held, whole = self._among(ids, self.scope.text), self._among(ids, full_text.whole_words(self.query.box.meant))
-        scale = self.aim.towards.scale if self.aim.towards else None
+        scale = self.query_vector.towards.scale if self.query_vector.towards else None
         for match in matches:
             if image := rows.get(match.one.id):
                 similarity = match.one.similarity
@@ -153,8 +153,8 @@ class _Search:
                 band = scale.band(similarity) if scale and similarity is not None else None
                 image.band = band_by_words(band, whole=image.id in whole) if image.by_words else band
         images = [rows[image_id] for image_id in ids if image_id in rows]
-        if self.aim.towards:
-            tell_windows(images, self.aim.towards.vector, self.aim.towards.windows_in)
+        if self.query_vector.towards:
+            tell_windows(images, self.query_vector.towards.vector, self.query_vector.towards.windows_in)
         return images
 
     def _among(self, ids: Sequence[uuid.UUID], text: Func | None) -> set[uuid.UUID]:

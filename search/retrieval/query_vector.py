@@ -48,7 +48,7 @@ class Direction:
 
 
 @dataclass(frozen=True, slots=True)
-class Aim:
+class QueryVector:
     """`towards` is None for a query that wants nothing in particular. Distances are of the vectors in `table`."""
 
     towards: Direction | None
@@ -65,7 +65,9 @@ class Aim:
         return images.with_vectors(self.table) if self.towards or self.away else images
 
 
-def aim_of(wanted: Sequence[Part], unwanted: Sequence[Part], *, hidden: Yes | Either | Mine | None = None) -> Aim:
+def query_vector_of(
+    wanted: Sequence[Part], unwanted: Sequence[Part], *, hidden: Yes | Either | Mine | None = None
+) -> QueryVector:
     """Return the vectors of a query's parts, those that are wanted made into one.
 
     With `hidden`, a part may be such an image as may be found then.
@@ -80,7 +82,7 @@ def aim_of(wanted: Sequence[Part], unwanted: Sequence[Part], *, hidden: Yes | Ei
     table = current_set(active_model())
     vectors |= _image_vectors([*wanted, *unwanted], table, hidden=hidden)
     windows_in = table.id if table and table.windows else None
-    return Aim(
+    return QueryVector(
         towards=_together([_direction(part, vectors, windows_in) for part in wanted], wanted),
         away=tuple(_direction(part, vectors, windows_in) for part in unwanted),
         table=table,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.relevance.bands import Band
-from search.retrieval.query_vector import Aim, Direction
+from search.retrieval.query_vector import Direction, QueryVector
 
 RECIPROCAL_RANK_K = 60
 """The constant of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009)."""
@@ -61,12 +61,12 @@ class Dislike:
 class Judge:
     """What a search makes of a row: how much it loses for being near to what is unwanted, and its band."""
 
-    def __init__(self, candidates: Sequence[Candidate], aim: Aim) -> None:
-        self.scale = aim.towards.scale if aim.towards else None
+    def __init__(self, candidates: Sequence[Candidate], query_vector: QueryVector) -> None:
+        self.scale = query_vector.towards.scale if query_vector.towards else None
         self.spread = self.scale.spread if self.scale else UNMEASURED_SPREAD
         self.dislikes = [
             _dislike(direction, [one.unwanted[number] for one in candidates])
-            for number, direction in enumerate(aim.away)
+            for number, direction in enumerate(query_vector.away)
         ]
 
     def loss(self, one: Candidate) -> float:
@@ -94,14 +94,18 @@ def band_by_words(band: Band | None, *, whole: bool) -> Band:
 
 
 def ranked(
-    candidates: Sequence[Candidate], aim: Aim, *, fresh_at: dt.datetime | None = None, oldest_first: bool = False
+    candidates: Sequence[Candidate],
+    query_vector: QueryVector,
+    *,
+    fresh_at: dt.datetime | None = None,
+    oldest_first: bool = False,
 ) -> list[Candidate]:
     """Return `candidates` best first, each with its band: first by band, in it titles that are what was written, then
     by fused rank, then by similarity, and where nothing of this decides, the last added first, or the `oldest_first`.
 
     With `fresh_at`, the moment of the search, recent ones are lifted within their band.
     """
-    judge = Judge(candidates, aim)
+    judge = Judge(candidates, query_vector)
     # Without the ids as keys: to hash hundreds of UUIDs takes longer than to sort by all else.
     worth = [(judge.decide(one) + _freshness(one, fresh_at) * judge.spread, one) for one in candidates]
     by_date = 1 if oldest_first else -1

@@ -15,11 +15,11 @@ from search.models.vector_sets import current_set
 from search.query.query import Minimum, SearchQuery, Sort
 from search.relevance.bands import Band, Scale
 from search.retrieval.best_windows import tell_windows
-from search.retrieval.candidate_cache import Head, remember_head, remembered_head
-from search.retrieval.candidates import Gathering, by_date, dates
-from search.retrieval.full_scan import Beyond
+from search.retrieval.candidate_cache import CachedCandidates, cache_candidates, cached_candidates
+from search.retrieval.candidates import CandidateSearch, by_date, dates
+from search.retrieval.full_scan import FullScan
 from search.retrieval.images_by_id import shown_images
-from search.retrieval.query_vector import Aim, Direction, aim_of
+from search.retrieval.query_vector import Direction, QueryVector, query_vector_of
 from search.retrieval.ranking import Candidate, ranked
 from search.retrieval.results import PER_PAGE, ResultPage, Segment, part_of, places_in
 from search.retrieval.scope import Scope
@@ -51,8 +51,8 @@ def similar_images(image: Image, count: int) -> list[Image]:
     vector = Image.objects.filter(pk=image.pk).vectors_in(table).get(image.pk)
     if vector is None:
         return []
-    search = Search(SearchQuery().more_like(image.id), Aim(Direction(vector, 1.0, None), (), table))
-    head = search.gathering.candidates()
+    search = Search(SearchQuery().more_like(image.id), QueryVector(Direction(vector, 1.0, None), (), table))
+    head = search.candidate_search.candidates()
     return part_of(search.by_similarity(head), 0, count)
 
 
@@ -62,30 +62,32 @@ class Search:
     def __init__(
         self,
         query: SearchQuery,
-        aim: Aim | None = None,
+        query_vector: QueryVector | None = None,
         *,
         among: Sequence[uuid.UUID] | None = None,
         private: bool = True,
     ) -> None:
-        """With `aim`, for what the query's parts mean; with `among`, of these images alone; without `private`, of what
-        everybody may see."""
+        """With `query_vector`, for what the query's parts mean; with `among`, of these images alone; without
+        `private`, of what everybody may see."""
         self.query = query
         self.scope = Scope(query, among=among, private=private)
         self.finds_hidden = self.scope.filters.finds_hidden
-        self.aim = aim or aim_of(self.scope.wanted, query.unwanted, hidden=self.scope.only_visible.hidden)
-        self.gathering = Gathering(self.scope, self.aim)
+        self.query_vector = query_vector or query_vector_of(
+            self.scope.wanted, query.unwanted, hidden=self.scope.only_visible.hidden
+        )
+        self.candidate_search = CandidateSearch(self.scope, self.query_vector)
         # Candidates of the first page that are hidden or deleted since: they keep their places, or rows behind them
         # would move into pages that were read.
         self.gone: frozenset[uuid.UUID] = frozenset()
 
     @property
     def scale(self) -> Scale | None:
-        return self.aim.towards.scale if self.aim.towards else None
+        return self.query_vector.towards.scale if self.query_vector.towards else None
 
     def page(self) -> ResultPage:
         page = self._page()
-        if self.aim.towards:
-            tell_windows(page.images, self.aim.towards.vector, self.aim.towards.windows_in)
+        if self.query_vector.towards:
+            tell_windows(page.images, self.query_vector.towards.vector, self.query_vector.towards.windows_in)
         return page
 
     def _page(self) -> ResultPage:
@@ -103,7 +105,7 @@ class Search:
             at=self.scope.at,
             scale=self.scale,
             strong=strong,
-            strong_is_least=self.gathering.more_hold_words or self._goes_on_beyond(head, strong_from),
+            strong_is_least=self.candidate_search.more_hold_words or self._goes_on_beyond(head, strong_from),
             asked_at=self.scope.asked_at,
             copies_from=self._copies_from(segments),
         )
@@ -114,31 +116,37 @@ class Search:
 
     def _copies_from(self, segments: Sequence[Segment]) -> int | None:
         """The page, beyond the first, from which copies follow that are no candidates; None where there is none."""
-        if not self.gathering.has_copies or self._is_by_date or not any(segment.count for segment in segments[1:]):
+        if (
+            not self.candidate_search.has_copies
+            or self._is_by_date
+            or not any(segment.count for segment in segments[1:])
+        ):
             return None
         return segments[0].count // PER_PAGE + 1 if segments[0].count >= PER_PAGE else None
 
     def head(self) -> list[Candidate]:
         """The candidates, best first."""
-        if known := remembered_head(self.query):
-            self.gathering.reach, self.gathering.more_hold_words = known.reach, known.more_hold_words
+        if known := cached_candidates(self.query):
+            self.candidate_search.reach, self.candidate_search.more_hold_words = known.reach, known.more_hold_words
             # To delete or show what is hidden counts as no change.
             if known.changed != self.scope.at.changed or self.finds_hidden:
                 ids = [one.id for one in known.candidates]
                 there = self.scope.images.filter(pk__in=ids).values_list("pk", flat=True)
                 self.gone = frozenset(ids).difference(there)
             return list(known.candidates)
-        head = self._ranked(self.gathering.candidates())
+        head = self._ranked(self.candidate_search.candidates())
         if len(head) > PER_PAGE and self.scope.among is None:
-            known = Head(head, self.gathering.reach, self.gathering.more_hold_words, self.scope.at.changed)
-            remember_head(self.query, self.scope.asked_at, known)
+            known = CachedCandidates(
+                head, self.candidate_search.reach, self.candidate_search.more_hold_words, self.scope.at.changed
+            )
+            cache_candidates(self.query, self.scope.asked_at, known)
         return head
 
     def _ranked(self, candidates: list[Candidate]) -> list[Candidate]:
-        by_date_alone = not self.aim.towards
+        by_date_alone = not self.query_vector.towards
         return ranked(
             candidates,
-            self.aim,
+            self.query_vector,
             fresh_at=self.scope.fresh_at if self.query.sort is Sort.FRESH else None,
             oldest_first=by_date_alone and self.query.sort.is_oldest_first,
         )
@@ -146,7 +154,7 @@ class Search:
     def by_similarity(self, head: list[Candidate]) -> list[Segment]:
         """The nearest first, and then all others."""
         nearest = sorted(head, key=lambda one: (-(one.similarity or 0), one.id))
-        return [self._of(nearest), Beyond(self.gathering, head, ()).rest(banded=False)]
+        return [self._of(nearest), FullScan(self.candidate_search, head, ()).rest(banded=False)]
 
     @property
     def _places(self) -> int:
@@ -166,41 +174,41 @@ class Search:
             cut = None
         bands, threshold = cut or (_CUTS[Minimum.RELATED], math.inf)
         near = self._goes_on_beyond(head, threshold)
-        goes_on = self.gathering.more_hold_words or near
+        goes_on = self.candidate_search.more_hold_words or near
         if self._is_by_date:
             return self._dated(head, bands, near=near, goes_on=goes_on)
-        beyond = Beyond(self.gathering, head, bands, near=near, gone=len(self.gone))
+        full_scan = FullScan(self.candidate_search, head, bands, near=near, gone=len(self.gone))
         if goes_on:
-            return self._by_band(head, bands, beyond)
+            return self._by_band(head, bands, full_scan)
         if cut is None:
-            return [self._of(head), beyond.rest(banded=False)]
+            return [self._of(head), full_scan.rest(banded=False)]
         return [self._of([one for one in head if one.band in bands])]
 
-    def _by_band(self, head: list[Candidate], bands: Sequence[Band], beyond: Beyond) -> list[Segment]:
+    def _by_band(self, head: list[Candidate], bands: Sequence[Band], full_scan: FullScan) -> list[Segment]:
         """Each band with all its rows, candidates first, where there are more than these."""
         segments = []
         for band in bands:
-            segments += [self._of([one for one in head if one.band is band]), beyond.in_band(band)]
+            segments += [self._of([one for one in head if one.band is band]), full_scan.in_band(band)]
         if self._ends_at_the_cut:
             return segments
-        return [*segments, self._of([one for one in head if one.band not in bands]), beyond.rest(banded=True)]
+        return [*segments, self._of([one for one in head if one.band not in bands]), full_scan.rest(banded=True)]
 
     def _dated(self, head: list[Candidate], bands: Sequence[Band], *, near: bool, goes_on: bool) -> list[Segment]:
         """What lies in the bands by date, and behind it all others."""
         ends = self._ends_at_the_cut and any(one.band for one in head)
         # Where nothing is measured, the nearest count as matches, as for saved searches.
-        unmeasured = bool(self.aim.towards) and not self.scale and not ends
+        unmeasured = bool(self.query_vector.towards) and not self.scale and not ends
         nearest = {one.id for one in head[:NEAREST]} if unmeasured else set()
         kept = [one for one in head if one.band in bands or one.id in nearest]
         rest = [one for one in head if one.band not in bands and one.id not in nearest]
-        beyond = Beyond(self.gathering, head, bands, near=near, gone=len(self.gone))
+        full_scan = FullScan(self.candidate_search, head, bands, near=near, gone=len(self.gone))
         if goes_on:  # the database puts in order what is there
             there = [one for one in kept if one.id not in self.gone]
-            dated = beyond.dated(there, dates(self.query.sort))
+            dated = full_scan.dated(there, dates(self.query.sort))
         else:
             kept.sort(key=lambda one: one.date, reverse=not self.query.sort.is_oldest_first)
             dated = self._of(kept)
-        return [dated] if ends else [dated, self._of(rest), beyond.rest(banded=goes_on)]
+        return [dated] if ends else [dated, self._of(rest), full_scan.rest(banded=goes_on)]
 
     def _by_taken(self) -> list[Segment]:
         """Those with a date in the order of their index, and behind them all others, the last added first."""
@@ -235,7 +243,7 @@ class Search:
 
     def _goes_on_beyond(self, head: Sequence[Candidate], similarity: float) -> bool:
         """Whether there may be rows at least so near that are no candidates."""
-        return self._places > len(head) and self.gathering.reach >= similarity
+        return self._places > len(head) and self.candidate_search.reach >= similarity
 
     def _of(self, candidates: list[Candidate]) -> Segment:
         gone = self.gone

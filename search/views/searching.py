@@ -95,7 +95,7 @@ def search_page(
 
 def _answered(request: HttpRequest, part: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
     """Return the page, or a part of it alone."""
-    template = f"search/_partials/{part}.jinja" if part else "search/search.rendering.jinja_engine"
+    template = f"search/_partials/{part}.jinja" if part else "search/search.jinja"
     context["may_see_hidden"] = may_see_hidden(request)
     context |= rights(request)
     response = render(request, template, context, status=status, using="jinja2")

@@ -25,9 +25,7 @@ def load_pages() -> None:
     # Those of the search page are made for each language.
     for language, _name in settings.LANGUAGES:
         with translation.override(language):
-            for name in _names(
-                "base.jinja", "_frame/*", "search/search.rendering.jinja_engine", "search/_partials/*.jinja"
-            ):
+            for name in _names("base.jinja", "_frame/*", "search/search.jinja", "search/_partials/*.jinja"):
                 get_template(name, using="jinja2")
 
 

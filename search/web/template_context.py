@@ -9,7 +9,7 @@ from django.utils.translation import get_language, get_language_info
 from django_htmx.jinja import django_htmx_script, htmx_script
 from jinja2 import Environment
 
-from search.completion import did_you_mean, ways_out
+from search.completion import did_you_mean, relaxations
 from search.facets.months import by_month
 from search.http.forms import PictureForm
 from search.query.saved import can_be_saved
@@ -51,7 +51,7 @@ def environment(**options: Any) -> Environment:
         "thousands": pictures.thousands,
         "tiles": tiles.tiles_in,
         "way_back": pictures.way_back,
-        "ways_out": ways_out,
+        "relaxations": relaxations,
         "weights": search_context.weights,
         "with_filters_open": search_context.with_filters_open,
         "without_filters": search_context.without_filters,
