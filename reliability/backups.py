@@ -27,7 +27,8 @@ KILLS = 4
 FOUND = """
 import json, django
 django.setup()
-from search.query import SearchQuery, find
+from search.query import SearchQuery
+from search.retrieval import find
 words = ("red star", "a blue circle", "three green squares", "빨간 별", "yellow")
 found = {word: find(SearchQuery.from_params({"q": [word]})).images for word in words}
 print(json.dumps({word: [str(image.id) for image in images] for word, images in found.items()}))

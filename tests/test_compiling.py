@@ -22,7 +22,7 @@ from search.embedding import (
     Loading,
     acceptance_test,
     backend_timing,
-    background_compilation,
+    background_compiling,
     compile_pictures,
     compile_texts,
     compiled_store,
@@ -667,8 +667,8 @@ def test_the_models_are_compiled_meanwhile_and_used_from_then_on(
             away.rename(compiled)
             return None, ""
 
-    monkeypatch.setattr(background_compilation, "_compiler", None)
-    monkeypatch.setattr(background_compilation.subprocess, "Popen", Compiling)
+    monkeypatch.setattr(background_compiling, "_compiler", None)
+    monkeypatch.setattr(background_compiling.subprocess, "Popen", Compiling)
     assert text_encoder().backend.startswith("torch ")
     for thread in threading.enumerate():
         if thread.name == "model-compiling":

@@ -15,7 +15,7 @@ from search import decoding
 from search.curation.details import Details
 from search.ingestion import DeletedPicture, Item, Pending, Worker, add_picture, ingest, reconcile
 from search.ingestion import adding as adding_room
-from search.ingestion.pipeline.run import steps
+from search.ingestion.pipeline import steps
 from search.models import Image, OwedDeletion, Tombstone
 from search.models.image import content_id
 from search.models.vector_values import WrongVectors

@@ -21,8 +21,8 @@ from search.indexing import building
 from search.indexing.building import State
 from search.indexing.query_plan import planned, walk
 from search.ingestion import Pending, Report, Worker, files_source, ingest
+from search.ingestion.pipeline import index_during_load
 from search.ingestion.pipeline.index_during_load import IndexDuringLoad
-from search.ingestion.pipeline.run import index_during_load
 from search.models import Image
 from search.models.hnsw import indexing
 from search.models.vector_sets import current_set, index_name
@@ -239,7 +239,8 @@ def test_with_hardly_any_memory_the_index_is_built_all_the_same(monkeypatch: pyt
 def test_a_load_that_is_killed_without_the_index_is_made_good_by_the_next(photos: Path, settings) -> None:
     script = (
         "import os, signal, sys, django; django.setup()\n"
-        "from search.ingestion import files_source, index_during_load, ingest\n"
+        "from search.ingestion import files_source, ingest\n"
+        "from search.ingestion.pipeline import index_during_load\n"
         "index_during_load.FROM = 10\n"
         "def killed(table): os.kill(os.getpid(), signal.SIGKILL)\n"
         "index_during_load.build_index = killed\n"

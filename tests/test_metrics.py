@@ -307,7 +307,8 @@ def test_a_dry_run_is_no_run():
 
 SHARED = """
 import os, sys, types, django; django.setup()
-from search.monitoring import processes, recording
+from search.metrics import processes
+from search.monitoring import recording
 processes.PLACES = (os.environ["TMPDIR"],)
 processes.share()
 print(processes.folder())

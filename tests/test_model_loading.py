@@ -302,9 +302,9 @@ def silent_server() -> Iterator[int]:
 ASK = """
 import contextlib, time, django
 django.setup()
-from search.embedding import ModelUnavailable, encoders, loading
+from search.embedding import ModelUnavailable, torch_encoders, loading
 with contextlib.suppress(Exception):  # what is imported at a first use takes its time on a busy machine
-    encoders.open_model("nobody/nothing", local_files_only=True)
+    torch_encoders.open_model("nobody/nothing", local_files_only=True)
 began = time.monotonic()
 try:
     loading.load_model("nobody/no-such-model")
@@ -317,15 +317,15 @@ ENDS = """
 import threading, time, django
 django.setup()
 from django.conf import settings
-from search.embedding import compiled_store, meanwhile
+from search.embedding import background_compiling, compiled_store
 settings.COMPILE_MODELS = True
 using = threading.Event()
 def use(kind, name):
     using.set()
     time.sleep(0.3)
     print("used", name, flush=True)
-meanwhile._compiled = lambda options: True
-meanwhile.compile_meanwhile(compiled_store.WORDS, "somebody/some-model", use)
+background_compiling._compiled = lambda options: True
+background_compiling.compile_meanwhile(compiled_store.WORDS, "somebody/some-model", use)
 using.wait(60)
 print("ends", flush=True)
 """

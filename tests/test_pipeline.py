@@ -13,7 +13,7 @@ from search.curation.details import Details
 from search.embedding import ModelUnavailable
 from search.ingestion import Item, Report, Unavailable, adding, files_source, ingest
 from search.ingestion.pipeline import run as pipeline
-from search.ingestion.pipeline.run import steps
+from search.ingestion.pipeline import steps
 from search.ingestion.pipeline.stages import Allowance, Ended
 from search.models import Image, Origin, OwedDeletion
 from search.models.image import content_id

@@ -10,7 +10,7 @@ from django.test import Client
 
 from search.curation.details import Details
 from search.ingestion import Choices, DeletedPicture, Item, Report, add_picture, ingest, open_source
-from search.ingestion.pipeline.run import run
+from search.ingestion.pipeline import run
 from search.models import Image, Origin, OwedDeletion
 from search.models.image import content_id
 from search.objects import storage

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.core.management.base import OutputWrapper
 
-from search.ingestion.pipeline.steps import Line
+from search.ingestion.pipeline.steps import Pipeline
 from search.ingestion.pipeline.stopping import Stop, stopping_in_order
 from search.management.embedding import stopped_by_signals
 
@@ -34,15 +34,15 @@ def no_longer_than(seconds: float) -> Iterator[None]:
 
 
 @pytest.fixture
-def line() -> Iterator[Line]:
-    line = Line([], [], dry=True, enqueue=True)
+def line() -> Iterator[Pipeline]:
+    pipeline = Pipeline([], [], dry=True, enqueue=True)
     yield line
     line.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_while_room_is_made_for_another_picture_stops_the_line(line: Line, number: int) -> None:
-    # The main thread is in `Line.finish`, as it is most of the time over pictures that are known.
+def test_a_signal_while_room_is_made_for_another_picture_stops_the_line(line: Pipeline, number: int) -> None:
+    # The main thread is in `Pipeline.finish`, as it is most of the time over pictures that are known.
     with no_longer_than(10), stopping_in_order(line.stop):
         with line._room._cond, line._file_bytes._changed, line._picture_bytes._changed:
             os.kill(os.getpid(), number)

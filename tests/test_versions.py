@@ -74,7 +74,7 @@ def photo(folder: Path) -> Path:
 def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many pictures were encoded at a time."""
     counts: list[int] = []
-    from search.ingestion.pipeline.run import steps
+    from search.ingestion.pipeline import steps
 
     encode = steps.embed
     monkeypatch.setattr(steps, "embed", lambda prepared: (counts.append(len(prepared)), encode(prepared))[1])

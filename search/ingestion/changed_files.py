@@ -8,7 +8,7 @@ from dataclasses import replace
 from django.db import Error
 
 from search.ingestion.pipeline.rows import Staging
-from search.ingestion.pipeline.steps import Passage
+from search.ingestion.pipeline.steps import Job
 from search.ingestion.report import Report
 from search.ingestion.version_rows import Outcome, Succession, Version, stays_deleted
 from search.ingestion.versions import met_with_other_bytes
@@ -28,19 +28,19 @@ class Changes:
     def __init__(self, *, again: bool) -> None:
         self._again = again
         self._succession: Succession | None = None
-        self._put_off: list[Passage] = []
+        self._put_off: list[Job] = []
 
-    def note_before(self, read: Sequence[Passage]) -> None:
+    def note_before(self, read: Sequence[Job]) -> None:
         """Note of what was read what was met at its address before."""
         before = met_with_other_bytes((one.item, one.image_id) for one in read if one.image_id)
-        for passage in read:
-            found = before.get(passage.item.address)
+        for job in read:
+            found = before.get(job.item.address)
             if found and not (found.is_deleted and self._again):
-                passage.before = found
+                job.before = found
 
-    def put_off(self, changed: Sequence[Passage]) -> list[Passage]:
+    def put_off(self, changed: Sequence[Job]) -> list[Job]:
         """Keep those that may be other pictures in the place of the ones before until the run ends; return them."""
-        others = [passage for passage in changed if passage.changed and not passage.changed.is_same_picture]
+        others = [job for job in changed if job.changed and not job.changed.is_same_picture]
         self._put_off += others
         return others
 
@@ -48,57 +48,53 @@ class Changes:
     def has_put_off_many(self) -> bool:
         return len(self._put_off) > MOST_PUT_OFF
 
-    def take_put_off(self) -> list[Passage]:
+    def take_put_off(self) -> list[Job]:
         """Return what was put off, first what turned out to be a version of a picture from another one's place."""
         waiting, self._put_off = self._put_off, []
-        changes = [passage.changed for passage in waiting if passage.changed]
+        changes = [job.changed for job in waiting if job.changed]
         befores = [change.before for change in changes if change.before.pixels]
         of_pixels = {before.pixels: before for before in befores}
-        for passage in waiting:
-            if passage.changed and (before := of_pixels.get(passage.changed.of_file.pixels)):
+        for job in waiting:
+            if job.changed and (before := of_pixels.get(job.changed.of_file.pixels)):
                 # What the file said before it was moved is not known here.
-                passage.changed = replace(passage.changed, before=before, is_same_picture=True, said_before=None)
-        return sorted(waiting, key=lambda passage: not (passage.changed and passage.changed.is_same_picture))
+                job.changed = replace(job.changed, before=before, is_same_picture=True, said_before=None)
+        return sorted(waiting, key=lambda job: not (job.changed and job.changed.is_same_picture))
 
     def give_up(self) -> None:
         """Nothing stays of what is put off: the next run brings it again."""
         with suppress(Error):
-            owe([passage.image_id for passage in self._put_off if passage.image_id])
+            owe([job.image_id for job in self._put_off if job.image_id])
 
-    def keep_deleted(self, passage: Passage, rows: Staging | None) -> None:
+    def keep_deleted(self, job: Job, rows: Staging | None) -> None:
         """A deleted picture was only rated or tagged since: it stays deleted."""
-        if rows and passage.changed and passage.image_id:
-            stays_deleted(passage.image_id, passage.changed.of_file.pixels, passage.origins)
+        if rows and job.changed and job.image_id:
+            stays_deleted(job.image_id, job.changed.of_file.pixels, job.origins)
 
-    def write(
-        self, passage: Passage, rows: Staging | None, under_way: Collection[uuid.UUID], report: Report
-    ) -> Outcome:
+    def write(self, job: Job, rows: Staging | None, under_way: Collection[uuid.UUID], report: Report) -> Outcome:
         """Write a new version and count it."""
         outcome = Outcome.CHANGED
         if rows:
-            assert passage.image
-            assert passage.changed
-            version = Version(passage.image, passage.changed, passage.item.address, passage.origins)
+            assert job.image
+            assert job.changed
+            version = Version(job.image, job.changed, job.item.address, job.origins)
             outcome = self._of(rows).write(version, under_way)
             if outcome is Outcome.CHANGED:
                 settle_meanwhile()
-        self._count(outcome, passage, report)
+        self._count(outcome, job, report)
         return outcome
 
-    def absorb(
-        self, known: Sequence[Passage], rows: Staging, under_way: Collection[uuid.UUID], report: Report
-    ) -> None:
+    def absorb(self, known: Sequence[Job], rows: Staging, under_way: Collection[uuid.UUID], report: Report) -> None:
         """Have known pictures take the places of what they are new versions of."""
-        changed = [passage for passage in known if passage.before]
+        changed = [job for job in known if job.before]
         if not changed:
             return
         captured = Capture.objects.filter(pk__in=[one.image_id for one in changed if one.image_id])
         pixels = dict(captured.values_list("pk", "pixels"))
-        for passage in changed:
-            assert passage.before
-            assert passage.image_id
-            found, address = pixels.get(passage.image_id), passage.item.address
-            if self._of(rows).absorb(passage.image_id, found, passage.before, address, under_way):
+        for job in changed:
+            assert job.before
+            assert job.image_id
+            found, address = pixels.get(job.image_id), job.item.address
+            if self._of(rows).absorb(job.image_id, found, job.before, address, under_way):
                 report.changed += 1
                 settle_meanwhile()
 
@@ -106,8 +102,8 @@ class Changes:
         self._succession = self._succession or Succession(rows, again=self._again)
         return self._succession
 
-    def _count(self, outcome: Outcome, passage: Passage, report: Report) -> None:
-        met = 1 + len(passage.again)
+    def _count(self, outcome: Outcome, job: Job, report: Report) -> None:
+        met = 1 + len(job.again)
         match outcome:
             case Outcome.CHANGED:
                 report.changed, report.known = report.changed + 1, report.known + met
@@ -118,7 +114,7 @@ class Changes:
             case Outcome.DELETED:
                 report.deleted += met
             case Outcome.OVERTAKEN:
-                for item in (passage.item, *passage.again):
+                for item in (job.item, *job.again):
                     report.fail(item.name, _OVERTAKEN, address=item.address)
-                if passage.image_id:
-                    owe([passage.image_id])
+                if job.image_id:
+                    owe([job.image_id])

@@ -26,7 +26,7 @@ from search.ingestion.items import Item
 from search.ingestion.met_before import met_and_deleted, met_before, origin_of, record
 from search.ingestion.pipeline.index_during_load import IndexDuringLoad
 from search.ingestion.pipeline.rows import Staging, known, staging
-from search.ingestion.pipeline.steps import BATCH, Event, Line, ListEnds, Passage, State
+from search.ingestion.pipeline.steps import BATCH, Event, Job, ListEnds, Pipeline, State
 from search.ingestion.pipeline.stopping import stopping_in_order
 from search.ingestion.repair import Known, known_rows, note_moved
 from search.ingestion.report import LeftOut, Progress, Report, Why
@@ -60,7 +60,7 @@ class _Run:
 
     def __init__(
         self,
-        line: Line,
+        pipeline: Pipeline,
         rows: Staging | None,
         progress: Progress,
         *,
@@ -70,7 +70,7 @@ class _Run:
     ) -> None:
         """Without `rows` nothing is kept. `updating` are the tags that go with what is said of known pictures, None
         where that is left as it is."""
-        self.line, self.rows, self.progress, self.enqueue, self.again = line, rows, progress, enqueue, again
+        self.pipeline, self.rows, self.progress, self.enqueue, self.again = pipeline, rows, progress, enqueue, again
         self.updating = updating
         self.revision = Revision(
             kind=Revision.Kind.DESCRIBE, door=Revision.Door.COMMAND, search="ingest --update-details"
@@ -82,32 +82,32 @@ class _Run:
         self.has_no_room = False
         self.left_to_ask_for = ASKED_FOR
         # What waits for its batch to fill.
-        self.listed: list[Passage] = []
-        self.read: list[Passage] = []
-        self.whole: list[Passage] = []
-        self.done: list[Passage] = []
-        self.described: list[Passage] = []
+        self.listed: list[Job] = []
+        self.read: list[Job] = []
+        self.whole: list[Job] = []
+        self.done: list[Job] = []
+        self.described: list[Job] = []
         # What is new, from the look at its bytes to its row; and what would be, where nothing is kept: hashes, since
         # there may be millions.
-        self.fresh: dict[uuid.UUID, Passage] = {}
+        self.fresh: dict[uuid.UUID, Job] = {}
         self.would_be_there: set[int] = set()
         # Whose deletion is held off.
-        self.held: set[Passage] = set()
+        self.held: set[Job] = set()
         self.changes = Changes(again=again)
 
     def direct(self) -> None:
-        """Pass on what the line brings until all of it has come to its end. Raises what one of the threads raised."""
+        """Pass on what the pipeline brings until all of it has ended. Raises what one of the threads raised."""
         self.progress(self.report)
-        while self.under_way or not (self.list_has_ended or self.line.is_stopping):
+        while self.under_way or not (self.list_has_ended or self.pipeline.is_stopping):
             try:
-                self._take(self.line.events.get(timeout=_PATIENCE))
+                self._take(self.pipeline.events.get(timeout=_PATIENCE))
                 # Where all that is under way waits here, nothing else will bring anything.
                 waiting = sum(map(len, (self.listed, self.read, self.whole, self.done, self.described)))
-                is_idle = waiting == self.under_way and self.line.events.empty()
+                is_idle = waiting == self.under_way and self.pipeline.events.empty()
             except queue.Empty:
                 is_idle = True
             self._pass_on(is_idle=is_idle)
-        self.report.stopped = self.line.is_stopping
+        self.report.stopped = self.pipeline.is_stopping
         if not self.report.stopped:
             self._write_put_off()
 
@@ -142,13 +142,13 @@ class _Run:
                 self.changes.keep_deleted(event, self.rows)
                 self._pass_over([event])
 
-    def _note_failure(self, passage: Passage) -> None:
-        for item in (passage.item, *passage.again):  # copies of it fail as it does
-            self.report.fail(item.name, passage.failure, address=item.address, refused=passage.is_refused)
-        if passage.image_id is None:
-            self.report.unread.add(passage.item.name)
-        elif passage.is_stored and self.rows:
-            owe([passage.image_id])  # of what the model has no vector for, nothing stays
+    def _note_failure(self, job: Job) -> None:
+        for item in (job.item, *job.again):  # copies of it fail as it does
+            self.report.fail(item.name, job.failure, address=item.address, refused=job.is_refused)
+        if job.image_id is None:
+            self.report.unread.add(job.item.name)
+        elif job.is_stored and self.rows:
+            owe([job.image_id])  # of what the model has no vector for, nothing stays
 
     def _pass_on(self, *, is_idle: bool) -> None:
         if self.listed and (is_idle or len(self.listed) >= LOOK_UP):
@@ -165,37 +165,37 @@ class _Run:
     def _look_up(self) -> None:
         """Have read what was not met before, or has lost something since."""
         listed, self.listed = self.listed, []
-        met = met_before([passage.item for passage in listed], pending=self.enqueue)
+        met = met_before([job.item for job in listed], pending=self.enqueue)
         rows = known_rows({image_id for image_id in met if image_id})
         trusted, unknown = [], []
-        for passage, image_id in zip(listed, met, strict=True):
-            passage.known = rows.get(image_id) if image_id else None
-            if passage.known is None:
-                unknown.append(passage)
-            elif self._is_to_be_looked_at(passage.known, passage.item):
-                self.line.keep(passage)
+        for job, image_id in zip(listed, met, strict=True):
+            job.known = rows.get(image_id) if image_id else None
+            if job.known is None:
+                unknown.append(job)
+            elif self._is_to_be_looked_at(job.known, job.item):
+                self.pipeline.keep(job)
             else:
-                trusted.append(passage)
+                trusted.append(job)
         self._know(trusted)
         self._look_for_deleted(unknown)
 
-    def _look_for_deleted(self, unknown: Sequence[Passage]) -> None:
+    def _look_for_deleted(self, unknown: Sequence[Job]) -> None:
         """Have read what was not met before, or never deleted."""
         were_deleted = [False] * len(unknown)
         if unknown and not self.again:
-            were_deleted = met_and_deleted([passage.item for passage in unknown])
-        for passage, was_deleted in zip(unknown, were_deleted, strict=True):
+            were_deleted = met_and_deleted([job.item for job in unknown])
+        for job, was_deleted in zip(unknown, were_deleted, strict=True):
             if not was_deleted:
-                self.line.read(passage)
-        self._pass_over([passage for passage, deleted in zip(unknown, were_deleted, strict=True) if deleted])
+                self.pipeline.read(job)
+        self._pass_over([job for job, deleted in zip(unknown, were_deleted, strict=True) if deleted])
 
-    def _pass_over(self, deleted: Sequence[Passage]) -> None:
+    def _pass_over(self, deleted: Sequence[Job]) -> None:
         """Leave out what somebody has deleted."""
         if deleted:
             if self.rows:
-                record(origin_of(passage.item, passage.image_id) for passage in deleted if passage.image_id)
+                record(origin_of(job.item, job.image_id) for job in deleted if job.image_id)
             self.report.deleted += len(deleted)
-            self._name_deleted(passage.item for passage in deleted)
+            self._name_deleted(job.item for job in deleted)
             self._finish(deleted)
             self.progress(self.report)
 
@@ -213,7 +213,7 @@ class _Run:
     def _recognise(self) -> None:
         """Have added what is not in the collection, and restored what is."""
         read, self.read = self.read, []
-        ids = [passage.image_id for passage in read if passage.image_id]
+        ids = [job.image_id for job in read if job.image_id]
         if self.rows:
             hold_off(ids)
             self.held.update(read)
@@ -221,21 +221,21 @@ class _Run:
         unknown = [image_id for image_id in ids if image_id not in rows]
         deleted = deleted_before(unknown) if unknown else set()
         fresh, seen_again, twins, passed_over = [], [], [], []
-        for passage in read:
-            assert passage.image_id
-            passage.known = rows.get(passage.image_id)
-            twin = self.fresh.get(passage.image_id)
-            if passage.known or hash(passage.image_id) in self.would_be_there:
-                seen_again.append(passage)
-            elif passage.image_id in deleted and not self.again:
-                passed_over.append(passage)
+        for job in read:
+            assert job.image_id
+            job.known = rows.get(job.image_id)
+            twin = self.fresh.get(job.image_id)
+            if job.known or hash(job.image_id) in self.would_be_there:
+                seen_again.append(job)
+            elif job.image_id in deleted and not self.again:
+                passed_over.append(job)
             elif twin:
                 # Whether it is in the collection then, its twin will tell.
-                twin.again.append(passage.item)
-                twins.append(passage)
+                twin.again.append(job.item)
+                twins.append(job)
             else:
-                self.fresh[passage.image_id] = passage
-                fresh.append(passage)
+                self.fresh[job.image_id] = job
+                fresh.append(job)
         self.changes.note_before([*fresh, *seen_again])
         self._finish(twins)
         self._pass_over(passed_over)
@@ -243,93 +243,89 @@ class _Run:
             owe(deleted)  # should one not arrive, nothing of it stays
         self._go_on(fresh, seen_again)
 
-    def _go_on(self, fresh: Sequence[Passage], seen_again: Sequence[Passage]) -> None:
+    def _go_on(self, fresh: Sequence[Job], seen_again: Sequence[Job]) -> None:
         if not self.rows:
             self._know(seen_again)
         else:
-            for passage in seen_again:
-                self.line.keep(passage)
+            for job in seen_again:
+                self.pipeline.keep(job)
             if fresh and not self.enqueue:
                 picture_encoder()  # without a model nothing is stored
                 require_fit()
-        for passage in fresh:
-            self.line.add(passage)
+        for job in fresh:
+            self.pipeline.add(job)
 
     def _note_whole(self) -> None:
         """Write down where the known ones were met, and where their originals are now."""
         whole, self.whole = self.whole, []
-        for passage in whole:
+        for job in whole:
             # Of those that were not read nothing was restored.
-            if passage.known and passage.restored:
-                self.report.restored += passage.restored.something
-                if passage.restored.moved is not None:
-                    note_moved(passage.known, passage.restored.moved)
-        record(origin_of(passage.item, passage.image_id) for passage in whole if passage.image_id)
+            if job.known and job.restored:
+                self.report.restored += job.restored.something
+                if job.restored.moved is not None:
+                    note_moved(job.known, job.restored.moved)
+        record(origin_of(job.item, job.image_id) for job in whole if job.image_id)
         if self.rows:
             self.changes.absorb(whole, self.rows, self._under_way(), self.report)
         self._know(whole)
 
-    def _know(self, passages: Sequence[Passage]) -> None:
+    def _know(self, jobs: Sequence[Job]) -> None:
         """Leave what is here as it is, or have what is said of it looked at."""
         if self.updating is not None:
-            read = sidecars_read([image_id for passage in passages if (image_id := passage.known_id)])
-            for passage in passages:
-                passage.sidecars_before = read.get(passage.known_id) if passage.known_id else None
-                self.line.describe(passage)
-        elif passages:
-            self.report.not_applied += sum(passage.item.details != Details() for passage in passages)
-            self._count_known(passages)
+            read = sidecars_read([image_id for job in jobs if (image_id := job.known_id)])
+            for job in jobs:
+                job.sidecars_before = read.get(job.known_id) if job.known_id else None
+                self.pipeline.describe(job)
+        elif jobs:
+            self.report.not_applied += sum(job.item.details != Details() for job in jobs)
+            self._count_known(jobs)
 
     def _update(self) -> None:
         described, self.described = self.described, []
-        updates = [
-            Update(image_id, passage.item.details, passage.beside)
-            for passage in described
-            if (image_id := passage.known_id)
-        ]
+        updates = [Update(image_id, job.item.details, job.beside) for job in described if (image_id := job.known_id)]
         self.report.updated += update_details(
             updates, self.updating or (), revision=self.revision if self.rows else None
         )
         self._count_known(described)
 
-    def _count_known(self, passages: Sequence[Passage]) -> None:
-        self.report.known += len(passages)
-        ids = [image_id for passage in passages if (image_id := passage.known_id)]
+    def _count_known(self, jobs: Sequence[Job]) -> None:
+        self.report.known += len(jobs)
+        ids = [image_id for job in jobs if (image_id := job.known_id)]
         self.report.trashed += Trashed.objects.filter(image__pk__any_of=ids).count()
-        self._finish(passages)
+        self._finish(jobs)
         self.progress(self.report)
 
     def write(self) -> None:
         """Write the rows of what has come through."""
-        changed = [passage for passage in self.done if passage.changed]
-        done, self.done = [passage for passage in self.done if not passage.changed], []
+        changed = [job for job in self.done if job.changed]
+        done, self.done = [job for job in self.done if not job.changed], []
         if self.rows:
-            images = [passage.image for passage in done if passage.image]
-            origins = [origin for passage in done for origin in passage.origins]
+            images = [job.image for job in done if job.image]
+            origins = [origin for job in done for origin in job.origins]
             if not self.enqueue:
                 self.index.rows_come(len(images))
             new, deleted = self.rows.write(images, origins, again=self.again)
             added = len(new)
         else:
             added, deleted = len(done), set()
-            self.would_be_there.update(hash(passage.image_id) for passage in done)
-        left_out = [item for passage in done if passage.image_id in deleted for item in (passage.item, *passage.again)]
+            self.would_be_there.update(hash(job.image_id) for job in done)
+        left_out = [item for job in done if job.image_id in deleted for item in (job.item, *job.again)]
         self._name_deleted(left_out)
         self.report.added += added
         self.report.deleted += len(left_out)
-        self.report.known += sum(1 + len(passage.again) for passage in done) - added - len(left_out)
+        self.report.known += sum(1 + len(job.again) for job in done) - added - len(left_out)
         self._finish(done)
         self._change(changed)
         self.progress(self.report)
 
-    def _change(self, changed: Sequence[Passage]) -> None:
+    def _change(self, changed: Sequence[Job]) -> None:
         """Write new versions of what is there, or put them off."""
         put_off = self.changes.put_off(changed) if self.rows else []
-        for passage in put_off:
+        for job in put_off:
             # It is on no thread's hands any more; its objects are held until it is written.
             self.under_way -= 1
-            self.line.finish(passage)
-        now = [passage for passage in changed if passage not in put_off]
+            self.pipeline.finish(job)
+        now = [job for job in changed if job not in put_off]
         self._write_changes(now)
         self._finish(now)
         if self.changes.has_put_off_many:
@@ -340,45 +336,45 @@ class _Run:
         self._write_changes(waiting)
         self._end(waiting)
 
-    def _write_changes(self, passages: Sequence[Passage]) -> None:
-        under_way = self._under_way() if passages else set()
-        for passage in passages:
-            self.changes.write(passage, self.rows, under_way, self.report)
+    def _write_changes(self, jobs: Sequence[Job]) -> None:
+        under_way = self._under_way() if jobs else set()
+        for job in jobs:
+            self.changes.write(job, self.rows, under_way, self.report)
 
     def _under_way(self) -> set[uuid.UUID]:
         """Return the pictures that were met in this run, and are not written down yet."""
-        return {passage.image_id for passage in self.held if passage.image_id}
+        return {job.image_id for job in self.held if job.image_id}
 
-    def _finish(self, passages: Sequence[Passage]) -> None:
-        for passage in passages:
+    def _finish(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
             self.under_way -= 1
-            self.line.finish(passage)
-        self._end(passages)
+            self.pipeline.finish(job)
+        self._end(jobs)
 
-    def _end(self, passages: Sequence[Passage]) -> None:
-        for passage in passages:
-            if passage.image_id and self.fresh.get(passage.image_id) is passage:
-                del self.fresh[passage.image_id]
-        self._let_go(self.held.intersection(passages))
+    def _end(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            if job.image_id and self.fresh.get(job.image_id) is job:
+                del self.fresh[job.image_id]
+        self._let_go(self.held.intersection(jobs))
 
-    def _let_go(self, held: Collection[Passage]) -> None:
+    def _let_go(self, held: Collection[Job]) -> None:
         if held:
-            ids = [passage.image_id for passage in held if passage.image_id]
+            ids = [job.image_id for job in held if job.image_id]
             let_go(ids)
             self.held.difference_update(held)
             # Of copies of one picture each holds a lock.
-            settle_what_was_held(set(ids).difference(passage.image_id for passage in self.held if passage.image_id))
+            settle_what_was_held(set(ids).difference(job.image_id for job in self.held if job.image_id))
 
     def break_off(self) -> None:
         """Give back what the run holds, if it holds any of it."""
-        have_ended = self.line.close()
+        have_ended = self.pipeline.close()
         self.changes.give_up()
         if have_ended:
             self._let_go(self.held.copy())
             if self.has_no_room:
                 remove_orphans(self.fresh.keys())
         else:  # one of them may store something yet: what is owed then, the next deletion settles
-            let_go([passage.image_id for passage in self.held if passage.image_id])
+            let_go([job.image_id for job in self.held if job.image_id])
         if self.rows:
             self.index.let_go()
 
@@ -411,11 +407,11 @@ def ingest(
         if not dry_run:
             progress = (record or stack.enter_context(Record())).noting(progress)
         rows = None if dry_run else stack.enter_context(staging())
-        line = Line(source, tags, dry=dry_run, enqueue=enqueue, captions=captions)
-        run = _Run(line, rows, progress, enqueue=enqueue, again=again, updating=tags if update else None)
+        pipeline = Pipeline(source, tags, dry=dry_run, enqueue=enqueue, captions=captions)
+        run = _Run(pipeline, rows, progress, enqueue=enqueue, again=again, updating=tags if update else None)
         stack.callback(run.break_off)
         try:
-            with stopping_in_order(run.line.stop):
+            with stopping_in_order(run.pipeline.stop):
                 run.direct()
         except (ModelUnavailable, StorageUnavailable, NoDecoder, Error) as error:
             run.has_no_room = bool(no_room(error))

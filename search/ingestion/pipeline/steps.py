@@ -47,7 +47,7 @@ class State(Enum):
 
 
 @dataclass(slots=True, eq=False)
-class Passage:
+class Job:
     """A picture on its way. `again` are the items met meanwhile that turned out to be the same bytes, and `known` is
     the row where there is one, with what was `restored` of its objects. `before` is what was met at its address before
     it, with what has `changed`. `beside` is what its sidecars say, if not what they said when they had the hash
@@ -90,13 +90,13 @@ class ListEnds:
     """The source has offered all it has."""
 
 
-Event: TypeAlias = Passage | ListEnds | BaseException
+Event: TypeAlias = Job | ListEnds | BaseException
 
 
-class Line:
+class Pipeline:
     """The stages. What has come through some of them, or failed, is put into `events`.
 
-    A passage belongs to one thread at a time, which hands it on and touches it no more.
+    A job belongs to one thread at a time, which hands it on and touches it no more.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Line:
         self._room = threading.Semaphore(UNDER_WAY)
         self._file_bytes, self._picture_bytes = Allowance(FILE_BYTES), Allowance(PICTURE_BYTES)
         self._expected_bytes = FILE_BYTES // 2
-        self._stages: list[Stage[Passage]] = []
+        self._stages: list[Stage[Job]] = []
         self._encoding = self._stage("encode", self._encode, threads=1, at_once=BATCH)
         self._storing = self._stage("store", self._alone(self._store), threads=STORERS)
         self._decoding = self._stage("decode", self._alone(self._decode), threads=max(2, core_count()))
@@ -121,35 +121,33 @@ class Line:
         # Not a stage: nothing ends a source that waits for something to offer, as one that watches a folder does.
         threading.Thread(target=self._list, name="ingest-list", daemon=True).start()
 
-    def _stage(
-        self, name: str, work: Callable[[list[Passage]], None], *, threads: int, at_once: int = 1
-    ) -> Stage[Passage]:
+    def _stage(self, name: str, work: Callable[[list[Job]], None], *, threads: int, at_once: int = 1) -> Stage[Job]:
         stage = Stage(name, work, threads=threads, failed=self.events.put, at_once=at_once)
         self._stages.append(stage)
         return stage
 
-    def read(self, passage: Passage) -> None:
+    def read(self, job: Job) -> None:
         """Have the picture read and hashed, which makes it READ."""
-        self._reading.submit(passage)
+        self._reading.submit(job)
 
-    def add(self, passage: Passage) -> None:
+    def add(self, job: Job) -> None:
         """Have the picture decoded, stored and encoded, as far as is wanted, which makes it DONE."""
-        self._decoding.submit(passage)
+        self._decoding.submit(job)
 
-    def keep(self, passage: Passage) -> None:
+    def keep(self, job: Job) -> None:
         """Have looked whether anything is missing of a known picture, and restored if so, which makes it WHOLE.
 
         One that was not read before is READ where something is missing.
         """
-        self._keeping.submit(passage)
+        self._keeping.submit(job)
 
-    def describe(self, passage: Passage) -> None:
+    def describe(self, job: Job) -> None:
         """Have looked whether what lies beside a known picture has changed, which makes it DESCRIBED."""
-        self._describing.submit(passage)
+        self._describing.submit(job)
 
-    def finish(self, passage: Passage) -> None:
-        """Make room for another in place of `passage`, which has come to its end."""
-        self._forget_file(passage)
+    def finish(self, job: Job) -> None:
+        """Make room for another in place of `job`, which has come to its end."""
+        self._forget_file(job)
         self._room.release()
 
     def stop(self) -> None:
@@ -178,145 +176,145 @@ class Line:
                 self._room.acquire()
                 if self.is_stopping:
                     return
-                self.events.put(Passage(item))
+                self.events.put(Job(item))
             self.events.put(ListEnds())
         except BaseException as error:
             self.events.put(error)
 
-    def _ends(self, passage: Passage, state: State, failure: str = "") -> None:
-        passage.state, passage.failure = state, failure
-        self.events.put(passage)
+    def _ends(self, job: Job, state: State, failure: str = "") -> None:
+        job.state, job.failure = state, failure
+        self.events.put(job)
 
-    def _alone(self, work: Callable[[Passage], None]) -> Callable[[list[Passage]], None]:
+    def _alone(self, work: Callable[[Job], None]) -> Callable[[list[Job]], None]:
         """Return `work` for a stage: a picture for which the memory does not suffice fails, and no other."""
 
-        def work_alone(passages: list[Passage]) -> None:
-            (passage,) = passages
+        def work_alone(jobs: list[Job]) -> None:
+            (job,) = jobs
             try:
                 with memory_guarded():
-                    work(passage)
+                    work(job)
             except UnreadableImage as error:
-                passage.is_refused = error.code is not Reason.NO_MEMORY
-                self._fails(passage, str(error))
+                job.is_refused = error.code is not Reason.NO_MEMORY
+                self._fails(job, str(error))
 
         return work_alone
 
-    def _fails(self, passage: Passage, reason: str) -> None:
-        self._let_picture_go(passage)
-        self._ends(passage, State.FAILED, reason)
+    def _fails(self, job: Job, reason: str) -> None:
+        self._let_picture_go(job)
+        self._ends(job, State.FAILED, reason)
 
-    def _read(self, passage: Passage) -> None:
+    def _read(self, job: Job) -> None:
         if self.is_stopping:
-            return self._ends(passage, State.DROPPED)
+            return self._ends(job, State.DROPPED)
         # Where nobody knows how large a file is: as large as those before it, and at first as two of the largest.
-        expected = passage.item.size or self._expected_bytes
+        expected = job.item.size or self._expected_bytes
         self._file_bytes.take(expected)
         try:
-            data = passage.item.read()
+            data = job.item.read()
         except (Unavailable, OSError, MemoryError) as error:
             self._file_bytes.give_back(expected)
             if isinstance(error, MemoryError):
                 raise
             reason = error.strerror if isinstance(error, OSError) else ""
-            return self._ends(passage, State.FAILED, reason or str(error))
+            return self._ends(job, State.FAILED, reason or str(error))
         self._file_bytes.give_back(expected - len(data))
         self._expected_bytes = max(len(data), self._expected_bytes * 7 // 8)
-        passage.data, passage.image_id = data, content_id(data)
-        passage.sidecars = passage.item.sidecars()
-        return self._ends(passage, State.READ)
+        job.data, job.image_id = data, content_id(data)
+        job.sidecars = job.item.sidecars()
+        return self._ends(job, State.READ)
 
-    def _keep(self, passage: Passage) -> None:
+    def _keep(self, job: Job) -> None:
         if self.is_stopping:
-            return self._ends(passage, State.DROPPED)
-        assert passage.known
-        location = passage.item.original_location
-        if passage.data:
-            passage.restored = restore(passage.known, passage.data, location)
-        elif not is_whole(passage.known, location):
-            return self._reading.submit(passage)
-        return self._ends(passage, State.WHOLE)
+            return self._ends(job, State.DROPPED)
+        assert job.known
+        location = job.item.original_location
+        if job.data:
+            job.restored = restore(job.known, job.data, location)
+        elif not is_whole(job.known, location):
+            return self._reading.submit(job)
+        return self._ends(job, State.WHOLE)
 
-    def _describe(self, passage: Passage) -> None:
+    def _describe(self, job: Job) -> None:
         if self._captions and not self.is_stopping:
-            passage.beside = read_beside(passage.item, passage.sidecars_before)
-        return self._ends(passage, State.DESCRIBED)
+            job.beside = read_beside(job.item, job.sidecars_before)
+        return self._ends(job, State.DESCRIBED)
 
-    def _decode(self, passage: Passage) -> None:
+    def _decode(self, job: Job) -> None:
         if self.is_stopping:
-            return self._ends(passage, State.DROPPED)
-        assert passage.image_id
+            return self._ends(job, State.DROPPED)
+        assert job.image_id
         is_to_be_seen = not (self._dry or self._enqueue)
-        written = self._written(passage)
+        written = self._written(job)
         with one_choice():  # it is encoded by the models that it is decoded for
             # Cut by the many processes that decode, and not in the one that encodes.
             window = window_for_models() if is_to_be_seen else None
-            passage.prepared = prepare(
-                passage.data,
-                passage.item.details,
-                image_id=passage.image_id,
-                location=passage.item.original_location,
+            job.prepared = prepare(
+                job.data,
+                job.item.details,
+                image_id=job.image_id,
+                location=job.item.original_location,
                 window=window,
                 with_picture=is_to_be_seen,
                 written=written,
                 tags=self._tags,
             )
-        if passage.before:
-            image, details = passage.prepared.image, passage.item.details
-            passage.changed = change_of(passage.before, image, details, self._tags, written, window)
-            if passage.before.is_deleted and passage.changed.is_same_picture:
-                passage.prepared = None
-                return self._ends(passage, State.DELETED)
+        if job.before:
+            image, details = job.prepared.image, job.item.details
+            job.changed = change_of(job.before, image, details, self._tags, written, window)
+            if job.before.is_deleted and job.changed.is_same_picture:
+                job.prepared = None
+                return self._ends(job, State.DELETED)
         if self._dry:
-            return self._ends(passage, State.DONE)
-        needed = _picture_bytes(passage.prepared)
+            return self._ends(job, State.DONE)
+        needed = _picture_bytes(job.prepared)
         self._picture_bytes.take(needed)
-        passage.picture_bytes = needed
-        return self._storing.submit(passage)
+        job.picture_bytes = needed
+        return self._storing.submit(job)
 
-    def _written(self, passage: Passage) -> Written:
-        sidecars, passage.sidecars = passage.sidecars, {}
-        item = passage.item
+    def _written(self, job: Job) -> Written:
+        sidecars, job.sidecars = job.sidecars, {}
+        item = job.item
         # Of what has an address, as of files, archives and buckets: a name is no more than a name elsewhere.
         return Written(item.name if item.address else "", item.changed, sidecars, self._captions)
 
-    def _store(self, passage: Passage) -> None:
-        assert passage.prepared
-        passage.is_stored = True
-        passage.prepared.store()
-        passage.prepared = replace(passage.prepared, original=b"", thumbnail=b"")
-        self._forget_file(passage)
-        if self._enqueue or (passage.changed and passage.changed.keeps_vector):
-            self._done(passage)
+    def _store(self, job: Job) -> None:
+        assert job.prepared
+        job.is_stored = True
+        job.prepared.store()
+        job.prepared = replace(job.prepared, original=b"", thumbnail=b"")
+        self._forget_file(job)
+        if self._enqueue or (job.changed and job.changed.keeps_vector):
+            self._done(job)
         else:
-            self._encoding.submit(passage)
+            self._encoding.submit(job)
 
-    def _encode(self, passages: list[Passage]) -> None:
+    def _encode(self, jobs: list[Job]) -> None:
         try:
-            embed([passage.prepared for passage in passages if passage.prepared])
+            embed([job.prepared for job in jobs if job.prepared])
         except (WrongVectors, MemoryError) as error:
-            if len(passages) > 1:  # each alone, since it may be the fault of one of them
-                for passage in passages:
-                    self._encode([passage])
+            if len(jobs) > 1:  # each alone, since it may be the fault of one of them
+                for job in jobs:
+                    self._encode([job])
             else:
                 no_memory = isinstance(error, MemoryError)
-                self._fails(passages[0], str(UnreadableImage(Reason.NO_MEMORY) if no_memory else error))
+                self._fails(jobs[0], str(UnreadableImage(Reason.NO_MEMORY) if no_memory else error))
             return
-        for passage in passages:
-            self._done(passage)
+        for job in jobs:
+            self._done(job)
 
-    def _done(self, passage: Passage) -> None:
-        assert passage.prepared
-        passage.image = passage.prepared.image
-        self._let_picture_go(passage)
-        self._ends(passage, State.DONE)
+    def _done(self, job: Job) -> None:
+        assert job.prepared
+        job.image = job.prepared.image
+        self._let_picture_go(job)
+        self._ends(job, State.DONE)
 
-    def _let_picture_go(self, passage: Passage) -> None:
-        passage.prepared = None
-        needed, passage.picture_bytes = passage.picture_bytes, 0
+    def _let_picture_go(self, job: Job) -> None:
+        job.prepared = None
+        needed, job.picture_bytes = job.picture_bytes, 0
         self._picture_bytes.give_back(needed)
 
-    def _forget_file(self, passage: Passage) -> None:
-        size, passage.data = len(passage.data), b""
+    def _forget_file(self, job: Job) -> None:
+        size, job.data = len(job.data), b""
         self._file_bytes.give_back(size)
 
 
