@@ -70,17 +70,20 @@ def _compiled_models() -> set[Path]:
     return _compiled()
 
 
-class _Imported:
-    """Modules that stay for good: to look through all they hold whenever a model is forgotten took a second a time."""
+class _KeptForGood:
+    """What one file of tests leaves behind stays for good: modules, templates, addresses. To look through all of it
+    whenever a model is forgotten took up to a second a time."""
 
-    count = 0
+    since = ""
 
     @classmethod
-    def keep(cls) -> None:
-        if len(sys.modules) > cls.count + 300:
-            gc.collect()
-            gc.freeze()
-            cls.count = len(sys.modules)
+    def from_file(cls, name: str) -> None:
+        if name == cls.since:
+            return
+        forget_models()  # those of torch are in cycles, which are never found once they are kept for good
+        gc.collect()
+        gc.freeze()
+        cls.since = name
 
 
 def wait_for_models() -> None:
@@ -93,10 +96,14 @@ def wait_for_models() -> None:
 
 @pytest.fixture(autouse=True)
 def _own_world(
-    settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _compiled_models: set[Path]
+    request: pytest.FixtureRequest,
+    settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    _compiled_models: set[Path],
 ) -> Iterator[None]:
     """Nothing of the machine's configuration reaches a test, nor anything of one test the next."""
-    _Imported.keep()
+    _KeptForGood.from_file(request.node.path.name)
     settings.EMBEDDING_IMAGE_MODEL = str(demo.IMAGE_MODEL)
     settings.EMBEDDING_TEXT_MODEL = str(demo.TEXT_MODEL)
     settings.DATA_DIR = tmp_path / "var"
