@@ -9,7 +9,7 @@ from search.querying.finding import find, similar_images
 from search.querying.parts import MAX_PARTS, Kind, Part
 from search.querying.pictures import remember_picture
 from search.querying.query import Minimum, Mode, SearchQuery, Sort
-from search.querying.regions import Region, remember_region
+from search.querying.regions import Region, crops_of, remember_region
 from search.querying.relevance import Band
 from search.querying.results import PER_PAGE, ResultPage
 from search.querying.spelling import did_you_mean
@@ -35,6 +35,7 @@ __all__ = [
     "Suggestion",
     "WayOut",
     "chosen_of",
+    "crops_of",
     "did_you_mean",
     "example_queries",
     "example_query",

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from functools import cache
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from django import template
@@ -13,7 +14,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from search.models import Capture, Image
-from search.querying import PER_PAGE, ResultPage, SearchQuery
+from search.querying import PER_PAGE, Region, ResultPage, SearchQuery
+from search.views.beside import Beside
 
 register = template.Library()
 
@@ -75,6 +77,40 @@ def width_within(image: Image, longest: int) -> int:
 def height_within(image: Image, longest: int) -> int:
     """Return how many pixels high a rendition with this longest side is."""
     return max(1, round(image.height * min(1.0, longest / max(image.width, image.height))))
+
+
+LEAST_ON_STAGE = 640
+"""Pixels of the longer side below which a picture is shown larger than it is."""
+
+
+@register.simple_tag
+def stage_size(image: Image) -> tuple[int, int]:
+    """Return the size at which a picture is shown where there is room enough, in pixels: its own, or of a small one
+    more."""
+    factor = max(1.0, LEAST_ON_STAGE / max(image.width, image.height))
+    return max(1, round(factor * image.width)), max(1, round(factor * image.height))
+
+
+@register.simple_tag
+def stage_position(beside: Beside) -> str:
+    """Return which of how many results an image is; "" where that is not known."""
+    if not beside.number:
+        return ""
+    return _("%(number)s of %(found)s") % {"number": thousands(beside.number), "found": thousands(beside.found)}
+
+
+class CropBox(NamedTuple):
+    """A part of an image: its sides in percent, as the form takes them, and its pixels, as a drawing takes them."""
+
+    percent: str
+    view: str
+
+
+@register.simple_tag
+def crop_box(image: Image, region: Region) -> CropBox:
+    left, top, right, bottom = region.pixels_of(image.width, image.height)
+    sides = (region.left, region.top, region.width, region.height)
+    return CropBox(" ".join(f"{100 * side:g}" for side in sides), f"{left} {top} {right - left} {bottom - top}")
 
 
 @register.filter

@@ -36,6 +36,7 @@ from search.querying import (
 from search.querying.asking import asker
 from search.querying.scope import Scope
 from search.state.searches import counted
+from search.views.beside import lead_back
 from search.views.images import (
     may_see_hidden,
     may_see_places,
@@ -69,6 +70,7 @@ def search(request: HttpRequest) -> HttpResponse:
         with counted(query) as search_under_way:
             results = search_under_way.results = find(query)
         fold(results.images)
+        lead_back(results)
     except BadQuery as problem:
         return search_page(request, status=404 if isinstance(problem, NoSuchQuery) else 400, problem=str(problem))
     if part == "more":

@@ -1,20 +1,27 @@
-// A result shown large, with the ways to the next and the previous one.
+// A result on the stage, with the ways to the next and the previous one: its picture at once, as its tile has it, and what
+// stands beside it as soon as it comes from its page.
 
 import { onMoreFailed } from "./more.js";
 import { pressed } from "./pressed.js";
 import { clearAddress, idInAddress, leaveAddress, pushToAddress, replaceInAddress } from "./shown_large.js";
-import { onSwipe } from "./swipe.js";
-import { factsOf, firstNumber, hasMore, linkOf, loadMore, onResults, tileOf, tiles, titleOf } from "./tiles.js";
+import { Stage } from "./stage.js";
+import { factsOf, firstNumber, foundInAll, hasMore, linkOf, loadMore, onResults, tileOf, tiles, titleOf } from "./tiles.js";
 
 const dialog = document.getElementById("lightbox");
 const slot = (name) => dialog.querySelector(`[data-slot=${name}]`);
 const NOBODY = "00000000-0000-0000-0000-000000000000";
 const SOON = 3;
+const LEAST_ON_STAGE = 640; // pixels of the longer side below which a picture is shown larger than it is
+const HURRIED = 150; // milliseconds within which another step is likely to follow
+
+const stage = new Stage(dialog.querySelector(".one"), step);
 
 let current = null;
 let waiting = false;
 // Whether the next result was asked for and has not come. It may fail more than once: scrolling asks for it too.
 let isOwed = false;
+let asked = new AbortController();
+let shownAt = 0;
 
 const addressOf = (kind, tile) => dialog.dataset[kind].replace(NOBODY, tile.dataset.image);
 
@@ -31,15 +38,15 @@ document.addEventListener("click", (event) => {
 slot("next").addEventListener("click", () => step(1));
 slot("previous").addEventListener("click", () => step(-1));
 slot("stage").addEventListener("click", (event) => {
-  if (event.target === slot("stage")) dialog.close();
+  if ([slot("stage"), slot("view")].includes(event.target) && !stage.zoom.isZoomed) dialog.close();
 });
-onSwipe(slot("stage"), step);
 
 dialog.addEventListener("keydown", (event) => {
   const act = {
     ArrowRight: () => step(1),
     ArrowLeft: () => step(-1),
-    s: () => slot("more-like").click(),
+    s: () => (slot("more-like") ?? current.querySelector("a.more-like-this"))?.click(),
+    ...stage.keys(),
   }[pressed(event)];
   if (!act) return;
   event.preventDefault();
@@ -48,6 +55,8 @@ dialog.addEventListener("keydown", (event) => {
 
 dialog.addEventListener("close", () => {
   waiting = isOwed = false;
+  stage.stop();
+  asked.abort();
   leaveAddress();
   if (!current.isConnected) return;
   const { top, bottom } = current.getBoundingClientRect();
@@ -65,7 +74,7 @@ onResults(() => {
 });
 // A curator has changed what is shown.
 document.addEventListener("curated", () => {
-  if (dialog.open) showFacts(current);
+  if (dialog.open) showPanel(current);
 });
 onMoreFailed((reason) => {
   // What is asked for ahead, and is not waited for, is asked for again by the next step.
@@ -92,11 +101,13 @@ function step(by) {
   if (next) {
     replaceInAddress(next.dataset.image);
     show(next);
-  } else if (by > 0 && hasMore()) {
-    isOwed = true;
-    wait(true);
-    loadMore();
+    return true;
   }
+  if (by < 0 || !hasMore()) return false;
+  isOwed = true;
+  wait(true);
+  loadMore();
+  return true;
 }
 
 function wait(whether) {
@@ -110,80 +121,87 @@ function show(tile) {
   wait(false);
   slot("failed").textContent = "";
   slot("again").hidden = true;
-  showPicture(tile);
-  slot("title").textContent = titleOf(tile);
-  slot("title").classList.toggle("visually-hidden", tile.querySelector(".untitled") !== null);
-  slot("title").href = slot("page").href = linkOf(tile).href;
-  showFacts(tile);
-  showWhenTaken(tile);
-  slot("download").href = addressOf("download", tile);
-  lead(slot("more-like"), tile.querySelector("a.more-like-this"));
-  lead(slot("less-like"), tile.querySelector("a.less-like-this"));
-  if (!dialog.open) dialog.showModal();
-  showWays();
-}
-
-function showFacts(tile) {
+  slot("view").replaceChildren(frameOf(tile));
+  slot("panel").replaceChildren(slot("first").content.cloneNode(true));
+  const heading = slot("panel").querySelector("h2");
+  heading.classList.toggle("visually-hidden", isUntitled(tile));
+  Object.assign(heading.querySelector("a"), { textContent: titleOf(tile), href: linkOf(tile).href });
   slot("facts").replaceChildren(...factsOf(tile));
-  const hidden = tile.classList.contains("tile-hidden");
-  slot("hide")?.toggleAttribute("hidden", hidden);
-  slot("show")?.toggleAttribute("hidden", !hidden);
+  slot("announced").textContent = titleOf(tile);
+  if (!dialog.open) dialog.showModal();
+  slot("panel").scrollTop = dialog.scrollTop = 0;
+  stage.shown();
+  showWays();
+  showPanel(tile);
 }
 
-// When and with what: no list of pictures knows, and few look.
-async function showWhenTaken(tile) {
-  slot("taken").hidden = slot("near").hidden = true;
-  const told = await detailsOf(tile).catch(() => null);
-  if (tile !== current || !told) return;
-  const words = [whenTaken(told), told.camera, told.lens, told.place].filter(Boolean);
-  slot("taken").textContent = words.join(" · ");
-  slot("taken").hidden = !words.length;
-  if (told.latitude === null) return;
-  slot("near").href = addressOf("near", tile);
-  slot("near").hidden = false;
+const isUntitled = (tile) => tile.querySelector(".untitled") !== null;
+
+// What stands beside it on its page. Of pictures that are only passed by it isn't asked for.
+async function showPanel(tile) {
+  asked.abort();
+  asked = new AbortController();
+  const { signal } = asked;
+  const isHurried = performance.now() - shownAt < HURRIED;
+  shownAt = performance.now();
+  if (isHurried) await new Promise((done) => setTimeout(done, HURRIED));
+  if (signal.aborted) return;
+  const html = await panelOf(tile, signal).catch(() => "");
+  if (signal.aborted || tile !== current) return;
+  if (!html) {
+    const told = slot("unreachable");
+    if (told) told.hidden = false;
+    return;
+  }
+  slot("panel").innerHTML = html;
+  slot("facts").replaceChildren(...factsOf(tile));
+  stage.shown();
 }
 
-async function detailsOf(tile) {
-  const answer = await fetch(addressOf("details", tile));
-  return answer.ok ? answer.json() : null;
+async function panelOf(tile, signal) {
+  const headers = { "HX-Request": "true", "HX-Target": "panel" };
+  const answer = await fetch(linkOf(tile).href, { headers, signal });
+  return answer.ok ? answer.text() : "";
 }
 
-// By the clock of the place, whatever the zone of whoever looks.
-function whenTaken({ taken }) {
-  if (!taken) return "";
-  const clock = taken.slice(0, 19);
-  const time = clock.endsWith("T00:00:00") ? {} : { timeStyle: "short" };
-  const language = document.documentElement.lang;
-  return new Intl.DateTimeFormat(language, { dateStyle: "long", timeZone: "UTC", ...time }).format(new Date(`${clock}Z`));
-}
-
-function lead(link, like) {
-  link.hidden = !like;
-  if (like) link.href = like.href;
-  else link.removeAttribute("href");
-}
-
-// A new element each time: the old one would show the last picture until this one has come.
-function showPicture(tile) {
+// New elements each time: the old picture would be seen until this one has come.
+function frameOf(tile) {
   const small = tile.querySelector(".tile-frame img");
-  const picture = new Image(small.getAttribute("width"), small.getAttribute("height"));
-  picture.className = "lightbox-picture";
+  const [width, height] = ["width", "height"].map((side) => Number(small.getAttribute(side)));
+  const frame = document.createElement("div");
+  frame.className = "stage-frame";
+  frame.append(shapeOf(tile, width, height), pictureOf(tile, small, width, height));
+  return frame;
+}
+
+// Of the picture's proportions, as on its page, and as large; until it comes what is seen is its thumbnail.
+function shapeOf(tile, width, height) {
+  const factor = Math.max(1, LEAST_ON_STAGE / Math.max(width, height));
+  const shape = tile.querySelector(".placeholder").cloneNode(true);
+  shape.setAttribute("class", "stage-shape");
+  shape.setAttribute("width", Math.max(1, Math.round(factor * width)));
+  shape.setAttribute("height", Math.max(1, Math.round(factor * height)));
+  return shape;
+}
+
+function pictureOf(tile, small, width, height) {
+  const picture = new Image(width, height);
+  picture.className = "stage-picture";
   picture.dataset.slot = "picture";
   picture.alt = titleOf(tile);
   picture.draggable = false;
-  picture.style.setProperty("--width", picture.getAttribute("width"));
-  picture.style.setProperty("--aspect", picture.getAttribute("width") / picture.getAttribute("height"));
-  const sources = [small.currentSrc || small.src, tile.querySelector(".placeholder image").getAttribute("href")];
-  picture.style.backgroundImage = sources.map((source) => `url("${source}")`).join(", ");
+  picture.style.background = `url("${small.currentSrc || small.src}") center / 100% 100%`;
   picture.addEventListener("error", () => (picture.src = small.src), { once: true });
   picture.src = addressOf("large", tile);
-  slot("picture").replaceWith(picture);
+  return picture;
 }
 
 function showWays() {
   const all = tiles();
   const index = all.indexOf(current);
-  slot("position").textContent = dialog.dataset.position.replace("{number}", firstNumber() + index);
+  const number = (firstNumber() + index).toLocaleString(document.documentElement.lang);
+  const words = foundInAll() ? dialog.dataset.positionOf : dialog.dataset.position;
+  slot("position").textContent = words.replace("{number}", number).replace("{found}", foundInAll());
   const last = index === all.length - 1 && !hasMore();
   turn(slot("previous"), index === 0, slot("next"));
   turn(slot("next"), last, slot("previous"));
