@@ -76,7 +76,7 @@ def _scored(sums: _Numbers, side: int) -> _Squares:
 def _sum_of(
     sums: _Numbers, left: NDArray[np.intp], top: NDArray[np.intp], right: NDArray[np.intp], bottom: NDArray[np.intp]
 ) -> tuple[_Numbers, _Numbers]:
-    """Return the sum of the colours in each rectangle, shape (rectangles, 3), and its pixels, shape (rectangles, 1)."""
+    """Return the sum of the colours in each rectangle, shape (rectangles, 3), and its pixels, (rectangles, 1)."""
     total = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
     return total, ((right - left) * (bottom - top)).astype(np.float64)[:, None]
 

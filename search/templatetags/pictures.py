@@ -79,16 +79,25 @@ def height_within(image: Image, longest: int) -> int:
     return max(1, round(image.height * min(1.0, longest / max(image.width, image.height))))
 
 
-LEAST_ON_STAGE = 640
-"""Pixels of the longer side below which a picture is shown larger than it is."""
+ON_STAGE = 4096
+"""Pixels of the longer side that a picture takes where there is room for so many: proportions, more than a size."""
+SMALL_ON_STAGE = 640
+"""Pixels of the longer side below which a picture would be blown up too much."""
+
+
+class OnStage(NamedTuple):
+    """How large a picture is shown at most, in pixels, and whether it is too small for that."""
+
+    width: int
+    height: int
+    is_small: bool
 
 
 @register.simple_tag
-def stage_size(image: Image) -> tuple[int, int]:
-    """Return the size at which a picture is shown where there is room enough, in pixels: its own, or of a small one
-    more."""
-    factor = max(1.0, LEAST_ON_STAGE / max(image.width, image.height))
-    return max(1, round(factor * image.width)), max(1, round(factor * image.height))
+def on_stage(image: Image) -> OnStage:
+    longer = max(image.width, image.height)
+    width, height = (max(1, round(ON_STAGE * side / longer)) for side in (image.width, image.height))
+    return OnStage(width, height, longer < SMALL_ON_STAGE)
 
 
 @register.simple_tag

@@ -11,7 +11,8 @@ const dialog = document.getElementById("lightbox");
 const slot = (name) => dialog.querySelector(`[data-slot=${name}]`);
 const NOBODY = "00000000-0000-0000-0000-000000000000";
 const SOON = 3;
-const LEAST_ON_STAGE = 640; // pixels of the longer side below which a picture is shown larger than it is
+const ON_STAGE = 4096; // pixels of the longer side that a picture takes where there is room for so many
+const SMALL_ON_STAGE = 640; // below which it would be blown up too much
 const HURRIED = 150; // milliseconds within which another step is likely to follow
 
 const stage = new Stage(dialog.querySelector(".one"), step);
@@ -135,7 +136,9 @@ function show(tile) {
   showPanel(tile);
 }
 
-const isUntitled = (tile) => tile.querySelector(".untitled") !== null;
+function isUntitled(tile) {
+  return tile.querySelector(".untitled") !== null;
+}
 
 // What stands beside it on its page. Of pictures that are only passed by it isn't asked for.
 async function showPanel(tile) {
@@ -174,13 +177,13 @@ function frameOf(tile) {
   return frame;
 }
 
-// Of the picture's proportions, as on its page, and as large; until it comes what is seen is its thumbnail.
+// Of the picture's proportions, and as large as on its page; until it comes what is seen is its thumbnail.
 function shapeOf(tile, width, height) {
-  const factor = Math.max(1, LEAST_ON_STAGE / Math.max(width, height));
+  const longer = Math.max(width, height);
   const shape = tile.querySelector(".placeholder").cloneNode(true);
-  shape.setAttribute("class", "stage-shape");
-  shape.setAttribute("width", Math.max(1, Math.round(factor * width)));
-  shape.setAttribute("height", Math.max(1, Math.round(factor * height)));
+  shape.setAttribute("class", longer < SMALL_ON_STAGE ? "stage-shape is-small" : "stage-shape");
+  shape.setAttribute("width", Math.max(1, Math.round((ON_STAGE * width) / longer)));
+  shape.setAttribute("height", Math.max(1, Math.round((ON_STAGE * height) / longer)));
   return shape;
 }
 
