@@ -1,5 +1,10 @@
-"""Which parts of a picture differ most from what is around them: what people may want to search by."""
+"""Which parts of a picture stand out: what people may want to search by.
 
+Each colour counts by how unusual it is in the picture, and places near to the middle a little more, where people put
+what they mean to show.
+"""
+
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -8,20 +13,24 @@ from PIL import Image
 
 from search.imaging.windows import UNIT, Box
 
-_SIDES = (0.36, 0.5, 0.7)
+_SIDES = (0.45, 0.6, 0.8)
 """Sides of the squares that are tried, in parts of the short side."""
 _LEAST_SIDE = 3
 """Pixels of the small picture that a square has at least."""
-_LEAST = 8.0
-"""By how much a square is to differ in colour from what is around it, of 255."""
-_OVERLAP = 0.3
+_LEAST_DETAIL = 4.0
+"""The spread of colours, of 255, below which a picture shows nothing that could stand out."""
+_NOISE = 5.0
+"""Differences of colour, of 255, that mean nothing where all colours are alike."""
+_TO_THE_EDGE = 0.5
+"""The part of its score that a square in a corner loses."""
+_OVERLAP = 0.2
 """The part of two squares that may be the same at most."""
 
 _Numbers = NDArray[np.float64]
 
 
 class _Squares(NamedTuple):
-    """Squares of one side, in pixels, and how much each differs from what is around it."""
+    """Squares of one side, in pixels, and how much each stands out."""
 
     lefts: NDArray[np.intp]
     tops: NDArray[np.intp]
@@ -30,19 +39,20 @@ class _Squares(NamedTuple):
 
 
 def striking_parts(picture: Image.Image, most: int) -> list[Box]:
-    """Return up to `most` squares of a small picture in RGB that differ in colour from what is around them, those that
-    do so most first. None of a picture without detail."""
+    """Return up to `most` squares of a small picture in RGB that stand out from what is around them, those that do so
+    most first. None of a picture without detail."""
     width, height = picture.size
-    sums = _sums(np.asarray(picture, dtype=np.float64))
+    colours = np.asarray(picture, dtype=np.float64)
+    if colours.std(axis=(0, 1)).max() < _LEAST_DETAIL:
+        return []
+    sums = _sums(_rarity(colours))
     sides = {max(_LEAST_SIDE, round(share * min(width, height))) for share in _SIDES}
     tried = [_scored(sums, side) for side in sorted(sides) if side < max(width, height) and side <= min(width, height)]
     ranked = sorted(
-        (
-            (-float(score), (int(left), int(top), int(left) + squares.side, int(top) + squares.side))
-            for squares in tried
-            for left, top, score in zip(squares.lefts, squares.tops, squares.scores, strict=True)
-            if score >= _LEAST
-        ),
+        (-float(score), (int(left), int(top), int(left) + squares.side, int(top) + squares.side))
+        for squares in tried
+        for left, top, score in zip(squares.lefts, squares.tops, squares.scores, strict=True)
+        if score > 0
     )
     chosen: list[tuple[int, int, int, int]] = []
     for _score, square in ranked:
@@ -51,9 +61,17 @@ def striking_parts(picture: Image.Image, most: int) -> list[Box]:
     return [_box(square, width, height) for square in chosen]
 
 
-def _sums(colours: _Numbers) -> _Numbers:
-    """The sums of all pixels above and to the left of each corner of a pixel, shape (height + 1, width + 1, 3)."""
-    return np.pad(colours.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0), (0, 0)))
+def _rarity(colours: _Numbers) -> _Numbers:
+    """Return how unusual each pixel's colour is in the picture, in standard deviations, shape (height, width)."""
+    pixels = colours.reshape(-1, 3) - colours.mean(axis=(0, 1))
+    spread = pixels.T @ pixels / len(pixels) + _NOISE**2 * np.eye(3)
+    distances = np.einsum("ij,jk,ik->i", pixels, np.linalg.inv(spread), pixels)
+    return np.sqrt(distances).reshape(colours.shape[:2])
+
+
+def _sums(values: _Numbers) -> _Numbers:
+    """The sums of all pixels above and to the left of each corner of a pixel, shape (height + 1, width + 1)."""
+    return np.pad(values.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
 
 
 def _scored(sums: _Numbers, side: int) -> _Squares:
@@ -68,17 +86,17 @@ def _scored(sums: _Numbers, side: int) -> _Squares:
         np.minimum(height, tops + side + wider),
     )
     around, all_pixels = _sum_of(sums, *edges)
-    ring = np.maximum(1, all_pixels - pixels)
-    scores = np.linalg.norm(inside / pixels - (around - inside) / ring, axis=1)
-    return _Squares(lefts, tops, side, scores)
+    contrast = inside / pixels - (around - inside) / np.maximum(1, all_pixels - pixels)
+    across, down = (2 * lefts + side) / width - 1, (2 * tops + side) / height - 1
+    return _Squares(lefts, tops, side, contrast * (1 - _TO_THE_EDGE * np.hypot(across, down) / math.sqrt(2)))
 
 
 def _sum_of(
     sums: _Numbers, left: NDArray[np.intp], top: NDArray[np.intp], right: NDArray[np.intp], bottom: NDArray[np.intp]
 ) -> tuple[_Numbers, _Numbers]:
-    """Return the sum of the colours in each rectangle, shape (rectangles, 3), and its pixels, (rectangles, 1)."""
+    """Return the sum of each rectangle, and the number of its pixels."""
     total = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
-    return total, ((right - left) * (bottom - top)).astype(np.float64)[:, None]
+    return total, ((right - left) * (bottom - top)).astype(np.float64)
 
 
 def _shared(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> float:

@@ -54,10 +54,11 @@ class Region:
 
 def crops_of(image: Image) -> list[Region]:
     """Return up to CROPS parts of an image that somebody may want to search by: the windows of a wide or tall one that
-    searches find it by, or else what differs most from what is around it, as its placeholder shows it."""
+    searches find it by, and what stands out in it, as its placeholder shows it."""
     windows = [box for number in range(1, 1 + len(image.windows or ()) // 4) if (box := image.window_box(number))]
     size = image.width, image.height
-    boxes = [box for box in windows if not is_middle(box, size)] or _striking_parts(image)
+    boxes = [box for box in windows if not is_middle(box, size)][:CROPS]
+    boxes += _striking_parts(image) if len(boxes) < CROPS else []
     regions = [Region(*box.shares) for box in boxes]
     return [region for region in regions if region.is_within and region.is_large_enough(*size)][:CROPS]
 

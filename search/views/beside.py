@@ -96,8 +96,9 @@ def _address(images: Sequence[Image]) -> str:
 
 def _among_all(image: Image) -> Beside:
     images = Scope(SearchQuery(), private=True).images.only("pk")
-    newer = Q(created__gt=image.created) | Q(created=image.created, pk__lt=image.pk)
-    older = Q(created__lt=image.created) | Q(created=image.created, pk__gt=image.pk)
+    # The first condition of each is what the index is entered by; with the second alone it would be read from its end.
+    newer = Q(created__gte=image.created) & (Q(created__gt=image.created) | Q(pk__lt=image.pk))
+    older = Q(created__lte=image.created) & (Q(created__lt=image.created) | Q(pk__gt=image.pk))
     return Beside(
         previous=_address(images.filter(newer).order_by("created", "-id")[:1]),
         next=_address(images.filter(older).order_by("-created", "id")[:1]),

@@ -151,7 +151,9 @@ async function showPanel(tile) {
 async function panelOf(tile, signal) {
   const headers = { "HX-Request": "true", "HX-Target": "panel" };
   const answer = await fetch(linkOf(tile).href, { headers, signal });
-  return answer.ok ? answer.text() : "";
+  const html = answer.ok ? await answer.text() : "";
+  // Whoever was logged out meanwhile is led elsewhere.
+  return html.includes('id="panel-title"') ? html : "";
 }
 
 // New elements each time: the old picture would be seen until this one has come.

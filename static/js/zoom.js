@@ -2,7 +2,9 @@
 
 const MOST = 8;
 const CLOSE = 2.5;
+// How much a pixel of the wheel, and one of a touch pad, changes the scale.
 const WHEEL = 0.0016;
+const PINCH = 0.01;
 
 export class Zoom {
   // `view` is what the frame with the picture lies in; `isOff` tells when the picture is used for something else.
@@ -68,12 +70,14 @@ export class Zoom {
 
   // Where nothing can be zoomed out of, the wheel scrolls the page as ever; and it scrolls back up before it zooms in.
   #onWheel(event) {
-    if (this.isOff() || event.ctrlKey || event.target.closest(".region-overlay")) return;
+    if (this.isOff()) return;
+    // Two fingers on a touch pad come as a wheel with ctrl.
+    const isPinch = event.ctrlKey;
     const isAway = !this.one.closest("dialog") && !document.fullscreenElement && window.scrollY > 0;
-    if (!this.isZoomed && (event.deltaY >= 0 || isAway)) return;
+    if (!isPinch && !this.isZoomed && (event.deltaY >= 0 || isAway)) return;
     event.preventDefault();
-    const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
-    this.to(this.scale * Math.exp(-event.deltaY * lines * WHEEL), event);
+    const pixels = event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1);
+    this.to(this.scale * Math.exp(-pixels * (isPinch ? PINCH : WHEEL)), event);
   }
 
   #onDoubleClick(event) {
