@@ -1,6 +1,8 @@
 """One image: its page, its renditions, its download."""
 
+import html
 import io
+import re
 import uuid
 
 import pytest
@@ -11,8 +13,10 @@ from search.curation.details import Details
 from search.ingestion import add_picture
 from search.models import Image
 from search.objects import renditions, storage
+from search.query import SearchQuery
+from search.retrieval import PER_PAGE, find
 from search.views.images import visible_image
-from tests.base import a_vector, an_image, near, picture_bytes, stored_image
+from tests.base import a_vector, an_image, many_images, near, picture_bytes, stored_image
 from tests.pictures import FORMATS, SECRETS, photo
 
 pytestmark = pytest.mark.django_db
@@ -40,8 +44,62 @@ def test_similar_pictures_stand_below_nearest_first(client: Client):
     image = an_image(vector=a_vector(1))
     far = an_image("far", vector=near(a_vector(1), 0.2))
     close = an_image("close", vector=near(a_vector(1), 0.9))
-    page = client.get(image.get_absolute_url()).text
-    assert 0 < page.index(str(close.id)) < page.index(str(far.id))
+    similar = client.get(image.get_absolute_url()).text.partition('id="similar"')[2]
+    assert 0 < similar.index(str(close.id)) < similar.index(str(far.id))
+
+
+def ways(page: str) -> dict[str, str]:
+    """Where the page leads, by `rel`: the ids of the neighbours."""
+    found = re.findall(r'rel="(prev|next) nofollow" href="/images/([0-9a-f-]{36})/', page)
+    return dict(found)
+
+
+def test_the_page_leads_on_in_the_search_that_its_address_names(client: Client):
+    images = many_images(PER_PAGE + 3, tags=lambda number: ["sea"] if number else [])
+    found = [str(image.pk) for image in find(SearchQuery.from_params({"tag": ["sea"]})).images]
+    beyond = [str(image.pk) for image in find(SearchQuery.from_params({"tag": ["sea"], "page": ["2"]})).images]
+    assert len(found) == PER_PAGE
+    assert str(images[0].pk) not in found + beyond
+    page = client.get(f"/images/{found[0]}/?tag=sea").text
+    assert ways(page) == {"next": found[1]}
+    assert f"1 of {PER_PAGE + 2}" in page
+    assert 'href="/search?tag=sea"' in page
+    # Over the end of a page, and back.
+    page = client.get(f"/images/{found[-1]}/?tag=sea").text
+    assert ways(page) == {"prev": found[-2], "next": beyond[0]}
+    ahead = html.unescape(re.search(r'rel="next nofollow" href="([^"]+)"', page)[1])  # type: ignore[index]
+    page = client.get(ahead).text
+    assert ways(page) == {"prev": found[-1], "next": beyond[1]}
+    assert f"{PER_PAGE + 1} of {PER_PAGE + 2}" in page
+
+
+def test_without_a_search_the_neighbours_are_those_that_were_added_before_and_after(client: Client):
+    images = many_images(4)
+    images[1].hide()
+    newest = [str(image.pk) for image in find(SearchQuery()).images]
+    for number, image_id in enumerate(newest):
+        beside = {"prev": newest[number - 1] if number else None, "next": dict(enumerate(newest)).get(number + 1)}
+        assert ways(client.get(f"/images/{image_id}/").text) == {name: way for name, way in beside.items() if way}
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["min=great", "q=" + "x" * 2000, "like=none", f"like={uuid.uuid4()}", "tag=elsewhere", "page=99", "seen=1&q=a"],
+)
+def test_an_address_whose_search_can_not_be_made_shows_the_picture_all_the_same(client: Client, query: str):
+    image = an_image("A red star")
+    answer = client.get(f"{image.get_absolute_url()}?{query}")
+    assert answer.status_code == 200
+    assert "A red star" in answer.text
+    assert "stage-position" in answer.text
+
+
+def test_the_light_box_gets_what_stands_beside_the_picture_alone(client: Client):
+    image = an_image("A red star", tags=["star"])
+    answer = client.get(f"{image.get_absolute_url()}?q=star", headers={"HX-Request": "true", "HX-Target": "panel"})
+    assert "<html" not in answer.text
+    assert f"/search?q=star&amp;unlike={image.pk}" in answer.text
+    assert {"HX-Request", "HX-Target"} <= set(answer["Vary"].split(", "))
 
 
 def test_markup_in_what_people_wrote_stays_text(client: Client):

@@ -122,7 +122,7 @@ def test_a_number_that_is_none_is_told(client: Client, wrong: dict[str, str]):
     response = ask(client, stored_image(), **WHOLE | wrong)
     assert response.status_code == 400
     assert 'class="errorlist"' in response.text
-    assert re.search(r'<details class="region" id="region"\s+open>', response.text)
+    assert re.search(r'<details [^>]*id="region"[^>]*\sopen>', response.text)
     assert not QueryPicture.objects.exists()
 
 
@@ -170,6 +170,45 @@ def test_what_was_cut_out_is_seen_no_longer_than_the_picture(client: Client, as_
     assert client.get(copy).status_code == client.get(found).status_code == 404
     image.delete()
     assert not QueryPicture.objects.filter(pk=found.partition("picture=")[2]).exists()
+
+
+def crops(page: str) -> list[str]:
+    return re.findall(r'name="crop" value="([^"]+)"', page)
+
+
+def test_what_stands_out_of_a_picture_is_offered_to_be_searched_by(client: Client):
+    image = added(encoded(corners((480, 320)), "PNG"))
+    offered = crops(client.get(image.get_absolute_url()).text)
+    found = set()
+    for crop in offered:
+        assert ask(client, image, crop=crop).status_code == 302
+        found.add(colour_of(shown()))
+    assert (len(offered), found) == (4, set(CORNERS))
+
+
+def test_of_a_wide_picture_the_windows_are_offered_that_searches_find_it_by(client: Client):
+    image = an_image(width=1200, height=200, windows=[500, 0, 2500, 10_000, 6000, 0, 7666, 10_000])
+    assert crops(client.get(image.get_absolute_url()).text) == ["5 0 20 100", "60 0 16.66 100"]
+
+
+def test_of_a_picture_of_one_colour_nothing_is_offered(client: Client):
+    assert crops(client.get(added(picture_bytes("red", size=(400, 300))).get_absolute_url()).text) == []
+
+
+@pytest.mark.parametrize("crop", ["", "x", "1 2 3", "0 0 0 0", "90 90 20 20", "nan nan nan nan"])
+def test_a_crop_that_is_none_is_told(client: Client, crop: str):
+    assert ask(client, stored_image(), crop=crop).status_code == 400
+    assert not QueryPicture.objects.exists()
+
+
+def test_the_chip_says_what_the_picture_is_a_part_of(client: Client):
+    image = add_picture(encoded(corners((480, 320)), "PNG"), Details(title="Flags & <corners>"), None).image
+    address = ask(client, image, **WHOLE)["Location"]
+    page = client.get(address).text
+    assert "A part of “Flags &amp; &lt;corners&gt;”" in page
+    assert f'class="chip-picture" href="{image.get_absolute_url()}"' in page
+    Image.objects.filter(pk=image.pk).update(title="")
+    assert "A part of a picture" in client.get(address).text
 
 
 def test_regions_of_hidden_pictures_are_for_curators(client: Client, as_carol: Client):

@@ -36,8 +36,8 @@ def no_longer_than(seconds: float) -> Iterator[None]:
 @pytest.fixture
 def line() -> Iterator[Pipeline]:
     pipeline = Pipeline([], [], dry=True, enqueue=True)
-    yield line
-    line.close()
+    yield pipeline
+    pipeline.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -326,7 +326,7 @@ def test_windows_are_not_watched_for():
 def test_the_page_of_a_picture_outlines_the_window_that_its_address_names(client: Client):
     image = an_image("A panorama", width=1200, height=200, windows=[500, 0, 2500, 10_000])
     outlined = client.get(f"{image.get_absolute_url()}?window=1").text
-    assert "left: 5.0%; top: 0.0%; width: 20.0%; height: 100.0%" in outlined
+    assert 'x="5.0" y="0.0" width="20.0" height="100.0"' in outlined
     assert "The outlined part fits the search best." in outlined
     for address in ("", "?window=0", "?window=2", "?window=x", "?window=%C2%B2", "?window=11"):
         page = client.get(f"{image.get_absolute_url()}{address}")

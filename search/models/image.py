@@ -213,6 +213,8 @@ class Image(models.Model):
     band: str | None = None
     by_words: bool = False
     window: int = 0
+    # The parameters of the page of results that it was found on: its own page leads on from there.
+    found_by: str = ""
     # Of which image on the same page of results it is a copy, and how many copies of it follow there.
     copy_of: uuid.UUID | None = None
     copies: int = 0
@@ -325,8 +327,10 @@ class Image(models.Model):
 
     @property
     def page_query(self) -> str:
-        """What follows the address of the picture's page where a search found a part of it: the page outlines that."""
-        return f"?window={self.window}" if self.part else ""
+        """What follows the address of the picture's page: the search that found it, by which the page leads to its
+        neighbours, and the part that it was found by, which the page outlines."""
+        known = [f"window={self.window}" if self.part else "", self.found_by]
+        return "?" + "&".join(filter(None, known)) if any(known) else ""
 
     @property
     def is_pending(self) -> bool:

@@ -1,6 +1,7 @@
 """What was searched by and must be remembered: the pictures that people show."""
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import ClassVar
 
 from django.conf import settings
@@ -46,6 +47,16 @@ class QueryPicture(models.Model):
         """Those that are not yet too old to be shown, or belong to a saved search; none of a hidden image."""
         kept = cls.objects.filter(models.Q(created__gt=timezone.now() - KEPT) | cls._is_saved())
         return kept.exclude(image__hidden=True)
+
+    @classmethod
+    def cut_from(cls, tokens: Iterable[object]) -> dict[object, Image]:
+        """Return of which images these pictures are parts, by their tokens, with no more of an image than its name."""
+        wanted = list(tokens)
+        if not wanted:
+            return {}
+        images = Image.objects.only("title")
+        parts = cls.kept().filter(pk__in=wanted, image__isnull=False).only("image")
+        return {part.pk: part.image for part in parts.prefetch_related(models.Prefetch("image", images)) if part.image}
 
     @classmethod
     def forget_old(cls) -> None:

@@ -8,7 +8,7 @@ from search.query.filters import Filters
 from search.query.parts import MAX_PARTS, Kind, Part
 from search.query.query import Minimum, Mode, SearchQuery, Sort
 from search.query.query_pictures import remember_picture
-from search.query.regions import Region, remember_region
+from search.query.regions import Region, crops_of, remember_region
 
 __all__ = [
     "MAX_PARTS",
@@ -22,6 +22,7 @@ __all__ = [
     "Region",
     "SearchQuery",
     "Sort",
+    "crops_of",
     "remember_picture",
     "remember_region",
 ]

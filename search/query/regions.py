@@ -1,21 +1,29 @@
 """A part of an image to search by: what lies in a rectangle of it."""
 
+import base64
+import binascii
+import io
 import math
 import uuid
 from dataclasses import dataclass
 
 from django.conf import settings
+from PIL import Image as PILImage
 
 from search import decoding
 from search.decoding import Shown
 from search.embedding import picture_encoder
-from search.imaging import ROUNDING, touched_pixels
+from search.imaging import ROUNDING, Box, touched_pixels
+from search.imaging.striking import striking_parts
+from search.imaging.windows import is_middle
 from search.models import Image
 from search.objects import storage
 from search.query.query_pictures import LONGEST, remember
 
 LEAST_SIDE = 16
 """Pixels of the image that a region has at least each way: of fewer, no model sees what they show."""
+CROPS = 4
+"""So many parts of an image are offered to search by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,27 @@ class Region:
     def is_large_enough(self, width: int, height: int) -> bool:
         left, top, right, bottom = self.pixels_of(width, height)
         return right - left >= min(LEAST_SIDE, width) and bottom - top >= min(LEAST_SIDE, height)
+
+
+def crops_of(image: Image) -> list[Region]:
+    """Return up to CROPS parts of an image that somebody may want to search by: the windows of a wide or tall one that
+    searches find it by, and what stands out in it, as its placeholder shows it."""
+    windows = [box for number in range(1, 1 + len(image.windows or ()) // 4) if (box := image.window_box(number))]
+    size = image.width, image.height
+    boxes = [box for box in windows if not is_middle(box, size)][:CROPS]
+    boxes += _striking_parts(image) if len(boxes) < CROPS else []
+    regions = [Region(*box.shares) for box in boxes]
+    return [region for region in regions if region.is_within and region.is_large_enough(*size)][:CROPS]
+
+
+def _striking_parts(image: Image) -> list[Box]:
+    """Of the placeholder, which is in the row: no object is fetched for a page that is only looked at."""
+    try:
+        data = base64.b64decode(image.placeholder.partition(",")[2])
+        with PILImage.open(io.BytesIO(data), formats=["WEBP"]) as small:
+            return striking_parts(small.convert("RGB"), CROPS)
+    except (OSError, ValueError, binascii.Error):
+        return []
 
 
 def remember_region(image: Image, region: Region) -> uuid.UUID:

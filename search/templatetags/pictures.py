@@ -2,6 +2,7 @@
 
 import datetime as dt
 from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode
 
 from django import template
@@ -13,8 +14,11 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from search.models import Capture, Image
-from search.query import SearchQuery
+from search.query import Region, SearchQuery
 from search.retrieval import PER_PAGE, ResultPage
+
+if TYPE_CHECKING:
+    from search.views.beside import Beside
 
 register = template.Library()
 
@@ -76,6 +80,49 @@ def width_within(image: Image, longest: int) -> int:
 def height_within(image: Image, longest: int) -> int:
     """Return how many pixels high a rendition with this longest side is."""
     return max(1, round(image.height * min(1.0, longest / max(image.width, image.height))))
+
+
+ON_STAGE = 4096
+"""Pixels of the longer side that a picture takes where there is room for so many: proportions, more than a size."""
+SMALL_ON_STAGE = 640
+"""Pixels of the longer side below which a picture would be blown up too much."""
+
+
+class OnStage(NamedTuple):
+    """How large a picture is shown at most, in pixels, and whether it is too small for that."""
+
+    width: int
+    height: int
+    is_small: bool
+
+
+@register.simple_tag
+def on_stage(image: Image) -> OnStage:
+    longer = max(image.width, image.height)
+    width, height = (max(1, round(ON_STAGE * side / longer)) for side in (image.width, image.height))
+    return OnStage(width, height, longer < SMALL_ON_STAGE)
+
+
+@register.simple_tag
+def stage_position(beside: "Beside") -> str:
+    """Return which of how many results an image is; "" where that is not known."""
+    if not beside.number:
+        return ""
+    return _("%(number)s of %(found)s") % {"number": thousands(beside.number), "found": thousands(beside.found)}
+
+
+class CropBox(NamedTuple):
+    """A part of an image: its sides in percent, as the form takes them, and its pixels, as a drawing takes them."""
+
+    percent: str
+    view: str
+
+
+@register.simple_tag
+def crop_box(image: Image, region: Region) -> CropBox:
+    left, top, right, bottom = region.pixels_of(image.width, image.height)
+    sides = (region.left, region.top, region.width, region.height)
+    return CropBox(" ".join(f"{100 * side:g}" for side in sides), f"{left} {top} {right - left} {bottom - top}")
 
 
 @register.filter

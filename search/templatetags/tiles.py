@@ -143,7 +143,7 @@ def tiles_of(images: Iterable[Image], query: SearchQuery) -> list[Tile]:
         thumbnail = thumbnails[key]
         return Tile(
             id=key,
-            page=page(image.id) + image.page_query,
+            page=page(image.id) + escape(image.page_query),
             thumbnail=escape(thumbnail),
             srcset=escape(_srcset(image, frame, thumbnail, (rendition(image.id) for rendition in renditions))),
             shape=f"a{round(frame * SHAPES)}",

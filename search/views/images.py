@@ -10,7 +10,7 @@ from django.core.files.base import ContentFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils.cache import get_conditional_response, patch_cache_control
+from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -25,9 +25,10 @@ from search.models.albums import Visibility, may_keep_albums
 from search.models.privacy import tell_visibility
 from search.objects import renditions, storage
 from search.objects.downloads import clean_copy, file_stem
-from search.query import BadQuery, SearchQuery
+from search.query import BadQuery, SearchQuery, crops_of
 from search.retrieval import similar_images
 from search.tagging.of_picture import rejected_of, suggestions_of
+from search.views.beside import Beside, beside, more_and_less
 from search.views.errors import error_page
 from search.views.places import place_of
 
@@ -160,7 +161,23 @@ def image(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
     if shown.pk != image_id:
         # For now: the file may become again what it was.
         return HttpResponseRedirect(f"{shown.get_absolute_url()}?{request.GET.urlencode()}".rstrip("?"))
-    return image_page(request, shown, part=_part(shown, request.GET.get("window", "")))
+    query = _found_by(request)
+    is_panel = bool(request.htmx) and request.htmx.target == "panel"  # type: ignore[attr-defined]
+    part = _part(shown, request.GET.get("window", ""))
+    response = image_page(request, shown, part=part, query=query, is_panel=is_panel)
+    patch_vary_headers(response, ["HX-Request", "HX-Target"])
+    return response
+
+
+def _found_by(request: HttpRequest) -> SearchQuery | None:
+    """Return the search that the address says the picture was found by; None where it says none that can be made."""
+    try:
+        query = SearchQuery.from_params(request.GET)
+        refuse_places(request, query)
+        refuse_hidden(request, query)
+    except BadQuery:
+        return None
+    return query if query.to_params() else None
 
 
 def _part(image: Image, window: str) -> tuple[float, ...] | None:
@@ -169,11 +186,27 @@ def _part(image: Image, window: str) -> tuple[float, ...] | None:
     return tuple(round(100 * share, 2) for share in box.shares) if box else None
 
 
-def image_page(request: HttpRequest, image: Image, *, status: int = 200, **context: object) -> HttpResponse:
+def image_page(
+    request: HttpRequest,
+    image: Image,
+    *,
+    status: int = 200,
+    query: SearchQuery | None = None,
+    is_panel: bool = False,
+    **context: object,
+) -> HttpResponse:
+    """Return the page of an image, found by `query`; with `is_panel` what stands beside the picture alone, which the
+    light-box shows: it knows the neighbours itself."""
     tell_visibility([image])
     is_curator = may_curate(request)
+    more, less = more_and_less(image, query)
     context = {
         "image": image,
+        "is_panel": is_panel,
+        "beside": Beside() if is_panel else beside(request, image, query),
+        "more_like": more,
+        "less_like": less,
+        "crops": crops_of(image),
         "visibilities": visibilities_offered(image),
         "place": place_of(image.captured) if may_see_places(request) else None,
         **rights(request),
@@ -191,7 +224,8 @@ def image_page(request: HttpRequest, image: Image, *, status: int = 200, **conte
         "region_form": RegionForm(image),
         **context,
     }
-    return render(request, "search/image.html", context, status=status)
+    template = "search/_partials/panel.html" if is_panel else "search/image.html"
+    return render(request, template, context, status=status)
 
 
 @require_safe

@@ -1,6 +1,7 @@
 """Searching by what is in a part of an image."""
 
 import uuid
+from collections.abc import Mapping
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -20,7 +21,7 @@ def search_by_region(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
     image = visible_image(request, image_id)
     if request.method != "POST":  # the address bar of a refused region, asked for again
         return redirect(image)
-    form = RegionForm(image, request.POST)
+    form = RegionForm(image, _sides(request.POST))
     if not form.is_valid():
         return image_page(request, image, status=400, region_form=form)
     try:
@@ -31,3 +32,11 @@ def search_by_region(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
         raise Http404 from None
     query = SearchQuery(parts=(Part(Kind.PICTURE, token),))
     return redirect(f"{reverse('results')}?{query.to_url()}")
+
+
+def _sides(posted: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what the form says, or the crop that was pressed: its sides in percent, with spaces between."""
+    if "crop" not in posted:
+        return posted
+    names = ("left", "top", "width", "height")
+    return {"unit": "percent", **dict(zip(names, posted["crop"].split(), strict=False))}

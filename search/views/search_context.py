@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, npgettext, pgettext
 
 from search.facets import chosen_of, months
-from search.models import Image
+from search.models import Image, QueryPicture
 from search.query import Kind, Mode, Part, SearchQuery, Sort
 from search.query.date_spans import Span, month_of, year_of
 from search.query.filters import Hidden
@@ -48,6 +48,8 @@ class Chip:
     part: Part
     number: int
     without: SearchQuery
+    part_of: Image | None = None
+    """The image that the picture is a part of, where it is."""
 
     @property
     def is_words(self) -> bool:
@@ -69,13 +71,19 @@ class Chip:
 
     @property
     def page(self) -> str:
-        """The address of the image's page, where it is an image of the collection."""
+        """The address of the image's page, where it is an image of the collection or a part of one."""
+        if self.part_of:
+            return self.part_of.get_absolute_url()
         return reverse("image", args=[self.part.value]) if self.part.kind is Kind.IMAGE else ""
 
     @property
     def label(self) -> str:
         if self.is_words:
             return str(self.part.value)
+        if self.part_of and self.part_of.title:
+            return _("A part of “%(title)s”") % {"title": self.part_of.title}
+        if self.part_of:
+            return _("A part of a picture")
         return _("More like this picture") if self.part.wanted else _("Less like this picture")
 
     @property
@@ -94,7 +102,11 @@ def chips_of(query: SearchQuery) -> list[Chip]:
         part = Part(Kind.WORDS, query.box.meant, query.words_weight)
         filters = " ".join(one.text for one in query.box.typed)
         chips.append(Chip(part, 1, query.replace(words=filters, words_weight=1.0)))
-    chips += [Chip(part, number, query.without_part(part)) for number, part in enumerate(query.parts, start=1)]
+    cut_from = QueryPicture.cut_from(part.value for part in query.parts if part.kind is Kind.PICTURE)
+    chips += [
+        Chip(part, number, query.without_part(part), cut_from.get(part.value))
+        for number, part in enumerate(query.parts, start=1)
+    ]
     return chips
 
 

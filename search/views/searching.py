@@ -29,6 +29,7 @@ from search.query.viewer import asker
 from search.retrieval import ResultPage, find
 from search.retrieval.scope import Scope
 from search.state.searches import counted
+from search.views.beside import lead_back
 from search.views.images import (
     may_see_hidden,
     may_see_places,
@@ -61,6 +62,7 @@ def search(request: HttpRequest) -> HttpResponse:
         with counted(query) as search_under_way:
             results = search_under_way.results = find(query)
         fold(results.images)
+        lead_back(results)
     except BadQuery as problem:
         return search_page(request, status=404 if isinstance(problem, NoSuchQuery) else 400, problem=str(problem))
     if part == "more":

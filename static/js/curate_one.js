@@ -2,21 +2,15 @@
 
 import { pressed } from "./pressed.js";
 
-const button = (verb) => document.querySelector(`.curate-one [data-verb=${verb}]`);
-const details = document.querySelector(".curate-one details");
-
-const KEYS = {
-  t: () => document.getElementById("curate-form-tags"),
-  h: () => button("hide") ?? button("show"),
-  e: () => document.getElementById("curate-form-title"),
-  Delete: () => button("trash"),
-};
+const KEYS = { t: ["tag"], a: ["album"], e: ["edit"], h: ["hide", "show"], Delete: ["trash"] };
+const ways = (verbs) => verbs.map((verb) => document.querySelector(`.curate-one [data-verb=${verb}]`)).find(Boolean);
 
 document.addEventListener("keydown", (event) => {
-  const found = KEYS[pressed(event)]?.();
+  const found = ways(KEYS[pressed(event)] ?? []);
   if (!found || document.querySelector("dialog[open]")) return;
   event.preventDefault();
   if (found.matches("button")) return found.click();
-  if (details?.contains(found)) details.open = true;
-  return found.focus();
+  const details = found.closest("details");
+  details.open = true;
+  return details.querySelector("input:not([type=hidden]), select, textarea").focus();
 });

@@ -1,46 +1,160 @@
 // A rectangle on the picture to search by what is in it. The numbers of the form and the outline always say the same.
 
-const details = document.getElementById("region");
-const form = details.querySelector("form");
-const picture = document.querySelector(".stage-picture");
-const sides = ["left", "top", "width", "height"];
-
+const SIDES = ["left", "top", "width", "height"];
 const SMALLEST = 2; // percent
 const CORNER = 28; // pixels, as wide as a finger needs
 const A_DRAG = 6;
 
-const overlay = document.createElement("div");
-overlay.className = "region-overlay";
-const outline = overlay.appendChild(document.createElement("div"));
-outline.className = "region-outline";
-// The form's button may lie below the screen: those who draw find it at their rectangle, all others in the form.
-const go = overlay.appendChild(form.querySelector("button").cloneNode(true));
-go.classList.add("region-go");
-go.setAttribute("form", form.id);
-go.setAttribute("aria-hidden", "true");
-go.tabIndex = -1;
-picture.after(overlay);
-
-const numbers = () => Object.fromEntries(sides.map((side) => [side, form.elements[side].valueAsNumber || 0]));
-
-function show() {
-  overlay.hidden = !details.open;
-  const { left, top, width, height } = numbers();
-  Object.assign(outline.style, { left: `${left}%`, top: `${top}%`, width: `${width}%`, height: `${height}%` });
-  overlay.style.setProperty("--middle", `${left + width / 2}%`);
-  overlay.style.setProperty("--bottom", `${top + height}%`);
+// Lets a part of the picture in `one` be drawn, where its panel has the form. Returns what takes that away again.
+export function attachRegion(one) {
+  const details = one.querySelector("#region");
+  const frame = one.querySelector(".stage-frame");
+  if (!details || !frame) return () => {};
+  const region = new Drawing(one, details, frame);
+  return () => region.remove();
 }
 
-function set(rectangle) {
-  for (const side of sides) form.elements[side].value = rectangle[side].toFixed(1);
-  show();
-}
+class Drawing {
+  constructor(one, details, frame) {
+    Object.assign(this, { one, details, frame });
+    this.form = details.querySelector("form");
+    this.picture = frame.querySelector(".stage-picture");
+    // The rectangle of the form is a proposal until one is drawn: a finger draws from where it begins.
+    this.isProposed = true;
+    this.gone = new AbortController();
+    this.#lay();
+    this.#listen();
+    this.show();
+  }
 
-// In percent of the picture, never outside.
-function place({ clientX, clientY }) {
-  const box = picture.getBoundingClientRect();
-  const within = (share) => Math.min(100, Math.max(0, share * 100));
-  return { x: within((clientX - box.left) / box.width), y: within((clientY - box.top) / box.height) };
+  remove() {
+    this.gone.abort();
+    this.overlay.remove();
+    this.picture.classList.remove("region-ready");
+  }
+
+  // The form's button lies at the rectangle, where those are who draw.
+  #lay() {
+    this.overlay = document.createElement("div");
+    this.overlay.className = "region-overlay";
+    this.outline = this.overlay.appendChild(document.createElement("div"));
+    this.outline.className = "region-outline";
+    this.go = this.form.querySelector("[type=submit]");
+    this.go.setAttribute("form", this.form.id);
+    this.overlay.append(this.go);
+    this.frame.append(this.overlay);
+    this.picture.draggable = false;
+    this.picture.classList.add("region-ready");
+  }
+
+  #listen() {
+    const { signal } = this.gone;
+    this.overlay.addEventListener("pointerdown", (event) => this.#follow(event), { signal });
+    // With a mouse the picture itself can be dragged over at once; a finger there leads to the next.
+    this.picture.addEventListener(
+      "pointerdown",
+      (event) => {
+        if (event.pointerType !== "touch" && !this.one.classList.contains("is-zoomed")) this.#follow(event);
+      },
+      { signal },
+    );
+    this.form.addEventListener(
+      "input",
+      () => {
+        this.isProposed = false;
+        this.show();
+      },
+      { signal },
+    );
+    this.details.addEventListener("toggle", () => this.#toggled(), { signal });
+    // Before the light-box hears of it, which would close.
+    document.addEventListener("keydown", (event) => this.#leave(event), { signal, capture: true });
+  }
+
+  #toggled() {
+    this.show();
+    if (this.details.open) this.picture.scrollIntoView({ block: "nearest" });
+    else this.isProposed = true;
+  }
+
+  #leave(event) {
+    if (event.key !== "Escape" || !this.details.open || document.fullscreenElement) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.details.open = false;
+    this.details.querySelector("summary").focus();
+  }
+
+  get numbers() {
+    return Object.fromEntries(SIDES.map((side) => [side, this.form.elements[side].valueAsNumber || 0]));
+  }
+
+  show() {
+    const { left, top, width, height } = this.numbers;
+    this.overlay.hidden = !this.details.open;
+    this.overlay.classList.toggle("region-proposed", this.isProposed);
+    Object.assign(this.outline.style, { left: `${left}%`, top: `${top}%`, width: `${width}%`, height: `${height}%` });
+    this.overlay.style.setProperty("--middle", `${left + width / 2}%`);
+    this.overlay.style.setProperty("--bottom", `${top + height}%`);
+  }
+
+  #set(rectangle) {
+    this.isProposed = false;
+    for (const side of SIDES) this.form.elements[side].value = rectangle[side].toFixed(1);
+    this.show();
+  }
+
+  // In percent of the picture, never outside.
+  #place({ clientX, clientY }) {
+    const box = this.picture.getBoundingClientRect();
+    const within = (share) => Math.min(100, Math.max(0, share * 100));
+    return { x: within((clientX - box.left) / box.width), y: within((clientY - box.top) / box.height) };
+  }
+
+  // What dragging from a place does: from a corner it moves the corner, from within what was drawn moves that, from
+  // elsewhere draws.
+  #dragFrom(event) {
+    const start = this.#place(event);
+    if (!this.details.open || this.isProposed) return (to) => between(start, to);
+    const { left, top, width, height } = this.numbers;
+    const box = this.picture.getBoundingClientRect();
+    const isNear = (x, y) =>
+      Math.hypot(((x - start.x) * box.width) / 100, ((y - start.y) * box.height) / 100) < CORNER / 2;
+    for (const x of [left, left + width]) {
+      for (const y of [top, top + height]) {
+        const opposite = { x: 2 * left + width - x, y: 2 * top + height - y };
+        if (isNear(x, y)) return (to) => between(opposite, to);
+      }
+    }
+    const isWithin = start.x > left && start.x < left + width && start.y > top && start.y < top + height;
+    if (!isWithin) return (to) => between(start, to);
+    return (to) => ({
+      left: Math.min(100 - width, Math.max(0, left + to.x - start.x)),
+      top: Math.min(100 - height, Math.max(0, top + to.y - start.y)),
+      width,
+      height,
+    });
+  }
+
+  #follow(event) {
+    if (event.button || !event.isPrimary || this.go.contains(event.target)) return;
+    const target = event.currentTarget;
+    const drag = this.#dragFrom(event);
+    let begun = false;
+    target.setPointerCapture(event.pointerId);
+    const move = (moved) => {
+      begun ||= Math.hypot(moved.clientX - event.clientX, moved.clientY - event.clientY) >= A_DRAG;
+      if (!begun) return;
+      this.details.open = true;
+      this.#set(drag(this.#place(moved)));
+    };
+    const end = () => {
+      for (const name of ["pointerup", "pointercancel"]) target.removeEventListener(name, end);
+      target.removeEventListener("pointermove", move);
+    };
+    target.addEventListener("pointermove", move);
+    for (const name of ["pointerup", "pointercancel"]) target.addEventListener(name, end);
+  }
 }
 
 function between(one, other) {
@@ -53,77 +167,3 @@ function between(one, other) {
     height,
   };
 }
-
-// What dragging from a place does: from a corner it moves the corner, from within the rectangle, from elsewhere draws.
-function dragFrom(event) {
-  const start = place(event);
-  const { left, top, width, height } = numbers();
-  const box = picture.getBoundingClientRect();
-  const isNear = (x, y) =>
-    Math.hypot(((x - start.x) * box.width) / 100, ((y - start.y) * box.height) / 100) < CORNER / 2;
-  if (details.open) {
-    for (const x of [left, left + width]) {
-      for (const y of [top, top + height]) {
-        const opposite = { x: 2 * left + width - x, y: 2 * top + height - y };
-        if (isNear(x, y)) return (to) => between(opposite, to);
-      }
-    }
-    if (start.x > left && start.x < left + width && start.y > top && start.y < top + height) {
-      return (to) => ({
-        left: Math.min(100 - width, Math.max(0, left + to.x - start.x)),
-        top: Math.min(100 - height, Math.max(0, top + to.y - start.y)),
-        width,
-        height,
-      });
-    }
-  }
-  return (to) => between(start, to);
-}
-
-function follow(event) {
-  if (event.button || !event.isPrimary || go.contains(event.target)) return;
-  const target = event.currentTarget;
-  const drag = dragFrom(event);
-  let begun = false;
-  target.setPointerCapture(event.pointerId);
-  const move = (moved) => {
-    begun ||= Math.hypot(moved.clientX - event.clientX, moved.clientY - event.clientY) >= A_DRAG;
-    if (!begun) return;
-    details.open = true;
-    set(drag(place(moved)));
-  };
-  const end = () => {
-    for (const name of ["pointerup", "pointercancel"]) target.removeEventListener(name, end);
-    target.removeEventListener("pointermove", move);
-  };
-  target.addEventListener("pointermove", move);
-  target.addEventListener("pointerup", end);
-  target.addEventListener("pointercancel", end);
-}
-
-overlay.addEventListener("pointerdown", follow);
-// With a mouse the picture itself can be dragged over at once; a finger there scrolls the page.
-picture.draggable = false;
-picture.classList.add("region-ready");
-picture.addEventListener("pointerdown", (event) => {
-  if (event.pointerType !== "touch") follow(event);
-});
-
-// The overlay lies on the picture wherever the page puts it.
-new ResizeObserver(() => {
-  for (const side of ["Left", "Top", "Width", "Height"]) {
-    overlay.style[side.toLowerCase()] = `${picture[`offset${side}`]}px`;
-  }
-}).observe(picture);
-
-form.addEventListener("input", show);
-details.addEventListener("toggle", show);
-details.querySelector("summary").addEventListener("click", () => {
-  if (!details.open) picture.scrollIntoView({ block: "nearest" });
-});
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape" || !details.open) return;
-  details.open = false;
-  details.querySelector("summary").focus();
-});
-show();

@@ -153,6 +153,6 @@ function tell(message = "") {
 }
 
 async function copyLinks() {
-  const links = selected().map((tile) => linkOf(tile).href);
+  const links = selected().map((tile) => linkOf(tile).href.replace(/[?#].*/, ""));
   tell((await copyText(links.join("\n"))) ? bar.dataset.copied : bar.dataset.notCopied);
 }

@@ -12,7 +12,7 @@ export function onSwipe(element, step) {
   };
 
   element.addEventListener("pointerdown", (event) => {
-    if (event.pointerType === "mouse" || event.target.closest("button, a")) return;
+    if (event.pointerType === "mouse" || event.target.closest("button, a, .region-overlay")) return;
     // A second finger zooms.
     start = event.isPrimary ? event.clientX : null;
   });

@@ -17,6 +17,11 @@ export function firstNumber() {
   return Number(document.getElementById("found").dataset.first);
 }
 
+// How many the whole search has found, as people read it; "" where that is not known.
+export function foundInAll() {
+  return document.getElementById("found").dataset.found ?? "";
+}
+
 export function linkOf(tile) {
   return tile.querySelector(".tile-link");
 }

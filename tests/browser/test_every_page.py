@@ -182,7 +182,7 @@ def test_the_first_tab_leads_to_the_content(open_page: OpenPage, collection: lis
 def test_a_report_is_sent_from_the_page_of_the_picture(open_page: OpenPage, collection: list[Image]):
     image = collection[0]
     page = open_page(f"/images/{image.id}/")
-    page.get_by_text("Report this picture").click()
+    page.get_by_title("Report this picture").click()
     page.get_by_label("Broken or empty").check()
     page.get_by_role("button", name="Send report").click()
     expect(page.locator(".message")).to_have_text("Thank you. A curator will look at this picture.")

@@ -111,7 +111,7 @@ def test_the_light_box_tells_that_no_more_came_and_goes_on(open_page: OpenPage, 
     requests = failing(page, "lost")
     page.locator("article .tile-link").nth(23).click()
     box = page.locator("#lightbox")
-    expect(box.locator("[data-slot=position]")).to_have_text("Result 24")
+    expect(box.locator("[data-slot=position]")).to_have_text("24 of 30")
     page.keyboard.press("ArrowRight")
     expect(box.get_by_role("alert")).to_have_text(UNREACHABLE)
     # The page behind the box asks by itself when it is scrolled to the end.
@@ -120,11 +120,11 @@ def test_the_light_box_tells_that_no_more_came_and_goes_on(open_page: OpenPage, 
         page.evaluate("htmx.trigger(document.querySelector('.more-ahead'), 'revealed')")
     assert len(requests) > before
     expect(box.get_by_role("alert")).to_have_text(UNREACHABLE)
-    expect(box.locator("[data-slot=position]")).to_have_text("Result 24")
+    expect(box.locator("[data-slot=position]")).to_have_text("24 of 30")
     # A request that is under way fails like those before it: what it brought would take the button away.
     page.unroute_all(behavior="wait")
     box.get_by_role("button", name="Try again").click()
-    expect(box.locator("[data-slot=position]")).to_have_text("Result 25")
+    expect(box.locator("[data-slot=position]")).to_have_text("25 of 30")
     expect(box.get_by_role("alert")).to_have_count(0)
 
 

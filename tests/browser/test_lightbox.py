@@ -14,7 +14,7 @@ def lightbox(page: Page) -> Locator:
 
 
 def picture(page: Page) -> Locator:
-    return lightbox(page).locator(".lightbox-picture")
+    return lightbox(page).locator(".stage-picture")
 
 
 def results(page: Page) -> list[str]:
@@ -40,13 +40,14 @@ def test_a_click_shows_the_picture_large_with_what_is_known_and_where_to_go(
     open_result(page, 1)
     image_id = results(page)[1]
     expect_shown(page, image_id)
-    expect(lightbox(page).get_by_role("heading")).to_have_text(titles[1])
+    expect(lightbox(page).get_by_role("heading").first).to_have_text(titles[1])
     expect(lightbox(page).locator(".similarity")).to_have_text(page.locator("article .similarity").nth(1).inner_text())
-    expect(lightbox(page).get_by_text("Result 2")).to_be_visible()
+    expect(lightbox(page).get_by_text("2 of 30")).to_be_visible()
     for name, address in (
-        ("More like this", f"/search\\?.*like={image_id}"),
+        ("More like this", f"/search\\?q=red\\+star&like={image_id}"),
+        ("Less like this", f"/search\\?q=red\\+star&unlike={image_id}"),
         ("Download", f"/images/{image_id}/download$"),
-        ("About this picture", f"/images/{image_id}/$"),
+        (titles[1], f"/images/{image_id}/$"),
     ):
         expect(lightbox(page).get_by_role("link", name=name)).to_have_attribute("href", re.compile(address))
 
@@ -120,7 +121,7 @@ def test_it_goes_on_where_the_loaded_results_end(open_page: OpenPage, collection
 def test_on_a_later_page_the_results_are_counted_from_the_first(open_page: OpenPage, collection: list[Image]):
     page = open_page("/search?q=red+star&page=2")
     open_result(page, 1)
-    expect(lightbox(page).get_by_text("Result 26", exact=True)).to_be_visible()
+    expect(lightbox(page).get_by_text("26 of 30", exact=True)).to_be_visible()
 
 
 def test_at_the_last_loaded_result_it_waits_for_the_next(open_page: OpenPage, collection: list[Image]):
@@ -174,7 +175,7 @@ def test_a_click_beside_the_picture_closes_it(open_page: OpenPage, collection: l
     open_result(page, 1)
     picture(page).click()
     expect(lightbox(page)).to_be_visible()
-    lightbox(page).locator(".lightbox-stage").click(position={"x": 5, "y": 5})
+    lightbox(page).locator(".stage-view").click(position={"x": 5, "y": 5})
     expect(lightbox(page)).to_be_hidden()
 
 

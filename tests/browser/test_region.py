@@ -61,6 +61,26 @@ def test_a_rectangle_is_drawn_on_the_picture_and_searched_by(open_page: OpenPage
     assert QueryPicture.objects.count() == 1
 
 
+def test_a_rectangle_begins_where_the_drag_does_in_the_middle_too(open_page: OpenPage, image: Image):
+    page = open_page(f"/images/{image.id}/")
+    page.locator("#region summary").click()
+    # What is proposed lies there, and is neither moved nor resized.
+    for start, end in (((50, 50), (70, 80)), ((25, 25), (40, 45))):
+        page.reload()
+        page.locator("#region summary").click()
+        drag(page, start, end)
+        assert numbers(page) == pytest.approx([*start, end[0] - start[0], end[1] - start[1]], abs=0.7)
+    expect(page.get_by_role("button", name="Search this region")).to_have_count(1)
+
+
+def test_a_part_that_is_offered_is_one_click_away(open_page: OpenPage, image: Image):
+    page = open_page(f"/images/{image.id}/")
+    page.locator("#region summary").click()
+    page.get_by_role("button", name="Search by part 1").click()
+    page.wait_for_url(re.compile(r"/search\?picture="))
+    expect(page.locator(".chip-label")).to_contain_text("A part of “Corners”")
+
+
 def test_the_rectangle_is_moved_and_resized(open_page: OpenPage, image: Image):
     page = open_page(f"/images/{image.id}/")
     drag(page, (20, 20), (60, 60))

@@ -1,0 +1,208 @@
+// A result on the stage, with the ways to the next and the previous one: its picture at once, as its tile has it, and what
+// stands beside it as soon as it comes from its page.
+
+import { onMoreFailed } from "./more.js";
+import { pressed } from "./pressed.js";
+import { clearAddress, idInAddress, leaveAddress, replaceInAddress } from "./shown_large.js";
+import { Stage } from "./stage.js";
+import { factsOf, firstNumber, foundInAll, hasMore, linkOf, loadMore, onResults, tileOf, tiles, titleOf } from "./tiles.js";
+
+const dialog = document.getElementById("lightbox");
+const slot = (name) => dialog.querySelector(`[data-slot=${name}]`);
+const NOBODY = "00000000-0000-0000-0000-000000000000";
+const SOON = 3;
+const ON_STAGE = 4096; // pixels of the longer side that a picture takes where there is room for so many
+const SMALL_ON_STAGE = 640; // below which it would be blown up too much
+const HURRIED = 150; // milliseconds within which another step is likely to follow
+
+const stage = new Stage(dialog.querySelector(".one"), step);
+
+let current = null;
+let waiting = false;
+// Whether the next result was asked for and has not come. It may fail more than once: scrolling asks for it too.
+let isOwed = false;
+let asked = new AbortController();
+let shownAt = 0;
+
+const addressOf = (kind, tile) => dialog.dataset[kind].replace(NOBODY, tile.dataset.image);
+
+slot("next").addEventListener("click", () => step(1));
+slot("previous").addEventListener("click", () => step(-1));
+slot("stage").addEventListener("click", (event) => {
+  if ([slot("stage"), slot("view")].includes(event.target) && !stage.zoom.isZoomed) dialog.close();
+});
+
+dialog.addEventListener("keydown", (event) => {
+  const act = {
+    ArrowRight: () => step(1),
+    ArrowLeft: () => step(-1),
+    s: () => (slot("more-like") ?? current.querySelector("a.more-like-this"))?.click(),
+    ...stage.keys(),
+  }[pressed(event)];
+  if (!act) return;
+  event.preventDefault();
+  act();
+});
+
+dialog.addEventListener("close", () => {
+  waiting = isOwed = false;
+  stage.stop();
+  asked.abort();
+  leaveAddress();
+  if (!current.isConnected) return;
+  const { top, bottom } = current.getBoundingClientRect();
+  if (bottom < 0 || top > window.innerHeight) current.scrollIntoView({ block: "center" });
+  linkOf(current).focus({ preventScroll: true });
+});
+
+onResults(() => {
+  if (!dialog.open || !current.isConnected) showWhatAddressSays();
+  else if (waiting) step(1);
+  else showWays();
+});
+// A curator has changed what is shown.
+document.addEventListener("curated", () => {
+  if (dialog.open) showPanel(current);
+});
+onMoreFailed((reason) => {
+  // What is asked for ahead, and is not waited for, is asked for again by the next step.
+  const isTold = Boolean(reason) && isOwed;
+  slot("failed").textContent = isTold ? reason : "";
+  slot("again").hidden = !isTold;
+  if (reason) wait(false);
+});
+slot("again").addEventListener("click", () => {
+  slot("next").focus();
+  step(1);
+});
+
+export function showWhatAddressSays() {
+  const tile = tileOf(idInAddress());
+  if (tile) return show(tile);
+  clearAddress();
+  return dialog.close();
+}
+
+function step(by) {
+  const all = tiles();
+  const next = all[all.indexOf(current) + by];
+  if (next) {
+    replaceInAddress(next.dataset.image);
+    show(next);
+    return true;
+  }
+  if (by < 0 || !hasMore()) return false;
+  isOwed = true;
+  wait(true);
+  loadMore();
+  return true;
+}
+
+function wait(whether) {
+  waiting = whether;
+  dialog.toggleAttribute("data-waiting", waiting);
+}
+
+function show(tile) {
+  current = tile;
+  isOwed = false;
+  wait(false);
+  slot("failed").textContent = "";
+  slot("again").hidden = true;
+  slot("view").replaceChildren(frameOf(tile));
+  slot("panel").replaceChildren(slot("first").content.cloneNode(true));
+  const heading = slot("panel").querySelector("h2");
+  heading.classList.toggle("visually-hidden", isUntitled(tile));
+  Object.assign(heading.querySelector("a"), { textContent: titleOf(tile), href: linkOf(tile).href });
+  slot("facts").replaceChildren(...factsOf(tile));
+  slot("announced").textContent = titleOf(tile);
+  if (!dialog.open) dialog.showModal();
+  slot("panel").scrollTop = dialog.scrollTop = 0;
+  stage.shown();
+  showWays();
+  showPanel(tile);
+}
+
+function isUntitled(tile) {
+  return tile.querySelector(".untitled") !== null;
+}
+
+// What stands beside it on its page. Of pictures that are only passed by it isn't asked for.
+async function showPanel(tile) {
+  asked.abort();
+  asked = new AbortController();
+  const { signal } = asked;
+  const isHurried = performance.now() - shownAt < HURRIED;
+  shownAt = performance.now();
+  if (isHurried) await new Promise((done) => setTimeout(done, HURRIED));
+  if (signal.aborted) return;
+  const html = await panelOf(tile, signal).catch(() => "");
+  if (signal.aborted || tile !== current) return;
+  if (!html) {
+    const told = slot("unreachable");
+    if (told) told.hidden = false;
+    return;
+  }
+  slot("panel").innerHTML = html;
+  slot("facts").replaceChildren(...factsOf(tile));
+  stage.shown();
+}
+
+async function panelOf(tile, signal) {
+  const headers = { "HX-Request": "true", "HX-Target": "panel" };
+  const answer = await fetch(linkOf(tile).href, { headers, signal });
+  const html = answer.ok ? await answer.text() : "";
+  // Whoever was logged out meanwhile is led elsewhere.
+  return html.includes('id="panel-title"') ? html : "";
+}
+
+// New elements each time: the old picture would be seen until this one has come.
+function frameOf(tile) {
+  const small = tile.querySelector(".tile-frame img");
+  const [width, height] = ["width", "height"].map((side) => Number(small.getAttribute(side)));
+  const frame = document.createElement("div");
+  frame.className = "stage-frame";
+  frame.append(shapeOf(tile, width, height), pictureOf(tile, small, width, height));
+  return frame;
+}
+
+// Of the picture's proportions, and as large as on its page; until it comes what is seen is its thumbnail.
+function shapeOf(tile, width, height) {
+  const longer = Math.max(width, height);
+  const shape = tile.querySelector(".placeholder").cloneNode(true);
+  shape.setAttribute("class", longer < SMALL_ON_STAGE ? "stage-shape is-small" : "stage-shape");
+  shape.setAttribute("width", Math.max(1, Math.round((ON_STAGE * width) / longer)));
+  shape.setAttribute("height", Math.max(1, Math.round((ON_STAGE * height) / longer)));
+  return shape;
+}
+
+function pictureOf(tile, small, width, height) {
+  const picture = new Image(width, height);
+  picture.className = "stage-picture";
+  picture.dataset.slot = "picture";
+  picture.alt = titleOf(tile);
+  picture.draggable = false;
+  picture.style.background = `url("${small.currentSrc || small.src}") center / 100% 100%`;
+  picture.addEventListener("error", () => (picture.src = small.src), { once: true });
+  picture.src = addressOf("large", tile);
+  return picture;
+}
+
+function showWays() {
+  const all = tiles();
+  const index = all.indexOf(current);
+  const number = (firstNumber() + index).toLocaleString(document.documentElement.lang);
+  const words = foundInAll() ? dialog.dataset.positionOf : dialog.dataset.position;
+  slot("position").textContent = words.replace("{number}", number).replace("{found}", foundInAll());
+  const last = index === all.length - 1 && !hasMore();
+  turn(slot("previous"), index === 0, slot("next"));
+  turn(slot("next"), last, slot("previous"));
+  for (const tile of [all[index + 1], all[index - 1]]) if (tile) new Image().src = addressOf("large", tile);
+  if (index >= all.length - SOON) loadMore();
+}
+
+// A button that is switched off would lose the focus to nowhere.
+function turn(button, off, other) {
+  if (off && button === document.activeElement) other.focus();
+  button.disabled = off;
+}

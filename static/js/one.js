@@ -1,0 +1,49 @@
+// The page of one picture: keys and fingers lead to its neighbours, by the links of the page.
+
+import { pressed } from "./pressed.js";
+import { Stage } from "./stage.js";
+
+const one = document.querySelector(".one");
+const stage = new Stage(one, step);
+stage.shown();
+
+const wayOf = (by) => one.querySelector(`.stage-way[rel~=${by > 0 ? "next" : "prev"}]`);
+
+function step(by) {
+  const way = wayOf(by);
+  if (!way) return false;
+  // A new page would end the full screen, and the slide show.
+  if (stage.isPlaying || document.fullscreenElement) show(way.href);
+  else way.click();
+  return true;
+}
+
+async function show(address) {
+  const answer = await fetch(address).catch(() => null);
+  if (!answer?.ok) return location.assign(address);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const next = page.querySelector(".one");
+  if (!next) return location.assign(address);
+  history.replaceState(history.state, "", address);
+  document.title = page.title;
+  // The bar stays, with the button that has the focus.
+  for (const name of ["view", "panel", "position"]) {
+    stage.slot(name).replaceChildren(...next.querySelector(`[data-slot=${name}]`).childNodes);
+  }
+  for (const way of one.querySelectorAll(".stage-way")) way.remove();
+  stage.slot("view").after(...next.querySelectorAll(".stage-way"));
+  return stage.shown();
+}
+
+document.addEventListener("keydown", (event) => {
+  if (document.querySelector("dialog[open]")) return;
+  const act = {
+    ArrowRight: () => step(1),
+    ArrowLeft: () => step(-1),
+    s: () => stage.slot("more-like")?.click(),
+    ...stage.keys(),
+  }[pressed(event)];
+  if (!act) return;
+  event.preventDefault();
+  act();
+});

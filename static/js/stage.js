@@ -1,0 +1,110 @@
+// What the page of a picture and the light-box have in common: zoom, full screen, a slide show, a part to search by, and
+// the link to copy.
+
+import { copyText } from "./copy.js";
+import { attachRegion } from "./region.js";
+import { onSwipe } from "./swipe.js";
+import { Zoom } from "./zoom.js";
+
+const EACH = 5000; // milliseconds that a picture of the slide show is seen, once it is there
+
+export class Stage {
+  // `step` is called with 1 or -1, and returns whether there is a picture there, or one to come.
+  constructor(one, step) {
+    this.one = one;
+    this.step = step;
+    this.due = 0;
+    this.detach = () => {};
+    this.zoom = new Zoom(one, () => this.isDrawing);
+    onSwipe(this.slot("view"), (by) => !this.zoom.isZoomed && !this.isDrawing && this.step(by));
+    one.addEventListener("click", (event) => this.#act(event));
+    document.addEventListener("fullscreenchange", () => this.#showPressed());
+    document.addEventListener("visibilitychange", () => document.hidden && this.stop());
+    const full = this.#button("full");
+    if (full) full.hidden = !document.fullscreenEnabled;
+  }
+
+  slot(name) {
+    return this.one.querySelector(`[data-slot=${name}]`);
+  }
+
+  get isDrawing() {
+    return Boolean(this.one.querySelector("#region[open]"));
+  }
+
+  get isPlaying() {
+    return this.one.classList.contains("is-playing");
+  }
+
+  // Another picture is shown, or what stands beside it has come.
+  shown() {
+    this.detach();
+    this.detach = attachRegion(this.one);
+    this.zoom.reset();
+    this.#schedule();
+  }
+
+  keys() {
+    return {
+      f: () => this.#full(),
+      p: () => this.#play(!this.isPlaying),
+      z: () => this.zoom.toggle(),
+      "+": () => this.zoom.to(this.zoom.scale * 1.5),
+      "=": () => this.zoom.to(this.zoom.scale * 1.5),
+      "-": () => this.zoom.to(this.zoom.scale / 1.5),
+    };
+  }
+
+  stop() {
+    this.#play(false);
+  }
+
+  #button(name) {
+    return this.one.querySelector(`[data-action=${name}]`);
+  }
+
+  #act(event) {
+    const button = event.target.closest("[data-action]");
+    const acts = {
+      zoom: () => this.zoom.toggle(),
+      slides: () => this.#play(!this.isPlaying),
+      full: () => this.#full(),
+      "copy-link": () => this.#copy(button),
+    };
+    acts[button?.dataset.action]?.();
+  }
+
+  async #copy(button) {
+    const isCopied = await copyText(new URL(button.dataset.address, location.href).href);
+    button.querySelector("span").textContent = isCopied ? button.dataset.copied : button.dataset.notCopied;
+  }
+
+  async #full() {
+    if (document.fullscreenElement) await document.exitFullscreen();
+    else await this.one.requestFullscreen?.().catch(() => null);
+  }
+
+  #play(whether) {
+    this.one.classList.toggle("is-playing", whether);
+    this.#showPressed();
+    this.#schedule();
+  }
+
+  #showPressed() {
+    this.#button("full")?.setAttribute("aria-pressed", String(document.fullscreenElement === this.one));
+    this.#button("slides")?.setAttribute("aria-pressed", String(this.isPlaying));
+  }
+
+  #schedule() {
+    clearTimeout(this.due);
+    if (!this.isPlaying) return;
+    const go = () => {
+      this.due = setTimeout(() => this.step(1) || this.stop(), EACH);
+    };
+    const picture = this.slot("picture");
+    if (!picture || picture.complete) return void go();
+    const shown = picture;
+    shown.addEventListener("load", () => shown === this.slot("picture") && go(), { once: true });
+    shown.addEventListener("error", () => shown === this.slot("picture") && go(), { once: true });
+  }
+}
