@@ -79,6 +79,7 @@ def post_worker_init(worker: Any) -> None:
     from search.embedding import follow_switches, start_serving  # noqa: PLC0415
     from search.evaluation.due import measure_soon_if_never  # noqa: PLC0415
     from search.ingestion.deleting import keep_settling  # noqa: PLC0415
+    from search.ingestion.palettes import keep_reading  # noqa: PLC0415
     from search.mapping.placing import keep_placing  # noqa: PLC0415
     from search.monitoring import processes  # noqa: PLC0415
     from search.state.looks import keep_looking  # noqa: PLC0415
@@ -95,6 +96,7 @@ def post_worker_init(worker: Any) -> None:
     keep_writing()
     keep_placing()
     keep_suggesting()
+    keep_reading()
 
 
 def worker_exit(server: Any, worker: Any) -> None:

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from search.decoding import written_in
-from search.imaging import UnreadableImage
+from search.imaging import Colours, UnreadableImage
 from search.ingestion.items import Details
 from search.ingestion.metadata import clean_tags, details_of
 from search.ingestion.placing import place_pictures
@@ -50,11 +50,12 @@ class Written:
 @dataclass(frozen=True, slots=True)
 class OfFile:
     """By what a file is known again that has changed: hashes of its pixels, and of what lies beside it. And the
-    perceptual one of what it shows, where somebody has looked, None for a flat picture."""
+    perceptual one of what it shows, where somebody has looked, None for a flat picture; and its colours."""
 
     pixels: uuid.UUID | None = None
     sidecars: uuid.UUID | None = None
     perceptual: int | None = None
+    colours: Colours | None = None
 
 
 def hash_of(sidecars: Mapping[str, bytes]) -> uuid.UUID:

@@ -24,6 +24,7 @@ from search.ingestion.captures import write_captures
 from search.ingestion.deleting import is_ours, owe
 from search.ingestion.edits import take_along, take_edits
 from search.ingestion.ledger import record
+from search.ingestion.palettes import write_palettes
 from search.ingestion.rewriting import edited_fields
 from search.ingestion.rows import Staging, settle_models, write_further
 from search.ingestion.sources.whereabouts import Whereabouts
@@ -237,6 +238,8 @@ def _fill(there: Image, image: Image, change: Change) -> None:
     Image.objects.filter(pk=image.pk).update(**values, colour=colour, updated=Now())
     if is_encoded:
         write_further([image])
+    if change.of_file.colours:
+        write_palettes({image.pk: change.of_file.colours})
     if image.said:
         captured = Capture.objects.filter(pk=image.pk)
         said = said_of_capture(captured.first(), image.said)

@@ -27,10 +27,12 @@ from search.models.texts import LineField, ProseField, TagsField
 from search.querysets import OWED_WINDOWS, ImageQuerySet
 
 if TYPE_CHECKING:
+    from search.imaging.swatches import Swatch
     from search.ingestion.captures import OfFile
     from search.ingestion.windows import Encoded
     from search.metadata import PhotoMetadata
     from search.models.captures import Capture
+    from search.models.palettes import Palette
     from search.vectors import Vector
 
 _PIXELS = models.ExpressionWrapper(
@@ -348,6 +350,26 @@ class Image(models.Model):
         try:
             return self.capture
         except type(self).capture.RelatedObjectDoesNotExist:
+            return None
+
+    @property
+    def swatches(self) -> "list[Swatch]":
+        """The colours that stand for it, the largest first; none where nobody has looked yet."""
+        palette = self._palette
+        return palette.shown if palette else []
+
+    @property
+    def colour_names(self) -> list[str]:
+        """By which colours it is found: COLOUR_NAMES."""
+        palette = self._palette
+        return list(palette.names) if palette else []
+
+    @property
+    def _palette(self) -> "Palette | None":
+        # The database gives it one at the end of the transaction that adds it.
+        try:
+            return self.palette
+        except type(self).palette.RelatedObjectDoesNotExist:
             return None
 
     def hide(self) -> None:
