@@ -1,9 +1,11 @@
 """Which colours are in pictures: told as people see them, kept beside the pictures, and searched by."""
 
 import random
+import re
 import uuid
 from collections import Counter
-from io import StringIO
+from io import BytesIO, StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from PIL import Image as PILImage
 from search import storage
 from search.demo.drawing import draw
 from search.demo.scenes import COLOURS, Colour, random_scene
-from search.imaging import PALETTE, colours_of
+from search.imaging import colours_of
 from search.ingestion.adding import add_picture
 from search.ingestion.items import Details
 from search.ingestion.palettes import count_unread, read_portions, write_palettes
@@ -194,10 +196,12 @@ def names() -> dict[uuid.UUID, list[str]]:
 
 
 def thumbnail(*colours: str) -> bytes:
-    from io import BytesIO
+    return encoded(halves(*colours), "WEBP")
 
+
+def encoded(picture: PILImage.Image, format: str) -> bytes:
     output = BytesIO()
-    halves(*colours).save(output, "WEBP", lossless=True)
+    picture.save(output, format, lossless=True)
     return output.getvalue()
 
 
@@ -213,4 +217,13 @@ def test_links_of_before_answer_and_unknown_colours_are_refused(client: Client):
     assert found_by("red&colour=blue&colours=together", client) == 1
     assert client.get("/api/search?colour=mostly-ultraviolet").status_code == 400
     assert client.get("/search?colour=red&colours=many").status_code == 400
-    assert set(PALETTE) >= {"red"}
+
+
+def test_the_evaluation_tells_of_drawings_and_of_a_folder(tmp_path: Path):
+    (tmp_path / "flag.png").write_bytes(encoded(halves("red", "white"), "PNG"))
+    (tmp_path / "notes.txt").write_text("no picture")
+    out = StringIO()
+    call_command("evaluate_colours", str(tmp_path), pictures=30, stdout=out)
+    assert re.search(r"^red .*100.0% of \d+$", out.getvalue(), re.MULTILINE)
+    assert "1 pictures: some" in out.getvalue()
+    assert re.search(r"^white +1 +1$", out.getvalue(), re.MULTILINE)
