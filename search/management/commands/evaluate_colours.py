@@ -14,8 +14,8 @@ from search.management.base import CollectionCommand, at_least_one
 class Command(CollectionCommand):
     help = (
         "Look for colours in drawings of which it is known what they show, and tell how many of those that show a "
-        "colour are found by it (recall) and how many of those that are found show it (precision). With a folder, tell "
-        "too how many of its pictures each colour finds. Nothing of the collection is read or changed."
+        "colour are found by it (recall) and how many of those that are found show it (precision). With a folder, "
+        "tell too how many of its pictures each colour finds. Nothing of the collection is read or changed."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
