@@ -116,14 +116,15 @@ class Filters:
         since, until = _days(params, "since", "until")
         taken_since, taken_until = _days(params, "taken_since", "taken_until")
         rating = "".join(_choices(params, "rating", STARS)[-1:])
+        colours = _choices(params, "colour", COLOUR_NAMES)
         hidden = "".join(_choices(params, "hidden", ASKED_FOR)[-1:])
         return cls(
             tags=_texts(params, "tag", 60),
             formats=_choices(params, "format", Image.Format.values),
             orientations=_choices(params, "orientation", Image.Orientation.values),
             sizes=_choices(params, "size", Image.Size.values),
-            colours=(colours := _choices(params, "colour", COLOUR_NAMES)),
-            together=bool(colours and _choices(params, "colours", [TOGETHER])) or None,
+            colours=colours,
+            together=bool(_choices(params, "colours", [TOGETHER]) and colours) or None,
             licences=_texts(params, "licence", 300),
             albums=_album_ids(params),
             cameras=_texts(params, "camera", LONGEST_OF_A_CAMERA),
