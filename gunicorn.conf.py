@@ -76,6 +76,7 @@ def pre_fork(server: Any, worker: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Load in the background what is not loaded yet, so that the first search isn't the slow one."""
     from search.embedding import follow_switches, start_serving  # noqa: PLC0415
+    from search.ingestion.palettes import keep_reading  # noqa: PLC0415
     from search.mapping.new_pictures import keep_placing  # noqa: PLC0415
     from search.metrics import processes  # noqa: PLC0415
     from search.objects.deletion import keep_settling  # noqa: PLC0415
@@ -95,6 +96,7 @@ def post_worker_init(worker: Any) -> None:
     keep_writing()
     keep_placing()
     keep_suggesting()
+    keep_reading()
 
 
 def worker_exit(server: Any, worker: Any) -> None:

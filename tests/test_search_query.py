@@ -9,7 +9,7 @@ from django.http import QueryDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.imaging import PALETTE
+from search.imaging import COLOUR_NAMES
 from search.models import Image
 from search.query import BadQuery, Filters, Kind, Minimum, Mode, NoSuchQuery, Part, SearchQuery, Sort
 from search.query.parts import MAX_PARTS
@@ -36,7 +36,7 @@ filters = st.builds(
     formats=several(st.sampled_from(Image.Format.values)),
     orientations=several(st.sampled_from(Image.Orientation.values)),
     sizes=several(st.sampled_from(Image.Size.values)),
-    colours=several(st.sampled_from(list(PALETTE))),
+    colours=several(st.sampled_from(COLOUR_NAMES)),
     licences=several(some_text),
     uploader=texts,
     since=days,

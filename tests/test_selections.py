@@ -13,7 +13,9 @@ import pytest
 from django.test import Client
 
 from search.curation.details import Details
+from search.imaging import Colours, Swatch
 from search.ingestion import add_picture
+from search.ingestion.palettes import write_palettes
 from search.models import Image
 from search.objects import storage, zip_files
 from tests.base import an_image, picture_bytes, stored_image
@@ -106,6 +108,8 @@ def test_the_table_tells_what_is_known(client: Client):
         source_link="https://example.org/star",
         tags=["red", "star"],
     )
+    swatches = (Swatch("red", "#c81e1e", 66), Swatch("white", "#f8f8f8", 34))
+    write_palettes({image.pk: Colours(("red", "white"), ("red",), swatches)})
     archive = download(client, [image], **{f"similarity-{image.id}": "0.31239"})
     assert archive.read("pictures.csv").startswith("\ufeff".encode())
     assert table(archive) == [
@@ -118,6 +122,7 @@ def test_the_table_tells_what_is_known(client: Client):
             "source_link": "https://example.org/star",
             "tags": "red, star",
             **dict.fromkeys(["taken", "camera", "lens", "rating"], ""),
+            "colours": "red 66%, white 34%",
             "similarity": "0.3124",
             "problem": "",
         }

@@ -139,6 +139,10 @@ PAIRS = {
     "orientations": (filtered(orientations=("landscape",)), filtered(orientations=("portrait",))),
     "sizes": (filtered(sizes=("large", "huge")), filtered(sizes=("small", "medium"))),
     "colours": (filtered(colours=("red",)), filtered(colours=("blue",))),
+    "colours together": (
+        filtered(colours=("red", "mostly-red"), together=True),
+        filtered(colours=("blue", "mostly-blue"), together=True),
+    ),
     "licences": (filtered(licences=("CC0",)), filtered(licences=("CC BY 4.0",))),
     "uploader": (filtered(uploader="alice"), filtered(uploader="bob")),
     "since": (filtered(since=DAY.date()), filtered(since=dt.date(2026, 4, 1))),

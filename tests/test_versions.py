@@ -354,7 +354,7 @@ def test_all_that_belongs_to_an_image_follows_its_id():
         assert {name for (name,) in cursor.fetchall()} == {
             *("search_arrival", "search_capture", "search_formerid", "search_imagewords"),  # by the database
             *("search_edit", "search_trashed", "search_fingerprint", "search_lostobject", "search_isolation"),
-            *("search_albumimage", "search_private", "search_tagsuggestion", "search_mapposition"),
+            *("search_albumimage", "search_palette", "search_private", "search_tagsuggestion", "search_mapposition"),
             *("search_imagevector", "search_judgement", "search_querypicture", "search_report"),
             *("search_origin", "search_tombstone", "search_oweddeletion"),  # of ids, whatever they are of
         }

@@ -36,6 +36,7 @@ from search.curation.snapshots import current
 from search.embedding import active_model
 from search.models import Image, Origin, Report, Revision
 from search.models.accepted import accepted_names
+from search.query.palettes import palette_of
 from search.views.places import PlaceShown
 
 if TYPE_CHECKING:
@@ -366,11 +367,14 @@ class ImageAdmin(Sturdy):
     def large_picture(self, image: Image) -> SafeString:
         return pictures.large(image)
 
-    @admin.display(description=gettext_lazy("dominant colour"))
+    @admin.display(description=gettext_lazy("colours"))
     def swatch(self, image: Image) -> SafeString:
-        return format_html(
-            '<svg class="swatch" aria-hidden="true"><rect width="100%" height="100%" fill="{0}"/></svg> {0}',
-            image.dominant_colour,
+        """The colours that stand for it with their shares, or the dominant one where nobody has looked yet."""
+        shown = [(one.colour, f"{one.label} {one.share}%") for one in palette_of(image)]
+        return format_html_join(
+            " ",
+            '<svg class="swatch" aria-hidden="true"><rect width="100%" height="100%" fill="{}"/></svg> {}',
+            shown or [(image.dominant_colour, image.dominant_colour)],
         )
 
     @admin.display(description=gettext_lazy("met at"), empty_value="–")

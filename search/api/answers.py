@@ -75,6 +75,8 @@ def image_details(request: HttpRequest, image: Image) -> schemas.ImageDetails:
         **_told_in_lists(request, image, small),
         **_captured(image, with_place=may_see_places(request)),
         description=image.description,
+        colours=[schemas.Swatch(**one._asdict()) for one in image.swatches],
+        found_by_colours=image.colour_names,
         byte_size=image.byte_size,
         uploader=image.uploader.get_username() if image.uploader else None,
         searchable=(bool(image.visibility) or not image.hidden)

@@ -5,10 +5,10 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from search.embedding import MAX_TEXT_LENGTH
-from search.imaging import PALETTE
+from search.imaging import COLOUR_NAMES
 from search.models import Image
 from search.query import Minimum, Mode, Sort
-from search.query.filters import MOST_GROUP, STARS, Certainty, Hidden
+from search.query.filters import MOST_GROUP, STARS, TOGETHER, Certainty, Hidden
 from search.query.nearby import FARTHEST, USUAL
 from search.query.parts import LEAST_WEIGHT, MOST_WEIGHT
 
@@ -67,7 +67,12 @@ FILTERS = [
     any_of("format", "Any of these file formats.", Image.Format.values),
     any_of("orientation", "Any of these orientations.", Image.Orientation.values),
     any_of("size", "Any of these sizes: up to 1, 4 and 12 megapixels, and beyond.", Image.Size.values),
-    any_of("colour", "Any of these dominant colours.", PALETTE),
+    any_of(
+        "colour",
+        "Some of any of these colours is in the image: `red`; or it is mostly of one: `mostly-red`.",
+        COLOUR_NAMES,
+    ),
+    one("colours", "All of these colours are in the image, and not any.", {"type": "string", "enum": [TOGETHER]}),
     many("licence", "Any of these licences.", _TEXT),
     many("album", "In any of these albums, by their ids: of those that you may see.", _TEXT),
     many("camera", "Taken with any of these cameras.", _TEXT),

@@ -51,7 +51,7 @@ class ImageOut(Schema):
     orientation: Image.Orientation
     size: Image.Size = Field(description="A class by the number of pixels.")
     dominant_colour: str = Field(description="`#rrggbb`")
-    colour: str = Field(description="The nearest colour that can be filtered by.")
+    colour: str = Field(description="What the dominant colour is called.")
     created: dt.datetime = Field(description="When it was added.")
     url: str = Field(description="The address of this image in the API.")
     page: str = Field(description="The page for people.")
@@ -64,10 +64,21 @@ class ImageOut(Schema):
     )
 
 
+class Swatch(Schema):
+    name: str = Field(description="What the colour is called: `red`.")
+    colour: str = Field(description="`#rrggbb`")
+    share: int = Field(description="Percent of the picture.")
+
+
 class ImageDetails(ImageOut):
     """An image with all that is known of it."""
 
     description: str
+    colours: list[Swatch] = Field(
+        description="Up to five colours that stand for it, the largest first. Empty: nobody has looked yet, and it is"
+        " found by its dominant colour alone."
+    )
+    found_by_colours: list[str] = Field(description="The values of `colour` that find it.")
     taken: str | None = Field(
         description="When it was taken, by the clock of the place (ISO 8601), with its offset from UTC where that is"
         " known. `null`: nobody knows."

@@ -53,7 +53,7 @@ def _easier(query: SearchQuery) -> Iterator[tuple[str, SearchQuery]]:
         ("formats",): _("Any format"),
         ("orientations",): _("Any orientation"),
         ("sizes",): _("Any size"),
-        ("colours",): _("Any colour"),
+        ("colours", "together"): _("Any colour"),
         ("licences",): _("Any licence"),
         ("albums",): _("In any album or none"),
         ("uploader",): _("Uploaded by anybody"),

@@ -15,7 +15,7 @@ from django.db import connection
 from search.curation.details import Details, clean_tags, details_of
 from search.curation.placing import place_pictures
 from search.decoding import written_in
-from search.imaging import UnreadableImage
+from search.imaging import Colours, UnreadableImage
 from search.metadata import READER, PhotoMetadata, TakenFrom, from_name, from_takeout, merged
 from search.metadata.dates import of_timestamp
 from search.metadata.fields import NOTHING
@@ -49,11 +49,12 @@ class Written:
 @dataclass(frozen=True, slots=True)
 class OfFile:
     """By what a file is known again that has changed: hashes of its pixels, and of what lies beside it. And the
-    perceptual one of what it shows, where somebody has looked, None for a flat picture."""
+    perceptual one of what it shows, where somebody has looked, None for a flat picture; and its colours."""
 
     pixels: uuid.UUID | None = None
     sidecars: uuid.UUID | None = None
     perceptual: int | None = None
+    colours: Colours | None = None
 
 
 def hash_of(sidecars: Mapping[str, bytes]) -> uuid.UUID:

@@ -12,7 +12,19 @@ from PIL import Image
 
 from search.decoding.processes import Answer, Source
 from search.decoding.running import decode
-from search.imaging import FORMATS, MOST_WINDOWS, UNIT, Box, ReadPicture, Reason, UnreadableImage
+from search.imaging import (
+    FORMATS,
+    MOST_SWATCHES,
+    MOST_WINDOWS,
+    PALETTE,
+    UNIT,
+    Box,
+    Colours,
+    ReadPicture,
+    Reason,
+    Swatch,
+    UnreadableImage,
+)
 from search.imaging.perceptual_hash import perceptual_hash
 from search.metadata import PhotoMetadata
 
@@ -58,6 +70,7 @@ class Prepared:
     height: int
     format: str
     dominant_colour: str
+    colours: Colours
     placeholder: str
     thumbnail: bytes = field(repr=False)
     said: "Said" = field(repr=False)
@@ -144,6 +157,7 @@ def prepared_picture(
             height=height,
             format=_known_format(facts),
             dominant_colour=_matching(_COLOUR, facts["dominant_colour"]),
+            colours=_colours(facts),
             placeholder=_matching(_PLACEHOLDER, facts["placeholder"]),
             thumbnail=thumbnail,
             said=_said(facts),
@@ -255,6 +269,13 @@ def hash_of_picture(source: Source, *, max_pixels: int) -> int | None:
         return perceptual_hash(greys)
 
 
+def colours_of_picture(source: Source, *, max_pixels: int) -> Colours:
+    """Return which colours are in a picture of the collection, or in a copy of one."""
+    answer = decode("colours", source, of_collection=True, max_pixels=max_pixels)
+    with _understood():
+        return _colours(answer.facts)
+
+
 def drawn_anew(source: Source, *, max_pixels: int, lossless: bool) -> tuple[bytes, str]:
     """Return the whole picture as a new file, and its format: PNG or JPEG."""
     answer = decode("drawn_anew", source, of_collection=True, max_pixels=max_pixels, lossless=lossless)
@@ -330,6 +351,17 @@ def _known_format(facts: Mapping[str, Any]) -> str:
     if facts["format"] not in FORMATS:
         raise ValueError
     return str(facts["format"])
+
+
+def _colours(facts: Mapping[str, Any]) -> Colours:
+    some, mostly, swatches = facts["palette"]
+    found = tuple(Swatch(name, _matching(_COLOUR, colour), int(share)) for name, colour, share in swatches)
+    names = {*some, *mostly, *(one.name for one in found)}
+    if not found or len(found) > MOST_SWATCHES or not names <= PALETTE.keys():
+        raise ValueError
+    if not all(0 < one.share <= 100 for one in found):
+        raise ValueError
+    return Colours(*(tuple(name for name in PALETTE if name in those) for those in (some, mostly)), found)
 
 
 def _matching(pattern: re.Pattern[str], text: str) -> str:

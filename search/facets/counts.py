@@ -42,7 +42,6 @@ _FEW_VALUED = {
     "formats": "format",
     "orientations": "orientation",
     "sizes": "size",
-    "colours": "colour",
     "described": "described",
 }
 """Fields of Filters whose columns stand in the index `image_facets`, and those columns."""
@@ -60,6 +59,8 @@ _CAPTURED: dict[str, Any] = {
 }
 """Fields of Filters that are about what was read of pictures, and the values that they filter by. They have a table of
 their own, which is joined once for all of them."""
+
+_COLOURS = Func(F("palette__names"), function="unnest", output_field=TextField())
 
 _Combinations = Counter[tuple[Any, ...]]
 
@@ -174,6 +175,17 @@ class Counts:
             return Counter(dict(rows.values_list("value").annotate(count=Count("*"))))
 
         return self._remember(self._key(name, others, changes=True), count, Counter.total)
+
+    def of_colours(self) -> Counter[Any]:
+        """How many images each colour leaves: beside those that are chosen, where all must be there together."""
+        others = self._filters if self._filters.together else self._filters.without("colours")
+
+        def count() -> Counter[Any]:
+            rows = others.apply(self._conditions.eligible()).order_by()
+            found = rows.annotate(value=_COLOURS).values_list("value").annotate(count=Count("*"))
+            return Counter(dict(found))
+
+        return self._remember(self._key("colours", others, changes=True), count, Counter.total)
 
     @cached_property
     def places(self) -> dict[int, int]:

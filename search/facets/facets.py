@@ -15,7 +15,7 @@ from search.facets.counts import MOST_VALUES, Counts
 from search.models import Image, Place
 from search.places.countries import country_name
 from search.query.filters import STARS, Certainty, Filters
-from search.query.labels import palette_labels
+from search.query.labels import colour_labels
 from search.query.query import SearchQuery
 from search.query.viewer import asker
 
@@ -75,6 +75,7 @@ def facets_of(query: SearchQuery, counts: Counts, *, places: bool = False) -> li
     filters = query.filters
     found: dict[str, _Found] = {
         "tag": _frequent(counts.frequent_tags(), filters.tags, counts.total),
+        "colour": _named(counts.of_colours(), _labels("colour"), filters.colours),
         "licence": _licences(counts, filters.licences),
         "album": _albums(counts, filters.albums),
         "camera": _written(counts.of_captures("cameras"), filters.cameras),
@@ -104,12 +105,15 @@ def chosen_of(query: SearchQuery) -> Iterator[tuple[str, str, SearchQuery]]:
         for value in sorted(values, key=list(labels).index) if labels else values:
             called = _label(name, value) if name in (*_OF_PLACES, "album") else labels.get(value, value)
             yield str(label), str(called), _with_toggled(query, column, value)
+        if name == "colour" and query.filters.together and len(values) > 1:
+            any_will_do = replace(query.filters, together=None)
+            yield str(label), _("All of these colours"), query.replace(filters=any_will_do)
 
 
 def _labels(name: str) -> Mapping[Any, Any]:
     """What the values of a filter are called, in the order of their offer; empty where they name themselves."""
     if name == "colour":
-        return palette_labels()
+        return colour_labels()
     if name == "described":
         return {True: _("With a description"), False: _("Without a description")}
     if name == "dated":

@@ -5,6 +5,7 @@ from search.containers.formats import EXTENSIONS, FORMATS, RAW_EXTENSIONS, Forma
 from search.containers.raw import embedded_jpeg
 from search.imaging.palette import PALETTE, palette_colour
 from search.imaging.reading import ReadPicture, read_picture
+from search.imaging.swatches import COLOUR_NAMES, MOST_SWATCHES, Colours, Swatch, colours_of
 from search.imaging.thumbnails import (
     ROUNDING,
     cut_out,
@@ -18,8 +19,10 @@ from search.imaging.windows import MOST as MOST_WINDOWS
 from search.imaging.windows import UNIT, WIDE, Box, is_wide
 
 __all__ = [
+    "COLOUR_NAMES",
     "EXTENSIONS",
     "FORMATS",
+    "MOST_SWATCHES",
     "MOST_WINDOWS",
     "PALETTE",
     "RAW_EXTENSIONS",
@@ -27,10 +30,13 @@ __all__ = [
     "UNIT",
     "WIDE",
     "Box",
+    "Colours",
     "Format",
     "ReadPicture",
     "Reason",
+    "Swatch",
     "UnreadableImage",
+    "colours_of",
     "cut_out",
     "dominant_colour",
     "embedded_jpeg",

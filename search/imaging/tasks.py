@@ -15,6 +15,7 @@ from PIL import Image
 from search.containers.errors import UnreadableImage
 from search.containers.formats import FORMATS, recognised
 from search.imaging.reading import read_picture
+from search.imaging.swatches import colours_of
 from search.imaging.thumbnails import (
     cut_out,
     dominant_colour,
@@ -67,7 +68,7 @@ def picture(
     if "greys" in parts:
         blobs.append(greys(shown))
     if "colours" in parts:
-        facts |= {"dominant_colour": dominant_colour(shown), "placeholder": placeholder(shown)}
+        facts |= _colours(shown) | {"placeholder": placeholder(shown)}
     if "hash" in parts:
         facts["hash"] = _hash(shown, read.width, read.height)
     if "copy" in parts and copy:
@@ -111,6 +112,15 @@ def written_in_many(data: bytes, memory: int, *, sizes: Sequence[Sequence[int]])
     return {}, [json.dumps(found).encode()]
 
 
+def colours(data: bytes, memory: int, *, max_pixels: int) -> Answer:
+    """Which colours are in a small picture."""
+    return _colours(read_picture(data, max_pixels=max_pixels, memory=memory).picture), []
+
+
+def _colours(shown: Image.Image) -> dict[str, Any]:
+    return {"dominant_colour": dominant_colour(shown), "palette": colours_of(shown)}
+
+
 def _hash(shown: Image.Image, width: int, height: int) -> str:
     """Of the pixels from which all else is made: vectors, copies, colours."""
     found = blake2b(f"{width} {height} {shown.size} {shown.mode}".encode(), digest_size=16)
@@ -141,5 +151,5 @@ def drawn_anew(data: bytes, memory: int, *, max_pixels: int, lossless: bool) -> 
     return {"format": kind}, [output.getvalue()]
 
 
-_ALL: tuple[Callable[..., Answer], ...] = (picture, drawn_anew, written, written_in_many)
+_ALL: tuple[Callable[..., Answer], ...] = (picture, colours, drawn_anew, written, written_in_many)
 TASKS = {task.__name__: task for task in _ALL}

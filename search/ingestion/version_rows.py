@@ -23,6 +23,7 @@ from search.ingestion.fingerprints import hand_over_pairs, write_fingerprints
 from search.ingestion.forgetting import forget_suggestions, hand_over_suggestions
 from search.ingestion.met_before import record
 from search.ingestion.metadata_rereading import edited_fields
+from search.ingestion.palettes import write_palettes
 from search.ingestion.pipeline.rows import Staging, settle_models, write_further
 from search.ingestion.sources.still_there import Whereabouts
 from search.ingestion.versions import Before, Change, said_of_capture, words_of
@@ -239,6 +240,8 @@ def _fill(there: Image, image: Image, change: Change) -> None:
     Image.objects.filter(pk=image.pk).update(**values, colour=colour, updated=Now())
     if is_encoded:
         write_further([image])
+    if change.of_file.colours:
+        write_palettes({image.pk: change.of_file.colours})
     if image.said:
         captured = Capture.objects.filter(pk=image.pk)
         said = said_of_capture(captured.first(), image.said)

@@ -13,6 +13,7 @@ from search.models.judgements import Judgement
 from search.models.limits import Tally
 from search.models.mapping import MapGroup, MapLayout, MapPosition
 from search.models.measurements import Isolation, LostObject, Measurement, SearchDay, UnansweredWords
+from search.models.palettes import Palette
 from search.models.places import Place
 from search.models.privacy import Private
 from search.models.queries import QueryPicture
@@ -51,6 +52,7 @@ __all__ = [
     "ModelSwitch",
     "Origin",
     "OwedDeletion",
+    "Palette",
     "PictureSet",
     "Place",
     "Private",

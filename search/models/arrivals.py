@@ -15,7 +15,7 @@ from search.models.image import Image
 
 _TRIGGERS = (
     "image_arrives, image_is_shown, image_changes, image_goes, capture_comes, capture_changes, album_changes, "
-    "tag_comes_or_goes, tag_changes"
+    "tag_comes_or_goes, tag_changes, image_has_colours, palette_changes"
 )
 
 OLDEST_MOMENT = 10**9

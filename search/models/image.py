@@ -28,9 +28,11 @@ from search.models.texts import LineField, ProseField, TagsField
 
 if TYPE_CHECKING:
     from search.curation.captures import OfFile
+    from search.imaging.swatches import Swatch
     from search.ingestion.pipeline.windows import Encoded
     from search.metadata import PhotoMetadata
     from search.models.captures import Capture
+    from search.models.palettes import Palette
     from search.models.vector_values import Vector
 
 _PIXELS = models.ExpressionWrapper(
@@ -352,6 +354,26 @@ class Image(models.Model):
         try:
             return self.capture
         except type(self).capture.RelatedObjectDoesNotExist:
+            return None
+
+    @property
+    def swatches(self) -> "list[Swatch]":
+        """The colours that stand for it, the largest first; none where nobody has looked yet."""
+        palette = self._palette
+        return palette.shown if palette else []
+
+    @property
+    def colour_names(self) -> list[str]:
+        """By which colours it is found: COLOUR_NAMES."""
+        palette = self._palette
+        return list(palette.names) if palette else []
+
+    @property
+    def _palette(self) -> "Palette | None":
+        # The database gives it one at the end of the transaction that adds it.
+        try:
+            return self.palette
+        except type(self).palette.RelatedObjectDoesNotExist:
             return None
 
     def hide(self) -> None:

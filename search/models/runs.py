@@ -46,6 +46,7 @@ class Run(models.Model):
         DUPLICATES = "find_duplicates", _("Search for duplicates")
         METADATA = "read_metadata", _("Reading metadata")
         PLACES = "find_places", _("Looking up places")
+        COLOURS = "find_colours", _("Looking at colours")
         RECONCILE = "reconcile", _("Look through the storage")
 
     class Outcome(models.TextChoices):

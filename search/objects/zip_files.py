@@ -21,7 +21,7 @@ from search.objects.storage import MissingObject, StorageUnavailable, Unreachabl
 TABLE = "pictures.csv"
 COLUMNS = (
     *("file", "title", "link", "author", "licence", "source_link", "tags"),
-    *("taken", "camera", "lens", "rating", "similarity", "problem"),
+    *("taken", "camera", "lens", "rating", "colours", "similarity", "problem"),
 )
 OF_PLACES = ("country", "region", "town", "latitude", "longitude")
 """For those who may see places, in the table alone: the files have none, wherever they are sent on to."""
@@ -140,7 +140,8 @@ def _row(image: Image, name: str, link: str, similarity: float | None, problem: 
     texts = (name, image.title, link, image.author, image.licence, image.source_link, ", ".join(image.tags))
     capture = image.captured or Capture()
     taken = f"{capture.taken:%Y-%m-%d %H:%M:%S}{capture.zone}" if capture.taken else ""
-    with_what = (taken, capture.camera, capture.lens, str(capture.rating or ""))
+    colours = ", ".join(f"{one.name} {one.share}%" for one in image.swatches)
+    with_what = (taken, capture.camera, capture.lens, str(capture.rating or ""), colours)
     return [*map(harmless, (*texts, *with_what)), "" if similarity is None else f"{similarity:.4f}", problem]
 
 

@@ -109,6 +109,7 @@ class FilterValues(NamedTuple):
     orientations: tuple[Any, ...]
     sizes: tuple[Any, ...]
     colours: tuple[Any, ...]
+    together: Yes | None
     licences: tuple[Any, ...]
     cameras: tuple[Any, ...]
     lenses: tuple[Any, ...]
@@ -154,6 +155,8 @@ class FilterValues(NamedTuple):
             "capture__rating__gte": self.rating,
         }
         conditions |= {name: value for name, value in single.items() if value is not None}
+        if self.colours:
+            conditions[f"palette__names__{'overlap' if self.together is None else 'contains'}"] = list(self.colours)
         further = [*self._certainty(), *self._marked(), *self._named(), *map(_in_any, self.in_albums)]
         further += [one.condition() for one in (self.near, self.group) if one]
         further += [Q(has_any_tag(names)) for names in self.any_tags]
@@ -167,7 +170,6 @@ class FilterValues(NamedTuple):
             "format": self.formats,
             "orientation": self.orientations,
             "size": self.sizes,
-            "colour": self.colours,
             "licence": self.licences,
             "capture__camera": self.cameras,
             "capture__lens": self.lenses,
@@ -218,7 +220,7 @@ class FilterValues(NamedTuple):
             ("format__in", self.excluded.formats),
             ("orientation__in", self.excluded.orientations),
             ("size__in", self.excluded.sizes),
-            ("colour__in", self.excluded.colours),
+            ("palette__names__overlap", self.excluded.colours),
         ):
             if values:
                 refused.append(Q(**{column: values}))

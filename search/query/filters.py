@@ -10,7 +10,7 @@ from typing import Any, Self
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from search.imaging import PALETTE
+from search.imaging import COLOUR_NAMES
 from search.models import Image
 from search.models.querysets import ImageQuerySet
 from search.places.countries import country_named
@@ -27,6 +27,8 @@ from search.text.normalization import normalised_text
 MAX_VALUES = 20
 """Values of one filter."""
 STARS = ("1", "2", "3", "4", "5")
+TOGETHER = "together"
+"""What an address says where all colours must be in a picture, and not any of them."""
 LONGEST_OF_A_CAMERA = 150
 """Characters of the name of a camera or a lens."""
 LONGEST_OF_A_PLACE = 200
@@ -71,6 +73,7 @@ class Filters:
     Days of adding are those of the site's zone, days on which pictures were taken those of the place. `rating` is the
     least number of stars. Countries are ISO 3166 codes, regions and towns as GeoNames names them; `near` is an image
     around which pictures pass that were taken `within` some kilometres. `albums` are ids; `group` is one of the map.
+    Of `colours` all must be in the picture where they are to be there `together`.
     Hidden images are left out where nothing is said of them. What stands in the second half is typed into the box
     alone: no parameter has it.
     """
@@ -80,6 +83,7 @@ class Filters:
     orientations: tuple[str, ...] = ()
     sizes: tuple[str, ...] = ()
     colours: tuple[str, ...] = ()
+    together: bool | None = None
     licences: tuple[str, ...] = ()
     albums: tuple[str, ...] = ()
     cameras: tuple[str, ...] = ()
@@ -112,13 +116,15 @@ class Filters:
         since, until = _days(params, "since", "until")
         taken_since, taken_until = _days(params, "taken_since", "taken_until")
         rating = "".join(_choices(params, "rating", STARS)[-1:])
+        colours = _choices(params, "colour", COLOUR_NAMES)
         hidden = "".join(_choices(params, "hidden", ASKED_FOR)[-1:])
         return cls(
             tags=_texts(params, "tag", 60),
             formats=_choices(params, "format", Image.Format.values),
             orientations=_choices(params, "orientation", Image.Orientation.values),
             sizes=_choices(params, "size", Image.Size.values),
-            colours=_choices(params, "colour", list(PALETTE)),
+            colours=colours,
+            together=bool(_choices(params, "colours", [TOGETHER]) and colours) or None,
             licences=_texts(params, "licence", 300),
             albums=_album_ids(params),
             cameras=_texts(params, "camera", LONGEST_OF_A_CAMERA),
@@ -143,6 +149,8 @@ class Filters:
     def to_params(self) -> list[tuple[str, str]]:
         """Return the parameters that `from_params` reads these filters from."""
         params = [(name, value) for name, field in MULTIPLE.items() for value in getattr(self, field)]
+        if self.together:
+            params.append(("colours", TOGETHER))
         if self.uploader:
             params.append(("uploader", self.uploader))
         days = [(name, getattr(self, name)) for name in DAYS]
@@ -202,6 +210,7 @@ class Filters:
             orientations=self.orientations,
             sizes=self.sizes,
             colours=self.colours,
+            together=Yes() if self.together else None,
             licences=self.licences,
             cameras=self.cameras,
             lenses=self.lenses,

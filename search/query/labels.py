@@ -3,6 +3,7 @@
 from django.utils.translation import gettext as _
 
 from search.imaging import PALETTE
+from search.imaging.swatches import MOSTLY_OF
 
 
 def palette_labels() -> dict[str, str]:
@@ -21,3 +22,27 @@ def palette_labels() -> dict[str, str]:
         "white": _("White"),
     }
     return {name: labels[name] for name in PALETTE}
+
+
+def mostly_labels() -> dict[str, str]:
+    """What is said of pictures that are mostly of one colour."""
+    labels = {
+        "red": _("Mostly red"),
+        "orange": _("Mostly orange"),
+        "yellow": _("Mostly yellow"),
+        "green": _("Mostly green"),
+        "teal": _("Mostly teal"),
+        "blue": _("Mostly blue"),
+        "purple": _("Mostly purple"),
+        "pink": _("Mostly pink"),
+        "brown": _("Mostly brown"),
+        "black": _("Mostly black"),
+        "grey": _("Mostly grey"),
+        "white": _("Mostly white"),
+    }
+    return {MOSTLY_OF + name: labels[name] for name in PALETTE}
+
+
+def colour_labels() -> dict[str, str]:
+    """What all values are called by which pictures are found by their colours, in the order of COLOUR_NAMES."""
+    return palette_labels() | mostly_labels()

@@ -50,7 +50,7 @@ class Selection:
 def images_in_order(ids: Sequence[uuid.UUID], user: Any = None) -> list[Image]:
     """Return the images that these ids name, or named before their files changed, in their order and each once,
     without those that are gone or that not everybody may see, or not this `user`."""
-    lists = Image.objects.for_lists().select_related("capture")
+    lists = Image.objects.for_lists().select_related("capture", "palette")
     images = lists.shown() if user is None else lists.visible_to(user)
     found = images.in_bulk(ids)
     former = FormerId.present([image_id for image_id in ids if image_id not in found])

@@ -15,7 +15,7 @@ from search.places.countries import country_named
 from search.query.date_spans import read_span
 from search.query.filter_values import AnyPlace, Excluded, Named
 from search.query.filters import STARS, Certainty, Filters, Hidden, read_kilometres
-from search.query.labels import palette_labels
+from search.query.labels import colour_labels
 from search.text.folding import fold
 from search.text.normalization import normalised_text
 
@@ -155,6 +155,20 @@ def _choice(field: str) -> Callable[[str, bool], Filters | None]:
     return read
 
 
+def _colour(value: str, without: bool) -> Filters | None:
+    """One colour, or several with a plus, which must be there together."""
+    values = _values()["colours"]
+    parts = [part.strip().casefold() for part in value.split("+")]
+    # What is called by two words can be written as one.
+    known = [values.get(part) or values.get(part.replace("-", " ")) for part in parts]
+    if None in known or (without and len(known) > 1):
+        return None
+    names: tuple[Any, ...] = tuple(dict.fromkeys(known))
+    if without:
+        return Filters(excluded=Excluded(colours=names))
+    return Filters(colours=names, together=len(names) > 1 or None)
+
+
 def _country(value: str, without: bool) -> Filters | None:
     code = country_named(value)
     if not code:
@@ -212,7 +226,7 @@ _READERS: dict[str, Callable[[str, bool], Filters | None]] = {
     "format": _choice("formats"),
     "orientation": _choice("orientations"),
     "size": _choice("sizes"),
-    "colour": _choice("colours"),
+    "colour": _colour,
     "licence": _name("licences"),
     "country": _country,
     "region": _folded("regions"),
@@ -236,7 +250,7 @@ def _values() -> dict[str, dict[str, str]]:
                 "formats": {**dict(Image.Format.choices), "JPEG": "jpg", "TIFF": "tif"},
                 "orientations": dict(Image.Orientation.choices),
                 "sizes": dict(Image.Size.choices),
-                "colours": palette_labels(),
+                "colours": colour_labels(),
             }
             for field, called in labels.items():
                 values = found.setdefault(field, {})

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from search.models import Capture, Image
 from search.query import Region, SearchQuery
+from search.query.palettes import ShownSwatch, palette_of
 from search.retrieval import PER_PAGE, ResultPage
 
 if TYPE_CHECKING:
@@ -62,6 +63,12 @@ def page_numbers(results: ResultPage) -> list[int | None]:
     numbers = pages.get_elided_page_range(min(results.query.page, results.pages), on_each_side=1, on_ends=1)
     # What stands for the pages between is translated, so it can be told by its type only.
     return [number if isinstance(number, int) else None for number in numbers]
+
+
+@register.filter
+def palette(image: Image) -> list[ShownSwatch]:
+    """Return the colours that stand for an image."""
+    return palette_of(image)
 
 
 @register.filter

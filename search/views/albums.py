@@ -308,7 +308,7 @@ def choose_cover(request: HttpRequest, album_id: int) -> HttpResponse:
 def download_album(request: HttpRequest, album_id: int) -> HttpResponseBase:
     """A ZIP of its pictures as the download of each gives them, with a table."""
     taken = _visible(request, album_id)
-    chosen: QuerySet[Image] = images_of(request, taken).select_related("capture")
+    chosen: QuerySet[Image] = images_of(request, taken).select_related("capture", "palette")
     images = list(chosen[: MOST_IN_A_ZIP + 1])
     if not images:
         raise Http404

@@ -33,6 +33,10 @@ def _filters(*, places: bool, hidden: bool) -> list[tuple[list[str], str]]:
             "format:heic orientation:portrait size:large colour:red",
             _("with this format, orientation, size or colour"),
         ),
+        (
+            "colour:red colour:mostly-blue colour:red+white -colour:green",
+            _("with some of this colour, mostly of it, with both together, or without it"),
+        ),
         ('album:holiday album:"two\u00a0words" -album:work', _("in this album; with a minus in no such one")),
         ("licence:cc0", _("with this licence")),
         ("is:untagged is:untitled is:undescribed is:undated", _("without tags, title, description or date")),

@@ -14,9 +14,11 @@ from psycopg import sql
 
 from search.curation.captures import write_captures
 from search.embedding import active_model, require_stored
+from search.imaging import Colours
 from search.ingestion.edits_kept import take_along
 from search.ingestion.fingerprints import write_fingerprints
 from search.ingestion.met_before import record
+from search.ingestion.palettes import write_palettes
 from search.ingestion.pipeline.windows import Encoded, write_windows
 from search.ingestion.vectors_of_other_models import hold_switch, write_beside
 from search.models import FormerId, Image, Origin, OwedDeletion, Tombstone
@@ -75,6 +77,7 @@ class Staging:
                 {image.pk: image.stated for image in there},
             )
             write_fingerprints({image.pk: image.of_file.perceptual for image in there if image.of_file})
+            write_palettes(_colours(there))
             # Under the locks of `deleting.hold_off` no objects were deleted, so none need be from now on.
             OwedDeletion.objects.filter(pk__in=new).delete()
             for image_id, present in FormerId.present(new).items():
@@ -153,6 +156,10 @@ class Staging:
                 "WHERE there.id = staged.id AND {comes_home}"
             ).format(images=_IMAGES, staging=_STAGING, comes_home=_COMES_HOME)
         )
+
+
+def _colours(images: Sequence[Image]) -> dict[uuid.UUID, Colours]:
+    return {image.pk: image.of_file.colours for image in images if image.of_file and image.of_file.colours}
 
 
 def settle_models(images: Sequence[Image]) -> None:
