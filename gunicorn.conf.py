@@ -84,6 +84,7 @@ def post_worker_init(worker: Any) -> None:
     from search.state.looks import keep_looking  # noqa: PLC0415
     from search.state.searches import keep_writing  # noqa: PLC0415
     from search.tagging.background import keep_suggesting  # noqa: PLC0415
+    from search.things.measuring import keep_measuring  # noqa: PLC0415
 
     processes.take_slot(worker)
     follow_switches()
@@ -95,6 +96,7 @@ def post_worker_init(worker: Any) -> None:
     keep_writing()
     keep_placing()
     keep_suggesting()
+    keep_measuring()
 
 
 def worker_exit(server: Any, worker: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from search import querying
-from search.querying import Kind, Part, SearchQuery, aiming, example_queries, gathering, ways_out
+from search.querying import Kind, Part, SearchQuery, aiming, gathering, ways_out
 from search.querying.counting import Counts
 from search.querying.planning import SCAN
 from search.querying.relevance import Scale
@@ -322,39 +322,6 @@ def test_the_only_picture_has_no_other_like_it(client: Client):
     page = client.get(f"/search?like={image.id}").text
     assert title(page) == "Nothing was found"
     assert "There is no other picture yet." in page
-
-
-# What to try
-
-
-def test_examples_come_from_what_the_collection_holds_in_the_language_of_the_person():
-    an_image("Harbour at night", tags=["sea", "바다"])
-    an_image("밤의 항구", tags=["sea", "배"])
-    an_image("A title that is far too long to be typed by anybody, ever")
-    assert set(example_queries("en", 3)) <= {"Harbour at night", "sea", *querying.examples._general("en")}
-    assert set(example_queries("ko", 9)) == {"바다", "밤의 항구", "배"}
-
-
-def test_a_collection_without_words_gets_general_examples():
-    an_image()
-    assert len(example_queries("ko")) == 4
-
-
-def test_examples_cost_a_query_once(django_assert_num_queries):
-    an_image("Harbour", tags=["sea", "boat"])
-    # And how far the collection is, which takes two statements within a transaction.
-    with django_assert_num_queries(1 + 2 * 2):
-        example_queries("en")
-        example_queries("ko")
-
-
-def test_what_is_hidden_is_no_example_any_more():
-    image = an_image("Harbour at night")
-    for title in ("Sea", "Boat", "Pier"):
-        an_image(title)
-    assert "Harbour at night" in example_queries("en", 9)
-    image.hide()
-    assert set(example_queries("en", 9)) == {"Sea", "Boat", "Pier"}
 
 
 # A picture beside other parts

@@ -2,7 +2,6 @@
 
 from search.querying.easing import WayOut, ways_out
 from search.querying.errors import BadQuery, NoSuchQuery
-from search.querying.examples import example_queries, example_query
 from search.querying.facets import Choice, Facet, chosen_of, facets_of, place_label
 from search.querying.filters import Filters
 from search.querying.finding import find, similar_images
@@ -36,8 +35,6 @@ __all__ = [
     "WayOut",
     "chosen_of",
     "did_you_mean",
-    "example_queries",
-    "example_query",
     "facets_of",
     "find",
     "place_label",

@@ -28,7 +28,6 @@ from search.querying import (
     Part,
     ResultPage,
     SearchQuery,
-    example_queries,
     facets_of,
     find,
     remember_picture,
@@ -36,6 +35,7 @@ from search.querying import (
 from search.querying.asking import asker
 from search.querying.scope import Scope
 from search.state.searches import counted
+from search.things import example_queries, shown_things
 from search.views.images import (
     may_see_hidden,
     may_see_places,
@@ -84,11 +84,13 @@ def search_page(
     results: ResultPage | None = None,
     problem: object = "",
 ) -> HttpResponse:
+    language = get_language() or settings.LANGUAGE_CODE
     context: dict[str, Any] = {
         "query": query or SearchQuery(),
         "results": results,
         "problem": problem,
-        "examples": partial(example_queries, get_language() or settings.LANGUAGE_CODE),
+        "examples": partial(example_queries, language),
+        "things": partial(shown_things, language),
     }
     # Counting what each filter leaves costs as much as the search, and few look at it.
     if results and request.GET.get("filters") == "open":

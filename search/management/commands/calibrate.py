@@ -8,6 +8,7 @@ from search.embedding import ModelUnavailable
 from search.evaluation import calibrate
 from search.evaluation.calibration import LEAST
 from search.management.base import CollectionCommand
+from search.management.calibrating import tell_things
 
 
 class Command(CollectionCommand):
@@ -29,3 +30,4 @@ class Command(CollectionCommand):
             f"Words: the best picture usually scores {report.words.least:.3f}; strong from {report.words.match:.3f}.\n"
             f"Pictures: strong from {report.showing.match:.3f}."
         )
+        tell_things(self.stdout)
