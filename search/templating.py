@@ -14,6 +14,7 @@ from search.jinja import Pages
 from search.querying import did_you_mean, ways_out
 from search.querying.months import by_month
 from search.querying.saving import can_be_saved
+from search.site_name import site_name
 from search.templatetags import pictures, tiles
 from search.views import parts
 
@@ -24,6 +25,7 @@ def environment(**options: Any) -> Environment:
         "language": get_language,
         "languages": _languages,
         "picture_input": _picture_input,
+        "site_name": site_name,
         "htmx_script": htmx_script,
         "django_htmx_script": django_htmx_script,
     }

@@ -1,5 +1,5 @@
-"""What commands that change the collection do last: see that the relevance of its results is still told right, and that
-people are offered what it is strong in.
+"""What commands that change the collection do last: see that the relevance of its results is still told right, and
+that people are offered what it is strong in.
 """
 
 from django.core.management.base import OutputWrapper

@@ -21,28 +21,7 @@ IMAGES = 6
 """Kept of each: what is hidden later is made up for by the next."""
 OVERLAP = 1 / 3
 """Of the strong matches of one that may be those of another."""
-_SMALL = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "of",
-        "in",
-        "on",
-        "at",
-        "by",
-        "with",
-        "and",
-        "over",
-        "under",
-        "to",
-        "for",
-        "from",
-        "is",
-        "it",
-        "its",
-    ]
-)
+_SMALL = frozenset(("a", "an", "the", "of", "in", "on", "at", "by", "with", "and", "over", "under", "to", "for"))
 
 
 @dataclass

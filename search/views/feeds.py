@@ -13,7 +13,6 @@ from django.urls import reverse
 from django.utils.feedgenerator import Atom1Feed
 from django.utils.http import http_date
 from django.utils.translation import get_language
-from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
 
@@ -22,6 +21,7 @@ from search.models import FormerId, Image, SavedSearch
 from search.querying import BadQuery
 from search.querying.newcomers import News, Window, new_matches
 from search.querying.saving import read_query
+from search.site_name import site_name
 from search.templatetags.pictures import search_url
 from search.views.methods import require_safe
 
@@ -67,7 +67,7 @@ def feed(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
         link=request.build_absolute_uri(page),
         description="",
         subtitle=_in_xml(problem) or None,
-        author_name=_("Picture search"),
+        author_name=site_name(),
         feed_url=request.build_absolute_uri(request.path),
         feed_guid=saved.token.urn,
         language=get_language(),

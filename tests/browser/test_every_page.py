@@ -37,6 +37,8 @@ def addresses(collection: list[Image], saved: SavedSearch) -> list[str]:
         f"/search?near={collection[2].id}&sort=nearest&filters=open",
         f"/images/{image.id}/report/",
         "/upload/",
+        "/share/",
+        "/offline/",
         "/accounts/password/",
         "/account/tokens/",
         "/account/second-factor/",
