@@ -12,7 +12,8 @@ from django.test import Client
 from django.urls import set_script_prefix
 from PIL import Image as Picture
 
-from tests.base import picture_file
+from search.accounts.roles import VIEWER, group_of
+from tests.base import picture_bytes, picture_file
 
 pytestmark = pytest.mark.django_db
 
@@ -22,6 +23,8 @@ PAGES = ("/", "/accounts/login/", "/no/such/page/")
 @pytest.fixture
 def below_a_path(settings):
     settings.FORCE_SCRIPT_NAME, settings.STATIC_URL = "/pictures", "/pictures/static/"
+    # The test client is no server: it goes by what is set.
+    set_script_prefix("/pictures")
     yield "/pictures/"
     set_script_prefix("/")
 
@@ -114,7 +117,8 @@ def test_another_version_of_the_site_is_another_worker(client: Client, settings)
 
 def test_what_is_shared_without_the_worker_is_asked_for_once_more(settings):
     client = Client(enforce_csrf_checks=True)
-    answer = client.post("/share/", {"picture": picture_file()}, headers={"Origin": "https://evil.example"})
+    large = picture_file(data=picture_bytes() + bytes(4_000_000))
+    answer = client.post("/share/", {"picture": large}, headers={"Origin": "https://evil.example"})
     assert answer.status_code == 403
     assert "has not arrived" in answer.text
     assert 'action="/search/picture"' in answer.text
@@ -124,7 +128,9 @@ def test_what_is_shared_without_the_worker_is_asked_for_once_more(settings):
 def test_who_may_not_add_pictures_is_not_offered_to(client: Client, who: str, settings, as_alice):
     settings.UPLOAD_LOGIN_REQUIRED = True
     if who == "a viewer":
-        client.force_login(User.objects.create_user("viewer"))
+        viewer = User.objects.create_user("viewer")
+        viewer.groups.set([group_of(VIEWER)])
+        client.force_login(viewer)
     page = (as_alice if who == "a contributor" else client).get("/share/").text
     assert ('action="/upload/"' in page) == (who == "a contributor")
     assert ("/accounts/login/?next=/share/" in page) == (who == "a stranger")

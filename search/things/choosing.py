@@ -5,10 +5,10 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from search.embedding import ModelUnavailable, active_model
+from search.embedding import Busy, ModelUnavailable, active_model
 from search.indexing.sets import current_set
 from search.models import Image
-from search.querying import Band, SearchQuery, find
+from search.querying import BadQuery, Band, SearchQuery, find
 from search.querying.relevance import scale_of
 from search.things.candidates import Words
 from search.things.scoring import Scored
@@ -70,7 +70,9 @@ class _Choice:
         self.searched += 1
         try:
             images = find(query).images
-        except ModelUnavailable:  # which knows nothing of these words
+        except Busy:
+            raise
+        except (BadQuery, ModelUnavailable):  # which knows nothing of these words
             return []
         if not images or images[0].band is not Band.STRONG:
             return []

@@ -18,6 +18,7 @@ from search.querying.relevance import measurements
 from search.things.candidates import LANGUAGES, Words, borne_by_pictures, general
 from search.things.choosing import Chosen, chosen
 from search.things.scoring import scored
+from search.vectors import WrongVectors
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ def measure_when_ready() -> bool:
         return False
     try:
         return measure_if_due() is not None
-    except ModelUnavailable as error:
+    except (ModelUnavailable, WrongVectors) as error:
         logger.warning("What the collection is strong in was not measured: %s", error)
         return False
 
