@@ -123,9 +123,8 @@ def _now() -> dt.datetime:
 def _keep(its: ThingSet, found: dict[str, list[Chosen]]) -> None:
     # Of other models of words only those that somebody may still, or soon, answer with.
     ThingSet.objects.filter(model=its.model).exclude(text_model__in=text_models()).delete()
-    key = {"model": its.model, "text_model": its.text_model}
     values = {"calibrated": its.calibrated, "arrived": its.arrived, "changed": its.changed, "measured": Now()}
-    row, _is_new = ThingSet.objects.update_or_create(**key, defaults=values)
+    row, _is_new = ThingSet.objects.update_or_create(model=its.model, text_model=its.text_model, defaults=values)
     row.things.all().delete()
     Thing.objects.bulk_create(
         Thing(

@@ -58,7 +58,7 @@ def _scored(words: Words, vector: Vector, table: VectorTable | None, *, walked: 
     if scale is None:
         return None
     rows = Image.objects.searchable(active_model()).nearest_to(vector, table, walked=walked).only("pk")
-    near = {image.pk: image.similarity for image in rows[:NEAREST]}
+    near = {image.pk: image.similarity or 0.0 for image in rows[:NEAREST]}
     strong = frozenset(pk for pk, similarity in near.items() if similarity >= scale.strong)
     if not strong:
         return None

@@ -12,6 +12,7 @@ from search.curation import AddToAlbum, change
 from search.ingestion.captures import write_captures
 from search.metadata import PhotoMetadata
 from search.models import Album, Image, PictureSet, SavedSearch
+from search.things.measuring import measure
 from tests.browser.conftest import OpenPage
 
 
@@ -105,6 +106,7 @@ def test_axe_finds_nothing(
 ):
     settings.SENDS_MAIL = True
     show_places(dated, settings)
+    measure()
     problems: list[str] = []
     page = open_page("/", as_user=as_alice)
     for address in addresses(dated, saved):
@@ -140,6 +142,7 @@ def test_nothing_is_wider_than_a_small_phone(
 ):
     settings.SENDS_MAIL = True
     show_places(dated, settings)
+    measure()
     too_wide = []
     for client, paths, language in (
         (as_alice, addresses(dated, saved), "ko-KR"),
