@@ -45,7 +45,7 @@ def test_what_is_offered_finds_a_strong_match_first(drawings: list[Image], langu
     measure()
     offered = words(language)
     assert offered
-    assert set(example_queries(language, 100)) == set(offered)
+    assert set(example_queries(language, 100)) == set(offered[:10])
     for text in offered:
         assert find(SearchQuery(words=text)).images[0].band is Band.STRONG, text
         assert text.isascii() == (language == "en")

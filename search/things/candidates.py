@@ -37,12 +37,11 @@ class Words:
 
 
 def general(language: str) -> list[Words]:
-    """Return words for any collection: of the query bank and the vocabulary to start with. For the demo model, what it
-    knows."""
-    texts = list(_GENERAL[language])
+    """Return words for any collection: of the query bank and the vocabulary to start with. The demo model knows few of
+    them, and guesses at others by how they are spelt: for it, what it was made for."""
     if is_demo_model():
-        texts = demo.example_queries(cast("demo.Language", language))
-    texts += queries()[language]
+        return [Words(text) for text in demo.example_queries(cast("demo.Language", language))]
+    texts = [*_GENERAL[language], *queries()[language]]
     texts += [row["korean" if language == "ko" else "english"] for row in starting_rows()]
     return [Words(_ARTICLE.sub("", text, count=1) if language == "en" else text) for text in dict.fromkeys(texts)]
 

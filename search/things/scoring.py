@@ -18,6 +18,10 @@ BATCH = 32
 """Texts that are encoded together; between two batches the searches of people get their turn."""
 NEAREST = 12
 """Pictures by which it is told how many strong matches there are."""
+_FOR_MANY = 0.5
+"""Spreads by which twice as many strong matches are better: no more, or words for everything would be the best."""
+_FOR_A_WORD, _MOST_DESCRIBED = 0.5, 2
+"""Spreads by which a further word is better, and how many count: it shows that a picture can be described."""
 SAME_TO_THE_MODEL, MOST_ALIKE = 0.99, 3
 """Of so many other texts with a vector as near as that, the model knows none."""
 
@@ -63,7 +67,8 @@ def _scored(words: Words, vector: Vector, table: VectorTable | None, *, walked: 
     if not strong:
         return None
     margin = (max(near.values()) - scale.strong) / scale.spread
-    return Scored(words, strong, margin + float(np.log2(1 + len(strong))))
+    described = min(len(words.text.split()) - 1, _MOST_DESCRIBED)
+    return Scored(words, strong, margin + _FOR_MANY * float(np.log2(1 + len(strong))) + _FOR_A_WORD * described)
 
 
 def _encoded(texts: Sequence[str]) -> tuple[list[str], Vectors]:

@@ -36,7 +36,10 @@ class ShownThing:
         return self.words[:1].upper() + self.words[1:]
 
 
-def shown_things(language: str, count: int = 10) -> list[ShownThing]:
+SHOWN = 10
+
+
+def shown_things(language: str, count: int = SHOWN) -> list[ShownThing]:
     """Return up to `count` things that the collection is strong in, in a language of the site, the strongest first:
     each with another picture that everybody may see."""
     found: dict[str, Image] = {}
@@ -50,8 +53,9 @@ def shown_things(language: str, count: int = 10) -> list[ShownThing]:
 
 
 def example_queries(language: str, count: int = 4) -> list[str]:
-    """Return up to `count` searches that have a strong match here, in a language of the site, other ones each time."""
-    offered = list(dict.fromkeys(words for _position, words, *_image in _rows(language)))
+    """Return up to `count` of the SHOWN searches that have the strongest matches here, in a language of the site,
+    other ones each time."""
+    offered = list(dict.fromkeys(words for _position, words, *_image in _rows(language)))[:SHOWN]
     return random.sample(offered, min(count, len(offered)))
 
 
