@@ -85,6 +85,7 @@ def post_worker_init(worker: Any) -> None:
     from search.state.retention import keep_tidy  # noqa: PLC0415
     from search.state.searches import keep_writing  # noqa: PLC0415
     from search.tagging.background import keep_suggesting  # noqa: PLC0415
+    from search.things.measuring import keep_measuring  # noqa: PLC0415
 
     processes.take_slot(worker)
     follow_switches()
@@ -97,6 +98,7 @@ def post_worker_init(worker: Any) -> None:
     keep_placing()
     keep_suggesting()
     keep_reading()
+    keep_measuring()
 
 
 def worker_exit(server: Any, worker: Any) -> None:

@@ -60,6 +60,14 @@ def text(name: str, default: str = "") -> str:
     return os.environ.get(name, default).strip()
 
 
+def line(name: str, *, most: int) -> str:
+    """A text for people to read, in one line."""
+    value = text(name)
+    if len(value) > most or not value.isprintable():
+        raise wrong(name, value, f"write at most {most} characters, in one line")
+    return value
+
+
 def secret(name: str) -> str:
     """A token by which somebody is known, or nothing. It is not repeated in the error."""
     value = text(name)

@@ -24,6 +24,7 @@ from imagesearch.environment import (
     flag,
     folder,
     host_names,
+    line,
     listening_names,
     local_secret_key,
     postgres_url,
@@ -68,6 +69,9 @@ _listening = listening_names()
 ALLOWED_HOSTS = host_names("ALLOWED_HOSTS", list(dict.fromkeys(["localhost", "127.0.0.1", "[::1]", *_listening])))
 CSRF_TRUSTED_ORIGINS = web_origins("CSRF_TRUSTED_ORIGINS", wildcards=True)
 
+# What the site is called, on its pages and where it is installed; "" for what it is, in the language of the person.
+SITE_NAME = line("SITE_NAME", most=45)
+
 # Behind a proxy that speaks TLS. Off by default: a collection at home is often served over plain http, where
 # secure cookies would lock everybody out.
 HTTPS = flag("HTTPS", default=False)
@@ -84,8 +88,9 @@ TRUSTED_PROXIES = networks("TRUSTED_PROXIES", LOOPBACK if HTTPS else ())
 
 # Below this path of another site, whose proxy may keep it in what it passes on or cut it off.
 OUR_PATHS = (
-    "account", "accounts", "admin", "albums", "api", "favicon.ico", "feeds", "healthz", "images", "language", "map",
-    "metrics", "readyz", "robots.txt", "saved", "search", "selection", "sets", "static", "timeline", "upload",
+    "account", "accounts", "admin", "albums", "api", "favicon.ico", "feeds", "healthz", "images", "language",
+    "manifest.webmanifest", "map", "metrics", "offline", "readyz", "robots.txt", "saved", "search", "selection",
+    "service-worker.js", "sets", "share", "static", "timeline", "upload",
 )  # fmt: skip
 BASE_PATH = base_path("BASE_PATH", OUR_PATHS)
 FORCE_SCRIPT_NAME = BASE_PATH or None
@@ -207,7 +212,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 PASSWORD_RESET_TIMEOUT = 3600
 # Codes of authenticator apps; what is tried is counted by LIMIT_CODES.
-OTP_TOTP_ISSUER = "Picture search"
+OTP_TOTP_ISSUER = SITE_NAME or "Picture search"
 OTP_TOTP_THROTTLE_FACTOR = OTP_STATIC_THROTTLE_FACTOR = 0
 REQUIRE_SECOND_FACTOR = flag("REQUIRE_SECOND_FACTOR", default=False)
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "search"

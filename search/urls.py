@@ -11,6 +11,7 @@ from search.views import (
     feeds,
     helping,
     images,
+    installing,
     mapping,
     passwords,
     regions,
@@ -57,6 +58,11 @@ register_converter(RowId, "row_id")
 
 urlpatterns = [
     path("robots.txt", robots.robots, name="robots"),
+    # Side by side: a page finds the second by the first, and what it may serve is all below where it lies.
+    path("manifest.webmanifest", installing.manifest, name="manifest"),
+    path("service-worker.js", installing.service_worker, name="service-worker"),
+    path("offline/", installing.offline, name="offline"),
+    path("share/", installing.share, name="share"),
     path("", searching.search, name="search"),
     path("search", searching.search, name="results"),
     path("search/help/", helping.search_help, name="search-help"),

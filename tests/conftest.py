@@ -126,6 +126,7 @@ def _own_world(
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
     settings.ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
+    settings.SITE_NAME = ""
     settings.LANGUAGE_CODE, settings.SHOW_PLACES, settings.SHOW_MAP = "en", "curators", "curators"
     settings.CALIBRATE_AFTER_UPLOADS = False
     # Those who test one switch it on.

@@ -54,7 +54,16 @@ def test_searches_are_left_alone_and_pictures_are_not(client: Client, images: li
     for address in ("/", f"/images/{image.id}/", f"/images/{image.id}/400.webp", "/static/css/site.css"):
         assert rules.can_fetch("*", SITE + address)
     shared = PictureSet.keep([image.id], None).get_absolute_url()
-    for address in ("/search?q=red", "/search", shared, "/feeds/x.atom", "/admin/", "/api/search", "/accounts/login/"):
+    for address in (
+        "/search?q=red",
+        "/search",
+        shared,
+        "/feeds/x.atom",
+        "/admin/",
+        "/api/search",
+        "/accounts/login/",
+        "/share/",
+    ):
         assert not rules.can_fetch("*", SITE + address)
     # The parser of the standard library knows no wildcards.
     assert "Disallow: /images/*/download\n" in answer.text

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import pytest
 from django.test import Client
 
-from search.completion import example_queries, examples, relaxations
+from search.completion import relaxations
 from search.facets.counts import Counts
 from search.indexing.query_plan import SCAN
 from search.query import Filters, Kind, Minimum, Part, SearchQuery
@@ -324,39 +324,6 @@ def test_the_only_picture_has_no_other_like_it(client: Client):
     page = client.get(f"/search?like={image.id}").text
     assert title(page) == "Nothing was found"
     assert "There is no other picture yet." in page
-
-
-# What to try
-
-
-def test_examples_come_from_what_the_collection_holds_in_the_language_of_the_person():
-    an_image("Harbour at night", tags=["sea", "바다"])
-    an_image("밤의 항구", tags=["sea", "배"])
-    an_image("A title that is far too long to be typed by anybody, ever")
-    assert set(example_queries("en", 3)) <= {"Harbour at night", "sea", *examples._general("en")}
-    assert set(example_queries("ko", 9)) == {"바다", "밤의 항구", "배"}
-
-
-def test_a_collection_without_words_gets_general_examples():
-    an_image()
-    assert len(example_queries("ko")) == 4
-
-
-def test_examples_cost_a_query_once(django_assert_num_queries):
-    an_image("Harbour", tags=["sea", "boat"])
-    # And how far the collection is, which takes two statements within a transaction.
-    with django_assert_num_queries(1 + 2 * 2):
-        example_queries("en")
-        example_queries("ko")
-
-
-def test_what_is_hidden_is_no_example_any_more():
-    image = an_image("Harbour at night")
-    for title in ("Sea", "Boat", "Pier"):
-        an_image(title)
-    assert "Harbour at night" in example_queries("en", 9)
-    image.hide()
-    assert set(example_queries("en", 9)) == {"Sea", "Boat", "Pier"}
 
 
 # A picture beside other parts

@@ -172,13 +172,6 @@ def test_the_style_sheets_know_every_proportion_and_colour():
     assert dict(colours) == PALETTE
 
 
-def test_an_example_is_offered_in_the_language_of_the_person(client: Client, monkeypatch: pytest.MonkeyPatch):
-    an_image()
-    monkeypatch.setattr("search.views.searching.example_queries", lambda language: [f"example-{language}"])
-    assert "example-ko" in client.get("/", headers={"Accept-Language": "ko"}).text
-    assert "example-en" in client.get("/", headers={"Accept-Language": "de"}).text
-
-
 def test_the_interface_speaks_the_language_of_the_browser_and_of_the_switch(client: Client):
     assert '<html lang="ko"' in client.get("/", headers={"Accept-Language": "ko"}).text
     client.post("/language/setlang/", {"language": "ko", "next": "/"})

@@ -27,7 +27,8 @@ _NO = None
 WHO_MAY: dict[tuple[str | None, str | None], str] = {
     (STRANGER, _NO): """
         search results search-help timeline suggestions image rendition download album feed picture-set query-picture
-        robots api:search api:image api:albums api:album api:openapi-json api:openapi-view
+        robots api:search api:image api:albums api:album api:openapi-json api:openapi-view manifest service-worker
+        offline
     """,
     (STRANGER, STRANGER): """
         search-by-picture search-by-region report download-selection share-selection sign-up login choose-password
@@ -71,7 +72,7 @@ WHO_MAY: dict[tuple[str | None, str | None], str] = {
     (NOBODY, _NO): "saved-search admin:autocomplete",
     (_NO, NOBODY): "rename-search delete-search revoke-api-token",
     (CURATOR, NOBODY): "admin:search_revision_change admin:search_run_change",
-    (STRANGER, NOBODY): "decide-tag",
+    (STRANGER, NOBODY): "decide-tag share",
     # There is nothing there, or the settings say so.
     (NOBODY, NOBODY): """
         admin:view_on_site admin:search_image_add admin:search_report_add admin:search_signup_add

@@ -16,7 +16,10 @@ from dataclasses import dataclass, field
 logger = logging.getLogger(__name__)
 
 _WORK = re.compile(r"/(?:admin|upload|accounts?|selection)(?:/|$)|/images/[^/]+/download$")
-_FILES = re.compile(r"/static/|/(?:images|search/picture)/[^?]+\.webp$|/(?:favicon\.ico|robots\.txt)$")
+_FILES = re.compile(
+    r"/static/|/(?:images|search/picture)/[^?]+\.webp$"
+    r"|/(?:favicon\.ico|robots\.txt|manifest\.webmanifest|service-worker\.js)$"
+)
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _WEIGHT = 0.1
 """Of the latest in the mean of how long something takes."""

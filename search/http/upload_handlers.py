@@ -20,7 +20,7 @@ from search.objects.full import DISK_FULL, NoRoom
 
 MANY_PICTURES = "upload"
 """The address that takes several pictures in one form."""
-ONE_PICTURE = {"search-by-picture", "read-picture", "api:add-image", "api:search-picture"}
+ONE_PICTURE = {"search-by-picture", "read-picture", "share", "api:add-image", "api:search-picture"}
 """Addresses that take a single one."""
 A_TABLE = "admin:search_vocabularytag_import"
 """The address that takes a table of tags. All others take no files."""

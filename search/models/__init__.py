@@ -23,6 +23,7 @@ from search.models.selections import PictureSet
 from search.models.sign_ups import SignUp
 from search.models.switches import ModelSwitch, QueryVector
 from search.models.tagging import TagSuggestion, TagVector, VocabularyTag
+from search.models.things import Thing, ThingSet
 from search.models.tokens import ApiToken
 from search.models.vectors import ImageVector, VectorSet
 from search.models.words import ImageWords
@@ -69,6 +70,8 @@ __all__ = [
     "TagSuggestion",
     "TagVector",
     "Tally",
+    "Thing",
+    "ThingSet",
     "Tombstone",
     "Trashed",
     "UnansweredWords",

@@ -110,9 +110,9 @@ class Pages(Environment):
         return self._spoken().get_template(name, *args, **options)
 
     def _spoken(self) -> Environment:
-        # Addresses of files depend on the storage, which tests change.
+        # Addresses of files depend on the storage, which tests change, as they do the name of the site.
         files = settings.STORAGES["staticfiles"]["BACKEND"], settings.STATIC_URL, settings.STATIC_ROOT
-        key = get_language(), get_script_prefix(), *files
+        key = get_language(), get_script_prefix(), settings.SITE_NAME, *files
         known = self._by_language.get(key)
         if known is None:
             with self._lock:

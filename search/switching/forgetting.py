@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from django.db import transaction
 
 from search.embedding import active_pair, forget_compiled, identity_of
-from search.models import Calibration, Image, ModelSwitch, QueryVector, VectorSet
+from search.models import Calibration, Image, ModelSwitch, QueryVector, ThingSet, VectorSet
 from search.models.active_pair import NOTICED, Named, environment
 from search.models.switches import ONLY
 from search.models.vector_sets import drop_left_tables, drop_set, forget_sets, table_of
@@ -99,11 +99,12 @@ def _drop(model: str, named: list[Named]) -> None:
     """Drop what there is of a model of pictures that nobody answers with; of an active one, of the words' alone."""
     row = ModelSwitch.objects.first()
     in_use = {identity_of(active_pair().image), *([row.model] if row else [])}
-    calibrations = Calibration.objects.filter(model=model)
+    measured = [Calibration.objects.filter(model=model), ThingSet.objects.filter(model=model)]
     if model in in_use:
         words = [identity_of(one.pair.text) for one in named]
         of_active = [identity_of(pair.text) for pair in (active_pair(), *([active(row).pair] if row else []))]
-        calibrations.filter(text_model__in=words).exclude(text_model__in=of_active).delete()
+        for rows in measured:
+            rows.filter(text_model__in=words).exclude(text_model__in=of_active).delete()
         return
     forget_vectors_by(model)
     if not Image.objects.filter(embedding_model=model).exists():
@@ -111,7 +112,8 @@ def _drop(model: str, named: list[Named]) -> None:
             drop_set(table_of(one))
     drop_left_tables()
     forget_sets()
-    calibrations.delete()
+    for rows in measured:
+        rows.delete()
 
 
 def _forget_files(names: Iterable[str]) -> None:

@@ -4,6 +4,7 @@ from django import template
 from django.template import Context
 from django.utils.safestring import SafeString
 
+from search.http import site_name as naming
 from search.rendering.jinja_engine import rendered
 
 register = template.Library()
@@ -13,3 +14,9 @@ register = template.Library()
 def jinja(context: Context, name: str) -> SafeString:
     """`{% jinja "_frame/foot.jinja" %}`: a template of the other engine, which is given what this one knows."""
     return rendered(name, **{str(key): value for key, value in context.flatten().items()})
+
+
+@register.simple_tag
+def site_name() -> str:
+    """`{% site_name %}`: what the site is called."""
+    return naming.site_name()

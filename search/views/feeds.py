@@ -13,11 +13,11 @@ from django.urls import reverse
 from django.utils.feedgenerator import Atom1Feed
 from django.utils.http import http_date
 from django.utils.translation import get_language
-from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
 
 from search.http.methods import require_safe
+from search.http.site_name import site_name
 from search.models import FormerId, Image, SavedSearch
 from search.objects import storage
 from search.query import BadQuery
@@ -67,7 +67,7 @@ def feed(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
         link=request.build_absolute_uri(page),
         description="",
         subtitle=_in_xml(problem) or None,
-        author_name=_("Picture search"),
+        author_name=site_name(),
         feed_url=request.build_absolute_uri(request.path),
         feed_guid=saved.token.urn,
         language=get_language(),

@@ -30,7 +30,10 @@ _LEFT_ALONE = [
     "api/",
     "language/",
     "saved/",
+    "share/",
     "upload/",
+    # What is shown where there is no connection.
+    "offline/",
 ]
 
 

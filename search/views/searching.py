@@ -14,7 +14,6 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 
-from search.completion import example_queries
 from search.decoding import Source
 from search.duplicates.folded_results import fold
 from search.facets import facets_of
@@ -29,6 +28,7 @@ from search.query.viewer import asker
 from search.retrieval import ResultPage, find
 from search.retrieval.scope import Scope
 from search.state.searches import counted
+from search.things import example_queries, shown_things
 from search.views.beside import lead_back
 from search.views.images import (
     may_see_hidden,
@@ -78,11 +78,13 @@ def search_page(
     results: ResultPage | None = None,
     problem: object = "",
 ) -> HttpResponse:
+    language = get_language() or settings.LANGUAGE_CODE
     context: dict[str, Any] = {
         "query": query or SearchQuery(),
         "results": results,
         "problem": problem,
-        "examples": partial(example_queries, get_language() or settings.LANGUAGE_CODE),
+        "examples": partial(example_queries, language),
+        "things": partial(shown_things, language),
     }
     # Counting what each filter leaves costs as much as the search, and few look at it.
     if results and request.GET.get("filters") == "open":

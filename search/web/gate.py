@@ -24,8 +24,9 @@ from search.query.viewer import asked_by
 
 LEADS_IN = {
     *("login", "enter-code", "sign-up", "reset-password", "choose-password", "logout", "set_language", "robots"),
+    *("manifest", "service-worker", "offline"),
 }
-"""What a stranger needs to log in, and what tells programs to stay away."""
+"""What a stranger needs to log in, and what tells programs to stay away, or a browser what the site is called."""
 _FAVICON = "/favicon.ico"
 _FEED = "feed"
 

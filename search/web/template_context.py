@@ -12,6 +12,7 @@ from jinja2 import Environment
 from search.completion import did_you_mean, relaxations
 from search.facets.months import by_month
 from search.http.forms import PictureForm
+from search.http.site_name import site_name
 from search.query.saved import can_be_saved
 from search.rendering.jinja_engine import Pages
 from search.templatetags import pictures, tiles
@@ -24,6 +25,7 @@ def environment(**options: Any) -> Environment:
         "language": get_language,
         "languages": _languages,
         "picture_input": _picture_input,
+        "site_name": site_name,
         "htmx_script": htmx_script,
         "django_htmx_script": django_htmx_script,
     }

@@ -116,7 +116,9 @@ def open_page(chromium: Browser, live_server, answered: None) -> Iterator[OpenPa
             if message.type == "error" and not re.search(expected or EXPECTED, message.text):
                 problems.append(message.text)
 
-        context = chromium.new_context(**{"base_url": live_server.url, "locale": "en-US"} | options)
+        # A worker would answer in place of the routes of a test: those who test it allow it.
+        usual = {"base_url": live_server.url, "locale": "en-US", "service_workers": "block"}
+        context = chromium.new_context(**usual | options)
         contexts.append(context)
         # The first search loads the model, which takes a busy machine its time.
         context.set_default_navigation_timeout(90_000)

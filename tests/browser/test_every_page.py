@@ -12,6 +12,7 @@ from search.curation import AddToAlbum, change
 from search.curation.captures import write_captures
 from search.metadata import PhotoMetadata
 from search.models import Album, Image, PictureSet, SavedSearch
+from search.things.measuring import measure
 from tests.browser.conftest import OpenPage
 
 
@@ -37,6 +38,8 @@ def addresses(collection: list[Image], saved: SavedSearch) -> list[str]:
         f"/search?near={collection[2].id}&sort=nearest&filters=open",
         f"/images/{image.id}/report/",
         "/upload/",
+        "/share/",
+        "/offline/",
         "/accounts/password/",
         "/account/tokens/",
         "/account/second-factor/",
@@ -103,6 +106,7 @@ def test_axe_finds_nothing(
 ):
     settings.SENDS_MAIL = True
     show_places(dated, settings)
+    measure()
     problems: list[str] = []
     page = open_page("/", as_user=as_alice)
     for address in addresses(dated, saved):
@@ -138,6 +142,7 @@ def test_nothing_is_wider_than_a_small_phone(
 ):
     settings.SENDS_MAIL = True
     show_places(dated, settings)
+    measure()
     too_wide = []
     for client, paths, language in (
         (as_alice, addresses(dated, saved), "ko-KR"),

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from search.models import Image
+from search.things.measuring import measure
 from tests.browser.conftest import OpenPage
 
 
@@ -28,13 +29,19 @@ def test_words_bring_pictures_with_their_similarity(open_page: OpenPage, collect
     expect(page.locator(".similarity").first).to_contain_text(f"{similarities[0]:.2f}")
 
 
-def test_an_example_can_be_tried(open_page: OpenPage, collection: list[Image]):
-    page = open_page()
-    example = page.locator(".example a").first
-    words = example.inner_text()
-    example.click()
-    expect(page.locator("#words")).to_have_value(words)
+@pytest.mark.parametrize("script", [True, False])
+def test_a_thing_that_the_collection_is_strong_in_can_be_tried(
+    open_page: OpenPage, collection: list[Image], script: bool
+):
+    measure()
+    page = open_page(viewport={"width": 390, "height": 844}, java_script_enabled=script)
+    thing = page.get_by_role("region", name="Things in this collection").get_by_role("link").first
+    expect(thing.locator("img")).to_have_js_property("complete", True)
+    words = thing.inner_text()
+    thing.click()
+    expect(page.locator("#words")).to_have_value(words.lower())
     expect(page.locator("article").first).to_be_visible()
+    expect(page.locator(".things")).to_have_count(0)
 
 
 def test_a_chosen_picture_leads_to_the_address_of_its_search(

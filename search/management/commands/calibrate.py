@@ -6,6 +6,7 @@ from django.core.management.base import CommandError
 
 from search.embedding import ModelUnavailable
 from search.management.base import CollectionCommand
+from search.management.calibrating import tell_things
 from search.relevance import calibrate
 from search.relevance.calibration import LEAST
 
@@ -29,3 +30,4 @@ class Command(CollectionCommand):
             f"Words: the best picture usually scores {report.words.least:.3f}; strong from {report.words.match:.3f}.\n"
             f"Pictures: strong from {report.showing.match:.3f}."
         )
+        tell_things(self.stdout)

@@ -19,9 +19,9 @@ from django.utils.http import urlencode
 
 from imagesearch.environment import listening_address
 from search import demo
-from search.completion import example_query
 from search.embedding import is_demo_model, models_at_hand
 from search.models import Image
+from search.things import example_queries
 
 
 class Command(BaseCommand):
@@ -117,11 +117,11 @@ class Command(BaseCommand):
         return password if password and curator.check_password(password) else ""
 
     def _welcome(self, site: str, password: str) -> None:
-        examples = [example_query(language) for language in ("en", "ko")]
-        tries = "\n".join(f"    {query}: {site}{reverse('results')}?{urlencode({'q': query})}" for query in examples)
+        examples = [query for language in ("en", "ko") for query in example_queries(language, 1)]
+        tries = "".join(f"    {query}: {site}{reverse('results')}?{urlencode({'q': query})}\n" for query in examples)
         self.stdout.write(
             f"\n{Image.objects.count():,} pictures can be searched at {self.style.SUCCESS(site + reverse('search'))}\n"
-            f"  Try:\n{tries}\n"
+            f"{tries and '  Try:'}\n{tries}"
             f"  Curate: {site}{reverse('admin:index')} as curator, password {password or 'as you have set it'}"
         )
         if is_demo_model():

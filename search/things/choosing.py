@@ -1,0 +1,114 @@
+"""A few of the searches that the collection is strong in, no two of which are nearly the same: each is searched for as
+people will, and kept where its first result is a strong match."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from search.embedding import Busy, ModelUnavailable, active_model
+from search.models import Image
+from search.models.vector_sets import current_set
+from search.models.vector_values import Vector
+from search.query import BadQuery, SearchQuery
+from search.relevance import Band
+from search.relevance.bands import scale_of
+from search.retrieval import find
+from search.things.candidates import Words
+from search.things.scoring import Scored
+
+MOST = 16
+"""Of one language: what is hidden later is made up for by others."""
+MOST_SEARCHED = 80
+IMAGES = 6
+"""Kept of each: what is hidden later is made up for by the next."""
+OVERLAP = 1 / 3
+"""Of the strong matches of one that may be those of another."""
+_SMALL = frozenset(("a", "an", "the", "of", "in", "on", "at", "by", "with", "and", "over", "under", "to", "for"))
+
+
+@dataclass
+class Chosen:
+    """A search with its strong matches, the one to be shown first."""
+
+    words: Words
+    images: list[uuid.UUID]
+    strong: frozenset[uuid.UUID] = field(default_factory=frozenset)
+
+
+def chosen(candidates: Sequence[Scored]) -> list[Chosen]:
+    """Return up to MOST of the candidates, which come best first. Raises ModelUnavailable."""
+    choice = _Choice()
+    for one in candidates:
+        if len(choice.things) == MOST or choice.searched == MOST_SEARCHED:
+            break
+        choice.consider(one)
+    return choice.things
+
+
+class _Choice:
+    def __init__(self) -> None:
+        self.things: list[Chosen] = []
+        self.searched = 0
+        self._covers: list[Vector] = []
+        self._table = current_set(active_model())
+
+    def consider(self, one: Scored) -> None:
+        """Add these words, unless something like them is there already or they find nothing strong."""
+        tokens = _tokens(one.words.text)
+        if any(_is_said_already(tokens, _tokens(other.words.text)) for other in self.things):
+            return
+        if any(_overlap(one.strong, other.strong) > OVERLAP for other in self.things):
+            return
+        found = self._strong_matches(one.words)
+        strong = one.strong | frozenset(found)
+        if found and not any(_overlap(strong, other.strong) > OVERLAP for other in self.things):
+            self._add(one.words, found, strong)
+
+    def _strong_matches(self, words: Words) -> list[uuid.UUID]:
+        """Search as somebody will who has not logged in; nothing where the first result is not strong."""
+        query = SearchQuery(words=words.text)
+        if not query.all_filters.is_empty or query.unwanted:
+            return []
+        self.searched += 1
+        try:
+            images = find(query).images
+        except Busy:
+            raise
+        except (BadQuery, ModelUnavailable):  # which knows nothing of these words
+            return []
+        if not images or images[0].band is not Band.STRONG:
+            return []
+        return [
+            image.pk
+            for image in images
+            if image.band is Band.STRONG
+            and not image.hidden
+            and (not words.borne or words.borne == image.title or words.borne in image.tags)
+        ]
+
+    def _add(self, words: Words, found: Sequence[uuid.UUID], strong: frozenset[uuid.UUID]) -> None:
+        vectors = Image.objects.filter(pk__in=found).vectors_in(self._table)
+        cover = next((pk for pk in found if pk in vectors and not self._looks_like_another(vectors[pk])), None)
+        if cover is None:
+            return
+        others = [pk for pk in found if pk != cover]
+        self.things.append(Chosen(words, [cover, *others][:IMAGES], strong))
+        self._covers.append(vectors[cover])
+
+    def _looks_like_another(self, vector: Vector) -> bool:
+        scale = scale_of(vector, pictures=1.0)
+        alike = scale.strong if scale else 0.99
+        return any(float(vector @ other) >= alike for other in self._covers)
+
+
+def _tokens(text: str) -> set[str]:
+    return {token.strip(",'’") for token in text.casefold().split()} - _SMALL
+
+
+def _is_said_already(tokens: Iterable[str], others: Iterable[str]) -> bool:
+    """Whether two texts share a word, or one that the other's begins with: "dogs", or a noun with its particle."""
+    return any(a.startswith(b) or b.startswith(a) for a in tokens for b in others)
+
+
+def _overlap(some: frozenset[uuid.UUID], others: frozenset[uuid.UUID]) -> float:
+    return len(some & others) / min(len(some), len(others)) if some and others else 0.0

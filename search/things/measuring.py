@@ -1,0 +1,140 @@
+"""Looking through the collection for what it is strong in: when it is due, and one process at a time."""
+
+import datetime as dt
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from search.concurrency.background import keep_doing
+from search.embedding import ModelUnavailable, active_model, status, text_model, text_models
+from search.models import Image, Thing, ThingSet
+from search.models.active_pair import one_choice
+from search.models.arrivals import state
+from search.models.vector_values import WrongVectors
+from search.relevance.bands import measurements
+from search.things.candidates import LANGUAGES, Words, borne_by_pictures, general
+from search.things.choosing import Chosen, chosen
+from search.things.scoring import scored
+
+logger = logging.getLogger(__name__)
+
+LOOK_EACH = 60.0
+"""Seconds between two looks of a server whether it is due."""
+AGAIN_AFTER = dt.timedelta(hours=6)
+"""After which a collection is looked through anew that has changed, where it was not calibrated anew before."""
+AGAIN_WHILE_SMALL = dt.timedelta(minutes=5)
+"""The same while it is too small to be calibrated."""
+_LOCK = 0x7468696E67
+
+
+def is_due() -> bool:
+    """Whether the collection was never looked through with the active models, or was calibrated anew since, or has
+    changed since it was a while ago."""
+    its = ThingSet.objects.filter(model=active_model(), text_model=text_model()).first()
+    if its is None:
+        return Image.objects.searchable(active_model()).exists()
+    calibrated = _calibrated()
+    if its.calibrated != calibrated:
+        return True
+    now = state()
+    if (now.arrived, now.changed) == (its.arrived, its.changed):
+        return False
+    return _now() - its.measured >= (AGAIN_AFTER if calibrated else AGAIN_WHILE_SMALL)
+
+
+def measure() -> dict[str, list[str]]:
+    """Look through the collection and keep what it is strong in; return the words by language, the strongest first.
+
+    Everything is written at the very end, at once. Raises ModelUnavailable.
+    """
+    with one_choice():
+        now, calibrated = state(), _calibrated()
+        borne = borne_by_pictures()
+        # While nothing is measured, what is strong is what bears the words.
+        found = {one: _strongest([*borne[one], *(general(one) if calibrated else ())]) for one in LANGUAGES}
+        its = ThingSet(
+            model=active_model(),
+            text_model=text_model(),
+            calibrated=calibrated,
+            arrived=now.arrived,
+            changed=now.changed,
+        )
+        _keep(its, found)
+    return {language: [thing.words.text for thing in things] for language, things in found.items()}
+
+
+def _strongest(candidates: list[Words]) -> list[Chosen]:
+    # What a picture bears goes before the same word of ours: it is gone with the picture.
+    unlike = {one.text.casefold(): one for one in reversed(candidates)}
+    return chosen(scored(list(unlike.values())))
+
+
+def measure_if_due() -> dict[str, list[str]] | None:
+    """Do it if it is due and no other process is at it; None where nothing was done. Raises ModelUnavailable."""
+    if not is_due():
+        return None
+    with _alone() as alone:
+        return measure() if alone and is_due() else None
+
+
+def keep_measuring(every: float = LOOK_EACH) -> threading.Event:
+    """Do it in the background, now and then, until the event that is returned is set."""
+    return keep_doing(measure_when_ready, every, "things", "What the collection is strong in was not measured")
+
+
+def measure_when_ready() -> bool:
+    """Do it if it is due and the model for words is loaded; return whether it was done. Never fails for a model."""
+    if status()["words"] != "ready":
+        return False
+    try:
+        return measure_if_due() is not None
+    except (ModelUnavailable, WrongVectors) as error:
+        logger.warning("What the collection is strong in was not measured: %s", error)
+        return False
+
+
+@contextmanager
+def _alone() -> Iterator[bool]:
+    """Tell whether no other process is in here. The lock ends with the transaction, and so with a killed process."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+            alone = bool(cursor.fetchone()[0])
+        yield alone
+
+
+def _calibrated() -> dt.datetime | None:
+    return measurements().values_list("measured", flat=True).first()
+
+
+def _now() -> dt.datetime:
+    """The time by the clock of the database, by which it notes when it was measured."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: dt.datetime = cursor.fetchone()[0]
+    return now
+
+
+@transaction.atomic
+def _keep(its: ThingSet, found: dict[str, list[Chosen]]) -> None:
+    # Of other models of words only those that somebody may still, or soon, answer with.
+    ThingSet.objects.filter(model=its.model).exclude(text_model__in=text_models()).delete()
+    values = {"calibrated": its.calibrated, "arrived": its.arrived, "changed": its.changed, "measured": Now()}
+    row, _is_new = ThingSet.objects.update_or_create(model=its.model, text_model=its.text_model, defaults=values)
+    row.things.all().delete()
+    Thing.objects.bulk_create(
+        Thing(
+            of=row,
+            language=language,
+            position=position,
+            words=thing.words.text,
+            borne=thing.words.borne,
+            images=thing.images,
+        )
+        for language, things in found.items()
+        for position, thing in enumerate(things)
+    )
