@@ -11,11 +11,11 @@ from jinja2 import Environment
 
 from search.forms import PictureForm
 from search.jinja import Pages
-from search.querying import did_you_mean, ways_out
+from search.querying import did_you_mean, ways_out, ways_to_matches
 from search.querying.months import by_month
-from search.querying.saving import can_be_saved
+from search.querying.saving import can_be_saved, is_saved
 from search.templatetags import pictures, tiles
-from search.views import parts
+from search.views import ordering, parts, walls
 
 
 def environment(**options: Any) -> Environment:
@@ -30,16 +30,21 @@ def environment(**options: Any) -> Environment:
     made = Pages(constants, **options)
     made.globals |= {
         "active_filters": parts.active_filters,
+        "bands_of": ordering.bands_of,
         "bars_of": parts.bars_of,
         "by_month": by_month,
         "can_be_saved": can_be_saved,
         "chips_of": parts.chips_of,
+        "details_shown": ordering.details_shown,
         "did_you_mean": did_you_mean,
         "distances_of": parts.distances_of,
         "found_in_all": parts.found_in_all,
         "found_title": parts.found_title,
         "hidden_labels": parts.hidden_labels,
-        "halves": parts.halves,
+        "is_saved": is_saved,
+        "modes_of": ordering.modes_of,
+        "more_shown": ordering.more_shown,
+        "orders_of": ordering.orders_of,
         "page_numbers": pictures.page_numbers,
         "page_url": pictures.page_url,
         "pages_there_are": parts.pages_there_are,
@@ -50,11 +55,15 @@ def environment(**options: Any) -> Environment:
         "shortened": _shortened,
         "thousands": pictures.thousands,
         "tiles": tiles.tiles_in,
+        "unfolded": walls.unfolded,
+        "wall_of": walls.wall_of,
         "way_back": pictures.way_back,
         "ways_out": ways_out,
+        "ways_to_matches": ways_to_matches,
         "weights": parts.weights,
         "with_filters_open": parts.with_filters_open,
         "without_filters": parts.without_filters,
+        "words_of": ordering.words_of,
         "years_of": parts.years_of,
     }
     return made

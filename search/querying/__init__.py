@@ -1,6 +1,6 @@
 """What was asked, as a value that round-trips through the address, and what is found for it."""
 
-from search.querying.easing import WayOut, ways_out
+from search.querying.easing import WayOut, ways_out, ways_to_matches
 from search.querying.errors import BadQuery, NoSuchQuery
 from search.querying.examples import example_queries, example_query
 from search.querying.facets import Choice, Facet, chosen_of, facets_of, place_label
@@ -46,4 +46,5 @@ __all__ = [
     "similar_images",
     "suggest",
     "ways_out",
+    "ways_to_matches",
 ]

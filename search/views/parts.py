@@ -10,8 +10,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, npgettext, pgettext
 
-from search.models import Image
-from search.querying import Band, Kind, Mode, Part, ResultPage, SearchQuery, Sort, chosen_of, months
+from search.querying import Kind, Mode, Part, ResultPage, SearchQuery, Sort, chosen_of, months
 from search.querying.filters import Hidden
 from search.querying.groups import group_label
 from search.querying.nearby import USUAL
@@ -19,8 +18,8 @@ from search.querying.spans import Span, month_of, year_of
 from search.querying.whole import has_matches
 from search.views.places import DISTANCES
 
-WEIGHTS = [quarter / 4 for quarter in range(1, 9)]
-"""The steps of a slider."""
+WEIGHTS = [quarter / 4 for quarter in range(1, 8)]
+"""The steps of a slider, on both sides of the normal weight."""
 _WEIGHT_LABELS = [
     (0.5, gettext_lazy("much less")),
     (0.99, gettext_lazy("less")),
@@ -78,6 +77,11 @@ class Chip:
     @property
     def weight(self) -> str:
         return f"{self.part.weight:g}"
+
+    @property
+    def slider(self) -> tuple[str, str]:
+        """The ends of its slider: those of WEIGHTS, unless an address says a weight beyond them, which stays."""
+        return f"{min(WEIGHTS[0], self.part.weight):g}", f"{max(WEIGHTS[-1], self.part.weight):g}"
 
     @property
     def weight_label(self) -> str:
@@ -215,21 +219,6 @@ def without_filters(query: SearchQuery) -> SearchQuery:
     for one in query.box.typed:
         query = query.without_typed(one.text)
     return query.replace(filters=type(query.filters)())
-
-
-def halves(results: ResultPage) -> list[tuple[bool, list[Image]]]:
-    """Return the sections of a page of results: whether they stand below the strong matches, and their images.
-
-    Where nothing is strong, or nothing is known of it, all of it is one.
-    """
-    halves: list[tuple[bool, list[Image]]] = []
-    for band, images in results.sections:
-        weaker = bool(results.strong) and band in {Band.RELATED, Band.WEAK}
-        if halves and halves[-1][0] is weaker:
-            halves[-1][1].extend(images)
-        else:
-            halves.append((weaker, list(images)))
-    return halves
 
 
 def sets_of(results: ResultPage) -> list[tuple[str, str]]:
