@@ -250,7 +250,17 @@ def found_title(results: ResultPage) -> str:
         return _("There are no pictures here yet") if is_all else _("Nothing was found")
     if results.is_past_the_end:
         return _("Nothing on this page")
-    return _by_date_title(results) if not query.wanted else _matches_title(results)
+    return _matches_title(results) if query.wanted else _with_unwanted(query, _by_date_title(results))
+
+
+def _with_unwanted(query: SearchQuery, title: str) -> str:
+    """Return `title` with what becomes of that which is unwanted, where nothing is wanted."""
+    if not query.unwanted:
+        return title
+    words = ", ".join(str(part.value) for part in query.unwanted if part.kind is Kind.WORDS)
+    if not words:
+        return _("%(title)s; what is like the picture to have less of comes later") % {"title": title}
+    return _("%(title)s; what is like “%(words)s” comes later") % {"title": title, "words": words}
 
 
 def _by_date_title(results: ResultPage) -> str:

@@ -45,8 +45,8 @@ from search.views.images import (
     refuse_places,
     rights,
 )
-from search.views.ordering import facets_to_choose
 from search.views.methods import require_http_methods, require_safe
+from search.views.ordering import facets_to_choose
 
 WHAT_IS_ASKED_FOR = ["HX-Request", "HX-Target"]
 """The headers by which an address has a page, the part of it that depends on the search, or further results."""

@@ -1,4 +1,4 @@
-"""The wall of a page of results: strong matches large, what is weaker as a quiet block, of which two rows come first."""
+"""The wall of a page of results: strong matches large, weaker ones as a quiet block, of which two rows come first."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
