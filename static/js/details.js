@@ -40,8 +40,9 @@ function forget() {
 
 document.addEventListener("pointerdown", (event) => {
   release();
-  const tile = event.pointerType === "touch" && event.target.closest?.(".tile-link")?.closest("article.tile");
-  if (!tile?.classList.contains("told")) forget();
+  const link = event.pointerType === "touch" ? event.target.closest?.(".tile-link") : null;
+  const tile = link?.closest("article.tile");
+  if (!tile || !tile.classList.contains("told")) forget();
   if (!tile) return;
   const timer = setTimeout(() => {
     pressed.told = true;
