@@ -1,4 +1,5 @@
-// The sheet of filters, on a phone: its button and Escape close it.
+// What refines a search: the sheet of filters, on a phone, which its button and Escape close; and the sliders, which say what
+// they stand at while they are moved. The results follow when one is let go.
 
 const NARROW = matchMedia("(max-width: 64rem)");
 
@@ -18,4 +19,13 @@ document.addEventListener("keydown", (event) => {
   if (!filters().contains(document.activeElement)) return;
   event.preventDefault();
   close();
+});
+
+document.addEventListener("input", ({ target }) => {
+  if (!target.matches(".chip input[type=range]")) return;
+  const step = document.querySelector(`#weights option[value="${target.value}"]`);
+  // An address may say a weight between the steps.
+  const label = step?.label ?? target.value;
+  target.setAttribute("aria-valuetext", label);
+  target.parentElement.querySelector("output").value = label;
 });

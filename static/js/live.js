@@ -151,9 +151,9 @@ function tellFailure(reason) {
 }
 
 // The rest of the weaker matches is there: the address says so, and the next question asks for it too.
-function arriveMore({ elt, successful }) {
+function arriveMore({ requestConfig, successful }) {
   announce(document.getElementById("more").dataset.announce);
-  const address = elt.dataset.unfolds;
+  const address = requestConfig.elt.dataset?.unfolds;
   if (!address || !successful) return;
   const field = document.getElementById("min");
   if (field) field.value = "any";

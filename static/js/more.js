@@ -38,7 +38,7 @@ document.addEventListener("htmx:afterOnLoad", ({ detail }) => {
 // The button that showed the rest is gone with its place; what it showed is read from its first on.
 let last = null;
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-  if (isMore(detail)) last = detail.elt?.matches?.("[data-unfolds]") ? tiles().at(-1) : null;
+  if (isMore(detail)) last = detail.requestConfig.elt.matches("[data-unfolds]") ? tiles().at(-1) : null;
 });
 document.addEventListener("htmx:afterSwap", ({ detail }) => {
   if (!isMore(detail) || !last) return;
