@@ -16,7 +16,9 @@ _GAP = 0.75
 FEW = 2
 """Strong matches that share one row, as high as the window allows."""
 _NARROWEST = 24
-"""The rem across that weaker matches need at least to stand beside these."""
+"""The rem across that weaker matches need at least to stand beside strong ones."""
+_BESIDE = 0.41
+"""How high their rows are there, of what the strong ones are: two of them, with their heading, are as high."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,8 @@ def wall_of(results: ResultPage, after: int = 0) -> Wall:
     blocks = list(_blocks(results))
     if not after and _folds(results, blocks):
         last = blocks.pop()
-        room = _room_beside(blocks)
-        kept = _first_rows(last.images, last.look.row, room or WIDE)
+        room = _room_beside(results, blocks)
+        kept = _first_rows(last.images, blocks[0].look.row * _BESIDE if room else last.look.row, room or WIDE)
         if len(kept) < len(last.images) or results.next:
             blocks.append(Block(kept, last.look, last.weaker, beside=room > 0))
             shown = sum(len(block.images) for block in blocks)
@@ -94,17 +96,25 @@ def _folds(results: ResultPage, blocks: Sequence[Block]) -> bool:
     return blocks[-1].weaker and begins
 
 
-def _room_beside(blocks: Sequence[Block]) -> float:
-    """Return how many rem across a few strong matches leave of their row; 0 where it is too little."""
-    if len(blocks) != 1 or blocks[0].look is not Look.FEW:
+def _room_beside(results: ResultPage, blocks: Sequence[Block]) -> float:
+    """Return how many rem across the last row of strong matches leaves; 0 where it is too little."""
+    if len(blocks) != 1 or results.query.page > 1 or blocks[0].look not in (Look.FEW, Look.STRONG):
         return 0
-    taken = sum(_GAP + Look.FEW.row * frame_of(image) for image in blocks[0].images if not image.copy_of)
-    return WIDE - taken if WIDE - taken >= _NARROWEST else 0
+    *_, (row, across) = _rows(blocks[0].images, blocks[0].look.row, WIDE)
+    room = WIDE - across - _GAP
+    # A few share one row, and grow no lower for what stands beside them.
+    return room if room >= _NARROWEST and (row == 1 or blocks[0].look is Look.STRONG) else 0
 
 
 def _first_rows(images: Sequence[Image], height: float, wide: float) -> list[Image]:
-    """Return as many of `images` as fill ROWS rows of this height and width, in rem; folded copies take no room."""
-    kept: list[Image] = []
+    """Return as many of `images` as fill ROWS rows of this height and width, in rem."""
+    rows = _rows(images, height, wide)
+    return [image for image, (row, _across) in zip(images, rows, strict=True) if row <= ROWS]
+
+
+def _rows(images: Sequence[Image], height: float, wide: float) -> Iterator[tuple[int, float]]:
+    """Yield for each image in which row it stands, from 1, and how far across this one is then; rows are of this height
+    and width, in rem. Folded copies take no room."""
     row, across = 1, -_GAP
     for image in images:
         if not image.copy_of:
@@ -112,10 +122,7 @@ def _first_rows(images: Sequence[Image], height: float, wide: float) -> list[Ima
             across += _GAP + width
             if across > wide:
                 row, across = row + 1, width
-            if row > ROWS:
-                return kept
-        kept.append(image)
-    return kept
+        yield row, across
 
 
 def _without_first(blocks: Sequence[Block], count: int) -> Iterator[Block]:
