@@ -113,8 +113,8 @@ def _first_rows(images: Sequence[Image], height: float, wide: float) -> list[Ima
 
 
 def _rows(images: Sequence[Image], height: float, wide: float) -> Iterator[tuple[int, float]]:
-    """Yield for each image in which row it stands, from 1, and how far across this one is then; rows are of this height
-    and width, in rem. Folded copies take no room."""
+    """Yield for each image in which row it stands, from 1, and how many rem across this one is then, in rows of this
+    height and width. Folded copies take no room."""
     row, across = 1, -_GAP
     for image in images:
         if not image.copy_of:
