@@ -13,6 +13,9 @@ function close() {
 
 document.addEventListener("click", ({ target }) => {
   if (target.closest("[data-closes-filters]")) close();
+  if (!NARROW.matches || filters() || !target.closest("#filters > summary")) return;
+  // What the sheet leaves in sight are the results, whatever stands above them.
+  requestAnimationFrame(() => document.querySelector(".found-list").scrollIntoView());
 });
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || event.isComposing || !NARROW.matches || !filters()) return;
