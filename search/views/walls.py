@@ -72,10 +72,10 @@ def _blocks(results: ResultPage) -> Iterator[Block]:
         else:
             found.append((weaker, list(images)))
     for weaker, images in found:
-        yield Block(images, _look(results, images, weaker=weaker), weaker)
+        yield Block(images, _look(results, weaker=weaker), weaker)
 
 
-def _look(results: ResultPage, images: Sequence[Image], *, weaker: bool) -> Look:
+def _look(results: ResultPage, *, weaker: bool) -> Look:
     if weaker:
         return Look.QUIET
     if not results.strong or results.query.sort.is_by_date:
