@@ -67,7 +67,7 @@ def test_strong_matches_are_counted_and_weaker_ones_stand_below(client: Client, 
     page = client.get("/search?q=x").text
     assert title(page) == "2 strong matches"
     assert "4 pictures in all" in page
-    before, after = page.split("Weaker matches below")
+    before, after = page.split("Weaker matches</h3>")
     assert re.findall(r'data-band="(\w+)"', before) == ["strong", "strong"]
     assert re.findall(r'data-band="(\w+)"', after) == ["related", "weak"]
 
@@ -76,7 +76,7 @@ def test_where_nothing_is_strong_the_page_says_so(client: Client, measured: None
     images_at(0.5, 0.1)
     page = client.get("/search?q=x").text
     assert title(page) == "Nothing here matches well; the nearest are:"
-    assert "Weaker matches below" not in page
+    assert "Weaker matches</h3>" not in page
     assert len(re.findall("<article", page)) == 2
 
 
@@ -110,6 +110,65 @@ def test_a_result_found_by_its_words_says_so(client: Client):
     an_image("Something else", vector=near(WANTED, 0.1))
     page = client.get("/search?q=lighthouse").text
     assert len(re.findall('class="by-words"', page)) == 1
+
+
+def test_weaker_matches_are_two_rows_until_all_are_asked_for(client: Client, measured: None):
+    images_at(0.7, *(0.3 - number / 100 for number in range(30)))
+    page = client.get("/search?q=x").text
+    shown = len(re.findall("<article", page))
+    assert 4 <= shown <= 20
+    assert f"Show {31 - shown} more" in page
+    assert 'class="more-ahead"' not in page
+    (rest,) = links(page, "data-unfolds")
+    assert rest == "/search?q=x&min=any#weaker"
+    assert len(re.findall("<article", client.get(rest).text)) == 24
+    added = client.get(f"/search?q=x&min=any&after={shown}", headers=MORE).text
+    assert len(re.findall("<article", added)) == 24 - shown
+    assert "min=any&amp;page=2" in added
+
+
+def test_where_strong_matches_end_on_a_later_page_weaker_ones_are_folded_there(client: Client, measured: None):
+    images_at(*(0.9 - number / 100 for number in range(24)), *(0.3 - number / 100 for number in range(20)))
+    first = client.get("/search?q=x").text
+    assert "data-unfolds" not in first
+    assert 'class="more-ahead"' in first
+    (later,) = set(links(first, 'rel="next nofollow"'))
+    page = client.get(later).text
+    shown = len(re.findall("<article", page))
+    assert f"Show {20 - shown} more" in page
+    assert [name for name, _ in asked(links(page, "data-unfolds")[0])] == ["q", "min", "page", "seen"]
+
+
+@pytest.mark.parametrize("minimum", ["any", "related", "strong"])
+def test_what_the_address_says_of_matches_is_shown_whole(client: Client, measured: None, minimum: str):
+    images_at(0.7, *(0.5 for _ in range(30)))
+    page = client.get(f"/search?q=x&min={minimum}").text
+    assert "data-unfolds" not in page
+    assert len(re.findall("<article", page)) == (1 if minimum == "strong" else 24)
+    assert re.search(rf'<option value="{minimum}" selected', page)
+
+
+def test_the_strong_matches_stand_larger_than_the_weaker_ones(client: Client, measured: None):
+    images_at(0.9, 0.8, 0.7, 0.2)
+    looks = re.findall(r'<article class="tile a\d+ ?([\w-]*)', client.get("/search?q=x").text)
+    assert looks == ["tile-strong"] * 3 + ["tile-quiet"]
+
+
+def test_where_nothing_matches_well_words_and_a_filter_less_help(client: Client, measured: None):
+    an_image("a lighthouse", vector=near(WANTED, 0.9), tags=["sea"])
+    an_image("an old pier", vector=near(WANTED, 0.1), tags=["harbour"])
+    for number in range(30):
+        an_image(vector=near(WANTED, 0.05, seed=number + 50), tags=["harbour"])
+    page = client.get("/search?q=x&tag=harbour").text
+    assert title(page) == "Nothing here matches well; the nearest are:"
+    assert re.search(r"Without the tag “harbour”\s*<span class=\"count\">1</span>", page)
+    assert [asked(address) for address in links(page, "?q=an%20old%20pier")] == [[("q", "an old pier")]]
+
+
+def test_fields_that_nobody_has_filled_in_do_not_stand_in_the_address(client: Client, images: list[str]):
+    answer = client.get("/search?q=x&mode=&min=&sort=&since=&until=&not=&tag=sea")
+    assert answer["Location"] == "/search?q=x&tag=sea"
+    assert client.get("/search?q=")["Location"] == "/search"
 
 
 # Parts
@@ -206,6 +265,7 @@ SEA = re.compile(r'name="tag"\s+value="sea"\s*>\s*<span dir="auto">sea</span>\s*
 
 
 def test_filters_that_are_open_show_how_many_pictures_they_leave(client: Client, images: list[str]):
+    an_image("not at the sea")
     page = client.get("/search?q=x&filters=open").text
     assert SEA.search(page)
     assert re.search(r'<details id="filters"[^>]* open>', page)
@@ -233,6 +293,7 @@ def test_without_a_script_the_form_opens_the_filters_of_the_same_search(client: 
 def test_a_script_gets_the_fields_of_the_filters_alone_and_nothing_is_searched_for_them(
     client: Client, images: list[str], monkeypatch: pytest.MonkeyPatch
 ):
+    an_image("not at the sea")
     monkeypatch.setattr(query_vector, "text_vector", lambda words: pytest.fail("The words were encoded."))
     page = client.get("/search?q=x&since=2020-01-01", headers=FILTERS).text
     assert page.lstrip().startswith('<div id="filters-panel"')
@@ -241,11 +302,20 @@ def test_a_script_gets_the_fields_of_the_filters_alone_and_nothing_is_searched_f
     assert "<article" not in page
 
 
+def test_a_filter_in_which_all_pictures_are_alike_is_not_shown(client: Client, images: list[str]):
+    page = client.get("/search?q=x&filters=open").text
+    assert not re.search(r'name="(tag|format|colour|orientation|described)"', page)
+    assert re.search(
+        r'name="format"\s+value="JPEG"\s+checked', client.get("/search?q=x&format=JPEG&filters=open").text
+    )
+
+
 def test_what_can_not_be_searched_has_no_filters(client: Client):
     assert client.get("/search?like=x", headers=FILTERS).status_code == 404
 
 
 def test_filters_that_are_open_stay_open_in_another_search_within_the_page(client: Client, images: list[str]):
+    an_image("not at the sea")
     part = client.get("/search?q=x&filters=open", headers=FOUND).text
     assert SEA.search(part)
     assert 'data-address="/search?q=x"' in part
@@ -276,7 +346,9 @@ def test_filters_without_a_query_show_the_newest(client: Client, images: list[st
 
 
 def test_where_only_less_of_something_is_asked_the_newest_come_first(client: Client, images: list[str]):
-    assert title(client.get("/search?q=-cat").text) == "5 pictures, newest first"
+    page = client.get("/search?q=-cat").text
+    assert title(page) == "5 pictures, newest first; what is like “cat” comes later"
+    assert "Nearest first" not in page
 
 
 # Nothing found
@@ -356,7 +428,7 @@ def test_words_alone_that_find_nothing_are_told_without_a_model(client: Client, 
 def test_the_order_by_words_alone_is_not_called_nearest_first(client: Client):
     an_image("a red star over a hill")
     an_image("a star")
-    pages = [client.get("/search", {"q": "red star", "mode": mode}).text for mode in ("words", "")]
+    pages = [client.get(f"/search?q=red+star{mode}").text for mode in ("&mode=words", "")]
     assert "Best match first" in pages[0]
     assert "earest first" not in pages[0]
     assert "Nearest first" in pages[1]

@@ -4,6 +4,7 @@ from typing import Annotated, TypeAlias
 
 from django.http import Http404, HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext_noop
 from ninja import Field, Router
 
 from search.api.answers import images_in_lists
@@ -21,7 +22,8 @@ _Page: TypeAlias = Annotated[int, Field(ge=1, le=10**6)]
     "/albums",
     url_name="albums",
     operation_id="albums",
-    summary="Albums",
+    summary=gettext_noop("Albums"),
+    description=gettext_noop("Those that you may see, the last changed first, 48 a page."),
     response={200: AlbumsAnswer, **problems()},
     openapi_extra={"security": [{}]},
 )
@@ -40,7 +42,10 @@ def albums(request: HttpRequest, page: _Page = 1) -> AlbumsAnswer:
     "/albums/{album_id}",
     url_name="album",
     operation_id="album",
-    summary="One album, with its images",
+    summary=gettext_noop("One album, with its images"),
+    description=gettext_noop(
+        "Those of its images that you may see, in its order, 60 a page. To search within it, search with `album`."
+    ),
     response={200: AlbumDetails, **problems(404)},
     openapi_extra={"security": [{}]},
 )

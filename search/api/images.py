@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from ninja import Router, Status
 
 from search import curation
@@ -64,7 +65,8 @@ _READ_CAPTIONS: Json = {
     auth=[Token(), Session(), anybody],
     url_name="image",
     operation_id="image",
-    summary="One image",
+    summary=gettext_noop("One image"),
+    description=gettext_noop("All that is known of an image. Hidden ones are there for curators alone."),
     response={200: ImageDetails, **problems(404)},
     openapi_extra={"security": [{}]},
 )
@@ -78,7 +80,13 @@ def image(request: HttpRequest, image_id: uuid.UUID) -> ImageDetails:
     auth=[Token(), Session(), may_upload],
     url_name="add-image",
     operation_id="add_image",
-    summary="Add an image",
+    summary=gettext_noop("Add an image"),
+    description=gettext_noop(
+        "Add one picture to the collection; searches find it at once.\n\n"
+        "201 with the new image. 200 when the same file was there before: nothing is changed then. 409 "
+        "when the curators have hidden it, or have deleted it; curators may add it again, which restores"
+        " what is in the trash."
+    ),
     response={200: ImageDetails, 201: ImageDetails, **problems(403, 409, 413, 415, 422)},
     openapi_extra={
         "requestBody": form(**_DETAILS, read_captions=_READ_CAPTIONS),
@@ -86,11 +94,7 @@ def image(request: HttpRequest, image_id: uuid.UUID) -> ImageDetails:
     },
 )
 def add_image(request: HttpRequest, response: HttpResponse) -> Status[ImageDetails]:
-    """Add one picture to the collection; searches find it at once.
-
-    201 with the new image. 200 when the same file was there before: nothing is changed then. 409 when the curators
-    have hidden it, or have deleted it; curators may add it again, which restores what is in the trash.
-    """
+    """Add one picture to the collection; searches find it at once."""
     refuse_without_role(request)
     refuse_other_bodies(request)
     files = request.FILES.getlist("picture")
@@ -126,7 +130,10 @@ def add_image(request: HttpRequest, response: HttpResponse) -> Status[ImageDetai
     auth=[Token(), Session()],
     url_name="image",
     operation_id="change_image",
-    summary="Change what is said of an image",
+    summary=gettext_noop("Change what is said of an image"),
+    description=gettext_noop(
+        "Curators change any image, others those that they have added. What is changed can be undone as on the pages."
+    ),
     response={200: ImageDetails, **problems(403, 404, 409, 422)},
 )
 def change_image(request: HttpRequest, image_id: uuid.UUID, sent: Changes) -> ImageDetails:

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from django.utils.translation import gettext_noop
+
 from search.embedding import MAX_TEXT_LENGTH
 from search.imaging import COLOUR_NAMES
 from search.models import Image
@@ -40,87 +42,113 @@ def choice(name: str, description: str, values: type[StrEnum]) -> Json:
 
 
 def weights(name: str) -> Json:
-    return many(f"{name}_weight", f"How much each `{name}` counts, in the same order; 1 where none stands.", _WEIGHT)
+    return many(
+        f"{name}_weight",
+        gettext_noop("How much each of them counts, in the same order; 1 where none stands."),
+        _WEIGHT,
+    )
 
 
 PARTS = [
     one(
         "q",
-        'What to find, in words. `-word` and `-"two words"` mean less of; what is `"quoted"` must stand in the '
-        "title, description or tags. Filters can be typed too, such as `taken:2023-07..2023-09`, `camera:X100V`, "
-        "`-tag:work`: see the page `/search/help/`.",
+        gettext_noop(
+            'What to find, in words. `-word` and `-"two words"` mean less of; what is `"quoted"` must stand '
+            "in the title, description or tags. Filters can be typed too, such as `taken:2023-07..2023-09`, "
+            "`camera:X100V`, `-tag:work`: see the page `/search/help/`."
+        ),
         {"type": "string", "maxLength": MAX_TEXT_LENGTH},
     ),
-    one("q_weight", "How much the words count.", {**_WEIGHT, "default": 1}),
-    many("picture", "Tokens of pictures that were sent to `POST /api/search/picture`: more like these.", _UUID),
+    one("q_weight", gettext_noop("How much the words count."), {**_WEIGHT, "default": 1}),
+    many(
+        "picture",
+        gettext_noop("Tokens of pictures that were sent to `POST /api/search/picture`: more like these."),
+        _UUID,
+    ),
     weights("picture"),
-    many("like", "Ids of images: more like these.", _UUID),
+    many("like", gettext_noop("Ids of images: more like these."), _UUID),
     weights("like"),
-    many("not", "Words: less of these.", _TEXT),
+    many("not", gettext_noop("Words: less of these."), _TEXT),
     weights("not"),
-    many("unlike", "Ids of images: less like these.", _UUID),
+    many("unlike", gettext_noop("Ids of images: less like these."), _UUID),
     weights("unlike"),
 ]
 
 FILTERS = [
-    many("tag", "The image has all of these tags.", _TEXT),
-    any_of("format", "Any of these file formats.", Image.Format.values),
-    any_of("orientation", "Any of these orientations.", Image.Orientation.values),
-    any_of("size", "Any of these sizes: up to 1, 4 and 12 megapixels, and beyond.", Image.Size.values),
+    many("tag", gettext_noop("The image has all of these tags."), _TEXT),
+    any_of("format", gettext_noop("Any of these file formats."), Image.Format.values),
+    any_of("orientation", gettext_noop("Any of these orientations."), Image.Orientation.values),
+    any_of("size", gettext_noop("Any of these sizes: up to 1, 4 and 12 megapixels, and beyond."), Image.Size.values),
     any_of(
         "colour",
-        "Some of any of these colours is in the image: `red`; or it is mostly of one: `mostly-red`.",
+        gettext_noop("Some of any of these colours is in the image: `red`; or it is mostly of one: `mostly-red`."),
         COLOUR_NAMES,
     ),
-    one("colours", "All of these colours are in the image, and not any.", {"type": "string", "enum": [TOGETHER]}),
-    many("licence", "Any of these licences.", _TEXT),
-    many("album", "In any of these albums, by their ids: of those that you may see.", _TEXT),
-    many("camera", "Taken with any of these cameras.", _TEXT),
-    many("lens", "Taken with any of these lenses.", _TEXT),
-    any_of("dated", "How well it is known when the image was taken: any of these.", Certainty),
-    many("country", "Taken in any of these countries: codes or names. Places are for those who may see them.", _TEXT),
-    many("region", "Taken in any of these regions, by the names that the facets have.", _TEXT),
-    many("town", "Taken in or near any of these towns, by the names that the facets have.", _TEXT),
-    one("near", "The id of an image: taken near where that was taken.", _UUID),
+    one(
+        "colours",
+        gettext_noop("All of these colours are in the image, and not any."),
+        {"type": "string", "enum": [TOGETHER]},
+    ),
+    many("licence", gettext_noop("Any of these licences."), _TEXT),
+    many("album", gettext_noop("In any of these albums, by their ids: of those that you may see."), _TEXT),
+    many("camera", gettext_noop("Taken with any of these cameras."), _TEXT),
+    many("lens", gettext_noop("Taken with any of these lenses."), _TEXT),
+    any_of("dated", gettext_noop("How well it is known when the image was taken: any of these."), Certainty),
+    many(
+        "country",
+        gettext_noop("Taken in any of these countries: codes or names. Places are for those who may see them."),
+        _TEXT,
+    ),
+    many("region", gettext_noop("Taken in any of these regions, by the names that the facets have."), _TEXT),
+    many("town", gettext_noop("Taken in or near any of these towns, by the names that the facets have."), _TEXT),
+    one("near", gettext_noop("The id of an image: taken near where that was taken."), _UUID),
     one(
         "within",
-        f"How near, in kilometres: {USUAL} where nothing is said.",
-        {"type": "integer", "minimum": 1, "maximum": FARTHEST},
+        gettext_noop("How near, in kilometres."),
+        {"type": "integer", "minimum": 1, "maximum": FARTHEST, "default": USUAL},
     ),
     one(
         "group",
-        "The number of a group of the map: for those who may see that.",
+        gettext_noop("The number of a group of the map: for those who may see that."),
         {"type": "integer", "minimum": 0, "maximum": MOST_GROUP},
     ),
-    one("uploader", "The name of who added the image.", _TEXT),
-    one("since", "Added on this day or later.", _DAY),
-    one("until", "Added on this day or earlier.", _DAY),
-    one("taken_since", "Taken on this day or later, by the clock of the place.", _DAY),
-    one("taken_until", "Taken on this day or earlier.", _DAY),
-    one("rating", "So many stars or more.", {"type": "string", "enum": list(STARS)}),
-    one("described", "Whether the image has a description.", {"type": "string", "enum": ["yes", "no"]}),
+    one("uploader", gettext_noop("The name of who added the image."), _TEXT),
+    one("since", gettext_noop("Added on this day or later."), _DAY),
+    one("until", gettext_noop("Added on this day or earlier."), _DAY),
+    one("taken_since", gettext_noop("Taken on this day or later, by the clock of the place."), _DAY),
+    one("taken_until", gettext_noop("Taken on this day or earlier."), _DAY),
+    one("rating", gettext_noop("So many stars or more."), {"type": "string", "enum": list(STARS)}),
+    one("described", gettext_noop("Whether the image has a description."), {"type": "string", "enum": ["yes", "no"]}),
     one(
         "hidden",
-        "Whether hidden images are left out, found too, or found alone: for curators.",
+        gettext_noop("Whether hidden images are left out, found too, or found alone: for curators."),
         {"type": "string", "enum": list(Hidden), "default": "no"},
     ),
 ]
 
 ORDER = [
-    choice("mode", "Search by meaning, by the words of titles, descriptions and tags, or by both.", Mode),
-    choice("min", "Leave out what matches less than this.", Minimum),
+    choice(
+        "mode", gettext_noop("Search by meaning, by the words of titles, descriptions and tags, or by both."), Mode
+    ),
+    choice("min", gettext_noop("Leave out what matches less than this."), Minimum),
     choice(
         "sort",
-        "`newest` and `oldest`, by when they were added, and `taken` and `taken-oldest` order the strong and related "
-        "results by date, or the nearest 100 where nothing is measured yet, or all where nothing in particular is "
-        "wanted; the others follow. `nearest` goes with `near`, where nothing in particular is wanted.",
+        gettext_noop(
+            "`newest` and `oldest`, by when they were added, and `taken` and `taken-oldest` order the strong"
+            " and related results by date, or the nearest 100 where nothing is measured yet, or all where "
+            "nothing in particular is wanted; the others follow. `nearest` goes with `near`, where nothing "
+            "in particular is wanted."
+        ),
         Sort,
     ),
-    one("page", "Pages begin with 1.", {"type": "integer", "minimum": 1, "default": 1}),
+    one("page", gettext_noop("Pages begin with 1."), {"type": "integer", "minimum": 1, "default": 1}),
     one(
         "seen",
-        "How far the collection was when the first page was asked for: what arrived later is left out, so that pages "
-        "neither repeat nor skip any. Stands in `next`. Links of older versions hold Unix seconds.",
+        gettext_noop(
+            "How far the collection was when the first page was asked for: what arrived later is left out, "
+            "so that pages neither repeat nor skip any. Stands in `next`. Links of older versions hold Unix "
+            "seconds."
+        ),
         {"type": "integer", "minimum": 0},
     ),
 ]

@@ -2,6 +2,7 @@
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext_noop
 from ninja import Router, Status
 
 from search.api.answers import search_answer, search_url
@@ -23,15 +24,16 @@ router = Router(tags=["search"], auth=[Token(), Session(), anybody])
     "/search",
     url_name="search",
     operation_id="search",
-    summary="Search by words, pictures and images",
+    summary=gettext_noop("Search by words, pictures and images"),
+    description=gettext_noop(
+        "Every part is optional, and they combine; with none at all the newest images are answered.\n\n"
+        "Best matches first, 24 a page. No filter and no band drops an image silently: `found` is exact."
+    ),
     response={200: SearchAnswer, **problems(404)},
     openapi_extra={"parameters": SEARCH_PARAMETERS, "security": [{}]},
 )
 def search(request: HttpRequest) -> SearchAnswer:
-    """Every part is optional, and they combine; with none at all the newest images are answered.
-
-    Best matches first, 24 a page. No filter and no band drops an image silently: `found` is exact.
-    """
+    """Every part is optional, and they combine; with none at all the newest images are answered."""
     query = SearchQuery.from_params(request.GET)
     refuse_places(request, query)
     refuse_hidden(request, query)
@@ -45,7 +47,10 @@ def search(request: HttpRequest) -> SearchAnswer:
     "/search/picture",
     url_name="search-picture",
     operation_id="send_query_picture",
-    summary="Hand in a picture to search by",
+    summary=gettext_noop("Hand in a picture to search by"),
+    description=gettext_noop(
+        "The picture does not become part of the collection. The same picture gets the same token."
+    ),
     response={201: QueryPictureOut, **problems(403, 413, 415, 422)},
     openapi_extra={"requestBody": form(), "security": [{}]},
 )

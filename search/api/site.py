@@ -5,6 +5,7 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -37,6 +38,16 @@ status does not say it all, `type` ends in a code that never changes: `bad_query
 """
 
 
+def _tell_in_language(operation: dict[str, Any]) -> None:
+    """Translate what is said of an operation and its parameters: the texts are marked where they are written."""
+    parameters = [dict(one) for one in operation.get("parameters", [])]  # later schemas are made of the same ones
+    if parameters:
+        operation["parameters"] = parameters
+    for one in (operation, *parameters):
+        for name in {"summary", "description"} & one.keys():
+            one[name] = gettext(one[name])
+
+
 class Docs(DocsBase):
     """Swagger UI from our own static files, in the frame of the other pages."""
 
@@ -53,6 +64,7 @@ class Api(NinjaAPI):
         )
         for operations in schema["paths"].values():
             for operation in operations.values():
+                _tell_in_language(operation)
                 for status, response in operation["responses"].items():
                     if status >= 400:
                         response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}

@@ -1,7 +1,7 @@
 """Ways out of a search that finds nothing: each asks for one thing less."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from django.utils.translation import gettext as _
@@ -10,9 +10,11 @@ from search.embedding import ModelUnavailable
 from search.query.errors import BadQuery
 from search.query.parser import Box
 from search.query.query import Minimum, Mode, SearchQuery
+from search.retrieval.results import ResultPage
 from search.retrieval.search import find
 
 MOST = 6
+MOST_FILTERS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,28 @@ def relaxations(query: SearchQuery) -> list[Relaxation]:
     return [way for way in ways if way.found]
 
 
+def ways_to_matches(query: SearchQuery) -> list[Relaxation]:
+    """Return which filters to leave out of `query`, so that something matches well; `found` counts the strong matches.
+
+    Each costs a search: MOST_FILTERS are tried."""
+    if query.all_filters.is_empty:
+        return []
+    easier = [(label, other) for label, other in _easier(query) if other.all_filters != query.all_filters]
+    ways = [Relaxation(label, other, _strong(other)) for label, other in easier[:MOST_FILTERS]]
+    return [way for way in ways if way.found]
+
+
 def _found(query: SearchQuery) -> int:
+    return _count(query, lambda results: results.found)
+
+
+def _strong(query: SearchQuery) -> int:
+    return _count(query, lambda results: results.strong)
+
+
+def _count(query: SearchQuery, counted: Callable[[ResultPage], int]) -> int:
     try:
-        return find(query).found
+        return counted(find(query))
     except (BadQuery, ModelUnavailable):  # words alone find without a model, and without cancelling anything out
         return 0
 

@@ -85,6 +85,9 @@ class SearchQuery:
 
     `seen` is the moment, in seconds since 1970, at which somebody began to page through these results: pictures that
     were added later stay out of them, or every page would repeat the end of the one before.
+
+    `all_shown` is whether pages show what is weaker than the strong matches too, and not the first of it alone:
+    `min=any` in the address. It finds the same.
     """
 
     words: str = ""
@@ -93,6 +96,7 @@ class SearchQuery:
     filters: Filters = field(default_factory=Filters)
     mode: Mode = Mode.BOTH
     minimum: Minimum = Minimum.ANY
+    all_shown: bool = False
     sort: Sort = Sort.SIMILARITY
     page: int = 1
     seen: int | None = None
@@ -115,6 +119,7 @@ class SearchQuery:
             filters=Filters.from_params(values),
             mode=_choice(values, "mode", Mode.BOTH),
             minimum=_choice(values, "min", Minimum.ANY),
+            all_shown=_last(values, "min").strip() == Minimum.ANY,
             sort=_choice(values, "sort", Sort.SIMILARITY),
             page=max(1, _number(_last(values, "page"), _MAX_PAGE) or 1),
             seen=_number(_last(values, "seen"), _LATEST),
@@ -182,7 +187,8 @@ class SearchQuery:
             params.append(("q_weight", f"{self.words_weight:g}"))
         params += write_parts(self.parts) + self.filters.to_params()
         shown = {"mode": self.mode, "min": self.minimum, "sort": self.sort}
-        params += [(name, str(value)) for name, value in shown.items() if value is not _DEFAULTS[name]]
+        told = {"min"} if self.all_shown and self.minimum is Minimum.ANY else set()
+        params += [(name, str(value)) for name, value in shown.items() if value is not _DEFAULTS[name] or name in told]
         if self.page > 1:
             params.append(("page", str(self.page)))
         if self.seen is not None:

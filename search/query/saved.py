@@ -52,6 +52,16 @@ def _refuse_places(query: SearchQuery) -> None:
         raise BadQuery(_("A search by place can't be saved."))
 
 
+def address_of(query: SearchQuery) -> str:
+    """Return the address under which a search is kept: how much of it a page shows is no part of it."""
+    return query.replace(all_shown=False).to_url()
+
+
+def is_saved(user: "User", query: SearchQuery) -> bool:
+    """Whether `user` keeps this search."""
+    return SavedSearch.objects.filter(user=user, query=address_of(query)).exists()
+
+
 @transaction.atomic
 def save_search(user: "User", query: SearchQuery, name: str = "") -> tuple[SavedSearch, bool]:
     """Keep a search; return it and whether it is new. A search that was saved before stays as it is.
@@ -65,7 +75,7 @@ def save_search(user: "User", query: SearchQuery, name: str = "") -> tuple[Saved
         raise BadQuery(_("A search within a group of the map can't be saved: groups are others with each new map."))
     # Locked, so that two at once are counted one after the other.
     get_user_model().objects.select_for_update().get(pk=user.pk)
-    address = query.replace().to_url()
+    address = address_of(query)
     if len(address) > LONGEST_ADDRESS:
         raise BadQuery(_("This search is too long to be saved."))
     saved_before = SavedSearch.objects.filter(user=user)

@@ -63,4 +63,4 @@ def forget_candidates() -> None:
 
 def _key(query: SearchQuery, seen: int) -> tuple[str, SearchQuery]:
     """Of each person, as not everybody finds the same."""
-    return f"{active_model()}\n{text_model()}\n{asker().user.pk}", query.replace(seen=seen)
+    return f"{active_model()}\n{text_model()}\n{asker().user.pk}", query.replace(seen=seen, all_shown=False)

@@ -61,12 +61,13 @@ class ResultPage:
     def is_past_the_end(self) -> bool:
         return self.query.page > self.pages
 
-    def at_page(self, page: int) -> SearchQuery:
+    def at_page(self, page: int, *, all_shown: bool | None = None) -> SearchQuery:
         """Return the query of another page of these results, as they were when the first one was asked for.
 
-        The first page is always that of today.
+        The first page is always that of today. With `all_shown`, with or without all that is weaker than strong.
         """
-        return replace(self.query, page=page, seen=self.asked_at if page > 1 else None)
+        shown = self.query.all_shown if all_shown is None else all_shown
+        return replace(self.query, page=page, seen=self.asked_at if page > 1 else None, all_shown=shown)
 
     @cached_property
     def sections(self) -> list[tuple[Band | None, list[Image]]]:

@@ -1,6 +1,7 @@
 """Images side by side in rows: by far the most of a page, so rendered by the faster engine."""
 
 from collections.abc import Iterable
+from enum import StrEnum
 from html import escape
 from itertools import pairwise
 from typing import NamedTuple
@@ -29,6 +30,24 @@ SHAPES = 200
 """Proportions that the style sheet knows between 1:1 and 2:1: a frame of 400 pixels is at most one off."""
 
 
+class Look(StrEnum):
+    """How large pictures stand: the class of their tiles in `static/css/tiles.css`."""
+
+    PLAIN = ""
+    STRONG = "strong"
+    FEW = "few"
+    QUIET = "quiet"
+
+    @property
+    def row(self) -> float:
+        """How high its rows are on a desktop at least, in rem."""
+        return _ROWS[self]
+
+
+_ROWS = {Look.PLAIN: 14, Look.STRONG: 18, Look.FEW: 29, Look.QUIET: 12}
+_PHONE = {Look.PLAIN: 33, Look.STRONG: 44, Look.FEW: 66, Look.QUIET: 22}
+"""How high rows of a look are on a phone, roughly, in hundredths of its width."""
+
 _SEEN_BY = {
     "": (gettext_lazy("Hidden"), gettext_lazy("Hidden: only curators can see it")),
     Visibility.OWN: (gettext_lazy("Private"), gettext_lazy("Private: whoever has added it, and curators, can see it")),
@@ -54,6 +73,7 @@ class Tile(NamedTuple):
     """
 
     id: str
+    look: str
     page: str
     """The address of its page; `thumbnail` that of the picture, `srcset` those of all its sizes."""
     thumbnail: str
@@ -86,7 +106,7 @@ class Tile(NamedTuple):
     seen_by_whom: str
 
 
-def _frame(image: Image) -> float:
+def frame_of(image: Image) -> float:
     """Width by height of the frame. A strip gets a frame that a row can hold, with room at its sides."""
     return min(max(image.width / image.height, _NARROWEST), _WIDEST)
 
@@ -115,21 +135,23 @@ def tiles(images: Iterable[Image], eager: int = 0) -> SafeString:
     return tiles_in(images, SearchQuery(), None, eager)
 
 
-def tiles_in(images: Iterable[Image], query: SearchQuery, scale: Scale | None, eager: int) -> SafeString:
+def tiles_in(
+    images: Iterable[Image], query: SearchQuery, scale: Scale | None, eager: int, look: Look = Look.PLAIN
+) -> SafeString:
     """Return the images as `tiles` does, each of which leads to more and less like it from the search `query`.
 
-    `scale` tells what a similarity means in it.
+    `scale` tells what a similarity means in it, `look` how large they stand.
     """
     return rendered(
         "search/_partials/tiles.jinja",
-        tiles=tiles_of(images, query),
+        tiles=tiles_of(images, query, look),
         eager=eager,
         asked=not query.is_empty,
         scale_words=escape(_scale_words(scale)),
     )
 
 
-def tiles_of(images: Iterable[Image], query: SearchQuery) -> list[Tile]:
+def tiles_of(images: Iterable[Image], query: SearchQuery, look: Look = Look.PLAIN) -> list[Tile]:
     """Return the tiles of `images` in the search `query`. The addresses of all thumbnails are asked for at once."""
     images = list(images)
     thumbnails = thumbnail_urls(images)
@@ -139,16 +161,17 @@ def tiles_of(images: Iterable[Image], query: SearchQuery) -> list[Tile]:
     more, less = escape(_asking_also(query, "like")), escape(_asking_also(query, "unlike"))
 
     def tile(image: Image) -> Tile:
-        key, frame, similarity = str(image.id), _frame(image), image.similarity
+        key, frame, similarity = str(image.id), frame_of(image), image.similarity
         thumbnail = thumbnails[key]
         return Tile(
             id=key,
             page=page(image.id) + escape(image.page_query),
+            look=f" tile-{look}" if look else "",
             thumbnail=escape(thumbnail),
             srcset=escape(_srcset(image, frame, thumbnail, (rendition(image.id) for rendition in renditions))),
             shape=f"a{round(frame * SHAPES)}",
             # How wide the frame will be, roughly: rows are stretched to fill the width.
-            sizes=f"(max-width: 40rem) {33 * frame:.0f}vw, {16 * frame:.1f}rem",
+            sizes=f"(max-width: 40rem) {_PHONE[look] * frame:.0f}vw, {1.14 * look.row * frame:.1f}rem",
             width=image.width,
             height=image.height,
             placeholder=escape(image.placeholder),

@@ -17,13 +17,12 @@ from search.query.date_spans import Span, month_of, year_of
 from search.query.filters import Hidden
 from search.query.map_groups import group_label
 from search.query.nearby import USUAL
-from search.relevance import Band
 from search.retrieval import ResultPage
 from search.retrieval.all_results import has_matches
 from search.views.places import DISTANCES
 
-WEIGHTS = [quarter / 4 for quarter in range(1, 9)]
-"""The steps of a slider."""
+WEIGHTS = [quarter / 4 for quarter in range(1, 8)]
+"""The steps of a slider, on both sides of the normal weight."""
 _WEIGHT_LABELS = [
     (0.5, gettext_lazy("much less")),
     (0.99, gettext_lazy("less")),
@@ -89,6 +88,11 @@ class Chip:
     @property
     def weight(self) -> str:
         return f"{self.part.weight:g}"
+
+    @property
+    def slider(self) -> tuple[str, str]:
+        """The ends of its slider: those of WEIGHTS, unless an address says a weight beyond them, which stays."""
+        return f"{min(WEIGHTS[0], self.part.weight):g}", f"{max(WEIGHTS[-1], self.part.weight):g}"
 
     @property
     def weight_label(self) -> str:
@@ -232,21 +236,6 @@ def without_filters(query: SearchQuery) -> SearchQuery:
     return query.replace(filters=type(query.filters)())
 
 
-def halves(results: ResultPage) -> list[tuple[bool, list[Image]]]:
-    """Return the sections of a page of results: whether they stand below the strong matches, and their images.
-
-    Where nothing is strong, or nothing is known of it, all of it is one.
-    """
-    halves: list[tuple[bool, list[Image]]] = []
-    for band, images in results.sections:
-        weaker = bool(results.strong) and band in {Band.RELATED, Band.WEAK}
-        if halves and halves[-1][0] is weaker:
-            halves[-1][1].extend(images)
-        else:
-            halves.append((weaker, list(images)))
-    return halves
-
-
 def sets_of(results: ResultPage) -> list[tuple[str, str]]:
     """Return what can be taken as a whole of what was found, for curators: the value of `all`, and what it is called.
 
@@ -276,7 +265,17 @@ def found_title(results: ResultPage) -> str:
         return _("There are no pictures here yet") if is_all else _("Nothing was found")
     if results.is_past_the_end:
         return _("Nothing on this page")
-    return _by_date_title(results) if not query.wanted else _matches_title(results)
+    return _matches_title(results) if query.wanted else _with_unwanted(query, _by_date_title(results))
+
+
+def _with_unwanted(query: SearchQuery, title: str) -> str:
+    """Return `title` with what becomes of that which is unwanted, where nothing is wanted."""
+    if not query.unwanted:
+        return title
+    words = ", ".join(str(part.value) for part in query.unwanted if part.kind is Kind.WORDS)
+    if not words:
+        return _("%(title)s; what is like the picture to have less of comes later") % {"title": title}
+    return _("%(title)s; what is like “%(words)s” comes later") % {"title": title, "words": words}
 
 
 def _by_date_title(results: ResultPage) -> str:

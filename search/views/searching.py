@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -25,7 +26,7 @@ from search.limits.searches import count_search
 from search.models import QueryPicture
 from search.query import BadQuery, Kind, NoSuchQuery, Part, SearchQuery, remember_picture
 from search.query.viewer import asker
-from search.retrieval import ResultPage, find
+from search.retrieval import PER_PAGE, ResultPage, find
 from search.retrieval.scope import Scope
 from search.state.searches import counted
 from search.things import example_queries, shown_things
@@ -37,6 +38,7 @@ from search.views.images import (
     refuse_places,
     rights,
 )
+from search.views.ordering import facets_to_choose
 
 WHAT_IS_ASKED_FOR = ["HX-Request", "HX-Target"]
 """The headers by which an address has a page, the part of it that depends on the search, or further results."""
@@ -46,6 +48,8 @@ WHAT_IS_ASKED_FOR = ["HX-Request", "HX-Target"]
 def search(request: HttpRequest) -> HttpResponse:
     """`/` and `/search?q=`: the box, and the results nearest first. htmx asks for the next results alone."""
     part = request.htmx.target if request.htmx else ""  # type: ignore[attr-defined]
+    if not part and "" in request.GET.values():  # fields of a form that nobody has filled in
+        return redirect(_without_empty_fields(request))
     try:
         query = SearchQuery.from_params(request.GET)
         refuse_places(request, query)
@@ -54,7 +58,7 @@ def search(request: HttpRequest) -> HttpResponse:
             counts = Scope(query, private=True).counts
             context = {
                 "query": query,
-                "facets": facets_of(query, counts, places=may_see_places(request)),
+                "facets": facets_to_choose(facets_of(query, counts, places=may_see_places(request)), counts),
                 "facets_counts": counts,
             }
             return _answered(request, "filters_panel", context)
@@ -66,8 +70,21 @@ def search(request: HttpRequest) -> HttpResponse:
     except BadQuery as problem:
         return search_page(request, status=404 if isinstance(problem, NoSuchQuery) else 400, problem=str(problem))
     if part == "more":
-        return _answered(request, "results", {"query": query, "results": results, "is_more": True})
+        context = {"query": query, "results": results, "is_more": True, "after": _after(request)}
+        return _answered(request, "results", context)
     return search_page(request, query=query, results=results)
+
+
+def _without_empty_fields(request: HttpRequest) -> str:
+    """Return this address as scripts would have made it: a browser without them sends each field of a form."""
+    params = [(name, value) for name, values in request.GET.lists() for value in values if value]
+    return f"{request.path}?{urlencode(params)}" if params else request.path
+
+
+def _after(request: HttpRequest) -> int:
+    """Return how many images of the page the reader has, and are not sent again."""
+    text = request.GET.get("after", "")
+    return min(int(text[:4]), PER_PAGE) if text.isascii() and text.isdecimal() else 0
 
 
 def search_page(
@@ -90,7 +107,7 @@ def search_page(
     if results and request.GET.get("filters") == "open":
         context |= {
             "filters_open": True,
-            "facets": results.facets_shown(places=may_see_places(request)),
+            "facets": facets_to_choose(results.facets_shown(places=may_see_places(request)), results.counts),
             "facets_counts": results.counts,
         }
     is_part = request.htmx and request.htmx.target == "found"  # type: ignore[attr-defined]

@@ -9,14 +9,14 @@ from django.utils.translation import get_language, get_language_info
 from django_htmx.jinja import django_htmx_script, htmx_script
 from jinja2 import Environment
 
-from search.completion import did_you_mean, relaxations
+from search.completion import did_you_mean, relaxations, ways_to_matches
 from search.facets.months import by_month
 from search.http.forms import PictureForm
 from search.http.site_name import site_name
-from search.query.saved import can_be_saved
+from search.query.saved import can_be_saved, is_saved
 from search.rendering.jinja_engine import Pages
 from search.templatetags import pictures, tiles
-from search.views import search_context
+from search.views import ordering, search_context, walls
 
 
 def environment(**options: Any) -> Environment:
@@ -32,16 +32,21 @@ def environment(**options: Any) -> Environment:
     made = Pages(constants, **options)
     made.globals |= {
         "active_filters": search_context.active_filters,
+        "bands_of": ordering.bands_of,
         "bars_of": search_context.bars_of,
         "by_month": by_month,
         "can_be_saved": can_be_saved,
         "chips_of": search_context.chips_of,
+        "details_shown": ordering.details_shown,
         "did_you_mean": did_you_mean,
         "distances_of": search_context.distances_of,
         "found_in_all": search_context.found_in_all,
         "found_title": search_context.found_title,
         "hidden_labels": search_context.hidden_labels,
-        "halves": search_context.halves,
+        "is_saved": is_saved,
+        "modes_of": ordering.modes_of,
+        "more_shown": ordering.more_shown,
+        "orders_of": ordering.orders_of,
         "page_numbers": pictures.page_numbers,
         "page_url": pictures.page_url,
         "pages_there_are": search_context.pages_there_are,
@@ -52,11 +57,15 @@ def environment(**options: Any) -> Environment:
         "shortened": _shortened,
         "thousands": pictures.thousands,
         "tiles": tiles.tiles_in,
+        "unfolded": walls.unfolded,
+        "wall_of": walls.wall_of,
         "way_back": pictures.way_back,
         "relaxations": relaxations,
+        "ways_to_matches": ways_to_matches,
         "weights": search_context.weights,
         "with_filters_open": search_context.with_filters_open,
         "without_filters": search_context.without_filters,
+        "words_of": ordering.words_of,
         "years_of": search_context.years_of,
     }
     return made

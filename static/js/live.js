@@ -92,11 +92,13 @@ main.addEventListener("htmx:beforeRequest", ({ detail }) => {
 let again = () => {};
 let unfolded = [];
 let focused = "";
+let filtersTop = 0;
 
 main.addEventListener("htmx:beforeSwap", ({ detail }) => {
   if (!isSearch(detail)) return;
   unfolded = [...document.querySelectorAll("#found details[id][open]")].map((details) => details.id);
   focused = document.activeElement.id;
+  filtersTop = document.getElementById("filters-panel")?.scrollTop ?? 0;
   if ([400, 404].includes(detail.xhr.status) && detail.serverResponse.includes('id="found"')) {
     detail.shouldSwap = true;
     detail.isError = false;
@@ -109,7 +111,7 @@ main.addEventListener("htmx:beforeSwap", ({ detail }) => {
 });
 
 main.addEventListener("htmx:afterOnLoad", ({ detail }) => {
-  if (detail.target?.id === "more") announce(document.getElementById("more").dataset.announce);
+  if (detail.target?.id === "more") arriveMore(detail);
   if (!isSearch(detail) || !detail.successful) return;
   const found = document.getElementById("found");
   unfold();
@@ -148,9 +150,23 @@ function tellFailure(reason) {
   askAgain.hidden = !reason;
 }
 
+// The rest of the weaker matches is there: the address says so, and the next question asks for it too.
+function arriveMore({ requestConfig, successful }) {
+  announce(document.getElementById("more").dataset.announce);
+  const address = requestConfig.elt.dataset?.unfolds;
+  if (!address || !successful) return;
+  const field = document.getElementById("min");
+  if (field) field.value = "any";
+  asked = question(askedWords);
+  document.getElementById("found").dataset.address = address;
+  moveTo(address, { replaces: true });
+  noteAddress(address);
+}
+
 // What was open stays open, and what was focused in it focused.
 function unfold() {
   for (const id of unfolded) document.getElementById(id)?.setAttribute("open", "");
+  if (filtersTop) document.getElementById("filters-panel")?.scrollTo({ top: filtersTop, behavior: "instant" });
   if (document.activeElement === document.body) document.getElementById(focused)?.focus({ preventScroll: true });
 }
 

@@ -35,6 +35,18 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
 document.addEventListener("htmx:afterOnLoad", ({ detail }) => {
   if (isMore(detail) && detail.successful) failed.succeeded();
 });
+// The button that showed the rest is gone with its place; what it showed is read from its first on.
+let last = null;
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (isMore(detail)) last = detail.requestConfig.elt.matches("[data-unfolds]") ? tiles().at(-1) : null;
+});
+document.addEventListener("htmx:afterSwap", ({ detail }) => {
+  if (!isMore(detail) || !last) return;
+  const all = tiles();
+  const first = all[all.indexOf(last) + 1];
+  last = null;
+  if (first && document.activeElement === document.body) linkOf(first).focus({ preventScroll: true });
+});
 for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(name, (event) => {
     if (!isMore(event.detail)) return;

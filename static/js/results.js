@@ -5,3 +5,4 @@ import "./select.js";
 import "./lightbox.js";
 import "./keys.js";
 import "./copies.js";
+import "./details.js";

@@ -93,6 +93,7 @@ def test_all_results_are_changed_from_a_page_that_shows_them_without_a_script(
     open_page: OpenPage, collection: list[Image], as_carol
 ):
     page = open_page("/search?tag=sea", as_user=as_carol, java_script_enabled=False)
+    page.get_by_title("Change many at once").click()
     page.get_by_role("link", name="Change all 5 results").click()
     expect(page.get_by_role("heading", name="Change 5 pictures")).to_be_visible()
     page.get_by_role("button", name="Hide").click()

@@ -112,3 +112,50 @@ def test_thumbnails_whose_addresses_lead_nowhere_any_more_are_had_from_the_site(
         thumbnails.nth(number).scroll_into_view_if_needed()
         expect(thumbnails.nth(number)).to_have_js_property("complete", True)
         expect(thumbnails.nth(number)).not_to_have_js_property("naturalWidth", 0)
+
+
+@pytest.mark.parametrize("path", ["/", "/search?q=red+star"])
+def test_pictures_begin_high_on_the_page_and_stand_close(open_page: OpenPage, collection: list[Image], path: str):
+    page = open_page(path, viewport=DESKTOP)
+    first, *_, last = rows(page)
+    # The banner of the demo model is no part of what others see.
+    banner = page.locator(".banner").bounding_box()
+    assert first[0]["top"] - (banner["height"] + 12 if banner else 0) <= (480 if path == "/" else 220)
+    second = rows(page)[1]
+    assert second[0]["top"] - (first[0]["top"] + first[0]["height"]) == pytest.approx(12, abs=1)
+    assert last[0]["left"] == pytest.approx(page.locator(".brand").bounding_box()["x"], abs=1)  # type: ignore[index]
+
+
+def test_a_name_is_told_on_its_picture_by_mouse_focus_or_a_long_press(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/", viewport=DESKTOP)
+    name = page.locator("article", has_text=collection[-1].title).locator(".tile-title").first
+    expect(name).to_have_css("opacity", "0")
+    page.locator("article", has_text=collection[-1].title).first.hover()
+    expect(name).to_have_css("opacity", "1")
+    phone = open_page("/", viewport=PHONE, has_touch=True)
+    tile = phone.locator("article", has_text=collection[-1].title).first
+    link = tile.locator(".tile-link")
+    link.dispatch_event("pointerdown", {"pointerType": "touch", "bubbles": True})
+    expect(tile.locator(".tile-title")).to_have_css("opacity", "1")
+    # The finger is lifted, which opens nothing; the next tap does.
+    link.dispatch_event("click")
+    expect(phone.locator("#lightbox")).to_be_hidden()
+    link.click()
+    expect(phone.locator("#lightbox")).to_be_visible()
+
+
+def test_details_below_the_pictures_are_chosen_once_and_seen_whole(open_page: OpenPage, collection: list[Image]):
+    page = open_page("/search?q=red+star", viewport=DESKTOP)
+    page.get_by_role("button", name="Details").click()
+    page.goto("/search?q=red+circle")
+    expect(page.get_by_role("button", name="Details")).to_have_attribute("aria-pressed", "true")
+    below = """tiles => tiles.map((tile) => {
+        const place = (selector) => tile.querySelector(selector).getBoundingClientRect();
+        const [frame, told] = [place(".tile-frame"), place(".similarity")];
+        return told.top >= frame.bottom && told.right <= tile.getBoundingClientRect().right && told.width > 8;
+    })"""
+    assert all(page.eval_on_selector_all("article", below))
+    assert page.evaluate(SHIFTS) == 0
+    page.get_by_role("button", name="Details").click()
+    page.reload()
+    expect(page.get_by_role("button", name="Details")).to_have_attribute("aria-pressed", "false")

@@ -1,0 +1,99 @@
+"""How the page of results can be ordered and cut, as its one menu offers it."""
+
+from collections.abc import Iterable, Iterator
+
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from search.facets import Choice, Facet
+from search.facets.counts import Counts
+from search.query import Minimum, Mode, SearchQuery, Sort
+from search.retrieval import ResultPage
+
+Option = tuple[str, str, bool]
+"""The value of the parameter, "" for what is meant without it; what it is called; and whether it is chosen."""
+
+DETAILS_COOKIE = "details"
+MOST_WORDS = 4
+LONGEST_WORDS = 32
+_NEAREST_LOOKED_AT = 12
+
+
+def details_shown(request: HttpRequest | None) -> bool:
+    """Whether this browser has chosen that names and similarities stand below the pictures."""
+    return request is not None and request.COOKIES.get(DETAILS_COOKIE) == "1"
+
+
+def orders_of(query: SearchQuery) -> list[Option]:
+    """Return the orders of a search, that which it has of itself first."""
+    by_date = not query.wanted
+    orders = {"": _own_order(query)}
+    if not by_date:
+        orders[Sort.FRESH] = _("Recent ones lifted")
+        orders[Sort.NEWEST] = _("Newest first")
+    if query.is_empty and query.all_filters.near:
+        orders[Sort.NEAREST] = _("Nearest place first")
+    orders |= {
+        Sort.OLDEST: _("Oldest first"),
+        Sort.TAKEN: _("Last taken first"),
+        Sort.TAKEN_OLDEST: _("First taken first"),
+    }
+    return _options(orders, query.sort)
+
+
+def _own_order(query: SearchQuery) -> str:
+    if not query.wanted:
+        return _("Newest first")
+    return _("Best match first") if query.mode is Mode.WORDS else _("Nearest first")
+
+
+def bands_of(query: SearchQuery) -> list[Option]:
+    """Return which matches can be shown."""
+    bands = {
+        "": _("Strong ones, and a few others"),
+        Minimum.ANY: _("All matches"),
+        Minimum.RELATED: _("Strong and related"),
+        Minimum.STRONG: _("Strong alone"),
+    }
+    chosen = "" if query.minimum is Minimum.ANY and not query.all_shown else query.minimum
+    return _options(bands, chosen)
+
+
+def modes_of(query: SearchQuery) -> list[Option]:
+    """Return by what words can find pictures."""
+    modes = {"": _("By look and words"), Mode.MEANING: _("By look alone"), Mode.WORDS: _("By words alone")}
+    return _options(modes, query.mode)
+
+
+def _options(labels: dict[str, str], chosen: str) -> list[Option]:
+    known = str(chosen) if chosen in labels else ""
+    return [(str(value), label, value == known) for value, label in labels.items()]
+
+
+def facets_to_choose(facets: Iterable[Facet], counts: Counts) -> list[Facet]:
+    """Return the filters in which there is something to choose: a value that some pictures have and others have not,
+    or one that is chosen."""
+
+    def divides(choice: Choice) -> bool:
+        return choice.chosen or 0 < choice.count < counts.total
+
+    return [facet for facet in facets if any(map(divides, facet.choices))]
+
+
+def more_shown(count: int) -> str:
+    text = ngettext("Show %(number)s more", "Show %(number)s more", count)
+    return text % {"number": f"{count:,}"}
+
+
+def words_of(results: ResultPage) -> list[str]:
+    """Return tags and short titles of the nearest pictures that the query doesn't say: words that find something."""
+    said = results.query.words.casefold()
+    return list(dict.fromkeys(word for word in _words(results) if word.casefold() not in said))[:MOST_WORDS]
+
+
+def _words(results: ResultPage) -> Iterator[str]:
+    for image in results.images[:_NEAREST_LOOKED_AT]:
+        yield from image.tags[:2]
+        if 0 < len(image.title) <= LONGEST_WORDS:
+            yield image.title
