@@ -7,12 +7,14 @@ from dataclasses import replace
 
 from django.db import Error
 
+from search.ingestion.captures import Written
 from search.ingestion.deleting import owe, settle_meanwhile
 from search.ingestion.line import Passage
 from search.ingestion.report import Report
 from search.ingestion.rows import Staging
+from search.ingestion.sources.whereabouts import Whereabouts
 from search.ingestion.succession import Outcome, Succession, Version, stays_deleted
-from search.ingestion.versions import met_with_other_bytes
+from search.ingestion.versions import change_of, met_with_other_bytes, moved_with_pixels
 from search.models import Capture
 
 MOST_PUT_OFF = 5_000
@@ -25,8 +27,8 @@ _OVERTAKEN = "Another process was changing this picture at the same moment: run 
 class Changes:
     """Without `rows` nothing is kept, as everywhere in a dry run."""
 
-    def __init__(self, *, again: bool) -> None:
-        self._again = again
+    def __init__(self, *, again: bool, captions: bool = True, tags: Sequence[str] = ()) -> None:
+        self._again, self._captions, self._tags = again, captions, tags
         self._succession: Succession | None = None
         self._put_off: list[Passage] = []
 
@@ -37,6 +39,23 @@ class Changes:
             found = before.get(passage.item.address)
             if found and not (found.is_deleted and self._again):
                 passage.before = found
+
+    def note_moved(self, fresh: Sequence[Passage], under_way: Collection[uuid.UUID]) -> None:
+        """Note of what is new that it is a new version of a picture whose file was moved, and rated or tagged then."""
+        of_pixels = {
+            passage.image.of_file.pixels: passage
+            for passage in fresh
+            if passage.image and passage.image.of_file and passage.image.of_file.pixels and passage.item.address
+        }
+        ids = {pixels: passage.image_id for pixels, passage in of_pixels.items() if passage.image_id}
+        moved = moved_with_pixels(ids, Whereabouts()) if ids else {}
+        for passage in of_pixels.values():
+            before = moved.get(passage.image_id) if passage.image_id else None
+            if before and before.image_id not in under_way and passage.image:
+                item = passage.item
+                written = Written(item.name, item.changed, item.sidecars(), self._captions)
+                passage.before = before
+                passage.changed = change_of(before, passage.image, item.details, self._tags, written, None)
 
     def put_off(self, changed: Sequence[Passage]) -> list[Passage]:
         """Keep those that may be other pictures in the place of the ones before until the run ends; return them."""

@@ -31,7 +31,14 @@ from search.ingestion.deleting import (
 )
 from search.ingestion.index_during_load import IndexDuringLoad
 from search.ingestion.items import Details, Item
-from search.ingestion.ledger import met_and_deleted, met_before, origin_of, record
+from search.ingestion.ledger import (
+    met_and_deleted,
+    met_before,
+    met_there_before,
+    origin_of,
+    record,
+    with_changed_sidecars,
+)
 from search.ingestion.line import BATCH, Event, Line, ListEnds, Passage, State
 from search.ingestion.report import LeftOut, Progress, Report, Why
 from search.ingestion.restoring import Known, known_rows, note_moved
@@ -66,13 +73,16 @@ class _Run:
         enqueue: bool,
         again: bool,
         updating: Sequence[str] | None,
+        changes: Changes,
     ) -> None:
         """Without `rows` nothing is kept. `updating` are the tags that go with what is said of known pictures, None
-        where that is left as it is."""
+        where no more of that is looked at than sidecars that have changed."""
         self.line, self.rows, self.progress, self.enqueue, self.again = line, rows, progress, enqueue, again
         self.updating = updating
         self.revision = Revision(
-            kind=Revision.Kind.DESCRIBE, door=Revision.Door.COMMAND, search="ingest --update-details"
+            kind=Revision.Kind.DESCRIBE,
+            door=Revision.Door.COMMAND,
+            search="ingest" if updating is None else "ingest --update-details",
         )
         self.report = Report()
         self.index = IndexDuringLoad(self._tell)
@@ -92,7 +102,7 @@ class _Run:
         self.would_be_there: set[int] = set()
         # Whose deletion is held off.
         self.held: set[Passage] = set()
-        self.changes = Changes(again=again)
+        self.changes = changes
 
     def direct(self) -> None:
         """Pass on what the line brings until all of it has come to its end. Raises what one of the threads raised."""
@@ -167,7 +177,9 @@ class _Run:
         met = met_before([passage.item for passage in listed], pending=self.enqueue)
         rows = known_rows({image_id for image_id in met if image_id})
         trusted, unknown = [], []
-        for passage, image_id in zip(listed, met, strict=True):
+        changed = with_changed_sidecars([passage.item for passage in listed])
+        for passage, image_id, has_changed in zip(listed, met, changed, strict=True):
+            passage.has_other_sidecars = has_changed
             passage.known = rows.get(image_id) if image_id else None
             if passage.known is None:
                 unknown.append(passage)
@@ -263,32 +275,41 @@ class _Run:
                 self.report.restored += passage.restored.something
                 if passage.restored.moved is not None:
                     note_moved(passage.known, passage.restored.moved)
-        record(origin_of(passage.item, passage.image_id) for passage in whole if passage.image_id)
+        read = [(passage.item, passage.image_id) for passage in whole if passage.image_id]
+        there_before = met_there_before(read)
+        for passage in whole:  # as a member of an archive that was written anew
+            if passage.image_id and passage.item.address in there_before:
+                passage.has_other_sidecars = True
+        record(origin_of(*one) for one in read)
         if self.rows:
             self.changes.absorb(whole, self.rows, self._under_way(), self.report)
         self._know(whole)
 
     def _know(self, passages: Sequence[Passage]) -> None:
         """Leave what is here as it is, or have what is said of it looked at."""
-        if self.updating is not None:
-            read = sidecars_read([image_id for passage in passages if (image_id := passage.known_id)])
-            for passage in passages:
-                passage.sidecars_before = read.get(passage.known_id) if passage.known_id else None
-                self.line.describe(passage)
-        elif passages:
+        if self.updating is None:
             self.report.not_applied += sum(passage.item.details != Details() for passage in passages)
-            self._count_known(passages)
+        looked_at = [passage for passage in passages if self.updating is not None or passage.has_other_sidecars]
+        read = sidecars_read([image_id for passage in looked_at if (image_id := passage.known_id)])
+        for passage in looked_at:
+            passage.sidecars_before = read.get(passage.known_id) if passage.known_id else None
+            self.line.describe(passage)
+        if others := [passage for passage in passages if passage not in looked_at]:
+            self._count_known(others)
 
     def _update(self) -> None:
         described, self.described = self.described, []
         updates = [
-            Update(image_id, passage.item.details, passage.beside)
+            Update(image_id, Details() if self.updating is None else passage.item.details, passage.beside)
             for passage in described
             if (image_id := passage.known_id)
         ]
         self.report.updated += update_details(
             updates, self.updating or (), revision=self.revision if self.rows else None
         )
+        if self.rows:
+            seen = [(one.item, image_id) for one in described if one.has_other_sidecars and (image_id := one.known_id)]
+            record(origin_of(*one) for one in seen)
         self._count_known(described)
 
     def _count_known(self, passages: Sequence[Passage]) -> None:
@@ -300,6 +321,8 @@ class _Run:
 
     def write(self) -> None:
         """Write the rows of what has come through."""
+        if self.rows:
+            self.changes.note_moved([passage for passage in self.done if not passage.changed], self._under_way())
         changed = [passage for passage in self.done if passage.changed]
         done, self.done = [passage for passage in self.done if not passage.changed], []
         if self.rows:
@@ -411,7 +434,9 @@ def ingest(
             progress = (record or stack.enter_context(Record())).noting(progress)
         rows = None if dry_run else stack.enter_context(staging())
         line = Line(source, tags, dry=dry_run, enqueue=enqueue, captions=captions)
-        run = _Run(line, rows, progress, enqueue=enqueue, again=again, updating=tags if update else None)
+        changes = Changes(again=again, captions=captions, tags=tags)
+        updating = tags if update else None
+        run = _Run(line, rows, progress, enqueue=enqueue, again=again, updating=updating, changes=changes)
         stack.callback(run.break_off)
         try:
             with stopping_in_order(run.line.stop):
