@@ -129,18 +129,34 @@ def test_an_upload_keeps_the_cameras_figures_and_no_words():
     assert from_camera(image).taken == wall(2014, 7, 3, 14, 22, 10)
 
 
-def test_googles_export_is_read_in_its_zip_albums_included(folder: Path):
+def archived(path: Path, members: dict[str, bytes]) -> Path:
+    """A ZIP or a tar, compressed, of these members."""
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in members.items():
+                archive.writestr(name, data)
+        return path
+    with tarfile.open(path, "w:gz") as tar:
+        for name, data in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["zip", "tgz"])
+def test_googles_export_is_read_in_its_archive_albums_included(folder: Path, kind: str):
     pictures = {
         "Takeout/Photos/Trip/IMG_1.JPG": a_photo(colour="red"),
         "Takeout/Photos/Photos from 2009/IMG_2.JPG": a_photo(colour="green"),
     }
-    with zipfile.ZipFile(folder / "takeout.zip", "w") as archive:
-        archive.writestr("Takeout/Photos/Trip/metadata.json", json.dumps({"title": "Trip"}))
-        for name, data in pictures.items():
-            archive.writestr(name, data)
-        archive.writestr("Takeout/Photos/Photos from 2009/IMG_1.JPG.json", takeout(description="One"))
-        archive.writestr("Takeout/Photos/Photos from 2009/IMG_2.JPG.supplemental-me.json", takeout(description="Two"))
-    ingest(open_source([str(folder / "takeout.zip")]))
+    said = {
+        "Takeout/Photos/Photos from 2009/IMG_1.JPG.json": takeout(description="One"),
+        "Takeout/Photos/Photos from 2009/IMG_2.JPG.supplemental-me.json": takeout(description="Two"),
+    }
+    album = {"Takeout/Photos/Trip/metadata.json": json.dumps({"title": "Trip"}).encode()}
+    path = archived(folder / f"takeout.{kind}", album | pictures | said)
+    ingest(open_source([str(path)]))
     assert [of(data).description for data in pictures.values()] == ["One", "Two"]
 
 
@@ -151,12 +167,7 @@ def test_what_lies_beside_a_picture_in_a_tar_is_read(folder: Path):
         "b.jpg": a_photo(colour="green"),
         "b.jpg.xmp": SIDECAR,
     }
-    with tarfile.open(folder / "set.tar", "w") as archive:
-        for name, data in members.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
-    ingest(open_source([str(folder / "set.tar")]))
+    ingest(open_source([str(archived(folder / "set.tgz", members))]))
     assert [of(members[name]).description for name in ("a.jpg", "b.jpg")] == ["A caption", "Sidecar caption"]
 
 
@@ -170,20 +181,27 @@ def test_a_broken_sidecar_harms_nothing(folder: Path):
     assert from_camera(of(data)).camera == "FUJIFILM X100V"
 
 
-def test_googles_export_is_read_where_it_is_divided_over_archives(folder: Path):
+@pytest.mark.parametrize("kinds", [("zip", "zip"), ("tgz", "tgz")])
+def test_googles_export_is_read_where_it_is_divided_over_archives(folder: Path, kinds: tuple[str, str]):
     year = "Takeout/Photos/Photos from 2009"
     red, green, blue = (a_photo(colour=colour) for colour in ("red", "green", "blue"))
-    with zipfile.ZipFile(folder / "takeout-1.zip", "w") as archive:
-        archive.writestr(f"{year}/IMG_1.JPG", red)
-        archive.writestr(f"{year}/IMG_2.JPG", green)
-        archive.writestr("Takeout/Photos/Trip/IMG_3.JPG", blue)
-        archive.writestr("Takeout/Photos/Trip/metadata.json", json.dumps({"title": "Trip"}))
-    with zipfile.ZipFile(folder / "takeout-2.zip", "w") as archive:
-        archive.writestr(f"{year}/IMG_1.JPG.supplemental-metadata.json", takeout(description="One"))
-        archive.writestr(f"{year}/IMG_3.JPG.json", takeout(description="Three"))
-        archive.writestr(f"{year}/IMG_2.JPG.json", takeout(description="Of another picture"))
-        archive.writestr(f"{year}/IMG_2.JPG", a_photo(colour="white"))
-    listed = open_source([str(folder / f"takeout-{number}.zip") for number in (1, 2)])
+    first = {
+        f"{year}/IMG_1.JPG": red,
+        f"{year}/IMG_2.JPG": green,
+        "Takeout/Photos/Trip/IMG_3.JPG": blue,
+        "Takeout/Photos/Trip/metadata.json": json.dumps({"title": "Trip"}).encode(),
+    }
+    second = {
+        f"{year}/IMG_1.JPG.supplemental-metadata.json": takeout(description="One"),
+        f"{year}/IMG_3.JPG.json": takeout(description="Three"),
+        f"{year}/IMG_2.JPG.json": takeout(description="Of another picture"),
+        f"{year}/IMG_2.JPG": a_photo(colour="white"),
+    }
+    paths = [
+        archived(folder / f"takeout-{number}.{kind}", members)
+        for number, (kind, members) in enumerate(zip(kinds, (first, second), strict=True))
+    ]
+    listed = open_source([str(path) for path in paths])
     ingest(listed)
     assert [of(data).description for data in (red, green, blue)] == ["One", "", "Three"]
     # What the album says of itself, and of a picture in the other archive, which has a twin.

@@ -161,9 +161,9 @@ def test_all_pages_of_words_alone_are_full(monkeypatch: pytest.MonkeyPatch):
     assert len(ids) == len(set(ids)) == 300
 
 
-def many_dogs(count: int = 12) -> list[str]:
+def many_horses(count: int = 12) -> list[str]:
     """Rows that hold a word, the first the oldest and the last two only the beginning of it; return their titles."""
-    tags = ["dog"] * (count - 2) + ["doghouse"] * 2
+    tags = ["horse"] * (count - 2) + ["horsebox"] * 2
     images = many_images(count, tags=lambda number: [tags[number]])
     for number, image in enumerate(images):
         image.created = timezone.now() - dt.timedelta(days=count - number)
@@ -172,14 +172,14 @@ def many_dogs(count: int = 12) -> list[str]:
 
 
 def test_words_alone_are_sorted_by_date_and_cut_however_many_hold_them(monkeypatch: pytest.MonkeyPatch):
-    dogs = many_dogs()
+    horses = many_horses()
     monkeypatch.setattr(candidates_module, "MOST_BY_WORDS", 4)
-    query = SearchQuery(words="dog", mode=Mode.WORDS)
-    assert titles(replace(query, sort=Sort.OLDEST)) == dogs
-    assert titles(replace(query, sort=Sort.NEWEST)) == dogs[::-1]
+    query = SearchQuery(words="horse", mode=Mode.WORDS)
+    assert titles(replace(query, sort=Sort.OLDEST)) == horses
+    assert titles(replace(query, sort=Sort.NEWEST)) == horses[::-1]
     assert find(replace(query, minimum=Minimum.RELATED)).found == 12
     assert find(replace(query, minimum=Minimum.STRONG)).found == 10
-    assert titles(replace(query, minimum=Minimum.STRONG, sort=Sort.OLDEST)) == dogs[:10]
+    assert titles(replace(query, minimum=Minimum.STRONG, sort=Sort.OLDEST)) == horses[:10]
     page = find(query)
     assert page.strong_is_least
     assert all(image.by_words for image in page.images)
@@ -187,26 +187,26 @@ def test_words_alone_are_sorted_by_date_and_cut_however_many_hold_them(monkeypat
 
 @pytest.mark.parametrize("by_words", [4, 200], ids=["all rows", "candidates"])
 def test_rows_that_hold_the_words_are_within_every_cut(measured: None, by_words: int, monkeypatch: pytest.MonkeyPatch):
-    dogs = many_dogs()
+    horses = many_horses()
     many_images(6, seed=7)
     monkeypatch.setattr(candidates_module, "MOST_BY_WORDS", by_words)
     monkeypatch.setattr(query_plan, "SCAN", replace(query_plan.SCAN, candidates=3))
-    query = SearchQuery(words="dog")
-    assert sorted(titles(replace(query, minimum=Minimum.RELATED))) == sorted(dogs)
-    assert sorted(titles(replace(query, minimum=Minimum.STRONG))) == sorted(dogs[:10])
+    query = SearchQuery(words="horse")
+    assert sorted(titles(replace(query, minimum=Minimum.RELATED))) == sorted(horses)
+    assert sorted(titles(replace(query, minimum=Minimum.STRONG))) == sorted(horses[:10])
     page = find(replace(query, sort=Sort.OLDEST))
-    assert [image.title for image in page.images[:12]] == dogs
+    assert [image.title for image in page.images[:12]] == horses
     assert page.found == len({image.id for image in page.images}) == 18
     assert {image.band for image in page.images[:10]} == {Band.STRONG}
 
 
 @pytest.mark.parametrize("by_words", [4, 200], ids=["all rows", "candidates"])
 def test_an_order_by_date_leaves_out_what_a_minimum_leaves_out(by_words: int, monkeypatch: pytest.MonkeyPatch):
-    dogs = many_dogs()
+    horses = many_horses()
     many_images(6, seed=7)
     monkeypatch.setattr(candidates_module, "MOST_BY_WORDS", by_words)
-    for minimum, kept in ((Minimum.RELATED, dogs), (Minimum.STRONG, dogs[:10])):
-        query = SearchQuery(words="dog", minimum=minimum)  # nothing is measured
+    for minimum, kept in ((Minimum.RELATED, horses), (Minimum.STRONG, horses[:10])):
+        query = SearchQuery(words="horse", minimum=minimum)  # nothing is measured
         assert sorted(titles(query)) == sorted(kept)
         assert titles(replace(query, sort=Sort.OLDEST)) == kept
         assert find(replace(query, sort=Sort.OLDEST)).found == len(kept)
@@ -252,9 +252,9 @@ def test_nothing_is_claimed_while_nothing_is_measured():
 
 
 def test_a_result_with_all_words_is_strong_and_one_with_their_beginnings_related(measured: None):
-    an_image("red star", vector=near(RED, 0.1))
-    an_image("redwood", vector=near(RED, 0.1, seed=7))
-    assert bands(SearchQuery(words="red")) == [(Band.STRONG, ["red star"]), (Band.RELATED, ["redwood"])]
+    an_image("flower pot", vector=near(RED, 0.1))
+    an_image("flowerbed", vector=near(RED, 0.1, seed=7))
+    assert bands(SearchQuery(words="flower")) == [(Band.STRONG, ["flower pot"]), (Band.RELATED, ["flowerbed"])]
 
 
 @pytest.mark.parametrize(("minimum", "kept"), [(Minimum.STRONG, ["s1", "s2"]), (Minimum.RELATED, ["s1", "s2", "r"])])

@@ -20,6 +20,7 @@ from tests.written import (
     alternatives,
     exif_block,
     iptc_block,
+    jpeg_with,
     jpeg_with_iptc,
     listed,
     takeout,
@@ -118,6 +119,43 @@ def test_what_windows_and_comments_say_is_read():
     assert found.description == "사용자 설명"
 
 
+@pytest.mark.parametrize(
+    "comment",
+    [
+        b"UNICODE " + "日本語".encode("utf-16-le"),
+        b"JIS\0\0\0\0\0" + "日本語".encode("iso2022_jp"),
+        b"JIS\0\0\0\0\0" + bytes(byte & 0x7F for byte in "日本語".encode("euc_jp")),
+        b"ASCII   " + "日本語".encode(),
+        "日本語".encode(),
+    ],
+)
+def test_comments_are_read_in_each_encoding_and_however_it_is_named(comment: bytes):
+    assert said(a_photo(exif=exif_block(e37510=comment))).description == "日本語"
+    assert said(a_photo(exif=exif_block(e37510=b"\x01\x02\xff\xfe" * 9))).description == ""
+
+
+def test_the_utf_8_of_exif_3_is_read():
+    """A type of fields of its own, 129, that nobody else's reader here knows."""
+    text = "강가에서".encode() + b"\0"
+    entry = struct.pack("<HHII", 270, 129, len(text), 26)
+    block = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 1) + entry + bytes(4) + text
+    assert said(jpeg_with((0xE1, block))).description == "강가에서"
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 0, 1)])
+def test_xmp_that_has_no_room_in_one_segment_is_read_whole(order: tuple[int, ...]):
+    more = xmp_packet(elements=alternatives("dc:description", "Far below") + f"<xmp:Label>{'y' * 150_000}</xmp:Label>")
+    name = "0123456789ABCDEF0123456789ABCDEF"
+    segments = [(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + xmp_packet(attributes=f'xmpNote:HasExtendedXMP="{name}"'))]
+    for start in range(0, len(more), 60_000):
+        head = name.encode() + struct.pack(">II", len(more), start)
+        segments.append((0xE1, b"http://ns.adobe.com/xmp/extension/\0" + head + more[start : start + 60_000]))
+    assert len(segments) == 4
+    assert said(jpeg_with(*(segments[one] for one in order))).description == "Far below"
+    another = (0xE1, segments[1][1].replace(name.encode(), b"F" * 32))
+    assert said(jpeg_with(segments[0], another)).description == ""
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
 def test_a_description_is_read_in_the_encodings_that_are_written(encoding: str):
     assert said(a_photo(exif=exif_block(t270="Am Fluß".encode(encoding)))).description == "Am Fluß"
@@ -139,6 +177,27 @@ def test_lists_that_stand_on_their_own_are_read():
     assert from_xmp(packet.replace('<rdf:Description rdf:about="" ', bag).encode()).keywords == ("hafen",)
 
 
+def test_xmp_is_read_in_all_the_shapes_in_which_rdf_may_say_it():
+    found = from_xmp(
+        xmp_packet(
+            attributes='windows:Rating="75"',
+            elements="<dc:title rdf:parseType='Resource'><rdf:value>Hafen</rdf:value></dc:title>"
+            "<dc:creator><rdf:Seq><rdf:li><rdf:Description rdf:value='Ada'/></rdf:li></rdf:Seq></dc:creator>"
+            "<dc:description><rdf:Alt><rdf:li xml:lang='ko'>배</rdf:li><rdf:li xml:lang='x-default'>Boats</rdf:li>"
+            "</rdf:Alt></dc:description><cc:license rdf:resource='https://creativecommons.org/licenses/by/4.0/'/>"
+            + listed("windows:LastKeywordXMP", "Orte/Hamburg"),
+        )
+    )
+    assert (found.title, found.author, found.description, found.rating) == ("Hafen", "Ada", "Boats", 4)
+    assert (found.licence, found.keywords) == ("https://creativecommons.org/licenses/by/4.0/", ("Hamburg",))
+
+
+def test_degrees_of_xmp_may_have_their_side_on_their_own():
+    sides = 'exif:GPSLatitude="33.5" exif:GPSLatitudeRef="S" exif:GPSLongitude="122.42" exif:GPSLongitudeRef="W"'
+    found = from_xmp(xmp_packet(attributes=sides))
+    assert (found.latitude, found.longitude) == (-33.5, -122.42)
+
+
 def test_what_is_written_in_gif_and_jpeg_2000_is_read():
     trailer = bytes([1, *range(255, -1, -1), 0])
     gif = encoded(gradient(), "GIF")
@@ -148,6 +207,34 @@ def test_what_is_written_in_gif_and_jpeg_2000_is_read():
     jp2 = encoded(gradient(), "JP2") + (8 + len(box)).to_bytes(4, "big") + b"uuid" + box
     assert said(jp2).rating == 4
     assert not read_file(jp2[:-10], "JP2").is_whole
+
+
+def test_of_several_packets_in_a_heic_that_of_the_picture_is_read():
+    """As phones write them, the first is about the depth of the picture, which is an item of its own."""
+    other = xmp_packet(elements=alternatives("dc:title", "Depth"))
+
+    def box(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I4s", 8 + len(content), kind) + content
+
+    items = [(1, b"hvc1", b""), (2, b"hvc1", b""), (3, b"mime", other), (4, b"mime", LIGHTROOM)]
+    entries = b"".join(
+        box(b"infe", b"\2\0\0\0" + struct.pack(">HH4s", number, 0, kind) + b"\0application/rdf+xml\0\0")
+        for number, kind, _ in items
+    )
+    places, at = b"", 0
+    for number, _, content in items:
+        places += struct.pack(">HHHHII", number, 1, 0, 1, at, len(content))
+        at += len(content)
+    about = b"".join(box(b"cdsc", struct.pack(">HHH", item, 1, of)) for item, of in ((3, 2), (4, 1)))
+    meta = [
+        box(b"pitm", bytes(4) + struct.pack(">H", 1)),
+        box(b"iinf", bytes(4) + struct.pack(">H", len(items)) + entries),
+        box(b"iloc", b"\1\0\0\0\x44\0" + struct.pack(">H", len(items)) + places),
+        box(b"iref", bytes(4) + about),
+        box(b"idat", b"".join(content for *_, content in items)),
+    ]
+    data = box(b"ftyp", b"heic\0\0\0\0mif1heic") + box(b"meta", bytes(4) + b"".join(meta))
+    assert read_file(data, "HEIF").said.title == "Hafenfest"
 
 
 def test_xmp_counts_before_iptc_and_that_before_exif():
@@ -170,8 +257,10 @@ def test_texts_of_a_png_are_read():
     texts = PngInfo()
     texts.add_itxt("Title", "산")
     texts.add_text("Author", "Ada", zip=True)
+    texts.add_text("Creation Time", "Wed, 4 May 2016 03:02:01 +0900")
     found = said(encoded(gradient(), "PNG", pnginfo=texts))
     assert (found.title, found.author) == ("산", "Ada")
+    assert (found.taken, found.offset) == (wall(2016, 5, 4, 3, 2, 1), 540)
 
 
 @pytest.mark.parametrize("format", ["JPEG", "WEBP", "TIFF", "RAW"])

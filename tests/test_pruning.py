@@ -82,6 +82,21 @@ def test_a_folder_that_is_empty_or_away_loses_nothing(photos: Path, tmp_path: Pa
     assert Image.objects.count() == COUNT + 1
 
 
+def test_a_disk_that_is_not_mounted_below_the_folder_loses_nothing_until_its_folder_is_removed(photos: Path):
+    disk = photos / "disk"
+    for number in range(2):
+        write_picture(disk / "2020" / f"{number}.png", f"#ff{number:02x}40", format="PNG", size=(32, 32))
+    run(photos)
+    shutil.rmtree(disk / "2020")
+    (photos / "03.png").unlink()
+    out = run(photos, "--prune", "--yes")[0]
+    assert f"{disk}: 2 pictures from here are not there" in out
+    assert "Gone: 1 of 14 pictures from here. Removed from the collection: 1." in out
+    assert Image.objects.count() == COUNT + 1
+    disk.rmdir()
+    assert "Removed from the collection: 2." in run(photos, "--prune", "--yes", "--most", 2)[0]
+
+
 def test_others_than_those_of_the_place_are_left_alone(photos: Path, tmp_path: Path):
     other = write_picture(tmp_path / "photos-2" / "a.png", "white", format="PNG")
     also_there = tmp_path / "photos-2" / "b.png"

@@ -1,15 +1,18 @@
 """`ingest --update-details`: a mended table, changed sidecars and `--tag`, for pictures that are here already."""
 
+import datetime as dt
+import zipfile
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError
+from django.utils import timezone
 
 from search.curation.captures import note_edits
-from search.models import Capture, Image
+from search.models import Capture, Image, Origin
 from search.models.image import content_id
 from tests.test_ingest_command import run
-from tests.written import a_photo, alternatives, exif_block, listed, wall, xmp_packet
+from tests.written import a_photo, alternatives, exif_block, listed, takeout, wall, xmp_packet
 
 pytestmark = pytest.mark.django_db
 
@@ -99,6 +102,42 @@ def test_a_sidecar_of_which_nobody_knows_what_it_was_before_fills_in_what_is_emp
     run(photos, "--update-details")
     image = image_of(photos / "0.jpg")
     assert (image.title, image.tags, image.captured.rating) == ("From a table", ["sea"], 4)
+
+
+def test_an_ordinary_run_reads_sidecars_that_changed_and_leaves_the_table(photos: Path):
+    (photos / "0.xmp").write_bytes(sidecar(2, "Harbour", "sea"))
+    run(photos)
+    carol = image_of(photos / "1.jpg")
+    Image.objects.filter(pk=carol.pk).update(title="By Carol")
+    note_edits([carol.pk], ["title"])
+    for name in ("0.xmp", "1.jpg.xmp"):
+        (photos / name).write_bytes(sidecar(5, "Harbour at night", "night"))
+    out = run(photos, "--metadata", table_of(photos, "0.jpg\tOne\t\t"))[0]
+    assert out.splitlines()[0] == "0 added, 3 already here (2 of them with other details), 0 failed."
+    assert "1 row of the table is of pictures that were already here" in out
+    one, two = image_of(photos / "0.jpg"), image_of(photos / "1.jpg")
+    assert (one.title, one.tags, one.captured.rating) == ("Harbour at night", ["night"], 5)
+    assert (two.title, two.tags, two.captured.rating) == ("By Carol", ["night"], 5)
+    assert "other details" not in run(photos)[0]
+
+
+def test_an_ordinary_run_reads_no_sidecar_that_lay_there_when_its_picture_was_read(photos: Path):
+    (photos / "0.xmp").write_bytes(sidecar(2, "Harbour", "sea"))
+    run(photos)
+    Origin.objects.update(seen=timezone.now() + dt.timedelta(days=1))
+    (photos / "0.xmp").write_bytes(sidecar(5, "Harbour at night", "night"))
+    assert "other details" not in run(photos)[0]
+    assert "1 of them with other details" in run(photos, "--update-details")[0]
+
+
+def test_a_sidecar_that_changed_in_an_archive_is_read_by_an_ordinary_run(photos: Path):
+    path = photos.parent / "export.zip"
+    for description in ("At sea", "At the lake"):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.write(photos / "0.jpg", "Photos from 2014/0.jpg")
+            archive.writestr("Photos from 2014/0.jpg.json", takeout(description=description))
+        run(path)
+    assert image_of(photos / "0.jpg").description == "At the lake"
 
 
 def test_captions_that_are_not_wanted_are_not_read_beside_either(photos: Path):

@@ -177,6 +177,35 @@ def test_a_link_leads_through_several_versions_and_back_to_the_first(photo: Path
     assert client.get(reverse("image", args=[last]))["Location"] == reverse("image", args=[first])
 
 
+def test_a_file_that_is_moved_and_rated_at_once_stays_one_picture(photo: Path, folder: Path):
+    before = one()
+    Image.objects.update(title="Our harbour", hidden=True)
+    note_edits([before.pk], ["title"])
+    moved = folder / "2014" / "boat.jpg"
+    moved.parent.mkdir()
+    photo.unlink()
+    moved.write_bytes(rated(5, "Harbour at night", ["sea", "night"]))
+    report = take(folder)
+    assert (report.added, report.changed) == (0, 1)
+    after = one()
+    assert after.pk == content_id(moved.read_bytes())
+    assert (after.title, after.hidden, after.captured.rating) == ("Our harbour", True, 5)
+    assert (after.tags, FormerId.objects.get(image=after).pk) == (["sea", "night"], before.pk)
+    assert set(Origin.objects.values_list("address", flat=True)) == {str(moved)}
+
+
+def test_a_rated_copy_is_a_picture_of_its_own_while_the_first_is_there_or_its_disk_is_away(photo: Path, folder: Path):
+    (folder / "copy.jpg").write_bytes(rated(5))
+    assert take(folder).added == 1
+    disk = folder / "disk"
+    disk.mkdir()
+    (disk / "IMG_2.jpg").write_bytes(rated(colour="blue"))
+    assert take(folder).added == 1
+    (disk / "IMG_2.jpg").unlink()
+    (folder / "IMG_2.jpg").write_bytes(rated(5, colour="blue"))
+    assert take(folder).added == 1
+
+
 def test_another_picture_at_the_address_is_encoded_and_takes_its_place(
     photo: Path, folder: Path, encoded: list[int], client: Client
 ):

@@ -72,6 +72,15 @@ def test_a_file_that_changes_later_is_taken_again(watch: FolderWatch, tmp_path: 
     assert seen(watch) == ["a.jpg"]
 
 
+def test_a_picture_is_taken_again_when_what_is_written_beside_it_changes(watch: FolderWatch, tmp_path: Path):
+    aged(write_picture(tmp_path / "in" / "a.jpg"))
+    assert seen(watch) == ["a.jpg"]
+    for text in ("<one/>", "<another/>"):
+        (tmp_path / "in" / "a.jpg.xmp").write_text(text)
+        assert seen(watch) == ["a.jpg"]
+        assert seen(watch) == []
+
+
 def test_what_was_not_settled_is_returned_again(watch: FolderWatch, tmp_path: Path):
     aged(write_picture(tmp_path / "in" / "a.jpg"))
     assert len(watch.look()) == 1

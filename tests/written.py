@@ -57,6 +57,9 @@ def xmp_packet(**parts: str) -> bytes:
         "lr": "http://ns.adobe.com/lightroom/1.0/",
         "digiKam": "http://www.digikam.org/ns/1.0/",
         "xmpRights": "http://ns.adobe.com/xap/1.0/rights/",
+        "xmpNote": "http://ns.adobe.com/xmp/note/",
+        "cc": "http://creativecommons.org/ns#",
+        "windows": "http://ns.microsoft.com/photo/1.0",
     }
     names = " ".join(f'xmlns:{name}="{space}"' for name, space in spaces.items())
     return (
@@ -79,11 +82,16 @@ def iptc_block(*values: tuple[int, bytes]) -> bytes:
     return b"".join(b"\x1c\x02" + bytes([number]) + len(value).to_bytes(2, "big") + value for number, value in values)
 
 
-def jpeg_with_iptc(block: bytes) -> bytes:
+def jpeg_with(*segments: tuple[int, bytes]) -> bytes:
+    """A JPEG with these segments, each its marker's second byte and what it holds."""
     plain = encoded(gradient(), "JPEG")
+    parts = (bytes([0xFF, marker]) + (len(content) + 2).to_bytes(2, "big") + content for marker, content in segments)
+    return plain[:2] + b"".join(parts) + plain[2:]
+
+
+def jpeg_with_iptc(block: bytes) -> bytes:
     resource = b"8BIM\x04\x04\0\0" + len(block).to_bytes(4, "big") + block + b"\0" * (len(block) % 2)
-    content = b"Photoshop 3.0\0" + resource
-    return plain[:2] + b"\xff\xed" + (len(content) + 2).to_bytes(2, "big") + content + plain[2:]
+    return jpeg_with((0xED, b"Photoshop 3.0\0" + resource))
 
 
 def a_photo(format: str = "JPEG", *, colour: str = "", exif: bytes = b"", xmp: bytes = b"") -> bytes:

@@ -71,12 +71,32 @@ def _primary(data: bytes, meta: Box) -> Primary:
 
 
 def _first(data: bytes, inner: Mapping[bytes, Box], kind: bytes) -> tuple[bytes, bool]:
-    """Return what is in the first item of a kind, and whether all of it is there; nothing where there is none."""
+    """Return what is in the item of a kind that is about the picture, and whether all of it is there; nothing where
+    there is none."""
     idat = inner[b"idat"].start if b"idat" in inner else 0
-    for number in _items(data, inner[b"iinf"], kind):
-        start, length = _extent(data, inner[b"iloc"], number, idat)
-        return bytes(data[start : start + min(length, _LONGEST_EXIF)]), start + length <= len(data)
-    return b"", True
+    items = list(_items(data, inner[b"iinf"], kind))
+    if not items:
+        return b"", True
+    # Phones also say something of the depth and the gain of a picture, in items of their own.
+    about = _about_primary(data, inner) if len(items) > 1 else set()
+    number = next((one for one in items if one in about), items[0])
+    start, length = _extent(data, inner[b"iloc"], number, idat)
+    return bytes(data[start : start + min(length, _LONGEST_EXIF)]), start + length <= len(data)
+
+
+def _about_primary(data: bytes, inner: Mapping[bytes, Box]) -> set[int]:
+    """The numbers of the items that describe the primary one."""
+    if b"pitm" not in inner or b"iref" not in inner:
+        return set()
+    pitm, iref = inner[b"pitm"].start, inner[b"iref"]
+    primary, size = _number(data, pitm + 4, 4 if data[pitm] else 2), 4 if data[iref.start] else 2
+    found = set()
+    for box in within(data, (b"cdsc",), iref.start + 4, iref.end):
+        count = min(_number(data, box.start + size, 2), _MOST)
+        first = box.start + size + 2
+        if primary in (_number(data, at, size) for at in range(first, first + count * size, size)):
+            found.add(_number(data, box.start, size))
+    return found
 
 
 def _without_offset(exif: bytes) -> bytes:

@@ -7,11 +7,13 @@ from dataclasses import replace
 
 from django.db import Error
 
+from search.curation.captures import Written
 from search.ingestion.pipeline.rows import Staging
 from search.ingestion.pipeline.steps import Job
 from search.ingestion.report import Report
+from search.ingestion.sources.still_there import Whereabouts
 from search.ingestion.version_rows import Outcome, Succession, Version, stays_deleted
-from search.ingestion.versions import met_with_other_bytes
+from search.ingestion.versions import change_of, met_with_other_bytes, moved_with_pixels
 from search.models import Capture
 from search.objects.deletion import owe, settle_meanwhile
 
@@ -25,8 +27,8 @@ _OVERTAKEN = "Another process was changing this picture at the same moment: run 
 class Changes:
     """Without `rows` nothing is kept, as everywhere in a dry run."""
 
-    def __init__(self, *, again: bool) -> None:
-        self._again = again
+    def __init__(self, *, again: bool, captions: bool = True, tags: Sequence[str] = ()) -> None:
+        self._again, self._captions, self._tags = again, captions, tags
         self._succession: Succession | None = None
         self._put_off: list[Job] = []
 
@@ -37,6 +39,23 @@ class Changes:
             found = before.get(job.item.address)
             if found and not (found.is_deleted and self._again):
                 job.before = found
+
+    def note_moved(self, fresh: Sequence[Job], under_way: Collection[uuid.UUID]) -> None:
+        """Note of what is new that it is a new version of a picture whose file was moved, and rated or tagged then."""
+        of_pixels = {
+            job.image.of_file.pixels: job
+            for job in fresh
+            if job.image and job.image.of_file and job.image.of_file.pixels and job.item.address
+        }
+        ids = {pixels: job.image_id for pixels, job in of_pixels.items() if job.image_id}
+        moved = moved_with_pixels(ids, Whereabouts()) if ids else {}
+        for job in of_pixels.values():
+            before = moved.get(job.image_id) if job.image_id else None
+            if before and before.image_id not in under_way and job.image:
+                item = job.item
+                written = Written(item.name, item.changed, item.sidecars(), self._captions)
+                job.before = before
+                job.changed = change_of(before, job.image, item.details, self._tags, written, None)
 
     def put_off(self, changed: Sequence[Job]) -> list[Job]:
         """Keep those that may be other pictures in the place of the ones before until the run ends; return them."""

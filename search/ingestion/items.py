@@ -26,7 +26,8 @@ class Item:
     that is known; 0 where it isn't.
 
     `sidecars` reads the files beside it in which programs keep what is known of it, by suffix ("xmp", "json", "txt"),
-    from any thread; it raises nothing. `changed` is when the file itself was, in seconds since 1970.
+    from any thread; it raises nothing. `changed` is when the file itself was, in seconds since 1970, and
+    `sidecars_changed` when the last of those beside it was, where that is known without reading them.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Item:
     size: int = 0
     sidecars: Callable[[], Mapping[str, bytes]] = field(default=nothing_beside, repr=False)
     changed: float | None = None
+    sidecars_changed: float | None = None
 
 
 class Source(Protocol):

@@ -9,6 +9,9 @@ from search.models import Image, Origin, Tombstone
 from search.models.accepted import accepted_names
 from search.models.ingestion import origin_id
 
+_UNSURE = 600
+"""Seconds that may lie between reading a picture and writing that down, or between two clocks."""
+
 
 def origin_of(item: Item, image_id: uuid.UUID) -> Origin | None:
     """Return the row that says where an image came from; None for an item without an address."""
@@ -29,6 +32,25 @@ def met_before(items: Sequence[Item], *, pending: bool = False) -> list[uuid.UUI
     met = Origin.objects.filter(pk__in=[one for one in ids if one], image_id__in=images.values("pk"))
     there = dict(met.values_list("pk", "image_id"))
     return [there.get(one) if one else None for one in ids]
+
+
+def with_changed_sidecars(items: Sequence[Item]) -> list[bool]:
+    """Return of each item whether its sidecars may have changed since it was read at its address."""
+    changed = {origin_id(item.address, item.version): item.sidecars_changed for item in items if item.sidecars_changed}
+    if not changed:
+        return [False] * len(items)
+    seen = Origin.objects.filter(pk__in=list(changed)).values_list("pk", "seen")
+    since = {pk for pk, then in seen if (changed[pk] or 0) > then.timestamp() - _UNSURE}
+    return [bool(item.sidecars_changed) and origin_id(item.address, item.version) in since for item in items]
+
+
+def met_there_before(met: Iterable[tuple[Item, uuid.UUID]]) -> set[str]:
+    """Return those addresses at which these very images were met before, in whatever version."""
+    pairs = {(item.address, image_id) for item, image_id in met if item.address}
+    if not pairs:
+        return set()
+    known = Origin.objects.filter(address__in={address for address, _ in pairs}).values_list("address", "image_id")
+    return {address for address, image_id in known if (address, image_id) in pairs}
 
 
 def met_and_deleted(items: Sequence[Item]) -> list[bool]:

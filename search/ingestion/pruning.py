@@ -3,8 +3,8 @@
 import datetime as dt
 import os
 import uuid
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import groupby
@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from search.ingestion.items import Item
 from search.ingestion.sources.names import storable
-from search.ingestion.sources.still_there import Whereabouts, is_in_archive
+from search.ingestion.sources.still_there import Whereabouts, empty_folder, is_in_archive
 from search.ingestion.sources.tars import is_tar
 from search.ingestion.sources.zips import is_zip
 from search.ingestion.unicode_names import Spellings
@@ -110,11 +110,12 @@ class Gone:
 @dataclass(frozen=True, slots=True)
 class Pruning:
     """What is gone of the `total` pictures that came from some places. `kept` are not: they have been met elsewhere
-    too, or were uploaded by somebody."""
+    too, or were uploaded by somebody; nor are those `away`, how many by the empty folder that they should be in."""
 
     total: int
     gone: Sequence[Gone]
     kept: Sequence[Gone]
+    away: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def _digest(self) -> uuid.UUID:
@@ -166,6 +167,7 @@ def find_gone(listing: Listing) -> Pruning:
     look = _Look(listing)
     gone: list[Gone] = []
     kept: list[Gone] = []
+    away: Counter[str] = Counter()
     for start in range(0, len(suspects), _AT_ONCE):
         some = dict(suspects[start : start + _AT_ONCE])
         origins = _origins_of(some)
@@ -173,12 +175,15 @@ def find_gone(listing: Listing) -> Pruning:
         for image_id, title, uploader in rows:
             here = some[image_id]
             if all(look.is_gone(*one) for one in here):
+                if empty := next(filter(None, (look.empty_folder(address) for address, _ in here)), None):
+                    away[empty] += 1
+                    continue
                 others = [one for one in origins[image_id] if one not in here]
                 is_kept = uploader is not None or not all(look.is_gone_elsewhere(*one) for one in others)
                 addresses = tuple(dict.fromkeys(address for address, _ in (*here, *others)))
                 found = Gone(image_id, title, addresses, frozenset(origin for _, origin in origins[image_id]))
                 (kept if is_kept else gone).append(found)
-    return Pruning(total, gone, kept)
+    return Pruning(total, gone, kept, away)
 
 
 _Origins: TypeAlias = list[tuple[str, uuid.UUID]]
@@ -211,6 +216,7 @@ class _Look:
 
     def __init__(self, listing: Listing) -> None:
         self._listing, self._whereabouts = listing, Whereabouts()
+        self._empty_folders: dict[str, str | None] = {}
 
     def is_gone(self, address: str, origin: uuid.UUID) -> bool:
         """Whether it is not at an address of the places that were listed any more."""
@@ -219,6 +225,15 @@ class _Look:
             return self._whereabouts.is_missing(address)
         # Another one is there now, if it could be read.
         return Origin.objects.filter(pk=listed, image_id__in=Image.objects.values("pk")).exists()
+
+    def empty_folder(self, address: str) -> str | None:
+        """Return the empty folder in or below which a file should be: a disk may belong there that is not mounted."""
+        folder = os.path.dirname(address)  # noqa: PTH120
+        if not folder.startswith("/"):
+            return None
+        if folder not in self._empty_folders:
+            self._empty_folders[folder] = empty_folder(folder)
+        return self._empty_folders[folder]
 
     def is_gone_elsewhere(self, address: str, origin: uuid.UUID) -> bool:
         """Whether it is not at another address any more, of which nobody has seen whether that place is there."""

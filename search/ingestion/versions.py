@@ -1,7 +1,7 @@
 """A file that changes stays one picture: what was met at the same address with other bytes, and what has changed."""
 
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -15,8 +15,9 @@ from search.decoding import Window
 from search.embedding import active_model
 from search.imaging import UnreadableImage
 from search.ingestion.items import Item
+from search.ingestion.sources.still_there import Whereabouts
 from search.metadata import PhotoMetadata, TakenFrom
-from search.models import Capture, Image
+from search.models import Capture, Image, Origin
 from search.models.accepted import accepted_names
 from search.objects import storage
 
@@ -89,6 +90,25 @@ def met_with_other_bytes(items: Iterable[tuple[Item, uuid.UUID]]) -> dict[str, B
         elif (other := found[address]) and last[address] == seen and other.image_id != image_id:
             found[address] = None
     return {address: one for address, one in found.items() if one and one.image_id != wanted[address]}
+
+
+def moved_with_pixels(fresh: Mapping[uuid.UUID, uuid.UUID], whereabouts: Whereabouts) -> dict[uuid.UUID, Before]:
+    """Return of new images, given by the hashes of their pixels, which picture each is a new version of: the only one
+    that shows the same, that came from files, and that none of these is of any more."""
+    columns = ("pixels", "pk", "image__embedding_model", "image__original_location", "image__byte_size")
+    rows = Capture.objects.filter(pixels__in=list(fresh), image__uploader=None).exclude(pk__in=fresh.values())
+    found: dict[uuid.UUID, list[Before]] = {}
+    for pixels, image_id, model, location, size in rows.values_list(*columns):
+        before = Before(
+            image_id, is_deleted=False, pixels=pixels, model=model, original_location=location, byte_size=size
+        )
+        found.setdefault(pixels, []).append(before)
+    places: dict[uuid.UUID, list[str]] = {}
+    alone = {one.image_id for some in found.values() for one in some if len(some) == 1}
+    for image_id, address in Origin.objects.filter(image_id__in=alone).values_list("image_id", "address"):
+        places.setdefault(image_id, []).append(address)
+    left = {image_id for image_id, some in places.items() if all(map(whereabouts.has_left, some))}
+    return {fresh[pixels]: one for pixels, (one, *_) in found.items() if one.image_id in left}
 
 
 def change_of(

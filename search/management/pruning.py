@@ -27,6 +27,11 @@ def prune(listing: Listing, problems: Collection[object], out: OutputWrapper, *,
             f"{len(found.kept):,} more are gone from here, but came from elsewhere too, and stay: "
             f"{first.addresses[0]} ({where})."
         )
+    for folder, count in found.away.items():
+        out.write(
+            f"{folder}: {count:,} pictures from here are not there, but the folder is empty, and a disk may be away: "
+            "they stay. Remove the folder if they are gone."
+        )
     told = f"Gone: {len(found.gone):,} of {found.total:,} pictures from here."
     if not found.gone:
         out.write(told)

@@ -11,7 +11,7 @@ from search.metadata.names import from_name
 from search.metadata.sidecars import LONGEST_SIDECAR, from_takeout
 from search.metadata.xmp import from_xmp
 
-READER = 2
+READER = 3
 """Goes up when more is read than before: `manage.py read_metadata` then reads all pictures anew."""
 
 __all__ = [

@@ -57,6 +57,23 @@ def _moment(text: Any, *, offset: Any = None, fraction: Any = None) -> Moment | 
     return Moment(wall, offset_in(zone) if zone else offset_in(offset))
 
 
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MAIL = re.compile(
+    rf"\s*(?:[A-Z][a-z]{{2}},? )?(\d{{1,2}}) ({'|'.join(_MONTHS)}) (\d{{4}}) (\d\d:\d\d:\d\d)"
+    r"(?: ([+-]\d{4}|GMT|UTC?|Z))?\s*"
+)
+
+
+def in_mail(text: str) -> Moment | None:
+    """Return a date as it stands in mail, "Wed, 04 May 2016 03:02:01 +0000", and should in PNG; None for others."""
+    match = _MAIL.fullmatch(text) if len(text) < 64 else None
+    if not match:
+        return None
+    day, month, year, clock, zone = match.groups()
+    offset = zone if zone and zone[0] in "+-" else "Z" if zone else None
+    return parsed(f"{year}-{_MONTHS.index(month) + 1:02}-{int(day):02} {clock}", offset=offset)
+
+
 _FORMS = (
     (re.compile(r"(\d{4})\s?년\s?(\d{1,2})\s?월\s?(\d{1,2})\s?일"), r"\1-\2-\3"),
     (re.compile(r"(\d{4})\s?年\s?(\d{1,2})\s?月\s?(\d{1,2})\s?日"), r"\1-\2-\3"),

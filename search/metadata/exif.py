@@ -79,8 +79,8 @@ def from_exif(
         camera=named(_text(page, _MAKE), _text(page, _MODEL)),
         lens=named(_text(exif, _LENS_MAKE), _text(exif, _LENS), always=False) or _lens_range(exif),
         focal_length=_number(exif, _FOCAL_LENGTH),
-        aperture=_number(exif, _APERTURE) or _power(_number(exif, _APERTURE_VALUE), 2**0.5),
-        exposure=_number(exif, _EXPOSURE) or _power(_number(exif, _SHUTTER), 0.5),
+        aperture=_number(exif, _APERTURE) or power(_number(exif, _APERTURE_VALUE), 2**0.5),
+        exposure=_number(exif, _EXPOSURE) or power(_number(exif, _SHUTTER), 0.5),
         iso=_speed(exif) or _speed_of_panasonic(page),
         rating=_number(page, _RATING) or stars(_number(page, _PERCENT)),
         taken=moment and moment.wall,
@@ -145,16 +145,34 @@ def _description(page: tiff.Directory, exif: tiff.Directory) -> str:
 
 def _comment(exif: tiff.Directory) -> str:
     data = _bytes(exif, _COMMENT)
-    kind, text = data[:8], data[8:]
-    if kind.startswith(b"UNICODE"):
+    # Some cameras fill up the name of the encoding with spaces.
+    kind, text = data[:8].rstrip(b"\0 "), data[8:]
+    if kind == b"UNICODE":
         found = _unicode(text, exif.file.order)
-    elif kind in (b"ASCII\0\0\0", bytes(8)):
+    elif kind in (b"ASCII", b""):
         found = decoded(text.split(b"\0")[0])
-    elif kind.startswith(b"JIS"):
-        found = text.split(b"\0")[0].decode("iso2022_jp", "ignore")
+    elif kind == b"JIS":
+        found = _japanese(text)
     else:
-        return ""
+        found = _unmarked(data)
     return "" if is_blank(found) or found.strip().casefold().startswith(_WRITTEN_BY_CAMERAS) else found.split("\0")[0]
+
+
+def _japanese(text: bytes) -> str:
+    """JIS X 0208 by the standard: two bytes a character, with escapes as in mail or without."""
+    text = text.rstrip(b"\0 ")
+    if b"\x1b" in text or len(text) % 2 or not all(0x21 <= byte <= 0x7E for byte in text):
+        return text.split(b"\0")[0].decode("iso2022_jp", "ignore")
+    return bytes(byte | 0x80 for byte in text).decode("euc_jp", "ignore")
+
+
+def _unmarked(data: bytes) -> str:
+    """A text before which no encoding stands, if it is one."""
+    try:
+        text = data.rstrip(b"\0 ").decode("utf-8")
+    except UnicodeDecodeError:
+        return ""
+    return text if text.replace("\n", "").replace("\r", "").isprintable() else ""
 
 
 def _unicode(text: bytes, order: str) -> str:
@@ -164,12 +182,15 @@ def _unicode(text: bytes, order: str) -> str:
     own, other = ("utf-16-le", "utf-16-be") if order == "<" else ("utf-16-be", "utf-16-le")
     found = text.decode(own, "ignore")
     turned = text.decode(other, "ignore")
-    return turned if _western(turned) > _western(found) else found
+    return turned if _likely(turned) > _likely(found) else found
 
 
-def _western(text: str) -> int:
-    """How many characters are such as stand in texts of any language: letters of ASCII, spaces, punctuation."""
-    return sum(one.isascii() and one.isprintable() for one in text)
+def _likely(text: str) -> int:
+    """How many characters are such as people write: Latin, Greek and Cyrillic, Chinese, Japanese and Korean."""
+    return sum(
+        " " <= one < "\x7f" or "\xa0" <= one < "\u0530" or "\u3000" <= one < "\ua000" or "가" <= one <= "힣"
+        for one in text
+    )
 
 
 def _values(page: tiff.Directory, tag: int, most: int = 4) -> list[float]:
@@ -195,8 +216,8 @@ def _number(page: tiff.Directory, tag: int) -> float | None:
     return found[0] if found and math.isfinite(found[0]) else None
 
 
-def _power(value: float | None, base: float) -> float | None:
-    """A number of the APEX system, whose logarithms have few digits."""
+def power(value: float | None, base: float) -> float | None:
+    """Return what a number of the APEX system, whose logarithms have few digits, stands for."""
     return float(f"{base**value:.6g}") if value is not None and abs(value) < 64 else None
 
 

@@ -9,15 +9,15 @@ from typing import NamedTuple
 from search.containers import tiff
 from search.containers.boxes import boxes, within
 from search.containers.items import described
+from search.metadata.dates import in_mail, parsed
 from search.metadata.exif import IPTC, PHOTOSHOP, XMP, exif_directory, from_exif, is_whole
-from search.metadata.fields import PhotoMetadata
+from search.metadata.fields import PhotoMetadata, TakenFrom
 from search.metadata.iptc import from_iptc, in_photoshop
+from search.metadata.jpeg import EXIF_SEGMENT, XMP_SEGMENT, blocks_of_jpeg
 from search.metadata.merging import merged
 from search.metadata.xmp import LONGEST_XMP, from_xmp
 from search.text.foreign import decoded
 
-_JPEG_EXIF, _JPEG_XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
-_PHOTOSHOP = b"Photoshop 3.0\0"
 _MOST_PARTS = 10_000
 _LONGEST = 4_000_000
 """Bytes of a block in the file."""
@@ -41,6 +41,7 @@ class _Blocks:
 
     exif: list[PhotoMetadata] = field(default_factory=list)
     xmp: bytes = b""
+    more_xmp: bytes = b""
     iptc: bytes = b""
     texts: dict[str, str] = field(default_factory=dict)
     is_whole: bool = True
@@ -49,10 +50,11 @@ class _Blocks:
         """Text as XMP has it, then IPTC, then EXIF; figures and time as EXIF has them."""
         if not (self.exif or self.xmp or self.iptc or self.texts):
             return PhotoMetadata()
-        xmp, iptc = from_xmp(self.xmp), from_iptc(self.iptc)
+        xmp, iptc = merged(from_xmp(self.xmp), from_xmp(self.more_xmp)), from_iptc(self.iptc)
         exif = merged(*self.exif)
-        words = merged(xmp, iptc, exif, _from_texts(self.texts))
-        figures = merged(exif, xmp, iptc)
+        texts = _from_texts(self.texts)
+        words = merged(xmp, iptc, exif, texts)
+        figures = merged(exif, xmp, iptc, texts)
         kept = {name: getattr(words, name) for name in ("title", "description", "keywords", "author", "licence")}
         rating = words.rating or figures.rating
         return replace(figures, **kept, rating=rating)
@@ -71,31 +73,11 @@ def read_file(data: bytes, format: str) -> Reading:
 
 
 def _jpeg(data: bytes, blocks: _Blocks) -> None:
-    position, resources = 2, b""
-    blocks.is_whole = False
-    for _ in range(_MOST_PARTS):
-        if position + 4 > len(data):
-            break
-        if data[position] != 0xFF:
-            blocks.is_whole = True
-            break
-        marker = data[position + 1]
-        if marker == 0xFF or 0xD0 <= marker <= 0xD8 or marker == 0x01:
-            position += 1 if marker == 0xFF else 2
-            continue
-        if marker in (0xDA, 0xD9):
-            blocks.is_whole = True
-            break
-        start, end = position + 4, position + 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-        content = data[start:end] if marker in (0xE1, 0xED) else b""
-        if content.startswith(_JPEG_EXIF) and not blocks.exif:
-            blocks.exif.append(from_exif(exif_directory(content)))
-        elif content.startswith(_JPEG_XMP) and not blocks.xmp:
-            blocks.xmp = content[len(_JPEG_XMP) :]
-        elif content.startswith(_PHOTOSHOP) and len(resources) < _LONGEST:
-            resources += content[len(_PHOTOSHOP) :]  # what is longer goes on in the next segment
-        position = max(end, position + 4)
-    blocks.iptc = in_photoshop(resources)
+    found = blocks_of_jpeg(data)
+    if found.exif:
+        blocks.exif.append(from_exif(exif_directory(found.exif)))
+    blocks.xmp, blocks.more_xmp, blocks.is_whole = found.xmp, found.more_xmp, found.is_whole
+    blocks.iptc = in_photoshop(found.resources)
 
 
 def _png(data: bytes, blocks: _Blocks) -> None:
@@ -149,21 +131,25 @@ def _image_magick(kind: str, text: bytes, blocks: _Blocks) -> None:
         block = bytes.fromhex(lines[2].decode("ascii")) if len(lines) == 3 else b""
     except ValueError:
         return
-    if kind in ("exif", "APP1") and block.startswith(_JPEG_EXIF):
+    if kind in ("exif", "APP1") and block.startswith(EXIF_SEGMENT):
         blocks.exif.append(from_exif(exif_directory(block)))
     elif kind in ("xmp", "APP1") and not blocks.xmp:
-        blocks.xmp = block.removeprefix(_JPEG_XMP)
+        blocks.xmp = block.removeprefix(XMP_SEGMENT)
     elif kind in ("iptc", "8bim"):
         blocks.iptc = in_photoshop(block) or block
 
 
 def _from_texts(texts: dict[str, str]) -> PhotoMetadata:
     """What stands in the texts of a PNG by the names that its standard gives them."""
+    moment = parsed(texts.get("Creation Time")) or in_mail(texts.get("Creation Time", ""))
     return PhotoMetadata.of(
         title=texts.get("Title"),
         description=texts.get("Description"),
         author=texts.get("Author"),
         licence=texts.get("Copyright"),
+        taken=moment and moment.wall,
+        offset=moment and moment.offset,
+        taken_from=TakenFrom.CAMERA,
     )
 
 

@@ -8,7 +8,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from search.metadata.dates import parsed, with_offset
-from search.metadata.exif import STALE, named
+from search.metadata.exif import STALE, named, power
 from search.metadata.exif import stars as of_percent
 from search.metadata.fields import PhotoMetadata, TakenFrom, number
 from search.text.foreign import is_blank
@@ -26,7 +26,23 @@ _EXIF, _EXIF_EX = "{http://ns.adobe.com/exif/1.0/}", "{http://cipa.jp/exif/1.0/}
 _TIFF, _AUX = "{http://ns.adobe.com/tiff/1.0/}", "{http://ns.adobe.com/exif/1.0/aux/}"
 _PHOTOSHOP, _LIGHTROOM = "{http://ns.adobe.com/photoshop/1.0/}", "{http://ns.adobe.com/lightroom/1.0/}"
 _RIGHTS, _CC = "{http://ns.adobe.com/xap/1.0/rights/}", "{http://creativecommons.org/ns#}"
-_DIGIKAM, _MICROSOFT = "{http://www.digikam.org/ns/1.0/}", "{http://ns.microsoft.com/photo/1.0/}"
+_DIGIKAM = "{http://www.digikam.org/ns/1.0/}"
+# Windows writes its name with a stroke at the end, and exiftool without.
+_MICROSOFT = "{http://ns.microsoft.com/photo/1.0/}", "{http://ns.microsoft.com/photo/1.0}"
+_HIERARCHIES = (
+    (f"{_LIGHTROOM}hierarchicalSubject", "|"),
+    (f"{_DIGIKAM}TagsList", "/"),
+    *((f"{space}LastKeyword{kind}", "/") for kind in ("XMP", "IPTC") for space in _MICROSOFT),
+)
+_DATES = tuple(
+    f"{space}{name}"
+    for space, name in (
+        (_EXIF, "DateTimeOriginal"),
+        (_PHOTOSHOP, "DateCreated"),
+        (_EXIF, "DateTimeDigitized"),
+        (_XMP, "CreateDate"),
+    )
+)
 
 
 def from_xmp(packet: bytes, source: TakenFrom = TakenFrom.CAMERA) -> PhotoMetadata:
@@ -53,7 +69,7 @@ class _Packet:
         moment = next(
             (
                 found
-                for name in (f"{_EXIF}DateTimeOriginal", f"{_PHOTOSHOP}DateCreated", f"{_XMP}CreateDate")
+                for name in _DATES
                 if (
                     found := parsed(
                         self._first(name),
@@ -83,8 +99,8 @@ class _Packet:
             camera=named(self._first(f"{_TIFF}Make"), self._first(f"{_TIFF}Model")),
             lens=self._first(f"{_EXIF_EX}LensModel", f"{_AUX}Lens"),
             focal_length=self._number(f"{_EXIF}FocalLength"),
-            aperture=self._number(f"{_EXIF}FNumber"),
-            exposure=self._number(f"{_EXIF}ExposureTime"),
+            aperture=self._number(f"{_EXIF}FNumber") or power(self._number(f"{_EXIF}ApertureValue"), 2**0.5),
+            exposure=self._number(f"{_EXIF}ExposureTime") or power(self._number(f"{_EXIF}ShutterSpeedValue"), 0.5),
             iso=self._number(f"{_EXIF_EX}PhotographicSensitivity", f"{_EXIF}ISOSpeedRatings"),
             rating=self._rating(),
             latitude=latitude,
@@ -99,14 +115,14 @@ class _Packet:
         """The keywords; where a program has written no plain ones, the last parts of its hierarchical ones."""
         if words := self._values.get(f"{_DC}subject"):
             return words
-        for name, mark in ((f"{_LIGHTROOM}hierarchicalSubject", "|"), (f"{_DIGIKAM}TagsList", "/")):
+        for name, mark in _HIERARCHIES:
             if paths := self._values.get(name):
                 return [path.split(mark)[-1] for path in paths]
         return []
 
     def _rating(self) -> float | None:
         found = number(self._first(f"{_XMP}Rating"))
-        percent = number(self._first(f"{_MICROSOFT}Rating"))
+        percent = number(self._first(*(f"{space}Rating" for space in _MICROSOFT)))
         return of_percent(percent) if found is None else found
 
     def _number(self, *names: str) -> float | None:
@@ -116,10 +132,11 @@ class _Packet:
         return top / bottom if top is not None and bottom else None
 
     def _degrees(self, name: str) -> float | None:
-        """Degrees as XMP has them, "48,51.4920N" or "48,51,29N"; some programs write a number."""
+        """Degrees as XMP has them, "48,51.4920N" or "48,51,29N"; some write a number, and its side on its own."""
         text = self._first(f"{_EXIF}GPS{name}").strip()
+        side = self._first(f"{_EXIF}GPS{name}Ref").strip()[:1].upper()
         if (plain := number(text)) is not None:
-            return plain
+            return -abs(plain) if side in ("S", "W") else plain
         side = text[-1:].upper()
         parts = [number(part) for part in text[:-1].split(",")[:3]]
         if side not in ("N", "S", "E", "W") or None in parts:
@@ -195,9 +212,7 @@ def _root(packet: bytes) -> Element | None:
 def _values(element: Element) -> list[str]:
     """The texts of a property: one, those of a list, or of alternatives in several languages the one for all."""
     found = next((child for child in element[:1] if child.tag in _LISTS), None)
-    if found is None:
-        return [element.text] if element.text else []
-    return _texts(found)
+    return _texts(found) if found is not None else _text(element)
 
 
 def _texts(found: Element | None) -> list[str]:
@@ -205,5 +220,15 @@ def _texts(found: Element | None) -> list[str]:
         return []
     items = found.findall(f"{_RDF}li")[:_MOST]
     if found.tag == f"{_RDF}Alt":
-        items = [one for one in items if one.get(_LANGUAGE) == "x-default" and one.text] or items
-    return [item.text for item in items if item.text]
+        items = [one for one in items if one.get(_LANGUAGE) == "x-default" and _text(one)] or items
+    return [text for item in items for text in _text(item)]
+
+
+def _text(element: Element) -> list[str]:
+    """The text of a property or an item, as an address too, or below it where something more is said of it."""
+    if not len(element):
+        text = element.text or element.get(f"{_RDF}resource") or element.get(f"{_RDF}value")
+    else:
+        inner = element[0] if element[0].tag == f"{_RDF}Description" else element
+        text = inner.findtext(f"{_RDF}value") or inner.get(f"{_RDF}value") or element.text
+    return [text] if text else []

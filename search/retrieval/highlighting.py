@@ -1,5 +1,6 @@
 """Which part of a title is what was written: for marking it in the results."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +12,8 @@ from search.text.folding import clusters, fold, is_letter, is_unspaced, words_of
 
 MOST_WORDS = 50
 """Words of a query that are looked for in each title."""
+_SHORT = re.compile("[a-z]{3,4}")
+_HISSING = ("s", "x", "z", "ch", "sh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,20 +21,27 @@ class _Sought:
     word: str
     is_open: bool
     """Whether a longer word that begins with it holds it too, as in `image_words_query`."""
+    more: str = ""
+    """How a short one ends where it means more than one thing, as there too."""
 
     @classmethod
     def all_of(cls, words: Sequence[str]) -> list[Self]:
         """The words of a text that was written without a space: the last may go on."""
-        last = len(words) - 1
-        return [
-            cls(word, is_open=number == last and (len(word) > 2 or not word.isascii()))
-            for number, word in enumerate(words)
-        ]
+        *before, last = words or [""]
+        return [*(cls(word, is_open=False) for word in before), *([cls._last(last)] if last else [])]
+
+    @classmethod
+    def _last(cls, word: str) -> Self:
+        if _SHORT.fullmatch(word):
+            return cls(word, is_open=False, more="es" if word.endswith(_HISSING) else "s")
+        return cls(word, is_open=len(word) > 2 or not word.isascii())
 
     def stands_at(self, text: str, start: int) -> bool:
         """Whether it does so in folded `text`, where its letters are."""
         stop = start + len(self.word)
-        return _meets(text, start) and (self.is_open or _meets(text, stop))
+        ends = self.is_open or _meets(text, stop)
+        more = stop + len(self.more)
+        return _meets(text, start) and (ends or (text[stop:more] == self.more != "" and _meets(text, more)))
 
 
 def _meets(text: str, place: int) -> bool:

@@ -41,7 +41,7 @@ _WINDOWS = {byte: bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte
 
 
 # A decoder process can open nothing, so that Python finds no codec there that was not used before.
-for _name in ("utf-16", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "iso2022_jp"):
+for _name in ("utf-16", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "iso2022_jp", "euc_jp"):
     "あ".encode(_name).decode(_name)
 
 

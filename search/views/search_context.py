@@ -298,6 +298,8 @@ def _by_date_title(results: ResultPage) -> str:
 def _matches_title(results: ResultPage) -> str:
     strong, found = results.strong, results.found
     number = strong or found
+    if results.scale and not strong and any(image.by_words for image in results.images):
+        return _("Found inside longer words; the nearest follow:")
     if results.scale and not strong:
         return _("Nothing here matches well; the nearest are:")
     if strong and results.strong_is_least:

@@ -23,7 +23,14 @@ from search.embedding import ModelUnavailable, picture_encoder, require_fit
 from search.ingestion.changed_files import Changes
 from search.ingestion.database_statistics import refresh_statistics
 from search.ingestion.items import Item
-from search.ingestion.met_before import met_and_deleted, met_before, origin_of, record
+from search.ingestion.met_before import (
+    met_and_deleted,
+    met_before,
+    met_there_before,
+    origin_of,
+    record,
+    with_changed_sidecars,
+)
 from search.ingestion.pipeline.index_during_load import IndexDuringLoad
 from search.ingestion.pipeline.rows import Staging, known, staging
 from search.ingestion.pipeline.steps import BATCH, Event, Job, ListEnds, Pipeline, State
@@ -67,13 +74,16 @@ class _Run:
         enqueue: bool,
         again: bool,
         updating: Sequence[str] | None,
+        changes: Changes,
     ) -> None:
         """Without `rows` nothing is kept. `updating` are the tags that go with what is said of known pictures, None
-        where that is left as it is."""
+        where no more of that is looked at than sidecars that have changed."""
         self.pipeline, self.rows, self.progress, self.enqueue, self.again = pipeline, rows, progress, enqueue, again
         self.updating = updating
         self.revision = Revision(
-            kind=Revision.Kind.DESCRIBE, door=Revision.Door.COMMAND, search="ingest --update-details"
+            kind=Revision.Kind.DESCRIBE,
+            door=Revision.Door.COMMAND,
+            search="ingest" if updating is None else "ingest --update-details",
         )
         self.report = Report()
         self.index = IndexDuringLoad(self._tell)
@@ -93,7 +103,7 @@ class _Run:
         self.would_be_there: set[int] = set()
         # Whose deletion is held off.
         self.held: set[Job] = set()
-        self.changes = Changes(again=again)
+        self.changes = changes
 
     def direct(self) -> None:
         """Pass on what the pipeline brings until all of it has ended. Raises what one of the threads raised."""
@@ -168,7 +178,9 @@ class _Run:
         met = met_before([job.item for job in listed], pending=self.enqueue)
         rows = known_rows({image_id for image_id in met if image_id})
         trusted, unknown = [], []
-        for job, image_id in zip(listed, met, strict=True):
+        changed = with_changed_sidecars([job.item for job in listed])
+        for job, image_id, has_changed in zip(listed, met, changed, strict=True):
+            job.has_other_sidecars = has_changed
             job.known = rows.get(image_id) if image_id else None
             if job.known is None:
                 unknown.append(job)
@@ -264,28 +276,41 @@ class _Run:
                 self.report.restored += job.restored.something
                 if job.restored.moved is not None:
                     note_moved(job.known, job.restored.moved)
-        record(origin_of(job.item, job.image_id) for job in whole if job.image_id)
+        read = [(job.item, job.image_id) for job in whole if job.image_id]
+        there_before = met_there_before(read)
+        for job in whole:  # as a member of an archive that was written anew
+            if job.image_id and job.item.address in there_before:
+                job.has_other_sidecars = True
+        record(origin_of(*one) for one in read)
         if self.rows:
             self.changes.absorb(whole, self.rows, self._under_way(), self.report)
         self._know(whole)
 
     def _know(self, jobs: Sequence[Job]) -> None:
         """Leave what is here as it is, or have what is said of it looked at."""
-        if self.updating is not None:
-            read = sidecars_read([image_id for job in jobs if (image_id := job.known_id)])
-            for job in jobs:
-                job.sidecars_before = read.get(job.known_id) if job.known_id else None
-                self.pipeline.describe(job)
-        elif jobs:
+        if self.updating is None:
             self.report.not_applied += sum(job.item.details != Details() for job in jobs)
-            self._count_known(jobs)
+        looked_at = [job for job in jobs if self.updating is not None or job.has_other_sidecars]
+        read = sidecars_read([image_id for job in looked_at if (image_id := job.known_id)])
+        for job in looked_at:
+            job.sidecars_before = read.get(job.known_id) if job.known_id else None
+            self.pipeline.describe(job)
+        if others := [job for job in jobs if job not in looked_at]:
+            self._count_known(others)
 
     def _update(self) -> None:
         described, self.described = self.described, []
-        updates = [Update(image_id, job.item.details, job.beside) for job in described if (image_id := job.known_id)]
+        updates = [
+            Update(image_id, Details() if self.updating is None else job.item.details, job.beside)
+            for job in described
+            if (image_id := job.known_id)
+        ]
         self.report.updated += update_details(
             updates, self.updating or (), revision=self.revision if self.rows else None
         )
+        if self.rows:
+            seen = [(one.item, image_id) for one in described if one.has_other_sidecars and (image_id := one.known_id)]
+            record(origin_of(*one) for one in seen)
         self._count_known(described)
 
     def _count_known(self, jobs: Sequence[Job]) -> None:
@@ -297,6 +322,8 @@ class _Run:
 
     def write(self) -> None:
         """Write the rows of what has come through."""
+        if self.rows:
+            self.changes.note_moved([job for job in self.done if not job.changed], self._under_way())
         changed = [job for job in self.done if job.changed]
         done, self.done = [job for job in self.done if not job.changed], []
         if self.rows:
@@ -408,7 +435,9 @@ def ingest(
             progress = (record or stack.enter_context(Record())).noting(progress)
         rows = None if dry_run else stack.enter_context(staging())
         pipeline = Pipeline(source, tags, dry=dry_run, enqueue=enqueue, captions=captions)
-        run = _Run(pipeline, rows, progress, enqueue=enqueue, again=again, updating=tags if update else None)
+        changes = Changes(again=again, captions=captions, tags=tags)
+        updating = tags if update else None
+        run = _Run(pipeline, rows, progress, enqueue=enqueue, again=again, updating=updating, changes=changes)
         stack.callback(run.break_off)
         try:
             with stopping_in_order(run.pipeline.stop):

@@ -51,7 +51,8 @@ class Job:
     """A picture on its way. `again` are the items met meanwhile that turned out to be the same bytes, and `known` is
     the row where there is one, with what was `restored` of its objects. `before` is what was met at its address before
     it, with what has `changed`. `beside` is what its sidecars say, if not what they said when they had the hash
-    `sidecars_before`. `is_refused` where its bytes are what the `failure` is about."""
+    `sidecars_before`; it `has_other_sidecars` where these may have changed since. `is_refused` where its bytes are
+    what the `failure` is about."""
 
     item: Item
     state: State = State.LISTED
@@ -61,6 +62,7 @@ class Job:
     before: Before | None = None
     changed: Change | None = None
     sidecars_before: uuid.UUID | None = None
+    has_other_sidecars: bool = False
     beside: Beside | None = None
     data: bytes = field(default=b"", repr=False)
     sidecars: Mapping[str, bytes] = field(default_factory=dict, repr=False)

@@ -24,7 +24,7 @@ from search.ingestion.sources.names import (
     storable,
     suffix_of,
 )
-from search.ingestion.sources.sidecars import Sidecars, read_sidecars
+from search.ingestion.sources.sidecars import Sidecars, last_changed, read_sidecars
 from search.ingestion.sources.sizes import expected, read_within
 from search.ingestion.sources.sniffing import head_of, is_picture
 from search.metadata import LONGEST_SIDECAR
@@ -252,6 +252,7 @@ def item_of(found: Found, details: Mapping[Path, Details], beside: Sidecars, fin
         status = os.stat(found.path)  # noqa: PTH116
     except OSError:  # reading it will tell why
         return Item(found.path, read)
+    paths = beside.of(*os.path.split(found.path))
     return Item(
         found.path,
         read,
@@ -259,8 +260,9 @@ def item_of(found: Found, details: Mapping[Path, Details], beside: Sidecars, fin
         address=storable(found.resolved),
         version=version_of(status),
         size=expected(status.st_size),
-        sidecars=partial(read_sidecars, beside.of(*os.path.split(found.path)), _beginning, findings),
+        sidecars=partial(read_sidecars, paths, _beginning, findings),
         changed=status.st_mtime,
+        sidecars_changed=last_changed(paths.values()),
     )
 
 

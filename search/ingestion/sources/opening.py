@@ -103,7 +103,7 @@ class _Door:
         if is_zip(path):
             return zip_listing(path, self._choices, self.findings, self._downloads, self._archives)
         if is_tar(path):
-            return tar_listing(path, self._choices, self.findings)
+            return tar_listing(path, self._choices, self.findings, self._archives)
         if is_table(path):
             return manifest(path, self.findings, self._downloads, width=self._choices.width)
         if path.lower().endswith(_FOREIGN_ARCHIVES):

@@ -1,8 +1,10 @@
 """The sidecars of pictures, wherever these lie: which files they are, and what is in them."""
 
+import os
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from search.ingestion.items import Unavailable
@@ -76,6 +78,16 @@ def _shorten(known: "OrderedDict[str, Any]") -> None:
 
 def _joined(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder and not folder.endswith("/") else folder + name
+
+
+def last_changed(paths: Iterable[str]) -> float | None:
+    """Return when the last of these files was changed, or came here as it is; None for none."""
+    times = []
+    for path in paths:
+        with suppress(OSError):  # reading it will tell why
+            status = os.stat(path)  # noqa: PTH116
+            times.append(max(status.st_mtime, status.st_ctime))
+    return max(times, default=None)
 
 
 def read_sidecars(paths: Mapping[str, str], read: Callable[[str], bytes], findings: Findings) -> dict[str, bytes]:

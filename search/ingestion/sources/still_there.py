@@ -24,6 +24,19 @@ def is_in_archive(address: str) -> bool:
     return bool(_IN_ARCHIVE.search(address))
 
 
+def empty_folder(folder: str) -> str | None:
+    """Return the first folder that is there, of this one and those above it, if nothing is in it: a disk may belong
+    there that is not mounted."""
+    while folder != "/":
+        try:
+            return None if os.listdir(folder) else folder
+        except (FileNotFoundError, NotADirectoryError):
+            folder = os.path.dirname(folder)  # noqa: PTH120
+        except OSError:  # a drive that hangs
+            return folder
+    return None
+
+
 class Whereabouts:
     """Looks at addresses. What can't be looked at, as the web and storages that don't answer, counts as there."""
 
@@ -49,6 +62,12 @@ class Whereabouts:
             else:
                 return False
         return self._versions(address) == set()
+
+    def has_left(self, address: str) -> bool:
+        """Whether a file is not at its address any more, and no disk is away that it may be on."""
+        if not address.startswith("/") or not self.is_missing(address):
+            return False
+        return empty_folder(os.path.dirname(self._archive(address) or address)) is None  # noqa: PTH120
 
     def is_gone(self, address: str) -> bool:
         """Whether nothing is at an address of a folder that is there, and not empty: else that may be away."""

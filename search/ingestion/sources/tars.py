@@ -4,18 +4,20 @@ import os
 import re
 import tarfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import IO
 
-from search.ingestion.items import Item, Unavailable
+from search.ingestion.items import Item, Unavailable, nothing_beside
 from search.ingestion.sources.captions import may_be_caption, remarks_on, sample_of
 from search.ingestion.sources.files import version_of
 from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.members import Members
 from search.ingestion.sources.names import is_of_another_kind, plain_name, raws_beside_pictures, storable, suffix_of
 from search.ingestion.sources.options import Choices
+from search.ingestion.sources.parts import GoogleTar, Part, Parts, is_of_google
+from search.ingestion.sources.sidecars import Sidecars, read_sidecars
 from search.ingestion.sources.sizes import expected, most_bytes, no_memory, refuse_if_large
 from search.ingestion.sources.sniffing import HEAD
 from search.ingestion.sources.tar_streams import DAMAGED, Damaged, members, opened
@@ -30,9 +32,16 @@ def is_tar(path: str) -> bool:
     return bool(_TAR.search(path))
 
 
-def tar_listing(path: str, choices: Choices, findings: Findings) -> Listing:
-    """Return the pictures in an archive; how many there are is known at its end."""
-    return Listing(_items(path, choices, findings))
+def tar_listing(path: str, choices: Choices, findings: Findings, together: list[Part] | None = None) -> Listing:
+    """Return the pictures in an archive; how many there are is known at its end.
+
+    One of Google's is added to those that are read `together` with it, as ZIPs are.
+    """
+    together = [] if together is None else together
+    own = GoogleTar(path, os.path.abspath(path)) if is_of_google(path) else None  # noqa: PTH100
+    if own:
+        together.append(own)
+    return Listing(_items(path, choices, findings, own, together))
 
 
 def versions_in_tar(path: str) -> Iterator[tuple[str, str]]:
@@ -100,7 +109,16 @@ class _Sample:
 class _Reader:
     """Goes through one archive."""
 
-    def __init__(self, path: str, choices: Choices, findings: Findings) -> None:
+    def __init__(
+        self, path: str, choices: Choices, findings: Findings, export: GoogleTar | None, together: Sequence[Part]
+    ) -> None:
+        self._parts: Parts | None = None
+        if export:
+            self._parts = Parts(export, together)
+            self._beside = Sidecars(findings, self._parts.names, self._parts.beside)
+            for one in together:
+                if isinstance(one, GoogleTar):
+                    one.count(choices, findings)
         self._path, self._elsewhere, self._findings = path, choices.elsewhere, findings
         self._absolute, self._resolved = os.path.abspath(path), os.path.realpath(path)  # noqa: PTH100
         self._version = version_of(os.stat(path))  # noqa: PTH116
@@ -122,6 +140,8 @@ class _Reader:
     def _met(self, archive: tarfile.TarFile, number: int, member: tarfile.TarInfo) -> Iterator[Item]:
         name = member.name.removeprefix("./")
         stem, suffix = sample_of(name), suffix_of(name)
+        if self._parts and suffix == "json":
+            return  # which was read before
         is_caption = may_be_caption(suffix, member.size)
         if not is_caption and is_of_another_kind(suffix):
             self._members.wants(name)  # which counts it
@@ -176,7 +196,15 @@ class _Reader:
             version=f"{self._version} {number}",
             size=expected(member.size),
             changed=member.mtime,
+            sidecars=self._sidecars(member.name.removeprefix("./")),
         )
+
+    def _sidecars(self, name: str) -> Callable[[], Mapping[str, bytes]]:
+        """Return what reads what Google says of a picture."""
+        found = self._parts.of(self._beside, name) if self._parts else {}
+        if not self._parts or not found:
+            return nothing_beside
+        return partial(read_sidecars, found, self._parts.beginning, self._findings)
 
     def _ended(self) -> Iterator[Item]:
         """Offer the picture of a sample to which nothing more comes."""
@@ -194,7 +222,7 @@ class _Reader:
         if is_double:
             self._members.passes_raw(name)
             return
-        if sample.texts:
+        if sample.texts and item.sidecars is nothing_beside:
             self._findings.notes.extend((item.name, note) for note in remarks_on(sample.texts))
             item = replace(item, sidecars=partial(dict, sample.texts))
         yield item
@@ -208,9 +236,11 @@ class _Head:
     data: bytes = b""
 
 
-def _items(path: str, choices: Choices, findings: Findings) -> Iterator[Item]:
+def _items(
+    path: str, choices: Choices, findings: Findings, export: GoogleTar | None, together: Sequence[Part]
+) -> Iterator[Item]:
     try:
-        yield from _Reader(path, choices, findings).items()
+        yield from _Reader(path, choices, findings, export, together).items()
     except Damaged as error:
         findings.problems.append((path, str(error)))
     except (*DAMAGED, OSError) as error:

@@ -11,6 +11,7 @@ from search.curation.details import Details
 from search.ingestion.sources.exclusions import USUAL, Rules
 from search.ingestion.sources.files import Found, Walk, items_of, sidecars_of_files, version_of
 from search.ingestion.sources.listing import Findings, Listed, Listing
+from search.ingestion.sources.sidecars import last_changed
 
 AT_REST = 10.0
 """Seconds since its last change after which a file counts as whole at first sight."""
@@ -77,9 +78,9 @@ class FolderWatch:
         beside = sidecars_of_files(findings)
         for folder in self._folders:
             for found in walk.named(folder):
-                beside.of(*os.path.split(found.path))  # which don't count as not read
+                its = beside.of(*os.path.split(found.path))  # which don't count as not read
                 state, failure = _state(found.path), self._failures.get(found.path)
-                key = hash((found.resolved, state.version))
+                key = hash((found.resolved, state.version, last_changed(its.values())))
                 if key in self._settled and not (failure and failure.is_past(state)):
                     continue
                 # What gets its bytes late may have had its time of change early: only for what has failed that counts.

@@ -19,6 +19,7 @@ from search.ingestion.sources.manifest import UNSPLASH_PHOTOS, table_listing
 from search.ingestion.sources.members import Members
 from search.ingestion.sources.names import is_picture_name, plain_name, raws_beside_pictures, storable
 from search.ingestion.sources.options import Choices
+from search.ingestion.sources.parts import Part, Parts
 from search.ingestion.sources.sidecars import Sidecars, read_sidecars
 from search.ingestion.sources.sizes import expected, read_within
 from search.ingestion.sources.sniffing import HEAD
@@ -39,7 +40,7 @@ def is_zip(path: str) -> bool:
 
 
 def zip_listing(
-    path: str, choices: Choices, findings: Findings, downloads: "Downloads", together: "list[_Archive] | None" = None
+    path: str, choices: Choices, findings: Findings, downloads: "Downloads", together: list[Part] | None = None
 ) -> Listing:
     """Return the pictures in an archive; of the archive that Unsplash offers, those that its tables of photos name.
 
@@ -185,58 +186,14 @@ def _pictures(archive: _Archive, choices: Choices, findings: Findings) -> list[z
     return [one for one in taken if one.filename not in doubles]
 
 
-class _Parts:
-    """An archive and those that are read together with it, as parts of one export.
-
-    Of the others count what Google says of pictures, and only where they have no picture of that name themselves.
-    """
-
-    def __init__(self, own: _Archive, together: list[_Archive]) -> None:
-        self._own, self._together = own, together
-
-    @property
-    def _others(self) -> list[_Archive]:
-        return [one for one in self._together if one is not self._own]
-
-    def names(self, folder: str) -> list[str]:
-        own = self._own.folders.get(folder, {})
-        if not folder:
-            return list(own)
-        # Names of pictures, too: of two that a name may mean, which was cut, it tells of neither.
-        others = (name for one in self._others for name in one.folders.get(folder, {}))
-        return [*own, *(name for name in others if not name.lower().endswith(_NOT_OF_OTHERS))]
-
-    def beside(self, folder: str) -> list[str]:
-        return list(dict.fromkeys(one for part in [self._own, *self._others] for one in part.beside(folder)))
-
-    def of(self, beside: Sidecars, member: zipfile.ZipInfo) -> dict[str, str]:
-        folder, _, name = member.filename.replace("\\", "/").rpartition("/")
-
-        def are_its(path: str) -> bool:
-            its_folder, holder = path.rpartition("/")[0], self._holder(path)
-            return holder is self._own or name not in holder.folders.get(its_folder, {})
-
-        return beside.of(folder, name, are_its)
-
-    def beginning(self, path: str) -> bytes:
-        return self._holder(path).beginning(path)
-
-    def _holder(self, path: str) -> _Archive:
-        folder, _, name = path.rpartition("/")
-        return next(one for one in [self._own, *self._others] if name in one.folders.get(folder, {}))
-
-
-_NOT_OF_OTHERS = (".xmp", ".txt")
-
-
 def _items(
     archive: _Archive,
     members: list[zipfile.ZipInfo],
     choices: Choices,
     findings: Findings,
-    together: list[_Archive],
+    together: list[Part],
 ) -> Iterator[Item]:
-    parts = _Parts(archive, together)
+    parts = Parts(archive, together)
     beside = Sidecars(findings, parts.names, parts.beside)
     folder = os.path.abspath(archive.path)  # noqa: PTH100
     shared = choices.elsewhere.meant(_paths(folder, member) for member in members)
@@ -250,7 +207,7 @@ def _items(
             address=address,
             version=_version(archive, member),
             size=expected(member.file_size),
-            sidecars=partial(read_sidecars, parts.of(beside, member), parts.beginning, findings),
+            sidecars=partial(read_sidecars, parts.of(beside, member.filename), parts.beginning, findings),
             changed=_changed(member),
         )
 

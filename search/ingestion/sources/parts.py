@@ -1,0 +1,141 @@
+"""Archives that are read together, as parts of one export: a picture in one, and what is said of it in another."""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from django.utils.functional import cached_property
+
+from search.ingestion.items import Unavailable
+from search.ingestion.sources.listing import Findings
+from search.ingestion.sources.members import Members
+from search.ingestion.sources.names import suffix_of
+from search.ingestion.sources.options import Choices
+from search.ingestion.sources.sidecars import Sidecars
+from search.ingestion.sources.tar_streams import DAMAGED, members, opened
+from search.metadata import LONGEST_SIDECAR
+
+_NOT_OF_OTHERS = (".xmp", ".txt")
+_OF_GOOGLE = "Takeout/"
+MOST_KEPT = 256_000_000
+"""Bytes, compressed, of what an archive says of its pictures: some hundred thousand of them."""
+
+
+class Part(Protocol):
+    """An archive whose members can be looked up."""
+
+    @property
+    def folders(self) -> Mapping[str, Mapping[str, Any]]:
+        """The names in each folder."""
+
+    def beside(self, folder: str) -> list[str]:
+        """Return the folders that lie where `folder` does."""
+
+    def beginning(self, path: str) -> bytes:
+        """Return one byte more of a sidecar than there may be, at most. Raises Unavailable and OSError."""
+
+
+class Parts:
+    """An archive and those that are read together with it.
+
+    Of the others count what Google says of pictures, and only where they have no picture of that name themselves.
+    """
+
+    def __init__(self, own: Part, together: Sequence[Part]) -> None:
+        self._own, self._together = own, together
+
+    @property
+    def _others(self) -> list[Part]:
+        return [one for one in self._together if one is not self._own]
+
+    def names(self, folder: str) -> list[str]:
+        own = self._own.folders.get(folder, {})
+        if not folder:
+            return list(own)
+        # Names of pictures, too: of two that a name may mean, which was cut, it tells of neither.
+        others = (name for one in self._others for name in one.folders.get(folder, {}))
+        return [*own, *(name for name in others if not name.lower().endswith(_NOT_OF_OTHERS))]
+
+    def beside(self, folder: str) -> list[str]:
+        return list(dict.fromkeys(one for part in [self._own, *self._others] for one in part.beside(folder)))
+
+    def of(self, beside: Sidecars, member: str) -> dict[str, str]:
+        """Return where the sidecars of a member are, by suffix."""
+        folder, _, name = member.replace("\\", "/").rpartition("/")
+
+        def are_its(path: str) -> bool:
+            its_folder, holder = path.rpartition("/")[0], self._holder(path)
+            return holder is self._own or name not in holder.folders.get(its_folder, {})
+
+        return beside.of(folder, name, are_its)
+
+    def beginning(self, path: str) -> bytes:
+        return self._holder(path).beginning(path)
+
+    def _holder(self, path: str) -> Part:
+        folder, _, name = path.rpartition("/")
+        return next(one for one in [self._own, *self._others] if name in one.folders.get(folder, {}))
+
+
+def is_of_google(path: str) -> bool:
+    """Whether a tar archive is a part of Google's export: all its members lie in one folder."""
+    try:
+        with opened(path) as archive:
+            first = next(members(archive), None)
+    except (*DAMAGED, OSError):  # reading it will tell why
+        return False
+    return first is not None and first.name.startswith(_OF_GOOGLE)
+
+
+class GoogleTar:
+    """What a tar archive of Google's says of pictures. It is read for it once more, from its start to its end, since
+    that may stand far from the pictures."""
+
+    def __init__(self, path: str, root: str) -> None:
+        """`root` is the absolute path."""
+        self._path, self._root, self._is_counted = path, root, False
+
+    @cached_property
+    def folders(self) -> dict[str, dict[str, bytes]]:
+        found: dict[str, dict[str, bytes]] = {}
+        room = MOST_KEPT
+        try:
+            with opened(self._path) as archive:
+                for member in members(archive):
+                    data = b""
+                    if (
+                        suffix_of(member.name) == "json"
+                        and member.isfile()
+                        and member.size <= LONGEST_SIDECAR
+                        and room > 0
+                    ):
+                        file = archive.extractfile(member)
+                        data = zlib.compress(file.read(), 1) if file else b""
+                        room -= len(data)
+                    folder, _, name = member.name.removeprefix("./").rpartition("/")
+                    if member.isfile():
+                        found.setdefault(folder, {})[name] = data
+        except (*DAMAGED, OSError):
+            pass  # what comes before the damage counts; reading the pictures will tell of it
+        return found
+
+    def beside(self, folder: str) -> list[str]:
+        above = folder.rpartition("/")[0]
+        return [one for one in self.folders if one.rpartition("/")[0] == above]
+
+    def beginning(self, path: str) -> bytes:
+        folder, _, name = path.rpartition("/")
+        data = self.folders[folder][name]
+        if not data:
+            raise Unavailable("It is too long, or there are too many of them.")
+        return zlib.decompress(data)
+
+    def count(self, choices: Choices, findings: Findings) -> None:
+        """Count what it says of pictures as not read, once: what belongs to one is taken back."""
+        if not self._is_counted:
+            self._is_counted = True
+            own = Members(self._root, choices.rules, findings)
+            for folder, names in self.folders.items():
+                for name in names:
+                    if suffix_of(name) == "json":
+                        own.wants(f"{folder}/{name}" if folder else name)
