@@ -118,9 +118,7 @@ def allowed(request: HttpRequest, verb: str, ids: Sequence[UUID]) -> Sequence[UU
 
 def put_into_album(count: int) -> str:
     """Say how many pictures went into an album."""
-    text = ngettext(
-        "%(count)s picture was put into the album.", "%(count)s pictures were put into the album.", count
-    )
+    text = ngettext("%(count)s picture was put into the album.", "%(count)s pictures were put into the album.", count)
     return text % {"count": f"{count:,}"}
 
 
