@@ -109,8 +109,11 @@ def test_they_go_into_a_new_album_at_once(open_page: OpenPage, as_alice: Client,
 
 def test_sending_can_be_paused_and_goes_on_with_what_is_left(open_page: OpenPage, as_alice, fifty: list[Path]):
     page = open_page("/upload/", as_user=as_alice)
-    held: list[Route] = []
-    page.route("**/upload/", lambda route: held.append(route))
+
+    def hold(route: Route) -> None:
+        """Answer nothing."""
+
+    page.route("**/upload/", hold)
     choose(page, fifty[:4])
     send(page).click()
     # The first is on its way, and stays there.
@@ -176,7 +179,7 @@ def test_a_picture_that_is_here_already_is_shown(open_page: OpenPage, as_alice, 
         send(page).click()
         expect(page.locator(".card")).to_contain_text(expected)
         expect(page.locator(".card .outcome a")).to_have_attribute("href", re.compile("/images/"))
-    expect(page.locator("#progress")).to_have_text("1 of 1 done · 1 were here already")
+    expect(page.locator("#progress")).to_have_text("1 of 1 done · 1 already here")
 
 
 def test_a_wrong_link_can_be_mended_and_sent_again(open_page: OpenPage, as_alice, files: list[Path]):
