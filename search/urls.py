@@ -6,6 +6,7 @@ from django.urls import path, register_converter
 from search.objects import storage
 from search.views import (
     accounts,
+    added,
     albums,
     curating,
     feeds,
@@ -103,6 +104,8 @@ urlpatterns = [
     path("feeds/<uuid:token>.atom", feeds.feed, name="feed"),
     path("upload/", uploading.upload, name="upload"),
     path("upload/read", uploading.read, name="read-picture"),
+    path("upload/added", added.keep, name="keep-added"),
+    path("upload/added/<uuid:set_id>/", added.added, name="added"),
     path("account/", accounts.account, name="account"),
     path("accounts/sign-up/", accounts.sign_up, name="sign-up"),
     path("accounts/login/", accounts.LogIn.as_view(), name="login"),

@@ -12,6 +12,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from search.accounts.roles import VIEWER, give
 from search.models import Image, PictureSet, SavedSearch
 from search.objects import storage
 from tests.base import picture_file, stored_image
@@ -180,6 +181,40 @@ def test_programs_get_problem_details_for_each_of_these(client: Client, settings
 
 
 # What is not there
+
+A_BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+def test_a_person_can_go_on_from_a_page_that_is_not_there(client: Client, as_alice: Client):
+    stranger, alice = (one.get("/no/such/page", headers=A_BROWSER) for one in (client, as_alice))
+    for answer in (stranger, alice):
+        assert answer.status_code == 404
+        assert 'name="q"' in answer.text
+        assert 'href="/albums/"' in answer.text
+    assert 'href="/upload/"' in alice.text
+    assert 'href="/accounts/login/' in stranger.text
+    # A picture of a page that is not there, or a program, has no use for them.
+    assert 'name="q"' not in client.get("/no/such/page").text
+
+
+def test_who_may_not_can_go_on_too(as_alice: Client, alice: User):
+    give(alice, VIEWER)
+    answer = as_alice.get("/upload/", headers=A_BROWSER)
+    assert answer.status_code == 403
+    assert 'name="q"' in answer.text
+
+
+def test_where_people_must_log_in_a_stranger_gets_no_box(client: Client, settings):
+    settings.SITE_ACCESS = "members"
+    answer = client.get("/no/such/page", headers=A_BROWSER)
+    assert answer.status_code == 404
+    assert 'name="q"' not in answer.text
+
+
+def test_what_is_to_be_told_waits_for_a_page_that_was_meant(as_alice: Client):
+    as_alice.post("/albums/", {"title": "Summer", "visibility": "own"})
+    assert "The album is there." not in as_alice.get("/no/such/page", headers=A_BROWSER).text
+    assert "The album is there." in as_alice.get("/albums/").text
 
 
 def test_a_picture_whose_file_is_gone_is_told_as_such(client: Client):

@@ -30,6 +30,7 @@ from search.models import (
     SignUp,
     TagSuggestion,
     VocabularyTag,
+    WorkingSet,
 )
 from tests.addresses import Address, every_address
 from tests.base import a_vector, stored_image
@@ -80,7 +81,9 @@ class World:
         self.picture = QueryPicture.objects.create(
             id=uuid.uuid4(), embedding=a_vector(1), embedding_model="any", rendition=b"x"
         )
+        self.added = WorkingSet.keep(self.alice, [self.shown.pk])
         self.values: dict[str, Any] = {
+            "added.set_id": self.added.pk,
             "album_id": self.album.pk,
             "image_id": self.shown.pk, "object_id": self.shown.pk, "auth_user.object_id": self.alice.pk,
             "id": self.alice.pk, "auth_group.object_id": self.group.pk, "search_report.object_id": self.report.pk,

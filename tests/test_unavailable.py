@@ -77,6 +77,20 @@ def test_people_who_are_logged_in_get_the_same_page(
     assert NO_DATABASE in answer.content.decode()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_what_is_not_there_is_told_without_the_menu_that_needs_the_database(
+    as_alice: Client, request: pytest.FixtureRequest
+) -> None:
+    request.getfixturevalue("database_down")
+    as_alice.raise_request_exception = False
+
+    answer = as_alice.get("/no/such/page", headers={"accept": "text/html"})
+
+    assert answer.status_code == 404
+    assert "There is nothing here." in answer.content.decode()
+    assert "/upload/" not in answer.content.decode()
+
+
 @pytest.mark.usefixtures("database_down")
 def test_a_form_that_is_sent_answers_503_too(visitor: Client) -> None:
     for path, data in (

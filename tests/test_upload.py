@@ -4,12 +4,13 @@ import re
 import threading
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connections
 from django.test import Client
 
 from search.curation.details import Details
 from search.ingestion import add_picture
-from search.models import Image
+from search.models import Album, Image
 from search.models.image import content_id
 from search.objects import storage
 from tests.base import an_image, picture_bytes, picture_file
@@ -60,6 +61,67 @@ def test_each_file_gets_its_own_outcome(as_alice: Client):
     for name in ("new.jpg", "known.jpg", "broken.jpg"):
         assert name in response.text
     assert "not a picture" in response.text
+
+
+def test_author_and_licence_hold_for_all_of_them(as_alice: Client):
+    upload(as_alice, picture_file(colour="red"), picture_file(colour="blue"), author="Alice", licence="CC BY 4.0")
+    assert list(Image.objects.values_list("author", "licence")) == [("Alice", "CC BY 4.0")] * 2
+
+
+def test_a_form_without_a_script_puts_them_into_an_album(as_alice: Client, alice):
+    page = upload(as_alice, picture_file(colour="red"), album="new", album_title="Trip")
+    assert "1 picture was put into the album." in page.text
+    album = Album.objects.get(owner=alice)
+    upload(as_alice, picture_file(colour="blue"), album=str(album.pk))
+    assert album.entries.count() == 2
+
+
+@pytest.mark.parametrize("wrong", [{"album": "new"}, {"album": "0"}, {"album": "x" * 300}])
+def test_a_wrong_album_is_told_before_anything_is_added(as_alice: Client, wrong: dict[str, str]):
+    assert upload(as_alice, picture_file(), **wrong).status_code == 400
+    assert not Image.objects.exists()
+    assert not Album.objects.exists()
+
+
+def test_an_album_of_somebody_else_is_none_to_choose(as_alice: Client):
+    theirs = Album.objects.create(title="Bob's", owner=User.objects.create_user("bob"), visibility="public")
+    assert upload(as_alice, picture_file(), album=str(theirs.pk)).status_code == 400
+    assert theirs.entries.count() == 0
+
+
+def test_the_page_of_what_was_added_has_exactly_these_for_the_one_who_added_them(as_alice: Client, client: Client):
+    an_image("another")
+    page = upload(
+        as_alice, picture_file("a.jpg", picture_bytes("red")), picture_file("b.jpg", b"none"), visibility="own"
+    )
+    image = Image.objects.exclude(title="another").get()
+    address = re.search(r'href="(/upload/added/[^"?]+)"', page.text)[1]
+    shown = as_alice.get(address).text
+    assert re.findall(r'data-image="([^"]+)"', shown) == [str(image.pk)]
+    client.force_login(User.objects.create_user("bob"))
+    assert client.get(address).status_code == 404
+    assert Client().get(address)["Location"].startswith("/accounts/login/")
+
+
+def test_the_script_leads_to_what_it_has_sent(as_alice: Client):
+    images = [an_image(str(number)) for number in range(3)]
+    hidden = an_image("hidden", hidden=True)
+    ids = " ".join(str(one.pk) for one in [*images, hidden, images[0]])
+    answer = as_alice.post("/upload/added", {"ids": ids, "then": "tag"})
+    assert answer.status_code == 302
+    page = as_alice.get(answer["Location"]).text
+    assert re.findall(r'data-image="([^"]+)"', page) == [str(one.pk) for one in images]
+    assert "autofocus" in page
+    for wrong in ("", "x", str(hidden.pk), "\0"):
+        assert as_alice.post("/upload/added", {"ids": wrong}).status_code == 400
+
+
+def test_strangers_get_a_link_to_what_they_have_added(client: Client, settings):
+    settings.UPLOAD_LOGIN_REQUIRED = False
+    page = upload(client, picture_file())
+    image = Image.objects.get()
+    address = re.search(r'href="(/sets/[^"]+)"', page.text)[1]
+    assert image.get_absolute_url() in client.get(address).text
 
 
 def test_the_same_file_again_changes_nothing(as_alice: Client):

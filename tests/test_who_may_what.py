@@ -41,7 +41,7 @@ WHO_MAY: dict[tuple[str | None, str | None], str] = {
     (STRANGER, CONTRIBUTOR): "albums undo-change",
     (CONTRIBUTOR, _NO): "all-results",
     (CONTRIBUTOR, CONTRIBUTOR): "upload",
-    (_NO, CONTRIBUTOR): "api:add-image read-picture",
+    (_NO, CONTRIBUTOR): "api:add-image read-picture keep-added",
     (STRANGER, CURATOR): "change-selection",
     (_NO, CURATOR): """
         choose-cover admin:search_image_in_place admin:search_image_judge admin:search_report_resolve
@@ -69,7 +69,7 @@ WHO_MAY: dict[tuple[str | None, str | None], str] = {
         admin:auth_group_change admin:auth_group_delete admin:auth_group_history admin:search_signup_changelist
         admin:search_signup_change admin:search_signup_history
     """,
-    (NOBODY, _NO): "saved-search admin:autocomplete",
+    (NOBODY, _NO): "saved-search added admin:autocomplete",
     (_NO, NOBODY): "rename-search delete-search revoke-api-token",
     (CURATOR, NOBODY): "admin:search_revision_change admin:search_run_change",
     (STRANGER, NOBODY): "decide-tag share",

@@ -45,6 +45,8 @@ def _text(column: str, description: str) -> Json:
 _DETAILS: dict[str, Json] = {
     "title": _text("title", "What to call it."),
     "description": _text("description", "What there is to say of it."),
+    "author": _text("author", "Who made it."),
+    "licence": _text("licence", "On what terms it may be used, such as CC BY 4.0."),
     "source_link": {**_text("source_link", "Where it comes from, an http or https address."), "format": "uri"},
     "visibility": {
         "type": "string",

@@ -1,5 +1,6 @@
 """What people fill in, checked before anything else looks at it."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django import forms
@@ -12,7 +13,7 @@ from search.curation.details import clean_tags
 from search.imaging import EXTENSIONS, FORMATS, too_many_bytes
 from search.metadata.fields import LONGEST_KEYWORD, MOST_KEYWORDS
 from search.models import ApiToken, Image, Private, Report
-from search.models.albums import Visibility
+from search.models.albums import LONGEST_TITLE, Visibility
 from search.models.texts import LineInput
 from search.query.regions import LEAST_SIDE, Region
 
@@ -122,10 +123,12 @@ class UploadForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Image
-        fields = ("title", "description", "source_link")
+        fields = ("title", "description", "author", "licence", "source_link")
         widgets: ClassVar = {
             "title": forms.TextInput(attrs=IN_ITS_OWN_DIRECTION),
             "description": forms.Textarea(attrs={"rows": 3, **IN_ITS_OWN_DIRECTION}),
+            "author": forms.TextInput(attrs=IN_ITS_OWN_DIRECTION),
+            "licence": forms.TextInput(attrs={"placeholder": "CC BY 4.0", **IN_ITS_OWN_DIRECTION}),
             "source_link": forms.URLInput,
         }
 
@@ -143,6 +146,37 @@ class UploadForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_tags(self) -> list[str]:
         return clean_tags(self.cleaned_data["tags"])
+
+
+class UploadPageForm(UploadForm):
+    """And the album that they go into, for who keeps any: `albums` are the ids and titles of those to choose from."""
+
+    album = forms.ChoiceField(label=gettext_lazy("Album"), required=False)
+    album_title = LineInput(
+        label=gettext_lazy("Title of the new album"),
+        required=False,
+        max_length=LONGEST_TITLE,
+        widget=forms.TextInput(attrs=IN_ITS_OWN_DIRECTION),
+    )
+
+    def __init__(self, *args: Any, albums: Sequence[tuple[int, str]] | None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if albums is None:
+            del self.fields["album"], self.fields["album_title"]
+            return
+        choices = [("", _("None")), ("new", _("A new album")), *((str(key), title) for key, title in albums)]
+        field = self.fields["album"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = choices
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        title = cleaned.get("album_title")
+        if cleaned.get("album") == "new" and not title and "album_title" not in self.errors:
+            self.add_error("album_title", _("Choose an album, or write the title of a new one."))
+        if title and not cleaned.get("album"):
+            cleaned["album"] = "new"
+        return cleaned
 
 
 class ReportForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -121,7 +121,13 @@ def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | N
     recording.unavailable(part)
     if is_for_programs(request):
         return Problem(503, problem, advice, f"no_{part}", headers=retry).to_response()
-    context = {"problem": problem, "advice": advice, "is_bare": part == upgrades.NotCollected.part}
+    is_for_people = part in {"time", "disk"}
+    context = {
+        "problem": problem,
+        "told": advice if is_for_people else "",
+        "advice": "" if is_for_people else advice,
+        "is_bare": part == upgrades.NotCollected.part,
+    }
     # Without the request: its user and session live in the database.
     response = render(None, "503.html", context, status=503)
     response["Retry-After"] = retry["Retry-After"]

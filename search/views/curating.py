@@ -179,9 +179,7 @@ def _told(verb: str, revision: Revision) -> str:
         "visibility": ngettext(
             "Who sees %(count)s picture was changed.", "Who sees %(count)s pictures was changed.", count
         ),
-        "album": ngettext(
-            "%(count)s picture was put into the album.", "%(count)s pictures were put into the album.", count
-        ),
+        "album": picture_actions.put_into_album(count),
         "unalbum": ngettext(
             "%(count)s picture was taken out of the album.", "%(count)s pictures were taken out of the album.", count
         ),

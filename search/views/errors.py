@@ -3,11 +3,14 @@
 They need neither the database nor a session.
 """
 
+import logging
 import sys
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
@@ -21,6 +24,11 @@ from search.http.unavailable import unavailable_page
 from search.http.upload_handlers import TooLarge
 from search.views.csrf import Refusal, why_refused
 
+logger = logging.getLogger(__name__)
+
+_ICONS = {403: "lock", 404: "search", 413: "upload", 500: "repair"}
+"""The drawing on a page, by its status."""
+
 
 def error_page(
     request: HttpRequest, status: int, problem: str, advice: str, for_operators: str = "", code: str = ""
@@ -28,8 +36,28 @@ def error_page(
     if is_for_programs(request):
         detail = " ".join(filter(None, [advice, for_operators]))
         return Problem(status, problem, detail, code).to_response()
-    context = {"problem": problem, "advice": advice, "for_operators": for_operators}
-    return render(None, "error.html", context, status=status)
+    context = {
+        "problem": problem,
+        "advice": advice,
+        "for_operators": for_operators,
+        "icon": _ICONS.get(status, "page"),
+    }
+    return _framed(request, context, status) or render(None, "error.html", context, status=status)
+
+
+def _framed(request: HttpRequest, context: dict[str, Any], status: int) -> HttpResponse | None:
+    """Return the page with the box and the menu, for a person who can go on from here.
+
+    None where nobody would see these, and where the database, which knows who that is, is away.
+    """
+    is_page = "text/html" in request.headers.get("Accept", "") and not getattr(request, "htmx", False)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or not is_page or not hasattr(request, "user"):
+        return None
+    try:
+        return render(request, "error.html", {**context, "frame": "base.html"}, status=status)
+    except DatabaseError as error:
+        logger.warning("The page of a %s is without its menu: %s", status, error)
+        return None
 
 
 def bad_request(request: HttpRequest, exception: Any = None) -> HttpResponse:

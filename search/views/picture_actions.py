@@ -115,6 +115,12 @@ def allowed(request: HttpRequest, verb: str, ids: Sequence[UUID]) -> Sequence[UU
     return [one for one in ids if one in there]
 
 
+def put_into_album(count: int) -> str:
+    """Say how many pictures went into an album."""
+    text = ngettext("%(count)s picture was put into the album.", "%(count)s pictures were put into the album.", count)
+    return text % {"count": f"{count:,}"}
+
+
 def left_to_others(count: int) -> str:
     """Say how many pictures were left as they are, since they are others'."""
     text = ngettext(

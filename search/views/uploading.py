@@ -4,29 +4,38 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from search.accounts.roles import may_add
+from search.accounts.roles import may_add, may_edit_own
+from search.curation import change
 from search.curation.captures import UPLOADED, UPLOADED_WITH_CAPTIONS, Written, offered_captions
 from search.curation.details import Details
 from search.decoding import Busy
-from search.http.forms import UploadForm
+from search.http.forms import UploadPageForm
 from search.http.methods import require_http_methods
 from search.imaging import Reason, UnreadableImage
 from search.ingestion import Added, DeletedPicture
 from search.ingestion.upload_runs import add_upload
 from search.models import Revision
-from search.models.albums import Visibility
+from search.models.albums import Visibility, may_keep_albums
+from search.models.conflicts import retried
 from search.relevance import calibrate_soon_if_due
+from search.views import picture_actions
+from search.views.added import address_of
 from search.views.errors import error_page
-from search.views.images import may_see
+from search.views.images import albums_to_choose, may_curate, may_see
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+
+_SAID = ("title", "description", "author", "licence", "source_link", "tags")
+"""Fields of the form that say something of all its pictures."""
 
 
 @dataclass(frozen=True)
@@ -40,42 +49,83 @@ class Outcome:
     is_seen: bool = True
     """Whether this person may see what it became."""
 
+    @property
+    def is_of_now(self) -> bool:
+        """Whether it is in the collection by this upload."""
+        return bool(self.added and (self.added.is_new or self.added.is_restored))
+
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def upload(request: HttpRequest) -> HttpResponse:
     """The form; and after it each file with its own outcome. A script sends the files one by one."""
-    user = request.user if request.user.is_authenticated else None
     if not may_add(request.user):
-        return _not_without_role(request)
-    form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
-    outcomes: list[Outcome] = []
-    if form.is_bound and form.is_valid():
-        details = Details(
-            **{name: form.cleaned_data[name] for name in ("title", "description", "source_link", "tags")}
-        )
-        written = UPLOADED_WITH_CAPTIONS if form.cleaned_data["read_captions"] else UPLOADED
-        for file in form.cleaned_data["pictures"]:
-            # What strangers add belongs to nobody, who alone could see it.
-            visibility = form.cleaned_data["visibility"] if user else str(Visibility.PUBLIC)
-            found = _add(file, details, user, written, visibility, is_first=not outcomes)
-            outcomes.append(replace(found, is_seen=not found.added or may_see(request, found.added.image)))
-        if any(one.added and one.added.is_new for one in outcomes):
-            calibrate_soon_if_due()
-    template = "search/_partials/upload_outcomes.html" if request.htmx else "search/upload.html"  # type: ignore[attr-defined]
+        return not_without_role(request)
+    form = _form(request, request.POST, request.FILES) if request.method == "POST" else _form(request)
+    outcomes = _outcomes(request, form) if form.is_bound and form.is_valid() else []
+    status = 400 if form.errors else _status(outcomes)
+    if request.htmx:  # type: ignore[attr-defined]
+        told = {"form": form, "outcomes": outcomes}
+        return render(request, "search/_partials/upload_outcomes.html", told, status=status)
+    if "album" in form.fields:
+        _put_into_album(request, form, outcomes)
+    added = [one.added.image.pk for one in outcomes if one.added and one.is_seen and one.is_of_now]
     context = {
-        "form": UploadForm() if outcomes else form,
+        "form": _form(request) if outcomes else form,
         "outcomes": outcomes,
+        "added": len(added),
+        "added_at": address_of(request, added) if added else "",
         "max_mb": settings.UPLOAD_MAX_MB,
         "max_megapixels": settings.UPLOAD_MAX_MEGAPIXELS,
+        "max_files": settings.UPLOAD_MAX_FILES,
+        "max_together": max(settings.UPLOAD_MAX_REQUEST_MB, settings.UPLOAD_MAX_MB),
+        "may_tag": may_edit_own(request.user) or may_curate(request),
     }
-    return render(request, template, context, status=400 if form.errors else _status(outcomes))
+    return render(request, "search/upload.html", context, status=status)
+
+
+def _outcomes(request: HttpRequest, form: UploadPageForm) -> list[Outcome]:
+    """Add what the form holds, one after the other."""
+    user = request.user if request.user.is_authenticated else None
+    details = Details(**{name: form.cleaned_data[name] for name in _SAID})
+    written = UPLOADED_WITH_CAPTIONS if form.cleaned_data["read_captions"] else UPLOADED
+    # What strangers add belongs to nobody, who alone could see it.
+    visibility = form.cleaned_data["visibility"] if user else str(Visibility.PUBLIC)
+    outcomes: list[Outcome] = []
+    for file in form.cleaned_data["pictures"]:
+        found = _add(file, details, user, written, visibility, is_first=not outcomes)
+        outcomes.append(replace(found, is_seen=not found.added or may_see(request, found.added.image)))
+    if any(one.added and one.added.is_new for one in outcomes):
+        calibrate_soon_if_due()
+    return outcomes
+
+
+def _form(request: HttpRequest, *sent: Any) -> UploadPageForm:
+    """The form as this person gets it, or as they have sent it."""
+    albums = albums_to_choose(request.user) if may_keep_albums(request.user) else None
+    return UploadPageForm(*sent, albums=albums)
+
+
+def _put_into_album(request: HttpRequest, form: UploadPageForm, outcomes: list[Outcome]) -> None:
+    """Put what is here now into the album that the form names, and say so."""
+    ids = [one.added.image.pk for one in outcomes if one.added and one.is_seen]
+    if not ids or not form.cleaned_data["album"]:
+        return
+    try:
+        into = picture_actions.change_of(request, "album")
+        revision = retried(lambda: change(ids, into, by=request.user, door=Revision.Door.PAGE))
+    except (ValidationError, picture_actions.NotThus) as problem:
+        told = problem.messages if isinstance(problem, ValidationError) else [str(problem)]
+        messages.error(request, " ".join(told))
+        return
+    undo = f"undo-{revision.pk}" if revision.pk else ""
+    messages.success(request, picture_actions.put_into_album(revision.count), extra_tags=undo)
 
 
 @require_http_methods(["POST"])
 def read(request: HttpRequest) -> HttpResponse:
     """What people have written in a file, given its beginning, for the script that offers it: never where it was."""
     if not may_add(request.user):
-        return _not_without_role(request)
+        return not_without_role(request)
     file = request.FILES.get("picture")
     try:
         found = offered_captions(file.read()) if file else Details()
@@ -84,7 +134,7 @@ def read(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"title": found.title, "description": found.description, "tags": ", ".join(found.tags)})
 
 
-def _not_without_role(request: HttpRequest) -> HttpResponse:
+def not_without_role(request: HttpRequest) -> HttpResponse:
     """What is answered to who may not add pictures: strangers log in first."""
     if not request.user.is_authenticated:
         return redirect_to_login(request.get_full_path())

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from search.curation import AddToAlbum, change
 from search.curation.captures import write_captures
 from search.metadata import PhotoMetadata
-from search.models import Album, Image, PictureSet, SavedSearch
+from search.models import Album, Image, PictureSet, SavedSearch, WorkingSet
 from search.things.measuring import measure
 from tests.browser.conftest import OpenPage
 
@@ -52,6 +52,7 @@ def addresses(collection: list[Image], saved: SavedSearch) -> list[str]:
         "/albums/",
         *(f"/albums/{album}/{page}" for page in ("", "edit", "arrange", "delete")),
         f"/search?album={album}&filters=open",
+        f"/upload/added/{WorkingSet.keep(saved.user, [one.id for one in collection[:3]]).pk}/",
         "/no/such/page/",
     ]
 
@@ -68,7 +69,7 @@ def for_strangers() -> list[str]:
 
 def unfold(page: Page) -> None:
     """Open all that is folded away, but the menus that lie over other things."""
-    for summary in page.locator("details:not([data-closes]) > summary").all():
+    for summary in page.locator("details:not([data-closes]):not([open]) > summary:visible").element_handles():
         summary.click()
 
 
@@ -125,9 +126,10 @@ def test_axe_finds_nothing(
     page.get_by_role("button", name="About this result").first.click()
     problems += violations(page)
     page.goto("/upload/")
-    page.set_input_files("#upload input[type=file]", files)
+    page.set_input_files("#upload [name=pictures]", files)
+    unfold(page)
     problems += violations(page)
-    page.locator("#upload").get_by_role("button", name="Add pictures").click()
+    page.get_by_role("button", name="Add 2 pictures").click()
     expect(page.locator(".outcome")).to_have_count(2)
     problems += violations(page)
     page = open_page("/", locale="ko-KR")
@@ -155,6 +157,38 @@ def test_nothing_is_wider_than_a_small_phone(
             if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
                 too_wide.append(path)
     assert too_wide == []
+
+
+MOTION = """() => [...document.querySelectorAll("*")].flatMap((one) => {
+    const { transitionDuration, animationDuration } = getComputedStyle(one);
+    return `${transitionDuration}, ${animationDuration}`.split(", ").map(parseFloat);
+})"""
+"""How long all on a page takes to change, in seconds."""
+
+
+def test_what_opens_takes_a_moment_and_none_where_no_motion_is_wanted(
+    open_page: OpenPage, collection: list[Image], as_alice
+):
+    longest = {}
+    for wanted in ("no-preference", "reduce"):
+        page = open_page("/albums/", as_user=as_alice, reduced_motion=wanted)
+        page.locator(".menu summary").click()
+        longest[wanted] = max(page.evaluate(MOTION))
+    assert 0.12 <= longest["no-preference"] <= 0.2
+    assert longest["reduce"] == 0
+
+
+@pytest.mark.parametrize("size", [{"width": 1440, "height": 900}, {"width": 390, "height": 844}])
+def test_a_page_that_is_not_there_leads_on_by_the_box(
+    open_page: OpenPage, collection: list[Image], size: dict[str, int]
+):
+    page = open_page("/no/such/page/", viewport=size)
+    expect(page.get_by_role("heading", name="There is nothing here.")).to_be_in_viewport()
+    page.keyboard.press("/")
+    page.keyboard.type("red star")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/search\?q=red\+star"))
+    expect(page.locator("article.tile").first).to_be_visible()
 
 
 @pytest.mark.parametrize("script", [True, False])

@@ -173,8 +173,8 @@ def test_a_search_that_hangs_is_told_and_made_again_when_the_server_has_said(
 
 def test_an_upload_that_gets_no_answer_or_a_strange_one_is_told(open_page: OpenPage, as_alice, files, live_server):
     page = open_page("/upload/", as_user=as_alice, expected=FAILURES + "|status of 4")
-    page.set_input_files("#upload input[type=file]", files)
-    send = page.locator("#upload").get_by_role("button", name="Add pictures")
+    page.set_input_files("#upload [name=pictures]", files)
+    send = page.locator("#sending [type=submit]:not([form])")
     outcomes = page.locator(".card-outcome")
     answers = [
         ({"status": 413, "body": "<h1>413 Request Entity Too Large</h1>"}, "takes no file of this size"),
@@ -190,7 +190,7 @@ def test_an_upload_that_gets_no_answer_or_a_strange_one_is_told(open_page: OpenP
     send.click()
     expect(outcomes.nth(0)).to_contain_text("The server does not answer.")
     # The second is not tried in vain, and waits.
-    expect(page.locator("#progress")).to_have_text("0 of 2 done")
+    expect(page.locator("#progress")).to_have_text("Paused: 0 of 2 done")
     page.unroute("**/upload/")
     send.click()
     expect(page.locator(".outcome")).to_have_count(2)

@@ -170,6 +170,6 @@ def test_files_of_a_folder_and_pictures_without_a_file_are_added_or_refused_in_w
     )
     expect(page.locator(".card-name")).to_have_text(["a.png", "c.JPG", "d.heic"])
     give(page, "drop", data={"text/html": LINKED})
-    expect(page.locator("#progress")).to_have_text("Only files can be added. Save the picture, then drop the file.")
+    expect(page.locator("#told")).to_have_text("Only files can be added. Save the picture, then drop the file.")
     give(page, "paste", data={"text/plain": "words", "text/html": "words"}, files=[["image.png", "image/png"]])
     expect(page.locator(".card")).to_have_count(3)
