@@ -7,11 +7,13 @@ done by processes that can do nothing else (search.imaging.child): what goes wro
 from search.decoding.errors import Busy, NoDecoder
 from search.decoding.pictures import (
     MODEL_SIDE,
+    Compared,
     Prepared,
     Said,
     Seen,
     Shown,
     Window,
+    compared_in_many,
     drawn_anew,
     hash_of_picture,
     picture_for_model,
@@ -29,6 +31,7 @@ from search.decoding.running import bound_waiting, decode
 __all__ = [
     "MODEL_SIDE",
     "Busy",
+    "Compared",
     "NoDecoder",
     "Prepared",
     "Said",
@@ -37,6 +40,7 @@ __all__ = [
     "Source",
     "Window",
     "bound_waiting",
+    "compared_in_many",
     "decode",
     "drawn_anew",
     "hash_of_picture",
