@@ -12,6 +12,7 @@ from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from search.conflicts import locked_values
+from search.curation.albums import delete_old_albums
 from search.curation.logging import log_deletions
 from search.ingestion.background import keep_doing
 from search.ingestion.deleting import delete_images
@@ -62,7 +63,7 @@ def _delete(keys: Collection[uuid.UUID], by: Any) -> int:
 def tidy() -> None:
     """Delete for good what was in the trash for so long, and forget history and runs that are old enough, a bounded
     number in a transaction; where another process is at it, leave it to that."""
-    for portion in (_delete_some_expired, _forget_some, forget_some_runs, forget_some_searches):
+    for portion in (_delete_some_expired, delete_old_albums, _forget_some, forget_some_runs, forget_some_searches):
         while _alone(portion):
             pass
 

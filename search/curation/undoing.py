@@ -10,6 +10,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 
 from search.curation import changing
+from search.curation.albums import is_of_deletion, undo_deletion
 from search.curation.states import lock, mark_of
 from search.models import Edit, Image, Revision
 from search.models.editing import State, difference, group_of
@@ -54,6 +55,8 @@ def undo(
     where it is kept no longer.
     """
     made = Revision(kind=Revision.Kind.UNDO, by=by, door=door, undoes_id=revision.pk)
+    if is_of_deletion(revision):
+        return _undo_deletion(revision, made)
     kept: dict[uuid.UUID, set[str]] = {}
     seen = 0
     # Images are locked before revisions, as everywhere; whoever comes second finds it undone.
@@ -75,6 +78,14 @@ def undo(
     if made.pk:
         _link(there, made)
     return Undone(made, _kept_by(kept, revision), max(0, there.count - seen))
+
+
+def _undo_deletion(revision: Revision, made: Revision) -> Undone:
+    """The album is locked before the revision, as images are; whoever comes second finds it done."""
+    if not undo_deletion(revision, made):
+        return Undone(made, was_undone=True)
+    _link(Revision.objects.select_for_update().get(pk=revision.pk), made)
+    return Undone(made)
 
 
 def _batches(revision: Revision) -> Iterator[Mapping[uuid.UUID, Edit]]:

@@ -27,6 +27,7 @@ from search.querying import BadQuery, Minimum, SearchQuery
 from search.querying.selection import BadSelection, Selection, images_in_order
 from search.querying.whole import all_ids, has_matches
 from search.views import verbs
+from search.views.albums import told_of_album
 from search.views.errors import error_page
 from search.views.images import (
     LABELS,
@@ -225,6 +226,8 @@ def _revision(text: str) -> Revision | None:
 def _told_undone(undone: curation.Undone) -> str:
     if undone.was_undone:
         return _("This was undone before.")
+    if curation.is_of_deletion(undone.revision):
+        return told_of_album(undone.revision)
     count = undone.count
     text = ngettext("%(count)s picture is as it was before.", "%(count)s pictures are as they were before.", count)
     parts = [text % {"count": f"{count:,}"}]

@@ -210,13 +210,16 @@ class _Parts:
         return list(dict.fromkeys(one for part in [self._own, *self._others] for one in part.beside(folder)))
 
     def of(self, beside: Sidecars, member: zipfile.ZipInfo) -> dict[str, str]:
-        folder, _, name = member.filename.replace("\\", "/").rpartition("/")
+        folder, name = self.folder_of(member), member.filename.replace("\\", "/").rpartition("/")[2]
 
         def are_its(path: str) -> bool:
             its_folder, holder = path.rpartition("/")[0], self._holder(path)
             return holder is self._own or name not in holder.folders.get(its_folder, {})
 
         return beside.of(folder, name, are_its)
+
+    def folder_of(self, member: zipfile.ZipInfo) -> str:
+        return member.filename.replace("\\", "/").rpartition("/")[0]
 
     def beginning(self, path: str) -> bytes:
         return self._holder(path).beginning(path)
@@ -251,6 +254,7 @@ def _items(
             version=_version(archive, member),
             size=expected(member.file_size),
             sidecars=partial(read_sidecars, parts.of(beside, member), parts.beginning, findings),
+            of_folder=partial(beside.of_folder, parts.folder_of(member), parts.beginning),
             changed=_changed(member),
         )
 
