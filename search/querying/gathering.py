@@ -38,9 +38,11 @@ class Gathering:
     became candidates, and `has_copies` whether copies of the nearest were left out.
     """
 
-    def __init__(self, scope: Scope, aim: Aim) -> None:
+    def __init__(self, scope: Scope, aim: Aim, *, bare: bool = False) -> None:
+        """With `bare`, rows are read with their ids alone, and with how good they are."""
         self.scope = scope
         self.aim = aim
+        self.bare = bare
         self.reach = -1.0
         self.more_hold_words = False
         self.has_copies = False
@@ -132,6 +134,10 @@ class Gathering:
     def by_distance(self, images: ImageQuerySet) -> ImageQuerySet:
         """Nearest first, of `measured` images; by date, where nothing in particular is wanted."""
         return images.by_distance(self.aim.towards.distance) if self.aim.towards else by_date(images, self.scope.query)
+
+    def read(self, images: ImageQuerySet) -> ImageQuerySet:
+        """Return `images` with the columns that are wanted."""
+        return images.only("id", "created") if self.bare else images.for_lists()
 
     def _fetched(
         self, plan: Plan, most: int, conditions: Conditions | None = None, *, by_words: bool = False
