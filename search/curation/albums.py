@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from search.conflicts import wait_briefly
 from search.models import Album, AlbumImage, Revision
 from search.models.albums import edits_all
 
@@ -47,6 +48,7 @@ def undo_deletion(revision: Revision, made: Revision) -> bool:
 
     Raises Revision.DoesNotExist where the album is gone for good.
     """
+    wait_briefly()
     album = Album.objects.select_for_update().filter(pk=revision.given["album"]).first()
     if album is None:
         raise Revision.DoesNotExist

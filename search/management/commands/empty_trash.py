@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from search.curation import trash
+from search.curation.albums import delete_old_albums
 from search.ingestion.deleting import settle_or_log
 from search.ingestion.runs import forget_some_runs
 from search.management.base import CollectionCommand
@@ -31,7 +32,7 @@ class Command(CollectionCommand):
         chosen = Trashed.objects.all() if options["all"] else trash.expired() if age is None else trash.older_than(age)
         deleted = trash.delete_for_good(chosen)
         trash.forget_history()
-        while forget_some_runs():
+        while forget_some_runs() or delete_old_albums():
             pass
         settle_or_log()
         self.stdout.write(f"{deleted:,} deleted for good, {Trashed.objects.count():,} left in the trash.")
