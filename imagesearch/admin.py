@@ -86,16 +86,20 @@ class CurationSite(admin.AdminSite):
         return super().index(request, {**context, **(extra_context or {})})
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
-        """The pictures first, then people; reports say how many are waiting."""
+        """The pictures first, then people; on the overview, reports say how many are waiting."""
         apps = super().get_app_list(request, app_label)
         apps.sort(key=lambda app: app["app_label"] != OURS)
-        for app in apps:
-            for model in app["models"]:
-                if model["model"] in _QUEUES:
-                    model["waiting"] = _QUEUES[model["model"]]().count()
-                    if model["waiting"]:
-                        model["name"] = gettext("%(name)s (%(count)s waiting)") % {
-                            "name": model["name"],
-                            "count": model["waiting"],
-                        }
+        # Django makes this list for each page of the admin, and shows it on the overview alone.
+        if request.resolver_match and request.resolver_match.url_name in ("index", "app_list"):
+            for app in apps:
+                for model in app["models"]:
+                    _count_waiting(model)
         return apps
+
+
+def _count_waiting(model: dict[str, Any]) -> None:
+    if model["model"] in _QUEUES:
+        model["waiting"] = _QUEUES[model["model"]]().count()
+        if model["waiting"]:
+            told = {"name": model["name"], "count": model["waiting"]}
+            model["name"] = gettext("%(name)s (%(count)s waiting)") % told

@@ -1,5 +1,7 @@
 """Albums: who sees and changes them, what is in them and in which order, and that nothing of it is lost."""
 
+import datetime as dt
+import json
 import re
 import zipfile
 from io import BytesIO
@@ -11,8 +13,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from search.curation import AddToAlbum, RemoveFromAlbum, Trash, change, undo
+from search.curation import AddToAlbum, RemoveFromAlbum, Trash, change, delete_album, undo
 from search.duplicates.merging import Kept, keep
 from search.facets.facets import facets_of
 from search.ingestion.edits_kept import take_edits
@@ -22,6 +25,7 @@ from search.query import SearchQuery
 from search.query.filters import Filters
 from search.query.viewer import asked_by
 from search.retrieval import find, query_vector
+from search.state.retention import tidy
 from tests.base import a_vector, an_image, many_images, stored_image, write_picture
 
 pytestmark = pytest.mark.django_db
@@ -286,9 +290,52 @@ def test_an_album_is_renamed_shown_to_others_and_deleted(as_alice, alice, as_bob
     assert Client().get(album.get_absolute_url()).status_code == 404
     assert "1 picture in it stays" in as_alice.get(reverse("delete-album", args=[album.pk])).text
     as_alice.post(reverse("delete-album", args=[album.pk]))
+    assert as_alice.get(album.get_absolute_url()).status_code == 404
+    assert Image.objects.count() == 3
+
+
+def test_a_deleted_album_is_nowhere_and_is_brought_back_as_it_was(as_alice, alice, as_bob, as_carol, three):
+    album = album_of(alice, *three, visibility="public")
+    album.move([three[2].pk], Place.FIRST, {image.pk for image in three})
+    as_alice.post(reverse("choose-cover", args=[album.pk]), {"id": str(three[1].pk)})
+    page = as_alice.post(reverse("delete-album", args=[album.pk]), follow=True).text
+    assert "is deleted. Its pictures are all there." in page
+    revision = Revision.objects.get(kind="del_album")
+    assert (str(revision), revision.count) == ("Album deleted: Summer", 3)
+    for client in (as_alice, as_bob, as_carol):
+        assert client.get(album.get_absolute_url()).status_code == 404
+        assert client.get(f"/api/albums/{album.pk}").status_code == 404
+        assert not client.get("/api/albums").json()["albums"]
+    assert send(as_alice, "album", three, album=str(album.pk)).status_code == 400
+    assert "Bring back" in page
+    assert "Bring back" not in as_bob.get("/albums/").text
+    assert as_bob.post("/selection/undo", {"revision": revision.pk}).status_code == 403
+    assert "is back" in as_alice.post("/selection/undo", {"revision": revision.pk}, follow=True).text
+    assert "undone before" in as_alice.post("/selection/undo", {"revision": revision.pk}, follow=True).text
+    assert as_bob.get(album.get_absolute_url()).status_code == 200
+    assert titles(album) == ["town", "shore", "hill"]
+    assert Album.objects.get().cover_id == three[1].pk
+    assert "Album deleted: Summer" in as_carol.get("/admin/search/revision/").text
+    assert as_carol.get(f"/admin/search/revision/{revision.pk}/change/").status_code == 200
+    again = Revision.objects.get(kind="undo")
+    as_carol.post(f"/admin/search/revision/{again.pk}/undo/")
+    assert as_alice.get(album.get_absolute_url()).status_code == 404
+
+
+def test_a_deleted_album_is_gone_for_good_after_a_while_or_without_a_trash(alice, three, settings):
+    album = album_of(alice, *three)
+    deleted = delete_album(album, by=alice)
+    tidy()
+    assert Album.objects.exists()
+    Album.objects.update(deleted=timezone.now() - dt.timedelta(days=31))
+    tidy()
     assert not Album.objects.exists()
     assert not AlbumImage.objects.exists()
-    assert Image.objects.count() == 3
+    with pytest.raises(Revision.DoesNotExist):
+        undo(deleted, by=alice)
+    settings.TRASH_DAYS = 0
+    assert delete_album(album_of(alice, three[0]), by=alice).pk is None
+    assert not Album.objects.exists()
 
 
 # Searching
@@ -475,3 +522,34 @@ def test_ingestion_leaves_albums_alone_that_are_somebodys_own(alice, tmp_path):
     call_command("ingest", str(tmp_path), "--album", "Sea", "--enqueue")
     assert titles(theirs) == []
     assert Album.objects.exclude(pk=theirs.pk).get().title == "Sea"
+
+
+def test_albums_of_googles_export_become_albums(tmp_path, capsys):
+    for folder, told in (
+        ("Trip", {"title": "Trip &amp; sea", "description": "With Ann"}),
+        ("Old", {"albumData": {"title": "Old ones"}}),
+        ("Photos from 2019", None),
+    ):
+        (tmp_path / folder).mkdir()
+        write_picture(tmp_path / folder / "a.jpg", {"Trip": "red", "Old": "blue"}.get(folder, "red"))
+        if told:
+            (tmp_path / folder / "metadata.json").write_text(json.dumps(told))
+    call_command("ingest", str(tmp_path), "--albums", "takeout", "--enqueue")
+    assert "Album Old ones: 1 put into it." in capsys.readouterr().out
+    assert set(Album.objects.values_list("title", "description")) == {("Trip & sea", "With Ann"), ("Old ones", "")}
+    assert AlbumImage.objects.count() == 2
+    with zipfile.ZipFile(tmp_path / "takeout.zip", "w") as archive:
+        archive.write(tmp_path / "Old" / "a.jpg", "Takeout/Trip/a.jpg")
+        archive.writestr("Takeout/Trip/metadata.json", json.dumps({"title": "Trip & sea"}))
+    call_command("ingest", str(tmp_path / "takeout.zip"), "--albums", "takeout", "--enqueue")
+    assert len(titles(Album.objects.get(title="Trip & sea"))) == 2
+
+
+def test_each_folder_becomes_an_album_of_its_name(tmp_path):
+    (tmp_path / "summer" / "beach").mkdir(parents=True)
+    write_picture(tmp_path / "summer" / "red.jpg", "red")
+    write_picture(tmp_path / "summer" / "beach" / "blue.jpg", "blue")
+    for _again in range(2):
+        call_command("ingest", str(tmp_path), "--albums", "folders", "--enqueue")
+    assert sorted(Album.objects.values_list("title", flat=True)) == ["beach", "summer"]
+    assert AlbumImage.objects.count() == 2

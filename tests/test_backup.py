@@ -14,9 +14,33 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from search.backup import making, programs, targets
+from search.curation import AddToAlbum, ShowTo, Tag, Trash, change, delete_album, undo
 from search.curation.details import Details
+from search.embedding import active_model
 from search.ingestion import add_picture
-from search.models import Image, ImageWords, Tombstone
+from search.models import (
+    Album,
+    AlbumImage,
+    DuplicatePair,
+    Edit,
+    Fingerprint,
+    Image,
+    ImageWords,
+    MapGroup,
+    MapLayout,
+    MapPosition,
+    Private,
+    Report,
+    Revision,
+    Run,
+    RunFile,
+    TagSuggestion,
+    Tombstone,
+    Trashed,
+    VocabularyTag,
+    WorkingSet,
+)
+from search.models.albums import Place as AlbumPlace
 from search.objects import storage
 from search.query import SearchQuery
 from search.retrieval import find
@@ -110,6 +134,60 @@ def test_what_was_lost_is_as_it_was(collection: list[Image], target: Path, setti
     # It goes on as a collection does.
     assert not add_picture(picture_bytes("red"), Details(), None).is_new
     assert add_picture(picture_bytes("purple"), Details(), None).is_new
+
+
+def curated(images: list[Image], alice: User) -> None:
+    """What curators have done to a collection: a row at least in each of CURATED."""
+    keys = [image.pk for image in images]
+    album = Album.objects.create(title="Summer", owner=alice, cover=images[1])
+    change(keys[:3], AddToAlbum(album), by=alice)
+    album.move([keys[2]], AlbumPlace.FIRST, set(keys))
+    undo(change(keys, Tag(["sea"]), by=alice, search="q=boat"), by=alice)
+    change(keys[3:4], ShowTo("own"), by=alice)
+    change(keys[4:5], Trash(), by=alice)
+    delete_album(Album.objects.create(title="Old", owner=alice), by=alice)
+    wide = VocabularyTag.objects.create(name="animal", korean="동물", phrase="an animal", aliases=["beast"])
+    narrow = VocabularyTag.objects.create(name="dog", parent=wide)
+    for tag, state in ((wide, "accepted"), (narrow, "rejected")):
+        TagSuggestion.objects.create(tag=tag, image=images[0], state=state, similarity=0.3, by=alice)
+    DuplicatePair.objects.create(first=images[0], second=images[1], kind="same", state="different", by=alice)
+    layout = MapLayout.objects.create(model=active_model(), is_current=True, laid_out=1)
+    MapGroup.objects.create(layout=layout, number=0, x=1, y=2, name="dogs", samples=keys[:1])
+    MapPosition.objects.create(layout=layout, image=images[0], x=1, y=2, number=0)
+    run = Run.objects.create(places=["/photos"], outcome="done", refused=1)
+    RunFile.objects.create(run=run, kind="refused", name="broken.jpg", reason="It is no picture.")
+    Report.objects.create(image=images[0], reason="broken", reporter=alice)
+    WorkingSet.keep(alice, keys[:2])
+
+
+CURATED = (Album, AlbumImage, VocabularyTag, TagSuggestion, DuplicatePair, Fingerprint, MapLayout, MapGroup)
+CURATED += (MapPosition, Run, RunFile, Revision, Edit, Trashed, Private, Report, WorkingSet)
+
+
+def rows_of_all_tables() -> dict[str, str]:
+    """Return a digest of what is in each table, whatever the order."""
+    with connection.cursor() as cursor:
+        names = connection.introspection.django_table_names(only_existing=True)
+        digests = {}
+        for name in names:
+            cursor.execute(f"SELECT md5(string_agg(its::text, '|' ORDER BY its::text)) FROM {name} AS its")
+            [digests[name]] = cursor.fetchone()
+    return digests
+
+
+def test_what_curators_have_done_is_restored_to_the_last_row(
+    collection: list[Image], alice: User, target: Path, settings: Any, tmp_path: Path
+) -> None:
+    curated(collection, alice)
+    assert all(model.objects.exists() for model in CURATED), [one for one in CURATED if not one.objects.exists()]
+    before = rows_of_all_tables()
+    run("backup", str(target))
+    lose_everything(settings, tmp_path)
+    run("restore", str(target))
+    assert rows_of_all_tables() == before
+    # And it goes on: what was deleted comes back.
+    undo(Revision.objects.get(kind="del_album"), by=alice)
+    assert Album.objects.filter(deleted=None).count() == 2
 
 
 @pytest.fixture(scope="module")

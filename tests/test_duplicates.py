@@ -1,28 +1,39 @@
 """Pictures that are here more than once: found, decided about, and never asked about again."""
 
 import datetime as dt
+import os
+import signal
+import subprocess
+import sys
+import threading
 import uuid
+from contextlib import suppress
 from io import BytesIO, StringIO
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image as PILImage
 from PIL import ImageDraw, ImageEnhance, ImageOps
 
 from search.curation import Trash, change, undo
-from search.duplicates import keypoint_matching
+from search.duplicates import keypoint_matching, neighbourhoods
 from search.duplicates.alterations import burst
 from search.duplicates.cell_comparison import look_of, looks_same, small_of
 from search.duplicates.groups import pending_groups
 from search.duplicates.merging import Kept, keep, suggested
 from search.duplicates.pair_classification import Candidate, Judge, Seen
+from search.duplicates.pictures import seen
 from search.duplicates.thresholds import LIKE_ENOUGH, MOST_BITS, NEAR_ENOUGH, RESEMBLES
+from search.duplicates.workers import Ended, Workers
+from search.embedding import active_model
 from search.imaging.perceptual_hash import bits_apart, perceptual_hash
 from search.imaging.thumbnails import greys, thumbnail
 from search.ingestion.fingerprints import hand_over_pairs, write_fingerprints
 from search.models import Capture, DuplicatePair, Fingerprint, Image, Revision, Trashed
+from search.models.vector_sets import current_set
 from search.objects import storage
 from tests.admin_pages import said
 from tests.base import a_vector, an_image, near, picture_file
@@ -221,7 +232,7 @@ def test_pictures_that_do_not_resemble_each_other_are_not_read():
 
 
 def _points(picture: PILImage.Image) -> keypoint_matching.Points | None:
-    return keypoint_matching.points_of(picture, small_of(picture))
+    return seen(picture).points
 
 
 @pytest.mark.skipif(not keypoint_matching.is_there(), reason="OpenCV is an extra")
@@ -253,14 +264,81 @@ def test_a_folder_without_pictures_is_said_to_be_none(tmp_path):
         call_command("evaluate_duplicates", str(tmp_path), stdout=StringIO())
 
 
-def test_several_batches_are_compared_at_the_same_time(transactional_db):
-    vector = a_vector(1)
-    first = a_stored(a_photo(1), vector)
-    copy = a_stored(saved_again(a_photo(1)), near(vector, 0.97))
+def test_several_processes_find_what_one_does(transactional_db, monkeypatch):
+    monkeypatch.setattr(neighbourhoods, "BATCH", 2)
+    for number in range(1, 9):
+        photo, vector = a_photo(number), a_vector(number % 3)
+        a_stored(photo, near(vector, 0.9, seed=number + 20))
+        a_stored(saved_again(photo), near(vector, 0.9, seed=number + 50))
+    assert "16 pictures compared: 8 pairs" in found()
+    one_by_one = groups()
+    assert len(one_by_one) == 8
+    DuplicatePair.objects.all().delete()
     out = StringIO()
-    call_command("find_duplicates", "--jobs", "2", stdout=out)
-    assert "2 pictures compared: 1 pairs" in out.getvalue()
-    assert groups() == {group_of(first, copy)}
+    call_command("find_duplicates", "--again", "--jobs", "2", stdout=out)
+    assert "16 pictures compared: 8 pairs" in out.getvalue()
+    assert groups() == one_by_one
+
+
+def test_a_process_that_is_ended_from_outside_is_told(transactional_db):
+    a_stored(a_photo(1), a_vector(1))
+    table = current_set(active_model())
+    assert table
+    with Workers(table, 1) as workers:
+        os.kill(workers.executor.submit(os.getpid).result(), signal.SIGKILL)
+        with pytest.raises(Ended):
+            list(workers.compared([list(Image.objects.values_list("pk", flat=True))], threading.Event()))
+
+
+ENDED = """
+import os, signal, sys
+import django
+if __name__ == "__main__":
+    django.setup()
+    from search.duplicates.workers import Workers
+    from search.embedding import active_model
+    from search.models.vector_sets import current_set
+    workers = Workers(current_set(active_model()), 1)
+    print(workers.executor.submit(os.getpid).result(), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_no_process_outlives_a_command_that_is_killed(transactional_db, settings, tmp_path):
+    a_stored(a_photo(1), a_vector(1))
+    script = tmp_path / "compare.py"
+    script.write_text(ENDED)
+    killed = subprocess.run(
+        [sys.executable, "-W", "ignore", str(script)],
+        cwd=settings.BASE_DIR,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(settings.BASE_DIR),
+            "DJANGO_SETTINGS_MODULE": "tests.killed_settings",
+            "TEST_DATABASE": settings.DATABASES["default"]["NAME"],
+            "TEST_MEDIA": str(tmp_path),
+            "EMBEDDING_IMAGE_MODEL": settings.EMBEDDING_IMAGE_MODEL,
+            "EMBEDDING_TEXT_MODEL": settings.EMBEDDING_TEXT_MODEL,
+        },
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(int(killed.stdout)).wait(30)
+
+
+def test_neighbours_are_compared_together_and_what_waits_for_a_vector_last(monkeypatch):
+    monkeypatch.setattr(neighbourhoods, "BATCH", 3)
+    here, there = a_vector(1), a_vector(2)
+    images = [a_stored(a_photo(1), near(here if number % 2 else there, 0.95, seed=number + 20)) for number in range(6)]
+    waiting = a_stored(a_photo(2), here)
+    Image.objects.filter(pk=waiting.pk).update(embedding=None, embedding_model="")
+    table = current_set(active_model())
+    assert table
+    first, second, last = neighbourhoods.batches(table)
+    assert {frozenset(first), frozenset(second)} == {group_of(*images[::2]), group_of(*images[1::2])}
+    assert last == [waiting.pk]
 
 
 def test_without_opencv_it_is_said_what_is_missed(monkeypatch):

@@ -5,12 +5,27 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
+from django.db import connection, transaction
 
-from search.curation import Describe, Hide, Restore, Show, Tag, Trash, Untag, bulk_changes, change, undo
+from search.curation import (
+    AddToAlbum,
+    Describe,
+    Hide,
+    Restore,
+    Show,
+    Tag,
+    Trash,
+    Undone,
+    Untag,
+    bulk_changes,
+    change,
+    delete_album,
+    undo,
+)
 from search.curation.captures import note_edits
 from search.ingestion.metadata_rereading import edited_fields
-from search.models import Capture, Edit, Image, Revision, Trashed
-from tests.base import an_image, many_images
+from search.models import Album, Capture, Edit, Image, Revision, Trashed
+from tests.base import an_image, in_another_thread, many_images
 
 pytestmark = pytest.mark.django_db
 
@@ -162,6 +177,44 @@ def test_only_one_of_two_who_undo_the_same_does_it(ada, bob):
     change([image.pk], Tag(["sea"]), by=bob)
     late = undo(made, by=bob)
     assert (late.was_undone, late.count, fresh(image).tags) == (True, 0, ["sea"])
+
+
+def _waiting_for_locks() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # or a transaction would see the same all the time
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        (count,) = cursor.fetchone()
+    return int(count)
+
+
+@pytest.mark.parametrize("what", ["pictures", "an album"])
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_undo_the_same_at_the_same_moment_one_does_it_and_the_other_is_told(what, ada, bob):
+    images = [an_image(f"{number}") for number in range(3)]
+    album = Album.objects.create(title="Summer", owner=ada)
+    change([image.pk for image in images], AddToAlbum(album))
+    made = change([image.pk for image in images], Tag(["sea"]), by=ada)
+    if what == "an album":
+        made = delete_album(album, by=ada)
+    told: list[Undone] = []
+
+    with transaction.atomic():  # whoever undoes waits for this
+        list(Image.objects.select_for_update().order_by("pk"))
+        list(Album.objects.select_for_update())
+        both = [in_another_thread(lambda one=one: told.append(undo(made, by=one))) for one in (ada, bob)]
+        while _waiting_for_locks() < 2:
+            assert any(thread.is_alive() for thread in both)
+    for thread in both:
+        thread.join(60)
+
+    assert sorted(one.was_undone for one in told) == [False, True]
+    assert [one.count for one in told if one.was_undone] == [0]
+    assert Revision.objects.filter(kind="undo", undoes_id=made.pk).count() == 1
+    assert Edit.objects.filter(revision__kind="undo").count() == (3 if what == "pictures" else 0)
+    assert [fresh(image).tags for image in images] == [[] if what == "pictures" else ["sea"]] * 3
+    assert (Album.objects.get().deleted, Album.objects.get().entries.count()) == (None, 3)
 
 
 def test_a_place_is_put_back_whole_or_not_at_all(ada, bob):

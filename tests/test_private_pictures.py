@@ -1,5 +1,7 @@
 """Private pictures: seen by those they are for, and told to nobody else, by any address, count, cache or file."""
 
+import datetime as dt
+import re
 import uuid
 import zipfile
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ from search.curation import AddToAlbum, Hide, Restore, Show, ShowTo, Trash, chan
 from search.duplicates.merging import Kept, keep
 from search.facets.facets import facets_of
 from search.ingestion.edits_kept import take_edits
-from search.models import Album, Arrival, Image, PictureSet, Private, Revision
+from search.models import Album, Arrival, Capture, Image, PictureSet, Private, Revision
 from search.query import NoSuchQuery, SearchQuery
 from search.query.saved import save_search
 from search.query.viewer import asked_by
@@ -124,6 +126,25 @@ def test_feeds_sets_and_suggestions_are_of_what_everybody_sees_for_its_owner_too
             assert str(image.pk) not in visitor.get(path, follow=True).text
         assert SECRET not in visitor.get(f"/search/suggestions?q={SECRET[:4]}").text
         assert visitor.post("/selection/share", {"id": image.pk}).status_code == 404
+
+
+def test_the_timeline_has_what_whoever_looks_may_see_and_nobody_learns_of_the_rest(alice: User, bob: User):
+    mine, shown = private(alice), an_image("boat")
+    for image in (mine, shown):
+        Capture.objects.update_or_create(
+            image=image, defaults={"taken": dt.datetime(2020, 5, 1, 12, tzinfo=dt.UTC), "taken_from": "camera"}
+        )
+    undated = private(alice)
+    for _again in range(2):  # what is counted is kept for all
+        page = client_of(alice).get("/timeline/").text
+        assert str(mine.pk) in page
+        assert re.search(r'<span class="count">\s*2\s*</span>', page)
+        for visitor in (Client(), client_of(bob)):
+            page = visitor.get("/timeline/").text
+            assert str(mine.pk) not in page
+            assert str(shown.pk) in page
+            assert str(mine.pk) not in visitor.get("/timeline/?at=2020-05").text
+    assert str(undated.pk) not in client_of(alice).get("/timeline/").text
 
 
 def test_counts_tell_nothing_and_are_not_kept_for_others(alice: User, bob: User, monkeypatch: pytest.MonkeyPatch):

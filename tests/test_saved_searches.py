@@ -280,9 +280,9 @@ class TestTheList:
         for number in range(50):
             saved_by(alice, f"q=word{number}")
         an_image()
-        # Session, person, searches; how far the collection is, twice within a transaction; what was before; where the
-        # vectors are; what this person and their role may.
-        with django_assert_num_queries(3 + 2 + 1 + 1 + 2 + 50):
+        # Session, person, searches; how far the collection is; what was before; where the vectors are; what this
+        # person and their role may.
+        with django_assert_num_queries(3 + 1 + 1 + 1 + 2 + 50):
             page = as_alice.get("/saved/")
         assert len(page.context["searches"]) == 50
 

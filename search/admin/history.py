@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from search.admin import pictures
 from search.admin.lists import BoundedPaginator, ReadOnly, SturdyList
 from search.admin.undoing import undo_button, undo_view
+from search.curation import is_of_deletion
 from search.models import Album, Capture, Edit, Image, Revision
 from search.models.albums import Visibility
 
@@ -105,7 +106,7 @@ class RevisionAdmin(ReadOnly):
             "revision": obj,
             "found_by": _found_by(obj),
             "rows": [(edit, pictures.thumbnail(edit.image), changes_of(edit)) for edit in edits],
-            "more": max(0, obj.count - len(edits)),
+            "more": 0 if is_of_deletion(obj) else max(0, obj.count - len(edits)),
             "button": _button(obj, request.user),
         }
         return TemplateResponse(request, "admin/search/revision/change_form.html", context)

@@ -16,9 +16,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from search.admin.shared import busy
-from search.curation import Undone, undo
+from search.curation import Undone, is_of_deletion, undo
 from search.models import Revision
 from search.models.conflicts import is_conflict, retried
+from search.views.albums import told_of_album
 
 FORM = "undo-change"
 """The form of each page of the admin by which buttons outside of forms post."""
@@ -65,11 +66,14 @@ def _tell(request: HttpRequest, revision: Revision, undone: Undone) -> None:
     if undone.was_undone:
         messages.warning(request, _("Somebody has undone this already."))
         return
+    # What undid something can be undone.
+    again = undo_button(undone.revision, _("Do it again")) if undone.revision.pk else ""
+    if is_of_deletion(undone.revision):
+        messages.success(request, format_html("{} {}", told_of_album(undone.revision), again))
+        return
     if undone.count or not undone.kept:
         text = ngettext("%(count)s picture is as it was.", "%(count)s pictures are as they were.", undone.count)
         told = text % {"count": f"{undone.count:,}"}
-        # What undid something can be undone.
-        again = undo_button(undone.revision, _("Do it again")) if undone.revision.pk else ""
         messages.success(request, format_html("{} {}", told, again))
     for name, count in undone.kept:
         text = ngettext(

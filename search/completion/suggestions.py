@@ -24,7 +24,7 @@ from search.models.arrivals import state
 from search.places.countries import country_name, country_named
 from search.query.collection_cache import Keeper
 from search.query.tag_names import tag_names
-from search.query.typed_filters import MARKS
+from search.query.typed_filters import MARKS, NAMES
 from search.text.folding import fold, is_letter, is_unspaced
 
 MOST = 6
@@ -36,7 +36,9 @@ MOST_WORDS = 3
 LONGEST = 1000
 """Characters that the box takes."""
 
-_NAMES = "tag|camera|taken|country|region|town"
+_KINDS = {alias: name for name in ("tag", "camera", "taken", "country", "region", "town") for alias in NAMES[name]}
+"""By what each filter may be called."""
+_NAMES = "|".join(map(re.escape, _KINDS))
 _NAME = re.compile(rf"(-?)({_NAMES}):", re.IGNORECASE)
 _QUOTED = re.compile(rf"(?<!\S)(-?)({_NAMES}):[{MARKS}]\Z", re.IGNORECASE)
 _PLAIN = re.compile(r"[\w-]+")
@@ -67,8 +69,12 @@ class Value:
     @property
     def filter(self) -> str:
         """What is written into the box for it."""
+        return self.filter_called(self.kind)
+
+    def filter_called(self, name: str) -> str:
+        """The same, with the filter called as somebody has begun it, such as 태그."""
         is_plain = self.kind is not Kind.CAMERA and _PLAIN.fullmatch(self.label)
-        return f"{self.kind}:{self.label}" if is_plain else f'{self.kind}:"{self.label}"'
+        return f"{name}:{self.label}" if is_plain else f'{name}:"{self.label}"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +139,12 @@ def suggest(typed: str, *, places: bool = False) -> list[Suggestion]:
     if kept is None:  # whoever types on is told
         return []
     found: dict[Value, Suggestion] = {}
-    for start, sign, kind, term in terms:
+    for start, sign, name, term in terms:
+        kind = Kind(_KINDS[name]) if name else None
         # Words begin with letters, what is typed of them not always.
         folded = "".join(dropwhile(_is_no_letter, fold(term)))
         for value in kept.value.beginning_with(folded, kind):
-            text = f"{typed[:start]}{sign}{value.filter}"
+            text = f"{typed[:start]}{sign}{value.filter_called(name or value.kind)}"
             # Times are no filters with a minus.
             if text != typed and not (sign and value.kind is Kind.TAKEN):
                 found.setdefault(value, Suggestion(value, text))
@@ -145,13 +152,13 @@ def suggest(typed: str, *, places: bool = False) -> list[Suggestion]:
     return best if kept.at == now else [one for one in best if _is_there(one.value)]
 
 
-def _terms(typed: str) -> Iterator[tuple[int, str, Kind | None, str]]:
+def _terms(typed: str) -> Iterator[tuple[int, str, str, str]]:
     """Yield what the end of the text may be a value for, the longest first: where it begins, the minus before it, the
-    name of the filter, and what was typed of the value."""
+    name of the filter, "" for none, and what was typed of the value."""
     marks = [place for place, character in enumerate(typed) if character in MARKS]
     if len(marks) % 2:  # within quotation marks
         if name := _QUOTED.search(typed, 0, marks[-1] + 1):
-            yield name.start(), name[1], Kind(name[2].lower()), typed[marks[-1] + 1 :]
+            yield name.start(), name[1], name[2].lower(), typed[marks[-1] + 1 :]
         return
     words = list(re.finditer(r"\S+", typed))
     if not words or words[-1].end() != len(typed):
@@ -164,7 +171,7 @@ def _terms(typed: str) -> Iterator[tuple[int, str, Kind | None, str]]:
         sign = "-" if first[0].startswith("-") else ""
         term = typed[first.start() :].removeprefix(name[0] if name else sign)
         if name or term:
-            yield first.start(), sign, Kind(name[2].lower()) if name else None, term
+            yield first.start(), sign, name[2].lower() if name else "", term
 
 
 def _is_no_letter(character: str) -> bool:

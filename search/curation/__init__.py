@@ -3,6 +3,7 @@
 Views, the API, commands and the admin change pictures through `change`, and put back what was changed through `undo`.
 """
 
+from search.curation.albums import delete_album, deleted_albums, is_of_deletion
 from search.curation.bulk_changes import change
 from search.curation.changes import (
     AddToAlbum,
@@ -38,6 +39,9 @@ __all__ = [
     "Undone",
     "Untag",
     "change",
+    "delete_album",
+    "deleted_albums",
+    "is_of_deletion",
     "record_since",
     "recorded",
     "retag",

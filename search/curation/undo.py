@@ -10,6 +10,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 
 from search.curation import bulk_changes
+from search.curation.albums import is_of_deletion, undo_deletion
 from search.curation.snapshots import lock, mark_of
 from search.models import Edit, Image, Revision
 from search.models.editing import State, difference, group_of
@@ -55,6 +56,8 @@ def undo(
     where it is kept no longer.
     """
     made = Revision(kind=Revision.Kind.UNDO, by=by, door=door, undoes_id=revision.pk)
+    if is_of_deletion(revision):
+        return _undo_deletion(revision, made)
     kept: dict[uuid.UUID, set[str]] = {}
     seen = 0
     # Images are locked before revisions, as everywhere; whoever comes second finds it undone.
@@ -72,18 +75,26 @@ def undo(
                 rows.append(row)
         bulk_changes.put(rows, by)
         bulk_changes.record(made, rows)
-    there = Revision.objects.select_for_update().get(pk=revision.pk)
-    if made.pk:
-        _link(there, made)
-    return Undone(made, _kept_by(kept, revision), max(0, there.count - seen))
+    count = _link(revision, made)
+    return Undone(made, _kept_by(kept, revision), max(0, count - seen))
+
+
+def _undo_deletion(revision: Revision, made: Revision) -> Undone:
+    """The album is locked before the revision, as images are; whoever comes second finds it done."""
+    if not undo_deletion(revision, made):
+        return Undone(made, was_undone=True)
+    _link(revision, made)
+    return Undone(made)
 
 
 def _batches(revision: Revision) -> Iterator[Mapping[uuid.UUID, Edit]]:
-    edits = Edit.objects.filter(revision=revision.pk)
-    keys = list(edits.order_by("image_id").values_list("image_id", flat=True))
-    for start in range(0, len(keys), bulk_changes.AT_ONCE):
-        some = edits.filter(image_id__in=keys[start : start + bulk_changes.AT_ONCE])
+    edits = Edit.objects.filter(revision=revision.pk).order_by("image_id")
+    last = uuid.UUID(int=0)
+    while some := list(edits.filter(image_id__gt=last)[: bulk_changes.AT_ONCE]):
         yield {edit.image_id: edit for edit in some}
+        if len(some) < bulk_changes.AT_ONCE:
+            return
+        last = some[-1].image_id
 
 
 def _is_undone(revision: Revision) -> bool:
@@ -121,10 +132,20 @@ def _like(state: State, after: State) -> State:
     }
 
 
-def _link(revision: Revision, made: Revision) -> None:
-    """Note by which revision one is undone; what an undone one had undone itself is so no longer."""
-    Revision.objects.filter(pk=revision.pk).update(undone_by=made.pk)
-    Revision.objects.filter(undone_by=revision.pk).update(undone_by=None)
+def _link(revision: Revision, made: Revision) -> int:
+    """Note by which revision one is undone; what an undone one had undone itself is so no longer. Returns of how many
+    pictures it was. Raises Revision.DoesNotExist."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE search_revision SET undone_by_id = CASE WHEN id = %(undone)s THEN coalesce(%(made)s, undone_by_id)"
+            " END WHERE id = %(undone)s OR (undone_by_id = %(undone)s AND %(made)s::bigint IS NOT NULL)"
+            " RETURNING id, count",
+            {"undone": revision.pk, "made": made.pk},
+        )
+        counts = dict(cursor.fetchall())
+    if revision.pk not in counts:
+        raise Revision.DoesNotExist
+    return int(counts[revision.pk])
 
 
 def _kept_by(kept: Mapping[uuid.UUID, set[str]], revision: Revision) -> tuple[Kept, ...]:

@@ -8,12 +8,14 @@ alone.
 from search.decoding.errors import Busy, NoDecoder
 from search.decoding.pictures import (
     MODEL_SIDE,
+    Compared,
     Prepared,
     Said,
     Seen,
     Shown,
     Window,
     colours_of_picture,
+    compared_in_many,
     drawn_anew,
     hash_of_picture,
     picture_for_model,
@@ -31,6 +33,7 @@ from search.decoding.running import bound_waiting, decode
 __all__ = [
     "MODEL_SIDE",
     "Busy",
+    "Compared",
     "NoDecoder",
     "Prepared",
     "Said",
@@ -40,6 +43,7 @@ __all__ = [
     "Window",
     "bound_waiting",
     "colours_of_picture",
+    "compared_in_many",
     "decode",
     "drawn_anew",
     "hash_of_picture",

@@ -26,6 +26,7 @@ from search.imaging import (
     UnreadableImage,
 )
 from search.imaging.perceptual_hash import perceptual_hash
+from search.imaging.thumbnails import COMPARED_GREYS, COMPARED_SIDE
 from search.metadata import PhotoMetadata
 
 MODEL_SIDE = 224
@@ -94,6 +95,14 @@ class Shown:
 
     picture: Image.Image = field(repr=False)
     copy: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What `search.duplicates` compares of a picture: its `grey` copy, and its `small` one in YCbCr."""
+
+    grey: Image.Image = field(repr=False)
+    small: Image.Image = field(repr=False)
 
 
 def read_picture(
@@ -191,6 +200,41 @@ def written_in_many(files: Sequence[tuple[bytes, bytes]]) -> list[Said | Unreada
             return [_said(facts) for facts in found]
     except UnreadableImage:
         return [_alone(data, xmp) for data, xmp in files]
+
+
+def compared_in_many(files: Sequence[bytes], *, max_pixels: int) -> list[Compared | UnreadableImage]:
+    """Return what is compared of small pictures of the collection, for which a decoder is asked but once.
+
+    A file that no decoder survives, or that is refused, spoils nothing but itself.
+    """
+    if not files:
+        return []
+    try:
+        return _compared(files, max_pixels)
+    except UnreadableImage as refused:
+        if len(files) == 1:
+            return [refused]
+        return [one for file in files for one in compared_in_many([file], max_pixels=max_pixels)]
+
+
+def _compared(files: Sequence[bytes], max_pixels: int) -> list[Compared | UnreadableImage]:
+    sizes = [len(file) for file in files]
+    answer = decode("compared_in_many", b"".join(files), of_collection=True, sizes=sizes, max_pixels=max_pixels)
+    with _understood():
+        blobs, shown = iter(answer.blobs), answer.facts["shown"]
+        if len(answer.blobs) != 2 * len(files):
+            raise ValueError
+        return [
+            Compared(_greys(size, grey), Image.frombytes("YCbCr", (COMPARED_SIDE, COMPARED_SIDE), small))
+            for size, grey, small in zip(shown, blobs, blobs, strict=True)
+        ]
+
+
+def _greys(size: Sequence[int], pixels: bytes) -> Image.Image:
+    width, height = (int(side) for side in size)
+    if not (0 < width <= COMPARED_GREYS and 0 < height <= COMPARED_GREYS):
+        raise ValueError
+    return Image.frombytes("L", (width, height), pixels)
 
 
 def _alone(data: bytes, xmp: bytes) -> Said | UnreadableImage:

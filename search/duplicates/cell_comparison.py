@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from search.imaging.thumbnails import COMPARED_SIDE, compared
+
 Small: TypeAlias = NDArray[np.uint8]
 """A picture's Y, Cb and Cr: (128, 128, 3)."""
 Cells: TypeAlias = NDArray[np.float32]
 
-SMALL = 128
+SMALL = COMPARED_SIDE
 _SIDE = 32
 _FEW = 10
 """Cells of 1,024 that may differ more than the others."""
@@ -36,7 +38,7 @@ class Look:
 
 def small_of(picture: Image.Image) -> Small:
     """Return a picture in small, whatever its shape."""
-    return np.asarray(picture.resize((SMALL, SMALL), Image.Resampling.BOX).convert("YCbCr"))
+    return np.asarray(compared(picture)[1])
 
 
 def look_of(small: Small) -> Look:

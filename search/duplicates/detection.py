@@ -14,13 +14,12 @@ from django.db import connection, transaction
 from search.duplicates import keypoint_matching as points
 from search.duplicates.hash_index import Hashes
 from search.duplicates.pair_classification import Candidate, Judge, Verdict
-from search.duplicates.pictures import LatelySeen
+from search.duplicates.pictures import MOST_AT_ONCE, LatelySeen
 from search.duplicates.thresholds import NEAR_ENOUGH, RESEMBLES, SIMILAR
 from search.indexing.query_plan import planned, walk_beside
 from search.models import Capture, DuplicatePair
 from search.models.vector_sets import VectorTable
 
-BATCH = 200
 NEAREST = 24
 _WIDTH = 80
 """`hnsw.ef_search`: a picture is on the side of the pictures that are near it, where words are not."""
@@ -43,13 +42,11 @@ class Found:
         self.similar += other.similar
 
 
-def not_compared(after: uuid.UUID, count: int = BATCH) -> list[uuid.UUID]:
-    """Return the ids of some pictures that nobody has compared yet, in their order, beyond the one of this id."""
+def _not_compared(ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT image_id FROM search_fingerprint WHERE NOT is_compared AND image_id > %s"
-            " ORDER BY image_id LIMIT %s",
-            [after, count],
+            "SELECT image_id FROM search_fingerprint WHERE NOT is_compared AND image_id = ANY(%s) ORDER BY image_id",
+            [list(ids)],
         )
         return [image_id for (image_id,) in cursor.fetchall()]
 
@@ -64,21 +61,31 @@ class Comparing:
         self._table, self._hashes, self._seen = table, hashes, LatelySeen()
 
     def compare(self, ids: Sequence[uuid.UUID]) -> Found:
-        """Write down what is the same as one of these. Those that wait for a vector are left for another time."""
+        """Write down what is the same as one of these. Those that wait for a vector are left for another time; those
+        that another process has compared meanwhile are left out."""
+        ids = _not_compared(ids)
         known = _known_pairs(ids)
         pairs = [*_exact_pairs(ids, known)]
         known.update(_key(pair) for pair in pairs)
-        judge = Judge(self._seen.of, has_points=points.is_there())
+        found: dict[tuple[uuid.UUID, uuid.UUID], Candidate] = {}
         for one in (*self._alike(ids), *_candidates(ids, self._table)):
             if one.key not in known:
-                known.add(one.key)
-                if verdict := judge.judged(one):
-                    pairs.append(_pair(one, verdict))
+                found.setdefault(one.key, one)
+        pairs += self._same_or_similar(list(found.values()))
         with transaction.atomic():
             compared = _mark_compared(ids, self._table)
             written = _write(pairs)
         same = sum(pair.kind == DuplicatePair.Kind.SAME for pair in written)
         return Found(compared, same, len(written) - same)
+
+    def _same_or_similar(self, candidates: Sequence[Candidate]) -> Iterator[DuplicatePair]:
+        judge = Judge(self._seen.of, has_points=points.is_there())
+        for start in range(0, len(candidates), MOST_AT_ONCE // 2):
+            some = candidates[start : start + MOST_AT_ONCE // 2]
+            self._seen.look_at(judge.looked_at(some))
+            for one in some:
+                if verdict := judge.judged(one):
+                    yield _pair(one, verdict)
 
     def _alike(self, ids: Sequence[uuid.UUID]) -> Iterator[Candidate]:
         """Yield those whose hash is like that of one of these."""

@@ -19,25 +19,28 @@ class Hashes:
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT image_id, perceptual FROM search_fingerprint AS its WHERE perceptual IS NOT NULL"
-                " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = its.image_id)"
+                " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = its.image_id) ORDER BY image_id"
             )
             rows = cursor.fetchall()
-        self._ids = [image_id.bytes for image_id, _hash in rows]
+        # The order of ids is that of their bytes; 24 bytes a picture.
+        self._ids = np.frombuffer(b"".join(image_id.bytes for image_id, _hash in rows), "S16")
         self._hashes = np.array([number for _id, number in rows], dtype=np.int64).view(np.uint64)
-        self._places = {key: place for place, key in enumerate(self._ids)}
 
     def alike(self, ids: Sequence[uuid.UUID]) -> Iterator[tuple[uuid.UUID, uuid.UUID, tuple[int, int]]]:
         """Yield, for each of these, others with a like hash, the likest first, and both hashes."""
         for image_id in ids:
-            place = self._places.get(image_id.bytes)
-            if place is None:
+            place = int(np.searchsorted(self._ids, np.bytes_(image_id.bytes)))
+            if place == len(self._ids) or self._id(place) != image_id:
                 continue
             apart = np.bitwise_count(self._hashes ^ self._hashes[place])
             found = np.flatnonzero(apart <= MOST_BITS)
-            for other in found[np.argsort(apart[found], kind="stable")][:_MOST]:
+            for other in found[np.argsort(apart[found], kind="stable")][:_MOST].tolist():
                 if other != place:
                     hashes = int(self._hashes[place].view(np.int64)), int(self._hashes[other].view(np.int64))
-                    yield image_id, uuid.UUID(bytes=self._ids[other]), hashes
+                    yield image_id, self._id(other), hashes
+
+    def _id(self, place: int) -> uuid.UUID:
+        return uuid.UUID(bytes=self._ids[place].ljust(16, b"\0"))  # NumPy leaves out the last zeros
 
 
 _MOST = 100

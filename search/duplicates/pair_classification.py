@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -58,16 +58,27 @@ class Judge:
         self._seen, self._has_points = seen, has_points
         self._misses: Counter[Hashable] = Counter()
 
+    def looked_at(self, candidates: Iterable[Candidate]) -> Iterator[Any]:
+        """Yield the pictures that are looked at for sure when these are judged; the same ones more than once."""
+        tried = self._misses.copy()
+        for one in candidates:
+            is_near = self._is_near(one, tried)
+            if is_near or is_same_by_hash(one.bits):
+                yield from (one.image, one.other)
+            tried[one.image] += is_near
+
     def judged(self, one: Candidate) -> Verdict | None:
         """Return None where two pictures have nothing to do with each other."""
-        is_alike = is_same_by_hash(one.bits)
-        is_near = self._has_points and self._misses[one.image] < MOST_MISSES and may_be_same(one.bits, one.similarity)
+        is_alike, is_near = is_same_by_hash(one.bits), self._is_near(one, self._misses)
         if is_alike or is_near:
             matching = self._match(one, is_alike)
             if matching.is_same:
                 return Verdict(True, matching.points)
             self._misses[one.image] += is_near
         return Verdict(False) if is_burst(one.similarity, *one.taken) else None
+
+    def _is_near(self, one: Candidate, misses: Counter[Hashable]) -> bool:
+        return self._has_points and misses[one.image] < MOST_MISSES and may_be_same(one.bits, one.similarity)
 
     def _match(self, one: Candidate, is_alike: bool) -> Match:
         first, second = self._seen(one.image), self._seen(one.other)

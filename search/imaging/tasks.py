@@ -17,6 +17,7 @@ from search.containers.formats import FORMATS, recognised
 from search.imaging.reading import read_picture
 from search.imaging.swatches import colours_of
 from search.imaging.thumbnails import (
+    compared,
     cut_out,
     dominant_colour,
     greys,
@@ -121,6 +122,18 @@ def _colours(shown: Image.Image) -> dict[str, Any]:
     return {"dominant_colour": dominant_colour(shown), "palette": colours_of(shown)}
 
 
+def compared_in_many(data: bytes, memory: int, *, sizes: Sequence[int], max_pixels: int) -> Answer:
+    """What is compared of many pictures, one behind the other; `sizes` has the bytes of each. Blobs are the greys and
+    the small copies by turns, and of the greys "shown" has the sizes."""
+    shown, blobs, start = [], [], 0
+    for size in sizes:
+        grey, small = compared(read_picture(data[start : start + size], max_pixels=max_pixels, memory=memory).picture)
+        shown.append(grey.size)
+        blobs += [grey.tobytes(), small.tobytes()]
+        start += size
+    return {"shown": shown}, blobs
+
+
 def _hash(shown: Image.Image, width: int, height: int) -> str:
     """Of the pixels from which all else is made: vectors, copies, colours."""
     found = blake2b(f"{width} {height} {shown.size} {shown.mode}".encode(), digest_size=16)
@@ -151,5 +164,5 @@ def drawn_anew(data: bytes, memory: int, *, max_pixels: int, lossless: bool) -> 
     return {"format": kind}, [output.getvalue()]
 
 
-_ALL: tuple[Callable[..., Answer], ...] = (picture, colours, drawn_anew, written, written_in_many)
+_ALL: tuple[Callable[..., Answer], ...] = (picture, colours, drawn_anew, written, written_in_many, compared_in_many)
 TASKS = {task.__name__: task for task in _ALL}

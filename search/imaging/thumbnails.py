@@ -4,7 +4,7 @@ import math
 from base64 import b64encode
 from io import BytesIO
 
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageOps
 
 from search.containers.formats import FORMATS
 
@@ -12,6 +12,7 @@ _STAND_IN = 16
 _SAMPLE = 96
 _COLOURS = 12
 GREY_SIDE = 32
+COMPARED_GREYS, COMPARED_SIDE = 256, 128
 _BORDER = [0] * 25 + [255] * 231
 """Greys may be so far from a border's that they count as part of it: JPEG leaves noise."""
 _LEAST_INSIDE = 0.1
@@ -43,6 +44,16 @@ def greys(picture: Image.Image) -> bytes:
         (GREY_SIDE, GREY_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0
     )
     return small.tobytes()
+
+
+def compared(picture: Image.Image) -> tuple[Image.Image, Image.Image]:
+    """Return what `search.duplicates` compares of a picture: its greys, the longer side COMPARED_GREYS pixels, and its
+    Y, Cb and Cr, COMPARED_SIDE by COMPARED_SIDE pixels whatever its shape."""
+    sides = COMPARED_SIDE, COMPARED_SIDE
+    return (
+        ImageOps.contain(picture.convert("L"), (COMPARED_GREYS, COMPARED_GREYS)),
+        picture.resize(sides, Image.Resampling.BOX).convert("YCbCr"),
+    )
 
 
 def _without_border(grey: Image.Image) -> Image.Image:

@@ -11,6 +11,10 @@ def nothing_beside() -> Mapping[str, bytes]:
     return {}
 
 
+def no_folder() -> bytes:
+    return b""
+
+
 class Unavailable(Exception):
     """A picture can't be had from its source. The message, for the person who ingests, says why."""
 
@@ -26,8 +30,10 @@ class Item:
     that is known; 0 where it isn't.
 
     `sidecars` reads the files beside it in which programs keep what is known of it, by suffix ("xmp", "json", "txt"),
-    from any thread; it raises nothing. `changed` is when the file itself was, in seconds since 1970, and
-    `sidecars_changed` when the last of those beside it was, where that is known without reading them.
+    from any thread; it raises nothing. `of_folder` reads, in the thread that takes the items, what Google's export
+    tells of the album in whose folder it lies; b"" where there is none. `changed` is when the file itself was, in
+    seconds since 1970, and `sidecars_changed` when the last of those beside it was, where that is known without
+    reading them.
     """
 
     name: str
@@ -38,6 +44,7 @@ class Item:
     original_location: str = ""
     size: int = 0
     sidecars: Callable[[], Mapping[str, bytes]] = field(default=nothing_beside, repr=False)
+    of_folder: Callable[[], bytes] = field(default=no_folder, repr=False)
     changed: float | None = None
     sidecars_changed: float | None = None
 

@@ -171,6 +171,7 @@ def options_to_keep(options: Mapping[str, Any]) -> dict[str, Any]:
 _KEPT = (
     "tag",
     "album",
+    "albums",
     "in_place",
     "exclude",
     "include_hidden",

@@ -32,8 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "pictures were taken is read in any case (default: yes)",
     )
     parser.add_argument("--tag", action="append", default=[], help="a tag for all of them; may be repeated")
-    parser.add_argument(
+    albums = parser.add_mutually_exclusive_group()
+    albums.add_argument(
         "--album", help="put all of them into the album of this title, which is made where there is none"
+    )
+    albums.add_argument(
+        "--albums",
+        choices=["takeout", "folders"],
+        help="put them into albums: those of Google's export, by the metadata.json in their folders; or one for each "
+        "folder or archive, of its name. Albums that are not there are made",
     )
     parser.add_argument(
         "--in-place", action="store_true", help="leave the originals of s3:// where they are, and only read them"

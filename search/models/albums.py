@@ -36,19 +36,24 @@ class Place(models.TextChoices):
 
 
 class AlbumQuerySet(models.QuerySet["Album"]):
+    def kept(self) -> Self:
+        """Those that nobody has deleted."""
+        return self.filter(deleted=None)
+
     def visible_to(self, user: "User | AnonymousUser") -> Self:
         """Those that this person may see, and search by."""
+        kept = self.kept()
         if sees_all(user):
-            return self
+            return kept
         if not user.is_authenticated:
-            return self.filter(visibility=Visibility.PUBLIC)
-        return self.filter(~models.Q(visibility=Visibility.OWN) | models.Q(owner=user))
+            return kept.filter(visibility=Visibility.PUBLIC)
+        return kept.filter(~models.Q(visibility=Visibility.OWN) | models.Q(owner=user))
 
     def editable_by(self, user: "User | AnonymousUser") -> Self:
         """Those that this person may change: all for curators, their own for who may keep albums."""
         if edits_all(user):
-            return self
-        return self.filter(owner=user) if may_keep_albums(user) else self.none()
+            return self.kept()
+        return self.kept().filter(owner=user) if may_keep_albums(user) else self.none()
 
 
 def sees_all(user: "User | AnonymousUser") -> bool:
@@ -85,6 +90,8 @@ class Album(models.Model):
     )
     created = models.DateTimeField(_("created"), db_default=Now(), editable=False)
     updated = models.DateTimeField(_("updated"), db_default=Now(), editable=False)
+    # Kept for a while with all that is in it, and seen by nobody: see `search.curation.albums`.
+    deleted = models.DateTimeField(_("deleted"), null=True, editable=False)
 
     objects = AlbumQuerySet.as_manager()
 

@@ -6,7 +6,6 @@ one. Numbers are given at the very end of each transaction, by one at a time: wh
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import connection, models
 from django.utils import timezone
@@ -84,15 +83,18 @@ CHANGED_SQL = "(SELECT coalesce(max(number), 0) FROM search_change)"
 def state() -> State:
     """Return how far the collection is. Whatever is asked afterwards sees at least all of that."""
     with connection.cursor() as cursor:
-        _settle(cursor)
-        cursor.execute(f"SELECT {ARRIVED_SQL}, {CHANGED_SQL}")
+        # In one round trip.
+        cursor.execute(f"{_settling()}SELECT {ARRIVED_SQL}, {CHANGED_SQL}")
+        while cursor.nextset():
+            pass
         return State(*cursor.fetchone())
 
 
-def _settle(cursor: Any) -> None:
+def _settling() -> str:
     """Within a transaction, have what it did itself numbered now and not at its end."""
-    if connection.in_atomic_block:
-        cursor.execute(
-            f"SET CONSTRAINTS {_TRIGGERS} IMMEDIATE; SET CONSTRAINTS {_TRIGGERS} DEFERRED;"
-            " SELECT set_config('search.changed', '', true)"
-        )
+    if not connection.in_atomic_block:
+        return ""
+    return (
+        f"SET CONSTRAINTS {_TRIGGERS} IMMEDIATE; SET CONSTRAINTS {_TRIGGERS} DEFERRED;"
+        " SELECT set_config('search.changed', '', true); "
+    )

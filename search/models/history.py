@@ -26,6 +26,7 @@ class Revision(models.Model):
         RESTORE = "restore", _("Taken out of the trash")
         ALBUM = "album", _("Put into an album")
         UNALBUM = "unalbum", _("Taken out of an album")
+        DELETE_ALBUM = "del_album", _("Album deleted")
         VISIBILITY = "visibility", _("Seen by others")
         MERGE = "merge", _("Duplicates merged")
         RETAG = "retag", _("Tags renamed")

@@ -17,7 +17,8 @@ MOST_LISTED = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Images, the best first, and how many the search ranks in all; each with its similarity and band."""
+    """Images, the best first, and how many the search ranks in all; each with its similarity and band, and of its
+    columns with no more than its id."""
 
     images: Sequence[Image]
     found: int
@@ -33,19 +34,17 @@ def best_of(query: SearchQuery, most: int = MOST_LISTED, among: Sequence[uuid.UU
 
     Raises what `find` raises.
     """
-    search = Search(with_hidden(query), among=among)
+    search = Search(with_hidden(query), among=among, bare=True)
     segments = search.segments()
     return Listing(part_of(segments, 0, most), sum(segment.count for segment in segments))
 
 
 def all_ids(query: SearchQuery) -> list[uuid.UUID]:
-    """Return the ids of all that `query` finds. Raises what `find` raises."""
+    """Return the ids of all that `query` finds, the best first. Raises what `find` raises."""
     query = query.replace()
     if query.is_empty:
         return list(Scope(query, private=True).images.order_by("pk").values_list("pk", flat=True))
-    search = Search(query)
-    segments = search.segments()
-    return [image.pk for image in part_of(segments, 0, sum(segment.count for segment in segments))]
+    return [image_id for segment in Search(query).segments() if segment.count for image_id in segment.ids()]
 
 
 def with_hidden(query: SearchQuery) -> SearchQuery:

@@ -38,9 +38,11 @@ class CandidateSearch:
     became candidates, and `has_copies` whether copies of the nearest were left out.
     """
 
-    def __init__(self, scope: Scope, query_vector: QueryVector) -> None:
+    def __init__(self, scope: Scope, query_vector: QueryVector, *, bare: bool = False) -> None:
+        """With `bare`, rows are read with their ids alone, and with how good they are."""
         self.scope = scope
         self.query_vector = query_vector
+        self.bare = bare
         self.reach = -1.0
         self.more_hold_words = False
         self.has_copies = False
@@ -136,6 +138,10 @@ class CandidateSearch:
             if self.query_vector.towards
             else by_date(images, self.scope.query)
         )
+
+    def read(self, images: ImageQuerySet) -> ImageQuerySet:
+        """Return `images` with the columns that are wanted."""
+        return images.only("id", "created") if self.bare else images.for_lists()
 
     def _fetched(
         self, plan: Plan, most: int, conditions: Conditions | None = None, *, by_words: bool = False

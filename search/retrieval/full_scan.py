@@ -50,7 +50,7 @@ class FullScan:
         images = self._others.filter(self._reached(band))
         if band is Band.RELATED:
             images = images.exclude(self._reached(Band.STRONG))
-        return self._segment(lambda: self._by_words(images), self._numbers[band], self._plan)
+        return self._segment(lambda: self._by_words(images), self._numbers[band], self._plan, cheaply=lambda: images)
 
     def dated(self, kept: Sequence[Candidate], order: Sequence[Any]) -> Segment:
         """The rows in the bands, with those of the candidates that are `kept`, in this order."""
@@ -67,7 +67,12 @@ class FullScan:
         these find rows."""
         count = self._count - sum(self._numbers.values()) if banded else self._count
         if self._scope.by_words_alone:
-            return self._segment(lambda: self._by_words(self._beyond(banded=banded)), count, self._plan)
+            return self._segment(
+                lambda: self._by_words(self._beyond(banded=banded)),
+                count,
+                self._plan,
+                cheaply=lambda: self._beyond(banded=banded),
+            )
         return self._segment(lambda: self._candidate_search.by_distance(self._beyond(banded=banded)), count)
 
     def _beyond(self, *, banded: bool) -> ImageQuerySet:
@@ -124,30 +129,53 @@ class FullScan:
         ranked = images.annotate(exactness=self._candidate_search.exactness, whole=whole, text_rank=rank)
         return ranked.order_by("-exactness", "-whole", "-text_rank", *images.query.order_by)
 
-    def _segment(self, images: Callable[[], ImageQuerySet], count: int, plan: Plan = SCAN) -> Segment:
+    def _segment(
+        self,
+        images: Callable[[], ImageQuerySet],
+        count: int,
+        plan: Plan = SCAN,
+        *,
+        cheaply: Callable[[], ImageQuerySet] | None = None,
+    ) -> Segment:
+        """Rows in their order; their ids `cheaply`, where that order costs more than to find them."""
+
         def fetch(start: int, stop: int) -> list[Image]:
-            candidates = {one.id: one for one in self._head}
             away = {f"away_{number}": one.distance for number, one in enumerate(self._query_vector.away)}
             with planned(plan):
-                rows = list(settled(images().annotate(**away)).for_lists()[start:stop])
-            held = self._held(rows)
-            for image in rows:
-                found = candidates.get(image.id)
-                if found is None:
-                    found = held.get(image.id) or Candidate(image.id, image.created.timestamp())
-                    found.similarity = image.similarity
-                    found.unwanted = tuple(1 - getattr(image, name) for name in away)
-                    self._judge.decide(found)
-                image.band, image.by_words = found.band, found.by_words
+                found = settled(images().annotate(**away))
+                rows = list(self._candidate_search.read(found)[start:stop])
+            self._tell(rows, list(away))
             return rows
 
-        return Segment(count, fetch)
+        def ids() -> list[uuid.UUID]:
+            found = self._candidate_search.by_distance(cheaply()) if cheaply else images()
+            with planned(plan):
+                return list(settled(found).values_list("pk", flat=True))
+
+        return Segment(count, fetch, ids)
+
+    def _tell(self, rows: Sequence[Image], away: Sequence[str]) -> None:
+        """Note on these how good they are; in `away` their distances to what is unwanted."""
+        candidates = {one.id: one for one in self._head}
+        held = self._held(rows)
+        for image in rows:
+            found = candidates.get(image.id)
+            if found is None:
+                found = held.get(image.id) or Candidate(image.id, image.created.timestamp())
+                found.similarity = image.similarity
+                found.unwanted = tuple(1 - getattr(image, name) for name in away)
+                self._judge.decide(found)
+            image.band, image.by_words = found.band, found.by_words
 
     def _held(self, rows: Sequence[Image]) -> dict[uuid.UUID, Candidate]:
         """Return those of `rows` that hold the words; where no more do than are candidates, none."""
         text = self._scope.text
         if not self._candidate_search.more_hold_words or text is None:
             return {}
-        holding = full_text.holding(Image.objects.filter(pk__in=[image.id for image in rows]), text)
-        found = holding.annotate(whole=full_text.holds(self._candidate_search.whole)).values_list("pk", "whole")
+        told = {image.pk: vars(image) for image in rows}
+        if rows and "text_rank" in told[rows[0].pk]:  # they came in the order of their words
+            holding = {key: one["whole"] for key, one in told.items() if one["text_rank"] >= 0}
+            return {key: Candidate(key, 0.0, text_rank=0.0, whole=whole) for key, whole in holding.items()}
+        others = full_text.holding(Image.objects.filter(pk__in=[image.id for image in rows]), text)
+        found = others.annotate(whole=full_text.holds(self._candidate_search.whole)).values_list("pk", "whole")
         return {key: Candidate(key, 0.0, text_rank=0.0, whole=whole) for key, whole in found}

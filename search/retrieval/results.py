@@ -1,5 +1,6 @@
 """A page of results, and the stretches that all results are made of."""
 
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -93,11 +94,13 @@ class ResultPage:
 class Segment:
     """A stretch of the results: how many places it has, and what stands from one to another.
 
-    Some of the places are empty, their rows `gone`; `gone_at_its_end` of them with no other behind them.
+    Some of the places are empty, their rows `gone`; `gone_at_its_end` of them with no other behind them. `ids` are of
+    all that stands there, in an order that is had at once: what words find comes by its distance too.
     """
 
     count: int
     fetch: Callable[[int, int], list[Image]]
+    ids: Callable[[], list[uuid.UUID]]
     gone: int = 0
     gone_at_its_end: int = 0
 

@@ -66,16 +66,17 @@ class Search:
         *,
         among: Sequence[uuid.UUID] | None = None,
         private: bool = True,
+        bare: bool = False,
     ) -> None:
         """With `query_vector`, for what the query's parts mean; with `among`, of these images alone; without
-        `private`, of what everybody may see."""
+        `private`, of what everybody may see; with `bare`, for the ids of images and how good they are."""
         self.query = query
         self.scope = Scope(query, among=among, private=private)
         self.finds_hidden = self.scope.filters.finds_hidden
         self.query_vector = query_vector or query_vector_of(
             self.scope.wanted, query.unwanted, hidden=self.scope.only_visible.hidden
         )
-        self.candidate_search = CandidateSearch(self.scope, self.query_vector)
+        self.candidate_search = CandidateSearch(self.scope, self.query_vector, bare=bare)
         # Candidates of the first page that are hidden or deleted since: they keep their places, or rows behind them
         # would move into pages that were read.
         self.gone: frozenset[uuid.UUID] = frozenset()
@@ -167,8 +168,8 @@ class Search:
                 return self._by_taken()
             around = self.scope.conditions.filters.near
             if self.query.sort is Sort.NEAREST and around:
-                return [_rows(self.scope.images.order_by(around.haversine(), "id"), self.scope.total)]
-            return [_rows(by_date(self.scope.images, self.query), self.scope.total)]
+                return [self._rows(self.scope.images.order_by(around.haversine(), "id"), self.scope.total)]
+            return [self._rows(by_date(self.scope.images, self.query), self.scope.total)]
         cut = self._cut()
         if not self._is_by_date and not any(one.band for one in head):
             cut = None
@@ -217,9 +218,16 @@ class Search:
         count = self.scope.counts.exactly("dated", dated)
         others = self.scope.images.filter(capture__taken__isnull=True).newest()
         return [
-            _rows(dated.order_by(f"{way}capture__taken", f"{way}id"), count),
-            _rows(others, self.scope.total - count),
+            self._rows(dated.order_by(f"{way}capture__taken", f"{way}id"), count),
+            self._rows(others, self.scope.total - count),
         ]
+
+    def _rows(self, images: ImageQuerySet, count: int) -> Segment:
+        return Segment(
+            count,
+            lambda start, stop: list(self.candidate_search.read(images)[start:stop]),
+            lambda: list(images.values_list("pk", flat=True)),
+        )
 
     @property
     def _is_by_date(self) -> bool:
@@ -250,18 +258,19 @@ class Search:
 
         def fetch(start: int, stop: int) -> list[Image]:
             wanted = [one for one in candidates[start:stop] if one.id not in gone]
+            if self.candidate_search.bare:
+                return [_found(Image(id=one.id), one) for one in wanted]
             rows = shown_images((one.id for one in wanted), hidden=self.scope.only_visible.hidden)
             return [_found(rows[one.id], one) for one in wanted if one.id in rows]
 
+        def ids() -> list[uuid.UUID]:
+            return [one.id for one in candidates if one.id not in gone]
+
         if not gone:
-            return Segment(len(candidates), fetch)
+            return Segment(len(candidates), fetch, ids)
         empty = [one.id in gone for one in candidates]
         at_its_end = empty[::-1].index(False) if False in empty else len(empty)
-        return Segment(len(candidates), fetch, sum(empty), at_its_end)
-
-
-def _rows(images: ImageQuerySet, count: int) -> Segment:
-    return Segment(count, lambda start, stop: list(images.for_lists()[start:stop]))
+        return Segment(len(candidates), fetch, ids, sum(empty), at_its_end)
 
 
 def _found(image: Image, candidate: Candidate) -> Image:

@@ -8,13 +8,15 @@ from itertools import groupby
 from typing import Self
 
 from django.core.cache import cache
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from search.facets.counts import REMEMBERED
 from search.facets.months import month_of_taking
-from search.models import Capture, Image
+from search.models import Capture, Image, Private
 from search.models.arrivals import state
 from search.query.date_spans import month_of, read_span
+from search.query.filter_values import Mine, visible
+from search.query.viewer import asker
 
 PER_PAGE = 60
 
@@ -49,18 +51,29 @@ class TimelinePage:
 
 
 def months_there_are() -> dict[dt.date, int]:
-    """Return how many images that everybody may see were taken in each month, by its first day, the last first.
+    """Return how many images that whoever asks may see were taken in each month, by its first day, the last first.
 
-    Counted in the index of what was read, without the few that are hidden, and not among the images, which takes ten
-    times as long; anew after any change of the collection.
+    Those of everybody are counted in the index of what was read, without the few that are hidden, and not among the
+    images, which takes ten times as long; anew after any change of the collection. Private ones are added each time.
     """
     now = state()
-    return cache.get_or_set(f"timeline:{now.arrived}:{now.changed}", _count_months, REMEMBERED) or {}
+    months: dict[dt.date, int] = (
+        cache.get_or_set(f"timeline:{now.arrived}:{now.changed}", _count_of_all, REMEMBERED) or {}
+    )
+    if not asker().sees_private:
+        return months
+    private = _count_months(Capture.objects.filter(image__in=Private.objects.seen_by(asker().user.pk).values("pk")))
+    days = sorted(months.keys() | private.keys(), reverse=True)
+    return {day: months.get(day, 0) + private.get(day, 0) for day in days}
 
 
-def _count_months() -> dict[dt.date, int]:
+def _count_of_all() -> dict[dt.date, int]:
     hidden = Image.objects.filter(hidden=True).values("pk")
-    months = Capture.objects.filter(taken__isnull=False).exclude(pk__in=hidden)
+    return _count_months(Capture.objects.exclude(pk__in=hidden))
+
+
+def _count_months(captures: "QuerySet[Capture]") -> dict[dt.date, int]:
+    months = captures.filter(taken__isnull=False)
     found = (
         months.annotate(month=month_of_taking("taken"))
         .values_list("month")
@@ -79,7 +92,8 @@ def read_month(text: str) -> dt.date | None:
 def taken_up_to(month: dt.date | None, behind: Place | None = None) -> TimelinePage:
     """Return the page that begins with the last image taken in `month`, or with the last of all; or the page that
     goes on `behind` an image."""
-    images = Image.objects.for_lists().shown().filter(capture__taken__isnull=False)
+    hidden = Mine(asker().user.pk) if asker().sees_private else None
+    images = visible(Image.objects.for_lists(), hidden).filter(capture__taken__isnull=False)
     if behind:
         later = Q(capture__taken__lt=behind.taken) | Q(pk__lt=behind.id)
         images = images.filter(later, capture__taken__lte=behind.taken)

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from search.concurrency.background import keep_doing
 from search.curation.admin_log import log_deletions
+from search.curation.albums import delete_old_albums
 from search.ingestion.runs import forget_some_runs
 from search.models import Image, Trashed
 from search.models.conflicts import locked_values
@@ -62,7 +63,7 @@ def _delete(keys: Collection[uuid.UUID], by: Any) -> int:
 def tidy() -> None:
     """Delete for good what was in the trash for so long, and forget history and runs that are old enough, a bounded
     number in a transaction; where another process is at it, leave it to that."""
-    for portion in (_delete_some_expired, _forget_some, forget_some_runs, forget_some_searches):
+    for portion in (_delete_some_expired, delete_old_albums, _forget_some, forget_some_runs, forget_some_searches):
         while _alone(portion):
             pass
 

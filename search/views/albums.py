@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, OuterRef, QuerySet, Subquery
@@ -138,6 +139,7 @@ def albums(request: HttpRequest) -> HttpResponse:
         "next": page + 1 if len(found) > ALBUMS_PER_PAGE else 0,
         "form": form,
         "may_keep": may_keep,
+        "deleted": curation.deleted_albums(request.user) if may_keep and page == 1 else [],
     }
     response = render(request, "search/albums.html", context, status=400 if form.errors else 200)
     add_never_cache_headers(response)
@@ -226,11 +228,19 @@ def delete(request: HttpRequest, album_id: int) -> HttpResponse:
     """After asking; its pictures stay."""
     gone = _own(request, album_id)
     if request.method != "POST":
-        return render(request, "search/album_delete.html", {"album": gone, "count": gone.entries.count()})
-    Album.objects.filter(pk=gone.pk).delete()
+        context = {"album": gone, "count": gone.entries.count(), "trash_days": settings.TRASH_DAYS}
+        return render(request, "search/album_delete.html", context)
+    revision = retried(lambda: curation.delete_album(gone, by=request.user, door=Revision.Door.PAGE))
     text = _("The album “%(title)s” is deleted. Its pictures are all there.")
-    messages.success(request, text % {"title": gone.title})
+    messages.success(request, text % {"title": gone.title}, extra_tags=f"undo-{revision.pk}" if revision.pk else "")
     return redirect("albums")
+
+
+def told_of_album(revision: Revision) -> str:
+    """What a revision that deletes an album, or brings it back, has done."""
+    is_deleted = revision.given["deleted"]
+    text = _("The album “%(title)s” is deleted.") if is_deleted else _("The album “%(title)s” is back.")
+    return text % {"title": revision.given["title"]}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

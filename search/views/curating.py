@@ -28,6 +28,7 @@ from search.query import BadQuery, Minimum, SearchQuery
 from search.query.selection import BadSelection, Selection, images_in_order
 from search.retrieval.all_results import all_ids, has_matches
 from search.views import picture_actions
+from search.views.albums import told_of_album
 from search.views.errors import error_page
 from search.views.images import (
     LABELS,
@@ -223,6 +224,8 @@ def _revision(text: str) -> Revision | None:
 def _told_undone(undone: curation.Undone) -> str:
     if undone.was_undone:
         return _("This was undone before.")
+    if curation.is_of_deletion(undone.revision):
+        return told_of_album(undone.revision)
     count = undone.count
     text = ngettext("%(count)s picture is as it was before.", "%(count)s pictures are as they were before.", count)
     parts = [text % {"count": f"{count:,}"}]

@@ -61,7 +61,7 @@ def timeline(request: HttpRequest) -> HttpResponse:
 def _whole(months: Mapping[dt.date, int], shown: dt.date | None) -> dict[str, object]:
     """What stands around the pictures: the scrubber, the way to later ones, and to those without a date."""
     later = [month for month in months if shown and month > shown]
-    total = Scope(SearchQuery()).total
+    total = Scope(SearchQuery(), private=True).total
     without = SearchQuery(filters=Filters(dated=(Certainty.UNKNOWN,)))
     return {
         "years": list(_years(months)),

@@ -59,6 +59,9 @@ function zoom(event) {
   }
 }
 
+// Whoever has just decided about one goes on with the next by the same keys.
+if (document.querySelector(".messagelist")) document.querySelector(".duplicate-group")?.focus();
+
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
   const groups = [...document.querySelectorAll(".duplicate-group")];

@@ -261,6 +261,7 @@ def item_of(found: Found, details: Mapping[Path, Details], beside: Sidecars, fin
         version=version_of(status),
         size=expected(status.st_size),
         sidecars=partial(read_sidecars, paths, _beginning, findings),
+        of_folder=partial(beside.of_folder, os.path.dirname(found.path), _beginning),  # noqa: PTH120
         changed=status.st_mtime,
         sidecars_changed=last_changed(paths.values()),
     )

@@ -21,6 +21,11 @@ MOST_KEPT = 256_000_000
 """Bytes, compressed, of what an archive says of its pictures: some hundred thousand of them."""
 
 
+def folder_of(member: str) -> str:
+    """Return the folder of a member of an archive."""
+    return member.replace("\\", "/").rpartition("/")[0]
+
+
 class Part(Protocol):
     """An archive whose members can be looked up."""
 

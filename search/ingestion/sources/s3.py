@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from itertools import chain, groupby
 from typing import Any
@@ -48,7 +49,9 @@ def _items(place: str, choices: Choices, findings: Findings) -> Iterator[Item]:
             is_any = True
             paths = beside.of(*_split(found["Key"]))
             sidecars = partial(read_sidecars, paths, partial(_beginning, bucket), findings)
-            yield _item(other_buckets.location(bucket, found["Key"]), found, choices, sidecars)
+            of_folder = partial(beside.of_folder, _split(found["Key"])[0], partial(_beginning, bucket))
+            item = _item(other_buckets.location(bucket, found["Key"]), found, choices, sidecars)
+            yield replace(item, of_folder=of_folder)
     except ERRORS as error:
         findings.problems.append((place, f"The list of objects can't be had. {reason_of(error, bucket)}"))
     else:

@@ -49,6 +49,16 @@ class Sidecars:
             self._take(path)
         return found
 
+    def of_folder(self, folder: str, read: Callable[[str], bytes]) -> bytes:
+        """Return what Google's export tells of the album in a folder; b"" where it tells nothing."""
+        names = self._in(folder).names
+        name = next((one for one in _ALBUMS_OF_GOOGLE if one in names), None)
+        if name is None:
+            return b""
+        path = _joined(folder, name)
+        self._take(path)
+        return read_sidecars({"json": path}, read, self._findings).get("json", b"")
+
     def _of_year(self, folder: str, name: str) -> dict[str, str]:
         if folder not in self._albums:
             self._albums[folder] = [one for one in self._folders(folder) if _OF_A_YEAR.search(one.rpartition("/")[2])]

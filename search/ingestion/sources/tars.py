@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import IO
 
-from search.ingestion.items import Item, Unavailable, nothing_beside
+from search.ingestion.items import Item, Unavailable, no_folder, nothing_beside
 from search.ingestion.sources.captions import may_be_caption, remarks_on, sample_of
 from search.ingestion.sources.files import version_of
 from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.members import Members
 from search.ingestion.sources.names import is_of_another_kind, plain_name, raws_beside_pictures, storable, suffix_of
 from search.ingestion.sources.options import Choices
-from search.ingestion.sources.parts import GoogleTar, Part, Parts, is_of_google
+from search.ingestion.sources.parts import GoogleTar, Part, Parts, folder_of, is_of_google
 from search.ingestion.sources.sidecars import Sidecars, read_sidecars
 from search.ingestion.sources.sizes import expected, most_bytes, no_memory, refuse_if_large
 from search.ingestion.sources.sniffing import HEAD
@@ -197,6 +197,7 @@ class _Reader:
             size=expected(member.size),
             changed=member.mtime,
             sidecars=self._sidecars(member.name.removeprefix("./")),
+            of_folder=self._of_folder(folder_of(member.name.removeprefix("./"))),
         )
 
     def _sidecars(self, name: str) -> Callable[[], Mapping[str, bytes]]:
@@ -205,6 +206,12 @@ class _Reader:
         if not self._parts or not found:
             return nothing_beside
         return partial(read_sidecars, found, self._parts.beginning, self._findings)
+
+    def _of_folder(self, folder: str) -> Callable[[], bytes]:
+        """Return what reads what Google says of the album in a folder."""
+        if not self._parts:
+            return no_folder
+        return partial(self._beside.of_folder, folder, self._parts.beginning)
 
     def _ended(self) -> Iterator[Item]:
         """Offer the picture of a sample to which nothing more comes."""

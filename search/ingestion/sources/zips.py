@@ -19,7 +19,7 @@ from search.ingestion.sources.manifest import UNSPLASH_PHOTOS, table_listing
 from search.ingestion.sources.members import Members
 from search.ingestion.sources.names import is_picture_name, plain_name, raws_beside_pictures, storable
 from search.ingestion.sources.options import Choices
-from search.ingestion.sources.parts import Part, Parts
+from search.ingestion.sources.parts import Part, Parts, folder_of
 from search.ingestion.sources.sidecars import Sidecars, read_sidecars
 from search.ingestion.sources.sizes import expected, read_within
 from search.ingestion.sources.sniffing import HEAD
@@ -208,6 +208,7 @@ def _items(
             version=_version(archive, member),
             size=expected(member.file_size),
             sidecars=partial(read_sidecars, parts.of(beside, member.filename), parts.beginning, findings),
+            of_folder=partial(beside.of_folder, folder_of(member.filename), parts.beginning),
             changed=_changed(member),
         )
 

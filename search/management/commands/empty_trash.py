@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from search.curation.albums import delete_old_albums
 from search.ingestion.runs import forget_some_runs
 from search.management.base import CollectionCommand
 from search.management.commands.forget_deletions import days
@@ -37,7 +38,7 @@ class Command(CollectionCommand):
         )
         deleted = retention.delete_for_good(chosen)
         retention.forget_history()
-        while forget_some_runs():
+        while forget_some_runs() or delete_old_albums():
             pass
         settle_or_log()
         self.stdout.write(f"{deleted:,} deleted for good, {Trashed.objects.count():,} left in the trash.")

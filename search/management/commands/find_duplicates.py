@@ -4,23 +4,25 @@ import argparse
 import os
 import threading
 import uuid
-from collections.abc import Iterator
-from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django.core.management.base import CommandError
-from django.db import connection, transaction
+from django.db import transaction
 
 from search.duplicates import keypoint_matching
-from search.duplicates.detection import Comparing, Found, not_compared
+from search.duplicates.detection import Comparing, Found
 from search.duplicates.hash_index import Hashes
+from search.duplicates.neighbourhoods import batches
 from search.duplicates.pictures import hashed, without_fingerprint
+from search.duplicates.workers import Ended, Workers
 from search.embedding import active_model
 from search.ingestion import Progress, Report
 from search.ingestion.fingerprints import compare_again, write_fingerprints
 from search.ingestion.runs import Record
 from search.management.base import CollectionCommand, at_least_one
 from search.management.embedding import failures_told, stopped_by_signals
+from search.management.outages import GO_ON
 from search.management.progress import progress_of
 from search.models import Fingerprint, Image, Run
 from search.models.vector_sets import VectorTable, current_set
@@ -46,7 +48,7 @@ class Command(CollectionCommand):
             type=at_least_one,
             default=os.cpu_count() or 1,
             metavar="N",
-            help="batches that are compared at the same time (default: the number of processors)",
+            help="processes that compare at the same time, 200 MB each (default: the number of processors)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -86,29 +88,21 @@ class Command(CollectionCommand):
 
     def _compare(self, table: VectorTable, jobs: int, stop: threading.Event, progress: Progress) -> None:
         progress(self.report)
-        hashes = Hashes()
-        if jobs == 1:
-            comparing = Comparing(table, hashes)
-            for ids in _batches(stop):
+        waiting = batches(table)
+        jobs = min(jobs, len(waiting))
+        if jobs < 2:  # a process takes a second to start
+            comparing = Comparing(table, Hashes())
+            for ids in waiting:
+                if stop.is_set():
+                    return
                 self._count(comparing.compare(ids), progress)
             return
-        with ThreadPoolExecutor(jobs) as workers:
-            places = [_Place(Comparing(table, hashes)) for _ in range(jobs)]
-            under_way: dict[Future[Found], _Place] = {}
-            for ids in _batches(stop):
-                if not places:
-                    places += self._await(under_way, FIRST_COMPLETED, progress)
-                place = places.pop()
-                under_way[workers.submit(place.compare, ids)] = place
-            self._await(under_way, ALL_COMPLETED, progress)
-
-    def _await(self, under_way: "dict[Future[Found], _Place]", until: str, progress: Progress) -> "list[_Place]":
-        """Count what is done, and return whose place is free then. Raises what one of the threads raised."""
-        done, _ = wait(under_way, return_when=until)
-        free = [under_way.pop(one) for one in done]
-        for one in done:
-            self._count(one.result(), progress)
-        return free
+        try:
+            with Workers(table, jobs) as workers:
+                for found in workers.compared(waiting, stop):
+                    self._count(found, progress)
+        except Ended:
+            raise CommandError(f"A process that compares was ended: there may be too little memory. {GO_ON}") from None
 
     def _count(self, found: Found, progress: Progress) -> None:
         self.found.add(found)
@@ -131,23 +125,3 @@ class Command(CollectionCommand):
             )
         if self.report.failed:
             raise SystemExit(1)
-
-
-class _Place:
-    """One of those that compare at the same time, each with its own points in memory."""
-
-    def __init__(self, comparing: Comparing) -> None:
-        self._comparing = comparing
-
-    def compare(self, ids: list[uuid.UUID]) -> Found:
-        try:
-            return self._comparing.compare(ids)
-        finally:
-            connection.close()  # this thread's own
-
-
-def _batches(stop: threading.Event) -> Iterator[list[uuid.UUID]]:
-    last = uuid.UUID(int=0)
-    while not stop.is_set() and (ids := not_compared(last)):
-        yield ids
-        last = ids[-1]

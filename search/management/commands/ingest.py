@@ -12,7 +12,7 @@ from search.curation.details import clean_tags
 from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable
 from search.ingestion import Choices, Metadata, MetadataError, Report, Rules, ingest, open_source, read_metadata
-from search.ingestion.albums import Met
+from search.ingestion.albums import ALBUMS, Met, titled
 from search.ingestion.pruning import Listing, NotPruned, Place
 from search.ingestion.report import LeftOut, Why
 from search.ingestion.retrying import (
@@ -43,6 +43,7 @@ _OF_A_NEW_RUN = (
         "metadata",
         "tag",
         "album",
+        "albums",
         "in_place",
         "watch",
         "exclude",
@@ -116,8 +117,8 @@ class Command(CollectionCommand):
                 raise CommandError(f"--watch is for folders, and {others[0]} is none.")
             if options["dry_run"] or options["limit"] or options["every"] > 1:
                 raise CommandError("--watch takes every picture: it can't go with --dry-run, --limit or --every.")
-            if options["album"]:
-                raise CommandError("--album is for what is there: it can't go with --watch.")
+            if options["album"] or options["albums"]:
+                raise CommandError("--album and --albums are for what is there: they can't go with --watch.")
             if options["prune"] or options["update_details"]:
                 raise CommandError("--prune and --update-details look at all there is: they can't go with --watch.")
         if options["prune"] and (options["dry_run"] or options["limit"] or options["every"] > 1):
@@ -191,11 +192,11 @@ class Command(CollectionCommand):
         assert self._record
         record = self._record
         record.left_alone = lambda: source.findings.by_kind
-        met = Met(items) if options["album"] else None
+        met = _met(items, options)
         with record:
             report = self._ingested(met or items, source, options, record)
             if met:
-                self._put_into_album(met, _album_title(options["album"]))
+                self._put_into_albums(met, options)
             self._conclude(report, source, metadata, listing, options, retry)
 
     def _ingested(self, items: Any, source: Listed | Tried, options: dict[str, Any], record: Record | None) -> Report:
@@ -228,11 +229,13 @@ class Command(CollectionCommand):
             self._added_before += so_far.added
             raise
 
-    def _put_into_album(self, met: Met, title: str) -> None:
-        revision = met.put_into(title, f"ingest --album {title}")
-        self.stdout.write(f"Album {title}: {revision.count:,} put into it.")
-        if revision.is_partial:
-            self.stderr.write(f"Others were being changed by somebody. {GO_ON}")
+    def _put_into_albums(self, met: Met, options: dict[str, Any]) -> None:
+        title, kind = _album_title(options["album"]), options["albums"]
+        called = f"ingest --album {title}" if title else f"ingest --albums {kind}"
+        for name, revision in met.put_into_albums(called):
+            self.stdout.write(f"Album {name}: {revision.count:,} put into it.")
+            if revision.is_partial:
+                self.stderr.write(f"Others were being changed by somebody. {GO_ON}")
 
     def _conclude(
         self,
@@ -299,6 +302,12 @@ class Command(CollectionCommand):
 
 def _user(key: int | None) -> Any:
     return get_user_model().objects.filter(pk=key).first() if key else None
+
+
+def _met(items: Any, options: dict[str, Any]) -> Met | None:
+    if options["album"]:
+        return Met(items, titled(_album_title(options["album"])))
+    return Met(items, ALBUMS[options["albums"]]()) if options["albums"] else None
 
 
 def _album_title(text: str | None) -> str:

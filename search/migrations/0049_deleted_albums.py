@@ -1,0 +1,23 @@
+"""Albums that can be brought back: a column without values, which takes no time."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('search', '0048_short_words'),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name='album',
+            name='deleted',
+            field=models.DateTimeField(editable=False, null=True, verbose_name='deleted'),
+        ),
+        migrations.AlterField(
+            model_name='revision',
+            name='kind',
+            field=models.CharField(choices=[('tag', 'Tags added'), ('untag', 'Tags removed'), ('hide', 'Hidden'), ('show', 'Shown'), ('describe', 'Details changed'), ('trash', 'Put into the trash'), ('restore', 'Taken out of the trash'), ('album', 'Put into an album'), ('unalbum', 'Taken out of an album'), ('del_album', 'Album deleted'), ('visibility', 'Seen by others'), ('merge', 'Duplicates merged'), ('retag', 'Tags renamed'), ('undo', 'Undone')], editable=False, max_length=10, verbose_name='what'),
+        ),
+    ]

@@ -1,0 +1,127 @@
+"""An hour of a curator's, in a minute: a theme is tagged, copies are settled, suggestions accepted, reports answered,
+something undone and something restored, and what came of it is taken home."""
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.test import Client
+from PIL import Image as PILImage
+from playwright.sync_api import expect
+
+from search.demo.collection import METADATA, draw_collection
+from search.models import DuplicatePair, Image, Report, Revision, TagSuggestion, Trashed, VocabularyTag
+from search.relevance.bands import look_again
+from search.tagging.suggesting import suggest
+from search.tagging.vocabulary import encode_missing
+from tests.browser.conftest import OpenPage
+from tests.browser.test_every_page import violations
+
+DRAWN, COPIED = 180, 8
+DESKTOP = {"width": 1440, "height": 900}
+AXE = "inline style"
+"""What axe lays over a field to measure it has a style of its own."""
+TAGS = "/admin/search/vocabularytag/"
+
+
+@pytest.fixture
+def drawings(live_server, tmp_path: Path) -> Sequence[Image]:
+    """Drawings without tags, some of them here twice, compared and measured as after a night."""
+    folder = tmp_path / "drawings"
+    draw_collection(folder, DRAWN)
+    (folder / METADATA).unlink()
+    files = sorted(folder.iterdir())
+    for path in files[:COPIED]:
+        PILImage.open(path).convert("RGB").resize((480, 480)).save(folder / f"copy-{path.stem}.jpg", quality=60)
+    call_command("ingest", str(folder), verbosity=0)
+    look_again()
+    for shape in ("star", "fish"):
+        VocabularyTag.objects.create(name=shape, phrase=f"a {shape}", korean="")
+    encode_missing()
+    suggest()
+    call_command("find_duplicates", "--jobs", "1", verbosity=0)
+    return list(Image.objects.order_by("pk"))
+
+
+def test_a_collection_is_kept_in_order(
+    open_page: OpenPage, drawings: Sequence[Image], alice: User, as_carol: Client, tmp_path: Path
+):
+    page = open_page("/search?q=red+star", as_user=as_carol, viewport=DESKTOP, expected=AXE)
+    problems = violations(page)
+
+    # A theme, from a search: all strong matches.
+    page.get_by_role("link", name="Change all").first.click()
+    page.get_by_label("Tags", exact=True).fill("theme")
+    page.get_by_role("button", name="Add the tags").click()
+    expect(page.locator(".message")).to_contain_text("tagged")
+    themed = Image.objects.filter(tags__contains=["theme"])
+    assert themed.exists()
+
+    # Copies, by keys: of each group the first, which is the suggested one, stays.
+    copies = DuplicatePair.objects.filter(kind="same").count()
+    assert copies >= COPIED - 2
+    page.goto("/admin/search/image/duplicates/")
+    problems += violations(page)
+    groups = page.locator(".duplicate-group")
+    expect(groups).to_have_count(copies)
+    page.keyboard.press("j")
+    for left in range(copies - 1, -1, -1):
+        page.keyboard.press("1")
+        expect(groups).to_have_count(left)
+    assert Trashed.objects.count() == copies
+    assert not DuplicatePair.objects.filter(state="pending", kind="same").exists()
+
+    # Suggestions: a page of them at once, one of them not.
+    star = VocabularyTag.objects.get(name="star")
+    waiting = TagSuggestion.objects.filter(tag=star, state="pending").count()
+    assert waiting > 3
+    page.goto(TAGS)
+    page.locator("tr").filter(has_text="star").get_by_role("link", name=str(waiting), exact=True).click()
+    problems += violations(page)
+    page.get_by_role("button", name="Reject: ").last.click()
+    expect(page.locator("[data-waiting]")).to_have_text(str(waiting - 1))
+    page.get_by_role("button", name="Accept all").first.click()
+    expect(page.locator(".messagelist")).to_be_visible()
+    assert Image.objects.filter(tags__contains=["star"]).count() == waiting - 1
+
+    # Reports: two pictures are hidden.
+    shown = list(Image.objects.filter(hidden=False).order_by("pk")[:2])
+    for image in shown:
+        Report.objects.create(image=image, reason="broken", reporter=alice)
+    page.goto("/admin/search/report/")
+    page.locator("#action-toggle").check()
+    page.get_by_label("Action:").select_option("hide_selected")
+    page.get_by_role("button", name="Go", exact=True).click()
+    expect(page.locator(".messagelist")).to_be_visible()
+    assert not Report.objects.filter(resolved=None).exists()
+    assert Image.objects.filter(pk__in=[image.pk for image in shown], hidden=True).count() == 2
+
+    # Undone, in the history: the theme.
+    page.goto("/admin/search/revision/?kind__exact=tag")
+    page.locator("#result_list tbody tr").last.get_by_role("button", name="Undo").click()
+    expect(page.locator(".messagelist")).to_contain_text("as they were")
+    assert not themed.exists()
+
+    # Out of the trash.
+    page.goto("/admin/search/trashed/")
+    page.locator("#result_list tbody tr").first.locator("input[type=checkbox]").check()
+    page.get_by_label("Action:").select_option("restore")
+    page.get_by_role("button", name="Go", exact=True).click()
+    expect(page.locator(".messagelist")).to_be_visible()
+    assert Trashed.objects.count() == copies - 1
+
+    # And what the hour was for, taken home.
+    page.goto("/search?tag=star")
+    page.get_by_role("button", name="Select", exact=True).click()
+    bar = page.locator("#selection")
+    bar.get_by_role("button", name="All on this page").click()
+    with page.expect_download() as download:
+        bar.get_by_role("button", name="Download as ZIP").click()
+    download.value.save_as(tmp_path / "stars.zip")
+    with zipfile.ZipFile(tmp_path / "stars.zip") as archive:
+        assert len(archive.namelist()) > 3
+    assert Revision.objects.filter(by__username="carol").count() >= copies + 3
+    assert problems == []
