@@ -328,6 +328,9 @@ def test_the_page_of_a_picture_outlines_the_window_that_its_address_names(client
     outlined = client.get(f"{image.get_absolute_url()}?window=1").text
     assert 'x="5.0" y="0.0" width="20.0" height="100.0"' in outlined
     assert "The outlined part fits the search best." in outlined
+    headers = {"HX-Request": "true", "HX-Target": "panel"}
+    in_light_box = client.get(f"{image.get_absolute_url()}?window=1", headers=headers).text
+    assert 'x="5.0" y="0.0" width="20.0" height="100.0"' in in_light_box
     for address in ("", "?window=0", "?window=2", "?window=x", "?window=%C2%B2", "?window=11"):
         page = client.get(f"{image.get_absolute_url()}{address}")
         assert page.status_code == 200

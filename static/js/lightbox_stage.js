@@ -144,6 +144,9 @@ async function showPanel(tile) {
     return;
   }
   slot("panel").innerHTML = html;
+  // It comes beside the picture, and lies on it.
+  const part = slot("panel").querySelector(".stage-part");
+  if (part) slot("view").querySelector(".stage-frame").append(part);
   slot("facts").replaceChildren(...factsOf(tile));
   stage.shown();
 }

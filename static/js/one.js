@@ -18,10 +18,17 @@ function step(by) {
   return true;
 }
 
+let asked = new AbortController();
+
 async function show(address) {
-  const answer = await fetch(address).catch(() => null);
-  if (!answer?.ok) return location.assign(address);
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  asked.abort();
+  asked = new AbortController();
+  const { signal } = asked;
+  const html = await fetch(address, { signal })
+    .then((answer) => (answer.ok ? answer.text() : ""))
+    .catch(() => "");
+  if (signal.aborted) return undefined;
+  const page = new DOMParser().parseFromString(html, "text/html");
   const next = page.querySelector(".one");
   if (!next) return location.assign(address);
   history.replaceState(history.state, "", address);
