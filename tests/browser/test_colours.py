@@ -35,7 +35,7 @@ def test_two_colours_are_ticked_and_then_asked_for_together(
     page.keyboard.press("Space")
     expect(page).to_have_url(re.compile(r"colour=green&colour=white$"))
     expect(page.get_by_role("heading", level=2)).to_have_text(f"{len(coloured)} pictures, nearest first")
-    page.get_by_text("All of these colours", exact=True).click()
+    together.check()
     expect(page).to_have_url(re.compile("colours=together"))
     expect(page.locator("article")).to_have_count(0)
     page.get_by_role("link", name="Remove Colour: All of these colours").click()
