@@ -405,7 +405,8 @@ def _colours(facts: Mapping[str, Any]) -> Colours:
         raise ValueError
     if not all(0 < one.share <= 100 for one in found):
         raise ValueError
-    return Colours(*(tuple(name for name in PALETTE if name in those) for those in (some, mostly)), found)
+    known = [tuple(name for name in PALETTE if name in those) for those in (some, mostly)]
+    return Colours(known[0], known[1], found)
 
 
 def _matching(pattern: re.Pattern[str], text: str) -> str:

@@ -41,7 +41,7 @@ def on_drawings(count: int) -> Iterator[str]:
     for seed in range(count):
         scene = random_scene(rng)
         picture = draw(scene, seed, _LONG_SIDE)
-        name = "teal" if scene.colour == "turquoise" else scene.colour
+        name: str = "teal" if scene.colour == "turquoise" else scene.colour
         names = colours_of(picture).some
         for least in (least for least in SHARES if _share(scene, seed, picture) >= least):
             there[name, least] += 1

@@ -7,7 +7,7 @@ numpy: decoder processes have none.
 import math
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from PIL import Image
 
@@ -109,7 +109,8 @@ def _parts_of(picture: Image.Image) -> list[_Part]:
     sample = picture.convert("RGB").resize(size, Image.Resampling.BOX, reducing_gap=1.0)
     parts: dict[tuple[str, int], _Part] = {}
     shift = 8 - _LEVEL_BITS
-    for count, (red, green, blue) in sample.getcolors(_SAMPLE * _SAMPLE) or ():
+    found = cast("list[tuple[int, tuple[int, int, int]]]", sample.getcolors(_SAMPLE * _SAMPLE))
+    for count, (red, green, blue) in found:
         kind, is_vivid = _kind_of(red >> shift, green >> shift, blue >> shift)
         part = parts.get(kind)
         if part is None:

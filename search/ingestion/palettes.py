@@ -33,7 +33,7 @@ _MOST_PIXELS = storage.THUMBNAIL**2
 class Looked(NamedTuple):
     """How many pictures were looked at, and why some of them could not be."""
 
-    count: int
+    pictures: int
     failures: list[tuple[str, str]]
 
 
@@ -114,7 +114,7 @@ def read_portions(portions: int = _PORTIONS) -> int:
 
 def _tried(worker: Executor) -> int:
     try:
-        return read_some(worker).count
+        return read_some(worker).pictures
     except (storage.StorageUnavailable, decoding.NoDecoder, decoding.Busy) as error:
         logger.warning("Colours of pictures are looked at later: %s", error)
         return 0

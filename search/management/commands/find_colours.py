@@ -48,8 +48,8 @@ class Command(CollectionCommand):
         ):
             progress = record.noting(show)
             progress(report)
-            while not stop.is_set() and (looked := read_some(workers)).count:
-                report.added += looked.count - len(looked.failures)
+            while not stop.is_set() and (looked := read_some(workers)).pictures:
+                report.added += looked.pictures - len(looked.failures)
                 for name, reason in looked.failures:
                     report.fail(name, reason)
                 progress(report)
