@@ -102,7 +102,8 @@ def test_it_ends_in_a_server_of_what_was_prepared(
     assert list(Path(settings.DATA_DIR, "static").glob("css/site.*.css"))
     told = capsys.readouterr().out
     assert f"2 pictures can be searched at http://127.0.0.1:{port}" in told
-    assert f"http://127.0.0.1:{port}/search?q=" in told
+    # Nobody has said what these show, and two are too few to measure: nothing is promised.
+    assert "/search?q=" not in told
 
 
 def test_gunicorn_listens_where_it_was_told_and_looks_for_garbage_when_it_forks(
@@ -138,10 +139,12 @@ def test_the_drawn_pictures_are_added_with_what_is_said_of_them(run_demo: Callab
 def test_the_first_suggestion_finds_pictures(run_demo: Callable[..., str], client: Client) -> None:
     told = run_demo()
 
-    for address in re.findall(r"http://127\.0\.0\.1:\d+(/search\S+)", told):
+    addresses = re.findall(r"http://127\.0\.0\.1:\d+(/search\S+)", told)
+    assert addresses
+    for address in addresses:
         answer = client.get(address)
         assert answer.status_code == 200
-        assert "data-image=" in answer.content.decode()
+        assert 'data-band="strong"' in answer.content.decode()
 
 
 @pytest.mark.django_db

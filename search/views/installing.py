@@ -48,15 +48,10 @@ def manifest(request: HttpRequest) -> HttpResponse:
         "background_color": GROUND,
         "theme_color": GROUND,
         "categories": ["photo"],
-        "icons": [
-            {"src": static(f"img/{name}-{size}.png"), "sizes": f"{size}x{size}", "type": "image/png", "purpose": use}
-            for name, use in (("icon", "any"), ("maskable", "maskable"))
-            for size in (192, 512)
-        ],
+        "icons": _icons(),
         "shortcuts": [
-            {"name": _("Timeline"), "url": reverse("timeline")},
-            {"name": _("Albums"), "url": reverse("albums")},
-            {"name": _("Add pictures"), "url": reverse("upload")},
+            {"name": name, "url": reverse(page)}
+            for name, page in ((_("Timeline"), "timeline"), (_("Albums"), "albums"), (_("Add pictures"), "upload"))
         ],
         "share_target": {
             "action": reverse("share"),
@@ -113,6 +108,15 @@ def share(request: HttpRequest) -> HttpResponse:
         "login": f"{reverse('login')}?next={reverse('share')}",
     }
     return render(request, "search/share.html", context, status=403 if is_refused else 200)
+
+
+def _icons() -> list[dict[str, str]]:
+    """Those that `supply.icons` has drawn."""
+    return [
+        {"src": static(f"img/{name}-{size}.png"), "sizes": f"{size}x{size}", "type": "image/png", "purpose": purpose}
+        for name, purpose in (("icon", "any"), ("maskable", "maskable"))
+        for size in (192, 512)
+    ]
 
 
 def _offline_page() -> str:

@@ -6,6 +6,7 @@ import secrets
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ from django.utils.http import urlencode
 
 from imagesearch.environment import listening_address
 from search import demo
-from search.embedding import is_demo_model, models_at_hand
+from search.embedding import ModelUnavailable, is_demo_model, models_at_hand
 from search.models import Image
 from search.things import example_queries
+from search.things.measuring import measure_if_due
 
 
 class Command(BaseCommand):
@@ -117,8 +119,9 @@ class Command(BaseCommand):
         return password if password and curator.check_password(password) else ""
 
     def _welcome(self, site: str, password: str) -> None:
-        examples = [query for language in ("en", "ko") for query in example_queries(language, 1)]
-        tries = "".join(f"    {query}: {site}{reverse('results')}?{urlencode({'q': query})}\n" for query in examples)
+        tries = "".join(
+            f"    {query}: {site}{reverse('results')}?{urlencode({'q': query})}\n" for query in _examples()
+        )
         self.stdout.write(
             f"\n{Image.objects.count():,} pictures can be searched at {self.style.SUCCESS(site + reverse('search'))}\n"
             f"{tries and '  Try:'}\n{tries}"
@@ -129,6 +132,13 @@ class Command(BaseCommand):
                 self.style.WARNING("  The search model is the small demo model, which knows only drawn shapes.")
             )
         self.stdout.write("  Ctrl-C stops it all.\n")
+
+
+def _examples() -> list[str]:
+    """Return a search in each language that has a strong match here; it is measured now if nobody has."""
+    with suppress(ModelUnavailable):
+        measure_if_due()
+    return [query for language in ("en", "ko") for query in example_queries(language, 1)]
 
 
 def _listening_address(port: int) -> str:
