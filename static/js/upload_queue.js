@@ -93,6 +93,8 @@ export class Queue {
       if (!card) break;
       this.#send(card);
     }
+    // Paused with the last ones under way, it is done once they are.
+    if (!this.isSending && !this.batch.some(({ state }) => state === "waiting")) this.isPaused = false;
     this.changed();
   }
 
