@@ -35,7 +35,10 @@ print(json.dumps(sorted(pairs)))
 _IMAGEDEDUP = """
 import json, sys
 from unittest.mock import MagicMock
-for needed in ("torch", "torch.nn", "torch.utils", "torch.utils.data", "torchvision", "torchvision.transforms"):
+for needed in (
+    *("torch", "torch.nn", "torch.utils", "torch.utils.data"),
+    *("torchvision", "torchvision.models", "torchvision.transforms"),
+):
     sys.modules[needed] = MagicMock(Tensor=type("Tensor", (), {}))  # it isn't asked for its networks
 sys.modules["imagededup.methods.cnn"] = MagicMock()
 from imagededup.methods import PHash

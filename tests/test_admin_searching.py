@@ -71,6 +71,20 @@ def test_a_filter_that_leaves_few_of_many_leaves_all_of_those(as_carol: Client) 
     assert listed(as_carol.get(IMAGES, {"q": "pizza", "tag": "food"})) == ["far"]
 
 
+@pytest.mark.usefixtures("pizzas")
+@pytest.mark.parametrize(
+    "address", [f"{IMAGES}?q=pizza", f"{IMAGES}?q=pizza+tag:food", "/selection/all?q=pizza&all=related"]
+)
+def test_what_a_search_finds_takes_few_queries(
+    as_carol: Client, address: str, django_assert_max_num_queries: Any
+) -> None:
+    many = many_images(250, tags=lambda number: ["food"])  # more than are candidates by their words
+    Image.objects.filter(pk__in=[image.pk for image in many]).update(title="pizza")
+    as_carol.get(address)
+    with django_assert_max_num_queries(20):
+        assert as_carol.get(address).status_code == 200
+
+
 def test_filters_that_are_typed_alone_list_all_that_pass(as_carol: Client) -> None:
     an_image("One", tags=["sea"])
     an_image("Two", hidden=True)
