@@ -45,7 +45,7 @@ WRITERS = {
         XMP-exif:GPSLatitude=-12.5|XMP-exif:GPSLongitude=-77.25|XMP-aux:Lens=Summilux 50""",
     "digiKam's": """
         XMP-digiKam:TagsList=Familie|XMP-tiff:ImageDescription=Desc|XMP-microsoft:RatingPercent=75
-        XMP-xmp:Rating=-1|XMP-photoshop:DateCreated=2011:01:02 03:04:05
+        XMP-photoshop:DateCreated=2011:01:02 03:04:05
         XMP-cc:License=https://creativecommons.org/licenses/by/4.0/""",
     "a newspaper's": """
         IPTC:CodedCharacterSet=UTF8|IPTC:ObjectName=한글 제목|IPTC:Caption-Abstract=Straße
