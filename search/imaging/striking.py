@@ -66,7 +66,8 @@ def _rarity(colours: _Numbers) -> _Numbers:
     pixels = colours.reshape(-1, 3) - colours.mean(axis=(0, 1))
     spread = pixels.T @ pixels / len(pixels) + _NOISE**2 * np.eye(3)
     distances = np.einsum("ij,jk,ik->i", pixels, np.linalg.inv(spread), pixels)
-    return np.sqrt(distances).reshape(colours.shape[:2])
+    rarity: _Numbers = np.sqrt(distances).reshape(colours.shape[:2])
+    return rarity
 
 
 def _sums(values: _Numbers) -> _Numbers:

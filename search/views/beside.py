@@ -13,6 +13,7 @@ from search.embedding import ModelUnavailable
 from search.limits.counting import TooMany
 from search.limits.searches import count_search
 from search.models import Image
+from search.models.querysets import ImageQuerySet
 from search.query import MAX_PARTS, BadQuery, SearchQuery
 from search.retrieval import ResultPage, find
 from search.retrieval.scope import Scope
@@ -91,7 +92,7 @@ def _ends(query: SearchQuery | None, end: int) -> Sequence[Image]:
     return [images[end]] if images else []
 
 
-def _address(images: Sequence[Image]) -> str:
+def _address(images: Sequence[Image] | ImageQuerySet) -> str:
     return images[0].get_absolute_url() + images[0].page_query if images else ""
 
 
