@@ -1,6 +1,7 @@
 """What was searched by and must be remembered: the pictures that people show."""
 
 import datetime as dt
+import uuid
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -49,7 +50,7 @@ class QueryPicture(models.Model):
         return kept.exclude(image__hidden=True)
 
     @classmethod
-    def cut_from(cls, tokens: Iterable[object]) -> dict[object, Image]:
+    def cut_from(cls, tokens: Iterable[uuid.UUID | str]) -> dict[object, Image]:
         """Return of which images these pictures are parts, by their tokens, with no more of an image than its name."""
         wanted = list(tokens)
         if not wanted:
