@@ -65,9 +65,8 @@ def _rarity(colours: _Numbers) -> _Numbers:
     """Return how unusual each pixel's colour is in the picture, in standard deviations, shape (height, width)."""
     pixels = colours.reshape(-1, 3) - colours.mean(axis=(0, 1))
     spread = pixels.T @ pixels / len(pixels) + _NOISE**2 * np.eye(3)
-    distances = np.einsum("ij,jk,ik->i", pixels, np.linalg.inv(spread), pixels)
-    rarity: _Numbers = np.sqrt(distances).reshape(colours.shape[:2])
-    return rarity
+    distances: _Numbers = np.sqrt(np.einsum("ij,jk,ik->i", pixels, np.linalg.inv(spread), pixels))
+    return distances.reshape(colours.shape[:2])
 
 
 def _sums(values: _Numbers) -> _Numbers:

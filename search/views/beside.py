@@ -102,6 +102,6 @@ def _among_all(image: Image) -> Beside:
     newer = Q(created__gte=image.created) & (Q(created__gt=image.created) | Q(pk__lt=image.pk))
     older = Q(created__lte=image.created) & (Q(created__lt=image.created) | Q(pk__gt=image.pk))
     return Beside(
-        previous=_address(images.filter(newer).order_by("created", "-id")[:1]),
-        next=_address(images.filter(older).order_by("-created", "id")[:1]),
+        previous=_address(list(images.filter(newer).order_by("created", "-id")[:1])),
+        next=_address(list(images.filter(older).order_by("-created", "id")[:1])),
     )

@@ -1,6 +1,7 @@
 """A picture on its stage, on its page as in the light-box: neighbours, zoom, full screen, slide show, actions."""
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -17,7 +18,7 @@ def result_address(page: Page, number: int) -> str:
     return str(page.locator("article .tile-link").nth(number).get_attribute("href"))
 
 
-def open_on(open_page: OpenPage, where: str, **options: object) -> Page:
+def open_on(open_page: OpenPage, where: str, **options: Any) -> Page:
     """The second result of a search, on its page or in the light-box."""
     page = open_page("/search?q=red+star", **options)
     if where == "page":
