@@ -34,12 +34,18 @@ print(json.dumps(sorted(pairs)))
 """
 _IMAGEDEDUP = """
 import json, sys
+from importlib.machinery import ModuleSpec
 from unittest.mock import MagicMock
-for needed in (
-    *("torch", "torch.nn", "torch.utils", "torch.utils.data"),
-    *("torchvision", "torchvision.models", "torchvision.transforms"),
-):
-    sys.modules[needed] = MagicMock(Tensor=type("Tensor", (), {}))  # it isn't asked for its networks
+
+class Absent:  # it isn't asked for its networks
+    def find_spec(self, name, path=None, target=None):
+        return ModuleSpec(name, self, is_package=True) if name.partition(".")[0] in ("torch", "torchvision") else None
+    def create_module(self, spec):
+        return MagicMock(Tensor=type("Tensor", (), {}), __path__=[], __spec__=spec)
+    def exec_module(self, module):
+        pass
+
+sys.meta_path.insert(0, Absent())
 sys.modules["imagededup.methods.cnn"] = MagicMock()
 from imagededup.methods import PHash
 if __name__ == "__main__":
