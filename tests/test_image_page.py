@@ -21,6 +21,9 @@ from tests.pictures import FORMATS, SECRETS, photo
 
 pytestmark = pytest.mark.django_db
 
+NOBODY = uuid.UUID(int=7)
+"""No picture has this id. Made anew, it would be another one in each process of the tests."""
+
 
 def test_the_page_shows_the_picture_and_what_is_known_of_it(client: Client, alice):
     image = an_image(
