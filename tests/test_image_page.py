@@ -87,7 +87,15 @@ def test_without_a_search_the_neighbours_are_those_that_were_added_before_and_af
 
 @pytest.mark.parametrize(
     "query",
-    ["min=great", "q=" + "x" * 2000, "like=none", "like=59a669a4-f695-4bb4-9199-92568184c917", "tag=elsewhere", "page=99", "seen=1&q=a"],
+    [
+        "min=great",
+        "q=" + "x" * 2000,
+        "like=none",
+        "like=59a669a4-f695-4bb4-9199-92568184c917",
+        "tag=elsewhere",
+        "page=99",
+        "seen=1&q=a",
+    ],
 )
 def test_an_address_whose_search_can_not_be_made_shows_the_picture_all_the_same(client: Client, query: str):
     image = an_image("A red star")
