@@ -32,3 +32,7 @@ document.addEventListener("input", ({ target }) => {
   target.setAttribute("aria-valuetext", label);
   target.parentElement.querySelector("output").value = label;
 });
+
+// Bars of months are drawn where filters are open, which most searches never see.
+document.addEventListener("toggle", ({ target }) => target.matches("#filters[open]") && import("./months.js"), true);
+if (filters()) import("./months.js");

@@ -4,5 +4,74 @@ import "./more.js";
 import "./select.js";
 import "./lightbox.js";
 import "./keys.js";
-import "./copies.js";
-import "./details.js";
+import { onResults } from "./tiles.js";
+
+// Names and similarities: below the pictures where that is chosen, which this browser remembers; and on one picture that
+// a finger rests on.
+
+const TOGGLE = "[data-toggles=details]";
+const SHOWN = "details-shown";
+const PRESS = 450;
+const FIRM = 12;
+const YEAR = 365 * 24 * 3600;
+
+const root = document.documentElement;
+const site = new URL(document.querySelector(".brand")?.href ?? "/", location.href).pathname;
+
+document.addEventListener("click", (event) => {
+  if (!event.target.closest(TOGGLE)) return;
+  const shown = root.classList.toggle(SHOWN);
+  document.cookie = `details=${shown ? 1 : ""}; path=${site}; max-age=${shown ? YEAR : 0}; samesite=lax`;
+  tell();
+});
+// Results that the back button brings back were left before it was chosen, perhaps.
+onResults(tell);
+window.addEventListener("pageshow", tell);
+
+function tell() {
+  const shown = root.classList.contains(SHOWN);
+  for (const toggle of document.querySelectorAll(TOGGLE)) toggle.setAttribute("aria-pressed", String(shown));
+}
+
+let pressed = null;
+
+function release() {
+  clearTimeout(pressed?.timer);
+  pressed = null;
+}
+
+function forget() {
+  for (const tile of document.querySelectorAll(".tile.told")) tile.classList.remove("told");
+}
+
+document.addEventListener("pointerdown", (event) => {
+  release();
+  const link = event.pointerType === "touch" ? event.target.closest?.(".tile-link") : null;
+  const tile = link?.closest("article.tile");
+  if (!tile || !tile.classList.contains("told")) forget();
+  if (!tile) return;
+  const timer = setTimeout(() => {
+    pressed.told = true;
+    tile.classList.add("told");
+  }, PRESS);
+  pressed = { tile, timer, x: event.clientX, y: event.clientY, told: false };
+});
+document.addEventListener("pointermove", (event) => {
+  if (pressed && !pressed.told && Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) > FIRM) release();
+});
+document.addEventListener("pointercancel", release);
+// A press was no tap: it opens neither the picture nor the browser's own menu.
+document.addEventListener("contextmenu", (event) => {
+  if (pressed && event.target.closest?.("article.tile") === pressed.tile) event.preventDefault();
+});
+document.addEventListener(
+  "click",
+  (event) => {
+    const told = pressed?.told;
+    release();
+    if (!told || !event.target.closest("article.tile")) return;
+    event.preventDefault();
+    event.stopPropagation();
+  },
+  { capture: true },
+);
