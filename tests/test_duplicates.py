@@ -21,7 +21,7 @@ from PIL import ImageDraw, ImageEnhance, ImageOps
 from search.curation import Trash, change, undo
 from search.duplicates import keypoint_matching, neighbourhoods
 from search.duplicates.alterations import burst
-from search.duplicates.cell_comparison import look_of, looks_same, small_of
+from search.duplicates.cell_comparison import look_of, looks_same
 from search.duplicates.groups import pending_groups
 from search.duplicates.merging import Kept, keep, suggested
 from search.duplicates.pair_classification import Candidate, Judge, Seen
@@ -30,7 +30,7 @@ from search.duplicates.thresholds import LIKE_ENOUGH, MOST_BITS, NEAR_ENOUGH, RE
 from search.duplicates.workers import Ended, Workers
 from search.embedding import active_model
 from search.imaging.perceptual_hash import bits_apart, perceptual_hash
-from search.imaging.thumbnails import greys, thumbnail
+from search.imaging.thumbnails import compared, greys, thumbnail
 from search.ingestion.fingerprints import hand_over_pairs, write_fingerprints
 from search.models import Capture, DuplicatePair, Fingerprint, Image, Revision, Trashed
 from search.models.vector_sets import current_set
@@ -213,7 +213,8 @@ def test_drawings_with_figures_in_the_same_place_are_told_apart_and_their_copies
 
 def test_a_grey_copy_looks_the_same_and_another_colour_does_not():
     drawings = a_drawing("disc", "#b02020"), a_drawing("disc", "#2020b0")
-    red, blue, grey = (look_of(small_of(one)) for one in (*drawings, ImageOps.grayscale(drawings[0]).convert("RGB")))
+    pictures = (*drawings, ImageOps.grayscale(drawings[0]).convert("RGB"))
+    red, blue, grey = (look_of(np.asarray(compared(one)[1])) for one in pictures)
     assert looks_same(red, grey)
     assert not looks_same(red, blue)
 

@@ -56,7 +56,6 @@ _COMPRESSIONS = {1, 2, 3, 4, 5, 7, 8, 32773, 32946, 34925, 50000}
 _MOST_FIELDS = 1_000
 _MOST_PIECES = 2**18
 _LARGEST_TILE = 2**22
-_BIG_HEADER = struct.Struct("<HHQ")
 
 #: What a decoder may see of a page, and the most values that each may have.
 _NEEDED = {

@@ -6,9 +6,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from search.imaging.thumbnails import COMPARED_SIDE, compared
+from search.imaging.thumbnails import COMPARED_SIDE
 
 Small: TypeAlias = NDArray[np.uint8]
 """A picture's Y, Cb and Cr: (128, 128, 3)."""
@@ -34,11 +33,6 @@ class Look:
 
     greys: Cells
     colours: Cells
-
-
-def small_of(picture: Image.Image) -> Small:
-    """Return a picture in small, whatever its shape."""
-    return np.asarray(compared(picture)[1])
 
 
 def look_of(small: Small) -> Look:

@@ -131,10 +131,6 @@ class Run(models.Model):
         """How many files it tried to take and could not."""
         return self.refused + self.failed
 
-    @property
-    def left_alone_count(self) -> int:
-        return sum(self.left_alone.values())
-
 
 class RunFile(models.Model):
     """A file that a run did not add, and why. The database deletes these rows with their run."""
