@@ -22,7 +22,7 @@ import psutil  # type: ignore[import-untyped]
 from django.core.exceptions import ImproperlyConfigured
 
 from imagesearch.database_url import ENGINE
-from imagesearch.keeper import Keeper, keeper_of
+from imagesearch.postgres_supervisor import Keeper, keeper_of
 from imagesearch.postmaster import is_postgres, is_there, remove_left_locks, remove_left_number, wait_for_orphans
 from imagesearch.server_settings import SETTINGS_FILE, forget_server_settings, write_server_settings
 

@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from imagesearch import embedded_postgres
-from imagesearch.combinations import check_access, check_keys, check_storage
+from imagesearch.conflicting_settings import check_access, check_keys, check_storage
 from imagesearch.database_url import joined_options
 from imagesearch.environment import (
     HOW_TO_MAKE_ONE,
@@ -37,11 +37,11 @@ from imagesearch.environment import (
     web_origins,
     whole_number,
 )
+from imagesearch.exposure import ACCESS, LOOPBACK, sign_up, usual_sign_up
 from imagesearch.logs import log_what_nobody_catches
 from imagesearch.machine import memory_bytes
 from imagesearch.mail import mail_settings, sender
-from imagesearch.rates import networks, rates
-from imagesearch.reach import ACCESS, LOOPBACK, sign_up, usual_sign_up
+from imagesearch.rate_settings import networks, rates
 from imagesearch.s3_sources import STYLES, s3_sources
 
 BASE_DIR = Path(__file__).resolve().parent.parent

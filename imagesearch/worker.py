@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.workers import base
 
-from imagesearch import serving, too_long
+from imagesearch import serving, too_long_requests
 
 if TYPE_CHECKING:
-    from imagesearch.serving.front import Front
+    from imagesearch.serving.event_loop import Front
 
 UNDER_WAY = 6
 """Seconds that requests under way have when the server stops."""
@@ -78,8 +78,8 @@ class Worker(base.Worker):  # type: ignore[misc]
         self.handle_exit(sig, frame)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        if isinstance(exc, too_long.TOO_LONG):
-            too_long.answer(client, addr, exc)
+        if isinstance(exc, too_long_requests.TOO_LONG):
+            too_long_requests.answer(client, addr, exc)
         else:
             super().handle_error(req, client, addr, exc)
 
@@ -92,7 +92,7 @@ class Worker(base.Worker):  # type: ignore[misc]
         return not self.alive or not self.cfg.keepalive
 
     def run(self) -> None:
-        from imagesearch.serving.front import Front  # noqa: PLC0415 - gunicorn reads this module before the settings
+        from imagesearch.serving.event_loop import Front  # noqa: PLC0415 - gunicorn reads this module before the settings
 
         sys.setswitchinterval(_SWITCH)
         self.front = Front(self)

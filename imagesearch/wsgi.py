@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.signals import request_finished
 from django.core.wsgi import get_wsgi_application
 
-from imagesearch.bodies import Answer, Body, BodyWanted
+from imagesearch.request_bodies import Answer, Body, BodyWanted
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imagesearch.settings")
 

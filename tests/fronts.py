@@ -15,8 +15,8 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.workers.base import Worker as GunicornWorker
 
-from imagesearch.bodies import LOOKED_AT, Body
-from imagesearch.serving import connection, front, lanes, link
+from imagesearch.request_bodies import LOOKED_AT, Body
+from imagesearch.serving import connection, event_loop, sockets, thread_pools
 
 PIECE = b"0123456789abcdef" * 4096
 PIECES = 24
@@ -118,7 +118,7 @@ class Served:
         for name, value in {"threads": threads, "worker_connections": connections, "keepalive": 15}.items():
             cfg.set(name, value)
         self.app, self.clock = App(), clock
-        self.front = front.Front(Worker(self.app, cfg))
+        self.front = event_loop.Front(Worker(self.app, cfg))
         listener = Listener()
         self.port: int = listener.getsockname()[1]
         self.front.listen([listener])
@@ -196,7 +196,7 @@ def get(path: str, *headers: str, method: str = "GET", body: bytes = b"") -> byt
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    for module in (front, connection, lanes, link):
+    for module in (event_loop, connection, thread_pools, sockets):
         monkeypatch.setattr(module, "time", clock)
     return clock
 

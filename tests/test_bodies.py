@@ -15,8 +15,8 @@ from django.test import RequestFactory
 from gunicorn.config import Config
 from gunicorn.http.parser import RequestParser
 
-from imagesearch import bodies
-from imagesearch.bodies import Answer, Body
+from imagesearch import request_bodies
+from imagesearch.request_bodies import Answer, Body
 from tests.base import picture_bytes
 from tests.s3_servers import free_port
 
@@ -179,7 +179,7 @@ def test_what_nobody_read_is_read_after_the_answer() -> None:
 
 
 def test_nobody_is_read_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "LINGER", 0.05)
+    monkeypatch.setattr(request_bodies, "LINGER", 0.05)
     ours, theirs = socket.socketpair()
     made = environ(CHUNKS, chunked(b"abc")) | {"gunicorn.socket": ours}
     made["wsgi.input"] = ours.makefile("rb")

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from imagesearch import keeper
-from imagesearch.keeper import Keeper, stopped_in_order
+from imagesearch import postgres_supervisor
+from imagesearch.postgres_supervisor import Keeper, stopped_in_order
 
 
 class Machine:
@@ -55,11 +55,11 @@ def test_one_that_does_not_start_is_tried_with_growing_pauses_and_told_why(machi
         machine.keeper.look()
         pauses.append(machine.keeper._pause)
 
-    assert pauses == [1, 2, 4, 8, *[keeper.LONGEST_PAUSE] * 5]
+    assert pauses == [1, 2, 4, 8, *[postgres_supervisor.LONGEST_PAUSE] * 5]
     assert machine.said[0] == "The disk is full: free some space.\nTrying again in 1 s."
     machine.keeper.look()
     assert machine.runs
-    assert machine.keeper._pause == keeper.LOOK_EVERY
+    assert machine.keeper._pause == postgres_supervisor.LOOK_EVERY
 
 
 def test_one_that_an_operator_stops_is_left_so_until_somebody_starts_it(machine: Machine) -> None:

@@ -13,8 +13,8 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from imagesearch import settings as configured
-from imagesearch.bodies import LOOKED_AT
-from imagesearch.rates import Rate, networks, rates
+from imagesearch.rate_settings import Rate, networks, rates
+from imagesearch.request_bodies import LOOKED_AT
 from search.limits import TooMany, address_of, count, sweeping
 from search.limits.words import advice_of, problem_of
 from search.models import ApiToken, QueryPicture, Report, Tally

@@ -7,7 +7,7 @@ from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.models import User
 from django.test import Client
 
-from imagesearch.rates import Rate
+from imagesearch.rate_settings import Rate
 from search.models import ApiToken
 from tests.base import an_image
 

@@ -17,8 +17,8 @@ from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from imagesearch.bodies import BodyWanted
 from imagesearch.environment import secret
+from imagesearch.request_bodies import BodyWanted
 from search.ingestion import ingest
 from search.ingestion.items import Item
 from search.metrics import figures

@@ -12,7 +12,7 @@ import pytest
 
 from imagesearch import serving
 from imagesearch.serving import refusals
-from imagesearch.serving.lanes import Job, Lane, lane_of
+from imagesearch.serving.thread_pools import Job, Lane, lane_of
 from tests.fronts import SOON, Served, clock, get, read, serve  # noqa: F401 - fixtures
 
 

@@ -13,7 +13,7 @@ from django_otp.oath import totp
 from django_otp.plugins.otp_static.models import StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from imagesearch.rates import Rate
+from imagesearch.rate_settings import Rate
 from search.accounts import second_factor
 from search.models import ApiToken
 

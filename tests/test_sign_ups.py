@@ -14,9 +14,9 @@ from django.urls import get_script_prefix, set_script_prefix
 from django.utils import timezone
 from django.utils.translation import get_language, override
 
+from imagesearch.exposure import sign_up as read_sign_up
+from imagesearch.exposure import strangers_come
 from imagesearch.mail import mail_settings, sender
-from imagesearch.reach import sign_up as read_sign_up
-from imagesearch.reach import strangers_come
 from search.accounts import mailing
 from search.models import SignUp
 from search.models.sign_ups import FORGOTTEN_AFTER
@@ -236,7 +236,7 @@ def test_one_address_gets_so_many_mails_and_nobody_learns_of_it(bob: User, setti
 
 
 def read_rates(written: str) -> Any:
-    from imagesearch.rates import rates
+    from imagesearch.rate_settings import rates
 
     return rates("NOT_SET", default=written)
 

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from imagesearch.rates import Rate
+from imagesearch.rate_settings import Rate
 from search.models import ApiToken
 from search.web.gate import LEADS_IN
 from tests.test_every_address import World

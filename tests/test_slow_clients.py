@@ -9,9 +9,9 @@ from contextlib import closing
 import pytest
 from gunicorn.config import Config
 
-from imagesearch.serving import front as fronts
-from imagesearch.serving.pace import Pace
-from imagesearch.serving.room import room_for
+from imagesearch.serving import event_loop as fronts
+from imagesearch.serving.connection_capacity import room_for
+from imagesearch.serving.slow_clients import Pace
 from imagesearch.worker import Worker
 from search.http import upload_handlers
 from tests.fronts import PIECE, PIECES, Clock, Served, clock, get, read, serve  # noqa: F401 - fixtures

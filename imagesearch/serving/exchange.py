@@ -8,9 +8,9 @@ from typing import Any
 from django.db import close_old_connections
 from gunicorn.http import wsgi
 
-from imagesearch.bodies import DRAINS, LOOKED_AT, BodyWanted, NotYet
-from imagesearch.serving.outbox import IN_MEMORY, Outbox
-from imagesearch.serving.received import Nothing, Received
+from imagesearch.request_bodies import DRAINS, LOOKED_AT, BodyWanted, NotYet
+from imagesearch.serving.request_bodies import Nothing, Received
+from imagesearch.serving.response_buffer import IN_MEMORY, Outbox
 
 _PIECE = 64 * 1024
 

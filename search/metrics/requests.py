@@ -9,8 +9,8 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
-from imagesearch.bodies import BodyWanted
 from imagesearch.logs import current_request
+from imagesearch.request_bodies import BodyWanted
 from search.http.paths import path_of
 from search.monitoring import recording
 

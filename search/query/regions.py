@@ -14,7 +14,7 @@ from search import decoding
 from search.decoding import Shown
 from search.embedding import picture_encoder
 from search.imaging import ROUNDING, Box, touched_pixels
-from search.imaging.striking import striking_parts
+from search.imaging.salient_regions import striking_parts
 from search.imaging.windows import is_middle
 from search.models import Image
 from search.objects import storage

@@ -19,7 +19,7 @@ from search.query.palettes import ShownSwatch, palette_of
 from search.retrieval import PER_PAGE, ResultPage
 
 if TYPE_CHECKING:
-    from search.views.beside import Beside
+    from search.views.neighbours import Beside
 
 register = template.Library()
 

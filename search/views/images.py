@@ -28,8 +28,8 @@ from search.objects.downloads import clean_copy, file_stem
 from search.query import BadQuery, SearchQuery, crops_of
 from search.retrieval import similar_images
 from search.tagging.of_picture import rejected_of, suggestions_of
-from search.views.beside import Beside, beside, more_and_less
 from search.views.errors import error_page
+from search.views.neighbours import Beside, beside, more_and_less
 from search.views.places import place_of
 
 SIMILAR = 12

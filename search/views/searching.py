@@ -30,7 +30,6 @@ from search.retrieval import PER_PAGE, ResultPage, find
 from search.retrieval.scope import Scope
 from search.state.searches import counted
 from search.things import example_queries, shown_things
-from search.views.beside import lead_back
 from search.views.images import (
     may_see_hidden,
     may_see_places,
@@ -38,6 +37,7 @@ from search.views.images import (
     refuse_places,
     rights,
 )
+from search.views.neighbours import lead_back
 from search.views.ordering import facets_to_choose
 
 WHAT_IS_ASKED_FOR = ["HX-Request", "HX-Target"]

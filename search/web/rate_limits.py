@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from imagesearch.bodies import LOOKED_AT
+from imagesearch.request_bodies import LOOKED_AT
 from search.http.unavailable import unavailable_page
 from search.limits.clients import who_asks
 from search.limits.counting import TooMany, count

@@ -18,10 +18,10 @@ from gunicorn.workers.gthread import PollableMethodQueue
 
 from imagesearch.serving import refusals
 from imagesearch.serving.connection import Connection
-from imagesearch.serving.lanes import Job, Lane
-from imagesearch.serving.link import Link, State
-from imagesearch.serving.pace import Pace
-from imagesearch.serving.room import room_for
+from imagesearch.serving.connection_capacity import room_for
+from imagesearch.serving.slow_clients import Pace
+from imagesearch.serving.sockets import Link, State
+from imagesearch.serving.thread_pools import Job, Lane
 
 logger = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from imagesearch.serving.outbox import Outbox
-from imagesearch.serving.pace import Pace
+from imagesearch.serving.response_buffer import Outbox
+from imagesearch.serving.slow_clients import Pace
 
 if TYPE_CHECKING:
-    from imagesearch.serving.front import Front
+    from imagesearch.serving.event_loop import Front
 
 LINGER, LINGER_UNREAD = 2.0, 10.0
 """Seconds for which what still comes is read after the last answer: to close on a client that is sending tears the
