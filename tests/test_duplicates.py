@@ -332,7 +332,11 @@ def test_no_process_outlives_a_command_that_is_killed(transactional_db, settings
 def test_neighbours_are_compared_together_and_what_waits_for_a_vector_last(monkeypatch):
     monkeypatch.setattr(neighbourhoods, "BATCH", 3)
     here, there = a_vector(1), a_vector(2)
-    images = [a_stored(a_photo(1), near(here if number % 2 else there, 0.95, seed=number + 20)) for number in range(6)]
+    # By their ids in turns near to one and to the other: the first of them stand for all that are near.
+    images = sorted((a_stored(a_photo(1), here) for _number in range(6)), key=lambda image: image.pk)
+    for number, image in enumerate(images):
+        image.embedding = near(here if number % 2 else there, 0.95, seed=number + 20)
+        image.save()
     waiting = a_stored(a_photo(2), here)
     Image.objects.filter(pk=waiting.pk).update(embedding=None, embedding_model="")
     table = current_set(active_model())

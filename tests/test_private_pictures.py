@@ -24,6 +24,7 @@ from search.query import NoSuchQuery, SearchQuery
 from search.query.saved import save_search
 from search.query.viewer import asked_by
 from search.retrieval import find, query_vector, similar_images
+from search.retrieval.scope import Scope
 from tests.base import a_vector, an_image, many_images, near, picture_bytes, picture_file, stored_image
 from tests.test_every_address import World
 
@@ -156,7 +157,9 @@ def test_counts_tell_nothing_and_are_not_kept_for_others(alice: User, bob: User,
 
     def tags(user: User | None) -> list[tuple[str, int]]:
         with asked_by(lambda: user or AnonymousUser()):
-            facets = {facet.name: facet for facet in facets_of(SearchQuery())}
+            facets = {
+                facet.name: facet for facet in facets_of(SearchQuery(), Scope(SearchQuery(), private=True).counts)
+            }
             total = sum(choice.count for choice in facets["orientation"].choices)
             return [*((choice.label, choice.count) for choice in facets["tag"].choices), ("all", total)]
 

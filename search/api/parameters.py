@@ -11,7 +11,7 @@ from search.imaging import COLOUR_NAMES
 from search.models import Image
 from search.query import Minimum, Mode, Sort
 from search.query.filters import MOST_GROUP, STARS, TOGETHER, Certainty, Hidden
-from search.query.nearby import FARTHEST, USUAL
+from search.query.nearby import FARTHEST
 from search.query.parts import LEAST_WEIGHT, MOST_WEIGHT
 
 Json: TypeAlias = dict[str, Any]
@@ -104,8 +104,8 @@ FILTERS = [
     one("near", gettext_noop("The id of an image: taken near where that was taken."), _UUID),
     one(
         "within",
-        gettext_noop("How near, in kilometres."),
-        {"type": "integer", "minimum": 1, "maximum": FARTHEST, "default": USUAL},
+        gettext_noop("How near, in kilometres; 10 where nothing is said."),
+        {"type": "integer", "minimum": 1, "maximum": FARTHEST},
     ),
     one(
         "group",
