@@ -23,7 +23,7 @@ BILINGUAL = [
     *("search", "settings", "state", "tags"),
 ]
 """Pages of docs/ that there are in English and in Korean."""
-READERS = {f"imagesearch.{name}" for name in ("environment", "mail", "rates", "reach")}
+READERS = {f"imagesearch.{name}" for name in ("environment", "mail", "rate_settings", "exposure")}
 """Where what reads a variable is defined."""
 NOT_OURS = {"HF_HOME", "PYTHONUNBUFFERED"}
 
