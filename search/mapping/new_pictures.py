@@ -12,6 +12,7 @@ from search.embedding import active_model
 from search.indexing.query_plan import Plan, planned, set_local, walk_beside
 from search.mapping.building import write_positions
 from search.models import Arrival, MapLayout
+from search.models.database import is_alone
 from search.models.vector_sets import VectorTable, current_set
 
 PLACE_EACH = 60.0
@@ -60,10 +61,8 @@ def keep_placing(every: float = PLACE_EACH) -> threading.Event:
 @transaction.atomic
 def _place_some() -> int | None:
     """Place the next ones; None where there are none, or somebody else is at it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
-        if not cursor.fetchone()[0]:
-            return None
+    if not is_alone(_LOCK):
+        return None
     layout, table = MapLayout.current(), current_set(active_model())
     if layout is None or table is None:
         return None

@@ -1,15 +1,13 @@
 """What unrelated pictures score in this collection, measured from a bank of queries and kept in the database."""
 
-import datetime as dt
 import logging
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.db.models.expressions import Combinable
 from django.db.models.lookups import GreaterThan
@@ -19,6 +17,7 @@ from search.embedding import active_model, text_model, text_models
 from search.indexing.query_plan import EXACT_BELOW, SCAN, Plan, plan_for, planned
 from search.models import Calibration, Image, ImageVector
 from search.models.active_pair import one_choice
+from search.models.database import alone, now
 from search.models.vector_sets import current_set
 from search.models.vector_values import Vector, Vectors
 from search.relevance.bands import Levels, look_again, measurements
@@ -84,7 +83,7 @@ def _calibrated() -> CalibrationReport:
         Calibration(
             model=model,
             text_model=words_by,
-            measured=_now(),
+            measured=now(),
             pictures=size,
             vectors=vectors,
             words_least=measured.words.least,
@@ -128,33 +127,15 @@ def calibrate_if_due() -> bool:
     for _again in range(MOST_ROUNDS):
         if not is_due():
             break
-        with _alone() as alone:
+        with alone(_LOCK) as is_ours:
             # The other process may have ended just now.
-            if not alone or not is_due():
+            if not is_ours or not is_due():
                 break
             report = calibrate()
         look_again()  # a search of this process may have looked before this was committed
         logger.info("Calibrated: %s", report)
         done = True
     return done
-
-
-@contextmanager
-def _alone() -> Iterator[bool]:
-    """Tell whether no other process is in here. The lock ends with the transaction, and so with a killed process."""
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
-            alone = bool(cursor.fetchone()[0])
-        yield alone
-
-
-def _now() -> dt.datetime:
-    """The time by the clock of the database, as pictures have it: what has come since is told by it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        now: dt.datetime = cursor.fetchone()[0]
-    return now
 
 
 def _keep(calibration: Calibration) -> None:

@@ -17,6 +17,7 @@ from search.curation.albums import delete_old_albums
 from search.ingestion.runs import forget_some_runs
 from search.models import Image, Trashed
 from search.models.conflicts import locked_values
+from search.models.database import is_alone
 from search.objects.deletion import delete_images
 from search.state.searches import forget_some as forget_some_searches
 
@@ -71,10 +72,7 @@ def tidy() -> None:
 @transaction.atomic
 def _alone(portion: Callable[[], bool]) -> bool:
     """Do a portion of the work unless another process is at it; return whether there may be more to do."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
-        is_ours = cursor.fetchone()[0]
-    return is_ours and portion()
+    return is_alone(_LOCK) and portion()
 
 
 def _delete_some_expired() -> bool:

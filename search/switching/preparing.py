@@ -24,6 +24,7 @@ from search.ingestion import Progress, Report, Worker
 from search.ingestion.vectors_of_other_models import Beside
 from search.models import ModelSwitch, VectorSet
 from search.models.active_pair import Named, environment, one_choice
+from search.models.database import now
 from search.models.vector_sets import VectorTable, current_set, forget_sets, make_set
 from search.query.query_pictures import embed_kept_pictures
 from search.relevance import CalibrationReport, calibrate, calibrate_if_due
@@ -35,7 +36,6 @@ from search.switching.rows import (
     following,
     kept,
     locked_or_new,
-    now,
     put_kept,
     put_next,
     save,

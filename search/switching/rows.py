@@ -1,9 +1,5 @@
 """The row of the switch, read and changed by whoever holds it."""
 
-import datetime as dt
-
-from django.db import connection
-
 from search.embedding import Pair, identity_of
 from search.models import ModelSwitch
 from search.models.active_pair import Choice, Named, environment, look_again, same_models
@@ -90,11 +86,3 @@ def require_counting(row: ModelSwitch | None) -> ModelSwitch:
             f"{row.environment_image} and {row.environment_text}, first."
         )
     return row
-
-
-def now() -> dt.datetime:
-    """The time by the clock of the database."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        moment: dt.datetime = cursor.fetchone()[0]
-    return moment

@@ -19,6 +19,7 @@ from search.embedding import active_model, text_model
 from search.indexing.exact_search import vectors_of
 from search.models import Arrival, Image, TagSuggestion, TagVector, VocabularyTag
 from search.models.arrivals import state
+from search.models.database import is_alone
 from search.models.vector_sets import VectorTable, current_set
 from search.models.vector_values import Vectors
 from search.query.tag_names import Names, read_names
@@ -219,12 +220,11 @@ class _Comparing:
         return list(vectors), best
 
     def _is_alone(self) -> bool:
+        if not self._patient:
+            return is_alone(_LOCK)
         with connection.cursor() as cursor:
-            if self._patient:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-                return True
-            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
-            return bool(cursor.fetchone()[0])
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        return True
 
     def _lacking(self, there: Sequence[uuid.UUID], pictures: "np.ndarray", tags: "np.ndarray") -> list[int]:
         """Return the places of those pairs whose picture has not the tag."""

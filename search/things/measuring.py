@@ -3,10 +3,8 @@
 import datetime as dt
 import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models.functions import Now
 
 from search.concurrency.background import keep_doing
@@ -14,6 +12,7 @@ from search.embedding import ModelUnavailable, active_model, status, text_model,
 from search.models import Image, Thing, ThingSet
 from search.models.active_pair import one_choice
 from search.models.arrivals import state
+from search.models.database import alone
 from search.models.vector_values import WrongVectors
 from search.relevance.bands import measurements
 from search.things.candidates import LANGUAGES, Words, borne_by_pictures, general
@@ -43,7 +42,7 @@ def is_due() -> bool:
     now = state()
     if (now.arrived, now.changed) == (its.arrived, its.changed):
         return False
-    return _now() - its.measured >= (AGAIN_AFTER if calibrated else AGAIN_WHILE_SMALL)
+    return now() - its.measured >= (AGAIN_AFTER if calibrated else AGAIN_WHILE_SMALL)
 
 
 def measure() -> dict[str, list[str]]:
@@ -77,8 +76,8 @@ def measure_if_due() -> dict[str, list[str]] | None:
     """Do it if it is due and no other process is at it; None where nothing was done. Raises ModelUnavailable."""
     if not is_due():
         return None
-    with _alone() as alone:
-        return measure() if alone and is_due() else None
+    with alone(_LOCK) as is_ours:
+        return measure() if is_ours and is_due() else None
 
 
 def keep_measuring(every: float = LOOK_EACH) -> threading.Event:
@@ -97,26 +96,8 @@ def measure_when_ready() -> bool:
         return False
 
 
-@contextmanager
-def _alone() -> Iterator[bool]:
-    """Tell whether no other process is in here. The lock ends with the transaction, and so with a killed process."""
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
-            alone = bool(cursor.fetchone()[0])
-        yield alone
-
-
 def _calibrated() -> dt.datetime | None:
     return measurements().values_list("measured", flat=True).first()
-
-
-def _now() -> dt.datetime:
-    """The time by the clock of the database, by which it notes when it was measured."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        now: dt.datetime = cursor.fetchone()[0]
-    return now
 
 
 @transaction.atomic
