@@ -14,8 +14,8 @@ WAITED_FOR = 2.0
 
 
 def keep_doing(work: Callable[[], object], every: float, name: str, failed: str) -> threading.Event:
-    """Do `work` each so many seconds, in a thread of that name, until the event that is returned is set. What the
-    database does not let it do is logged as having `failed`."""
+    """Do `work` each so many seconds, in a thread of that name, until the event that is returned is set. What it
+    raises is logged as having `failed`, and it is tried again: nobody would notice that the thread has ended."""
     stop = threading.Event()
 
     def look() -> None:
@@ -24,6 +24,8 @@ def keep_doing(work: Callable[[], object], every: float, name: str, failed: str)
                 work()
             except Error as error:
                 logger.warning("%s: %s", failed, error)
+            except Exception:
+                logger.exception(failed)
             finally:
                 connection.close()
 

@@ -33,8 +33,10 @@ def deleted_albums(user: Any) -> list[Revision]:
     deleted = Revision.objects.filter(kind=Revision.Kind.DELETE_ALBUM, undone_by=None)
     if not edits_all(user):
         deleted = deleted.filter(by=user)
-    gone = Album.objects.exclude(deleted=None).order_by("-deleted").values_list("pk", flat=True)[:_LOOKED_AT]
-    return list(deleted.filter(given__album__in=list(gone))[:_SHOWN])
+    some = list(deleted[:_LOOKED_AT])
+    albums = {revision.given["album"] for revision in some}
+    gone = set(Album.objects.exclude(deleted=None).filter(pk__in=albums).values_list("pk", flat=True))
+    return [revision for revision in some if revision.given["album"] in gone][:_SHOWN]
 
 
 def is_of_deletion(revision: Revision) -> bool:
@@ -52,6 +54,9 @@ def undo_deletion(revision: Revision, made: Revision) -> bool:
     album = Album.objects.select_for_update().filter(pk=revision.given["album"]).first()
     if album is None:
         raise Revision.DoesNotExist
+    # By an older revision of their own nobody undoes what somebody else has done since.
+    if Revision.objects.filter(pk=revision.pk, undone_by__isnull=False).exists():
+        return False
     if (album.deleted is not None) is not revision.given["deleted"]:
         return False
     _set_deleted(album, made, is_deleted=not revision.given["deleted"])

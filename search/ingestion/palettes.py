@@ -20,10 +20,11 @@ from search.objects import storage
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 200
+AT_ONCE = 20
+"""Pictures whose rows are locked while their thumbnails are fetched: about a second."""
 READ_EACH = 60.0
 """Seconds between two looks of a server for pictures whose colours nobody has looked at."""
-_PORTIONS = 5
+_PORTIONS = 50
 """In one look of a server, which has other things to do: 1,000 pictures a minute, some seconds of one processor."""
 _LOCK = 0x434F4C
 """Of the server that looks: the others need not."""

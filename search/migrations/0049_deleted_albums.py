@@ -15,6 +15,8 @@ class Migration(migrations.Migration):
             name='deleted',
             field=models.DateTimeField(editable=False, null=True, verbose_name='deleted'),
         ),
+        # Back in an earlier version nothing would tell that they were deleted.
+        migrations.RunSQL(migrations.RunSQL.noop, "DELETE FROM search_album WHERE deleted IS NOT NULL"),
         migrations.AlterField(
             model_name='revision',
             name='kind',

@@ -87,8 +87,10 @@ def forget_history() -> None:
 
 
 def _forget_some() -> bool:
-    """Forget some edits, or their revisions once they have none; return whether there may be more."""
+    """Forget some edits, or their revisions once they have none; return whether there may be more. What brings back a
+    deleted album is kept as long as the album."""
     until = timezone.now() - dt.timedelta(days=settings.HISTORY_DAYS)
+    of_albums = timezone.now() - dt.timedelta(days=max(settings.HISTORY_DAYS, settings.TRASH_DAYS))
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM search_edit WHERE (revision_id, image_id) IN (SELECT revision_id, image_id"
@@ -97,7 +99,10 @@ def _forget_some() -> bool:
         )
         if cursor.rowcount == _EDITS_AT_ONCE:
             return True
-        cursor.execute("DELETE FROM search_revision WHERE created < %s", [until])
+        cursor.execute(
+            "DELETE FROM search_revision WHERE created < %s AND (created < %s OR NOT given ? 'deleted')",
+            [until, of_albums],
+        )
     return False
 
 

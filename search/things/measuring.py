@@ -12,7 +12,7 @@ from search.embedding import ModelUnavailable, active_model, status, text_model,
 from search.models import Image, Thing, ThingSet
 from search.models.active_pair import one_choice
 from search.models.arrivals import state
-from search.models.database import alone
+from search.models.database import alone, now
 from search.models.vector_values import WrongVectors
 from search.relevance.bands import measurements
 from search.things.candidates import LANGUAGES, Words, borne_by_pictures, general
@@ -39,8 +39,8 @@ def is_due() -> bool:
     calibrated = _calibrated()
     if its.calibrated != calibrated:
         return True
-    now = state()
-    if (now.arrived, now.changed) == (its.arrived, its.changed):
+    here = state()
+    if (here.arrived, here.changed) == (its.arrived, its.changed):
         return False
     return now() - its.measured >= (AGAIN_AFTER if calibrated else AGAIN_WHILE_SMALL)
 
@@ -51,7 +51,7 @@ def measure() -> dict[str, list[str]]:
     Everything is written at the very end, at once. Raises ModelUnavailable.
     """
     with one_choice():
-        now, calibrated = state(), _calibrated()
+        here, calibrated = state(), _calibrated()
         borne = borne_by_pictures()
         # While nothing is measured, what is strong is what bears the words.
         found = {one: _strongest([*borne[one], *(general(one) if calibrated else ())]) for one in LANGUAGES}
@@ -59,8 +59,8 @@ def measure() -> dict[str, list[str]]:
             model=active_model(),
             text_model=text_model(),
             calibrated=calibrated,
-            arrived=now.arrived,
-            changed=now.changed,
+            arrived=here.arrived,
+            changed=here.changed,
         )
         _keep(its, found)
     return {language: [thing.words.text for thing in things] for language, things in found.items()}

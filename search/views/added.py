@@ -81,7 +81,9 @@ def added(request: HttpRequest, set_id: uuid.UUID) -> HttpResponse:
         raise Http404
     page, address = _page(request), reverse("added", args=[kept.pk])
     start = (page - 1) * PER_PAGE
-    ids = kept.present()
+    there = kept.present()
+    seen = set(Image.objects.visible_to(request.user).filter(pk__any_of=there).values_list("pk", flat=True))
+    ids = [one for one in there if one in seen]
     is_more = bool(request.htmx) and request.htmx.target == "more"  # type: ignore[attr-defined]
     context: dict[str, Any] = {
         "images": images_in_order(ids[start : start + PER_PAGE], request.user),

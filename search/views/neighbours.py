@@ -14,6 +14,7 @@ from search.limits.counting import TooMany
 from search.limits.searches import count_search
 from search.models import Image
 from search.models.querysets import ImageQuerySet
+from search.models.vector_values import WrongVectors
 from search.query import MAX_PARTS, BadQuery, SearchQuery
 from search.retrieval import ResultPage, find
 from search.retrieval.scope import Scope
@@ -60,7 +61,7 @@ def beside(request: HttpRequest, image: Image, query: SearchQuery | None) -> Bes
             found=results.found,
             found_as=results.images[number],
         )
-    except (BadQuery, ModelUnavailable, TooMany):
+    except (BadQuery, ModelUnavailable, TooMany, WrongVectors):
         return Beside(back=back)
 
 

@@ -1,5 +1,6 @@
 """Adding pictures from the browser."""
 
+import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -24,10 +26,10 @@ from search.ingestion import Added, DeletedPicture
 from search.ingestion.upload_runs import add_upload
 from search.models import Revision
 from search.models.albums import Visibility, may_keep_albums
-from search.models.conflicts import retried
+from search.models.conflicts import is_conflict, retried
 from search.relevance import calibrate_soon_if_due
 from search.views import picture_actions
-from search.views.added import address_of
+from search.views.added import TooMany, address_of
 from search.views.errors import error_page
 from search.views.images import albums_to_choose, may_curate, may_see
 
@@ -73,7 +75,7 @@ def upload(request: HttpRequest) -> HttpResponse:
         "form": _form(request) if outcomes else form,
         "outcomes": outcomes,
         "added": len(added),
-        "added_at": address_of(request, added) if added else "",
+        "added_at": _added_at(request, added),
         "max_mb": settings.UPLOAD_MAX_MB,
         "max_megapixels": settings.UPLOAD_MAX_MEGAPIXELS,
         "max_files": settings.UPLOAD_MAX_FILES,
@@ -105,6 +107,14 @@ def _form(request: HttpRequest, *sent: Any) -> UploadPageForm:
     return UploadPageForm(*sent, albums=albums)
 
 
+def _added_at(request: HttpRequest, added: list[uuid.UUID]) -> str:
+    """Where those that were added are seen together; "" where they are none, or too many for this person."""
+    try:
+        return address_of(request, added) if added else ""
+    except TooMany:
+        return ""
+
+
 def _put_into_album(request: HttpRequest, form: UploadPageForm, outcomes: list[Outcome]) -> None:
     """Put what is here now into the album that the form names, and say so."""
     ids = [one.added.image.pk for one in outcomes if one.added and one.is_seen]
@@ -116,6 +126,12 @@ def _put_into_album(request: HttpRequest, form: UploadPageForm, outcomes: list[O
     except (ValidationError, picture_actions.NotThus) as problem:
         told = problem.messages if isinstance(problem, ValidationError) else [str(problem)]
         messages.error(request, " ".join(told))
+        return
+    except DatabaseError as error:
+        if not is_conflict(error):
+            raise
+        text = _("The pictures are here, and not in the album: somebody else is changing them. Put them there again.")
+        messages.error(request, text)
         return
     undo = f"undo-{revision.pk}" if revision.pk else ""
     messages.success(request, picture_actions.put_into_album(revision.count), extra_tags=undo)

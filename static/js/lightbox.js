@@ -1,6 +1,6 @@
 // Opens a result in the light-box, in place of its page. What that takes is fetched when somebody is about to need it.
 
-import { idInAddress, pushToAddress } from "./shown_large.js";
+import { idInAddress, pushToAddress, replaceInAddress } from "./shown_large.js";
 
 const dialog = document.getElementById("lightbox");
 const FROM = "article.tile .tile-link";
@@ -24,7 +24,9 @@ function styled(href) {
 }
 
 async function open(link) {
-  pushToAddress(link.closest("article.tile").dataset.image);
+  // Of two clicks while what it takes is fetched, one is to be gone back from.
+  const save = idInAddress() ? replaceInAddress : pushToAddress;
+  save(link.closest("article.tile").dataset.image);
   try {
     (await fetched()).showWhatAddressSays();
   } catch {

@@ -47,6 +47,7 @@ dialog.addEventListener("keydown", (event) => {
 dialog.addEventListener("close", () => {
   waiting = isOwed = false;
   stage.stop();
+  if (document.fullscreenElement) document.exitFullscreen().catch(() => {});
   asked.abort();
   leaveAddress();
   if (!current.isConnected) return;
@@ -148,7 +149,7 @@ async function showPanel(tile) {
   const part = slot("panel").querySelector(".stage-part");
   if (part) slot("view").querySelector(".stage-frame").append(part);
   slot("facts").replaceChildren(...factsOf(tile));
-  stage.shown();
+  stage.attach();
 }
 
 async function panelOf(tile, signal) {

@@ -1,6 +1,6 @@
 // Which key was pressed, where a key may mean something: never in a field, while a syllable is composed, or with ctrl.
 
-const FIELDS = "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]";
+const FIELDS = "input:not([type=checkbox]), textarea, select, [contenteditable]";
 
 export function pressed(event) {
   if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return "";

@@ -16,7 +16,7 @@ export class Stage {
     this.due = 0;
     this.detach = () => {};
     this.zoom = new Zoom(one, () => this.isDrawing);
-    onSwipe(this.slot("view"), (by) => !this.zoom.isZoomed && !this.isDrawing && this.step(by));
+    onSwipe(this.slot("view"), this.step, () => this.zoom.isZoomed || this.isDrawing);
     one.addEventListener("click", (event) => this.#act(event));
     document.addEventListener("fullscreenchange", () => this.#showPressed());
     document.addEventListener("visibilitychange", () => document.hidden && this.stop());
@@ -36,12 +36,17 @@ export class Stage {
     return this.one.classList.contains("is-playing");
   }
 
-  // Another picture is shown, or what stands beside it has come.
+  // Another picture is shown.
   shown() {
-    this.detach();
-    this.detach = attachRegion(this.one);
+    this.attach();
     this.zoom.reset();
     this.#schedule();
+  }
+
+  // What stands beside it has come.
+  attach() {
+    this.detach();
+    this.detach = attachRegion(this.one);
   }
 
   keys() {
@@ -99,7 +104,8 @@ export class Stage {
     clearTimeout(this.due);
     if (!this.isPlaying) return;
     const go = () => {
-      this.due = setTimeout(() => this.step(1) || this.stop(), EACH);
+      clearTimeout(this.due);
+      if (this.isPlaying) this.due = setTimeout(() => this.step(1) || this.stop(), EACH);
     };
     const picture = this.slot("picture");
     if (!picture || picture.complete) return void go();

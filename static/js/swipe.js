@@ -2,8 +2,9 @@
 
 const FAR_ENOUGH = 48;
 
-// Calls `step` with 1 or -1 when it was drawn far enough; meanwhile --drag on the element says how far it is.
-export function onSwipe(element, step) {
+// Calls `step` with 1 or -1 when it was drawn far enough; meanwhile --drag on the element says how far it is. Nothing is
+// done while the finger `isTheirs`: of a zoom, say, that moves the picture about.
+export function onSwipe(element, step, isTheirs = () => false) {
   let start = null;
 
   const stop = () => {
@@ -14,7 +15,8 @@ export function onSwipe(element, step) {
   element.addEventListener("pointerdown", (event) => {
     if (event.pointerType === "mouse" || event.target.closest("button, a, .region-overlay")) return;
     // A second finger zooms.
-    start = event.isPrimary ? event.clientX : null;
+    stop();
+    if (event.isPrimary && !isTheirs()) start = event.clientX;
   });
   element.addEventListener("pointermove", (event) => {
     if (start !== null) element.style.setProperty("--drag", `${event.clientX - start}px`);

@@ -87,6 +87,7 @@ function removeCard(card, name) {
   cards.delete(card);
   names.delete(name);
   queue.forget(card);
+  if (!queue.isSending && !queue.isPaused) putIntoAlbum();
   card.element.remove();
   (next?.querySelector(".card-remove") ?? input).focus();
   show();

@@ -19,6 +19,7 @@ export class Queue {
   #isStopped = true;
   #isAnswered = false;
   #timer = 0;
+  #isPausedByHand = false;
   #byItself = 0;
 
   // `dataOf` a card is what is sent to `address`; `changed` is called whenever there is something else to be shown.
@@ -66,6 +67,7 @@ export class Queue {
   }
 
   pause() {
+    this.#isPausedByHand = true;
     this.#stop();
     // What the server has as a whole it goes on with.
     for (const request of this.#requests.values()) if (!request.isSent) request.abort();
@@ -73,14 +75,20 @@ export class Queue {
   }
 
   #begin() {
-    clearTimeout(this.#timer);
+    this.#forgetTimer();
+    this.#isPausedByHand = false;
     this.#isStopped = this.isPaused = this.#isAnswered = false;
     this.#next();
   }
 
   #stop() {
-    clearTimeout(this.#timer);
+    this.#forgetTimer();
     this.#isStopped = this.isPaused = true;
+  }
+
+  #forgetTimer() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
   }
 
   #goOn() {
@@ -125,7 +133,7 @@ export class Queue {
     this.#stop();
     card.end("waiting", problemOf(request, this.address));
     const wait = Number(request.status && request.getResponseHeader("Retry-After"));
-    this.#timer = 0;
+    if (this.#isPausedByHand) return;
     if (!request.status) this.#timer = -1;
     if (!(wait > 0 && wait <= LONGEST_WAIT) || this.#byItself >= MOST_BY_ITSELF) return;
     this.#byItself += 1;

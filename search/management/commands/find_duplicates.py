@@ -28,6 +28,8 @@ from search.models import Fingerprint, Image, Run
 from search.models.vector_sets import VectorTable, current_set
 
 _AT_ONCE = 500
+MOST_JOBS = 8
+"""By default: each process has a connection of its own, and as much memory."""
 
 
 class Command(CollectionCommand):
@@ -46,9 +48,9 @@ class Command(CollectionCommand):
         parser.add_argument(
             "--jobs",
             type=at_least_one,
-            default=os.cpu_count() or 1,
+            default=min(os.cpu_count() or 1, MOST_JOBS),
             metavar="N",
-            help="processes that compare at the same time, 200 MB each (default: the number of processors)",
+            help="processes that compare at the same time, 200 MB each (default: the number of processors, at most 8)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -102,6 +104,8 @@ class Command(CollectionCommand):
                 for found in workers.compared(waiting, stop):
                     self._count(found, progress)
         except Ended:
+            if stop.is_set():
+                return
             raise CommandError(f"A process that compares was ended: there may be too little memory. {GO_ON}") from None
 
     def _count(self, found: Found, progress: Progress) -> None:
