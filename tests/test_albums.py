@@ -339,6 +339,26 @@ def test_a_deleted_album_is_gone_for_good_after_a_while_or_without_a_trash(alice
     assert not Album.objects.exists()
 
 
+def test_what_a_curator_deletes_stays_deleted_for_who_deleted_it_before(as_alice, alice, carol, three):
+    album = album_of(alice, *three)
+    own = delete_album(album, by=alice)
+    undo(own, by=alice)
+    delete_album(album, by=carol)
+    assert "undone before" in as_alice.post("/selection/undo", {"revision": own.pk}, follow=True).text
+    assert as_alice.get(album.get_absolute_url()).status_code == 404
+
+
+def test_a_deleted_album_can_be_brought_back_as_long_as_it_is_there(as_alice, alice, three, settings):
+    settings.HISTORY_DAYS, settings.TRASH_DAYS = 30, 90
+    revision = delete_album(album_of(alice, *three), by=alice)
+    Revision.objects.update(created=timezone.now() - dt.timedelta(days=40))
+    tidy()
+    assert "Bring back" in as_alice.get("/albums/").text
+    Revision.objects.update(created=timezone.now() - dt.timedelta(days=91))
+    tidy()
+    assert not Revision.objects.filter(pk=revision.pk).exists()
+
+
 # Searching
 
 

@@ -369,3 +369,18 @@ def test_what_is_owed_of_a_picture_that_is_there_is_no_reason_to_delete_it() -> 
     assert settle_deletions() == 0
     assert has_original(image_id)
     assert not OwedDeletion.objects.exists()
+
+
+def test_what_is_done_each_so_many_seconds_is_tried_again_whatever_it_raises(caplog: pytest.LogCaptureFixture) -> None:
+    tried, again = [], threading.Event()
+
+    def work() -> None:
+        tried.append(None)
+        if len(tried) > 1:
+            again.set()
+        raise ZeroDivisionError
+
+    stop = background.keep_doing(work, 0.001, "an errand", "It could not be done")
+    assert again.wait(30)
+    stop.set()
+    assert "It could not be done" in caplog.text
