@@ -22,7 +22,7 @@ document.addEventListener("keydown", (event) => {
     event.preventDefault();
     return help.showModal();
   }
-  if (document.querySelector(":is(dialog[open], [popover]:not([popover="manual"]):popover-open)")) return undefined;
+  if (document.querySelector(":is(dialog[open], [popover]:not([popover=manual]):popover-open)")) return undefined;
   const tile = document.activeElement.closest("article.tile");
   if (tile && key === "s") return tile.querySelector("a.more-like-this")?.click();
   const next = neighbour(key, tile);
