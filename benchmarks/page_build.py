@@ -60,7 +60,8 @@ class Build:
         """Have a vector remembered for each of the queries, in a direction of its own: no model is asked."""
         from search.embedding import text_vector  # noqa: PLC0415 - after the settings
 
-        with mock.patch("search.embedding.text_vectors.text_encoder", _Encoder):
+        # Older builds have it in a module of another name.
+        with mock.patch(f"{text_vector.__module__}.text_encoder", _Encoder):
             for words in queries:
                 text_vector(words)
         # As gunicorn's master does before it forks: what is loaded is not looked through for garbage.
