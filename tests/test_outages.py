@@ -137,6 +137,26 @@ def test_embed_pending_goes_on_after_an_outage(monkeypatch: pytest.MonkeyPatch) 
     assert image.embedding is not None
 
 
+@pytest.mark.django_db(transaction=True)
+def test_what_was_embedded_before_an_outage_is_counted_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        pending_image()
+    give, given = pending.give_vectors, []
+
+    def gives(*args: Any) -> int:
+        given.append(None)
+        if len(given) == 2:
+            raise database_full()
+        return give(*args)
+
+    monkeypatch.setattr(pending, "give_vectors", gives)
+
+    out, complaints = run("embed_pending", "--batch", "1")
+
+    assert "disk of the database is full" in complaints
+    assert "3 embedded, 0 still pending" in out
+
+
 @pytest.mark.django_db
 def test_what_fails_each_time_is_no_outage(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     connection.ensure_connection()

@@ -31,6 +31,8 @@ class Command(CollectionCommand):
     )
 
     _look_at = float("-inf")
+    _embedded = 0
+    """By tries that ended since something was away, which has the command begin anew."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--watch", action="store_true", help="wait for more when all is done, as a service does")
@@ -60,13 +62,18 @@ class Command(CollectionCommand):
                 there = Image.objects.pending().count()
                 with progress_of(min(there, options["limit"] or there), self.stdout) as progress:
                     worker = self._worker(options, stop=stop, progress=record.noting(progress))
-                    worker.work()
+                    try:
+                        worker.work()
+                    except Exception:
+                        self._embedded += worker.report.added
+                        raise
                 if not options["limit"]:
                     self._go_on_switching(stop)
             worker.report.stopped = stop.is_set()
             left = Image.objects.pending().count()
             if left <= len(worker.report.failed) and not options["watch"]:
                 calibrate_after(self.stdout, self.stderr)
+        worker.report.added += self._embedded
         summarise(worker.report, self.stdout, self.stderr, f"embedded, {left:,} still pending")
 
     def _make_up_windows(self, options: dict[str, Any]) -> None:
