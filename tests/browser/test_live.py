@@ -80,6 +80,7 @@ def test_a_search_whose_results_were_looked_at_can_be_gone_back_to(open_page: Op
     box.fill("red star")
     found(page, "red star")
     page.locator("article .tile-link").first.click()
+    expect(page.locator("#lightbox")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator("#lightbox")).to_be_hidden()
     box.fill("blue circle")

@@ -65,6 +65,7 @@ def test_keys_lead_to_the_neighbours_of_a_picture_on_its_page(open_page: OpenPag
     expect(page.locator(".stage-previous")).to_have_count(0)
     page.keyboard.press("ArrowRight")
     expect(page).to_have_url(re.compile(f"/images/{collection[-2].pk}/$"))
+    page.wait_for_load_state()  # with its scripts, which the keys need
     page.keyboard.press("ArrowLeft")
     expect(page).to_have_url(re.compile(f"/images/{collection[-1].pk}/$"))
 
