@@ -55,7 +55,7 @@ def undo_deletion(revision: Revision, made: Revision) -> bool:
     if album is None:
         raise Revision.DoesNotExist
     # By an older revision of their own nobody undoes what somebody else has done since.
-    if Revision.objects.filter(pk=revision.pk, undone_by__isnull=False).exists():
+    if revision.was_undone_by_now():
         return False
     if (album.deleted is not None) is not revision.given["deleted"]:
         return False

@@ -63,7 +63,7 @@ def undo(
     # Images are locked before revisions, as everywhere; whoever comes second finds it undone.
     for edits in _batches(revision):
         states = lock(Image.objects.filter(pk__any_of=edits.keys()), sorted(_names(edits.values())))
-        if not seen and _is_undone(revision) and not also_later:
+        if not seen and revision.was_undone_by_now() and not also_later:
             return Undone(made, was_undone=True)
         seen += len(states)
         rows = []
@@ -95,10 +95,6 @@ def _batches(revision: Revision) -> Iterator[Mapping[uuid.UUID, Edit]]:
         if len(some) < bulk_changes.AT_ONCE:
             return
         last = some[-1].image_id
-
-
-def _is_undone(revision: Revision) -> bool:
-    return Revision.objects.filter(pk=revision.pk, undone_by__isnull=False).exists()
 
 
 def _names(edits: Any) -> set[str]:

@@ -83,6 +83,10 @@ class Revision(models.Model):
         ordering: ClassVar = ["-pk"]
         indexes: ClassVar = [models.Index(fields=["created"], name="revision_age")]
 
+    def was_undone_by_now(self) -> bool:
+        """Whether somebody has undone it, maybe since it was read."""
+        return Revision.objects.filter(pk=self.pk, undone_by__isnull=False).exists()
+
     def __str__(self) -> str:
         """What was done, as "Tags added: sea"."""
         given = ", ".join(self.given.get("tags", ())) or self.given.get("title", "")
