@@ -2,7 +2,8 @@
 
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,25 @@ def in_another_thread(work: Callable[[], object]) -> threading.Thread:
     thread = threading.Thread(target=run)
     thread.start()
     return thread
+
+
+@contextmanager
+def locked_elsewhere(lock: int | str) -> Iterator[None]:
+    """Another session holds the advisory lock `lock`, or the one of an index of that name.
+
+    It unlocks before it closes: PostgreSQL ends a session some time after its connection has gone.
+    """
+    key = "hashtextextended(%s, 0)" if isinstance(lock, str) else "%s"
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute(f"SELECT pg_advisory_lock({key})", [lock])
+            try:
+                yield
+            finally:
+                cursor.execute(f"SELECT pg_advisory_unlock({key})", [lock])
+    finally:
+        other.close()
 
 
 def active_set() -> VectorTable:

@@ -9,7 +9,7 @@ from unittest import mock
 import numpy as np
 import pytest
 from django.core.management import call_command
-from django.db import connection, connections
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -29,7 +29,7 @@ from search.relevance import (
 )
 from search.relevance.bands import scale_of
 from search.relevance.bank_vectors import bank_vectors, queries
-from tests.base import a_vector, in_another_thread, near, picture_file
+from tests.base import a_vector, in_another_thread, locked_elsewhere, near, picture_file
 
 pytestmark = pytest.mark.django_db
 
@@ -327,13 +327,8 @@ def test_two_at_once_leave_one_result():
 @pytest.mark.django_db(transaction=True)
 def test_while_another_process_is_at_it_nothing_is_done_twice():
     fill(40)
-    other = connections.create_connection("default")
-    try:
-        with other.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [calibration._LOCK])
-            assert calibrate_if_due() is False
-    finally:
-        other.close()
+    with locked_elsewhere(calibration._LOCK):
+        assert calibrate_if_due() is False
     assert calibrate_if_due() is True
 
 

@@ -97,12 +97,7 @@ def test_one_of_another_number_of_parts_that_was_left_is_dropped() -> None:
 
 def test_nobody_divides_what_somebody_else_is_at() -> None:
     table = a_set()
-    lock = [f"{table.table}_hnsw"]
-    somebody = connection.copy()
-    with somebody.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", lock)
+    with locked_elsewhere(f"{table.table}_hnsw"):
         assert divide(table, 2, lambda _doing: None) is None
-        cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", lock)
-    somebody.close()
     assert take_index(table)
     leave_index(table)

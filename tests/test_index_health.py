@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, connections
+from django.db import connection
 from django.utils import timezone
 
 from search.embedding import active_model, text_model
@@ -15,7 +15,7 @@ from search.models.vector_sets import drop_set, make_set
 from search.query import SearchQuery
 from search.retrieval import find
 from search.state.index_health import index_health
-from tests.base import a_vector, active_set, an_image, many_images, the_index
+from tests.base import a_vector, active_set, an_image, locked_elsewhere, many_images, the_index
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -171,13 +171,8 @@ def test_while_a_load_goes_on_without_the_index_nobody_is_told_to_build_it() -> 
     many_images(50)
     measured(50)
     sql(f"DROP INDEX {the_index()}")
-    load = connections.create_connection("default")
-    try:
-        with load.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [the_index()])
+    with locked_elsewhere(the_index()):
         status, told = run("--vacuum")
-    finally:
-        load.close()
 
     assert (status, "A load or a rebuild is at the index now" in told, "--rebuild" in told) == (1, True, False)
     assert "Run: manage.py index_health --rebuild" in run()[1]

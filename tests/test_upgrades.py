@@ -228,6 +228,8 @@ def test_nobody_else_migrates_while_one_does_and_an_error_lets_go(monkeypatch: p
         with other.cursor() as cursor:
             cursor.execute("SELECT pg_try_advisory_lock(%s)", [migrate.LOCK])
             [free] = cursor.fetchone()
+            if free:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [migrate.LOCK])
         other.close()
         return bool(free)
 
