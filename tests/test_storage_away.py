@@ -41,8 +41,8 @@ def proxy(running_rclone: Rclone, settings: Any, monkeypatch: pytest.MonkeyPatch
     settings.STORAGE_WAIT = 0.5
     monkeypatch.setattr(timeouts, "SLOW", 0.2)
     monkeypatch.setattr(timeouts, "STILL", 0.2)
-    monkeypatch.setattr(timeouts, "TRIED_EVERY", 0.1)
-    monkeypatch.setattr(timeouts, "TRIED_FOR", 0.5)
+    monkeypatch.setattr(timeouts, "PROBE_EVERY", 0.1)
+    monkeypatch.setattr(timeouts, "PROBE_TIMEOUT", 0.5)
     yield proxy
     proxy.close()
 
@@ -71,7 +71,7 @@ def test_reading_fails_within_its_time_however_the_storage_is_away(proxy: Proxy,
 def test_while_it_hangs_others_fail_at_once_and_soon_after_its_return_it_is_used_again(
     proxy: Proxy, how: Behaviour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timeouts, "TRIED_EVERY", SOON)
+    monkeypatch.setattr(timeouts, "PROBE_EVERY", SOON)
     with proxy.behaving(how):
         with pytest.raises(StorageUnavailable):
             storage.read(KEY)
