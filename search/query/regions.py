@@ -14,7 +14,7 @@ from search import decoding
 from search.decoding import Shown
 from search.embedding import picture_encoder
 from search.imaging import ROUNDING, Box, touched_pixels
-from search.imaging.salient_regions import striking_parts
+from search.imaging.salient_regions import salient_squares
 from search.imaging.windows import is_middle
 from search.models import Image
 from search.objects import storage
@@ -69,7 +69,7 @@ def _striking_parts(image: Image) -> list[Box]:
     try:
         data = base64.b64decode(image.placeholder.partition(",")[2])
         with PILImage.open(io.BytesIO(data), formats=["WEBP"]) as small:
-            return striking_parts(small.convert("RGB"), CROPS)
+            return salient_squares(small.convert("RGB"), CROPS)
     except (OSError, ValueError, binascii.Error):
         return []
 
