@@ -1,20 +1,20 @@
-"""The metrics that processes keep. Labels are names of views, parts and kinds: bounded, and nobody's words.
+"""The Prometheus metrics of a process. Labels are names of views, parts and kinds: a bounded set, never user input.
 
-Imported when METRICS_TOKEN is set, and by a server not before `processes.share` has said where the processes share
-them.
+Imported only if METRICS_TOKEN is set, and in a server only after `processes.share` has set the folder that the
+processes share.
 """
 
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-disable_created_metrics()  # type: ignore[no-untyped-call] # when each series began: twice as many of them, of use to nobody here
+disable_created_metrics()  # type: ignore[no-untyped-call] # start times would double the number of series
 
 OWN = CollectorRegistry()
-"""What this process counts. Where several share a folder, they are read from there instead."""
+"""What this process counts. If several processes share a folder, it is read from there instead."""
 
 _OF_ALL: Literal["livesum"] = "livesum"
-"""A gauge of processes that live, added up."""
+"""A gauge summed over live processes."""
 
 REQUESTS = Counter("imagesearch_requests", "Requests answered.", ["view", "method", "status"], registry=OWN)
 DURATION = Histogram(
@@ -58,7 +58,7 @@ STORAGE_FAILURES = Counter(
     registry=OWN,
 )
 
-# Noted by each process every few seconds: see `processes`.
+# Set by each process every few seconds: see `processes`.
 PROCESSES = Gauge("imagesearch_processes", "Web processes.", multiprocess_mode=_OF_ALL, registry=OWN)
 MODELS = Gauge(
     "imagesearch_models_loaded",
