@@ -143,7 +143,7 @@ def test_a_storage_that_is_down_leaves_the_deletion_owed(
 
     assert not Image.objects.exists()
     assert OwedDeletion.objects.get().pk == image_id
-    assert "Objects of deleted pictures are still there" in caplog.text
+    assert "Objects of deleted pictures could not be deleted yet" in caplog.text
 
 
 def test_the_next_deletion_settles_what_is_owed(storage_down: Callable[[], None]) -> None:

@@ -1,8 +1,10 @@
-"""Objects of deleted images: owed by a row, deleted after the commit, tried again until it succeeds.
+"""Deletion of images and their objects: recorded as pending in the image's transaction, done after its commit, retried
+until it succeeds.
 
-A picture that comes back while its objects are about to be deleted keeps them: from before they are stored until its
-row is there, an advisory lock of PostgreSQL on its id holds deletions off. What is owed stays written down until then,
-and who lets go of the lock without a row having come deletes the objects. That it was deleted is remembered.
+A picture that is added again while its objects are pending deletion keeps them: from before they are stored until its
+row exists, a shared PostgreSQL advisory lock on its id blocks deletions. The pending deletion stays recorded until
+then; if the lock is released without a row, the releasing process deletes the objects. Tombstones record what was
+deleted.
 """
 
 import logging
@@ -26,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 _AT_ONCE = 10_000
 LOOK_AGAIN = 60.0
-"""Seconds between two looks of a server for deletions that are owed."""
+"""Seconds between a server's checks for pending deletions."""
 
 
 _REMEMBER = """
@@ -43,10 +45,10 @@ ORDER BY gone.image_id ON CONFLICT (image_id) DO NOTHING
 """
 
 _are_owed: ContextVar[bool] = ContextVar("are_owed", default=False)
-"""Whether it was written down for all images that are being deleted."""
+"""Whether the deletion is already recorded for all images that are being deleted."""
 
 
-# Before: the database deletes what is known of its pixels along with it.
+# Before the deletion, which removes the hash of the pixels too.
 @receiver(pre_delete, sender=Image, dispatch_uid="owe-deletion-of-objects")
 def owe_deletion(instance: Image, **kwargs: Any) -> None:
     if not _are_owed.get():
@@ -54,7 +56,7 @@ def owe_deletion(instance: Image, **kwargs: Any) -> None:
 
 
 def delete_images(image_ids: Collection[uuid.UUID]) -> None:
-    """Delete these images as each would be by itself, in a few statements for any number of them."""
+    """Delete these images and record their objects as pending deletion, in a few statements for any number."""
     with transaction.atomic():
         _owe_and_remember(image_ids)
         token = _are_owed.set(True)
@@ -66,55 +68,55 @@ def delete_images(image_ids: Collection[uuid.UUID]) -> None:
 
 def _owe_and_remember(image_ids: Collection[uuid.UUID]) -> None:
     owe(image_ids)
-    # Whoever deletes a picture, and however, wants it gone: it doesn't come back by itself, nor what it was before.
+    # A deleted picture must not return by itself, whoever deleted it, and neither must its former versions.
     with connection.cursor() as cursor:
         cursor.execute(_REMEMBER, [sorted(image_ids)])
-    # Once for all that a transaction deletes: where the storage hangs, each time would wait for it anew.
+    # Once per transaction: if the storage hangs, each call would wait for it.
     if not any(waiting[1] == _settling.soon for waiting in connection.run_on_commit):
         transaction.on_commit(_settling.soon)
 
 
 def owe(image_ids: Collection[uuid.UUID]) -> None:
-    """Write down that these pictures' objects are to be deleted, unless rows for them are written first."""
+    """Record that these pictures' objects are to be deleted, unless rows for them are written first."""
     rows = [OwedDeletion(pk=one) for one in sorted(image_ids)]
     OwedDeletion.objects.bulk_create(rows, ignore_conflicts=True, batch_size=_AT_ONCE)
 
 
 def settle_meanwhile() -> None:
-    """Delete what is owed while others go on, once this transaction has ended."""
+    """Delete pending objects in the background, after this transaction."""
     transaction.on_commit(partial(_settling.soon, wait=False))
 
 
 def settle_or_log(among: Collection[uuid.UUID] | None = None) -> None:
-    """Delete what is owed, as `settle_deletions` does; what can't be deleted now is left for later."""
+    """Delete pending objects as `settle_deletions` does, and log a failure: they are retried later."""
     try:
         settle_deletions(among)
     except storage.StorageUnavailable as error:
-        # The rows stay: the next deletion, or `manage.py reconcile`, tries again.
-        logger.error("Objects of deleted pictures are still there: %s", error)
+        # The rows stay: the next deletion, or `manage.py reconcile`, retries.
+        logger.error("Objects of deleted pictures could not be deleted yet: %s", error)
 
 
 _settling = Background(settle_or_log, "deletions")
 
 
 def keep_settling(every: float = LOOK_AGAIN) -> threading.Event:
-    """Settle, in the background until the event that is returned is set, what a storage did not let go of that was
-    away for a while, whoever deleted it."""
+    """Delete pending objects periodically in the background, until the returned event is set: those of any process
+    that were left while the storage was not available."""
 
     def work() -> None:
         if OwedDeletion.objects.exists():
             settle_or_log()
 
-    failed = "Whether objects of deleted pictures are left could not be looked up"
+    failed = "Pending deletions of objects could not be checked"
     return keep_doing(work, every, "owed-deletions", failed)
 
 
 def settle_deletions(among: Collection[uuid.UUID] | None = None) -> int:
-    """Delete the objects that are owed to be deleted, all or `among` some; return of how many images.
+    """Delete objects pending deletion, all or those of `among`; return the number of images.
 
-    Any number of processes may do so at once: each takes rows that no other holds. Pictures that are just coming back
-    are passed over; should they not arrive, who had them on the way settles them, or else the next deletion or
-    `manage.py reconcile`. Raises StorageUnavailable.
+    Safe to run concurrently: each process takes rows that no other one has locked. Pictures that are being added again
+    are skipped; if their rows don't arrive, the process that was adding them deletes the objects, or the next
+    deletion, or `manage.py reconcile`. Raises StorageUnavailable.
     """
     settled = 0
     rows = OwedDeletion.objects.all() if among is None else OwedDeletion.objects.filter(pk__in=among)
@@ -127,7 +129,7 @@ def settle_deletions(among: Collection[uuid.UUID] | None = None) -> int:
             if not is_ours(owed.pk):
                 passed_over.append(owed.pk)
                 continue
-            # Under the lock, after which no row comes without taking back what is owed.
+            # Under the lock, so that no row can come without withdrawing the pending deletion.
             if not Image.objects.filter(pk=owed.pk).exists():
                 storage.delete(storage.keys_of(owed.pk))
                 settled += 1
@@ -135,7 +137,7 @@ def settle_deletions(among: Collection[uuid.UUID] | None = None) -> int:
 
 
 def delete_orphan(image_id: uuid.UUID) -> bool:
-    """Delete the objects of a picture that has no row, and return True, unless it has one or is about to.
+    """Delete the objects of a picture without a row; return False if it has a row, or is being added.
 
     Raises StorageUnavailable.
     """
@@ -147,28 +149,30 @@ def delete_orphan(image_id: uuid.UUID) -> bool:
 
 
 def remove_orphans(image_ids: Collection[uuid.UUID]) -> None:
-    """Delete what was stored of pictures whose rows could not be written, or leave it to `manage.py reconcile`."""
+    """Delete stored objects of pictures whose rows could not be written; on failure leave them to `manage.py
+    reconcile`."""
     with suppress(Error, storage.StorageUnavailable):
         for image_id in image_ids:
             delete_orphan(image_id)
 
 
 def hold_off(image_ids: Sequence[uuid.UUID]) -> None:
-    """Hold off deletions of these pictures' objects until `let_go`, once for each time. Waits for one under way."""
+    """Block deletions of these pictures' objects until `let_go`, which must be called as often. Waits for a deletion
+    in progress."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock_shared(lock) FROM unnest(%s::bigint[]) lock", [_locks(image_ids)])
 
 
 def let_go(image_ids: Sequence[uuid.UUID]) -> None:
-    """The rows of these pictures are there, or will never be: their objects may be deleted again."""
-    # Where the connection has failed, the locks are gone with it.
+    """Release the locks of `hold_off`: the rows of these pictures exist, or will never exist."""
+    # If the connection has failed, its locks are released.
     with suppress(Error), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_unlock_shared(lock) FROM unnest(%s::bigint[]) lock", [_locks(image_ids)])
 
 
 def settle_what_was_held(image_ids: Collection[uuid.UUID]) -> None:
-    """Delete what is owed of these pictures, on which this connection has let go of every lock: its own would not
-    keep it from deleting. Who deleted them meanwhile has passed them over."""
+    """Delete pending objects of these pictures, after this connection has released its locks: others have skipped them
+    meanwhile."""
     with suppress(Error):
         if image_ids and OwedDeletion.objects.filter(pk__in=image_ids).exists():
             transaction.on_commit(partial(settle_or_log, image_ids))
@@ -176,7 +180,8 @@ def settle_what_was_held(image_ids: Collection[uuid.UUID]) -> None:
 
 @contextmanager
 def objects_held(image_ids: Sequence[uuid.UUID]) -> Iterator[None]:
-    """Hold off deletions of these pictures' objects for the block. On one connection such blocks don't overlap."""
+    """Block deletions of these pictures' objects within the context. Such contexts must not overlap on one
+    connection."""
     hold_off(image_ids)
     try:
         yield
@@ -186,7 +191,7 @@ def objects_held(image_ids: Sequence[uuid.UUID]) -> Iterator[None]:
 
 
 def stored_with_row(image_id: uuid.UUID, key: str, data: bytes, content_type: str) -> bool:
-    """Store another object of a picture and return True, unless the picture has been deleted meanwhile.
+    """Store another object of a picture and return True, unless the picture was deleted meanwhile.
 
     Raises StorageUnavailable.
     """
@@ -198,12 +203,13 @@ def stored_with_row(image_id: uuid.UUID, key: str, data: bytes, content_type: st
 
 
 def deleted_before(image_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
-    """Return those of these pictures that were deleted once, and have not been brought back on purpose."""
+    """Return those of these pictures that were deleted once, and not deliberately added again."""
     return set(Tombstone.objects.filter(pk__in=image_ids).values_list("pk", flat=True))
 
 
 def is_ours(image_id: uuid.UUID) -> bool:
-    """Hold off those who would bring this picture back until the transaction ends; False where one is at it."""
+    """Try to lock a picture against being added again, until the transaction ends; return False if it is being
+    added."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", _locks([image_id]))
         (is_ours,) = cursor.fetchone()
@@ -211,5 +217,5 @@ def is_ours(image_id: uuid.UUID) -> bool:
 
 
 def _locks(image_ids: Sequence[uuid.UUID]) -> list[int]:
-    """The numbers by which these pictures are locked: the first 64 bits of their ids, signed."""
+    """Return the lock numbers of these pictures: the first 64 bits of their ids, signed."""
     return [int.from_bytes(image_id.bytes[:8], signed=True) for image_id in image_ids]

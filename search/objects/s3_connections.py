@@ -1,4 +1,4 @@
-"""Connections of boto3 that can be cut off by whoever waits for what they bring. Imported where boto3 is."""
+"""boto3 connections whose waiting caller can shut them down. Imported only with boto3."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from search.concurrency.timeouts import Call
 
 
 class _Cuttable:
-    """A connection that tells the call of its thread which socket is waited for."""
+    """A connection that registers its socket with the `Call` of its thread."""
 
     sock: Any
 
@@ -22,7 +22,7 @@ class _Cuttable:
         Call.uses(self.sock)
 
     def request(self, *args: Any, **options: Any) -> None:
-        Call.uses(self.sock)  # of a connection that was kept open
+        Call.uses(self.sock)  # a persistent connection may be in use
         super().request(*args, **options)  # type: ignore[misc]
 
 
@@ -35,7 +35,7 @@ class _SecureConnection(_Cuttable, AWSHTTPSConnection):  # type: ignore[misc]
 
 
 def let_connections_be_cut_off() -> None:
-    """Have all clients that are made from now on use these."""
-    # Where urllib3 says which connections a pool makes.
+    """Make all clients created from now on use these connections."""
+    # Here urllib3 defines the connections of a pool.
     AWSHTTPConnectionPool.ConnectionCls = _Connection
     AWSHTTPSConnectionPool.ConnectionCls = _SecureConnection
