@@ -1,4 +1,8 @@
-"""The only room that knows torch and OpenVINO: pictures and words in, unit vectors out. Loaded late, once."""
+"""Models: pictures and texts in, unit vectors out. The only room that imports torch and OpenVINO, late and once.
+
+Imports `decoding`, `models`, `objects` and `demo`. Verbs: `picture_encoder`, `text_encoder`, `text_vector`,
+`active_model`, `compile_pictures`, `compile_texts`.
+"""
 
 import sys
 
@@ -38,8 +42,8 @@ from search.embedding.protocol import Picture, PictureEncoder, TextEncoder
 from search.embedding.text_vectors import MAX_TEXT_LENGTH, is_remembered, text_vector
 from search.models.active_pair import Pair
 
-# Where this package is at hand, OpenVINO 2026.4 tells its maker of each `import` and each conversion, and can't be
-# imported by a user without a home. Ours tells nobody; nothing above has imported it.
+# OpenVINO 2026.4 reports each `import` and each conversion to its maker if this package is installed, and then can't
+# be imported by a user without a home directory. This disables it; nothing above has imported it.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Models are compiled by a process of its own while they are used as they are."""
+"""Compilation of models in a separate process, while they are used uncompiled."""
 
 import atexit
 import logging
@@ -15,7 +15,7 @@ from search.embedding.identity import active_pair
 logger = logging.getLogger(__name__)
 
 _ENDS_WITHIN = 30.0
-"""Seconds for which the end of a process waits for what is being loaded."""
+"""Seconds for which the end of a process waits for a model that is being loaded."""
 _OPTIONS = {PICTURES: "--image-model", WORDS: "--text-model"}
 
 _lock = threading.Lock()
@@ -28,7 +28,8 @@ _compiler: "subprocess.Popen[str] | None" = None
 
 
 def compile_meanwhile(kind: str, name: str, use: Callable[[str, str], None]) -> None:
-    """Have a model compiled, and with one of the active ones the other too, and `use` each as soon as it is there."""
+    """Compile a model in the background, and with an active one also the other of the pair; call `use` for each when
+    it is done."""
     global _thread  # noqa: PLW0603 - there is one at most
     active = dict(zip((PICTURES, WORDS), active_pair(), strict=True))
     models = list(active.items()) if active[kind] == name else [(kind, name)]
@@ -57,7 +58,7 @@ def _work(use: Callable[[str, str], None]) -> None:
                 for model in models:
                     if not _stopping.is_set():
                         use(*model)
-        except Exception:  # it is used as it is
+        except Exception:  # it stays in use uncompiled
             logger.warning("The models could not be compiled", exc_info=True)
         with _lock:
             del _wanted[0]
@@ -78,18 +79,18 @@ def _compiled(options: list[str]) -> bool:
 
 
 def stop_compiling() -> None:
-    """End the process that compiles in the background, if there is one: nobody is left to use what it makes."""
+    """Terminate the background compilation, if there is one: nothing would use its result."""
     _stopping.set()
     if _compiler and _compiler.poll() is None:
         _compiler.terminate()
 
 
 def _end(thread: threading.Thread) -> None:
-    """Wait for a thread that is loading what was compiled: torch and OpenVINO abort a process that ends beneath it."""
+    """Wait for a thread that is loading a compiled model: torch and OpenVINO abort a process that ends during this."""
     stop_compiling()
     thread.join(_ENDS_WITHIN)
 
 
 def compiling_failure() -> str:
-    """Return why the models could not be compiled when this process tried to have it done; "" if nothing is known."""
+    """Return why this process failed to have the models compiled; "" if it did not fail or try."""
     return "".join(_failures)

@@ -1,4 +1,4 @@
-"""How words and pictures are encoded in this process, for the operator: compiled or not, how fast, and why."""
+"""Reports how this process encodes texts and pictures: compiled or not, how fast, and why."""
 
 from django.conf import settings
 
@@ -7,13 +7,13 @@ from search.embedding.compiled_store import PICTURES, WORDS, is_under_way, verdi
 
 
 def encoding() -> dict[str, str]:
-    """Return for "words" and "pictures" what encodes them and what was measured. Loads nothing."""
+    """Return for "words" and "pictures" the backend in use and its measurements. Loads nothing."""
     loaded = loading.backends()
     return {kind: _told(kind, loaded[kind]) for kind in (WORDS, PICTURES)}
 
 
 def _told(kind: str, backend: str) -> str:
-    """Tell of one kind; `backend` is what is loaded, "" while nothing is."""
+    """Return the report for one kind; `backend` is the loaded one, "" if none."""
     verdict = verdict_on(kind) if settings.COMPILE_MODELS else None
     if backend.startswith("openvino"):
         return str(verdict or f"compiled ({backend})")
