@@ -1,8 +1,8 @@
 """Decoding of untrusted files in sandboxed processes, never in the process that asks.
 
 A library may crash, hang or take all memory over a malicious file, so a process that can do nothing else decodes it
-(`search.imaging.decoder_process`), and an error costs that file alone. Imports `imaging`, `metadata`, `containers`.
-Verbs: `read_picture`, `prepared_picture`, `picture_for_model`, `written_in`.
+(`search.imaging.decoder_process`), and an error costs that file alone. Imports `imaging` and `metadata`. Verbs:
+`read_picture`, `prepared_picture`, `picture_for_model`, `written_in`.
 """
 
 from search.decoding.errors import Busy, NoDecoder

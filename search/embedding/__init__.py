@@ -1,7 +1,7 @@
 """Models: pictures and texts in, unit vectors out. The only room that imports torch and OpenVINO, late and once.
 
-Imports `decoding`, `models`, `objects` and `demo`. Verbs: `picture_encoder`, `text_encoder`, `text_vector`,
-`active_model`, `compile_pictures`, `compile_texts`.
+Imports `text`, `imaging`, `monitoring`, `decoding`, `models`, `objects` and `demo`. Verbs: `picture_encoder`,
+`text_encoder`, `text_vector`, `active_model`, `compile_pictures`, `compile_texts`.
 """
 
 import sys

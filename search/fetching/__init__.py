@@ -1,7 +1,6 @@
 """Downloads of pictures: from URLs of untrusted users, to search by, and from those in an operator's tables.
 
-Imports `containers` and `imaging`. Verbs: `fetch_picture` (one, with strict limits), `downloads.Downloads.get` (many,
-with retries).
+Imports `imaging`. Verbs: `fetch_picture` (one, with strict limits), `downloads.Downloads.get` (many, with retries).
 """
 
 from search.fetching.errors import NotDownloaded, RefusedAddress

@@ -1,8 +1,7 @@
-"""Decodes untrusted bytes to an upright RGB picture, or raises UnreadableImage; makes thumbnails, colours and crops of
-it.
+"""Untrusted bytes to an upright RGB picture, or UnreadableImage; and thumbnails, colours and crops of pictures.
 
-Imports `text`, `containers` and `metadata`. Much of it runs in the decoder processes: no Django, numpy or models
-there. Verbs: `read_picture`, `thumbnail`, `colours_of`, `windows_of`, `perceptual_hash`.
+Much of it runs in the decoder processes: no Django, numpy or models there. Imports `containers` and `metadata`. Verbs:
+`read_picture`, `thumbnail`, `colours_of`, `windows_of`, `perceptual_hash`.
 """
 
 from search.containers.errors import Reason, UnreadableImage, memory_guarded, too_many_bytes, too_much_memory

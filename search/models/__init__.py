@@ -1,6 +1,6 @@
 """The tables, one concept per file; querysets, vector sets and pgvector's HNSW index.
 
-Imports `text`, `imaging`, `metadata`, `places`. Verbs are on the models and on `ImageQuerySet`.
+Imports `text` and `imaging`. Verbs are on the models and on `ImageQuerySet`.
 """
 
 from search.models.albums import Album, AlbumImage

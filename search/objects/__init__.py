@@ -1,5 +1,6 @@
 """The object storage: originals, renditions, downloads and ZIP files, in our bucket or folder and in other buckets.
 
-Imports `concurrency`, `monitoring`, `decoding`, `scrubbing`, `models`. Verbs: `storage.put`, `storage.read_original`,
-`renditions.read_or_make`, `deletion.delete_images`, `downloads.clean_copy`, `zip_files.zipped`.
+Imports `concurrency`, `imaging`, `monitoring`, `decoding`, `scrubbing` and `models`. Verbs: `storage.put`,
+`storage.read_original`, `renditions.read_or_make`, `deletion.delete_images`, `downloads.clean_copy`,
+`zip_files.zipped`.
 """

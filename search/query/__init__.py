@@ -1,7 +1,8 @@
 """A search as an immutable value: parts, filters, order and threshold, parsed from a URL, a form or typed text.
 
-Imports `models`, `embedding`, `decoding`, `places`. Its SQL is that of filters; it computes no vectors of queries.
-Verbs: `SearchQuery.from_params`, `SearchQuery.to_url`, `Filters.apply`, `remember_picture`, `saved.save_search`.
+Its SQL is that of filters, its vectors those of query pictures. Imports `text`, `places`, `imaging`, `monitoring`,
+`decoding`, `models`, `objects` and `embedding`. Verbs: `SearchQuery.from_params`, `SearchQuery.to_url`,
+`Filters.apply`, `remember_picture`, `saved.save_search`.
 """
 
 from search.query.errors import BadQuery, NoSuchQuery
