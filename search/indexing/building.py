@@ -62,13 +62,13 @@ def rebuild_index(table: VectorTable) -> bool:
     Returns False if a bulk load or another process has the lock. Leftovers of an interrupted rebuild are removed, or
     used if valid.
     """
-    if not take_index(table):
+    if not lock_index(table):
         return False
     try:
         for leaf in table.leaves:
             _build(leaf, table.dimensions, _create_beside if _is_whole(index_name(leaf)) else _create)
     finally:
-        leave_index(table)
+        unlock_index(table)
     return True
 
 
@@ -87,11 +87,11 @@ def vacuum(table: VectorTable) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT n_live_tup, n_dead_tup FROM pg_stat_user_tables WHERE relid = %s::regclass", [leaf])
             rows, dead = cursor.fetchone()
-        if many_dead(rows, dead) and _is_whole(index_name(leaf)) and take_index(table):
+        if many_dead(rows, dead) and _is_whole(index_name(leaf)) and lock_index(table):
             try:
                 _build(leaf, table.dimensions, _create_beside)
             finally:
-                leave_index(table)
+                unlock_index(table)
         with without_limits():
             _execute(f'VACUUM (ANALYZE) "{leaf}"')
 
@@ -129,7 +129,7 @@ def is_under_way(table: VectorTable) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def take_index(table: VectorTable) -> bool:
+def lock_index(table: VectorTable) -> bool:
     """Try to take the lock for dropping or building the index; return False if another process has it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [_lock(table)])
@@ -137,7 +137,7 @@ def take_index(table: VectorTable) -> bool:
     return bool(is_ours)
 
 
-def leave_index(table: VectorTable) -> None:
+def unlock_index(table: VectorTable) -> None:
     with suppress(DatabaseError), connection.cursor() as cursor:  # a failed connection releases it anyway
         cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [_lock(table)])
 

@@ -11,7 +11,7 @@ import numpy as np
 from django.db import connection
 
 from search.indexing.exact_ranks import Chunk
-from search.indexing.query_plan import planned, walk
+from search.indexing.query_plan import index_scan, planned
 from search.models import Image
 from search.models.querysets import ImageQuerySet
 from search.models.vector_sets import VectorTable
@@ -21,7 +21,7 @@ EXACT_UP_TO = 100_000
 """Rows up to which a set is scanned, in less than a second; larger sets are searched by their index."""
 _PIECE = 5_000
 """Pictures whose vectors are fetched at once: 10 MB with 1,000 dimensions."""
-_MOST_WALKED = 1_000
+_MOST_BY_INDEX = 1_000
 
 
 class Near(NamedTuple):
@@ -31,14 +31,14 @@ class Near(NamedTuple):
 
 def nearest(table: VectorTable, vector: Vector, count: int, among: ImageQuerySet | None = None) -> list[Near]:
     """Return the `count` pictures nearest to a unit vector, nearest first: of the set, or `among` some."""
-    is_walked = among is None and table.vectors > EXACT_UP_TO
+    by_index = among is None and table.vectors > EXACT_UP_TO
     fetched = 2 * count  # a picture with windows comes several times
     while True:
-        rows = _walked(table, vector, fetched) if is_walked else _scanned(table, vector, fetched, among)
+        rows = _by_index(table, vector, fetched) if by_index else _scanned(table, vector, fetched, among)
         found: dict[uuid.UUID, float] = {}
         for image_id, distance in rows:
             found[image_id] = min(distance, found.get(image_id, distance))
-        if len(found) >= count or len(rows) < fetched or (is_walked and fetched >= _MOST_WALKED):
+        if len(found) >= count or len(rows) < fetched or (by_index and fetched >= _MOST_BY_INDEX):
             order = sorted(found.items(), key=lambda one: (one[1], one[0]))
             return [Near(image_id, 1 - distance) for image_id, distance in order[:count]]
         fetched *= 2
@@ -60,8 +60,8 @@ def _scanned(
     return rows
 
 
-def _walked(table: VectorTable, vector: Vector, count: int) -> list[tuple[uuid.UUID, float]]:
-    with planned(walk(count, table.vectors)), connection.cursor() as cursor:
+def _by_index(table: VectorTable, vector: Vector, count: int) -> list[tuple[uuid.UUID, float]]:
+    with planned(index_scan(count, table.vectors)), connection.cursor() as cursor:
         cursor.execute(
             f"SELECT image_id, {_distance(table)} AS distance FROM {table.table} JOIN search_image"  # noqa: S608
             f" ON search_image.id = image_id WHERE NOT hidden ORDER BY {_distance(table)} LIMIT {count:d}",

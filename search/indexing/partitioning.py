@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from django.db import connection, transaction
 
-from search.indexing.building import build_index, drop_index, leave_index, take_index
+from search.indexing.building import build_index, drop_index, lock_index, unlock_index
 from search.models import VectorSet
 from search.models.vector_sets import REMEMBERED, VectorTable, drop_set, forget_sets, make_set, table_of
 
@@ -39,7 +39,7 @@ def divide(table: VectorTable, parts: int, tell: Tell) -> VectorTable | None:
 
     Returns None if a bulk load or another process has the lock.
     """
-    if not take_index(table):
+    if not lock_index(table):
         return None
     try:
         becomes = _under_construction(table, parts)
@@ -48,7 +48,7 @@ def divide(table: VectorTable, parts: int, tell: Tell) -> VectorTable | None:
         build_index(becomes)
         _take_its_place(table, becomes)
     finally:
-        leave_index(table)
+        unlock_index(table)
     time.sleep(STILL_SEARCHED)
     drop_set(table)
     return becomes

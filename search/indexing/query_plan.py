@@ -21,7 +21,7 @@ FEWEST_CANDIDATES = 96
 """Candidates where a filter makes each of them expensive: four pages."""
 EXACT_BELOW = 5_000
 """With fewer rows than this, a full scan takes a few milliseconds, and is exact."""
-ROW_WALKED, ROW_SCANNED = 50, 3
+ROW_VISITED, ROW_SCANNED = 50, 3
 """Microseconds per vector visited by an index scan, whose image is looked up by id, and per image compared in a full
 scan, by the copy in its own row: 100,000 rows, all in memory. For a filter that keeps a tenth of them, the index takes
 1.6 times the processor time of the full scan, and finds less."""
@@ -61,20 +61,20 @@ SCAN = Plan("SET LOCAL jit = off", is_exact=True)
 BY_WORDS = Plan("SET LOCAL jit = off", is_exact=True)
 
 
-def walk(candidates: int, rows: int, visited: float = 0, parts: int = 1) -> Plan:
+def index_scan(candidates: int, rows: int, visited: float = 0, parts: int = 1) -> Plan:
     """Return the plan of an index scan for `candidates` of `rows` rows, which visits `visited` vectors because a
     filter drops the others. Rows come in approximate order, and must be sorted again.
 
     If the rows are in `parts` hash partitions, each of these is scanned, and has its share of the nearest.
     """
     width = max(_SPARE * visited / parts, _width(rows / parts) * (_WIDER_IN_PARTS if parts > 1 else 1))
-    return Plan(set_local({"enable_sort": "off", **indexing.walk_settings(width)}), candidates)
+    return Plan(set_local({"enable_sort": "off", **indexing.scan_settings(width)}), candidates)
 
 
-def walk_beside(width: float) -> Plan:
+def joined_index_scan(width: float) -> Plan:
     """Return the plan of index scans that are joined to other rows, one scan for each, with `ef_search` of about
     `width`."""
-    return Plan(set_local({"enable_sort": "off", "jit": "off", **indexing.walk_settings(width)}))
+    return Plan(set_local({"enable_sort": "off", "jit": "off", **indexing.scan_settings(width)}))
 
 
 def set_local(settings: Mapping[str, object]) -> str:
@@ -112,7 +112,11 @@ def plan_for(matching: int, table: VectorTable | None) -> Plan:
     candidates = max(FEWEST_CANDIDATES, 24 * math.ceil(CANDIDATES * share / 24))
     rows = pictures + table.windows
     visited = candidates * rows / matching
-    return SCAN if matching * ROW_SCANNED < visited * ROW_WALKED else walk(candidates, rows, visited, table.partitions)
+    return (
+        SCAN
+        if matching * ROW_SCANNED < visited * ROW_VISITED
+        else index_scan(candidates, rows, visited, table.partitions)
+    )
 
 
 @contextmanager

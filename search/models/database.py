@@ -15,7 +15,7 @@ def now() -> dt.datetime:
     return moment
 
 
-def is_alone(lock: int) -> bool:
+def try_lock(lock: int) -> bool:
     """Try to take the advisory lock `lock` until the transaction ends, even by a killed process. Never waits."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock])
@@ -23,7 +23,7 @@ def is_alone(lock: int) -> bool:
 
 
 @contextmanager
-def alone(lock: int) -> Iterator[bool]:
+def trying_lock(lock: int) -> Iterator[bool]:
     """Yield whether this transaction got the advisory lock `lock`. Never waits."""
     with transaction.atomic():
-        yield is_alone(lock)
+        yield try_lock(lock)

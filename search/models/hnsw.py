@@ -39,7 +39,7 @@ class HnswIndexing:
         """Return the cosine distance of a halfvec column to `vector`, an expression that the index supports."""
         return CosineDistance(Cast(F(column), HalfVectorField(dimensions=dimensions)), vector)
 
-    def walk_settings(self, width: float) -> Mapping[str, object]:
+    def scan_settings(self, width: float) -> Mapping[str, object]:
         """Return the settings of an index scan with `ef_search` of about `width`, in each table that is scanned.
 
         Rows come in approximate order and must be sorted again. Strict order would drop rows that a later iteration of

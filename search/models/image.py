@@ -23,7 +23,7 @@ from search.imaging.windows import Box
 from search.models import lookups  # noqa: F401 - registers the lookup that `hide_all` uses
 from search.models.editing import Row, note, write
 from search.models.history import Revision
-from search.models.querysets import OWED_WINDOWS, ImageQuerySet
+from search.models.querysets import WINDOWS_PENDING, ImageQuerySet
 from search.models.texts import LineField, ProseField, TagsField
 
 if TYPE_CHECKING:
@@ -258,7 +258,7 @@ class Image(models.Model):
             models.Index(fields=["id"], condition=models.Q(hidden=True), name="image_hidden"),
             models.Index(fields=["uploader"], condition=models.Q(uploader__isnull=False), name="image_of_uploader"),
             models.Index(fields=["created", "id"], condition=models.Q(embedding_model=""), name="image_pending"),
-            models.Index(fields=["id"], condition=OWED_WINDOWS, name="image_owed_windows"),
+            models.Index(fields=["id"], condition=WINDOWS_PENDING, name="image_owed_windows"),
             GinIndex(fields=["tags"], name="image_tags"),
         ]
         constraints: ClassVar = [

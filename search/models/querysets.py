@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 WIDE_OR_TALL = GreaterThan(Greatest("width", "height") * WIDE[1], Least("width", "height") * WIDE[0])
 """`search.imaging.is_wide` in SQL."""
-OWED_WINDOWS = models.Q(WIDE_OR_TALL, windows__isnull=True)
+WINDOWS_PENDING = models.Q(WIDE_OR_TALL, windows__isnull=True)
 
 
 def is_joined(table: "VectorTable") -> bool:
@@ -63,13 +63,13 @@ class ImageQuerySet(models.QuerySet["Image"]):
         """Those whose vector is pending, including hidden ones."""
         return self.filter(embedding_model="")
 
-    def owed_windows(self, model: str) -> Self:
+    def with_pending_windows(self, model: str) -> Self:
         """Wide and tall ones with a vector of `model`, including hidden ones, whose windows are pending."""
-        return self.filter(OWED_WINDOWS, embedding_model__in=accepted_names(model))
+        return self.filter(WINDOWS_PENDING, embedding_model__in=accepted_names(model))
 
     def without_windows(self, model: str) -> Self:
         """Those of them that were not tried: the others' files could not be read."""
-        return self.owed_windows(model).filter(embedding_failure="")
+        return self.with_pending_windows(model).filter(embedding_failure="")
 
     def newest(self) -> Self:
         return self.order_by("-created", "id")
@@ -100,15 +100,15 @@ class ImageQuerySet(models.QuerySet["Image"]):
         return {image_id: np.asarray(vector, dtype=np.float32) for image_id, vector in found}
 
     def nearest_to(
-        self, vector: "Vector", table: "VectorTable | None", *, walked: bool = False, windows: bool = False
+        self, vector: "Vector", table: "VectorTable | None", *, by_index: bool = False, windows: bool = False
     ) -> Self:
         """Order by distance, nearest first, with `distance` to `vector`, a unit vector of the set's dimensions. By
         vectors of whole pictures; with `windows`, once for each vector of a picture.
 
         Only with `by_index` PostgreSQL may use the HNSW index, which is approximate.
         """
-        rows = self.joined_to(table, windows=windows) if walked or windows else self.with_vectors(table)
-        if walked and table is not None:
+        rows = self.joined_to(table, windows=windows) if by_index or windows else self.with_vectors(table)
+        if by_index and table is not None:
             return rows.by_distance(indexing.distance("vector", table.dimensions, vector))
         return rows.by_distance(CosineDistance("vector", vector))
 
