@@ -13,7 +13,7 @@ from search.embedding.dimension_checks import misfits, require_fit, require_stor
 from search.embedding.downloading import download_models
 from search.embedding.encoding_status import encoding
 from search.embedding.errors import Busy, Loading, ModelUnavailable
-from search.embedding.hub import models_at_hand
+from search.embedding.hub import models_available
 from search.embedding.identity import (
     active_model,
     active_pair,
@@ -37,7 +37,7 @@ from search.embedding.loading import (
     text_encoder,
     warm_up,
 )
-from search.embedding.model_reloading import at_hand, follow_switches, forget_unused
+from search.embedding.model_reloading import follow_switches, forget_unused, other_picture_encoder
 from search.embedding.protocol import Picture, PictureEncoder, TextEncoder
 from search.embedding.text_vectors import MAX_TEXT_LENGTH, is_remembered, text_vector
 from search.models.active_pair import Pair
@@ -60,7 +60,6 @@ __all__ = [
     "active_encoders",
     "active_model",
     "active_pair",
-    "at_hand",
     "backends",
     "compile_pictures",
     "compile_texts",
@@ -77,7 +76,8 @@ __all__ = [
     "is_remembered",
     "load_before_forking",
     "misfits",
-    "models_at_hand",
+    "models_available",
+    "other_picture_encoder",
     "picture_encoder",
     "require_fit",
     "require_stored",

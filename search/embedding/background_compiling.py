@@ -27,7 +27,7 @@ _stopping = threading.Event()
 _compiler: "subprocess.Popen[str] | None" = None
 
 
-def compile_meanwhile(kind: str, name: str, use: Callable[[str, str], None]) -> None:
+def compile_in_background(kind: str, name: str, use: Callable[[str, str], None]) -> None:
     """Compile a model in the background, and with an active one also the other of the pair; call `use` for each when
     it is done."""
     global _thread  # noqa: PLW0603 - there is one at most

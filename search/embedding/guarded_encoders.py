@@ -61,7 +61,7 @@ class _UnderWay(NamedTuple):
     slow_at: float
 
 
-class Door(Generic[Encoder]):
+class GuardedEncoder(Generic[Encoder]):
     """An encoder with queue, time limits and checked results."""
 
     kind: ClassVar[str]
@@ -177,7 +177,7 @@ class Door(Generic[Encoder]):
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-class PictureDoor(Door[PictureEncoder]):
+class GuardedPictures(GuardedEncoder[PictureEncoder]):
     kind = "pictures"
 
     @property
@@ -188,7 +188,7 @@ class PictureDoor(Door[PictureEncoder]):
         return self._encoded(lambda: self.encoder.encode_pictures(pictures), len(pictures))
 
 
-class TextDoor(Door[TextEncoder]):
+class GuardedTexts(GuardedEncoder[TextEncoder]):
     kind = "words"
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:

@@ -10,7 +10,7 @@ HUB_PATIENCE = 3.0
 """Seconds for the hub to answer. Its own client retries for more than a minute."""
 
 
-def models_at_hand() -> bool:
+def models_available() -> bool:
     """Whether both models are folders, in the local cache, or can be downloaded. Downloads nothing."""
     return all(is_folder(name) or _is_cached(name) for name in active_pair()) or hub_in_reach()
 

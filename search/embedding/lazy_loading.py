@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from search.embedding import load_shedding
 from search.embedding.errors import Loading, ModelUnavailable
 from search.embedding.identity import forget_identities
-from search.embedding.load_shedding import MOST_WAITING, Turn, is_bounded
+from search.embedding.load_shedding import MOST_WAITING, BoundedLock, is_bounded
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Once(Generic[Encoder]):
         self._starting = threading.Lock()
         self._loader: threading.Thread | None = None
         self._places = threading.BoundedSemaphore(MOST_WAITING)
-        self._turn = Turn(MOST_WAITING)
+        self._turn = BoundedLock(MOST_WAITING)
         self._encoder: Encoder | None = None
         self._failure = ""
         self._failed_at = 0.0

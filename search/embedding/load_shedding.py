@@ -26,7 +26,7 @@ def is_bounded() -> bool:
     return _bounded.is_set()
 
 
-class Turn:
+class BoundedLock:
     """A lock. Where waiting is limited, a thread waits at most PATIENCE seconds, and not at all if `most_waiting`
     others do."""
 

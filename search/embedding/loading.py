@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from search import decoding
 from search.embedding import hardware
-from search.embedding.background_compiling import compile_meanwhile
+from search.embedding.background_compiling import compile_in_background
 from search.embedding.compiled_store import PICTURES, WORDS, compiled_pictures, compiled_texts
 from search.embedding.errors import ModelUnavailable
-from search.embedding.guarded_encoders import Door, PictureDoor, TextDoor
+from search.embedding.guarded_encoders import GuardedEncoder, GuardedPictures, GuardedTexts
 from search.embedding.hub import hub_in_reach
 from search.embedding.identity import active_pair, identity_of, is_folder
 from search.embedding.lazy_loading import Once, Status
@@ -120,7 +120,7 @@ def status() -> dict[str, str]:
 
 
 def _status_of(once: Once[Any]) -> str:
-    if isinstance(once.loaded, Door) and (seconds := once.loaded.stuck_for):
+    if isinstance(once.loaded, GuardedEncoder) and (seconds := once.loaded.stuck_for):
         return f"stuck: at one encoding for {seconds:.0f} s"
     return once.failure if once.status is Status.FAILED else once.status
 
@@ -145,9 +145,9 @@ def once_of(kind: str, name: str = "") -> "Once[Any]":
     with _onces_lock:
         if (kind, name) not in _onces:
             made: Once[Any] = (
-                Once(lambda: _load_pictures(name), lambda it: PictureDoor(it, name))
+                Once(lambda: _load_pictures(name), lambda it: GuardedPictures(it, name))
                 if kind == PICTURES
-                else Once(lambda: _load_texts(name), lambda it: TextDoor(it, name))
+                else Once(lambda: _load_texts(name), lambda it: GuardedTexts(it, name))
             )
             _onces[kind, name] = made
         return _onces[kind, name]
@@ -173,7 +173,7 @@ def _forget(keys: list[tuple[str, str]]) -> None:
     with _onces_lock:
         dropped = [_onces.pop(key, None) for key in keys]
     for once in dropped:
-        if once is not None and isinstance(once.loaded, Door):
+        if once is not None and isinstance(once.loaded, GuardedEncoder):
             once.loaded.close()
     if dropped:
         del dropped, once
@@ -185,7 +185,7 @@ def _load_pictures(name: str) -> PictureEncoder:
     if not hardware.has_gpu() and (compiled := compiled_pictures(name)):
         return compiled
     encoder = torch_pictures(name)
-    compile_meanwhile(PICTURES, name, _use_compiled)
+    compile_in_background(PICTURES, name, _use_compiled)
     return encoder
 
 
@@ -193,7 +193,7 @@ def _load_texts(name: str) -> TextEncoder:
     if compiled := compiled_texts(name):
         return compiled
     encoder = torch_texts(name)
-    compile_meanwhile(WORDS, name, _use_compiled)
+    compile_in_background(WORDS, name, _use_compiled)
     return encoder
 
 
@@ -217,7 +217,7 @@ def torch_pictures(name: str = "") -> "SentencePictures":
     model = load_model(name)
 
     def opened() -> SentencePictures:
-        towers.require_sees(model)
+        towers.require_image_tower(model)
         return SentencePictures(model)
 
     return _opened(name, opened)
@@ -232,7 +232,7 @@ def torch_texts(name: str = "") -> "SentenceTexts":
     model = load_model(name)
 
     def opened() -> SentenceTexts:
-        towers.require_reads(model)
+        towers.require_text_tower(model)
         return SentenceTexts(model)
 
     return _opened(name, opened)

@@ -19,7 +19,7 @@ class UnknownModel(Exception):
     """This kind of model can only be used through its library. The message says why."""
 
 
-class Seeing(torch.nn.Module):
+class ImageTower(torch.nn.Module):
     """The image tower. Bytes of cropped pictures, shape (count, side, side, 3) -> vectors, not normalised."""
 
     scale: torch.Tensor
@@ -41,7 +41,7 @@ class Seeing(torch.nn.Module):
         return vectors
 
 
-class Reading(torch.nn.Module):
+class TextTower(torch.nn.Module):
     """The text tower. Tokens, and their mask if the tokenizer returns one, shape (count, length) -> vectors, not
     normalised."""
 
@@ -56,7 +56,7 @@ class Reading(torch.nn.Module):
         return vectors
 
 
-def seeing(model: "SentenceTransformer") -> tuple[Seeing, Window]:
+def image_tower(model: "SentenceTransformer") -> tuple[ImageTower, Window]:
     """Return the image tower, and its crop of pictures. Raises UnknownModel."""
     first: Any = model[0]
     processor = getattr(getattr(first, "processor", None), "image_processor", None)
@@ -66,7 +66,7 @@ def seeing(model: "SentenceTransformer") -> tuple[Seeing, Window]:
     given = set(first.preprocess([PIL.Image.new("RGB", (window.side, window.side))])) - {"modality"}
     if given != {"pixel_values"}:
         raise UnknownModel(f"{type(processor).__name__} gives more than pixels: {', '.join(sorted(given))}")
-    return Seeing(model, window).eval(), window
+    return ImageTower(model, window).eval(), window
 
 
 def _window(processor: Any) -> Window:

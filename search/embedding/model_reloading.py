@@ -56,7 +56,7 @@ def forget_unused() -> None:
         forget(name)
 
 
-def at_hand(pair: Pair) -> PictureEncoder | None:
+def other_picture_encoder(pair: Pair) -> PictureEncoder | None:
     """Return the image encoder of a pair that is not active; in a server, start loading it and return None until it is
     loaded. Raises ModelUnavailable."""
     encoders = encoders_of(*pair)

@@ -22,7 +22,7 @@ from tokenizers import Tokenizer
 
 from search.embedding import hardware
 from search.embedding.compiled_metadata import About
-from search.embedding.load_shedding import Turn
+from search.embedding.load_shedding import BoundedLock
 from search.embedding.pixels import stacked
 from search.embedding.protocol import Picture
 from search.embedding.quantization import GROUP, quantise
@@ -69,7 +69,7 @@ class _Compiled:
         """Open it; an encoding takes `threads`, by default as suits this process."""
         self.about = About.read(folder)
         self._model = _compiled(folder / "model.xml", WAYS[self.about.precision], threads or hardware.threads())
-        self._turn = Turn()
+        self._turn = BoundedLock()
         self._request: tuple[int, ov.InferRequest] | None = None
 
     @property

@@ -8,7 +8,7 @@ import openvino as ov
 import torch
 from tokenizers import Tokenizer
 
-from search.embedding.model_modules import Reading, UnknownModel, seeing
+from search.embedding.model_modules import TextTower, UnknownModel, image_tower
 from search.embedding.pixels import Window
 from search.embedding.torch_encoders import as_words, padded_length
 
@@ -30,7 +30,7 @@ _TEXTS = [
 
 def exported_pictures(model: "SentenceTransformer") -> tuple[ov.Model, Window]:
     """Return the image tower, and its crop of pictures. Raises UnknownModel."""
-    module, window = seeing(model)
+    module, window = image_tower(model)
     example = torch.zeros((2, window.side, window.side, 3), dtype=torch.uint8)
     shape = [-1, window.side, window.side, 3]
     return _converted(module, {"pixels": example}, [("pixels", shape, np.uint8)]), window
@@ -48,7 +48,7 @@ def exported_texts(model: "SentenceTransformer") -> tuple[ov.Model, Tokenizer]:
     # Some tokenizers return no mask, and with one the vectors would differ.
     example = {name: values for name, values in example.items() if name in given}
     inputs = [(name, [-1, length or -1], np.int64) for name in example]
-    return _converted(Reading(model), example, inputs), tokenizer
+    return _converted(TextTower(model), example, inputs), tokenizer
 
 
 def _tokenizer_of(model: "SentenceTransformer") -> tuple[Tokenizer, int]:

@@ -18,8 +18,8 @@ from search.embedding import hardware, towers
 from search.embedding.acceptance_samples import drawing, sample_texts
 from search.embedding.acceptance_test import agreement
 from search.embedding.backend_timing import least_seconds
-from search.embedding.load_shedding import Turn
-from search.embedding.model_modules import Seeing, UnknownModel, seeing
+from search.embedding.load_shedding import BoundedLock
+from search.embedding.model_modules import ImageTower, UnknownModel, image_tower
 from search.embedding.pixels import Window, stacked
 from search.embedding.protocol import Picture
 from search.models.vector_values import Vectors, WrongVectors, unit_vectors
@@ -40,7 +40,7 @@ def open_model(name: str, *, local_files_only: bool) -> SentenceTransformer:
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     torch.set_num_threads(hardware.threads())
-    with towers.whole():
+    with towers.all_weights_required():
         model = SentenceTransformer(name, device=device, local_files_only=local_files_only)
     _bound_texts(model)
     return model
@@ -92,7 +92,7 @@ class _Encoder:
 
     def __init__(self, model: SentenceTransformer) -> None:
         self.model = model.eval()
-        self._turn = Turn()
+        self._turn = BoundedLock()
         self.half = False
         self.dimensions = 0
         """Determined by a trial in the subclasses' constructors."""
@@ -170,9 +170,9 @@ class SentencePictures(_Encoder):
         samples = [drawing(seed) for seed in range(_DRAWINGS)]
         exact = self.exactly(samples)
         self.dimensions = exact.shape[1]
-        self._direct: tuple[Seeing, Window] | None = None
+        self._direct: tuple[ImageTower, Window] | None = None
         try:
-            self._direct = seeing(self.model)
+            self._direct = image_tower(self.model)
         except UnknownModel as reason:
             logger.info("sentence-transformers prepares the pictures: %s", reason)
         self._use_bfloat16_if_it_agrees(samples, exact)

@@ -19,7 +19,7 @@ class NoCommonSpace(Exception):
     """Vectors of pictures and texts would be unrelated."""
 
 
-def require_sees(model: "SentenceTransformer") -> None:
+def require_image_tower(model: "SentenceTransformer") -> None:
     """Raise NoCommonSpace for a model whose image vectors are not in a space with texts.
 
     Such as the last layer of an image tower, averaged by a Pooling module, without a trained projection into a common
@@ -32,7 +32,7 @@ def require_sees(model: "SentenceTransformer") -> None:
         raise NoCommonSpace("it gives features of pictures that share no space with any words")
 
 
-def require_reads(model: "SentenceTransformer") -> None:
+def require_text_tower(model: "SentenceTransformer") -> None:
     """Raise NoCommonSpace for a model with an image tower whose texts are in another space.
 
     For a text-only model this is unknown: it may have been trained into the space of another model's image tower.
@@ -66,7 +66,7 @@ class _Report(logging.Handler):
 
 
 @contextmanager
-def whole() -> Iterator[None]:
+def all_weights_required() -> Iterator[None]:
     """Context that raises NoCommonSpace if a model opened in it lacks weights of its towers, or of their projections:
     they would be random. A text model may lack what it doesn't use."""
     report, logger = _Report(), logging.getLogger(_LOADING)

@@ -14,7 +14,7 @@ from search import decoding
 from search.curation.captures import UPLOADED, OfFile, Written, all_said, captioned, fields_stated, hash_of
 from search.curation.details import Details, clean_tags
 from search.decoding import Seen, Source, Window, size_of
-from search.embedding import ModelUnavailable, active_model, at_hand, picture_encoder, require_fit
+from search.embedding import ModelUnavailable, active_model, other_picture_encoder, picture_encoder, require_fit
 from search.imaging import FORMATS
 from search.ingestion.pipeline.rows import known, staging
 from search.ingestion.pipeline.windows import Encoded, encode_seen
@@ -180,7 +180,7 @@ def encoded_beside(named: Named, seen: Sequence[Seen]) -> list[Encoded]:
     Such pictures are not lost: they are among those that `switch_model` encodes, at the latest before it activates it.
     """
     try:
-        encoder = at_hand(named.pair)
+        encoder = other_picture_encoder(named.pair)
         return encode_seen(encoder, seen) if encoder else []
     except (ModelUnavailable, WrongVectors) as error:
         logger.warning("%d pictures have no vector of %s yet: %s", len(seen), named.pair.image, error)
