@@ -74,13 +74,13 @@ class Prepared:
     colours: Colours
     placeholder: str
     thumbnail: bytes = field(repr=False)
-    said: "Said" = field(repr=False)
+    said: "FileMetadata" = field(repr=False)
     pixels: uuid.UUID
     perceptual: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class FileMetadata:
     """Metadata of a picture: from an XMP sidecar, and from its file. `is_whole` is False where more of the file must
     be read to be complete."""
 
@@ -175,14 +175,14 @@ def prepared_picture(
         )
 
 
-def written_in(source: Source, *, xmp: bytes = b"", of_collection: bool = True) -> Said:
+def written_in(source: Source, *, xmp: bytes = b"", of_collection: bool = True) -> FileMetadata:
     """Return the metadata of a file, or of the beginning of one, and of an XMP sidecar, without decoding pixels."""
     facts = decode("written", source, of_collection=of_collection, **_sidecar(xmp)).facts
     with _understood():
         return _said(facts)
 
 
-def written_in_many(files: Sequence[tuple[bytes, bytes]]) -> list[Said | UnreadableImage]:
+def written_in_many(files: Sequence[tuple[bytes, bytes]]) -> list[FileMetadata | UnreadableImage]:
     """Return the metadata of many files, each with its XMP sidecar, in the same order, with a single request to a
     decoder.
 
@@ -239,7 +239,7 @@ def _greys(size: Sequence[int], pixels: bytes) -> Image.Image:
     return Image.frombytes("L", (width, height), pixels)
 
 
-def _alone(data: bytes, xmp: bytes) -> Said | UnreadableImage:
+def _alone(data: bytes, xmp: bytes) -> FileMetadata | UnreadableImage:
     try:
         return written_in(data, xmp=xmp)
     except UnreadableImage as refused:
@@ -250,9 +250,9 @@ def _sidecar(xmp: bytes) -> dict[str, Any]:
     return {"sidecar": xmp.decode("latin-1")} if xmp else {}
 
 
-def _said(facts: Mapping[str, Any]) -> Said:
+def _said(facts: Mapping[str, Any]) -> FileMetadata:
     said = facts["said"]
-    return Said(
+    return FileMetadata(
         PhotoMetadata.from_facts(said["sidecar"]), PhotoMetadata.from_facts(said["file"]), said["is_whole"] is True
     )
 

@@ -171,7 +171,7 @@ class Capture(models.Model):
         return f"{'-' if self.taken_offset < 0 else '+'}{hours:02}:{minutes:02}"
 
     @property
-    def exposure_told(self) -> str:
+    def exposure_text(self) -> str:
         """The exposure in photographers' notation: "1/250 s", "2.5 s"."""
         if not self.exposure:
             return ""
@@ -183,6 +183,6 @@ class Capture(models.Model):
         return [
             *([f"{self.focal_length:.4g} mm"] if self.focal_length else []),
             *([f"f/{self.aperture:.3g}"] if self.aperture else []),
-            *filter(None, [self.exposure_told]),
+            *filter(None, [self.exposure_text]),
             *([f"ISO {self.iso}"] if self.iso else []),
         ]

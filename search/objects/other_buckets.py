@@ -100,9 +100,9 @@ def _client(connection: str, config: str) -> Any:
     from botocore import UNSIGNED  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
 
-    from search.objects.s3_connections import let_connections_be_cut_off  # noqa: PLC0415
+    from search.objects.s3_connections import use_interruptible_connections  # noqa: PLC0415
 
-    let_connections_be_cut_off()
+    use_interruptible_connections()
     how, wanted = json.loads(connection), json.loads(config)
     if style := how.pop("addressing_style"):
         wanted["s3"] = {**wanted["s3"], "addressing_style": style}

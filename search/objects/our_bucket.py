@@ -34,7 +34,7 @@ from django.core.files.base import File
 from storages.backends.s3 import S3Storage
 
 from search.concurrency.timeouts import TimedOut, gate
-from search.objects.s3_connections import let_connections_be_cut_off
+from search.objects.s3_connections import use_interruptible_connections
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ class Bucket(S3Storage):  # type: ignore[misc]
         """The client that all threads share: each of their own would take 50 ms, and connections."""
         with self._making:
             if self._client is None:
-                let_connections_be_cut_off()
+                use_interruptible_connections()
                 self._client = self._create_session().client(
                     "s3", region_name=self.region_name, endpoint_url=self.endpoint_url, config=self.client_config
                 )

@@ -12,7 +12,7 @@ from botocore.awsrequest import (
 from search.concurrency.timeouts import Call
 
 
-class _Cuttable:
+class _Interruptible:
     """A connection that registers its socket with the `Call` of its thread."""
 
     sock: Any
@@ -26,15 +26,15 @@ class _Cuttable:
         super().request(*args, **options)  # type: ignore[misc]
 
 
-class _Connection(_Cuttable, AWSHTTPConnection):  # type: ignore[misc]
+class _Connection(_Interruptible, AWSHTTPConnection):  # type: ignore[misc]
     pass
 
 
-class _SecureConnection(_Cuttable, AWSHTTPSConnection):  # type: ignore[misc]
+class _SecureConnection(_Interruptible, AWSHTTPSConnection):  # type: ignore[misc]
     pass
 
 
-def let_connections_be_cut_off() -> None:
+def use_interruptible_connections() -> None:
     """Make all clients created from now on use these connections."""
     # Here urllib3 defines the connections of a pool.
     AWSHTTPConnectionPool.ConnectionCls = _Connection

@@ -26,7 +26,7 @@ _Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, slots=True)
-class Kept(Generic[_Made]):
+class Cached(Generic[_Made]):
     value: _Made
     at: State
     made_at: float
@@ -43,19 +43,19 @@ class Kept(Generic[_Made]):
         return time.monotonic() - self.made_at
 
 
-class Keeper(Generic[_Made]):
+class CollectionCache(Generic[_Made]):
     """Caches the result of `make`, and recomputes it when due: synchronously if that is quick, else in the
     background."""
 
     def __init__(self, make: Callable[[], _Made], name: str) -> None:
         self._make, self._name = make, name
-        self._kept: Kept[_Made] | None = None
+        self._kept: Cached[_Made] | None = None
         self._lock = threading.Lock()
 
     def forget(self) -> None:
         self._kept = None
 
-    def get(self, now: State) -> Kept[_Made]:
+    def get(self, now: State) -> Cached[_Made]:
         """Return the cached value. The first caller waits until it is computed."""
         kept = self._kept
         if kept is None or (kept.took < QUICKLY and kept.is_due(now)):
@@ -64,23 +64,23 @@ class Keeper(Generic[_Made]):
                     self._kept = self._made()
                 return self._kept or self._made()
         if kept.is_due(now) and kept.may_be_made():
-            self._make_beside()
+            self._make_in_background()
         return kept
 
-    def peek(self, now: State) -> Kept[_Made] | None:
+    def peek(self, now: State) -> Cached[_Made] | None:
         """Like `get`, for optional uses: None while the first computation over many pictures is running."""
         if self._kept is None and now.arrived > FEW:
-            self._make_beside()
+            self._make_in_background()
             return None
         return self.get(now)
 
-    def _made(self) -> Kept[_Made]:
+    def _made(self) -> Cached[_Made]:
         started, at = time.monotonic(), state()
         value = self._make()
         ended = time.monotonic()
-        return Kept(value, at, ended, ended - started)
+        return Cached(value, at, ended, ended - started)
 
-    def _make_beside(self) -> None:
+    def _make_in_background(self) -> None:
         if not self._lock.acquire(blocking=False):
             return
         try:

@@ -13,7 +13,7 @@ _TERM = re.compile(rf"(?<!\S)(-?)[{MARKS}]([^{MARKS}]*)[{MARKS}](?!\S)|(?<!\S)-(
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class ParsedText:
     """The parsed text.
 
     `meant` is the input of the text encoder: everything but excluded words and filters, with quoted words without
@@ -30,7 +30,7 @@ class Box:
 
 
 @lru_cache(maxsize=256)
-def read_box(text: str) -> Box:
+def parse_text(text: str) -> ParsedText:
     """Parse `text`. Quotation marks that stand alone, or are not closed, are text."""
     unwanted: list[str] = []
     quoted: list[str] = []
@@ -58,7 +58,7 @@ def read_box(text: str) -> Box:
         return words
 
     meant = " ".join(_TERM.sub(taken, TERM.sub(filtered, text)).split())
-    return Box(
+    return ParsedText(
         meant,
         tuple(dict.fromkeys(unwanted)),
         tuple(dict.fromkeys(quoted)),

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from search.query.errors import BadQuery
 from search.query.filters import Filters
-from search.query.parser import Box, read_box, without_filter
+from search.query.parser import ParsedText, parse_text, without_filter
 from search.query.parts import (
     MAX_PARTS,
     Kind,
@@ -110,7 +110,7 @@ class SearchQuery:
         """Parse URL parameters. Raises BadQuery for what can't be searched."""
         values: Params = dict(params.lists()) if isinstance(params, MultiValueDict) else params
         words = read_words(_last(values, "q"))
-        box = read_box(words)
+        box = parse_text(words)
         refuse_too_many(len(box.unwanted) + len(box.quoted))
         refuse_too_many(len(box.typed))
         return cls(
@@ -127,8 +127,8 @@ class SearchQuery:
         )
 
     @property
-    def box(self) -> Box:
-        return read_box(self.words)
+    def box(self) -> ParsedText:
+        return parse_text(self.words)
 
     @property
     def wanted(self) -> tuple[Part, ...]:

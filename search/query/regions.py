@@ -58,12 +58,12 @@ def crops_of(image: Image) -> list[Region]:
     windows = [box for number in range(1, 1 + len(image.windows or ()) // 4) if (box := image.window_box(number))]
     size = image.width, image.height
     boxes = [box for box in windows if not is_middle(box, size)][:CROPS]
-    boxes += _striking_parts(image) if len(boxes) < CROPS else []
+    boxes += _salient_regions(image) if len(boxes) < CROPS else []
     regions = [Region(*box.shares) for box in boxes]
     return [region for region in regions if region.is_within and region.is_large_enough(*size)][:CROPS]
 
 
-def _striking_parts(image: Image) -> list[Box]:
+def _salient_regions(image: Image) -> list[Box]:
     """Return salient regions of the placeholder, which is in the row: a page that is only viewed fetches no object."""
     try:
         data = base64.b64decode(image.placeholder.partition(",")[2])
