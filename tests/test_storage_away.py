@@ -18,7 +18,7 @@ from search.curation.details import Details
 from search.ingestion import add_picture
 from search.models import Image, OwedDeletion
 from search.objects import storage
-from search.objects.deletion import keep_settling
+from search.objects.deletion import keep_deleting_pending
 from search.objects.storage import StorageUnavailable
 from tests.base import an_image, picture_bytes, picture_file, stored_image
 from tests.fronts import Clock
@@ -290,7 +290,7 @@ def test_a_deletion_that_the_storage_hangs_in_is_owed_and_done_after_its_return(
         assert time.monotonic() - start < SOON
         assert OwedDeletion.objects.exists()
 
-    stop = keep_settling(every=0.02)  # as every web process does, each minute
+    stop = keep_deleting_pending(every=0.02)  # as every web process does, each minute
     for _ in range(500):
         if not OwedDeletion.objects.exists():
             break

@@ -44,96 +44,96 @@ SELECT gone.image_id, capture.pixels FROM gone LEFT JOIN search_capture AS captu
 ORDER BY gone.image_id ON CONFLICT (image_id) DO NOTHING
 """
 
-_are_owed: ContextVar[bool] = ContextVar("are_owed", default=False)
+_is_recorded: ContextVar[bool] = ContextVar("is_recorded", default=False)
 """Whether the deletion is already recorded for all images that are being deleted."""
 
 
 # Before the deletion, which removes the hash of the pixels too.
-@receiver(pre_delete, sender=Image, dispatch_uid="owe-deletion-of-objects")
-def owe_deletion(instance: Image, **kwargs: Any) -> None:
-    if not _are_owed.get():
-        _owe_and_remember([instance.pk])
+@receiver(pre_delete, sender=Image, dispatch_uid="mark-objects-for-deletion")
+def mark_deleted_image(instance: Image, **kwargs: Any) -> None:
+    if not _is_recorded.get():
+        _mark_and_remember([instance.pk])
 
 
 def delete_images(image_ids: Collection[uuid.UUID]) -> None:
     """Delete these images and record their objects as pending deletion, in a few statements for any number."""
     with transaction.atomic():
-        _owe_and_remember(image_ids)
-        token = _are_owed.set(True)
+        _mark_and_remember(image_ids)
+        token = _is_recorded.set(True)
         try:
             Image.objects.filter(pk__any_of=image_ids).only("pk").delete()
         finally:
-            _are_owed.reset(token)
+            _is_recorded.reset(token)
 
 
-def _owe_and_remember(image_ids: Collection[uuid.UUID]) -> None:
-    owe(image_ids)
+def _mark_and_remember(image_ids: Collection[uuid.UUID]) -> None:
+    mark_for_deletion(image_ids)
     # A deleted picture must not return by itself, whoever deleted it, and neither must its former versions.
     with connection.cursor() as cursor:
         cursor.execute(_REMEMBER, [sorted(image_ids)])
     # Once per transaction: if the storage hangs, each call would wait for it.
-    if not any(waiting[1] == _settling.soon for waiting in connection.run_on_commit):
-        transaction.on_commit(_settling.soon)
+    if not any(waiting[1] == _deleting.soon for waiting in connection.run_on_commit):
+        transaction.on_commit(_deleting.soon)
 
 
-def owe(image_ids: Collection[uuid.UUID]) -> None:
+def mark_for_deletion(image_ids: Collection[uuid.UUID]) -> None:
     """Record that these pictures' objects are to be deleted, unless rows for them are written first."""
     rows = [OwedDeletion(pk=one) for one in sorted(image_ids)]
     OwedDeletion.objects.bulk_create(rows, ignore_conflicts=True, batch_size=_AT_ONCE)
 
 
-def settle_meanwhile() -> None:
+def delete_pending_in_background() -> None:
     """Delete pending objects in the background, after this transaction."""
-    transaction.on_commit(partial(_settling.soon, wait=False))
+    transaction.on_commit(partial(_deleting.soon, wait=False))
 
 
-def settle_or_log(among: Collection[uuid.UUID] | None = None) -> None:
-    """Delete pending objects as `settle_deletions` does, and log a failure: they are retried later."""
+def delete_pending_or_log(among: Collection[uuid.UUID] | None = None) -> None:
+    """Delete pending objects as `delete_pending` does, and log a failure: they are retried later."""
     try:
-        settle_deletions(among)
+        delete_pending(among)
     except storage.StorageUnavailable as error:
         # The rows stay: the next deletion, or `manage.py reconcile`, retries.
         logger.error("Objects of deleted pictures could not be deleted yet: %s", error)
 
 
-_settling = Background(settle_or_log, "deletions")
+_deleting = Background(delete_pending_or_log, "deletions")
 
 
-def keep_settling(every: float = LOOK_AGAIN) -> threading.Event:
+def keep_deleting_pending(every: float = LOOK_AGAIN) -> threading.Event:
     """Delete pending objects periodically in the background, until the returned event is set: those of any process
     that were left while the storage was not available."""
 
     def work() -> None:
         if OwedDeletion.objects.exists():
-            settle_or_log()
+            delete_pending_or_log()
 
     failed = "Pending deletions of objects could not be checked"
-    return keep_doing(work, every, "owed-deletions", failed)
+    return keep_doing(work, every, "pending-deletions", failed)
 
 
-def settle_deletions(among: Collection[uuid.UUID] | None = None) -> int:
+def delete_pending(among: Collection[uuid.UUID] | None = None) -> int:
     """Delete objects pending deletion, all or those of `among`; return the number of images.
 
     Safe to run concurrently: each process takes rows that no other one has locked. Pictures that are being added again
     are skipped; if their rows don't arrive, the process that was adding them deletes the objects, or the next
     deletion, or `manage.py reconcile`. Raises StorageUnavailable.
     """
-    settled = 0
+    deleted = 0
     rows = OwedDeletion.objects.all() if among is None else OwedDeletion.objects.filter(pk__in=among)
-    passed_over: list[uuid.UUID] = []
+    skipped: list[uuid.UUID] = []
     while True:
         with transaction.atomic():
-            owed = rows.select_for_update(skip_locked=True).exclude(pk__in=passed_over).order_by("created").first()
-            if owed is None:
-                return settled
-            if not is_ours(owed.pk):
-                passed_over.append(owed.pk)
+            pending = rows.select_for_update(skip_locked=True).exclude(pk__in=skipped).order_by("created").first()
+            if pending is None:
+                return deleted
+            if not try_to_lock(pending.pk):
+                skipped.append(pending.pk)
                 continue
             # Under the lock, so that no row can come without withdrawing the pending deletion.
-            if not Image.objects.filter(pk=owed.pk).exists():
-                storage.delete(storage.keys_of(owed.pk))
-                settled += 1
-            owed.delete()
+            if not Image.objects.filter(pk=pending.pk).exists():
+                storage.delete(storage.keys_of(pending.pk))
+                deleted += 1
+            pending.delete()
 
 
 def delete_orphan(image_id: uuid.UUID) -> bool:
@@ -142,7 +142,7 @@ def delete_orphan(image_id: uuid.UUID) -> bool:
     Raises StorageUnavailable.
     """
     with transaction.atomic():
-        if not is_ours(image_id) or Image.objects.filter(pk=image_id).exists():
+        if not try_to_lock(image_id) or Image.objects.filter(pk=image_id).exists():
             return False
         storage.delete(storage.keys_of(image_id))
         return True
@@ -156,38 +156,40 @@ def remove_orphans(image_ids: Collection[uuid.UUID]) -> None:
             delete_orphan(image_id)
 
 
-def hold_off(image_ids: Sequence[uuid.UUID]) -> None:
-    """Block deletions of these pictures' objects until `let_go`, which must be called as often. Waits for a deletion
-    in progress."""
+def block_deletions(image_ids: Sequence[uuid.UUID]) -> None:
+    """Block deletions of these pictures' objects until `unblock_deletions`, which must be called as often.
+
+    Waits for a deletion in progress.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock_shared(lock) FROM unnest(%s::bigint[]) lock", [_locks(image_ids)])
 
 
-def let_go(image_ids: Sequence[uuid.UUID]) -> None:
-    """Release the locks of `hold_off`: the rows of these pictures exist, or will never exist."""
+def unblock_deletions(image_ids: Sequence[uuid.UUID]) -> None:
+    """Release the locks of `block_deletions`: the rows of these pictures exist, or will never exist."""
     # If the connection has failed, its locks are released.
     with suppress(Error), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_unlock_shared(lock) FROM unnest(%s::bigint[]) lock", [_locks(image_ids)])
 
 
-def settle_what_was_held(image_ids: Collection[uuid.UUID]) -> None:
+def delete_pending_of(image_ids: Collection[uuid.UUID]) -> None:
     """Delete pending objects of these pictures, after this connection has released its locks: others have skipped them
     meanwhile."""
     with suppress(Error):
         if image_ids and OwedDeletion.objects.filter(pk__in=image_ids).exists():
-            transaction.on_commit(partial(settle_or_log, image_ids))
+            transaction.on_commit(partial(delete_pending_or_log, image_ids))
 
 
 @contextmanager
-def objects_held(image_ids: Sequence[uuid.UUID]) -> Iterator[None]:
+def deletions_blocked(image_ids: Sequence[uuid.UUID]) -> Iterator[None]:
     """Block deletions of these pictures' objects within the context. Such contexts must not overlap on one
     connection."""
-    hold_off(image_ids)
+    block_deletions(image_ids)
     try:
         yield
     finally:
-        let_go(image_ids)
-        settle_what_was_held(image_ids)
+        unblock_deletions(image_ids)
+        delete_pending_of(image_ids)
 
 
 def stored_with_row(image_id: uuid.UUID, key: str, data: bytes, content_type: str) -> bool:
@@ -195,7 +197,7 @@ def stored_with_row(image_id: uuid.UUID, key: str, data: bytes, content_type: st
 
     Raises StorageUnavailable.
     """
-    with objects_held([image_id]):
+    with deletions_blocked([image_id]):
         is_there = Image.objects.filter(pk=image_id).exists()
         if is_there:
             storage.put(key, data, content_type)
@@ -207,13 +209,13 @@ def deleted_before(image_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     return set(Tombstone.objects.filter(pk__in=image_ids).values_list("pk", flat=True))
 
 
-def is_ours(image_id: uuid.UUID) -> bool:
+def try_to_lock(image_id: uuid.UUID) -> bool:
     """Try to lock a picture against being added again, until the transaction ends; return False if it is being
     added."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", _locks([image_id]))
-        (is_ours,) = cursor.fetchone()
-    return bool(is_ours)
+        (is_locked,) = cursor.fetchone()
+    return bool(is_locked)
 
 
 def _locks(image_ids: Sequence[uuid.UUID]) -> list[int]:
