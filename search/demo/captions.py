@@ -55,7 +55,7 @@ def caption(language: Language, statement: Statement, rng: random.Random | None 
     singular or plural without a number states no count. Raises ValueError for an empty statement.
     """
     if statement == Statement():
-        raise ValueError("a statement that says nothing has no caption")
+        raise ValueError("an empty statement has no caption")
     return _SPEAKERS[language](statement, _Plain() if rng is None else _Varied(rng))
 
 

@@ -73,7 +73,7 @@ def _compiled(options: list[str]) -> bool:
         _failures.clear()
         return True
     if not _stopping.is_set():
-        logger.warning("The models could not be compiled, and are used as they are: %s", complaints.strip())
+        logger.warning("The models could not be compiled, and are used uncompiled: %s", complaints.strip())
     _failures[:] = [" ".join(complaints.split())[-500:] or f"exit status {_compiler.returncode}"]
     return False
 

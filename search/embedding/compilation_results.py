@@ -47,5 +47,5 @@ class Verdict:
         (folder / _FILE).write_text(json.dumps(asdict(self), indent=2) + "\n", "utf-8")
 
     def __str__(self) -> str:
-        used = f"compiled ({self.precision})" if self.precision else "not compiled, used as it is"
+        used = f"compiled ({self.precision})" if self.precision else "used uncompiled"
         return f"{used}: {self.why}"

@@ -58,7 +58,7 @@ def _unlike_the_stored(name: str, model: str, dimensions: int) -> str:
         return ""
     return (
         f"{name} gives vectors of {dimensions:,} dimensions, and those that are stored by the name {model} have "
-        f"{stored.dimensions:,}: it is another model than it was. Set EMBEDDING_IMAGE_MODEL to that one, or rename "
+        f"{stored.dimensions:,}: the model has changed. Set EMBEDDING_IMAGE_MODEL to that one, or rename "
         "this one."
     )
 

@@ -30,5 +30,5 @@ def _why_not() -> str:
     if not settings.COMPILE_MODELS:
         return "COMPILE_MODELS is off"
     if is_under_way():
-        return "it is being done"
+        return "compilation is in progress"
     return background_compiling.compiling_failure() or "it is done at the first use, or by `manage.py compile_models`"

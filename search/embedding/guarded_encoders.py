@@ -110,7 +110,7 @@ class GuardedEncoder(Generic[Encoder]):
         if isinstance(error, (WrongVectors, ModelUnavailable)):
             raise error
         if isinstance(error, MemoryError) or "memory" in str(error).lower():
-            raise EncodingFailed(f"The memory did not suffice for {self._name}.") from error
+            raise EncodingFailed(f"There was not enough memory for {self._name}.") from error
         told = f"{type(error).__name__}: {error}"[:_LONGEST_TOLD]
         raise EncodingFailed(f"{self._name} failed ({told}).") from error
 

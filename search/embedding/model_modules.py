@@ -61,11 +61,11 @@ def image_tower(model: "SentenceTransformer") -> tuple[ImageTower, Window]:
     first: Any = model[0]
     processor = getattr(getattr(first, "processor", None), "image_processor", None)
     if processor is None:
-        raise UnknownModel(f"pictures are prepared by a {type(getattr(first, 'processor', first)).__name__}")
+        raise UnknownModel(f"pictures are preprocessed by a {type(getattr(first, 'processor', first)).__name__}")
     window = _window(processor)
     given = set(first.preprocess([PIL.Image.new("RGB", (window.side, window.side))])) - {"modality"}
     if given != {"pixel_values"}:
-        raise UnknownModel(f"{type(processor).__name__} gives more than pixels: {', '.join(sorted(given))}")
+        raise UnknownModel(f"{type(processor).__name__} returns more than pixels: {', '.join(sorted(given))}")
     return ImageTower(model, window).eval(), window
 
 
@@ -75,7 +75,7 @@ def _window(processor: Any) -> Window:
     always = all(getattr(processor, step, False) for step in ("do_resize", "do_rescale", "do_normalize"))
     rest = any(getattr(processor, step, False) for step in ("do_pad", "do_image_splitting", "do_thumbnail"))
     if not side or not always or rest or abs(getattr(processor, "rescale_factor", 0) * 255 - 1) >= 1e-6:
-        raise UnknownModel(f"{type(processor).__name__} prepares pictures in another way than most do")
+        raise UnknownModel(f"{type(processor).__name__} preprocesses pictures in an unsupported way")
     return Window(
         shortest=shortest,
         side=side,

@@ -100,7 +100,7 @@ class _Compiled:
         damaged since it was compiled."""
         found = float((np.load(folder / "trial.npy") * self._tried()).sum())
         if not found >= LEAST_TRIAL:
-            raise WrongVectors(f"The model gives other vectors than when it was compiled (cosine {found:.3f}).")
+            raise WrongVectors(f"The vectors differ from those when the model was compiled (cosine {found:.3f}).")
 
 
 class CompiledPictures(_Compiled):

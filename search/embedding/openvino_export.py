@@ -71,7 +71,7 @@ def _tokenizer_of(model: "SentenceTransformer") -> tuple[Tokenizer, int]:
         tokens, given = tokenizer.encode(text), model.preprocess([as_words(model, text)])
         for name, numbers in (("input_ids", tokens.ids), ("attention_mask", tokens.attention_mask)):
             if name in given and given[name][0].tolist() != numbers:
-                raise UnknownModel(f"{type(own).__name__} does more to a text than its tokenizer.json says")
+                raise UnknownModel(f"{type(own).__name__} processes texts in ways that are not in its tokenizer.json")
     return tokenizer, length
 
 
@@ -81,4 +81,4 @@ def _converted(module: torch.nn.Module, example: dict[str, torch.Tensor], inputs
             warnings.simplefilter("ignore")  # about what tracing can't follow; the vectors are compared afterwards
             return ov.convert_model(module.eval(), example_input=example, input=inputs)
     except Exception as error:  # torch and OpenVINO raise anything
-        raise UnknownModel(f"OpenVINO can't take it ({type(error).__name__}: {error})") from error
+        raise UnknownModel(f"OpenVINO can't convert it ({type(error).__name__}: {error})") from error

@@ -174,7 +174,7 @@ class SentencePictures(_Encoder):
         try:
             self._direct = image_tower(self.model)
         except UnknownModel as reason:
-            logger.info("sentence-transformers prepares the pictures: %s", reason)
+            logger.info("sentence-transformers preprocesses the pictures: %s", reason)
         self._use_bfloat16_if_it_agrees(samples, exact)
         if self._direct and not self.half and not self._agrees("encoding cut pictures", samples, exact, half=False):
             self._direct = None

@@ -39,7 +39,7 @@ def require_text_tower(model: "SentenceTransformer") -> None:
     """
     ways = _ways(model)
     if "image" in ways and (ways.get("text", {}).get("method") != "get_text_features" or _averages(model)):
-        raise NoCommonSpace("it reads words into another space than it sees pictures in")
+        raise NoCommonSpace("its vectors of words and of pictures are in different spaces")
 
 
 def _ways(model: "SentenceTransformer") -> dict[object, dict[str, object]]:

@@ -89,7 +89,7 @@ class _Host:
         """Count a URL that failed after all retries."""
         self.failures += 1
         if self.failures >= MOST_FAILURES:
-            self._leave(AWAY, f"{reason} So it has for {self.failures} addresses in a row: left to the next run.")
+            self._leave(AWAY, f"{reason} {self.failures} addresses in a row failed: left to the next run.")
 
     def _leave(self, seconds: float, why: str) -> None:
         self.left_until, self.why_left = time.monotonic() + seconds, why
@@ -141,7 +141,7 @@ class Downloads:
             if isinstance(found, bytes):
                 return found
             url = found
-        raise NotDownloaded(f"The address leads on to another one more than {MOST_REDIRECTS} times.")
+        raise NotDownloaded(f"The address redirects more than {MOST_REDIRECTS} times.")
 
     def _found(self, url: httpx2.URL, host: _Host, most_bytes: int) -> bytes | httpx2.URL:
         try:
@@ -149,7 +149,9 @@ class Downloads:
         except TimeoutException:
             raise _Failed("The server does not answer in time.", host) from None
         except (NetworkError, ProtocolError) as error:
-            raise _Failed(f"The server does not answer, or breaks off ({error or 'no reason known'}).", host) from None
+            raise _Failed(
+                f"The server does not answer, or closes the connection ({error or 'no reason known'}).", host
+            ) from None
         except RefusedAddress:
             raise NotDownloaded("A secure connection to the server is not possible.") from None
         except NotDownloaded:
@@ -188,9 +190,9 @@ def _parsed(address: str, base: httpx2.URL | None = None) -> httpx2.URL:
     except (httpx2.InvalidURL, UnicodeError, ValueError):
         raise NotDownloaded(f"{_short(address)} is not a valid address.") from None
     if url.scheme not in {"http", "https"} or not url.host:
-        raise NotDownloaded(f"{_short(address)} is no http or https address.")
+        raise NotDownloaded(f"{_short(address)} is not an http or https address.")
     if url.userinfo:
-        raise NotDownloaded("An address with a user name or password in it is not asked for.")
+        raise NotDownloaded("An address with a user name or password in it is refused.")
     if not is_valid:
         raise NotDownloaded(f"{_short(address)} is not a valid address.")
     return url
@@ -258,6 +260,6 @@ class _Backend(NetworkBackend):
         found = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
         if not self._private_addresses and not all(addresses.is_public(ipaddress.ip_address(one)) for one in found):
             raise NotDownloaded(
-                f"{host} is in a private network. If you trust the table, --allow-private-addresses has it asked."
+                f"{host} is in a private network. If you trust the table, use --allow-private-addresses."
             )
         return found

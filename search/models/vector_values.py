@@ -28,24 +28,24 @@ def unit_vectors(raw: npt.ArrayLike, *, count: int, dimensions: int | None = Non
     try:
         given = np.asarray(raw)
     except ValueError as error:  # such as rows of different lengths
-        raise WrongVectors(f"The model gave what is no array: {error}") from error
+        raise WrongVectors(f"The model did not return an array: {error}") from error
     if given.dtype.kind not in "fiu":
-        raise WrongVectors(f"The model gave vectors of {given.dtype}, which are no real numbers.")
+        raise WrongVectors(f"The model returned vectors of {given.dtype}, which are not real numbers.")
     # Doubles, in which no norm overflows.
     vectors = given.astype(np.float64)
     if dimensions is None:
         dimensions = vectors.shape[-1] if vectors.ndim else 0
         if dimensions > MOST_DIMENSIONS:
             raise WrongVectors(
-                f"The model gave vectors of {dimensions:,} dimensions; {MOST_DIMENSIONS:,} are the most."
+                f"The model returned vectors of {dimensions:,} dimensions; the maximum is {MOST_DIMENSIONS:,}."
             )
     if not dimensions or vectors.shape != (count, dimensions):
-        raise WrongVectors(f"The model gave vectors of shape {vectors.shape}, not {(count, dimensions or 'any')}.")
+        raise WrongVectors(f"The model returned vectors of shape {vectors.shape}, not {(count, dimensions or 'any')}.")
     if not np.isfinite(vectors).all():
-        raise WrongVectors("The model gave a vector with a NaN or an infinity.")
+        raise WrongVectors("The model returned a vector with a NaN or an infinity.")
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if (lengths < 1e-6).any():
-        raise WrongVectors("The model gave a zero vector, which points nowhere.")
+        raise WrongVectors("The model returned a zero vector.")
     unit: Vectors = (vectors / lengths).astype(np.float32)
     return unit
 

@@ -19,13 +19,13 @@ _OF_ALL: Literal["livesum"] = "livesum"
 REQUESTS = Counter("imagesearch_requests", "Requests answered.", ["view", "method", "status"], registry=OWN)
 DURATION = Histogram(
     "imagesearch_request_duration_seconds",
-    "Time until an answer begins.",
+    "Time until the response begins.",
     ["view"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
     registry=OWN,
 )
 IN_PROGRESS = Gauge(
-    "imagesearch_requests_in_progress", "Requests that are worked on now.", multiprocess_mode=_OF_ALL, registry=OWN
+    "imagesearch_requests_in_progress", "Requests in progress.", multiprocess_mode=_OF_ALL, registry=OWN
 )
 REFUSED = Counter(
     "imagesearch_requests_refused",
@@ -33,13 +33,13 @@ REFUSED = Counter(
     ["reason"],
     registry=OWN,
 )
-UNAVAILABLE = Counter("imagesearch_unavailable", "Answers 503, by the part that was missing.", ["part"], registry=OWN)
-CACHE = Counter(
-    "imagesearch_cache_lookups", "Look-ups of what is remembered of searches.", ["what", "result"], registry=OWN
+UNAVAILABLE = Counter(
+    "imagesearch_unavailable", "Responses with status 503, by the part that is unavailable.", ["part"], registry=OWN
 )
+CACHE = Counter("imagesearch_cache_lookups", "Lookups in the caches of searches.", ["what", "result"], registry=OWN)
 ENCODING = Histogram(
     "imagesearch_encoding_seconds",
-    "Time to encode a query, with the wait for the model.",
+    "Time to encode a query, including the wait for the model.",
     ["kind"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
     registry=OWN,
@@ -72,7 +72,7 @@ SERVER_CONNECTIONS = Gauge(
 )
 SERVER_KEPT = Gauge(
     "imagesearch_server_kept_bytes",
-    "Bodies and answers in temporary files, on their way.",
+    "Bodies of requests and responses in temporary files.",
     multiprocess_mode=_OF_ALL,
     registry=OWN,
 )
@@ -81,7 +81,7 @@ SERVER_ACTIVE = Gauge(
 )
 SERVER_WAITING = Gauge(
     "imagesearch_server_waiting",
-    "Requests that wait for a thread.",
+    "Requests waiting for a thread.",
     ["lane"],
     multiprocess_mode=_OF_ALL,
     registry=OWN,
@@ -89,18 +89,16 @@ SERVER_WAITING = Gauge(
 POOL_SIZE = Gauge(
     "imagesearch_database_pool_connections", "Connections open.", multiprocess_mode=_OF_ALL, registry=OWN
 )
-POOL_FREE = Gauge(
-    "imagesearch_database_pool_free", "Open connections that nobody uses.", multiprocess_mode=_OF_ALL, registry=OWN
-)
+POOL_FREE = Gauge("imagesearch_database_pool_free", "Idle connections.", multiprocess_mode=_OF_ALL, registry=OWN)
 POOL_MOST = Gauge(
-    "imagesearch_database_pool_limit", "Connections that may be open.", multiprocess_mode=_OF_ALL, registry=OWN
+    "imagesearch_database_pool_limit", "Maximum number of connections.", multiprocess_mode=_OF_ALL, registry=OWN
 )
 POOL_WAITING = Gauge(
-    "imagesearch_database_pool_waiting", "Threads that wait for a connection.", multiprocess_mode=_OF_ALL, registry=OWN
+    "imagesearch_database_pool_waiting", "Threads waiting for a connection.", multiprocess_mode=_OF_ALL, registry=OWN
 )
 MEMORY = Gauge(
     "imagesearch_memory_bytes",
-    "Memory of the web processes, pages that they share counted once.",
+    "Memory of the web processes, with shared pages counted once.",
     multiprocess_mode=_OF_ALL,
     registry=OWN,
 )

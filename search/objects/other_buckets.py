@@ -25,16 +25,16 @@ _REASONS = {
     "AccessDenied": "The object storage denies access.",
     "403": "The object storage denies access.",
     "InvalidAccessKeyId": "The object storage doesn't know this access key.",
-    "SignatureDoesNotMatch": "The object storage doesn't take this secret key.",
-    "ExpiredToken": "The session token has expired: AWS_SESSION_TOKEN and its keys must be made anew.",
-    "InvalidToken": "The object storage doesn't take this session token.",
+    "SignatureDoesNotMatch": "The object storage rejects this secret key.",
+    "ExpiredToken": "The session token has expired: AWS_SESSION_TOKEN and its keys must be renewed.",
+    "InvalidToken": "The object storage rejects this session token.",
     "RequestTimeTooSkewed": "The clock of this machine is wrong.",
     "InvalidObjectState": "It lies in an archive of the object storage, from which it must be restored first.",
 }
 _NOT_THERE = {"NoSuchBucket", "NoSuchKey", "404"}
 _NOT_TO_BE_SEEN = {403, 404}
 """Without the right to list a bucket, a missing object gives 403."""
-_NO_KEYS = "It was asked without keys, since none are set; buckets whose reader pays want `requester_pays` too."
+_NO_KEYS = "It was accessed without keys, since none are set; requester-pays buckets also need `requester_pays`."
 
 
 class TooLarge(Exception):
@@ -181,5 +181,5 @@ def reason_of(error: Exception, bucket: str) -> str:
         reason = _REASONS.get(code, str(error))
         return f"{reason} {_NO_KEYS}" if code not in _NOT_THERE and is_anonymous(bucket) else reason
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
-        return "Of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY one is missing."
+        return "One of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is missing."
     return f"The object storage does not answer: {error}"
