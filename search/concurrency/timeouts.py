@@ -170,8 +170,8 @@ class Gate:
 def _is_an_answer(error: Exception) -> bool:
     """Whether this is botocore's error for a request that was understood and refused (4xx)."""
     response = getattr(error, "response", None)
-    told = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) if isinstance(response, dict) else 0
-    return 400 <= int(told) < 500
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) if isinstance(response, dict) else 0
+    return 400 <= int(status) < 500
 
 
 @lru_cache(maxsize=256)

@@ -32,13 +32,13 @@ class Pool:
         self._idle: list[Decoder] = []
         self._all: set[Decoder] = set()
         self._lock = threading.Lock()
-        self._wanted: queue.SimpleQueue[Future[Decoder]] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[Future[Decoder]] = queue.SimpleQueue()
         self._keeper: threading.Thread | None = None
 
     @contextmanager
     def borrowed(self) -> Iterator[Decoder]:
         """Borrow a decoder for exclusive use. Raises NoDecoder."""
-        decoder = self._waiting() or self._started()
+        decoder = self._idle_decoder() or self._started()
         try:
             yield decoder
         finally:
@@ -58,7 +58,7 @@ class Pool:
         for decoder in self._all:
             decoder.forget()
 
-    def _waiting(self) -> Decoder | None:
+    def _idle_decoder(self) -> Decoder | None:
         """Return the most recently used idle decoder, so that the others may end."""
         with self._lock:
             while self._idle:
@@ -74,7 +74,7 @@ class Pool:
             if self._keeper is None:
                 self._keeper = threading.Thread(target=self._keep, name="decoders", daemon=True)
                 self._keeper.start()
-        self._wanted.put(started)
+        self._requests.put(started)
         return started.result()
 
     def _give_back(self, decoder: Decoder) -> None:
@@ -90,7 +90,7 @@ class Pool:
     def _keep(self) -> None:
         while True:
             try:
-                started = self._wanted.get(timeout=IDLE / 3)
+                started = self._requests.get(timeout=IDLE / 3)
             except queue.Empty:
                 self._end_stale()
                 continue
@@ -118,13 +118,13 @@ def pool() -> Pool:
     return _pool
 
 
-def _start_anew() -> None:
+def _replace_pool() -> None:
     global _pool
     old, _pool = _pool, Pool()
     old.forget()
 
 
-os.register_at_fork(after_in_child=_start_anew)
+os.register_at_fork(after_in_child=_replace_pool)
 
 
 @atexit.register

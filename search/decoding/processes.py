@@ -253,7 +253,7 @@ def _checked(answer: dict[str, Any], blobs: list[bytes]) -> Answer:
     if "refused" in answer:
         try:
             refused = UnreadableImage(
-                Reason(answer["refused"]), **{str(name): str(told) for name, told in answer["figures"].items()}
+                Reason(answer["refused"]), **{str(name): str(value) for name, value in answer["figures"].items()}
             )
             str(refused)
         except (ValueError, KeyError, AttributeError) as error:

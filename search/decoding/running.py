@@ -48,7 +48,7 @@ def decode(
         most = max(most, 1_000_000 * int(settings.INGEST_DECODE_MAX_MB) - BASE)
     room = _FIRST + 2 * size_of(source)
     while True:
-        answer = _tried(task, source, options, min(room, most), seconds)
+        answer = _attempt(task, source, options, min(room, most), seconds)
         if not answer.needs:
             return answer
         if answer.needs > most:
@@ -58,7 +58,7 @@ def decode(
         room = answer.needs
 
 
-def _tried(task: str, source: Source, options: dict[str, object], room: int, seconds: int | None) -> Answer:
+def _attempt(task: str, source: Source, options: dict[str, object], room: int, seconds: int | None) -> Answer:
     seconds = seconds or (SECONDS_OF_COMMANDS if settings.IS_COMMAND else SECONDS)
     patience, waiting = (PATIENCE, MOST_WAITING) if _bounded.is_set() else (None, None)
     with budget().taken(BASE + room, patience=patience, most_waiting=waiting), pool().borrowed() as decoder:

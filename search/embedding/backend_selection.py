@@ -60,24 +60,24 @@ class _Contest:
         figures.sort(key=lambda figure: (figure.milliseconds is None, figure.milliseconds or 0.0))
         best = min((name for name in took if name in compiled), key=took.__getitem__, default="")
         torch_best = min((name for name in took if name in torchs), key=took.__getitem__)
-        torch_told = f"{torch_best} takes {took[torch_best]:.1f}"
+        torch_time = f"{torch_best} takes {took[torch_best]:.1f}"
         if not best:
-            why = f"{refused or '; '.join(f'{name} {self.said[name]}' for name in compiled)}; {torch_told}"
+            why = f"{refused or '; '.join(f'{name} {self.said[name]}' for name in compiled)}; {torch_time}"
         elif took[best] > WORTH_TORCH * took[torch_best]:
-            best, why = "", f"{torch_told} ms a {self.unit}, compiled {took[best]:.1f}"
+            best, why = "", f"{torch_time} ms a {self.unit}, compiled {took[best]:.1f}"
         else:
-            why = f"{took[best]:.1f} ms a {self.unit}, where {torch_told}; {self.said[best]}"
+            why = f"{took[best]:.1f} ms a {self.unit}, where {torch_time}; {self.said[best]}"
         threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
         return Verdict(best, why, figures, f"{hardware.processor_name()}, {threads}")
 
     def _milliseconds(self, ways: dict[str, Encode]) -> dict[str, float]:
         """Return the time of each backend that agrees. Agreement of a hopelessly slow one is not tested."""
         turns = {name: self._turn(encode, 1) for name, encode in ways.items() if self._works(name, encode)}
-        tried = least_seconds(turns, budget=0)
+        trial = least_seconds(turns, budget=0)
         exact = self.exact.exactly(self.samples)
         runs = {}
         for name in turns:
-            if (times := tried[name] / min(tried.values())) > HOPELESS and name != "torch float32":
+            if (times := trial[name] / min(trial.values())) > HOPELESS and name != "torch float32":
                 self.said[name] = f"is not tried further: {times:.0f} times as slow as the fastest"
             elif self._agrees(name, ways[name], exact):
                 runs[name] = self._turn(ways[name], self.count)

@@ -19,7 +19,7 @@ _ENDS_WITHIN = 30.0
 _OPTIONS = {PICTURES: "--image-model", WORDS: "--text-model"}
 
 _lock = threading.Lock()
-_wanted: list[tuple[list[str], list[tuple[str, str]]]] = []
+_queue: list[tuple[list[str], list[tuple[str, str]]]] = []
 """Options of the command, and the kinds and names of what it compiles."""
 _thread: threading.Thread | None = None
 _failures: list[str] = []
@@ -37,8 +37,8 @@ def compile_in_background(kind: str, name: str, use: Callable[[str, str], None])
         return
     job = ([] if active[kind] == name else [_OPTIONS[kind], name], models)
     with _lock:
-        if job not in _wanted:
-            _wanted.append(job)
+        if job not in _queue:
+            _queue.append(job)
         if _thread is None:
             _thread = threading.Thread(target=_work, args=[use], name="model-compiling", daemon=True)
             _thread.start()
@@ -49,10 +49,10 @@ def _work(use: Callable[[str, str], None]) -> None:
     global _thread  # noqa: PLW0603
     while True:
         with _lock:
-            if not _wanted or _stopping.is_set():
+            if not _queue or _stopping.is_set():
                 _thread = None
                 return
-            options, models = _wanted[0]
+            options, models = _queue[0]
         try:
             if _compiled(options):
                 for model in models:
@@ -61,7 +61,7 @@ def _work(use: Callable[[str, str], None]) -> None:
         except Exception:  # it stays in use uncompiled
             logger.warning("The models could not be compiled", exc_info=True)
         with _lock:
-            del _wanted[0]
+            del _queue[0]
 
 
 def _compiled(options: list[str]) -> bool:

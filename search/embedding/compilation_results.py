@@ -38,10 +38,10 @@ class Verdict:
         try:
             written = json.loads((folder / _FILE).read_text("utf-8"))
             figures = [Figure(one["way"], one["milliseconds"], one["agreement"]) for one in written["figures"]]
-            told = [written[name] for name in ("precision", "why", "machine")]
+            texts = [written[name] for name in ("precision", "why", "machine")]
         except (OSError, ValueError, TypeError, KeyError):
             return None
-        return cls(told[0], told[1], figures, told[2]) if all(isinstance(one, str) for one in told) else None
+        return cls(texts[0], texts[1], figures, texts[2]) if all(isinstance(one, str) for one in texts) else None
 
     def write(self, folder: Path) -> None:
         (folder / _FILE).write_text(json.dumps(asdict(self), indent=2) + "\n", "utf-8")

@@ -32,16 +32,16 @@ def misfits() -> dict[str, str]:
 
 def require_stored(model: str, dimensions: int) -> None:
     """Raise ModelUnavailable if vectors of this name (`Image.embedding_model`) are stored with other dimensions."""
-    if told := _unlike_the_stored(model, model, dimensions):
-        raise ModelUnavailable(told)
+    if problem := _unlike_the_stored(model, model, dimensions):
+        raise ModelUnavailable(problem)
 
 
 def _misfits(encoders: Encoders) -> dict[str, str]:
     names = {PICTURES: encoders.image_name, WORDS: encoders.text_name}
     loaded = encoders.loaded
     has = {kind: one.dimensions if (one := loaded[kind]) else 0 for kind in names}
-    if has[PICTURES] and (told := _unlike_the_stored(names[PICTURES], encoders.model, has[PICTURES])):
-        return {PICTURES: told}
+    if has[PICTURES] and (problem := _unlike_the_stored(names[PICTURES], encoders.model, has[PICTURES])):
+        return {PICTURES: problem}
     if not any(has.values()):
         return {}
     stored = current_set(encoders.model)

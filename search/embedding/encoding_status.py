@@ -9,10 +9,10 @@ from search.embedding.compiled_store import PICTURES, WORDS, is_under_way, verdi
 def encoding() -> dict[str, str]:
     """Return for "words" and "pictures" the backend in use and its measurements. Loads nothing."""
     loaded = loading.backends()
-    return {kind: _told(kind, loaded[kind]) for kind in (WORDS, PICTURES)}
+    return {kind: _report(kind, loaded[kind]) for kind in (WORDS, PICTURES)}
 
 
-def _told(kind: str, backend: str) -> str:
+def _report(kind: str, backend: str) -> str:
     """Return the report for one kind; `backend` is the loaded one, "" if none."""
     verdict = verdict_on(kind) if settings.COMPILE_MODELS else None
     if backend.startswith("openvino"):

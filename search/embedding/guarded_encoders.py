@@ -35,7 +35,7 @@ COMMANDS_WAIT = 600.0
 """Seconds that a command waits for the vectors of a batch."""
 _IDLE = 30.0
 """Seconds without jobs after which the thread ends, and with it a reference to the model."""
-_LONGEST_TOLD = 300
+_LONGEST_MESSAGE = 300
 
 Encoder = TypeVar("Encoder", bound=PictureEncoder | TextEncoder)
 
@@ -111,8 +111,8 @@ class GuardedEncoder(Generic[Encoder]):
             raise error
         if isinstance(error, MemoryError) or "memory" in str(error).lower():
             raise EncodingFailed(f"There was not enough memory for {self._name}.") from error
-        told = f"{type(error).__name__}: {error}"[:_LONGEST_TOLD]
-        raise EncodingFailed(f"{self._name} failed ({told}).") from error
+        message = f"{type(error).__name__}: {error}"[:_LONGEST_MESSAGE]
+        raise EncodingFailed(f"{self._name} failed ({message}).") from error
 
     def _wait_for(self, job: _Job, patience: float) -> None:
         deadline = time.monotonic() + patience

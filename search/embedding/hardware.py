@@ -9,7 +9,7 @@ from pathlib import Path
 from imagesearch.machine import core_count
 
 _CPUINFO = Path("/proc/cpuinfo")
-_TELLING = {
+_DISTINCTIVE = {
     "vendor_id", "cpu family", "model", "model name", "flags", "CPU implementer", "CPU architecture", "CPU variant",
     "CPU part", "Features",
 }  # fmt: skip
@@ -28,13 +28,13 @@ def _processor() -> dict[str, str]:
     except OSError:
         return {}
     pairs = (line.partition(":") for line in lines)
-    return {name.strip(): value.strip() for name, _, value in pairs if name.strip() in _TELLING}
+    return {name.strip(): value.strip() for name, _, value in pairs if name.strip() in _DISTINCTIVE}
 
 
 def kind() -> str:
     """Return a description of this kind of machine; on others, another backend may be the fastest."""
-    told = sorted(_processor().items()) or platform.processor()
-    return repr([platform.system(), platform.machine(), told, [os.environ.get(name, "") for name in _SETTINGS]])
+    processor = sorted(_processor().items()) or platform.processor()
+    return repr([platform.system(), platform.machine(), processor, [os.environ.get(name, "") for name in _SETTINGS]])
 
 
 def processor_name() -> str:

@@ -118,11 +118,11 @@ def _fingerprint(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         with suppress(OSError):  # an incomplete file, such as a broken link: loading reports it
-            digest.update(_told_of(path, folder))
+            digest.update(_fingerprinted(path, folder))
     return digest.hexdigest()[:8]
 
 
-def _told_of(path: Path, folder: Path) -> bytes:
+def _fingerprinted(path: Path, folder: Path) -> bytes:
     """Return the parts of a file that go into the fingerprint of its folder. Raises OSError."""
     if path.name in {"config.json", "modules.json"}:
         return path.read_bytes()

@@ -88,17 +88,17 @@ class _Compiled:
             result: npt.NDArray[np.float32] = self._request[1].infer(inputs)[self._model.output(0)].copy()
             return result
 
-    def _tried(self) -> Vectors:
+    def _trial(self) -> Vectors:
         """Return the vector of a fixed input, shape (1, dimensions)."""
         raise NotImplementedError
 
     def write_trial(self, folder: Path) -> None:
-        np.save(folder / "trial.npy", self._tried())
+        np.save(folder / "trial.npy", self._trial())
 
     def read_trial(self, folder: Path) -> None:
         """Encode the fixed input, which also makes the allocations of the first use. Raises WrongVectors for a model
         damaged since it was compiled."""
-        found = float((np.load(folder / "trial.npy") * self._tried()).sum())
+        found = float((np.load(folder / "trial.npy") * self._trial()).sum())
         if not found >= LEAST_TRIAL:
             raise WrongVectors(f"The vectors differ from those when the model was compiled (cosine {found:.3f}).")
 
@@ -106,7 +106,7 @@ class _Compiled:
 class CompiledPictures(_Compiled):
     """Pictures -> vectors."""
 
-    def _tried(self) -> Vectors:
+    def _trial(self) -> Vectors:
         ramp = PIL.Image.linear_gradient("L")
         picture = PIL.Image.merge("RGB", [ramp, ramp.rotate(90), ramp.rotate(180)])
         return self.encode_pictures([picture])
@@ -134,7 +134,7 @@ class CompiledTexts(_Compiled):
         names = {name for port in self._model.inputs for name in port.get_names()}
         self._names = [name for name in ("input_ids", "attention_mask") if name in names]
 
-    def _tried(self) -> Vectors:
+    def _trial(self) -> Vectors:
         return self.encode_texts(["two red stars on the beach"])
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:

@@ -47,7 +47,7 @@ _REDIRECTS = {301, 302, 303, 307, 308}
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 _OF_HOST = {429, 503}
 _CONNECTIONS = 64
-_LONGEST_TOLD = 200
+_LONGEST_SHOWN = 200
 """Characters of a URL in messages."""
 
 
@@ -199,7 +199,7 @@ def _parsed(address: str, base: httpx2.URL | None = None) -> httpx2.URL:
 
 
 def _short(address: str) -> str:
-    return repr(address) if len(address) <= _LONGEST_TOLD else f"{address[:_LONGEST_TOLD]!r}..."
+    return repr(address) if len(address) <= _LONGEST_SHOWN else f"{address[:_LONGEST_SHOWN]!r}..."
 
 
 def _seconds(text: str) -> float | None:

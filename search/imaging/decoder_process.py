@@ -89,9 +89,9 @@ class Memory:
     """The memory that this process takes, and may take. Unlimited where the kernel doesn't report it, as on macOS."""
 
     def __init__(self) -> None:
-        self._told: int | None = None
+        self._statm: int | None = None
         with suppress(OSError):
-            self._told = os.open("/proc/self/statm", os.O_RDONLY)
+            self._statm = os.open("/proc/self/statm", os.O_RDONLY)
         self._libc = ctypes.CDLL(None)
         # glibc would learn to retain ever larger blocks.
         with suppress(AttributeError):
@@ -101,7 +101,7 @@ class Memory:
 
     def limit_to(self, size: int) -> None:
         """Let the process allocate `size` bytes more than it has."""
-        if self._told is not None:
+        if self._statm is not None:
             resource.setrlimit(resource.RLIMIT_DATA, (self._taken() + size + SLACK, resource.RLIM_INFINITY))
 
     def is_given_back(self, answer: int) -> bool:
@@ -115,6 +115,6 @@ class Memory:
         return self._taken() <= most
 
     def _taken(self) -> int:
-        if self._told is None:
+        if self._statm is None:
             return 0
-        return int(os.pread(self._told, 200, 0).split()[5]) * resource.getpagesize()
+        return int(os.pread(self._statm, 200, 0).split()[5]) * resource.getpagesize()

@@ -63,9 +63,9 @@ def prepared(data: bytes, format: str, max_pixels: int) -> Source:
         case "HEIF" | "AVIF":
             # libheif applies the container's rotation, and Pillow makes an EXIF tag of AVIF's; without either, the
             # camera's own EXIF counts.
-            told = primary(data)
+            item = primary(data)
             turned = 1 if format == "HEIF" else None
-            return Source(format, data, orientation=turned if told.is_turned else orientation_in(told.exif))
+            return Source(format, data, orientation=turned if item.is_turned else orientation_in(item.exif))
         case "BMP" if int.from_bytes(data[14:18], "little") >= 40 and int.from_bytes(data[30:34], "little") in (4, 5):
             raise UnreadableImage(Reason.UNSUPPORTED)  # an embedded JPEG or PNG, meant for printers
     return Source(format, data)

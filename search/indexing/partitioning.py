@@ -26,7 +26,7 @@ second."""
 STILL_SEARCHED = 3 * REMEMBERED
 """Seconds after which no process searches a set that is no longer current."""
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 def parts_for(vectors: int) -> int:
@@ -34,7 +34,7 @@ def parts_for(vectors: int) -> int:
     return 1 if vectors <= MOST_IN_ONE else 1 << math.ceil(math.log2(vectors / PART))
 
 
-def divide(table: VectorTable, parts: int, tell: Tell) -> VectorTable | None:
+def divide(table: VectorTable, parts: int, report: Report) -> VectorTable | None:
     """Copy a set into one of `parts` partitions, build its index, switch searches to it, and return it.
 
     Returns None if a bulk load or another process has the lock.
@@ -43,8 +43,8 @@ def divide(table: VectorTable, parts: int, tell: Tell) -> VectorTable | None:
         return None
     try:
         becomes = _under_construction(table, parts)
-        _copy(table, becomes, tell)
-        tell(f"Building the index of {parts} parts")
+        _copy(table, becomes, report)
+        report(f"Building the index of {parts} parts")
         build_index(becomes)
         _take_its_place(table, becomes)
     finally:
@@ -66,7 +66,7 @@ def _under_construction(table: VectorTable, parts: int) -> VectorTable:
     return made
 
 
-def _copy(table: VectorTable, becomes: VectorTable, tell: Tell) -> None:
+def _copy(table: VectorTable, becomes: VectorTable, report: Report) -> None:
     """Copy missing rows, in the order of the images' ids.
 
     Locked images are neither deleted nor changed meanwhile: a later change finds the copy.
@@ -89,7 +89,7 @@ def _copy(table: VectorTable, becomes: VectorTable, tell: Tell) -> None:
             break
         after, done = last, done + count
         if done % (50 * BATCH) == 0:
-            tell(f"{done:,} images copied")
+            report(f"{done:,} images copied")
     with connection.cursor() as cursor:
         cursor.execute(f'ANALYZE "{becomes.table}"')
 

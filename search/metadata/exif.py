@@ -232,8 +232,8 @@ def _lens_range(exif: tiff.Directory) -> str:
     if len(values) < 4 or not all(math.isfinite(value) and 0 < value < 10_000 for value in values[:2]):
         return ""
     lengths, apertures = values[:2], [value for value in values[2:] if math.isfinite(value) and value]
-    told = "-".join(f"{value:g}" for value in dict.fromkeys(lengths)) + "mm"
-    return f"{told} f/" + "-".join(f"{value:g}" for value in dict.fromkeys(apertures)) if apertures else told
+    text = "-".join(f"{value:g}" for value in dict.fromkeys(lengths)) + "mm"
+    return f"{text} f/" + "-".join(f"{value:g}" for value in dict.fromkeys(apertures)) if apertures else text
 
 
 def _speed(exif: tiff.Directory) -> float | None:

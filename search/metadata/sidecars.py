@@ -81,10 +81,10 @@ class Neighbours:
         for number, plain in numbers:
             whole = plain + _SUPPLEMENT
             for length in range(len(whole), min(len(plain), _SHORTEST_CUT) - 1, -1):
-                told = self._names.get(_key(whole[:length] + number, "json"))
+                found_name = self._names.get(_key(whole[:length] + number, "json"))
                 # A cut name that fits two pictures is given to neither.
-                if told and (length >= len(plain) or self._is_one(whole[:length])):
-                    return told
+                if found_name and (length >= len(plain) or self._is_one(whole[:length])):
+                    return found_name
         return None
 
     def _is_one(self, beginning: str) -> bool:

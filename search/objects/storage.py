@@ -183,10 +183,10 @@ def put(key: str, data: decoding.Source, content_type: str) -> None:
             else:
                 _bucket().put_object(key, data, size, content_type)
     except StorageFull as error:
-        raise StorageFull(f"{error} The next file takes {_told(size)}.") from error.__cause__
+        raise StorageFull(f"{error} The next file takes {_readable(size)}.") from error.__cause__
 
 
-def _told(size: int) -> str:
+def _readable(size: int) -> str:
     return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size / 1e3:,.1f} kB"
 
 

@@ -47,8 +47,8 @@ class _Shapes:
         folder = _folder()
         name, fineness = layer.split("_{}_")
         lines = (folder / f"{name}meta_{fineness}.dat").read_text("ascii").splitlines()
-        told = np.array([[line.split()[column] for column in (0, 2)] for line in lines], dtype=np.int64)
-        self.kinds, self._counts = told[:, 0], told[:, 1]
+        meta = np.array([[line.split()[column] for column in (0, 2)] for line in lines], dtype=np.int64)
+        self.kinds, self._counts = meta[:, 0], meta[:, 1]
         self._ends = np.cumsum(self._counts)
         self._points = np.fromfile(folder / f"{name}_{fineness}.dat", dtype="<f4").reshape(-1, 2)
         begins = self._ends - self._counts

@@ -188,8 +188,10 @@ class SearchQuery:
             params.append(("q_weight", f"{self.words_weight:g}"))
         params += write_parts(self.parts) + self.filters.to_params()
         shown = {"mode": self.mode, "min": self.minimum, "sort": self.sort}
-        told = {"min"} if self.all_shown and self.minimum is Minimum.ANY else set()
-        params += [(name, str(value)) for name, value in shown.items() if value is not _DEFAULTS[name] or name in told]
+        explicit = {"min"} if self.all_shown and self.minimum is Minimum.ANY else set()
+        params += [
+            (name, str(value)) for name, value in shown.items() if value is not _DEFAULTS[name] or name in explicit
+        ]
         if self.page > 1:
             params.append(("page", str(self.page)))
         if self.seen is not None:

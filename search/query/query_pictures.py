@@ -98,7 +98,7 @@ def picture_vector(token: uuid.UUID) -> Vector:
     # The model has changed: embed the stored copy again.
     vector = _encoded(_kept_picture(kept))
     if _may_come_back(kept.embedding_model):
-        _keep_beside({kept.pk: vector}, model)
+        _store_further({kept.pk: vector}, model)
     else:
         # Not save(), which fails if the picture was deleted meanwhile.
         QueryPicture.objects.filter(pk=token).update(embedding=vector, embedding_model=model)
@@ -124,10 +124,10 @@ def _embed_some(tokens: Sequence[uuid.UUID], model: str) -> None:
         with suppress(UnreadableImage):
             pictures[kept.pk] = _kept_picture(kept)
     vectors = picture_encoder().encode_pictures(list(pictures.values()))
-    _keep_beside(dict(zip(pictures, vectors, strict=True)), model)
+    _store_further(dict(zip(pictures, vectors, strict=True)), model)
 
 
-def _keep_beside(vectors: Mapping[uuid.UUID, Vector], model: str) -> None:
+def _store_further(vectors: Mapping[uuid.UUID, Vector], model: str) -> None:
     """Store additional vectors of pictures that still exist."""
     with transaction.atomic():
         there = QueryPicture.objects.select_for_update(no_key=True).filter(pk__in=vectors).order_by("pk")

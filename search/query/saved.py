@@ -38,17 +38,17 @@ def read_query(address: str) -> SearchQuery:
 def can_be_saved(query: SearchQuery) -> bool:
     """Whether the results are public, as its feed is for all who have its URL, and whether new ones can be determined:
     map groups change with each map."""
-    return not query.all_filters.finds_hidden and query.filters.group is None and not _tells_places(query)
+    return not query.all_filters.finds_hidden and query.filters.group is None and not _reveals_places(query)
 
 
-def _tells_places(query: SearchQuery) -> bool:
+def _reveals_places(query: SearchQuery) -> bool:
     return query.all_filters.is_by_place and settings.SHOW_PLACES != "everyone"
 
 
 def _refuse_places(query: SearchQuery) -> None:
     """Raise BadQuery for a search by place. Searches saved while everyone might see places are refused too once the
     setting has changed."""
-    if _tells_places(query):
+    if _reveals_places(query):
         raise BadQuery(_("A search by place can't be saved."))
 
 
