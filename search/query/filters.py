@@ -112,7 +112,7 @@ class Filters:
 
     @classmethod
     def from_params(cls, params: Params) -> Self:
-        """Raise BadQuery for a value that no image can have."""
+        """Parse URL parameters. Raises BadQuery for a value that no image can have."""
         since, until = _days(params, "since", "until")
         taken_since, taken_until = _days(params, "taken_since", "taken_until")
         rating = "".join(_choices(params, "rating", STARS)[-1:])
@@ -200,7 +200,7 @@ class Filters:
 
     @property
     def values(self) -> FilterValues:
-        """Raise BadQuery for `near` an image of unknown place, and for a map group that no longer exists."""
+        """The values for the database. Raises BadQuery for `near` an image of unknown place and for an unknown group."""
         tags, named, excluded, any_tags, no_tags = self._tags_by_names()
         return FilterValues(
             tags=tags,

@@ -61,7 +61,7 @@ def canonical(parts: Sequence[Part]) -> tuple[Part, ...]:
 
 
 def read_parts(params: Params) -> tuple[Part, ...]:
-    """Raise BadQuery for invalid parts, or too many."""
+    """Parse the parts in URL parameters. Raises BadQuery for invalid ones, or too many."""
     parts = []
     for (kind, wanted), name in _NAMES.items():
         weights = params.get(f"{name}_weight", ())
