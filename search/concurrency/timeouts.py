@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 from django.conf import settings
 
 MOST_AT_ONCE = 4
-"""Concurrent calls to one place in a web process, out of its eight threads: the others stay free for searches."""
+"""Concurrent calls to one place in a web process: its other threads stay free."""
 LARGE = 1_000_000
 """Bytes from which a call counts as large: it may take long without anything being wrong. One slot is never given to
 these."""

@@ -19,7 +19,7 @@ SECONDS, SECONDS_OF_COMMANDS = 30, 120
 PATIENCE = 8.0
 """Seconds that a person's request waits for memory."""
 MOST_WAITING = 4
-"""Of the eight threads of a web worker: the others stay free for pages that decode nothing."""
+"""Threads of a web worker that may wait for memory: the others stay free for pages that decode nothing."""
 _FIRST = 24 << 20
 """Memory limit of the first attempt in bytes: enough for most photos, which are JPEGs."""
 

@@ -15,7 +15,7 @@ from search.fetching.responses import body_within, header
 SECONDS = 5.0
 """Time limit for everything: name resolution, connection, redirects, the last byte."""
 MOST_REDIRECTS = 3
-# Each download takes a thread of the server for up to SECONDS; half of gunicorn's threads stay free.
+# Each download takes a thread of the server for up to SECONDS; its other threads stay free.
 _AT_ONCE = threading.BoundedSemaphore(4)
 _REDIRECTS = {301, 302, 303, 307, 308}
 

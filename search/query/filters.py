@@ -200,7 +200,7 @@ class Filters:
 
     @property
     def values(self) -> FilterValues:
-        """The values for the database. Raises BadQuery for `near` an image of unknown place and for an unknown group."""
+        """The values for the database. Raises BadQuery for `near` an image of unknown place, or an unknown group."""
         tags, named, excluded, any_tags, no_tags = self._tags_by_names()
         return FilterValues(
             tags=tags,
