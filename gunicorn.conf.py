@@ -79,7 +79,7 @@ def post_worker_init(worker: Any) -> None:
     from search.ingestion.palettes import keep_reading  # noqa: PLC0415
     from search.mapping.new_pictures import keep_placing  # noqa: PLC0415
     from search.metrics import processes  # noqa: PLC0415
-    from search.objects.deletion import keep_settling  # noqa: PLC0415
+    from search.objects.deletion import keep_deleting_pending  # noqa: PLC0415
     from search.relevance.due import measure_soon_if_never  # noqa: PLC0415
     from search.state.periodic_checks import keep_looking  # noqa: PLC0415
     from search.state.retention import keep_tidy  # noqa: PLC0415
@@ -91,7 +91,7 @@ def post_worker_init(worker: Any) -> None:
     follow_switches()
     start_serving()
     measure_soon_if_never()
-    keep_settling()
+    keep_deleting_pending()
     keep_tidy()
     keep_looking()
     keep_writing()

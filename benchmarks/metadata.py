@@ -87,10 +87,10 @@ def _ingest(paths: Sequence[Path], *, captions: bool = True) -> None:
 
 
 def _ingest_unread(paths: Sequence[Path]) -> None:
-    from search.decoding import Said, pictures  # noqa: PLC0415 - after make_world
+    from search.decoding import FileMetadata, pictures  # noqa: PLC0415 - after make_world
     from search.metadata import PhotoMetadata  # noqa: PLC0415
 
-    nothing = Said(PhotoMetadata(), PhotoMetadata())
+    nothing = FileMetadata(PhotoMetadata(), PhotoMetadata())
     with (
         mock.patch.object(pictures, "_KEPT", [one for one in pictures._KEPT if one != "written"]),
         mock.patch.object(pictures, "_said", return_value=nothing),

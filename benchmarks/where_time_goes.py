@@ -20,7 +20,7 @@ from search.ingestion.adding import embed, prepare
 from search.ingestion.pipeline.rows import known, staging
 from search.ingestion.pipeline.steps import BATCH
 from search.models.image import content_id
-from search.objects.deletion import objects_held
+from search.objects.deletion import deletions_blocked
 
 _OF_A_PICTURE = {
     "search.ingestion.adding.read_for_model": "decode",
@@ -95,7 +95,7 @@ def _one_batch(paths: Sequence[Path], watch: Stopwatch) -> None:
         assert not known(ids)
     prepared = [prepare(data, Details(), image_id=image_id) for data, image_id in zip(contents, ids, strict=True)]
     with staging() as rows:
-        with watch.step("locks"), objects_held(ids):
+        with watch.step("locks"), deletions_blocked(ids):
             pass
         for one in prepared:
             one.store()

@@ -264,7 +264,7 @@ def test_whatever_happens_at_once_rows_and_objects_agree_in_the_end(carol: User)
         thread.join(120)
 
     assert errors == []
-    deleting_room.settle_deletions()
+    deleting_room.delete_pending()
     assert bool(Image.objects.exists()) == (storage.original_key(RED_ID) in left())
     delete_it()
     assert left() == []

@@ -19,7 +19,7 @@ from imagesearch.machine import core_count
 from search.embedding import active_model
 from search.indexing import building
 from search.indexing.building import State
-from search.indexing.query_plan import planned, walk
+from search.indexing.query_plan import index_scan, planned
 from search.ingestion import Pending, Report, Worker, files_source, ingest
 from search.ingestion.pipeline import index_during_load
 from search.ingestion.pipeline.index_during_load import IndexDuringLoad
@@ -78,10 +78,10 @@ def load(photos: Path) -> tuple[Report, list[str]]:
 
 
 def nearest(count: int = 20) -> list[object]:
-    with planned(walk(count, rows=500)):
+    with planned(index_scan(count, rows=500)):
         return list(
             Image.objects.searchable(active_model())
-            .nearest_to(a_vector(7), active_set(), walked=True)
+            .nearest_to(a_vector(7), active_set(), by_index=True)
             .values_list("pk", flat=True)[:count]
         )
 

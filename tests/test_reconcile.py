@@ -17,7 +17,7 @@ from search.ingestion import Choices, add_picture, ingest, open_source, reconcil
 from search.models import Image, Origin, OwedDeletion
 from search.models.image import content_id
 from search.objects import storage
-from search.objects.deletion import hold_off, let_go
+from search.objects.deletion import block_deletions, unblock_deletions
 from tests.base import in_another_thread, picture_bytes, write_picture
 from tests.s3_servers import BUCKET, Moto, S3Server, use_s3
 
@@ -240,11 +240,11 @@ def test_a_picture_that_is_on_its_way_in_keeps_its_objects() -> None:
     image_id = uuid.UUID(coming.rpartition("/")[2])
     found: list[int] = []
 
-    hold_off([image_id])
+    block_deletions([image_id])
     try:
         in_another_thread(lambda: found.append(run("--mend", "--older-than", "0")[2])).join(60)
     finally:
-        let_go([image_id])
+        unblock_deletions([image_id])
 
     assert found == [1]
     assert storage.size_of(coming)

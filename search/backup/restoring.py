@@ -19,7 +19,7 @@ from search.backup.manifest import BackupError, Manifest, read_manifest, sha256_
 from search.backup.objects import Listed, listed
 from search.backup.programs import programs, rows_of, run, where
 from search.backup.targets import Target
-from search.ingestion import settle_deletions
+from search.ingestion import delete_pending
 from search.models import Image
 from search.monitoring import upgrades
 from search.objects.inventory import ORIGINALS, THUMBNAILS, stored_below
@@ -254,4 +254,4 @@ def _remove_deleted(manifest: Manifest) -> None:
     if ids:
         with transaction.atomic():
             Image.objects.filter(pk__in=ids).delete()
-        settle_deletions(ids)
+        delete_pending(ids)

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from search.embedding import ModelUnavailable
 from search.query.errors import BadQuery
-from search.query.parser import Box
+from search.query.parser import ParsedText
 from search.query.query import Minimum, Mode, SearchQuery
 from search.retrieval.results import ResultPage
 from search.retrieval.search import find
@@ -96,7 +96,7 @@ def _easier(query: SearchQuery) -> Iterator[tuple[str, SearchQuery]]:
         yield _("Without any filter"), query.replace(filters=type(filters)())
 
 
-def _unquoted(box: Box) -> str:
+def _unquoted(box: ParsedText) -> str:
     """Return what stands in the box, the quoted words without their marks; what is unwanted stays so, and nothing else
     becomes it: a minus within the marks is a sign."""
     meant = re.sub(r"(?<!\S)-(?=\w)", "", box.meant)

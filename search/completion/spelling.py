@@ -16,8 +16,8 @@ from search.indexing.query_plan import BY_WORDS, planned
 from search.models import Image, ImageWords
 from search.models.arrivals import State, state
 from search.query import full_text as database_words
-from search.query.collection_cache import Keeper, Kept
-from search.query.parser import read_box
+from search.query.collection_cache import Cached, CollectionCache
+from search.query.parser import parse_text
 from search.query.query import Mode, SearchQuery
 from search.query.typed_filters import MARKS
 from search.retrieval.results import ResultPage
@@ -121,7 +121,7 @@ def _lexicon() -> Lexicon:
     return Lexicon(counts)
 
 
-lexicon = Keeper(_lexicon, "spellings")
+lexicon = CollectionCache(_lexicon, "spellings")
 
 
 def _apart(words: Iterable[str]) -> Iterator[str]:
@@ -177,14 +177,14 @@ def _asked_about(text: str) -> dict[str, str]:
 
     Not what is unwanted, nor a filter, nor several words in one.
     """
-    meant = set(read_box(text).meant.split())
+    meant = set(parse_text(text).meant.split())
     chunks = [chunk for chunk in dict.fromkeys(_CHUNK.findall(text)) if chunk in meant and ":" not in chunk]
     words = {chunk: words_of(chunk) for chunk in chunks}
     single = {chunk: found[0] for chunk, found in words.items() if len(found) == 1 and len(found[0]) > 1}
     return dict(islice(single.items(), MOST_ASKED))
 
 
-def _instead(word: str, kept: Kept[Lexicon], now: State) -> str:
+def _instead(word: str, kept: Cached[Lexicon], now: State) -> str:
     """Return the word that was meant; "" where this one is known, or none is near."""
     meant = "" if kept.value.knows(word) else kept.value.meant_by(word)
     # What became known earlier may be gone.

@@ -22,7 +22,7 @@ from django.db.models import Count, F, Func, IntegerField, TextField
 from search.models import Capture, Image, Place
 from search.models.arrivals import state
 from search.places.countries import country_name, country_named
-from search.query.collection_cache import Keeper
+from search.query.collection_cache import CollectionCache
 from search.query.tag_names import tag_names
 from search.query.typed_filters import MARKS, NAMES
 from search.text.folding import fold, is_letter, is_unspaced
@@ -123,8 +123,8 @@ def _with_places() -> Vocabulary:
     return Vocabulary(sorted(values, key=lambda value: -value.count))
 
 
-vocabulary = Keeper(_vocabulary, "suggestions")
-with_places = Keeper(_with_places, "suggestions with places")
+vocabulary = CollectionCache(_vocabulary, "suggestions")
+with_places = CollectionCache(_with_places, "suggestions with places")
 """The same for those who may see places."""
 
 

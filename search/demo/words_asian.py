@@ -1,6 +1,6 @@
-"""The words of the small world in Korean, Japanese and Chinese; synonyms separated by commas, the commonest first.
+"""The demo's vocabulary in Korean, Japanese and Chinese; synonyms separated by commas, the most common first.
 
-An adjective is written as it stands before a noun. Places and backgrounds stand before the whole phrase.
+Adjectives are in the form used before a noun. Places and backgrounds precede the whole phrase.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from search.demo.scenes import Background, Colour, Place, Shape, Size
 
 @dataclass(frozen=True, slots=True)
 class AsianWords:
-    """One language's vocabulary; `numbers` holds the ways to count to one, two, ... five."""
+    """The vocabulary of one language; `numbers` has the ways to count from one to five."""
 
     numbers: tuple[str, str, str, str, str]
     things: str  # nouns for a shape that isn't named

@@ -1,7 +1,8 @@
-"""The words of the small world in English, German, French and Spanish.
+"""The demo's vocabulary in English, German, French and Spanish.
 
-Synonyms: separated by commas, the commonest first. Nouns: `singular/plural/gender`. Adjectives: the stem in German
-(with ! if invariable), `masculine/feminine` in French and Spanish, a single word where invariable."""
+Synonyms: separated by commas, the most common first. Nouns: `singular/plural/gender`. Adjectives: the stem in German
+(with ! if invariable), `masculine/feminine` in French and Spanish, a single word if invariable.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from search.demo.scenes import Background, Colour, Place, Shape, Size
 
 @dataclass(frozen=True, slots=True)
 class EuropeanWords:
-    """One language's vocabulary and the few facts of grammar that its captions need."""
+    """The vocabulary of one language, and the grammar that its captions need."""
 
     declension: Literal["none", "german", "romance"]
     colour_after_noun: bool

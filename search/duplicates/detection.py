@@ -16,7 +16,7 @@ from search.duplicates.hash_index import Hashes
 from search.duplicates.pair_classification import Candidate, Judge, Verdict
 from search.duplicates.pictures import MOST_AT_ONCE, LatelySeen
 from search.duplicates.thresholds import NEAR_ENOUGH, RESEMBLES, SIMILAR
-from search.indexing.query_plan import planned, walk_beside
+from search.indexing.query_plan import joined_index_scan, planned
 from search.models import Capture, DuplicatePair
 from search.models.vector_sets import VectorTable
 
@@ -127,7 +127,7 @@ def _nearest(ids: Sequence[uuid.UUID], table: VectorTable, count: int) -> Iterat
     guessed = ", ".join(f"'{name}'" for name in Capture.GUESSED)
     taken = "CASE WHEN {0}.taken_from IN ({1}) THEN NULL ELSE {0}.taken END"
     distance = table.distance("near", "its")
-    with planned(walk_beside(max(_WIDTH, 1.5 * count))), connection.cursor() as cursor:
+    with planned(joined_index_scan(max(_WIDTH, 1.5 * count))), connection.cursor() as cursor:
         cursor.execute(
             f"SELECT its.image_id, found.image_id, found.distance, mine.perceptual, theirs.perceptual,"  # noqa: S608 - names are ours
             f" {taken.format('own', guessed)}, {taken.format('other', guessed)}, found.is_crowded"

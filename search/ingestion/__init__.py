@@ -12,7 +12,7 @@ from search.ingestion.report import Finding, Problem, Progress, Reconciled, Repo
 from search.ingestion.sources import Choices, FolderWatch, Rules, files_source, open_source, watched_source
 from search.ingestion.tables import MetadataError
 from search.ingestion.worker import LOST_DATABASE, Worker
-from search.objects.deletion import settle_deletions
+from search.objects.deletion import delete_pending
 
 __all__ = [
     "LOST_DATABASE",
@@ -36,13 +36,13 @@ __all__ = [
     "Unavailable",
     "Worker",
     "add_picture",
+    "delete_pending",
     "files_source",
     "ingest",
     "open_source",
     "read_metadata",
     "reconcile",
     "reembed",
-    "settle_deletions",
     "stale_images",
     "watched_source",
 ]

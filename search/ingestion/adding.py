@@ -14,7 +14,7 @@ from search import decoding
 from search.curation.captures import UPLOADED, OfFile, Written, all_said, captioned, fields_stated, hash_of
 from search.curation.details import Details, clean_tags
 from search.decoding import Seen, Source, Window, size_of
-from search.embedding import ModelUnavailable, active_model, at_hand, picture_encoder, require_fit
+from search.embedding import ModelUnavailable, active_model, other_picture_encoder, picture_encoder, require_fit
 from search.imaging import FORMATS
 from search.ingestion.pipeline.rows import known, staging
 from search.ingestion.pipeline.windows import Encoded, encode_seen
@@ -25,7 +25,7 @@ from search.models.albums import Visibility
 from search.models.image import content_id
 from search.models.vector_values import WrongVectors
 from search.objects import storage
-from search.objects.deletion import deleted_before, objects_held, owe, remove_orphans
+from search.objects.deletion import deleted_before, deletions_blocked, mark_for_deletion, remove_orphans
 from search.objects.full import no_room
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def encoded_beside(named: Named, seen: Sequence[Seen]) -> list[Encoded]:
     Such pictures are not lost: they are among those that `switch_model` encodes, at the latest before it activates it.
     """
     try:
-        encoder = at_hand(named.pair)
+        encoder = other_picture_encoder(named.pair)
         return encode_seen(encoder, seen) if encoder else []
     except (ModelUnavailable, WrongVectors) as error:
         logger.warning("%d pictures have no vector of %s yet: %s", len(seen), named.pair.image, error)
@@ -209,7 +209,7 @@ def add_picture(
 def _added(source: Source, details: Details, uploader: "User | None", written: Written, visibility: str) -> Added:
     image_id = content_id(source)
     if known([image_id]):
-        with objects_held([image_id]):
+        with deletions_blocked([image_id]):
             _restore(image_id, source)
             there = Image.objects.filter(pk=image_id).first()
         if there:
@@ -223,8 +223,8 @@ def _added(source: Source, details: Details, uploader: "User | None", written: W
     embed([prepared])  # before anything is stored: it may fail
     is_new = not Image.objects.filter(pk=image_id).exists()
     try:
-        with objects_held([image_id]):
-            owe(deleted_before([image_id]))  # should it not arrive, nothing of it stays
+        with deletions_blocked([image_id]):
+            mark_for_deletion(deleted_before([image_id]))  # should it not arrive, nothing of it stays
             prepared.store()
             # What is private is so from the first moment on, in which its row is seen.
             prepared.image.hidden = visibility != Visibility.PUBLIC

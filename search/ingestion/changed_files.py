@@ -15,7 +15,7 @@ from search.ingestion.sources.still_there import Whereabouts
 from search.ingestion.version_rows import Outcome, Succession, Version, stays_deleted
 from search.ingestion.versions import change_of, met_with_other_bytes, moved_with_pixels
 from search.models import Capture
-from search.objects.deletion import owe, settle_meanwhile
+from search.objects.deletion import delete_pending_in_background, mark_for_deletion
 
 MOST_PUT_OFF = 5_000
 """New versions that show another picture than the one before. Where files were renamed in a row, as by a number, each
@@ -82,7 +82,7 @@ class Changes:
     def give_up(self) -> None:
         """Nothing stays of what is put off: the next run brings it again."""
         with suppress(Error):
-            owe([job.image_id for job in self._put_off if job.image_id])
+            mark_for_deletion([job.image_id for job in self._put_off if job.image_id])
 
     def keep_deleted(self, job: Job, rows: Staging | None) -> None:
         """A deleted picture was only rated or tagged since: it stays deleted."""
@@ -98,7 +98,7 @@ class Changes:
             version = Version(job.image, job.changed, job.item.address, job.origins)
             outcome = self._of(rows).write(version, under_way)
             if outcome is Outcome.CHANGED:
-                settle_meanwhile()
+                delete_pending_in_background()
         self._count(outcome, job, report)
         return outcome
 
@@ -115,7 +115,7 @@ class Changes:
             found, address = pixels.get(job.image_id), job.item.address
             if self._of(rows).absorb(job.image_id, found, job.before, address, under_way):
                 report.changed += 1
-                settle_meanwhile()
+                delete_pending_in_background()
 
     def _of(self, rows: Staging) -> Succession:
         self._succession = self._succession or Succession(rows, again=self._again)
@@ -136,4 +136,4 @@ class Changes:
                 for item in (job.item, *job.again):
                     report.fail(item.name, _OVERTAKEN, address=item.address)
                 if job.image_id:
-                    owe([job.image_id])
+                    mark_for_deletion([job.image_id])

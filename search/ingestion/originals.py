@@ -10,7 +10,7 @@ from functools import partial
 from typing import Self
 
 from search.curation.captures import Written, all_said
-from search.decoding import Said, written_in, written_in_many
+from search.decoding import FileMetadata, written_in, written_in_many
 from search.imaging import UnreadableImage, memory_guarded
 from search.metadata import PhotoMetadata
 from search.metadata.fields import NOTHING
@@ -43,7 +43,7 @@ class Read:
 
     original: Original
     sidecars: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    said: Said | None = None
+    said: FileMetadata | None = None
     known: PhotoMetadata = NOTHING
     failure: str = ""
 
@@ -119,7 +119,7 @@ def _parts(waiting: Sequence[Read], count: int) -> Iterator[list[Read]]:
         yield part
 
 
-def _known(read: Read, said: Said) -> PhotoMetadata:
+def _known(read: Read, said: FileMetadata) -> PhotoMetadata:
     address, changed = read.original.address, None
     with suppress(OSError, ValueError):
         changed = os.stat(address).st_mtime if address.startswith("/") else None  # noqa: PTH116 - of each of millions

@@ -107,7 +107,7 @@ class OwedWindows(_OwedAll):
         return give_windows(encoded)
 
     def _rows(self, without: Collection[uuid.UUID]) -> ImageQuerySet:
-        return Image.objects.owed_windows(active_model()).exclude(pk__in=without)
+        return Image.objects.with_pending_windows(active_model()).exclude(pk__in=without)
 
 
 def _locked(rows: ImageQuerySet, count: int) -> list[Image]:

@@ -26,7 +26,7 @@ from search.models import Image, Origin, ProposedRemoval
 from search.models.image import content_id
 from search.models.ingestion import origin_id
 from search.objects import other_buckets
-from search.objects.deletion import delete_images, settle_or_log
+from search.objects.deletion import delete_images, delete_pending_or_log
 
 ASKED_AGAIN_WITHIN = dt.timedelta(hours=1)
 _AT_ONCE = 500
@@ -152,7 +152,7 @@ class Pruning:
                 delete_images(there)
             removed += len(there)
         ProposedRemoval.objects.filter(pk=self._digest).delete()
-        settle_or_log()
+        delete_pending_or_log()
         return removed
 
 

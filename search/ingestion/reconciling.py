@@ -22,7 +22,7 @@ from search.models import Image, Origin, OwedDeletion, PictureSet, QueryPicture
 from search.models.image import content_id
 from search.models.ingestion import origin_id
 from search.objects import inventory, other_buckets, storage
-from search.objects.deletion import delete_orphan, objects_held
+from search.objects.deletion import delete_orphan, deletions_blocked
 from search.objects.inventory import ORIGINALS, PLACES, RENDITIONS, SHARDS, THUMBNAILS, Stored
 
 OLD_AFTER = dt.timedelta(days=1)
@@ -189,7 +189,7 @@ class _Reconciliation:
                 self._tell(Problem.THUMBNAIL, row)
             return
         for some in _batches(lacking):
-            with objects_held([row.image_id for row in some]):
+            with deletions_blocked([row.image_id for row in some]):
                 known = known_rows([row.image_id for row in some])
                 there = [row for row in some if row.image_id in known]
                 with ThreadPoolExecutor(core_count()) as drawers:

@@ -30,7 +30,7 @@ from search.ingestion.versions import Before, Change, said_of_capture, words_of
 from search.models import Capture, FormerId, Image, Judgement, Origin, OwedDeletion, QueryPicture, Report, Tombstone
 from search.models.conflicts import retried
 from search.objects import other_buckets
-from search.objects.deletion import is_ours, owe
+from search.objects.deletion import mark_for_deletion, try_to_lock
 
 
 class Outcome(Enum):
@@ -152,11 +152,11 @@ def _succeed(version: Version, *, again: bool) -> Outcome | None:
         return Outcome.CHANGED if is_one else Outcome.KNOWN
     if former_id not in there:
         if change.is_same_picture and Tombstone.objects.filter(pk=former_id).exists():
-            owe([image.pk])
+            mark_for_deletion([image.pk])
             stays_deleted(image.pk, change.of_file.pixels, version.origins)
             return Outcome.DELETED
         return None
-    if not is_ours(former_id):
+    if not try_to_lock(former_id):
         return None
     _rename(former_id, image.pk)
     _fill(there[former_id], image, change)
@@ -165,7 +165,7 @@ def _succeed(version: Version, *, again: bool) -> Outcome | None:
     OwedDeletion.objects.filter(pk=image.pk).delete()
     if again:
         Tombstone.objects.filter(pk=image.pk).delete()
-    owe([former_id])
+    mark_for_deletion([former_id])
     return Outcome.CHANGED
 
 
@@ -209,7 +209,7 @@ def _hand_over(former_id: uuid.UUID, image_id: uuid.UUID) -> None:
 def _absorb(former_id: uuid.UUID, image_id: uuid.UUID) -> bool:
     """Make one picture of two versions of it that are both here; return whether that could be done now."""
     locked = Image.objects.filter(pk__in=[image_id, former_id]).order_by("pk").select_for_update(of=("self",))
-    if len(locked.values_list("pk", flat=True)) < 2 or not is_ours(former_id):
+    if len(locked.values_list("pk", flat=True)) < 2 or not try_to_lock(former_id):
         return False
     take_edits(image_id, former_id)
     hand_over_pairs(former_id, image_id)
@@ -222,7 +222,7 @@ def _absorb(former_id: uuid.UUID, image_id: uuid.UUID) -> bool:
     with connection.cursor() as cursor:
         # Not as a person deletes it: nothing is to stay away.
         cursor.execute("DELETE FROM search_image WHERE id = %s", [former_id])
-    owe([former_id])
+    mark_for_deletion([former_id])
     return True
 
 

@@ -9,10 +9,10 @@ from django.db import connection, transaction
 
 from search.concurrency.background import keep_doing
 from search.embedding import active_model
-from search.indexing.query_plan import Plan, planned, set_local, walk_beside
+from search.indexing.query_plan import Plan, joined_index_scan, planned, set_local
 from search.mapping.building import write_positions
 from search.models import Arrival, MapLayout
-from search.models.database import is_alone
+from search.models.database import try_lock
 from search.models.vector_sets import VectorTable, current_set
 
 PLACE_EACH = 60.0
@@ -61,7 +61,7 @@ def keep_placing(every: float = PLACE_EACH) -> threading.Event:
 @transaction.atomic
 def _place_some() -> int | None:
     """Place the next ones; None where there are none, or somebody else is at it."""
-    if not is_alone(_LOCK):
+    if not try_lock(_LOCK):
         return None
     layout, table = MapLayout.current(), current_set(active_model())
     if layout is None or table is None:
@@ -79,7 +79,7 @@ def _place_some() -> int | None:
 
 def neighbours(layout: int, table: VectorTable, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, list[Neighbour]]:
     """Return of each of these the nearest that have a place, the nearest first."""
-    found = _nearest(layout, table, ids, walk_beside(_WIDTH))
+    found = _nearest(layout, table, ids, joined_index_scan(_WIDTH))
     # A walk ends after 20,000 rows: where so many nearer ones have no place, or are dead, those that have are read.
     if missed := [one for one in ids if one not in found]:
         found |= _nearest(layout, table, missed, _SCAN)

@@ -17,7 +17,7 @@ from search.embedding import active_model, text_model, text_models
 from search.indexing.query_plan import EXACT_BELOW, SCAN, Plan, plan_for, planned
 from search.models import Calibration, Image, ImageVector
 from search.models.active_pair import one_choice
-from search.models.database import alone, now
+from search.models.database import now, trying_lock
 from search.models.vector_sets import current_set
 from search.models.vector_values import Vector, Vectors
 from search.relevance.bands import Levels, look_again, measurements
@@ -127,7 +127,7 @@ def calibrate_if_due() -> bool:
     for _again in range(MOST_ROUNDS):
         if not is_due():
             break
-        with alone(_LOCK) as is_ours:
+        with trying_lock(_LOCK) as is_ours:
             # The other process may have ended just now.
             if not is_ours or not is_due():
                 break
@@ -244,6 +244,6 @@ class _ByIndex:
     def _first(self, query: Vector, plan: Plan, *among: Combinable | Q, windows: bool = True) -> float | None:
         windows = windows and self._table is not None and self._table.windows > 0
         with planned(plan):
-            nearest = self._searchable.nearest_to(query, self._table, walked=not plan.is_exact, windows=windows)
+            nearest = self._searchable.nearest_to(query, self._table, by_index=not plan.is_exact, windows=windows)
             found = list(nearest.filter(*among).only("pk")[:1])
         return found[0].similarity if found else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
 
-from search.query.parser import read_box
+from search.query.parser import parse_text
 from search.query.query import Mode, SearchQuery
 from search.text.folding import clusters, fold, is_letter, is_unspaced, words_of
 
@@ -73,7 +73,7 @@ def marks(title: str, query: SearchQuery) -> list[tuple[int, int]]:
 
 @lru_cache(maxsize=64)
 def _sought(text: str) -> tuple[_Sought, ...]:
-    chunks = read_box(text).meant.split()
+    chunks = parse_text(text).meant.split()
     return tuple(dict.fromkeys(one for chunk in chunks for one in _Sought.all_of(words_of(chunk))))[:MOST_WORDS]
 
 

@@ -25,5 +25,5 @@ def lacking(images: QuerySet[Image], what: str) -> QuerySet[Image]:
     if what == "vector":
         return images.filter(embedding_model="")
     if what == "windows":
-        return images.filter(pk__in=ImageQuerySet(Image).owed_windows(active_model()).values("pk"))
+        return images.filter(pk__in=ImageQuerySet(Image).with_pending_windows(active_model()).values("pk"))
     return images.filter(pk__in=LostObject.objects.filter(kind=what).values("image"))

@@ -13,7 +13,7 @@ from typing import Any
 from django.db import connection
 
 from search.embedding import active_model
-from search.indexing.query_plan import planned, walk_beside
+from search.indexing.query_plan import joined_index_scan, planned
 from search.models.vector_sets import VectorTable, current_set
 
 AT_ONCE = 200
@@ -91,7 +91,7 @@ def _below(fence: float, table: VectorTable) -> list[uuid.UUID]:
 def _measure(ids: Sequence[uuid.UUID], table: VectorTable) -> None:
     """Write down how near the nearest other picture is to each of these; -1 where there is none."""
     distance = table.distance("near", "its")
-    with planned(walk_beside(_WIDTH)), connection.cursor() as cursor:
+    with planned(joined_index_scan(_WIDTH)), connection.cursor() as cursor:
         cursor.execute(
             f"SELECT its.image_id, 1 - coalesce(found.distance, 2)"  # noqa: S608 - names are ours
             f" FROM {table.table} AS its LEFT JOIN LATERAL"

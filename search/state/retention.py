@@ -17,7 +17,7 @@ from search.curation.albums import delete_old_albums
 from search.ingestion.runs import forget_some_runs
 from search.models import Image, Trashed
 from search.models.conflicts import locked_values
-from search.models.database import is_alone
+from search.models.database import try_lock
 from search.objects.deletion import delete_images
 from search.state.searches import forget_some as forget_some_searches
 
@@ -72,7 +72,7 @@ def tidy() -> None:
 @transaction.atomic
 def _alone(portion: Callable[[], bool]) -> bool:
     """Do a portion of the work unless another process is at it; return whether there may be more to do."""
-    return is_alone(_LOCK) and portion()
+    return try_lock(_LOCK) and portion()
 
 
 def _delete_some_expired() -> bool:

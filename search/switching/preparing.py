@@ -19,7 +19,7 @@ from search.embedding import (
     identity_of,
     require_fit,
 )
-from search.indexing.building import State, build_index, drop_index, index_state, leave_index, take_index
+from search.indexing.building import State, build_index, drop_index, index_state, lock_index, unlock_index
 from search.ingestion import Progress, Report, Worker
 from search.ingestion.vectors_of_other_models import Beside
 from search.models import ModelSwitch, VectorSet
@@ -208,12 +208,12 @@ def _require_under_way(named: Named) -> ModelSwitch:
 def _have_index(table: VectorTable, tell: Callable[[str], None], stop: threading.Event) -> None:
     """Build what is missing of the index, or wait for another process that does."""
     while index_state(table) is not State.THERE and not stop.is_set():
-        if take_index(table):
+        if lock_index(table):
             tell("Building the index")
             try:
                 build_index(table)
             finally:
-                leave_index(table)
+                unlock_index(table)
         else:
             stop.wait(LOOK_AGAIN)
 

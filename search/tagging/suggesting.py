@@ -19,7 +19,7 @@ from search.embedding import active_model, text_model
 from search.indexing.exact_search import vectors_of
 from search.models import Arrival, Image, TagSuggestion, TagVector, VocabularyTag
 from search.models.arrivals import state
-from search.models.database import is_alone
+from search.models.database import try_lock
 from search.models.vector_sets import VectorTable, current_set
 from search.models.vector_values import Vectors
 from search.query.tag_names import Names, read_names
@@ -221,7 +221,7 @@ class _Comparing:
 
     def _is_alone(self) -> bool:
         if not self._patient:
-            return is_alone(_LOCK)
+            return try_lock(_LOCK)
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         return True

@@ -12,7 +12,7 @@ from search.embedding import ModelUnavailable, active_model, status, text_model,
 from search.models import Image, Thing, ThingSet
 from search.models.active_pair import one_choice
 from search.models.arrivals import state
-from search.models.database import alone, now
+from search.models.database import now, trying_lock
 from search.models.vector_values import WrongVectors
 from search.relevance.bands import measurements
 from search.things.candidates import LANGUAGES, Words, borne_by_pictures, general
@@ -76,7 +76,7 @@ def measure_if_due() -> dict[str, list[str]] | None:
     """Do it if it is due and no other process is at it; None where nothing was done. Raises ModelUnavailable."""
     if not is_due():
         return None
-    with alone(_LOCK) as is_ours:
+    with trying_lock(_LOCK) as is_ours:
         return measure() if is_ours and is_due() else None
 
 

@@ -50,18 +50,18 @@ def scored(candidates: Sequence[Words]) -> list[Scored]:
     with planned(plan):
         for words in candidates:
             vector = understood.get(words.text)
-            one = None if vector is None else _scored(words, vector, table, walked=not plan.is_exact)
+            one = None if vector is None else _scored(words, vector, table, by_index=not plan.is_exact)
             if one or words.borne:
                 found.append(one or Scored(words, frozenset(), 0.0))
     return sorted(found, key=lambda one: -one.score)
 
 
-def _scored(words: Words, vector: Vector, table: VectorTable | None, *, walked: bool) -> Scored | None:
+def _scored(words: Words, vector: Vector, table: VectorTable | None, *, by_index: bool) -> Scored | None:
     """Return them with their score; None where no picture is a strong match by what it shows."""
     scale = scale_of(vector, pictures=0.0)
     if scale is None:
         return None
-    rows = Image.objects.searchable(active_model()).nearest_to(vector, table, walked=walked).only("pk")
+    rows = Image.objects.searchable(active_model()).nearest_to(vector, table, by_index=by_index).only("pk")
     near = {image.pk: image.similarity or 0.0 for image in rows[:NEAREST]}
     strong = frozenset(pk for pk, similarity in near.items() if similarity >= scale.strong)
     if not strong:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from django.db import connection
 
 from search.embedding import active_model
-from search.indexing.building import State, build_index, drop_index, index_state, leave_index, take_index
+from search.indexing.building import State, build_index, drop_index, index_state, lock_index, unlock_index
 from search.models import Image, ImageVector, VectorSet
 from search.models.vector_sets import VectorTable, current_set
 
@@ -61,12 +61,12 @@ class IndexDuringLoad:
 
     def _take_if_left(self, table: VectorTable | None) -> None:
         """Take an index that is missing: one that was killed has left it, or somebody else is at it."""
-        if table and index_state(table) is not State.THERE and take_index(table):
+        if table and index_state(table) is not State.THERE and lock_index(table):
             self._ours = table
 
     def _leave_out(self, table: VectorTable | None) -> None:
         # The set of a model comes to be with its first rows: the next ones ask again.
-        if table and not self._ours and index_state(table) is State.THERE and take_index(table):
+        if table and not self._ours and index_state(table) is State.THERE and lock_index(table):
             self._ours = table
             self._tell("Leaving the index of the vectors until the end")
             drop_index(table)
@@ -78,14 +78,14 @@ class IndexDuringLoad:
             return
         if not VectorSet.objects.filter(pk=table.id).exists():  # another one has taken its place
             return
-        if self._ours or take_index(table):
+        if self._ours or lock_index(table):
             self._ours = table
             self._tell(f"Building the index of {_count(table):,} vectors")
             build_index(table)
 
     def let_go(self) -> None:
         if self._ours:
-            leave_index(self._ours)
+            unlock_index(self._ours)
             self._ours = None
 
 

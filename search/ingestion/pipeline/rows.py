@@ -78,7 +78,7 @@ class Staging:
             )
             write_fingerprints({image.pk: image.of_file.perceptual for image in there if image.of_file})
             write_palettes(_colours(there))
-            # Under the locks of `deleting.hold_off` no objects were deleted, so none need be from now on.
+            # Under the locks of `deletion.block_deletions` no objects were deleted, so none need be from now on.
             OwedDeletion.objects.filter(pk__in=new).delete()
             for image_id, present in FormerId.present(new).items():
                 take_along(image_id, present)

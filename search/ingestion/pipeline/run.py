@@ -41,13 +41,13 @@ from search.ingestion.runs import Record
 from search.ingestion.updating import Update, sidecars_read, update_details
 from search.models import Revision, Trashed
 from search.objects.deletion import (
+    block_deletions,
+    delete_pending_of,
+    delete_pending_or_log,
     deleted_before,
-    hold_off,
-    let_go,
-    owe,
+    mark_for_deletion,
     remove_orphans,
-    settle_or_log,
-    settle_what_was_held,
+    unblock_deletions,
 )
 from search.objects.full import no_room
 from search.objects.storage import StorageUnavailable, are_files
@@ -158,7 +158,7 @@ class _Run:
         if job.image_id is None:
             self.report.unread.add(job.item.name)
         elif job.is_stored and self.rows:
-            owe([job.image_id])  # of what the model has no vector for, nothing stays
+            mark_for_deletion([job.image_id])  # of what the model has no vector for, nothing stays
 
     def _pass_on(self, *, is_idle: bool) -> None:
         if self.listed and (is_idle or len(self.listed) >= LOOK_UP):
@@ -227,7 +227,7 @@ class _Run:
         read, self.read = self.read, []
         ids = [job.image_id for job in read if job.image_id]
         if self.rows:
-            hold_off(ids)
+            block_deletions(ids)
             self.held.update(read)
         rows = known_rows(known(ids, pending=self.enqueue))
         unknown = [image_id for image_id in ids if image_id not in rows]
@@ -252,7 +252,7 @@ class _Run:
         self._finish(twins)
         self._pass_over(passed_over)
         if self.rows and self.again:
-            owe(deleted)  # should one not arrive, nothing of it stays
+            mark_for_deletion(deleted)  # should one not arrive, nothing of it stays
         self._go_on(fresh, seen_again)
 
     def _go_on(self, fresh: Sequence[Job], seen_again: Sequence[Job]) -> None:
@@ -387,10 +387,10 @@ class _Run:
     def _let_go(self, held: Collection[Job]) -> None:
         if held:
             ids = [job.image_id for job in held if job.image_id]
-            let_go(ids)
+            unblock_deletions(ids)
             self.held.difference_update(held)
             # Of copies of one picture each holds a lock.
-            settle_what_was_held(set(ids).difference(job.image_id for job in self.held if job.image_id))
+            delete_pending_of(set(ids).difference(job.image_id for job in self.held if job.image_id))
 
     def break_off(self) -> None:
         """Give back what the run holds, if it holds any of it."""
@@ -400,8 +400,8 @@ class _Run:
             self._let_go(self.held.copy())
             if self.has_no_room:
                 remove_orphans(self.fresh.keys())
-        else:  # one of them may store something yet: what is owed then, the next deletion settles
-            let_go([job.image_id for job in self.held if job.image_id])
+        else:  # one of them may still store an object: the next deletion removes it if no row comes
+            unblock_deletions([job.image_id for job in self.held if job.image_id])
         if self.rows:
             self.index.let_go()
 
@@ -450,6 +450,6 @@ def ingest(
         run.build_index()
     if not dry_run:
         if run.report.changed:
-            settle_or_log()  # what could not be deleted while the run went on
+            delete_pending_or_log()  # what could not be deleted while the run went on
         refresh_statistics(run.report.added)
     return run.report

@@ -20,7 +20,7 @@ from django.utils.http import urlencode
 
 from imagesearch.environment import listening_address
 from search import demo
-from search.embedding import ModelUnavailable, is_demo_model, models_at_hand
+from search.embedding import ModelUnavailable, is_demo_model, models_available
 from search.models import Image
 from search.things import example_queries
 from search.things.measuring import measure_if_due
@@ -64,7 +64,7 @@ class Command(BaseCommand):
         Models that the environment names are kept: the note would not win over them, and this would go on forever.
         """
         named = os.environ.get("EMBEDDING_IMAGE_MODEL") or os.environ.get("EMBEDDING_TEXT_MODEL")
-        if named or models_at_hand():
+        if named or models_available():
             return
         self.stdout.write(
             "The models are not on this machine and the Hugging Face hub does not answer: "

@@ -79,7 +79,7 @@ class Command(CollectionCommand):
     def _make_up_windows(self, options: dict[str, Any]) -> None:
         if options["watch"]:
             raise CommandError("--windows has an end: pictures that come later are seen whole. Leave out --watch.")
-        owed = Image.objects.owed_windows(active_model())
+        owed = Image.objects.with_pending_windows(active_model())
         with failures_told(), Record(Run.Kind.EMBED) as record, stopped_by_signals(self.stderr) as stop:
             there = owed.count()
             with progress_of(min(there, options["limit"] or there), self.stdout) as progress:

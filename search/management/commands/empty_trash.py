@@ -10,7 +10,7 @@ from search.ingestion.runs import forget_some_runs
 from search.management.base import CollectionCommand
 from search.management.commands.forget_deletions import days
 from search.models import Trashed
-from search.objects.deletion import settle_or_log
+from search.objects.deletion import delete_pending_or_log
 from search.state import retention
 
 
@@ -40,5 +40,5 @@ class Command(CollectionCommand):
         retention.forget_history()
         while forget_some_runs() or delete_old_albums():
             pass
-        settle_or_log()
+        delete_pending_or_log()
         self.stdout.write(f"{deleted:,} deleted for good, {Trashed.objects.count():,} left in the trash.")

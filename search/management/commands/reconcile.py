@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 
-from search.ingestion import Finding, Problem, Reconciled, settle_deletions
+from search.ingestion import Finding, Problem, Reconciled, delete_pending
 from search.ingestion.reconciling import OLD_AFTER
 from search.ingestion.runs import Origin
 from search.management.base import CollectionCommand
@@ -61,7 +61,7 @@ class Command(CollectionCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            self.stdout.write(f"Objects of {settle_deletions():,} deleted pictures removed.")
+            self.stdout.write(f"Objects of {delete_pending():,} deleted pictures removed.")
             began = time.monotonic()
             report, kept = look_through_storage(
                 self._tell,
