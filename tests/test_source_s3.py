@@ -148,7 +148,7 @@ def test_an_item_can_be_told_without_reading_and_changes_its_version_with_its_by
         ("s3://no-such-bucket-here", "There is no such bucket."),
         (f"s3://{OTHER}/nothing.jpg", "There is no picture here: there is no such object, and nothing below it."),
         (f"s3://{OTHER}/nothing/", "There is no picture here."),
-        ("s3://", "can't be had"),
+        ("s3://", "can't be listed"),
     ],
 )
 def test_what_is_not_there_is_told(others: Any, place: str, reason: str):

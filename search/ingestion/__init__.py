@@ -1,4 +1,8 @@
-"""The way in: bytes -> checked picture -> objects and one row. The upload page and `manage.py ingest` share it."""
+"""Ingestion: bytes -> decoded picture -> objects -> one row. Used by the upload page, the API and `manage.py ingest`.
+
+May import the rooms above it in docs/architecture.md. Verbs: `add_picture`, `ingest`, `reconcile`, `reembed`,
+`settle_deletions`.
+"""
 
 from search.curation.details import Details
 from search.ingestion.adding import Added, DeletedPicture, add_picture

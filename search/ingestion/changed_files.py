@@ -1,4 +1,4 @@
-"""The new versions of one run: looked up, put off where it can't be told yet, written, counted."""
+"""New versions of files within one run: found, deferred until they can be decided, written, counted."""
 
 import uuid
 from collections.abc import Collection, Sequence
@@ -18,14 +18,14 @@ from search.models import Capture
 from search.objects.deletion import owe, settle_meanwhile
 
 MOST_PUT_OFF = 5_000
-"""New versions that show another picture than the one before. Where files were renamed in a row, as by a number, each
-has the place of another one; which, is known when all were met. More of them are written as they come: they take
-some 8 kB each."""
+"""Limit of deferred new versions that show another picture than the one before. After a chain of renames each file has
+the address of another one, which is only resolved when all were seen. Beyond this limit they are written at once: each
+takes some 8 kB of memory."""
 _OVERTAKEN = "Another process was changing this picture at the same moment: run the same command again."
 
 
 class Changes:
-    """Without `rows` nothing is kept, as everywhere in a dry run."""
+    """New versions found during a run. Without `rows`, as in a dry run, nothing is written."""
 
     def __init__(self, *, again: bool, captions: bool = True, tags: Sequence[str] = ()) -> None:
         self._again, self._captions, self._tags = again, captions, tags
@@ -33,7 +33,7 @@ class Changes:
         self._put_off: list[Job] = []
 
     def note_before(self, read: Sequence[Job]) -> None:
-        """Note of what was read what was met at its address before."""
+        """Set `job.before` to the picture known at the same address with other bytes."""
         before = met_with_other_bytes((one.item, one.image_id) for one in read if one.image_id)
         for job in read:
             found = before.get(job.item.address)
@@ -41,7 +41,7 @@ class Changes:
                 job.before = found
 
     def note_moved(self, fresh: Sequence[Job], under_way: Collection[uuid.UUID]) -> None:
-        """Note of what is new that it is a new version of a picture whose file was moved, and rated or tagged then."""
+        """Mark new pictures that are versions of a moved file which was rated or tagged since."""
         of_pixels = {
             job.image.of_file.pixels: job
             for job in fresh
@@ -58,7 +58,7 @@ class Changes:
                 job.changed = change_of(before, job.image, item.details, self._tags, written, None)
 
     def put_off(self, changed: Sequence[Job]) -> list[Job]:
-        """Keep those that may be other pictures in the place of the ones before until the run ends; return them."""
+        """Defer the jobs that may be other pictures at a known address until the end of the run; return them."""
         others = [job for job in changed if job.changed and not job.changed.is_same_picture]
         self._put_off += others
         return others
@@ -68,24 +68,24 @@ class Changes:
         return len(self._put_off) > MOST_PUT_OFF
 
     def take_put_off(self) -> list[Job]:
-        """Return what was put off, first what turned out to be a version of a picture from another one's place."""
+        """Return the deferred jobs; first those that turned out to be versions of a picture from another address."""
         waiting, self._put_off = self._put_off, []
         changes = [job.changed for job in waiting if job.changed]
         befores = [change.before for change in changes if change.before.pixels]
         of_pixels = {before.pixels: before for before in befores}
         for job in waiting:
             if job.changed and (before := of_pixels.get(job.changed.of_file.pixels)):
-                # What the file said before it was moved is not known here.
+                # What the file contained before the move is unknown here.
                 job.changed = replace(job.changed, before=before, is_same_picture=True, said_before=None)
         return sorted(waiting, key=lambda job: not (job.changed and job.changed.is_same_picture))
 
     def give_up(self) -> None:
-        """Nothing stays of what is put off: the next run brings it again."""
+        """Schedule the deletion of the deferred jobs' objects: the next run reads them again."""
         with suppress(Error):
             owe([job.image_id for job in self._put_off if job.image_id])
 
     def keep_deleted(self, job: Job, rows: Staging | None) -> None:
-        """A deleted picture was only rated or tagged since: it stays deleted."""
+        """Keep a deleted picture deleted: its file was only rated or tagged since."""
         if rows and job.changed and job.image_id:
             stays_deleted(job.image_id, job.changed.of_file.pixels, job.origins)
 
@@ -103,7 +103,7 @@ class Changes:
         return outcome
 
     def absorb(self, known: Sequence[Job], rows: Staging, under_way: Collection[uuid.UUID], report: Report) -> None:
-        """Have known pictures take the places of what they are new versions of."""
+        """Let known pictures replace those that they are new versions of."""
         changed = [job for job in known if job.before]
         if not changed:
             return

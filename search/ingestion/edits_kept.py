@@ -1,4 +1,4 @@
-"""What people did to a picture, for another one that comes of it."""
+"""Carry people's edits over from one image to another version of it."""
 
 import uuid
 
@@ -13,8 +13,8 @@ _WORDS = ("tags", *CAPTIONS)
 
 
 def take_along(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
-    """Have an image that was just added take over what people did to the one that was another version of it, and
-    where it says nothing of its own, what is said there. In a transaction."""
+    """Copy people's edits from `other_id` to an image that was just added as another version of it, and fill its empty
+    fields. Call in a transaction."""
     columns = ("pk", *_WORDS)
     images = Image.objects.only(*columns).in_bulk([image_id, other_id])
     image, other = images.get(image_id), images.get(other_id)
@@ -27,8 +27,8 @@ def take_along(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
 
 
 def take_edits(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
-    """Have an image take over what people did to another one: whether it is hidden, its albums, and the fields that
-    they edited there and not here. In a transaction."""
+    """Copy people's edits from another image: whether it is hidden, its albums, and the fields edited there and not
+    here. Call in a transaction."""
     hand_over_albums(other_id, image_id)
     hand_over_privacy(other_id, image_id)
     found = edited_fields([image_id, other_id])
@@ -44,7 +44,7 @@ def take_edits(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
     note_edits([image_id], edited.intersection(_WORDS) | names)
     captured = Capture.objects.filter(pk=other_id).first()
     if captured and captured.stated:
-        # What a table has stated stays so, too.
+        # Fields stated by a table stay marked as such, too.
         Capture.objects.filter(pk=image_id, stated=[]).update(stated=captured.stated)
     names |= {column for column, told_by in TOLD_BY.items() if told_by in names}
     if captured and names:
@@ -54,7 +54,7 @@ def take_edits(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
 
 
 def _is_hidden(image: Image) -> bool:
-    """Whether curators have hidden it, be it private or in the trash besides."""
+    """Whether curators have hidden it, even if it is also private or in the trash."""
     if private := levels_of([image.pk]).get(image.pk):
         return private[1]
     trashed = Trashed.objects.filter(pk=image.pk).first()

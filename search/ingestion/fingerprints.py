@@ -1,4 +1,4 @@
-"""Perceptual hashes of the pictures that are here, and what becomes of pairs when a file changes."""
+"""Perceptual hashes and duplicate pairs of images whose files change."""
 
 import uuid
 from collections.abc import Mapping
@@ -7,8 +7,8 @@ from django.db import connection
 
 
 def write_fingerprints(hashes: Mapping[uuid.UUID, int | None], *, anew: bool = False) -> None:
-    """Write the hashes of images that are there, in the order of their ids; with `anew`, of images that show something
-    else now: what was found of them and nobody has decided is forgotten. In a transaction."""
+    """Write perceptual hashes of existing images, in the order of their ids. With `anew`, for images with other
+    content than before, their pending duplicate pairs are deleted. Call in a transaction."""
     if not hashes:
         return
     ids = sorted(hashes)
@@ -31,7 +31,7 @@ def write_fingerprints(hashes: Mapping[uuid.UUID, int | None], *, anew: bool = F
 
 
 def hand_over_pairs(former_id: uuid.UUID, image_id: uuid.UUID) -> None:
-    """Have what was found and decided of one image be so of another one, which takes its place. In a transaction."""
+    """Move the duplicate pairs of an image, found and decided, to the one that replaces it. Call in a transaction."""
     with connection.cursor() as cursor:
         for column, other in (("first_id", "second_id"), ("second_id", "first_id")):
             cursor.execute(
@@ -44,7 +44,7 @@ def hand_over_pairs(former_id: uuid.UUID, image_id: uuid.UUID) -> None:
 
 
 def compare_again() -> None:
-    """Have all pictures compared anew. Some thousands at a time, so that nobody who adds some waits for long."""
+    """Mark all pictures for comparison again, 5,000 at a time, to keep the row locks short."""
     last: uuid.UUID | None = uuid.UUID(int=0)
     while last:
         with connection.cursor() as cursor:
