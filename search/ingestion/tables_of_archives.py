@@ -34,7 +34,9 @@ class Elsewhere:
         name, details = self._rows[key]
         owner = self._owners.setdefault(key, paths[0])
         if owner != paths[0] or shared.get(key, 1) > 1:
-            self.notes.append((paths[0], f"{name} in the table may also match another picture: it was not applied here."))
+            self.notes.append(
+                (paths[0], f"{name} in the table may also match another picture: it was not applied here.")
+            )
             return Details()
         return details
 

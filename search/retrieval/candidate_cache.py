@@ -1,7 +1,7 @@
-"""The candidates of searches that somebody pages through, ranked: the next page need not gather them anew.
+"""Cache of ranked candidates, so that further pages of a search need no new candidate generation.
 
-They are as they were when the first page was asked for. That is what later pages show in any case: what arrived
-since stays out of them, and rows that are hidden or deleted since leave their places empty.
+Entries are as of the first page, which is what later pages show in any case: new arrivals are left out, and rows
+hidden or deleted since leave gaps.
 """
 
 import threading
@@ -17,15 +17,15 @@ from search.query.viewer import asker
 from search.retrieval.ranking import Candidate
 
 REMEMBERED = 600
-"""Seconds for which they are kept."""
+"""Seconds before an entry expires."""
 MOST = 128
-"""Searches that are kept, in each process: 50 kB each."""
+"""Maximum number of searches cached per process, 50 kB each."""
 
 
 @dataclass(frozen=True, slots=True)
 class CachedCandidates:
-    """Candidates, best first, what `CandidateSearch` tells of them, and the number of the last change that
-    they know of."""
+    """Candidates, best first, the properties of their `CandidateSearch`, and the number of the last change known to
+    them."""
 
     candidates: Sequence[Candidate]
     reach: float
@@ -38,7 +38,7 @@ _lock = threading.Lock()
 
 
 def cache_candidates(query: SearchQuery, seen: int, head: CachedCandidates) -> None:
-    """Keep the head of the search whose further pages are asked for with `seen`."""
+    """Cache the candidates of a search whose further pages have `seen` in their address."""
     with _lock:
         _heads[_key(query, seen)] = time.monotonic(), head
         if len(_heads) > MOST:
@@ -46,7 +46,7 @@ def cache_candidates(query: SearchQuery, seen: int, head: CachedCandidates) -> N
 
 
 def cached_candidates(query: SearchQuery) -> CachedCandidates | None:
-    """Return the head of the search that `query` asks for a later page of, if it is kept."""
+    """Return the cached candidates for a later page of a search, if there are any."""
     if query.seen is None:
         return None
     with _lock:
@@ -62,5 +62,5 @@ def forget_candidates() -> None:
 
 
 def _key(query: SearchQuery, seen: int) -> tuple[str, SearchQuery]:
-    """Of each person, as not everybody finds the same."""
+    """Includes the user, since users may see different pictures."""
     return f"{active_model()}\n{text_model()}\n{asker().user.pk}", query.replace(seen=seen, all_shown=False)

@@ -1,7 +1,7 @@
 """From a query to a page of results.
 
-The nearest rows, with those that words find, are the candidates: they are weighed against all that was asked.
-What lies further away follows in the order of its distance, so that every row that may be found stands on one page.
+Candidates are the nearest rows and those found by full text; they are re-ranked by all parts of the query. The
+remaining rows follow by distance, so that every row in scope is on exactly one page.
 """
 
 import math
@@ -25,29 +25,28 @@ from search.retrieval.results import PER_PAGE, ResultPage, Segment, part_of, pla
 from search.retrieval.scope import Scope
 
 NEAREST = 100
-"""So many of the nearest count as matches while the collection is too small to be measured."""
+"""Number of nearest results that count as matches while the collection is not calibrated."""
 
 _CUTS = {Minimum.STRONG: (Band.STRONG,), Minimum.RELATED: (Band.STRONG, Band.RELATED)}
 
 
 def find(query: SearchQuery) -> ResultPage:
-    """Return the page of results that `query` asks for; for an empty query, the newest images.
+    """Return the page of results for `query`; the newest images if it is empty.
 
-    Raises NoSuchQuery for a picture or an image that is not there, BadQuery for parts that cancel out, and
-    ModelUnavailable.
+    Raises NoSuchQuery for a missing picture or image, BadQuery for parts that cancel out, and ModelUnavailable.
     """
     return Search(query).page()
 
 
 def best_candidates(query: SearchQuery) -> list[Candidate]:
-    """Return the NEAREST best matches of what everybody may see, however good they are. Raises what `find` raises."""
+    """Return the NEAREST best results that everybody may see, whatever their band. Raises what `find` raises."""
     return Search(query.replace(sort=Sort.SIMILARITY, minimum=Minimum.ANY), private=False).head()[:NEAREST]
 
 
 def similar_images(image: Image, count: int) -> list[Image]:
-    """Return the `count` images nearest to `image`, without itself; none while it has no vector to search by."""
+    """Return the `count` images nearest to `image`, without itself; none while it has no vector."""
     table = current_set(active_model())
-    # Of a hidden picture too: curators look at its page.
+    # Works for a hidden picture, too: curators see its page.
     vector = Image.objects.filter(pk=image.pk).vectors_in(table).get(image.pk)
     if vector is None:
         return []
@@ -57,7 +56,7 @@ def similar_images(image: Image, count: int) -> list[Image]:
 
 
 class Search:
-    """One search under way: its rows in order."""
+    """One running search: its rows in order."""
 
     def __init__(
         self,
@@ -68,8 +67,8 @@ class Search:
         private: bool = True,
         bare: bool = False,
     ) -> None:
-        """With `query_vector`, for what the query's parts mean; with `among`, of these images alone; without
-        `private`, of what everybody may see; with `bare`, for the ids of images and how good they are."""
+        """`query_vector` replaces that of the query's parts; with `among`, only these images are searched; without
+        `private`, only what everybody may see; with `bare`, only ids and scores are read."""
         self.query = query
         self.scope = Scope(query, among=among, private=private)
         self.finds_hidden = self.scope.filters.finds_hidden
@@ -77,8 +76,8 @@ class Search:
             self.scope.wanted, query.unwanted, hidden=self.scope.only_visible.hidden
         )
         self.candidate_search = CandidateSearch(self.scope, self.query_vector, bare=bare)
-        # Candidates of the first page that are hidden or deleted since: they keep their places, or rows behind them
-        # would move into pages that were read.
+        # Candidates hidden or deleted since the first page: they keep their places, or the rows after them would move
+        # onto pages that were already read.
         self.gone: frozenset[uuid.UUID] = frozenset()
 
     @property
@@ -112,11 +111,11 @@ class Search:
         )
 
     def segments(self) -> list[Segment]:
-        """All that is found, in stretches."""
+        """Return all results as segments."""
         return self._segments([] if self.query.is_empty else self.head())
 
     def _copies_from(self, segments: Sequence[Segment]) -> int | None:
-        """The page, beyond the first, from which copies follow that are no candidates; None where there is none."""
+        """The page after the first from which copies follow that are no candidates; None if there is none."""
         if (
             not self.candidate_search.has_copies
             or self._is_by_date
@@ -126,10 +125,10 @@ class Search:
         return segments[0].count // PER_PAGE + 1 if segments[0].count >= PER_PAGE else None
 
     def head(self) -> list[Candidate]:
-        """The candidates, best first."""
+        """Return the candidates, best first."""
         if known := cached_candidates(self.query):
             self.candidate_search.reach, self.candidate_search.more_hold_words = known.reach, known.more_hold_words
-            # To delete or show what is hidden counts as no change.
+            # Deleting or showing a hidden picture does not change the counter.
             if known.changed != self.scope.at.changed or self.finds_hidden:
                 ids = [one.id for one in known.candidates]
                 there = self.scope.images.filter(pk__in=ids).values_list("pk", flat=True)
@@ -153,13 +152,13 @@ class Search:
         )
 
     def by_similarity(self, head: list[Candidate]) -> list[Segment]:
-        """The nearest first, and then all others."""
+        """Return the nearest first, then all others."""
         nearest = sorted(head, key=lambda one: (-(one.similarity or 0), one.id))
         return [self._of(nearest), FullScan(self.candidate_search, head, ()).rest(banded=False)]
 
     @property
     def _places(self) -> int:
-        """How many rows there are, with the places of those that are gone."""
+        """The number of rows, including the places of those that are gone."""
         return self.scope.total + len(self.gone)
 
     def _segments(self, head: list[Candidate]) -> list[Segment]:
@@ -186,7 +185,7 @@ class Search:
         return [self._of([one for one in head if one.band in bands])]
 
     def _by_band(self, head: list[Candidate], bands: Sequence[Band], full_scan: FullScan) -> list[Segment]:
-        """Each band with all its rows, candidates first, where there are more than these."""
+        """Return each band in full, its candidates first."""
         segments = []
         for band in bands:
             segments += [self._of([one for one in head if one.band is band]), full_scan.in_band(band)]
@@ -195,15 +194,15 @@ class Search:
         return [*segments, self._of([one for one in head if one.band not in bands]), full_scan.rest(banded=True)]
 
     def _dated(self, head: list[Candidate], bands: Sequence[Band], *, near: bool, goes_on: bool) -> list[Segment]:
-        """What lies in the bands by date, and behind it all others."""
+        """Return the rows in the bands by date, then all others."""
         ends = self._ends_at_the_cut and any(one.band for one in head)
-        # Where nothing is measured, the nearest count as matches, as for saved searches.
+        # Without a calibration the nearest count as matches, as for saved searches.
         unmeasured = bool(self.query_vector.towards) and not self.scale and not ends
         nearest = {one.id for one in head[:NEAREST]} if unmeasured else set()
         kept = [one for one in head if one.band in bands or one.id in nearest]
         rest = [one for one in head if one.band not in bands and one.id not in nearest]
         full_scan = FullScan(self.candidate_search, head, bands, near=near, gone=len(self.gone))
-        if goes_on:  # the database puts in order what is there
+        if goes_on:  # the database does the ordering
             there = [one for one in kept if one.id not in self.gone]
             dated = full_scan.dated(there, dates(self.query.sort))
         else:
@@ -212,7 +211,7 @@ class Search:
         return [dated] if ends else [dated, self._of(rest), full_scan.rest(banded=goes_on)]
 
     def _by_taken(self) -> list[Segment]:
-        """Those with a date in the order of their index, and behind them all others, the last added first."""
+        """Return dated images in the order of their index, then all others, newest first."""
         way = "" if self.query.sort.is_oldest_first else "-"
         dated = self.scope.images.filter(capture__taken__isnull=False)
         count = self.scope.counts.exactly("dated", dated)
@@ -238,7 +237,7 @@ class Search:
         return self.query.minimum is not Minimum.ANY
 
     def _cut(self) -> tuple[Sequence[Band], float] | None:
-        """The bands that are shown alone, or sorted by date, and the least similarity in them; None for neither."""
+        """The bands to show or to sort by date, and the least similarity in them; None for neither."""
         minimum = self.query.minimum
         if minimum is Minimum.ANY:
             if not self._is_by_date:
@@ -250,7 +249,7 @@ class Search:
         return _CUTS[minimum], threshold
 
     def _goes_on_beyond(self, head: Sequence[Candidate], similarity: float) -> bool:
-        """Whether there may be rows at least so near that are no candidates."""
+        """Whether rows at least this similar may exist beyond the candidates."""
         return self._places > len(head) and self.candidate_search.reach >= similarity
 
     def _of(self, candidates: list[Candidate]) -> Segment:
