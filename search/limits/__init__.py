@@ -1,4 +1,7 @@
-"""How often strangers may do what costs something: counted in the database, for all processes, and told by a 429."""
+"""Rate limits, counted in the database for all processes; exceeding one is a 429.
+
+May import the rooms above it in docs/architecture.md. Verbs: `count`, `count_search`, `address_of`, `sweep`.
+"""
 
 from search.limits.clients import address_of, who_asks
 from search.limits.counting import Counted, TooMany, count

@@ -1,4 +1,4 @@
-"""Searches by words that nobody has searched for lately, each of which takes a model."""
+"""Limit searches by texts that are not in the cache, since each runs a model."""
 
 from collections.abc import Iterable
 
@@ -10,10 +10,10 @@ from search.limits.counting import count
 
 
 def count_search(request: HttpRequest, texts: Iterable[str]) -> None:
-    """Count a stranger's search by these words, unless all of them are remembered. Raises TooMany.
+    """Count an anonymous search by these texts, unless all are cached. Raises TooMany.
 
-    What comes from this machine, or through a proxy that doesn't say for whom, is not counted: all visitors together
-    would soon be too many.
+    Requests from this machine, or through a proxy that reports no client, are not counted: all visitors would share
+    one count.
     """
     if request.user.is_authenticated or not is_telling(address_of(request)):
         return
