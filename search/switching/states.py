@@ -88,7 +88,7 @@ def told() -> str:
     if row is None:
         return ""
     if not counts(row):
-        return f"the environment names other models than switch_model has chosen ({row.image}, {row.text}), and has precedence"
+        return f"the environment names other models than switch_model has chosen ({row.image}, {row.text}) and wins"
     lines = []
     if is_lagging():
         lines.append(f"this process does not use {row.image} and {row.text} yet")

@@ -1,4 +1,4 @@
-"""How many suggestions are right, on drawings of which it is known what they show. The labels judge only."""
+"""Evaluate tag suggestions on labelled drawings. Labels are used for judging only."""
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,14 +21,15 @@ from search.tagging.thresholds import Measure, threshold
 LONG_SIDE = 240
 _AT_ONCE = 64
 _LOOKED_AT = 40
-"""Suggestions of each tag, the strongest and weakest in turns, that a curator decides about in the second row."""
+"""Suggestions of each tag, half the strongest and half the weakest, that a simulated curator decides for the second
+figures."""
 
 Which = npt.NDArray[np.bool_]
 
 
 @dataclass
 class Outcome:
-    """Of all suggestions of some tags: how many there are, how many are right, and how many pictures show it."""
+    """Totals over some tags: suggestions, correct ones, and pictures that show the tag."""
 
     suggested: int = 0
     right: int = 0
@@ -50,16 +51,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Kind:
-    """Tags of one kind: by the phrase of each, which pictures show it."""
+    """Tags of one kind: for each phrase, which pictures show it."""
 
     name: str
     phrases: Mapping[str, Which]
 
 
 def evaluate(pictures: int = 1_200, seed: int = 11) -> Iterator[str]:
-    """Yield the lines of the table: by kinds of tags, how many suggestions there are, how many of them are right, and
-    of how many pictures that show it; then the same after a curator has decided about some. Raises ModelUnavailable.
-    """
+    """Yield the lines of a table: by kind of tags, the number of suggestions, their precision and recall; then
+    precision and recall after a curator has decided some. Raises ModelUnavailable."""
     rng = random.Random(seed)  # noqa: S311 - drawings
     scenes = [random_scene(rng) for _ in range(pictures)]
     vectors = _encoded(scenes, seed)
@@ -93,7 +93,7 @@ def _encoded(scenes: Sequence[Scene], seed: int) -> Vectors:
 
 
 def _kinds(scenes: Sequence[Scene]) -> Iterator[Kind]:
-    """The vocabulary to start with has shapes and colours; of what else drawings show, the captions make phrases."""
+    """The starting vocabulary has shapes and colours; phrases for other kinds are made from captions."""
     phrases = {row["english"]: row["phrase"] for row in starting_rows()}
     shapes = {name: phrases.get(f"{name} shape") or phrases[name] for name in SHAPES}
     yield Kind("shapes", {shapes[one]: _which(scenes, Statement(shape=one)) for one in SHAPES})
@@ -109,7 +109,7 @@ def _which(scenes: Sequence[Scene], said: Statement) -> Which:
 
 
 def _judged(kind: Kind, pictures: Vectors, yardstick: Yardstick) -> tuple[Outcome, Outcome]:
-    """Return what is suggested before anybody has decided, and after a curator has, by the labels."""
+    """Return the outcome before any decision, and after a curator has decided by the labels."""
     first, decided = Outcome(), Outcome()
     texts = text_encoder().encode_texts(list(kind.phrases))
     for vector, shows in zip(texts, kind.phrases.values(), strict=True):
