@@ -97,7 +97,10 @@ _TOLD = {
     "owed_seconds": ("imagesearch_owed_deletions_oldest_seconds", "Age of the oldest pending deletion."),
     "index_present": ("imagesearch_index_present", "Whether the vector index exists."),
     "index_valid": ("imagesearch_index_valid", "Whether the vector index is valid."),
-    "index_under_way": ("imagesearch_index_being_built", "Whether the vector index is dropped for a load, or being built."),
+    "index_under_way": (
+        "imagesearch_index_being_built",
+        "Whether the vector index is dropped for a load, or being built.",
+    ),
     "index_bytes": ("imagesearch_index_bytes", "Size of the vector index."),
     "vectors_bytes": ("imagesearch_vectors_bytes", "Size of the active vector tables, with indexes."),
     "table_bytes": ("imagesearch_table_bytes", "Size of the table of pictures, with indexes."),
@@ -156,9 +159,7 @@ def _of_run(run: tuple[Any, ...]) -> Iterator[Metric]:
     if ended is not None:
         yield _gauge("imagesearch_ingest_last_run_ended_seconds", "When it ended, in Unix time.", ended)
     if last_done is not None:
-        yield _gauge(
-            "imagesearch_ingest_last_done_seconds", "When a run last finished, in Unix time.", last_done
-        )
+        yield _gauge("imagesearch_ingest_last_done_seconds", "When a run last finished, in Unix time.", last_done)
 
 
 def _gauge(name: str, told: str, value: Any) -> Metric:
