@@ -467,11 +467,11 @@ def test_watching_it_builds_the_index_when_the_backlog_is_empty(photos: Path, fe
     states: list[State] = []
     worker = Worker(Pending())
 
-    def rested() -> None:
+    def on_idle() -> None:
         states.append(index_state())
         worker.stop.set()
 
-    worker.watch(rested)
+    worker.watch(on_idle)
 
     assert states == [State.THERE]
 

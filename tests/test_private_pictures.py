@@ -18,7 +18,7 @@ from django.urls import reverse
 from search.curation import AddToAlbum, Hide, Restore, Show, ShowTo, Trash, change, undo
 from search.duplicates.merging import Kept, keep
 from search.facets.facets import facets_of
-from search.ingestion.edits_kept import take_edits
+from search.ingestion.edits_kept import copy_edits
 from search.models import Album, Arrival, Capture, Image, PictureSet, Private, Revision
 from search.query import NoSuchQuery, SearchQuery
 from search.query.saved import save_search
@@ -303,7 +303,7 @@ def test_what_is_said_of_a_private_copy_is_not_merged_into_one_that_more_people_
 
 def test_another_version_of_a_private_picture_is_as_private(alice: User):
     image, other = private(alice), an_image("boat")
-    take_edits(other.pk, image.pk)
+    copy_edits(other.pk, image.pk)
     assert found(None) == []
     assert found(alice) == ["boat", SECRET]
     fresh = an_image("x").pk

@@ -587,11 +587,11 @@ def test_buckets_that_refuse_are_their_pictures_failures_and_all_others_get_vect
 def test_a_bucket_that_answers_again_is_asked_again_by_a_worker_that_watches(
     refusing: dict[str, str], settings: Any, others: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(worker_module, "ASK_AGAIN", 0.0)
+    monkeypatch.setattr(worker_module, "RETRY_UNREACHABLE", 0.0)
     monkeypatch.setattr(worker_module, "LOOK_AGAIN", 0.001)
     stop, rests = threading.Event(), []
 
-    def rested() -> None:
+    def on_idle() -> None:
         rests.append((worker.report.added, len(worker.report.failed)))
         settings.S3_SOURCES = {name: said for name, said in settings.S3_SOURCES.items() if name != "silent"}
         if len(rests) == 1:
@@ -608,7 +608,7 @@ def test_a_bucket_that_answers_again_is_asked_again_by_a_worker_that_watches(
             stop.set()
 
     worker = Worker(Pending(), stop=stop, progress=give_up)
-    worker.watch(rested)
+    worker.watch(on_idle)
     others.delete_object(Bucket="silent", Key="a.jpg")
     others.delete_bucket(Bucket="silent")
 

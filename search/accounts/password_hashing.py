@@ -60,10 +60,10 @@ def in_turn(work: Callable[[], str]) -> str:
 @cache
 def _thread(_process: int) -> ThreadPoolExecutor:
     """The hashing thread; keyed by process, since a fork does not inherit threads."""
-    return ThreadPoolExecutor(1, "hashing", initializer=_step_back)
+    return ThreadPoolExecutor(1, "hashing", initializer=_lower_priority)
 
 
-def _step_back(*_: Any) -> None:
+def _lower_priority(*_: Any) -> None:
     """Lower this thread's priority; on Linux each thread has its own."""
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

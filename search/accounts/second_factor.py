@@ -111,7 +111,7 @@ def wait_for_code(session: SessionBase, user: User, **noted: Any) -> None:
     session.set_expiry(_PATIENCE)
 
 
-def who_waits(session: SessionBase) -> tuple[User, dict[str, Any]] | None:
+def waiting_user(session: SessionBase) -> tuple[User, dict[str, Any]] | None:
     """Return the user whose code is missing, with the recorded values; None if there is none or it expired."""
     noted = session.get(_WAITING)
     if not noted or noted["until"] < time.time():

@@ -55,7 +55,7 @@ class _Folder:
 
     def sizes(self, prefix: str) -> dict[str, int]:
         found = {}
-        with self._told():
+        with self._translated():
             for folder, _folders, names in os.walk(self.root / prefix, onerror=_unless_missing):
                 for name in names:
                     path = Path(folder, name)
@@ -67,12 +67,12 @@ class _Folder:
         return found
 
     def read_into(self, key: str, file: IO[bytes]) -> None:
-        with self._told(), (self.root / key).open("rb") as source:
+        with self._translated(), (self.root / key).open("rb") as source:
             shutil.copyfileobj(source, file, BLOCK)
 
     def write_from(self, key: str, file: IO[bytes]) -> None:
         path = self.root / key
-        with self._told():
+        with self._translated():
             path.parent.mkdir(parents=True, exist_ok=True)
             number, draft = tempfile.mkstemp(dir=path.parent, prefix=_DRAFT)
             try:
@@ -86,12 +86,12 @@ class _Folder:
                 raise
 
     def delete(self, keys: Iterable[str]) -> None:
-        with self._told():
+        with self._translated():
             for key in keys:
                 (self.root / key).unlink(missing_ok=True)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _translated(self) -> Iterator[None]:
         try:
             yield
         except FileNotFoundError:
@@ -120,7 +120,7 @@ class _Bucket:
 
     def sizes(self, prefix: str) -> dict[str, int]:
         found = {}
-        with self._told():
+        with self._translated():
             pages = self._client().get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self.bucket, Prefix=self._before + prefix):
                 for one in page.get("Contents", []):
@@ -128,15 +128,15 @@ class _Bucket:
         return found
 
     def read_into(self, key: str, file: IO[bytes]) -> None:
-        with self._told():
+        with self._translated():
             self._client().download_fileobj(self.bucket, self._before + key, file)
 
     def write_from(self, key: str, file: IO[bytes]) -> None:
-        with self._told():
+        with self._translated():
             self._client().upload_fileobj(_Kept(file), self.bucket, self._before + key)
 
     def delete(self, keys: Iterable[str]) -> None:
-        with self._told():
+        with self._translated():
             for key in keys:
                 self._client().delete_object(Bucket=self.bucket, Key=self._before + key)
 
@@ -144,7 +144,7 @@ class _Bucket:
         return other_buckets.client(self.bucket)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _translated(self) -> Iterator[None]:
         from boto3.exceptions import Boto3Error  # noqa: PLC0415 - only needed for buckets
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 

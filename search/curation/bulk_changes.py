@@ -12,8 +12,8 @@ from django.db.models import QuerySet
 from search.curation.admin_log import log_deletions, log_revision
 from search.curation.changes import Change, Restore, Trash
 from search.curation.placing import place_pictures
-from search.curation.snapshots import by_a_person, lock
-from search.curation.tag_decisions import follow
+from search.curation.snapshots import lock, marked_edited
+from search.curation.tag_decisions import update_suggestions
 from search.models import Image, Revision
 from search.models.conflicts import is_conflict, retried
 from search.models.editing import Row, difference, note, write
@@ -83,7 +83,7 @@ def _change(keys: Collection[uuid.UUID], change: Change, revision: Revision) -> 
         after = change.after(before)
         if after is None:
             revision.full += 1
-        elif row := difference(image_id, before, by_a_person(before, after)):
+        elif row := difference(image_id, before, marked_edited(before, after)):
             rows.append(row)
     put(rows, revision.by)
     record(revision, rows)
@@ -104,5 +104,5 @@ def record(revision: Revision, rows: Collection[Row]) -> None:
         revision.save(force_insert=True)
         log_revision(revision)
     note(revision.pk, list(rows))
-    follow(rows, revision)
+    update_suggestions(rows, revision)
     revision.count += len(rows)

@@ -103,7 +103,7 @@ def webdataset_details(row: Mapping[str, object], text: str) -> tuple[Details, l
     )
 
 
-def all_said(
+def merged_metadata(
     written: Written, of_sidecar: PhotoMetadata, of_file: PhotoMetadata, table: PhotoMetadata = NOTHING
 ) -> PhotoMetadata:
     """Return all metadata of a picture: from a table, sidecars, the decoder (XMP sidecar and file), and the file's
@@ -138,7 +138,9 @@ def captioned(details: Details, said: PhotoMetadata) -> Details:
 def fields_stated(details: Details) -> list[str]:
     """Return the names of the fields that the details set."""
     captions = [name for name in ("tags", *CAPTIONS) if getattr(details, name)]
-    columns = {TOLD_BY.get(name, name) for name in _COLUMNS if getattr(details.capture, name, None) not in ("", None)}
+    columns = {
+        EDITED_WITH.get(name, name) for name in _COLUMNS if getattr(details.capture, name, None) not in ("", None)
+    }
     return [*captions, *sorted(columns)]
 
 
@@ -156,7 +158,7 @@ _COLUMNS = {
     "latitude": "double precision",
     "longitude": "double precision",
 }
-TOLD_BY = {"taken_offset": "taken", "taken_from": "taken", "longitude": "latitude"}
+EDITED_WITH = {"taken_offset": "taken", "taken_from": "taken", "longitude": "latitude"}
 """Columns that are edited together with another one."""
 # Metadata from a sidecar in an archive or bucket is not read again, and must not be lost.
 _LESS_TRUSTED = (
@@ -167,12 +169,12 @@ _LESS_TRUSTED = (
 
 def _kept(name: str) -> str:
     """Return the SQL condition under which a column keeps its value."""
-    told_by = TOLD_BY.get(name, name)
+    edited_with = EDITED_WITH.get(name, name)
     conditions = [
-        f"'{told_by}' = ANY(search_capture.edited)",
-        f"'{told_by}' = ANY(search_capture.stated) AND NOT '{told_by}' = ANY(EXCLUDED.stated)",
-        f"EXCLUDED.{told_by} = ''" if _COLUMNS[told_by] == "text" else f"EXCLUDED.{told_by} IS NULL",
-        *([f"coalesce({_LESS_TRUSTED}, false)"] if told_by == "taken" else []),
+        f"'{edited_with}' = ANY(search_capture.edited)",
+        f"'{edited_with}' = ANY(search_capture.stated) AND NOT '{edited_with}' = ANY(EXCLUDED.stated)",
+        f"EXCLUDED.{edited_with} = ''" if _COLUMNS[edited_with] == "text" else f"EXCLUDED.{edited_with} IS NULL",
+        *([f"coalesce({_LESS_TRUSTED}, false)"] if edited_with == "taken" else []),
     ]
     return " OR ".join(conditions)
 

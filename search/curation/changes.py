@@ -19,7 +19,7 @@ MOST_TAGS = 50
 _UNTOUCHABLE = {"tags", "hidden", "taken_from"}
 
 
-def left_full(revision: Revision) -> str:
+def skipped_message(revision: Revision) -> str:
     """Return a message with the number of pictures that a revision skipped since they have too many tags."""
     text = _("Left as they were, since a picture has at most %(limit)s tags: %(count)s.")
     return text % {"limit": MOST_TAGS, "count": f"{revision.full:,}"}

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from search.curation.captures import CAPTIONS, TOLD_BY
+from search.curation.captures import CAPTIONS, EDITED_WITH
 from search.models import Capture, Image, Trashed
 from search.models.albums import Visibility, albums_of
 from search.models.conflicts import locked_values
@@ -27,7 +27,7 @@ def plain(value: Any) -> Any:
 def mark_of(name: str) -> str:
     """Return the field name under which edits of a column are recorded; "" if they are not."""
     if name in CAPTURE_COLUMNS:
-        return TOLD_BY.get(name, name)
+        return EDITED_WITH.get(name, name)
     return name if name in _MARKED else ""
 
 
@@ -104,7 +104,7 @@ def _with_trash(states: dict[uuid.UUID, dict[str, Any]], names: Sequence[str]) -
             state["hidden"] = was_hidden[image_id]
 
 
-def by_a_person(before: State, after: State) -> State:
+def marked_edited(before: State, after: State) -> State:
     """Return `after` with all differing fields marked as edited by a person."""
     marks = marks_of(name for name, value in after.items() if before[name] != value)
     return {**after, "edited": {**before.get("edited", {}), **dict.fromkeys(marks, True)}}

@@ -30,7 +30,7 @@ WHERE its.state <> 'rejected'
 _Pairs = tuple[list[uuid.UUID], list[int]]
 
 
-def follow(rows: Collection[Row], revision: Revision) -> None:
+def update_suggestions(rows: Collection[Row], revision: Revision) -> None:
     """Update the suggestions of these images after a revision has changed their tags. Call in the same transaction.
 
     An undo takes decisions back: the tag is pending again, or rejected if it was before.

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from search.duplicates import keypoint_matching as points
 from search.duplicates.hash_index import Hashes
 from search.duplicates.pair_classification import Candidate, Judge, Verdict
-from search.duplicates.pictures import MOST_AT_ONCE, LatelySeen
+from search.duplicates.pictures import MOST_AT_ONCE, SeenCache
 from search.duplicates.thresholds import NEAR_ENOUGH, RESEMBLES, SIMILAR
 from search.indexing.query_plan import planned, walk_beside
 from search.models import Capture, DuplicatePair
@@ -58,7 +58,7 @@ class Comparing:
     """
 
     def __init__(self, table: VectorTable, hashes: Hashes) -> None:
-        self._table, self._hashes, self._seen = table, hashes, LatelySeen()
+        self._table, self._hashes, self._seen = table, hashes, SeenCache()
 
     def compare(self, ids: Sequence[uuid.UUID]) -> Found:
         """Compare these pictures and write the pairs found. Skips those without a vector, for later, and those that

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from search.curation.admin_log import log_deletions
 from search.curation.bulk_changes import AT_ONCE, put, record
 from search.curation.changes import MOST_TAGS
-from search.curation.snapshots import by_a_person, lock
+from search.curation.snapshots import lock, marked_edited
 from search.duplicates.decisions import settle_around
 from search.models import Capture, Image, Revision
 from search.models.albums import Visibility
@@ -141,7 +141,7 @@ def _keep(groups: Sequence[Kept], merging: Merging) -> None:
         before = {name: kept[name] for name in (*_COLUMNS, "edited")}
         # Metadata of a less visible picture must not become readable for more people.
         telling = [here[one] for one in others if _ORDER[here[one]["visibility"]] >= _ORDER[kept["visibility"]]]
-        if row := difference(group.image, before, by_a_person(before, merged(before, telling))):
+        if row := difference(group.image, before, marked_edited(before, merged(before, telling))):
             rows.append(row)
         going += others
         settle_around(group.image, others, by=revision.by)

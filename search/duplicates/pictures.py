@@ -61,7 +61,7 @@ def _hashed(image_id: uuid.UUID) -> Hashed:
         return Hashed(image_id, None, str(error))
 
 
-class LatelySeen:
+class SeenCache:
     """Cache of what is known of recently used pictures. Not thread-safe."""
 
     def __init__(self) -> None:

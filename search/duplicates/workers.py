@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 IN_A_ROW = 3
 """Batches per task: they are neighbours."""
-_TOLD = ("DATABASES", "STORAGES", "MEDIA_ROOT", "DATA_DIR", "IS_COMMAND")
+_SETTINGS = ("DATABASES", "STORAGES", "MEDIA_ROOT", "DATA_DIR", "IS_COMMAND")
 """Settings that the parent process may have changed, as tests do."""
 
 _of_this_process: "list[Comparing]" = []
@@ -76,7 +76,7 @@ class Workers:
 def _settings() -> Mapping[str, Any]:
     from django.conf import settings  # noqa: PLC0415
 
-    return {name: getattr(settings, name) for name in _TOLD}
+    return {name: getattr(settings, name) for name in _SETTINGS}
 
 
 def _begin(told: Mapping[str, Any], table: tuple[Any, ...]) -> None:

@@ -30,7 +30,7 @@ READ_REMEMBERED_FROM = 2_000
 that all searches share are always cached: each search needs them, and a query takes a millisecond."""
 REMEMBERED = 600
 """Seconds for which such counts are cached."""
-ROUGHLY = 60
+CACHED_ROUGHLY = 60
 """Seconds for which new pictures may be missing in the most frequent tags, licences and uploaders."""
 MOST_VALUES = 15
 """Number of tags, licences and uploaders offered, the most frequent first."""
@@ -76,7 +76,7 @@ class Counts:
         self._others = filters.without(*_FEW_VALUED)
         # Visibility and map groups change without an arrival or change number that could validate a cached count, and
         # are rarely filtered by.
-        self._is_remembered = not filters.finds_hidden and filters.group is None and conditions.among is None
+        self._is_cached = not filters.finds_hidden and filters.group is None and conditions.among is None
         self._combinations = self._counted()
 
     @cached_property
@@ -101,7 +101,7 @@ class Counts:
             found = rows.annotate(value=value).values_list("value").annotate(count=Count("*"))
             return list(found.order_by("-count", "value")[:MOST_VALUES])
 
-        return self._remember(self._key(column, others, changes=True), count, lambda _found: self.total)
+        return self._cached_count(self._key(column, others, changes=True), count, lambda _found: self.total)
 
     def frequent_tags(self) -> list[tuple[str, int]]:
         """Return the most frequent tags, and how many images each leaves, including narrower tags and synonyms."""
@@ -119,11 +119,11 @@ class Counts:
 
         version = hashlib.sha256(repr(names.tags).encode()).hexdigest()
         key = self._key(f"tags\n{version}", self._filters, changes=True)
-        return self._remember(key, count, lambda _found: self.total)
+        return self._cached_count(key, count, lambda _found: self.total)
 
     def exactly(self, name: str, rows: ImageQuerySet) -> int:
         """Return the number of `rows`, cached by the search, the state of the collection and `name`."""
-        if not self._is_remembered:
+        if not self._is_cached:
             return rows.count()
         what = f"{name}\n{self._at.arrived}\n{self._conditions.moment}"
         return cache.get_or_set(self._key(what, self._filters, changes=True), rows.count, REMEMBERED) or 0
@@ -151,7 +151,7 @@ class Counts:
             found = rows.annotate(**named).values_list(*named).annotate(count=Count("*"))
             return Counter({tuple(values): number for *values, number in found})
 
-        return self._remember(self._key("captures", others, changes=True), count, Counter.total)
+        return self._cached_count(self._key("captures", others, changes=True), count, Counter.total)
 
     def _passes(self, field: str, value: Any) -> bool:
         chosen = getattr(self._filters, field)
@@ -168,7 +168,7 @@ class Counts:
             rows = others.apply(self._conditions.eligible()).order_by().annotate(value=by).exclude(value=None)
             return Counter(dict(rows.values_list("value").annotate(count=Count("*"))))
 
-        return self._remember(self._key(name, others, changes=True), count, Counter.total)
+        return self._cached_count(self._key(name, others, changes=True), count, Counter.total)
 
     def of_colours(self) -> Counter[Any]:
         """Return how many images each colour leaves; if all chosen colours are required, those that remain with it."""
@@ -179,7 +179,7 @@ class Counts:
             found = rows.annotate(value=_COLOURS).values_list("value").annotate(count=Count("*"))
             return Counter(dict(found))
 
-        return self._remember(self._key("colours", others, changes=True), count, Counter.total)
+        return self._cached_count(self._key("colours", others, changes=True), count, Counter.total)
 
     @cached_property
     def places(self) -> dict[int, int]:
@@ -195,10 +195,10 @@ class Counts:
             return Counter(dict(rows.values_list(column).annotate(count=Count("*"))))
 
         key = self._key(f"{column}\n{sorted(values)}", others, changes=True)
-        return self._remember(key, count, Counter.total)
+        return self._cached_count(key, count, Counter.total)
 
-    def _remember(self, key: str, count: "Callable[[], _Found]", rows: "Callable[[_Found], int]") -> "_Found":
-        return _remembered(key, count, rows, READ_REMEMBERED_FROM) if self._is_remembered else count()
+    def _cached_count(self, key: str, count: "Callable[[], _Found]", rows: "Callable[[_Found], int]") -> "_Found":
+        return _cached(key, count, rows, READ_REMEMBERED_FROM) if self._is_cached else count()
 
     def _counted(self) -> _Combinations:
         apart = {Hidden.WITH: Hidden.ONLY, Hidden.MINE: Hidden.MINE_ALONE}.get(self._filters.hidden or Hidden.NO)
@@ -215,7 +215,7 @@ class Counts:
 
     def _counted_at_once(self) -> _Combinations:
         key = self._key("combinations", self._others)
-        remembered: tuple[State, _Combinations] | None = cache.get(key) if self._is_remembered else None
+        remembered: tuple[State, _Combinations] | None = cache.get(key) if self._is_cached else None
         is_known = remembered is not None and remembered[0].changed == self._at.changed
         state, found = remembered if remembered and is_known else self._count()
         if state.arrived < self._at.arrived:
@@ -223,7 +223,7 @@ class Counts:
             state = State(self._at.arrived, state.changed)
             is_known = False
         least = 0 if self._others.is_empty else READ_REMEMBERED_FROM
-        if self._is_remembered and not is_known and found.total() >= least:
+        if self._is_cached and not is_known and found.total() >= least:
             cache.set(key, (state, found), REMEMBERED)
         return found if state.arrived == self._at.arrived else found - self._between(self._at.arrived, state.arrived)
 
@@ -281,10 +281,10 @@ def _having_any(rows: ImageQuerySet, groups: Sequence[Collection[str]]) -> list[
 _Found = TypeVar("_Found")
 
 
-def _remembered(key: str, count: Callable[[], _Found], rows: Callable[[_Found], int], least: int) -> _Found:
+def _cached(key: str, count: Callable[[], _Found], rows: Callable[[_Found], int], least: int) -> _Found:
     found: _Found | None = cache.get(key)
     if found is None:
         found = count()
         if rows(found) >= least:
-            cache.set(key, found, ROUGHLY)
+            cache.set(key, found, CACHED_ROUGHLY)
     return found

@@ -53,7 +53,7 @@ def fits_the_disk(length: int) -> bool:
 
 
 @contextmanager
-def told_when_full() -> Iterator[None]:
+def disk_full_raised() -> Iterator[None]:
     """Raise DiskFull when a write finds the disk full."""
     try:
         yield
@@ -101,7 +101,7 @@ class LimitedUploadHandler(TemporaryFileUploadHandler):
 
     def new_file(self, field_name: str, file_name: str, *args: Any, **kwargs: Any) -> None:
         path = PurePath(file_name)
-        with self._told_when_full():
+        with self._interrupted_when_full():
             # Django uses the suffix in the name on disk, which is limited to 255 bytes.
             super().new_file(field_name, path.stem + path.suffix[:16], *args, **kwargs)
         self.received = 0
@@ -111,20 +111,20 @@ class LimitedUploadHandler(TemporaryFileUploadHandler):
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         self.received += len(raw_data)
         if self.received <= self._room:
-            with self._told_when_full():
+            with self._interrupted_when_full():
                 super().receive_data_chunk(raw_data, start)
 
     def file_complete(self, file_size: int) -> "UploadedFile[Any] | None":
-        with self._told_when_full():
+        with self._interrupted_when_full():
             file = super().file_complete(file_size)
             if file_size > self._room:
                 self.file.truncate(0)
         return file
 
     @contextmanager
-    def _told_when_full(self) -> Iterator[None]:
+    def _interrupted_when_full(self) -> Iterator[None]:
         try:
-            with told_when_full():
+            with disk_full_raised():
                 yield
         except DiskFull:
             self.upload_interrupted()  # removes the file

@@ -8,7 +8,7 @@ from search.curation.details import Details
 from search.ingestion.adding import Added, DeletedPicture, add_picture
 from search.ingestion.items import Item, Source, Unavailable
 from search.ingestion.metadata import Metadata, read_metadata
-from search.ingestion.pending import OwedWindows, Pending
+from search.ingestion.pending import Pending, PendingWindows
 from search.ingestion.pipeline.run import ingest
 from search.ingestion.reconciling import reconcile
 from search.ingestion.reembedding import reembed, stale_images
@@ -29,8 +29,8 @@ __all__ = [
     "Item",
     "Metadata",
     "MetadataError",
-    "OwedWindows",
     "Pending",
+    "PendingWindows",
     "Problem",
     "Progress",
     "Reconciled",

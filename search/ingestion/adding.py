@@ -11,7 +11,7 @@ from django.db import Error, transaction
 from django.utils.translation import gettext as _
 
 from search import decoding
-from search.curation.captures import UPLOADED, OfFile, Written, all_said, captioned, fields_stated, hash_of
+from search.curation.captures import UPLOADED, OfFile, Written, captioned, fields_stated, hash_of, merged_metadata
 from search.curation.details import Details, clean_tags
 from search.decoding import Seen, Source, Window, size_of
 from search.embedding import ModelUnavailable, active_model, at_hand, picture_encoder, require_fit
@@ -112,7 +112,7 @@ def prepare(
         with_picture=with_picture,
         xmp=written.sidecars.get("xmp", b""),
     )
-    said = all_said(written, found.said.sidecar, found.said.file, details.capture)
+    said = merged_metadata(written, found.said.sidecar, found.said.file, details.capture)
     stated = fields_stated(details)
     if written.captions:
         details = captioned(details, said)
@@ -165,14 +165,14 @@ def _embed(prepared: Sequence[Prepared]) -> None:
     seen = [one.seen for one in prepared if one.seen]
     found = encode_seen(encoder, seen)
     for one, encoded in zip(prepared, found, strict=True):
-        encoded.given_to(one.image)
+        encoded.set_on(one.image)
         one.image.embedding_model, one.image.embedding_backend = active_model(), encoder.backend
     if following := chosen().next:
-        for one, encoded in zip(prepared, encoded_beside(following, seen), strict=False):
+        for one, encoded in zip(prepared, next_vectors(following, seen), strict=False):
             one.image.next_vector = following.model, encoded
 
 
-def encoded_beside(named: Named, seen: Sequence[Seen]) -> list[Encoded]:
+def next_vectors(named: Named, seen: Sequence[Seen]) -> list[Encoded]:
     """Return the vectors of a model that is being prepared; none if it can't encode here and now.
 
     `switch_model` encodes such pictures later, at the latest before it activates the model.

@@ -31,7 +31,7 @@ def titled(title: str) -> AlbumOf:
 
 def by_takeout() -> AlbumOf:
     """Take album titles from the metadata of a Google Takeout export; its folders of a year are no albums."""
-    return _once_a_folder(lambda item: _told(item.of_folder()))
+    return _once_a_folder(lambda item: _takeout_album(item.of_folder()))
 
 
 def by_folder() -> AlbumOf:
@@ -65,18 +65,18 @@ def _title(text: object) -> str:
     return normalised_text(text)[:LONGEST_TITLE].strip() if isinstance(text, str) else ""
 
 
-def _told(file: bytes) -> tuple[str, str]:
-    told = json_object(file)
-    older = told.get("albumData")
+def _takeout_album(file: bytes) -> tuple[str, str]:
+    found = json_object(file)
+    older = found.get("albumData")
     if isinstance(older, dict):  # the format until 2019
-        told = older
-    description = told.get("description")
+        found = older
+    description = found.get("description")
     # Takeout escapes some characters as HTML.
-    title, text = (html.unescape(one) if isinstance(one, str) else "" for one in (told.get("title"), description))
+    title, text = (html.unescape(one) if isinstance(one, str) else "" for one in (found.get("title"), description))
     return _title(title), text.replace("\0", "")[:5000]
 
 
-class Met:
+class AlbumCollector:
     """Pass items on and remember the address and version of each; items without an address are not recorded."""
 
     def __init__(self, items: Iterable[Item], album_of: AlbumOf) -> None:

@@ -11,13 +11,13 @@ from search.curation.captures import Written
 from search.ingestion.pipeline.rows import Staging
 from search.ingestion.pipeline.steps import Job
 from search.ingestion.report import Report
-from search.ingestion.sources.still_there import Whereabouts
-from search.ingestion.version_rows import Outcome, Succession, Version, stays_deleted
+from search.ingestion.sources.still_there import ExistenceCheck
+from search.ingestion.version_rows import Outcome, Version, VersionWriter, stays_deleted
 from search.ingestion.versions import change_of, met_with_other_bytes, moved_with_pixels
 from search.models import Capture
 from search.objects.deletion import owe, settle_meanwhile
 
-MOST_PUT_OFF = 5_000
+MOST_DEFERRED = 5_000
 """Limit of deferred new versions that show another picture than the one before. After a chain of renames each file has
 the address of another one, which is only resolved when all were seen. Beyond this limit they are written at once: each
 takes some 8 kB of memory."""
@@ -29,8 +29,8 @@ class Changes:
 
     def __init__(self, *, again: bool, captions: bool = True, tags: Sequence[str] = ()) -> None:
         self._again, self._captions, self._tags = again, captions, tags
-        self._succession: Succession | None = None
-        self._put_off: list[Job] = []
+        self._writer: VersionWriter | None = None
+        self._deferred: list[Job] = []
 
     def note_before(self, read: Sequence[Job]) -> None:
         """Set `job.before` to the picture known at the same address with other bytes."""
@@ -48,7 +48,7 @@ class Changes:
             if job.image and job.image.of_file and job.image.of_file.pixels and job.item.address
         }
         ids = {pixels: job.image_id for pixels, job in of_pixels.items() if job.image_id}
-        moved = moved_with_pixels(ids, Whereabouts()) if ids else {}
+        moved = moved_with_pixels(ids, ExistenceCheck()) if ids else {}
         for job in of_pixels.values():
             before = moved.get(job.image_id) if job.image_id else None
             if before and before.image_id not in under_way and job.image:
@@ -57,19 +57,19 @@ class Changes:
                 job.before = before
                 job.changed = change_of(before, job.image, item.details, self._tags, written, None)
 
-    def put_off(self, changed: Sequence[Job]) -> list[Job]:
+    def defer(self, changed: Sequence[Job]) -> list[Job]:
         """Defer the jobs that may be other pictures at a known address until the end of the run; return them."""
         others = [job for job in changed if job.changed and not job.changed.is_same_picture]
-        self._put_off += others
+        self._deferred += others
         return others
 
     @property
-    def has_put_off_many(self) -> bool:
-        return len(self._put_off) > MOST_PUT_OFF
+    def has_many_deferred(self) -> bool:
+        return len(self._deferred) > MOST_DEFERRED
 
-    def take_put_off(self) -> list[Job]:
+    def take_deferred(self) -> list[Job]:
         """Return the deferred jobs; first those that turned out to be versions of a picture from another address."""
-        waiting, self._put_off = self._put_off, []
+        waiting, self._deferred = self._deferred, []
         changes = [job.changed for job in waiting if job.changed]
         befores = [change.before for change in changes if change.before.pixels]
         of_pixels = {before.pixels: before for before in befores}
@@ -79,10 +79,10 @@ class Changes:
                 job.changed = replace(job.changed, before=before, is_same_picture=True, said_before=None)
         return sorted(waiting, key=lambda job: not (job.changed and job.changed.is_same_picture))
 
-    def give_up(self) -> None:
+    def discard_deferred(self) -> None:
         """Schedule the deletion of the deferred jobs' objects: the next run reads them again."""
         with suppress(Error):
-            owe([job.image_id for job in self._put_off if job.image_id])
+            owe([job.image_id for job in self._deferred if job.image_id])
 
     def keep_deleted(self, job: Job, rows: Staging | None) -> None:
         """Keep a deleted picture deleted: its file was only rated or tagged since."""
@@ -117,9 +117,9 @@ class Changes:
                 report.changed += 1
                 settle_meanwhile()
 
-    def _of(self, rows: Staging) -> Succession:
-        self._succession = self._succession or Succession(rows, again=self._again)
-        return self._succession
+    def _of(self, rows: Staging) -> VersionWriter:
+        self._writer = self._writer or VersionWriter(rows, again=self._again)
+        return self._writer
 
     def _count(self, outcome: Outcome, job: Job, report: Report) -> None:
         met = 1 + len(job.again)

@@ -2,7 +2,7 @@
 
 import uuid
 
-from search.curation.captures import CAPTIONS, TOLD_BY, note_edits
+from search.curation.captures import CAPTIONS, EDITED_WITH, note_edits
 from search.curation.placing import place_pictures
 from search.ingestion.metadata_rereading import edited_fields
 from search.models import Capture, Image, Private, Trashed
@@ -12,21 +12,21 @@ from search.models.privacy import hand_over_privacy, levels_of
 _WORDS = ("tags", *CAPTIONS)
 
 
-def take_along(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
+def copy_to_new_version(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
     """Copy people's edits from `other_id` to an image that was just added as another version of it, and fill its empty
     fields. Call in a transaction."""
     columns = ("pk", *_WORDS)
     images = Image.objects.only(*columns).in_bulk([image_id, other_id])
     image, other = images.get(image_id), images.get(other_id)
     if image and other:
-        take_edits(image_id, other_id)
+        copy_edits(image_id, other_id)
         edited = edited_fields([other_id]).get(other_id, set())
         lacking = {name: getattr(other, name) for name in _WORDS if name not in edited and not getattr(image, name)}
         if lacking:
             Image.objects.filter(pk=image_id).update(**lacking)
 
 
-def take_edits(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
+def copy_edits(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
     """Copy people's edits from another image: whether it is hidden, its albums, and the fields edited there and not
     here. Call in a transaction."""
     hand_over_albums(other_id, image_id)
@@ -46,7 +46,7 @@ def take_edits(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
     if captured and captured.stated:
         # Fields stated by a table stay marked as such, too.
         Capture.objects.filter(pk=image_id, stated=[]).update(stated=captured.stated)
-    names |= {column for column, told_by in TOLD_BY.items() if told_by in names}
+    names |= {column for column, edited_with in EDITED_WITH.items() if edited_with in names}
     if captured and names:
         Capture.objects.filter(pk=image_id).update(**{name: getattr(captured, name) for name in names})
         if "latitude" in names:

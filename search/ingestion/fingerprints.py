@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from django.db import connection
 
 
-def write_fingerprints(hashes: Mapping[uuid.UUID, int | None], *, anew: bool = False) -> None:
-    """Write perceptual hashes of existing images, in the order of their ids. With `anew`, for images with other
+def write_fingerprints(hashes: Mapping[uuid.UUID, int | None], *, changed: bool = False) -> None:
+    """Write perceptual hashes of existing images, in the order of their ids. With `changed`, for images with other
     content than before, their pending duplicate pairs are deleted. Call in a transaction."""
     if not hashes:
         return
@@ -21,7 +21,7 @@ def write_fingerprints(hashes: Mapping[uuid.UUID, int | None], *, anew: bool = F
             " WHERE search_fingerprint.perceptual IS DISTINCT FROM EXCLUDED.perceptual",
             [ids, [hashes[one] for one in ids]],
         )
-        if anew:
+        if changed:
             cursor.execute("UPDATE search_fingerprint SET is_compared = false WHERE image_id = ANY(%s)", [ids])
             cursor.execute(
                 "DELETE FROM search_duplicatepair WHERE state = 'pending'"

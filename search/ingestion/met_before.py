@@ -61,7 +61,7 @@ def met_and_deleted(items: Sequence[Item]) -> list[bool]:
     return [one in deleted for one in ids]
 
 
-def have_read_again(image_id: uuid.UUID) -> None:
+def mark_for_reading(image_id: uuid.UUID) -> None:
     """Have a picture read again when it is next met; its addresses stay recorded."""
     for origin in Origin.objects.filter(image_id=image_id):
         # A random key matches no address and version.

@@ -37,7 +37,7 @@ def count_unread() -> int:
         return int(cursor.fetchone()[0])
 
 
-class Rewriting:
+class Rereading:
     """Re-reads metadata until nothing is left or `stop` is set. Several processes may run at once: each claims a
     batch, and the claims of a killed one are released."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Self
 
-from search.curation.captures import Written, all_said
+from search.curation.captures import Written, merged_metadata
 from search.decoding import Said, written_in, written_in_many
 from search.imaging import UnreadableImage, memory_guarded
 from search.metadata import PhotoMetadata
@@ -123,7 +123,7 @@ def _known(read: Read, said: Said) -> PhotoMetadata:
     address, changed = read.original.address, None
     with suppress(OSError, ValueError):
         changed = os.stat(address).st_mtime if address.startswith("/") else None  # noqa: PTH116 - of each of millions
-    return all_said(Written(address, changed, read.sidecars), said.sidecar, said.file)
+    return merged_metadata(Written(address, changed, read.sidecars), said.sidecar, said.file)
 
 
 def _beginning(one: Read, *, count: int) -> bytes:

@@ -15,7 +15,7 @@ from pgvector import HalfVector
 
 from search.embedding import active_model, require_stored
 from search.ingestion.pipeline.windows import Encoded, flat, write_windows
-from search.ingestion.vectors_of_other_models import hold_switch
+from search.ingestion.vectors_of_other_models import block_switch
 from search.models import Image
 from search.models.accepted import accepted_names
 from search.models.active_pair import Choice
@@ -25,7 +25,7 @@ PATIENCE = "10min"
 """How long a claim may be idle, as in a hung process, before the database releases it."""
 
 
-class Owed(Protocol):
+class PendingRows(Protocol):
     """Rows with pending vectors, in the order in which they are claimed. Thread-safe."""
 
     def next(self, count: int, without: Collection[uuid.UUID]) -> list[Image]:
@@ -45,19 +45,19 @@ class Owed(Protocol):
         """Record why a row has no vector."""
 
 
-class _OwedAll:
+class _OwnVectors:
     """Rows that lack the vectors of the active model, of the whole picture and its windows."""
 
     choice: Choice | None = None
 
     def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
-        return give_vectors(encoded, backend)
+        return write_vectors(encoded, backend)
 
     def failed(self, image_id: uuid.UUID, reason: str) -> None:
         Image(pk=image_id).note_failure(reason)
 
 
-class Pending(_OwedAll):
+class Pending(_OwnVectors):
     """Rows without any vector, oldest first."""
 
     def next(self, count: int, without: Collection[uuid.UUID]) -> list[Image]:
@@ -68,7 +68,7 @@ class Pending(_OwedAll):
         return Image.objects.pending().exclude(pk__in=without).exists()
 
 
-class Stale(_OwedAll):
+class Stale(_OwnVectors):
     """Rows without a vector of the active model, pending ones included, ordered by id.
 
     No index selects them, so each scan of the table continues after the last claim.
@@ -94,7 +94,7 @@ class Stale(_OwedAll):
         return Image.objects.exclude(embedding_model__in=accepted_names(active_model())).exclude(pk__in=without)
 
 
-class OwedWindows(_OwedAll):
+class PendingWindows(_OwnVectors):
     """Wide and tall images that lack window vectors: added before windows existed. Ordered by id."""
 
     def next(self, count: int, without: Collection[uuid.UUID]) -> list[Image]:
@@ -104,7 +104,7 @@ class OwedWindows(_OwedAll):
         return self._rows(without).exists()
 
     def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
-        return give_windows(encoded)
+        return write_pending_windows(encoded)
 
     def _rows(self, without: Collection[uuid.UUID]) -> ImageQuerySet:
         return Image.objects.owed_windows(active_model()).exclude(pk__in=without)
@@ -117,7 +117,7 @@ def _locked(rows: ImageQuerySet, count: int) -> list[Image]:
 
 
 @contextmanager
-def claim(owed: Owed, count: int, without: Collection[uuid.UUID]) -> Iterator[list[Image]]:
+def claim(owed: PendingRows, count: int, without: Collection[uuid.UUID]) -> Iterator[list[Image]]:
     """Claim up to `count` rows for the block, which is one transaction."""
     with transaction.atomic():
         _free_when_lost()
@@ -135,7 +135,7 @@ def _free_when_lost() -> None:
         )
 
 
-def give_vectors(encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
+def write_vectors(encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
     """Write the vectors of the active model, made by `backend`, and those of the windows; return the number of images.
     Call in a transaction.
 
@@ -145,7 +145,7 @@ def give_vectors(encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
     """
     for dimensions in {len(one.whole) for one in encoded.values()}:
         require_stored(active_model(), dimensions)
-    if hold_switch(active_model()) != active_model():
+    if block_switch(active_model()) != active_model():
         return 0
     # One order everywhere, against deadlocks: this may also run without a claim.
     ids = sorted(encoded)
@@ -167,9 +167,9 @@ def give_vectors(encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
     return len(ids)
 
 
-def give_windows(encoded: Mapping[uuid.UUID, Encoded]) -> int:
+def write_pending_windows(encoded: Mapping[uuid.UUID, Encoded]) -> int:
     """Write the windows of claimed rows that already have their vectors. Call in a transaction."""
-    if hold_switch(active_model()) != active_model():
+    if block_switch(active_model()) != active_model():
         return 0
     ids = sorted(encoded)
     with connection.cursor() as cursor:

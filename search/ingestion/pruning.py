@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from search.ingestion.items import Item
 from search.ingestion.sources.names import storable
-from search.ingestion.sources.still_there import Whereabouts, empty_folder, is_in_archive
+from search.ingestion.sources.still_there import ExistenceCheck, empty_folder, is_in_archive
 from search.ingestion.sources.tars import is_tar
 from search.ingestion.sources.zips import is_zip
 from search.ingestion.unicode_names import Spellings
@@ -215,14 +215,14 @@ class _Look:
     """Checks pictures that were not listed as they were met."""
 
     def __init__(self, listing: Listing) -> None:
-        self._listing, self._whereabouts = listing, Whereabouts()
+        self._listing, self._existence = listing, ExistenceCheck()
         self._empty_folders: dict[str, str | None] = {}
 
     def is_gone(self, address: str, origin: uuid.UUID) -> bool:
         """Whether it is gone from an address within the listed places."""
         listed = self._listing.version_at(address)
         if listed is None:
-            return self._whereabouts.is_missing(address)
+            return self._existence.is_missing(address)
         # Another picture is at this address now, provided that it could be read.
         return Origin.objects.filter(pk=listed, image_id__in=Image.objects.values("pk")).exists()
 
@@ -237,4 +237,4 @@ class _Look:
 
     def is_gone_elsewhere(self, address: str, origin: uuid.UUID) -> bool:
         """Whether it is gone from another address, within a place that was not listed."""
-        return self._listing.version_at(address) is None and self._whereabouts.is_gone(address)
+        return self._listing.version_at(address) is None and self._existence.is_gone(address)

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from imagesearch.machine import core_count
 from search.imaging import UnreadableImage
-from search.ingestion.met_before import have_read_again
+from search.ingestion.met_before import mark_for_reading
 from search.ingestion.repair import Known, known_rows, note_moved, restore
 from search.ingestion.report import Finding, Problem, Reconciled
 from search.models import Image, Origin, OwedDeletion, PictureSet, QueryPicture
@@ -162,7 +162,7 @@ class _Reconciliation:
         places = list(Origin.objects.filter(image_id=row.image_id).order_by("-seen").values_list("address", flat=True))
         remark = f"came from {', '.join(dict.fromkeys(places[:3]))}" if places else "came by upload, or long ago"
         if self._mend:
-            have_read_again(row.image_id)
+            mark_for_reading(row.image_id)
         self._tell(problem, row, remark)
 
     def _gone(self, row: _Row) -> None:

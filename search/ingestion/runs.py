@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 NOTED_EVERY = 10.0
 """Seconds between two updates of the record."""
-_LAST_WORD = 2.0
+_JOIN_TIMEOUT = 2.0
 """Seconds to wait at the end for the heartbeat thread, which may be writing."""
 _AT_ONCE = 1_000
 """Rows of files written together."""
@@ -73,12 +73,12 @@ class Record:
         self._named: set[int] = set()
         self._names = Counter[Why]()
         self._last = 0.0
-        self._silence = threading.Event()
-        self._speaker: threading.Thread | None = None
+        self._end_heartbeat = threading.Event()
+        self._heartbeat: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         self._report, self._last = Report(), time.monotonic()
-        self._silence = threading.Event()
+        self._end_heartbeat = threading.Event()
         if self.key is None:
             self.key = self._begin()
         else:
@@ -87,15 +87,15 @@ class Record:
                 RunFile.objects.filter(run=self.key).delete()
                 self._named.clear()
                 self._names.clear()
-        self._speaker = _keep_alive(self.key, self._silence)
+        self._heartbeat = _keep_alive(self.key, self._end_heartbeat)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._silence.set()
-        if self._speaker:
-            self._speaker.join(_LAST_WORD)
+        self._end_heartbeat.set()
+        if self._heartbeat:
+            self._heartbeat.join(_JOIN_TIMEOUT)
         stopped = self._report.stopped or isinstance(error, KeyboardInterrupt)
         outcome = Run.Outcome.STOPPED if stopped else Run.Outcome.FAILED if error else Run.Outcome.DONE
         if isinstance(error, SystemExit):  # a command's exit status: some pictures failed
@@ -207,12 +207,12 @@ def _row(run: int, one: LeftOut) -> tuple[int, str, str, str, str]:
     return run, str(one.why), name, storable(one.address), reason
 
 
-def _keep_alive(run: int, silence: threading.Event) -> threading.Thread:
-    """Send heartbeats for a run from a thread until `silence` is set: loading a model or building an index takes long,
+def _keep_alive(run: int, ended: threading.Event) -> threading.Thread:
+    """Send heartbeats for a run from a thread until `ended` is set: loading a model or building an index takes long,
     and a killed process goes silent."""
 
-    def speak() -> None:
-        while not silence.wait(NOTED_EVERY):
+    def beat() -> None:
+        while not ended.wait(NOTED_EVERY):
             try:
                 Run.objects.filter(pk=run, outcome="").update(noted=Now())
             except Error as error:
@@ -220,6 +220,6 @@ def _keep_alive(run: int, silence: threading.Event) -> threading.Thread:
             finally:
                 connection.close()
 
-    speaker = threading.Thread(target=speak, name="run-goes-on", daemon=True)
-    speaker.start()
-    return speaker
+    heartbeat = threading.Thread(target=beat, name="run-heartbeat", daemon=True)
+    heartbeat.start()
+    return heartbeat

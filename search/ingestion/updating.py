@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from search import decoding
-from search.curation.captures import CAPTIONS, TOLD_BY, as_kept, fields_stated, hash_of, of_sidecars
+from search.curation.captures import CAPTIONS, EDITED_WITH, as_kept, fields_stated, hash_of, of_sidecars
 from search.curation.details import Details, clean_tags
 from search.curation.placing import place_pictures
 from search.curation.revisions import record_since
@@ -62,7 +62,7 @@ def sidecars_read(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID
     return dict(Capture.objects.filter(pk__in=image_ids).values_list("pk", "sidecars"))
 
 
-def read_beside(item: Item, before: uuid.UUID | None) -> Beside | None:
+def changed_sidecars(item: Item, before: uuid.UUID | None) -> Beside | None:
     """Return the metadata of a picture's sidecars, unless their hash is `before`. Thread-safe, without the
     database."""
     sidecars = item.sidecars()
@@ -152,13 +152,13 @@ def _captured(capture: Capture, update: Update, kept: Collection[str]) -> dict[s
     return {
         column: value
         for column, value in found.items()
-        if TOLD_BY.get(column, column) not in kept and value != getattr(capture, column)
+        if EDITED_WITH.get(column, column) not in kept and value != getattr(capture, column)
     }
 
 
 def _without(said: PhotoMetadata, stated: Collection[str]) -> PhotoMetadata:
     """Return the metadata without the columns that a table has `stated`."""
-    names = [name for column, name in _COLUMNS.items() if TOLD_BY.get(column, column) in stated]
+    names = [name for column, name in _COLUMNS.items() if EDITED_WITH.get(column, column) in stated]
     return replace(said, **{name: getattr(NOTHING, name) for name in names})
 
 

@@ -63,7 +63,7 @@ class Beside:
             return int(cursor.fetchone()[0])
 
     def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
-        return write_beside(self._table.model, encoded) if self._is_there() else 0
+        return write_other_vectors(self._table.model, encoded) if self._is_there() else 0
 
     def failed(self, image_id: uuid.UUID, reason: str) -> None:
         """Do nothing: the image's own vector did not fail. The command reports the failure."""
@@ -107,7 +107,7 @@ def _claimed(image_id: uuid.UUID) -> bool:
     return bool(is_ours)
 
 
-def write_beside(model: str, encoded: Mapping[uuid.UUID, Encoded]) -> int:
+def write_other_vectors(model: str, encoded: Mapping[uuid.UUID, Encoded]) -> int:
     """Write vectors of images into all sets of `model`, whichever model is active; return how many images. Call in a
     transaction.
 
@@ -132,7 +132,7 @@ def write_beside(model: str, encoded: Mapping[uuid.UUID, Encoded]) -> int:
     return len(there)
 
 
-def hold_switch(model: str) -> str:
+def block_switch(model: str) -> str:
     """Block model switches until the transaction ends; return the model whose vectors images are to have: `model`,
     unless another one became active since the vectors were made."""
     with connection.cursor() as cursor:

@@ -18,14 +18,14 @@ from django.db.models.functions import Now
 
 from search.curation.captures import write_captures
 from search.imaging.palette import palette_colour
-from search.ingestion.edits_kept import take_along, take_edits
+from search.ingestion.edits_kept import copy_edits, copy_to_new_version
 from search.ingestion.fingerprints import hand_over_pairs, write_fingerprints
 from search.ingestion.forgetting import forget_suggestions, hand_over_suggestions
 from search.ingestion.met_before import record
 from search.ingestion.metadata_rereading import edited_fields
 from search.ingestion.palettes import write_palettes
 from search.ingestion.pipeline.rows import Staging, settle_models, write_further
-from search.ingestion.sources.still_there import Whereabouts
+from search.ingestion.sources.still_there import ExistenceCheck
 from search.ingestion.versions import Before, Change, said_of_capture, words_of
 from search.models import Capture, FormerId, Image, Judgement, Origin, OwedDeletion, QueryPicture, Report, Tombstone
 from search.models.conflicts import retried
@@ -53,12 +53,12 @@ class Version:
     origins: Sequence[Origin]
 
 
-class Succession:
+class VersionWriter:
     """Writes new versions. Any number of processes may do so at once."""
 
     def __init__(self, rows: Staging, *, again: bool) -> None:
         self._rows, self._again = rows, again
-        self.whereabouts = Whereabouts()
+        self.existence = ExistenceCheck()
 
     def write(self, version: Version, under_way: Collection[uuid.UUID]) -> Outcome:
         """Write one whose objects are stored; pictures `under_way` were met elsewhere in this run."""
@@ -87,7 +87,7 @@ class Succession:
 
     def _is_elsewhere(self, before: Before, address: str) -> bool:
         others = Origin.objects.filter(image_id=before.image_id).exclude(address=address)
-        return any(self.whereabouts.has(place, origin) for place, origin in others.values_list("address", "pk"))
+        return any(self.existence.has(place, origin) for place, origin in others.values_list("address", "pk"))
 
     @transaction.atomic
     def _beside(self, version: Version) -> Outcome:
@@ -104,7 +104,7 @@ class Succession:
             image.embedding_backend, image.windows = there.embedding_backend, there.windows
         new, deleted = self._rows.write([image], version.origins, again=self._again)
         if there is not None and is_same_picture and image.pk in new:
-            take_along(image.pk, there.pk)
+            copy_to_new_version(image.pk, there.pk)
             if lends_vector:
                 _copy_vectors(there.pk, image.pk)
         if there is not None and there.original_location == version.address:
@@ -119,7 +119,7 @@ class Succession:
             address=address
         )
         for place, origin in others.order_by("-seen").values_list("address", "pk"):
-            if self.whereabouts.has(place, origin):
+            if self.existence.has(place, origin):
                 Image.objects.filter(pk=image_id, original_location=address).update(original_location=place)
                 return
 
@@ -210,7 +210,7 @@ def _absorb(former_id: uuid.UUID, image_id: uuid.UUID) -> bool:
     locked = Image.objects.filter(pk__in=[image_id, former_id]).order_by("pk").select_for_update(of=("self",))
     if len(locked.values_list("pk", flat=True)) < 2 or not is_ours(former_id):
         return False
-    take_edits(image_id, former_id)
+    copy_edits(image_id, former_id)
     hand_over_pairs(former_id, image_id)
     hand_over_suggestions(former_id, image_id)
     FormerId.objects.filter(image_id=former_id).update(image_id=image_id)
@@ -247,7 +247,7 @@ def _fill(there: Image, image: Image, change: Change) -> None:
         captured.update(reader=0)  # force writing, whatever the reader version
         write_captures({image.pk: said}, {image.pk: change.of_file})
     if not change.is_same_picture:
-        write_fingerprints({image.pk: change.of_file.perceptual}, anew=True)
+        write_fingerprints({image.pk: change.of_file.perceptual}, changed=True)
         forget_suggestions(image.pk)
 
 

@@ -9,13 +9,13 @@ from django.conf import settings
 from django.db import connection
 
 from search import decoding
-from search.curation.captures import CAPTIONS, OfFile, Written, all_said, as_kept
+from search.curation.captures import CAPTIONS, OfFile, Written, as_kept, merged_metadata
 from search.curation.details import Details, clean_tags
 from search.decoding import Window
 from search.embedding import active_model
 from search.imaging import UnreadableImage
 from search.ingestion.items import Item
-from search.ingestion.sources.still_there import Whereabouts
+from search.ingestion.sources.still_there import ExistenceCheck
 from search.metadata import PhotoMetadata, TakenFrom
 from search.models import Capture, Image, Origin
 from search.models.accepted import accepted_names
@@ -92,7 +92,7 @@ def met_with_other_bytes(items: Iterable[tuple[Item, uuid.UUID]]) -> dict[str, B
     return {address: one for address, one in found.items() if one and one.image_id != wanted[address]}
 
 
-def moved_with_pixels(fresh: Mapping[uuid.UUID, uuid.UUID], whereabouts: Whereabouts) -> dict[uuid.UUID, Before]:
+def moved_with_pixels(fresh: Mapping[uuid.UUID, uuid.UUID], existence: ExistenceCheck) -> dict[uuid.UUID, Before]:
     """Return, for new images given by the hashes of their pixels, which picture each is a new version of: the only one
     with the same pixels, if it was ingested and none of its files exists any more."""
     columns = ("pixels", "pk", "image__embedding_model", "image__original_location", "image__byte_size")
@@ -107,7 +107,7 @@ def moved_with_pixels(fresh: Mapping[uuid.UUID, uuid.UUID], whereabouts: Whereab
     alone = {one.image_id for some in found.values() for one in some if len(some) == 1}
     for image_id, address in Origin.objects.filter(image_id__in=alone).values_list("image_id", "address"):
         places.setdefault(image_id, []).append(address)
-    left = {image_id for image_id, some in places.items() if all(map(whereabouts.has_left, some))}
+    left = {image_id for image_id, some in places.items() if all(map(existence.has_left, some))}
     return {fresh[pixels]: one for pixels, (one, *_) in found.items() if one.image_id in left}
 
 
@@ -147,7 +147,7 @@ def _looked_at(before: Before, written: Written, window: Window) -> tuple[uuid.U
         known, found = prepared.pixels, prepared.said
     found = found or decoding.written_in(data, xmp=xmp)
     # The modification time of the previous file is unknown.
-    return known, all_said(replace(written, changed=None), found.sidecar, found.file)
+    return known, merged_metadata(replace(written, changed=None), found.sidecar, found.file)
 
 
 def words_of(image: Image, change: Change, edited: Collection[str]) -> dict[str, object]:

@@ -16,7 +16,7 @@ from search.embedding import picture_encoder, require_fit
 from search.imaging import UnreadableImage, memory_guarded
 from search.ingestion.adding import read_for_model
 from search.ingestion.database_statistics import refresh_statistics
-from search.ingestion.pending import Owed, claim
+from search.ingestion.pending import PendingRows, claim
 from search.ingestion.pipeline.index_during_load import IndexDuringLoad
 from search.ingestion.pipeline.steps import BATCH
 from search.ingestion.pipeline.windows import Encoded, encode_seen
@@ -36,7 +36,7 @@ LOOK_AGAIN = 2.0
 """Seconds before looking again when nothing was found."""
 CONSIDER_INDEX = 10.0
 """Seconds between two checks of the backlog, for which dropping the vector index may pay off."""
-ASK_AGAIN = 600.0
+RETRY_UNREACHABLE = 600.0
 """Seconds after which a watching worker retries originals that could not be reached."""
 MOST_SILENT = 3
 """Consecutive timeouts of a bucket after which no more of its originals are tried."""
@@ -49,7 +49,7 @@ LOST_DATABASE = (OperationalError, InterfaceError, InternalError)
 _OUTAGES = (storage.StorageUnavailable, NoDecoder, *LOST_DATABASE)
 
 
-class _Reach:
+class _Reachability:
     """Tracks which originals elsewhere can't be reached. Thread-safe."""
 
     def __init__(self) -> None:
@@ -72,12 +72,12 @@ class _Reach:
         self._silent[bucket] = 0
         return data
 
-    def leaves_out(self, image_id: uuid.UUID) -> None:
+    def leave_out(self, image_id: uuid.UUID) -> None:
         if not self.left_out:
-            self._ask_at = time.monotonic() + ASK_AGAIN
+            self._ask_at = time.monotonic() + RETRY_UNREACHABLE
         self.left_out.add(image_id)
 
-    def asks_again(self) -> set[uuid.UUID]:
+    def due_for_retry(self) -> set[uuid.UUID]:
         """Return the images whose originals are to be retried now."""
         if time.monotonic() < self._ask_at:
             return set()
@@ -95,7 +95,7 @@ class Worker:
 
     def __init__(
         self,
-        owed: Owed,
+        owed: PendingRows,
         *,
         batch: int = BATCH,
         limit: int | None = None,
@@ -104,13 +104,13 @@ class Worker:
     ) -> None:
         self.report = Report()
         self.stop = stop or threading.Event()
-        self._owed = owed
+        self._pending = owed
         self._batch = batch
         self._allowed = limit
         self._progress = progress
         self._lock = threading.Lock()
         self._failed: set[uuid.UUID] = set()
-        self._reach = _Reach()
+        self._reach = _Reachability()
 
     def work(self) -> None:
         """Work until nothing is left. Waits for rows that others have claimed, since those may be killed.
@@ -121,10 +121,10 @@ class Worker:
         Raises ModelUnavailable, StorageUnavailable, NoDecoder and what is in LOST_DATABASE; all claims are then
         released.
         """
-        if self._owed.choice is None:  # each batch then uses the models active at that time
+        if self._pending.choice is None:  # each batch then uses the models active at that time
             self._work()
         else:
-            with one_choice(self._owed.choice):
+            with one_choice(self._pending.choice):
                 self._work()
 
     def _work(self) -> None:
@@ -132,7 +132,7 @@ class Worker:
         # The index lock belongs to this thread's connection, which the other threads don't use.
         index = IndexDuringLoad(self._tell)
         try:
-            while not self._is_over and self._owed.left(self._failed):
+            while not self._is_over and self._pending.left(self._failed):
                 if not self._round(index):
                     self.stop.wait(LOOK_AGAIN)
             if not self.stop.is_set():
@@ -141,8 +141,8 @@ class Worker:
             index.let_go()
         refresh_statistics(self.report.added - before)
 
-    def watch(self, rested: Callable[[], None], then: Callable[[], None] = lambda: None) -> None:
-        """Work whenever something is pending, and call `then` each time; `rested` is called when the backlog has been
+    def watch(self, on_idle: Callable[[], None], then: Callable[[], None] = lambda: None) -> None:
+        """Work whenever something is pending, and call `then` each time; `on_idle` is called when the backlog has been
         worked off.
 
         Retries while the database or the storage is unavailable. Raises ModelUnavailable.
@@ -151,12 +151,12 @@ class Worker:
         told, delay = -1, FIRST_WAIT
         while not self._is_over:
             try:
-                self._ask_again()
+                self._retry_unreachable()
                 self.work()
                 then()
                 if told != self.report.seen:
                     told = self.report.seen
-                    rested()
+                    on_idle()
                 delay = FIRST_WAIT
                 self.stop.wait(LOOK_AGAIN)
             except _OUTAGES as error:
@@ -211,11 +211,11 @@ class Worker:
             return False
         given = written = 0
         try:
-            with one_choice(self._owed.choice), claim(self._owed, count, self._failed.copy()) as claimed:
+            with one_choice(self._pending.choice), claim(self._pending, count, self._failed.copy()) as claimed:
                 # The other thread may have failed on one of them meanwhile.
                 images = [image for image in claimed if image.pk not in self._failed]
                 if seen := self._read(images, readers):
-                    written = self._owed.give(*self._encoded(seen))
+                    written = self._pending.give(*self._encoded(seen))
             given = written
         finally:
             self._note(given, count)
@@ -237,8 +237,8 @@ class Worker:
             self.report.added += given
             self._progress(self.report)
 
-    def _ask_again(self) -> None:
-        again = self._reach.asks_again()
+    def _retry_unreachable(self) -> None:
+        again = self._reach.due_for_retry()
         if again:
             self._failed -= again
             self.report.failed = [one for one in self.report.failed if uuid.UUID(one[0]) not in again]
@@ -248,7 +248,7 @@ class Worker:
         with self._lock:
             self._failed.add(image_id)
             self.report.fail(str(image_id), reason)
-        self._owed.failed(image_id, reason)
+        self._pending.failed(image_id, reason)
 
     def _read(self, images: Sequence[Image], readers: ThreadPoolExecutor) -> dict[uuid.UUID, Seen]:
         window = picture_encoder().window
@@ -261,7 +261,7 @@ class Worker:
             except (UnreadableImage, storage.MissingObject) as error:
                 return str(error)
             except storage.UnreachableOriginal as error:
-                self._reach.leaves_out(image.pk)
+                self._reach.leave_out(image.pk)
                 return str(error)
 
         seen = {}

@@ -15,7 +15,7 @@ UNKNOWN = "unknown"
 """The address for a Unix socket whose proxy does not report a client."""
 
 
-def who_asks(request: HttpRequest) -> str:
+def counting_key(request: HttpRequest) -> str:
     """Return the key for counting a client's requests: the account, or the address if anonymous."""
     user = getattr(request, "user", None)
     if user is not None and user.is_authenticated:
@@ -33,7 +33,7 @@ def address_of(request: HttpRequest) -> str:
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
     if peer and not _is_trusted(address):
         if forwarded and address and address.is_private:
-            _tell_of_proxy(peer)
+            _warn_of_proxy(peer)
         return _counted(address)
     for hop in reversed(forwarded.split(",")):
         before = _parsed(hop)
@@ -45,14 +45,14 @@ def address_of(request: HttpRequest) -> str:
     return _counted(address)
 
 
-def is_telling(address: str) -> bool:
+def identifies_visitor(address: str) -> bool:
     """Whether an address identifies a visitor, rather than this machine or a proxy that reports no client."""
     parsed = _parsed(address)
     return parsed is not None and not parsed.is_loopback
 
 
 @lru_cache(maxsize=64)
-def _tell_of_proxy(peer: str) -> None:
+def _warn_of_proxy(peer: str) -> None:
     """Warn once per proxy: if it is not configured, all visitors share one count."""
     told = "%s sends X-Forwarded-For, but is not trusted. Is it your proxy? Add it to TRUSTED_PROXIES."
     logger.warning(told, peer)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from django.http import HttpRequest
 
 from search.embedding import is_remembered
-from search.limits.clients import address_of, is_telling, who_asks
+from search.limits.clients import address_of, counting_key, identifies_visitor
 from search.limits.counting import count
 
 
@@ -15,7 +15,7 @@ def count_search(request: HttpRequest, texts: Iterable[str]) -> None:
     Requests from this machine, or through a proxy that reports no client, are not counted: all visitors would share
     one count.
     """
-    if request.user.is_authenticated or not is_telling(address_of(request)):
+    if request.user.is_authenticated or not identifies_visitor(address_of(request)):
         return
     if not all(map(is_remembered, texts)):
-        count({"SEARCHES": who_asks(request)})
+        count({"SEARCHES": counting_key(request)})

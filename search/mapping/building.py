@@ -97,7 +97,7 @@ def build(on_doing: OnDoing, stop: threading.Event) -> Built | None:
         raise NotEnough("No searchable picture has a vector yet: run `manage.py embed_pending`.")
     known = _positions_in(before) if before and before.model == table.model else {}
     on_doing(f"Finding the nearest neighbours of {len(ids):,} pictures")
-    positions = tsne.positions_of(vectors, lambda done: _told(done, on_doing, stop), _start(ids, known))
+    positions = tsne.positions_of(vectors, lambda done: _on_iteration(done, on_doing, stop), _start(ids, known))
     if positions is None or stop.is_set():
         return None
     on_doing("Clustering")
@@ -109,7 +109,7 @@ def build(on_doing: OnDoing, stop: threading.Event) -> Built | None:
     return Built(len(ids), len(middles))
 
 
-def _told(done: int, on_doing: OnDoing, stop: threading.Event) -> bool:
+def _on_iteration(done: int, on_doing: OnDoing, stop: threading.Event) -> bool:
     on_doing(f"Computing the layout: iteration {done:,} of {sum(tsne.ROUNDS):,}")
     return stop.is_set()
 

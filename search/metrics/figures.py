@@ -84,7 +84,7 @@ SELECT extract(epoch FROM started), extract(epoch FROM ended), added, known, del
 FROM search_run WHERE kind = 'ingest' ORDER BY id DESC LIMIT 1
 """  # noqa: S608 - constants
 
-_TOLD = {
+_GAUGES = {
     "pictures": ("imagesearch_pictures", "Pictures, including hidden ones (estimate)."),
     "hidden": ("imagesearch_pictures_hidden", f"Hidden pictures (estimated from {SMALL:,} pictures on)."),
     "pending": ("imagesearch_pictures_pending", "Pictures with a pending vector: no search finds them."),
@@ -111,7 +111,7 @@ _TOLD = {
 
 _State = tuple[dict[str, Any], tuple[Any, ...] | None]
 _lock = threading.Lock()
-_remembered: tuple[float, _State | None] = (float("-inf"), None)
+_cached: tuple[float, _State | None] = (float("-inf"), None)
 
 
 class Build(Collector):
@@ -135,7 +135,7 @@ class Figures(Collector):
         if state is None:
             return
         row, run = state
-        for key, (name, told) in _TOLD.items() if row else ():
+        for key, (name, told) in _GAUGES.items() if row else ():
             yield _gauge(name, told, row[key])
         if run:
             yield from _of_run(run)
@@ -168,18 +168,18 @@ def _gauge(name: str, told: str, value: Any) -> Metric:
 
 def forget() -> None:
     """Drop the cache."""
-    global _remembered  # noqa: PLW0603 - what this process knows
-    _remembered = (float("-inf"), None)
+    global _cached  # noqa: PLW0603 - what this process knows
+    _cached = (float("-inf"), None)
 
 
 def _state() -> _State | None:
     """Return the figures; None if the database does not respond."""
-    global _remembered  # noqa: PLW0603 - what this process knows
+    global _cached  # noqa: PLW0603 - what this process knows
     with _lock:
-        asked, state = _remembered
+        asked, state = _cached
         if time.monotonic() > asked + REMEMBERED:
             state = _asked()
-            _remembered = time.monotonic(), state
+            _cached = time.monotonic(), state
     return state
 
 

@@ -92,7 +92,7 @@ def take_slot(worker: Any) -> None:
     while _held:  # inherited: it would keep the parent's lock alive
         os.close(_held.pop())
     if settings.METRICS_TOKEN:
-        threading.Thread(target=_note_for_ever, name="metrics", daemon=True).start()
+        threading.Thread(target=_update_forever, name="metrics", daemon=True).start()
 
 
 def free_slot(worker: Any) -> None:
@@ -111,7 +111,7 @@ def leave() -> None:
         shutil.rmtree(shared, ignore_errors=True)
 
 
-def _note_for_ever() -> None:
+def _update_forever() -> None:
     while True:
         try:
             note()

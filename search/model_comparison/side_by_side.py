@@ -68,7 +68,7 @@ def found_by(one: ComparedSet, query: SearchQuery, count: int = SHOWN) -> list[N
     if not query.wanted:
         raise BadQuery(_("Write what the pictures should show."))
     assert one.pair
-    towards = _together([_vector(part, one) for part in query.wanted], query.wanted)
+    towards = _weighted_sum([_vector(part, one) for part in query.wanted], query.wanted)
     among = _holding(query)
     unwanted = [_vector(part, one) for part in query.unwanted]
     found = nearest(one.table, towards, CANDIDATES if unwanted else count, among)
@@ -137,7 +137,7 @@ def _vector(part: Part, one: ComparedSet) -> Vector:
     return its_own
 
 
-def _together(vectors: Sequence[Vector], parts: Sequence[Part]) -> Vector:
+def _weighted_sum(vectors: Sequence[Vector], parts: Sequence[Part]) -> Vector:
     total = np.sum([part.weight * vector for vector, part in zip(vectors, parts, strict=True)], axis=0)
     length = float(np.linalg.norm(total))
     if length < 1e-2:  # half precision: opposite ones leave rounding errors
@@ -176,7 +176,7 @@ def _correlation(sets: Sequence[ComparedSet], ids: Sequence[uuid.UUID], query: S
     """Return the rank correlation of the two models over the pictures of both lists."""
     scores = []
     for one in sets:
-        towards = _together([_vector(part, one) for part in query.wanted], query.wanted)
+        towards = _weighted_sum([_vector(part, one) for part in query.wanted], query.wanted)
         vectors = vectors_of(one.table, ids)
         scores.append({image_id: float((own @ towards).max()) for image_id, own in vectors.items()})
     common = [image_id for image_id in ids if image_id in scores[0] and image_id in scores[1]]

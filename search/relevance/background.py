@@ -12,7 +12,7 @@ from search.relevance.calibration import calibrate_if_due
 
 logger = logging.getLogger(__name__)
 
-_at_it = threading.Lock()
+_running = threading.Lock()
 
 
 def calibrate_soon_if_due() -> threading.Thread | None:
@@ -26,14 +26,14 @@ def calibrate_soon_if_due() -> threading.Thread | None:
 
 def in_background(calibrate: Callable[[], bool]) -> threading.Thread | None:
     """Run `calibrate` in the same background thread."""
-    if not settings.CALIBRATE_AFTER_UPLOADS or not _at_it.acquire(blocking=False):
+    if not settings.CALIBRATE_AFTER_UPLOADS or not _running.acquire(blocking=False):
         return None
     try:
         thread = threading.Thread(target=_run, args=[calibrate], name="calibration", daemon=True)
         thread.start()
     except RuntimeError:  # no thread available
         logger.warning("Not calibrated", exc_info=True)
-        _at_it.release()
+        _running.release()
         return None
     return thread
 
@@ -50,4 +50,4 @@ def _run(calibrate: Callable[[], bool]) -> None:
         try:
             connection.close()
         finally:
-            _at_it.release()
+            _running.release()

@@ -27,7 +27,7 @@ NARROWEST = 0.002
 """Minimum spread. Vectors are stored in half precision: smaller spreads are rounding."""
 RELATED_FROM = 0.75
 """Start of the related band, as a fraction of the way from the mean of unrelated pictures to the strong threshold."""
-LOOKED_AFTER = 5
+RECHECKED_AFTER = 5
 """Seconds after which a process checks for a newer calibration."""
 
 
@@ -51,25 +51,27 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True)
-class Levels:
+class Thresholds:
     """No similarity below `least` is strong, every one from `match` on is; between them the query decides."""
 
     least: float
     match: float
 
-    def towards(self, other: "Levels", share: float) -> "Levels":
+    def towards(self, other: "Thresholds", share: float) -> "Thresholds":
         """Interpolate: return the thresholds of a query of which a `share` is of the other kind."""
-        return Levels(self.least + share * (other.least - self.least), self.match + share * (other.match - self.match))
+        return Thresholds(
+            self.least + share * (other.least - self.least), self.match + share * (other.match - self.match)
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Yardstick:
+class LoadedCalibration:
     """A loaded calibration: sample vectors, shape (count, 512), the size of the collection, and thresholds."""
 
     sample: Vectors
     size: int
-    words: Levels
-    pictures: Levels
+    words: Thresholds
+    pictures: Thresholds
     windows_of: tuple[int, ...] = ()
 
     def scale(self, vector: Vector, *, pictures: float) -> Scale:
@@ -122,14 +124,14 @@ def scale_of(vector: Vector, *, pictures: float, whole: bool = False) -> Scale |
     measured: datetime | str | None = cache.get(key)
     if measured is None:
         measured = measurements().values_list("measured", flat=True).first() or "never"
-        cache.set(key, measured, LOOKED_AFTER)
+        cache.set(key, measured, RECHECKED_AFTER)
     if isinstance(measured, str):
         return None
-    yardsticks = _yardsticks(model, text_model(), measured)
-    if yardsticks is None:
+    loaded = _loaded(model, text_model(), measured)
+    if loaded is None:
         look_again()
         return None
-    return yardsticks[whole].scale(vector, pictures=pictures)
+    return loaded[whole].scale(vector, pictures=pictures)
 
 
 def measurements() -> "QuerySet[Calibration]":
@@ -150,14 +152,16 @@ def _cache_key() -> str:
 
 
 @lru_cache(maxsize=4)
-def _yardsticks(model: str, words_by: str, measured: datetime) -> tuple[Yardstick, Yardstick] | None:
+def _loaded(model: str, words_by: str, measured: datetime) -> tuple[LoadedCalibration, LoadedCalibration] | None:
     """Return the calibration of all vectors, and that of whole pictures."""
     row = measurements().filter(measured=measured).first()
     if row is None:  # replaced by a newer calibration just now
         return None
-    sample, words = row.sampled(), Levels(row.words_least, row.words_match)
+    sample, words = row.sampled(), Thresholds(row.words_least, row.words_match)
     of_images = row.pictures_match if row.images_match is None else row.images_match
     return (
-        Yardstick(sample, row.pictures, words, Levels(row.pictures_match, row.pictures_match), tuple(row.windows_of)),
-        Yardstick(sample[: row.whole or None], row.pictures, words, Levels(of_images, of_images)),
+        LoadedCalibration(
+            sample, row.pictures, words, Thresholds(row.pictures_match, row.pictures_match), tuple(row.windows_of)
+        ),
+        LoadedCalibration(sample[: row.whole or None], row.pictures, words, Thresholds(of_images, of_images)),
     )

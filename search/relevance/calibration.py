@@ -20,9 +20,9 @@ from search.models.active_pair import one_choice
 from search.models.database import alone, now
 from search.models.vector_sets import current_set
 from search.models.vector_values import Vector, Vectors
-from search.relevance.bands import Levels, look_again, measurements
+from search.relevance.bands import Thresholds, look_again, measurements
 from search.relevance.bank_vectors import bank_vectors
-from search.relevance.thresholds import SAME_PICTURE, different, measure, nearest_other, picture_levels
+from search.relevance.thresholds import SAME_PICTURE, different, measure, nearest_other, picture_thresholds
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +47,8 @@ class CalibrationReport:
 
     model: str
     pictures: int
-    words: Levels | None = None
-    showing: Levels | None = None
+    words: Thresholds | None = None
+    showing: Thresholds | None = None
 
 
 def calibrate() -> CalibrationReport:
@@ -77,7 +77,7 @@ def _calibrated() -> CalibrationReport:
     measured = measure(stored, size, bank, best, neighbours, windows_of)
     of_images = measured.pictures
     if vectors > size:
-        of_images = picture_levels(_neighbours(sample, measuring, windows=False))
+        of_images = picture_thresholds(_neighbours(sample, measuring, windows=False))
     _keep(
         Calibration(
             model=model,

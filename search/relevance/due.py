@@ -42,7 +42,7 @@ def _measure_when_ready() -> bool:
     return False
 
 
-def is_to_be_told() -> bool:
+def should_warn() -> bool:
     """The same, but False on database errors, for pages that work without an answer."""
     try:
         return is_unmeasured()

@@ -24,7 +24,7 @@ from search.embedding import Picture, picture_encoder, text_encoder
 from search.imaging import is_wide
 from search.imaging.windows import windows_of
 from search.models.vector_values import Vectors
-from search.relevance.bands import Yardstick
+from search.relevance.bands import LoadedCalibration
 from search.relevance.bank_vectors import bank_vectors
 from search.relevance.thresholds import different, measure, nearest_other
 from search.relevance.widening import widened
@@ -114,21 +114,21 @@ def judge(world: LabelledWorld, bank: Vectors) -> dict[str, Verdict]:
     for half in range(2):
         inside = np.isin(world.shown, things[half::2])
         collection, shown = Collection.part_of(world, inside), world.shown[inside]
-        yardstick = measure_all(collection, bank)
+        calibration = measure_all(collection, bank)
         for language, (vectors, asked) in world.queries.items():
             for vector, thing in zip(vectors, asked, strict=True):
-                strong = _strong(yardstick, collection, vector, pictures=0.0)
+                strong = _strong(calibration, collection, vector, pictures=0.0)
                 verdicts[language].add(strong, shown == thing, there=bool((shown == thing).any()))
         places = np.cumsum(inside) - 1
         for name, copies in world.copies.items():
             for number, copy in enumerate(copies):
-                strong = _strong(yardstick, collection, copy, pictures=1.0)
+                strong = _strong(calibration, collection, copy, pictures=1.0)
                 original = (np.arange(collection.count) == places[number]) & inside[number]
                 verdicts[name].add(strong, original, there=bool(inside[number]))
     return verdicts
 
 
-def measure_all(collection: Collection, bank: Vectors) -> Yardstick:
+def measure_all(collection: Collection, bank: Vectors) -> LoadedCalibration:
     """Return the calibration of a collection in memory."""
     vectors = collection.vectors
     neighbours = []
@@ -141,9 +141,9 @@ def measure_all(collection: Collection, bank: Vectors) -> Yardstick:
 
 
 def _strong(
-    yardstick: Yardstick, collection: Collection, vector: npt.NDArray[np.float32], *, pictures: float
+    calibration: LoadedCalibration, collection: Collection, vector: npt.NDArray[np.float32], *, pictures: float
 ) -> npt.NDArray[np.bool_]:
-    strong: npt.NDArray[np.bool_] = collection.scores(vector) >= yardstick.scale(vector, pictures=pictures).strong
+    strong: npt.NDArray[np.bool_] = collection.scores(vector) >= calibration.scale(vector, pictures=pictures).strong
     return strong
 
 

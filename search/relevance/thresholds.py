@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from search.models.vector_values import Vector, Vectors
-from search.relevance.bands import Levels, Yardstick, best_of_pictures, centre_and_spread, highest_of
+from search.relevance.bands import LoadedCalibration, Thresholds, best_of_pictures, centre_and_spread, highest_of
 
 MATCHED = 0.99
 """Quantile of the bank's best scores that represents a match: of so many everyday things, some are in any
@@ -24,7 +24,7 @@ SAME_TO_THE_MODEL = 0.95
 
 def measure(
     sample: Vectors, size: int, bank: Vectors, best: Vector, neighbours: Vector, windows_of: Sequence[int] = ()
-) -> Yardstick:
+) -> LoadedCalibration:
     """Return the calibration of a collection of `size` pictures.
 
     `sample` are vectors of some of its pictures, `bank` those of generic texts, and `best` the score of each of these
@@ -32,24 +32,24 @@ def measure(
     copy; pictures with copies only are missing.
     """
     words = _words(best_of_pictures(bank @ sample.T, windows_of), size, best)
-    return Yardstick(sample, size, words, picture_levels(neighbours), tuple(windows_of))
+    return LoadedCalibration(sample, size, words, picture_thresholds(neighbours), tuple(windows_of))
 
 
-def _words(scores: Vectors, size: int, best: Vector) -> Levels:
+def _words(scores: Vectors, size: int, best: Vector) -> Thresholds:
     centre, spread = centre_and_spread(scores)
     # In a large collection most of the bank has matches. A best score beyond the usual maximum of that many normal
     # scores is no unrelated picture's and must not raise their level.
     unrelated = np.minimum(best, centre + spread * highest_of(size, 0.5))
     usual = float(np.median(unrelated))
     matched = max(usual, float(np.quantile(best, MATCHED)))
-    return Levels(usual, usual + WAY_TO_A_MATCH * (matched - usual))
+    return Thresholds(usual, usual + WAY_TO_A_MATCH * (matched - usual))
 
 
-def picture_levels(neighbours: Vector) -> Levels:
+def picture_thresholds(neighbours: Vector) -> Thresholds:
     """Return the thresholds of picture queries from the scores of pictures with their nearest neighbour that is no
     copy."""
     match = float(np.quantile(neighbours, NOT_THERE)) if len(neighbours) else SAME_PICTURE
-    return Levels(match, match)
+    return Thresholds(match, match)
 
 
 def nearest_other(scores: Vector) -> float | None:

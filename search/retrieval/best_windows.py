@@ -38,7 +38,7 @@ def _nearest(vectors: "QuerySet[ImageVector]", vector: Vector | Expression) -> S
     return Subquery(nearest, output_field=FloatField())
 
 
-def tell_windows(images: Collection[Image], vector: Vector, windows_in: int | None) -> None:
+def set_windows(images: Collection[Image], vector: Vector, windows_in: int | None) -> None:
     """Set on each image the index of its vector nearest to `vector`, 0 for the whole."""
     wide = [image.pk for image in images if is_wide(image.width, image.height)]
     if windows_in is None or not wide:

@@ -33,16 +33,16 @@ class CachedCandidates:
     changed: int
 
 
-_heads: OrderedDict[tuple[str, SearchQuery], tuple[float, CachedCandidates]] = OrderedDict()
+_cache: OrderedDict[tuple[str, SearchQuery], tuple[float, CachedCandidates]] = OrderedDict()
 _lock = threading.Lock()
 
 
-def cache_candidates(query: SearchQuery, seen: int, head: CachedCandidates) -> None:
+def cache_candidates(query: SearchQuery, seen: int, entry: CachedCandidates) -> None:
     """Cache the candidates of a search whose further pages have `seen` in their address."""
     with _lock:
-        _heads[_key(query, seen)] = time.monotonic(), head
-        if len(_heads) > MOST:
-            _heads.popitem(last=False)
+        _cache[_key(query, seen)] = time.monotonic(), entry
+        if len(_cache) > MOST:
+            _cache.popitem(last=False)
 
 
 def cached_candidates(query: SearchQuery) -> CachedCandidates | None:
@@ -50,15 +50,15 @@ def cached_candidates(query: SearchQuery) -> CachedCandidates | None:
     if query.seen is None:
         return None
     with _lock:
-        made, head = _heads.get(_key(query, query.seen), (0.0, None))
-    is_kept = head is not None and time.monotonic() - made < REMEMBERED
+        made, entry = _cache.get(_key(query, query.seen), (0.0, None))
+    is_kept = entry is not None and time.monotonic() - made < REMEMBERED
     recording.looked_up("candidates", found=is_kept)
-    return head if is_kept else None
+    return entry if is_kept else None
 
 
 def forget_candidates() -> None:
     with _lock:
-        _heads.clear()
+        _cache.clear()
 
 
 def _key(query: SearchQuery, seen: int) -> tuple[str, SearchQuery]:

@@ -45,7 +45,7 @@ class Form:
     """The shape of a statement, without its values. `table` is the vector set that distances refer to.
 
     `asked` are the names of the query vectors, with `towards` among them for a positive one; each with the set whose
-    windows count too, None for whole pictures only. `is_walk`: an HNSW index scan, in the order of distance.
+    windows count too, None for whole pictures only. `is_index_scan`: an HNSW index scan, in the order of distance.
     `by_words`: rows found by full text, ordered by exactness, whole words and rank. `by_taken`: dates are of taking,
     not of adding.
     """
@@ -53,7 +53,7 @@ class Form:
     table: VectorTable | None
     asked: tuple[tuple[str, int | None], ...]
     is_joined: bool
-    is_walk: bool
+    is_index_scan: bool
     by_words: bool
     by_taken: bool
     oldest_first: bool
@@ -61,7 +61,7 @@ class Form:
     @property
     def by_window(self) -> bool:
         """Whether the index scan may find a picture by any of its vectors."""
-        return self.is_walk and dict(self.asked).get(TOWARDS) is not None
+        return self.is_index_scan and dict(self.asked).get(TOWARDS) is not None
 
 
 class Given(NamedTuple):
@@ -97,7 +97,7 @@ def statement(
         table=query_vector.table and replace(query_vector.table, vectors=0, windows=0),
         asked=tuple((name, one.windows_in) for name, one in directions.items()),
         is_joined=query_vector.table is not None and is_joined(query_vector.table),
-        is_walk=not plan.is_exact and query_vector.towards is not None,
+        is_index_scan=not plan.is_exact and query_vector.towards is not None,
         by_words=texts is not None,
         by_taken=sort.is_by_taken,
         oldest_first=sort.is_oldest_first,
@@ -124,7 +124,7 @@ class _Statement:
         form = self._form
         if not form.asked:
             return images
-        if form.is_walk or form.is_joined or form.table is None:
+        if form.is_index_scan or form.is_joined or form.table is None:
             return images.joined_to(form.table, windows=form.by_window)
         return images.with_own_vectors(form.table.model)
 
@@ -173,7 +173,7 @@ class _Statement:
         return distance_from_elsewhere(_named(name), self._table.id, windows=windows_in is not None)
 
     def _order(self) -> list[str]:
-        if self._form.is_walk and self._table:
+        if self._form.is_index_scan and self._table:
             by_index = indexing.distance("vector", self._table.dimensions, _named(TOWARDS))
             return [self._compiled(by_index)[0]]
         # Ties are broken by id: one load has one timestamp, and copies have one distance. `created` has an index.

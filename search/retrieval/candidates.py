@@ -62,7 +62,7 @@ class CandidateSearch:
         # Rows that contain the words are found by the full-text index, however many there are.
         holds = self.scope.query.box.quoted or self.scope.by_words_alone
         plan = SCAN if holds else plan_for(self.scope.total, self.query_vector.table)
-        found = None if plan.is_exact else self._walked(plan)
+        found = None if plan.is_exact else self._by_index(plan)
         if found is None:
             found = self._fetched(replace(SCAN, candidates=plan.candidates), plan.candidates)
         kept = _without_copies(found)
@@ -78,17 +78,17 @@ class CandidateSearch:
         self.reach = max(_similarities(left_out), default=min(_similarities(kept), default=-1.0))
         return kept
 
-    def _walked(self, plan: Plan) -> list[Candidate] | None:
+    def _by_index(self, plan: Plan) -> list[Candidate] | None:
         """Return the rows of an HNSW search; None if it found too few, so that all rows must be scanned."""
         enough = min(plan.candidates, self.scope.total)
         if not self.query_vector.finds_windows:
             found = self._fetched(plan, plan.candidates)
-            return found if _is_whole(found, found, enough) else None
+            return found if _is_complete(found, found, enough) else None
         # Few pictures have windows, so the first limit is nearly always enough; but the nearest may be among them.
         for rows in (2 * plan.candidates, MOST_VECTORS * plan.candidates):
             found = self._fetched(plan, rows)
-            once = _each_once(found)[: plan.candidates]
-            if _is_whole(found, once, enough):
+            once = _without_repeats(found)[: plan.candidates]
+            if _is_complete(found, once, enough):
                 return once
             if len(found) < rows:
                 break
@@ -169,7 +169,7 @@ class CandidateSearch:
         return statement(self.query_vector, plan, conditions, most, texts=texts, sort=query.sort)
 
 
-def _is_whole(found: Sequence[Candidate], once: Sequence[Candidate], enough: int) -> bool:
+def _is_complete(found: Sequence[Candidate], once: Sequence[Candidate], enough: int) -> bool:
     """Whether an HNSW search is complete: `enough` rows after removing duplicates, and no crowd at one distance.
 
     It gives up early if a filter or deletions leave few rows. Copies of one picture are connected only with each other
@@ -178,7 +178,7 @@ def _is_whole(found: Sequence[Candidate], once: Sequence[Candidate], enough: int
     return len(once) >= enough and len(found) - len(_without_copies(found, CROWD)) == 0
 
 
-def _each_once(found: Iterable[Candidate]) -> list[Candidate]:
+def _without_repeats(found: Iterable[Candidate]) -> list[Candidate]:
     """Merge rows found by several vectors: each once, with its nearest, nearest first."""
     nearest: dict[uuid.UUID, Candidate] = {}
     for one in sorted(found, key=lambda one: (-(one.similarity or 0.0), one.id)):

@@ -22,16 +22,16 @@ from search.retrieval.results import Segment
 
 
 class FullScan:
-    """Segments of the rows beyond `head`: those in `bands`, best first, then the `rest`.
+    """Segments of the rows beyond `candidates`: those in `bands`, best first, then the `rest`.
 
     With `near`, rows are put into a band by their similarity; rows that contain the words are in any case. `gone` rows
-    of `head` were hidden or deleted since the first page.
+    of `candidates` were hidden or deleted since the first page.
     """
 
     def __init__(
         self,
         candidate_search: CandidateSearch,
-        head: Sequence[Candidate],
+        candidates: Sequence[Candidate],
         bands: Sequence[Band],
         *,
         near: bool = False,
@@ -39,11 +39,11 @@ class FullScan:
     ) -> None:
         self._candidate_search = candidate_search
         self._scope, self._query_vector = candidate_search.scope, candidate_search.query_vector
-        self._head = head
-        self._judge = Judge(head, candidate_search.query_vector)
+        self._candidates = candidates
+        self._judge = Judge(candidates, candidate_search.query_vector)
         self._bands = bands
         self._near = near
-        self._count = candidate_search.scope.total + gone - len(head)
+        self._count = candidate_search.scope.total + gone - len(candidates)
 
     def in_band(self, band: Band) -> Segment:
         """Return the rows in exactly this band: best by full text first, then by distance."""
@@ -55,7 +55,7 @@ class FullScan:
     def dated(self, kept: Sequence[Candidate], order: Sequence[Any]) -> Segment:
         """Return the rows in the bands, and the candidates `kept`, in this order."""
         ids = {one.id for one in kept}
-        left_out = {one.id for one in self._head} - ids
+        left_out = {one.id for one in self._candidates} - ids
         shown = self._candidate_search.by_distance(self._query_vector.measured(self._scope.images)).exclude(
             pk__in=left_out
         )
@@ -96,7 +96,7 @@ class FullScan:
 
     @cached_property
     def _others(self) -> ImageQuerySet:
-        return self._query_vector.measured(self._scope.images).exclude(pk__in=[one.id for one in self._head])
+        return self._query_vector.measured(self._scope.images).exclude(pk__in=[one.id for one in self._candidates])
 
     def _reached(self, band: Band) -> Q:
         """The condition for `band` or a better one."""
@@ -144,7 +144,7 @@ class FullScan:
             with planned(plan):
                 found = settled(images().annotate(**away))
                 rows = list(self._candidate_search.read(found)[start:stop])
-            self._tell(rows, list(away))
+            self._set_scores(rows, list(away))
             return rows
 
         def ids() -> list[uuid.UUID]:
@@ -154,9 +154,9 @@ class FullScan:
 
         return Segment(count, fetch, ids)
 
-    def _tell(self, rows: Sequence[Image], away: Sequence[str]) -> None:
+    def _set_scores(self, rows: Sequence[Image], away: Sequence[str]) -> None:
         """Set similarity and band on these rows; `away` names the distances to negative vectors."""
-        candidates = {one.id: one for one in self._head}
+        candidates = {one.id: one for one in self._candidates}
         held = self._held(rows)
         for image in rows:
             found = candidates.get(image.id)

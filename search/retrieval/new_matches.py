@@ -17,7 +17,7 @@ from search.models.arrivals import state
 from search.query import full_text
 from search.query.query import Minimum, SearchQuery
 from search.relevance.bands import Band
-from search.retrieval.best_windows import tell_windows
+from search.retrieval.best_windows import set_windows
 from search.retrieval.query_vector import query_vector_of
 from search.retrieval.ranking import Candidate, band_by_words, ranked
 from search.retrieval.scope import Scope
@@ -95,7 +95,7 @@ class _Search:
         rows = rows.order_by("-arrival__searchable")
         if not self.query_vector.away:
             return [_match(*row) for row in rows[:limit]]
-        return self._unspoiled([_match(*row) for row in rows])[:limit]
+        return self._still_matching([_match(*row) for row in rows])[:limit]
 
     def _rows(self) -> "QuerySet[Image, tuple[Any, ...]]":
         """Rows that match before negative parts are applied: id, number, distance, whether by words, distances to
@@ -130,7 +130,7 @@ class _Search:
         least = towards.scale.strong if Band.RELATED not in self.bands else towards.scale.related
         return held | Q(LessThanOrEqual(towards.distance, 1 - least))
 
-    def _unspoiled(self, matches: list[_Match]) -> list[_Match]:
+    def _still_matching(self, matches: list[_Match]) -> list[_Match]:
         """Return those of `matches` that still match when negative parts are applied."""
         towards = self.query_vector.towards
         if towards is None or towards.scale is None:
@@ -155,7 +155,7 @@ class _Search:
                 image.band = band_by_words(band, whole=image.id in whole) if image.by_words else band
         images = [rows[image_id] for image_id in ids if image_id in rows]
         if self.query_vector.towards:
-            tell_windows(images, self.query_vector.towards.vector, self.query_vector.towards.windows_in)
+            set_windows(images, self.query_vector.towards.vector, self.query_vector.towards.windows_in)
         return images
 
     def _among(self, ids: Sequence[uuid.UUID], text: Func | None) -> set[uuid.UUID]:

@@ -82,7 +82,7 @@ def query_vector_of(
     vectors |= _image_vectors([*wanted, *unwanted], table, hidden=hidden)
     windows_in = table.id if table and table.windows else None
     return QueryVector(
-        towards=_together([_direction(part, vectors, windows_in) for part in wanted], wanted),
+        towards=_weighted_sum([_direction(part, vectors, windows_in) for part in wanted], wanted),
         away=tuple(_direction(part, vectors, windows_in) for part in unwanted),
         table=table,
     )
@@ -101,7 +101,7 @@ def _present(parts: Sequence[Part]) -> dict[uuid.UUID, uuid.UUID]:
     return {one: one if one in there else former.get(one, one) for one in ids}
 
 
-def _together(directions: Sequence[Direction], parts: Sequence[Part]) -> Direction | None:
+def _weighted_sum(directions: Sequence[Direction], parts: Sequence[Part]) -> Direction | None:
     """Return the weighted sum, normalised to unit length.
 
     Pictures are nearer to pictures than texts are, and scores scatter more: simply added, a picture would outweigh the

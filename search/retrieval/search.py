@@ -14,7 +14,7 @@ from search.models.querysets import ImageQuerySet
 from search.models.vector_sets import current_set
 from search.query.query import Minimum, SearchQuery, Sort
 from search.relevance.bands import Band, Scale
-from search.retrieval.best_windows import tell_windows
+from search.retrieval.best_windows import set_windows
 from search.retrieval.candidate_cache import CachedCandidates, cache_candidates, cached_candidates
 from search.retrieval.candidates import CandidateSearch, by_date, dates
 from search.retrieval.full_scan import FullScan
@@ -40,7 +40,7 @@ def find(query: SearchQuery) -> ResultPage:
 
 def best_candidates(query: SearchQuery) -> list[Candidate]:
     """Return the NEAREST best results that everybody may see, whatever their band. Raises what `find` raises."""
-    return Search(query.replace(sort=Sort.SIMILARITY, minimum=Minimum.ANY), private=False).head()[:NEAREST]
+    return Search(query.replace(sort=Sort.SIMILARITY, minimum=Minimum.ANY), private=False).candidates()[:NEAREST]
 
 
 def similar_images(image: Image, count: int) -> list[Image]:
@@ -51,8 +51,8 @@ def similar_images(image: Image, count: int) -> list[Image]:
     if vector is None:
         return []
     search = Search(SearchQuery().more_like(image.id), QueryVector(Direction(vector, 1.0, None), (), table))
-    head = search.candidate_search.candidates()
-    return part_of(search.by_similarity(head), 0, count)
+    candidates = search.candidate_search.candidates()
+    return part_of(search.by_similarity(candidates), 0, count)
 
 
 class Search:
@@ -87,14 +87,14 @@ class Search:
     def page(self) -> ResultPage:
         page = self._page()
         if self.query_vector.towards:
-            tell_windows(page.images, self.query_vector.towards.vector, self.query_vector.towards.windows_in)
+            set_windows(page.images, self.query_vector.towards.vector, self.query_vector.towards.windows_in)
         return page
 
     def _page(self) -> ResultPage:
-        head = [] if self.query.is_empty else self.head()
-        segments = self._segments(head)
+        candidates = [] if self.query.is_empty else self.candidates()
+        segments = self._segments(candidates)
         start = (self.query.page - 1) * PER_PAGE
-        strong = sum(one.band is Band.STRONG and one.id not in self.gone for one in head)
+        strong = sum(one.band is Band.STRONG and one.id not in self.gone for one in candidates)
         strong_from = self.scale.strong if self.scale else math.inf
         return ResultPage(
             query=self.query,
@@ -105,14 +105,14 @@ class Search:
             at=self.scope.at,
             scale=self.scale,
             strong=strong,
-            strong_is_least=self.candidate_search.more_hold_words or self._goes_on_beyond(head, strong_from),
+            strong_is_least=self.candidate_search.more_hold_words or self._may_continue(candidates, strong_from),
             asked_at=self.scope.asked_at,
             copies_from=self._copies_from(segments),
         )
 
     def segments(self) -> list[Segment]:
         """Return all results as segments."""
-        return self._segments([] if self.query.is_empty else self.head())
+        return self._segments([] if self.query.is_empty else self.candidates())
 
     def _copies_from(self, segments: Sequence[Segment]) -> int | None:
         """The page after the first from which copies follow that are no candidates; None if there is none."""
@@ -124,7 +124,7 @@ class Search:
             return None
         return segments[0].count // PER_PAGE + 1 if segments[0].count >= PER_PAGE else None
 
-    def head(self) -> list[Candidate]:
+    def candidates(self) -> list[Candidate]:
         """Return the candidates, best first."""
         if known := cached_candidates(self.query):
             self.candidate_search.reach, self.candidate_search.more_hold_words = known.reach, known.more_hold_words
@@ -134,13 +134,13 @@ class Search:
                 there = self.scope.images.filter(pk__in=ids).values_list("pk", flat=True)
                 self.gone = frozenset(ids).difference(there)
             return list(known.candidates)
-        head = self._ranked(self.candidate_search.candidates())
-        if len(head) > PER_PAGE and self.scope.among is None:
+        candidates = self._ranked(self.candidate_search.candidates())
+        if len(candidates) > PER_PAGE and self.scope.among is None:
             known = CachedCandidates(
-                head, self.candidate_search.reach, self.candidate_search.more_hold_words, self.scope.at.changed
+                candidates, self.candidate_search.reach, self.candidate_search.more_hold_words, self.scope.at.changed
             )
             cache_candidates(self.query, self.scope.asked_at, known)
-        return head
+        return candidates
 
     def _ranked(self, candidates: list[Candidate]) -> list[Candidate]:
         by_date_alone = not self.query_vector.towards
@@ -151,17 +151,17 @@ class Search:
             oldest_first=by_date_alone and self.query.sort.is_oldest_first,
         )
 
-    def by_similarity(self, head: list[Candidate]) -> list[Segment]:
+    def by_similarity(self, candidates: list[Candidate]) -> list[Segment]:
         """Return the nearest first, then all others."""
-        nearest = sorted(head, key=lambda one: (-(one.similarity or 0), one.id))
-        return [self._of(nearest), FullScan(self.candidate_search, head, ()).rest(banded=False)]
+        nearest = sorted(candidates, key=lambda one: (-(one.similarity or 0), one.id))
+        return [self._of(nearest), FullScan(self.candidate_search, candidates, ()).rest(banded=False)]
 
     @property
     def _places(self) -> int:
         """The number of rows, including the places of those that are gone."""
         return self.scope.total + len(self.gone)
 
-    def _segments(self, head: list[Candidate]) -> list[Segment]:
+    def _segments(self, candidates: list[Candidate]) -> list[Segment]:
         if self.query.is_empty:
             if self.query.sort.is_by_taken:
                 return self._by_taken()
@@ -170,45 +170,47 @@ class Search:
                 return [self._rows(self.scope.images.order_by(around.haversine(), "id"), self.scope.total)]
             return [self._rows(by_date(self.scope.images, self.query), self.scope.total)]
         cut = self._cut()
-        if not self._is_by_date and not any(one.band for one in head):
+        if not self._is_by_date and not any(one.band for one in candidates):
             cut = None
         bands, threshold = cut or (_CUTS[Minimum.RELATED], math.inf)
-        near = self._goes_on_beyond(head, threshold)
-        goes_on = self.candidate_search.more_hold_words or near
+        near = self._may_continue(candidates, threshold)
+        continues = self.candidate_search.more_hold_words or near
         if self._is_by_date:
-            return self._dated(head, bands, near=near, goes_on=goes_on)
-        full_scan = FullScan(self.candidate_search, head, bands, near=near, gone=len(self.gone))
-        if goes_on:
-            return self._by_band(head, bands, full_scan)
+            return self._dated(candidates, bands, near=near, continues=continues)
+        full_scan = FullScan(self.candidate_search, candidates, bands, near=near, gone=len(self.gone))
+        if continues:
+            return self._by_band(candidates, bands, full_scan)
         if cut is None:
-            return [self._of(head), full_scan.rest(banded=False)]
-        return [self._of([one for one in head if one.band in bands])]
+            return [self._of(candidates), full_scan.rest(banded=False)]
+        return [self._of([one for one in candidates if one.band in bands])]
 
-    def _by_band(self, head: list[Candidate], bands: Sequence[Band], full_scan: FullScan) -> list[Segment]:
+    def _by_band(self, candidates: list[Candidate], bands: Sequence[Band], full_scan: FullScan) -> list[Segment]:
         """Return each band in full, its candidates first."""
         segments = []
         for band in bands:
-            segments += [self._of([one for one in head if one.band is band]), full_scan.in_band(band)]
-        if self._ends_at_the_cut:
+            segments += [self._of([one for one in candidates if one.band is band]), full_scan.in_band(band)]
+        if self._is_cut:
             return segments
-        return [*segments, self._of([one for one in head if one.band not in bands]), full_scan.rest(banded=True)]
+        return [*segments, self._of([one for one in candidates if one.band not in bands]), full_scan.rest(banded=True)]
 
-    def _dated(self, head: list[Candidate], bands: Sequence[Band], *, near: bool, goes_on: bool) -> list[Segment]:
+    def _dated(
+        self, candidates: list[Candidate], bands: Sequence[Band], *, near: bool, continues: bool
+    ) -> list[Segment]:
         """Return the rows in the bands by date, then all others."""
-        ends = self._ends_at_the_cut and any(one.band for one in head)
+        ends = self._is_cut and any(one.band for one in candidates)
         # Without a calibration the nearest count as matches, as for saved searches.
         unmeasured = bool(self.query_vector.towards) and not self.scale and not ends
-        nearest = {one.id for one in head[:NEAREST]} if unmeasured else set()
-        kept = [one for one in head if one.band in bands or one.id in nearest]
-        rest = [one for one in head if one.band not in bands and one.id not in nearest]
-        full_scan = FullScan(self.candidate_search, head, bands, near=near, gone=len(self.gone))
-        if goes_on:  # the database does the ordering
+        nearest = {one.id for one in candidates[:NEAREST]} if unmeasured else set()
+        kept = [one for one in candidates if one.band in bands or one.id in nearest]
+        rest = [one for one in candidates if one.band not in bands and one.id not in nearest]
+        full_scan = FullScan(self.candidate_search, candidates, bands, near=near, gone=len(self.gone))
+        if continues:  # the database does the ordering
             there = [one for one in kept if one.id not in self.gone]
             dated = full_scan.dated(there, dates(self.query.sort))
         else:
             kept.sort(key=lambda one: one.date, reverse=not self.query.sort.is_oldest_first)
             dated = self._of(kept)
-        return [dated] if ends else [dated, self._of(rest), full_scan.rest(banded=goes_on)]
+        return [dated] if ends else [dated, self._of(rest), full_scan.rest(banded=continues)]
 
     def _by_taken(self) -> list[Segment]:
         """Return dated images in the order of their index, then all others, newest first."""
@@ -233,7 +235,7 @@ class Search:
         return self.query.sort.is_by_date
 
     @property
-    def _ends_at_the_cut(self) -> bool:
+    def _is_cut(self) -> bool:
         return self.query.minimum is not Minimum.ANY
 
     def _cut(self) -> tuple[Sequence[Band], float] | None:
@@ -248,9 +250,9 @@ class Search:
             threshold = self.scale.related
         return _CUTS[minimum], threshold
 
-    def _goes_on_beyond(self, head: Sequence[Candidate], similarity: float) -> bool:
+    def _may_continue(self, candidates: Sequence[Candidate], similarity: float) -> bool:
         """Whether rows at least this similar may exist beyond the candidates."""
-        return self._places > len(head) and self.candidate_search.reach >= similarity
+        return self._places > len(candidates) and self.candidate_search.reach >= similarity
 
     def _of(self, candidates: list[Candidate]) -> Segment:
         gone = self.gone

@@ -57,12 +57,12 @@ class IndexHealth:
     rows anyway, and for texts if there is no model.
 
     Of the visible pictures, `searchable` can be found, `unseen` of them are wide or tall but lack window vectors,
-    `pending` have no vector yet, and `other_models` have only one of an inactive model. `needs_levels`: the relevance
-    thresholds are missing or outdated. `has_words`: the text model could be loaded, or was not needed. `has_set`:
-    there is a vector set of the active model. `left_over` is the number of invalid indexes left by interrupted
-    rebuilds; `is_under_way`: the index is dropped for a load, or being built. `rows` and `dead` are those of the image
-    table, `vectors` and `dead_vectors` those of the active set; `differs` says where the set differs from the images.
-    `unused` are the models of unused sets.
+    `pending` have no vector yet, and `other_models` have only one of an inactive model. `needs_calibration`: the
+    relevance thresholds are missing or outdated. `has_words`: the text model could be loaded, or was not needed.
+    `has_set`: there is a vector set of the active model. `left_over` is the number of invalid indexes left by
+    interrupted rebuilds; `is_under_way`: the index is dropped for a load, or being built. `rows` and `dead` are those
+    of the image table, `vectors` and `dead_vectors` those of the active set; `differs` says where the set differs from
+    the images. `unused` are the models of unused sets.
     """
 
     searchable: int
@@ -70,7 +70,7 @@ class IndexHealth:
     unseen: int
     other_models: int
     hidden: int
-    needs_levels: bool
+    needs_calibration: bool
     has_words: bool
     has_set: bool
     index: IndexState | None
@@ -131,7 +131,7 @@ class IndexHealth:
         if not self.has_words:
             reason = "The text model can't be loaded: text searches don't work, and none was measured."
             found.append(Advice(reason, MODELS))
-        if self.needs_levels:
+        if self.needs_calibration:
             reason = "The relevance thresholds were not measured for the present collection."
             found.append(Advice(reason, CALIBRATE))
         return found
@@ -160,9 +160,7 @@ class IndexHealth:
         if self.left_over:
             return ["A rebuild was interrupted: the invalid index that it left slows down new rows."]
         if self.index.options != self.index.wanted:
-            return [
-                f"The index was built with {_told(self.index.options)}; this version wants {_told(self.index.wanted)}."
-            ]
+            return [f"The index was built with {_as_text(self.index.options)}, not {_as_text(self.index.wanted)}."]
         if self.is_outgrown:
             return [
                 f"{self.vectors:,} vectors are too many for the recall of one index; the table should be partitioned."
@@ -200,7 +198,7 @@ def index_health() -> IndexHealth:
         unseen=shown.without_windows(model).count(),
         other_models=shown.exclude(embedding_model__in=["", *accepted_names(model)]).count(),
         hidden=Image.objects.filter(hidden=True).count(),
-        needs_levels=searchable >= LEAST and is_due(),
+        needs_calibration=searchable >= LEAST and is_due(),
         has_words=not is_walked or words is not None,
         has_set=table is not None,
         index=index,
@@ -292,7 +290,7 @@ def _words() -> Vectors | None:
     return some
 
 
-def _told(options: dict[str, int]) -> str:
+def _as_text(options: dict[str, int]) -> str:
     return (
         ", ".join(f"{name} {value}" for name, value in sorted(options.items(), reverse=True)) or "pgvector's defaults"
     )

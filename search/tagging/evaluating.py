@@ -12,7 +12,7 @@ from search.demo.drawing import draw
 from search.demo.scenes import BACKGROUNDS, COLOURS, SHAPES, Scene, Statement, pairs, random_scene
 from search.embedding import picture_encoder, text_encoder
 from search.models.vector_values import Vector, Vectors
-from search.relevance.bands import Yardstick
+from search.relevance.bands import LoadedCalibration
 from search.relevance.bank_vectors import bank_vectors
 from search.relevance.evaluation import Collection, measure_all
 from search.tagging.tables import starting_rows
@@ -63,11 +63,11 @@ def evaluate(pictures: int = 1_200, seed: int = 11) -> Iterator[str]:
     rng = random.Random(seed)  # noqa: S311 - drawings
     scenes = [random_scene(rng) for _ in range(pictures)]
     vectors = _encoded(scenes, seed)
-    yardstick = measure_all(Collection(vectors, np.arange(pictures), pictures), bank_vectors())
+    calibration = measure_all(Collection(vectors, np.arange(pictures), pictures), bank_vectors())
     yield f"{'':22}{'suggested':>10}{'right':>8}{'found':>8}{'decided: right':>17}{'found':>8}"
     total = Outcome(), Outcome()
     for kind in _kinds(scenes):
-        outcomes = _judged(kind, vectors, yardstick)
+        outcomes = _judged(kind, vectors, calibration)
         yield _line(kind.name, *outcomes)
         for whole, part in zip(total, outcomes, strict=True):
             whole.suggested += part.suggested
@@ -108,13 +108,13 @@ def _which(scenes: Sequence[Scene], said: Statement) -> Which:
     return np.array([said.holds(scene) for scene in scenes])
 
 
-def _judged(kind: Kind, pictures: Vectors, yardstick: Yardstick) -> tuple[Outcome, Outcome]:
+def _judged(kind: Kind, pictures: Vectors, calibration: LoadedCalibration) -> tuple[Outcome, Outcome]:
     """Return the outcome before any decision, and after a curator has decided by the labels."""
     first, decided = Outcome(), Outcome()
     texts = text_encoder().encode_texts(list(kind.phrases))
     for vector, shows in zip(texts, kind.phrases.values(), strict=True):
         scores = pictures @ vector
-        measure = Measure.of(yardstick.scale(vector, pictures=0.0))
+        measure = Measure.of(calibration.scale(vector, pictures=0.0))
         suggested = scores >= threshold(measure, [], [])
         first.add(suggested, shows)
         said = _looked_at(scores, suggested)

@@ -39,7 +39,7 @@ def merge(tag: VocabularyTag, into: VocabularyTag, *, by: Any = None, door: str 
     lock_vocabulary()
     names = tag.names
     if into in set(VocabularyTag.objects.filter(parent=tag)) or tag in list(into.wider()):
-        _lift(tag, into)
+        _move_up(tag, into)
     VocabularyTag.objects.filter(parent=tag).exclude(pk=into.pk).update(parent=into)
     _hand_over(tag, into)
     tag.delete()
@@ -54,7 +54,7 @@ def _name_of(tag: VocabularyTag) -> str:
     return VocabularyTag.objects.values_list("name", flat=True).get(pk=tag.pk)
 
 
-def _lift(tag: VocabularyTag, into: VocabularyTag) -> None:
+def _move_up(tag: VocabularyTag, into: VocabularyTag) -> None:
     """Before the broader of the two is deleted, move the narrower one up to the broader one's parent."""
     into.parent = tag.parent
     into.save(update_fields=["parent"])

@@ -81,7 +81,7 @@ def suggest(
     `progress` is called with the number of pictures compared so far.
     """
     found = Found()
-    _forget_silent()
+    _delete_without_phrase()
     table, measured = current_set(active_model()), _measured()
     kept = kept_vectors()
     if table is None or measured is None or not kept:
@@ -89,23 +89,23 @@ def suggest(
         return found
     stop = stop or threading.Event()
     arrived = max(state().arrived, 1)
-    anew = [row for row in kept if again or not row.compared or row.calibrated != measured]
-    known = [row for row in kept if row not in anew and row.compared < arrived]
+    due = [row for row in kept if again or not row.compared or row.calibrated != measured]
+    known = [row for row in kept if row not in due and row.compared < arrived]
     was = {row.pk: (row.compared, row.threshold) for row in kept}
-    _measure(anew, table)
+    _measure(due, table)
     names = read_names()
-    for rows, after in ((known, min((row.compared for row in known), default=0)), (anew, 0)):
+    for rows, after in ((known, min((row.compared for row in known), default=0)), (due, 0)):
         comparing = _Comparing(rows, table, names, patient)
         for ids in _pictures(after) if rows else ():
             if stop.is_set() or not comparing.compare(ids, found):
                 found.is_done = False
                 return found
             progress(found.compared)
-    _note(anew + known, arrived, measured, was)
+    _note(due + known, arrived, measured, was)
     return found
 
 
-def _forget_silent() -> None:
+def _delete_without_phrase() -> None:
     """Delete pending suggestions of tags that have no phrase any more."""
     silent = VocabularyTag.objects.filter(phrase="")
     TagSuggestion.objects.filter(state=TagSuggestion.State.PENDING, tag__in=silent).delete()
@@ -121,7 +121,7 @@ def _measure(rows: Sequence[TagVector], table: VectorTable) -> None:
         return
     compare_decided(rows, table)
     decided = decisions([row.tag_id for row in rows])
-    for row, vector, is_known in zip(rows, as_matrix(rows), _understood(rows), strict=True):
+    for row, vector, is_known in zip(rows, as_matrix(rows), _is_understood(rows), strict=True):
         scale = scale_of(vector, pictures=0.0)
         if not is_known:
             row.threshold = None
@@ -131,7 +131,7 @@ def _measure(rows: Sequence[TagVector], table: VectorTable) -> None:
             row.threshold = threshold(measure, *decided.get(row.tag_id, ([], [])))
 
 
-def _understood(rows: Sequence[TagVector]) -> Sequence[bool]:
+def _is_understood(rows: Sequence[TagVector]) -> Sequence[bool]:
     """Return which phrases the model understands: it gives nearly the same vector for all that it does not."""
     vectors = as_matrix(rows)
     phrases = np.array([row.phrase.casefold() for row in rows])

@@ -140,7 +140,7 @@ def load_starting() -> int:
         if {row["english"].casefold(), row["korean"].casefold()} & taken:
             continue
         aliases = [alias for alias in row["aliases"] if alias.casefold() not in taken]
-        name = _spelt(row["english"], row["korean"], used)
+        name = _spelling(row["english"], row["korean"], used)
         made[row["english"]] = VocabularyTag(
             name=name, english=row["english"], korean=row["korean"], phrase=row["phrase"], aliases=aliases
         )
@@ -163,7 +163,7 @@ def _in_use(names: Collection[str]) -> Counter[str]:
         return Counter(dict(cursor.fetchall()))
 
 
-def _spelt(english: str, korean: str, used: Counter[str]) -> str:
+def _spelling(english: str, korean: str, used: Counter[str]) -> str:
     in_use = [tag for tag in used if tag.casefold() in {english.casefold(), korean.casefold()}]
     if in_use:
         return max(in_use, key=lambda tag: (used[tag], tag))

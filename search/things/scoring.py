@@ -42,7 +42,7 @@ def scored(candidates: Sequence[Words]) -> list[Scored]:
     known, vectors = _encoded([one.text for one in candidates])
     understood = {
         text: vector
-        for text, vector, is_known in zip(known, vectors, _understood(known, vectors), strict=True)
+        for text, vector, is_known in zip(known, vectors, _is_understood(known, vectors), strict=True)
         if is_known
     }
     table = current_set(active_model())
@@ -93,7 +93,7 @@ def _encoded_together(texts: list[str]) -> tuple[list[str], list[Vector]]:
     return [text for own, _made in each for text in own], [vector for _own, made in each for vector in made]
 
 
-def _understood(texts: Sequence[str], vectors: Vectors) -> list[bool]:
+def _is_understood(texts: Sequence[str], vectors: Vectors) -> list[bool]:
     """Return which texts the model understands: it gives nearly the same vector for all that it does not."""
     named = np.array([text.casefold() for text in texts])
     alike = (vectors @ vectors.T >= SAME_TO_THE_MODEL) & (named[:, None] != named)

@@ -15,12 +15,12 @@ from psycopg import sql
 from search.curation.captures import write_captures
 from search.embedding import active_model, require_stored
 from search.imaging import Colours
-from search.ingestion.edits_kept import take_along
+from search.ingestion.edits_kept import copy_to_new_version
 from search.ingestion.fingerprints import write_fingerprints
 from search.ingestion.met_before import record
 from search.ingestion.palettes import write_palettes
 from search.ingestion.pipeline.windows import Encoded, write_windows
-from search.ingestion.vectors_of_other_models import hold_switch, write_beside
+from search.ingestion.vectors_of_other_models import block_switch, write_other_vectors
 from search.models import FormerId, Image, Origin, OwedDeletion, Tombstone
 from search.models.accepted import accepted_names
 
@@ -33,7 +33,7 @@ _FIELDS: "list[Field[Any, Any]]" = [
 ]
 _COLUMNS = sql.SQL(", ").join([sql.Identifier(field.attname) for field in _FIELDS])
 _LACKS_VECTOR = sql.SQL("there.embedding_model <> staged.embedding_model AND staged.embedding IS NOT NULL")
-_COMES_HOME = sql.SQL("staged.original_location = '' AND there.original_location <> ''")
+_NOW_WITH_US = sql.SQL("staged.original_location = '' AND there.original_location <> ''")
 _OF_THE_VECTOR = ("embedding", "embedding_model", "embedding_backend", "embedding_failure", "windows")
 
 
@@ -81,7 +81,7 @@ class Staging:
             # Under the locks of `hold_off` no object was deleted meanwhile, so pending deletions can be cancelled.
             OwedDeletion.objects.filter(pk__in=new).delete()
             for image_id, present in FormerId.present(new).items():
-                take_along(image_id, present)
+                copy_to_new_version(image_id, present)
             FormerId.objects.filter(pk__in=new).delete()
             record(origins)
         return Written(new, deleted)
@@ -117,8 +117,8 @@ class Staging:
             new = {row[0] for row in cursor.fetchall()}
             if len(new) < len(images):
                 self._lock_what_changes(cursor)
-                new |= self._give_vectors(cursor)
-                self._take_home(cursor)
+                new |= self._update_vectors(cursor)
+                self._clear_locations(cursor)
             cursor.execute(sql.SQL("TRUNCATE {}").format(_STAGING))
         return new
 
@@ -132,10 +132,10 @@ class Staging:
             sql.SQL(
                 "SELECT FROM {images} there JOIN {staging} staged USING (id) WHERE ({lacks_vector}) OR ({comes_home}) "
                 "ORDER BY id FOR NO KEY UPDATE OF there"
-            ).format(images=_IMAGES, staging=_STAGING, lacks_vector=_LACKS_VECTOR, comes_home=_COMES_HOME)
+            ).format(images=_IMAGES, staging=_STAGING, lacks_vector=_LACKS_VECTOR, comes_home=_NOW_WITH_US)
         )
 
-    def _give_vectors(self, cursor: Any) -> set[uuid.UUID]:
+    def _update_vectors(self, cursor: Any) -> set[uuid.UUID]:
         """Copy staged vectors to existing rows without a vector of this model."""
         changes = sql.SQL(", ").join(
             [sql.SQL("{0} = staged.{0}").format(sql.Identifier(column)) for column in _OF_THE_VECTOR]
@@ -148,13 +148,13 @@ class Staging:
         )
         return {row[0] for row in cursor.fetchall()}
 
-    def _take_home(self, cursor: Any) -> None:
+    def _clear_locations(self, cursor: Any) -> None:
         """Clear `original_location` of existing rows whose originals were now stored with us."""
         cursor.execute(
             sql.SQL(
                 "UPDATE {images} there SET original_location = '' FROM {staging} staged "
                 "WHERE there.id = staged.id AND {comes_home}"
-            ).format(images=_IMAGES, staging=_STAGING, comes_home=_COMES_HOME)
+            ).format(images=_IMAGES, staging=_STAGING, comes_home=_NOW_WITH_US)
         )
 
 
@@ -168,7 +168,7 @@ def settle_models(images: Sequence[Image]) -> None:
     Images without such a vector become pending. Blocks model switches until the transaction ends.
     """
     for model in {image.embedding_model for image in images if image.embedding_model}:
-        wanted = hold_switch(model)
+        wanted = block_switch(model)
         for image in images if wanted != model else ():
             if image.embedding_model == model:
                 _exchange(image, wanted)
@@ -180,7 +180,7 @@ def _exchange(image: Image, model: str) -> None:
     image.windows, image.window_vectors = None, ()
     if image.next_vector and image.next_vector[0] == model:
         image.embedding_model = model
-        image.next_vector[1].given_to(image)
+        image.next_vector[1].set_on(image)
     image.next_vector = own
 
 
@@ -194,7 +194,7 @@ def write_further(images: Sequence[Image]) -> None:
             model, encoded = image.next_vector
             beside[model][image.pk] = encoded
     for model, found in beside.items():
-        write_beside(model, found)
+        write_other_vectors(model, found)
 
 
 @contextmanager

@@ -117,7 +117,7 @@ class _Run:
             self._pass_on(is_idle=is_idle)
         self.report.stopped = self.pipeline.is_stopping
         if not self.report.stopped:
-            self._write_put_off()
+            self._write_deferred()
 
     def build_index(self) -> None:
         """Build the vector index if this load, or a killed one, has dropped it."""
@@ -148,7 +148,7 @@ class _Run:
                 self._finish([event])
             case State.DELETED:
                 self.changes.keep_deleted(event, self.rows)
-                self._pass_over([event])
+                self._skip([event])
 
     def _note_failure(self, job: Job) -> None:
         for item in (job.item, *job.again):  # duplicates fail with it
@@ -164,7 +164,7 @@ class _Run:
         if self.read and (is_idle or len(self.read) >= BATCH):
             self._recognise()
         if self.whole and (is_idle or len(self.whole) >= BATCH):
-            self._note_whole()
+            self._record_complete()
         if self.done and (is_idle or len(self.done) >= BATCH):
             self.write()
         if self.described and (is_idle or len(self.described) >= BATCH):
@@ -186,7 +186,7 @@ class _Run:
                 self.pipeline.keep(job)
             else:
                 trusted.append(job)
-        self._know(trusted)
+        self._handle_known(trusted)
         self._look_for_deleted(unknown)
 
     def _look_for_deleted(self, unknown: Sequence[Job]) -> None:
@@ -197,9 +197,9 @@ class _Run:
         for job, was_deleted in zip(unknown, were_deleted, strict=True):
             if not was_deleted:
                 self.pipeline.read(job)
-        self._pass_over([job for job, deleted in zip(unknown, were_deleted, strict=True) if deleted])
+        self._skip([job for job, deleted in zip(unknown, were_deleted, strict=True) if deleted])
 
-    def _pass_over(self, deleted: Sequence[Job]) -> None:
+    def _skip(self, deleted: Sequence[Job]) -> None:
         """Skip deleted pictures."""
         if deleted:
             if self.rows:
@@ -248,14 +248,14 @@ class _Run:
                 fresh.append(job)
         self.changes.note_before([*fresh, *seen_again])
         self._finish(twins)
-        self._pass_over(passed_over)
+        self._skip(passed_over)
         if self.rows and self.again:
             owe(deleted)  # if one fails, its objects are deleted
-        self._go_on(fresh, seen_again)
+        self._submit(fresh, seen_again)
 
-    def _go_on(self, fresh: Sequence[Job], seen_again: Sequence[Job]) -> None:
+    def _submit(self, fresh: Sequence[Job], seen_again: Sequence[Job]) -> None:
         if not self.rows:
-            self._know(seen_again)
+            self._handle_known(seen_again)
         else:
             for job in seen_again:
                 self.pipeline.keep(job)
@@ -265,7 +265,7 @@ class _Run:
         for job in fresh:
             self.pipeline.add(job)
 
-    def _note_whole(self) -> None:
+    def _record_complete(self) -> None:
         """Record where known pictures were met, and new locations of their originals."""
         whole, self.whole = self.whole, []
         for job in whole:
@@ -282,9 +282,9 @@ class _Run:
         record(origin_of(*one) for one in read)
         if self.rows:
             self.changes.absorb(whole, self.rows, self._under_way(), self.report)
-        self._know(whole)
+        self._handle_known(whole)
 
-    def _know(self, jobs: Sequence[Job]) -> None:
+    def _handle_known(self, jobs: Sequence[Job]) -> None:
         """Leave known pictures as they are, or have their sidecars and details checked."""
         if self.updating is None:
             self.report.not_applied += sum(job.item.details != Details() for job in jobs)
@@ -345,19 +345,19 @@ class _Run:
 
     def _change(self, changed: Sequence[Job]) -> None:
         """Write new versions, or defer them."""
-        put_off = self.changes.put_off(changed) if self.rows else []
-        for job in put_off:
+        deferred = self.changes.defer(changed) if self.rows else []
+        for job in deferred:
             # It left the pipeline; its objects stay locked until it is written.
             self.under_way -= 1
             self.pipeline.finish(job)
-        now = [job for job in changed if job not in put_off]
+        now = [job for job in changed if job not in deferred]
         self._write_changes(now)
         self._finish(now)
-        if self.changes.has_put_off_many:
-            self._write_put_off()
+        if self.changes.has_many_deferred:
+            self._write_deferred()
 
-    def _write_put_off(self) -> None:
-        waiting = self.changes.take_put_off()
+    def _write_deferred(self) -> None:
+        waiting = self.changes.take_deferred()
         self._write_changes(waiting)
         self._end(waiting)
 
@@ -390,10 +390,10 @@ class _Run:
             # Duplicates of one picture each hold a lock.
             settle_what_was_held(set(ids).difference(job.image_id for job in self.held if job.image_id))
 
-    def break_off(self) -> None:
+    def abort(self) -> None:
         """Release everything that the run holds."""
         have_ended = self.pipeline.close()
-        self.changes.give_up()
+        self.changes.discard_deferred()
         if have_ended:
             self._let_go(self.held.copy())
             if self.has_no_room:
@@ -437,7 +437,7 @@ def ingest(
         changes = Changes(again=again, captions=captions, tags=tags)
         updating = tags if update else None
         run = _Run(pipeline, rows, progress, enqueue=enqueue, again=again, updating=updating, changes=changes)
-        stack.callback(run.break_off)
+        stack.callback(run.abort)
         try:
             with stopping_in_order(run.pipeline.stop):
                 run.direct()

@@ -16,7 +16,7 @@ from search.ingestion.items import Item, Unavailable
 from search.ingestion.met_before import origin_of
 from search.ingestion.pipeline.stages import Allowance, Stage
 from search.ingestion.repair import Known, Restored, is_whole, restore
-from search.ingestion.updating import Beside, read_beside
+from search.ingestion.updating import Beside, changed_sidecars
 from search.ingestion.versions import Before, Change, change_of
 from search.models import Image, Origin
 from search.models.active_pair import one_choice
@@ -31,7 +31,7 @@ FILE_BYTES = PICTURE_BYTES = 128 * 1024 * 1024
 """Maximum bytes of files, and of decoded pictures, waiting for the next step."""
 READERS, STORERS = 16, 16
 """Threads that wait for disks and networks."""
-_LAST_WORDS = 2.0
+_JOIN_TIMEOUT = 2.0
 """Seconds to wait for each thread when the run is aborted."""
 
 
@@ -151,7 +151,7 @@ class Pipeline:
 
     def finish(self, job: Job) -> None:
         """Release the resources of a finished `job`."""
-        self._forget_file(job)
+        self._release_file(job)
         self._room.release()
 
     def stop(self) -> None:
@@ -169,7 +169,7 @@ class Pipeline:
             allowance.end()
         for stage in self._stages:
             stage.end()
-        have_ended = [stage.join(_LAST_WORDS) for stage in self._stages]
+        have_ended = [stage.join(_JOIN_TIMEOUT) for stage in self._stages]
         return all(have_ended)
 
     # The following runs in the threads.
@@ -204,7 +204,7 @@ class Pipeline:
         return work_alone
 
     def _fails(self, job: Job, reason: str) -> None:
-        self._let_picture_go(job)
+        self._release_picture(job)
         self._ends(job, State.FAILED, reason)
 
     def _read(self, job: Job) -> None:
@@ -240,7 +240,7 @@ class Pipeline:
 
     def _describe(self, job: Job) -> None:
         if self._captions and not self.is_stopping:
-            job.beside = read_beside(job.item, job.sidecars_before)
+            job.beside = changed_sidecars(job.item, job.sidecars_before)
         return self._ends(job, State.DESCRIBED)
 
     def _decode(self, job: Job) -> None:
@@ -286,7 +286,7 @@ class Pipeline:
         job.is_stored = True
         job.prepared.store()
         job.prepared = replace(job.prepared, original=b"", thumbnail=b"")
-        self._forget_file(job)
+        self._release_file(job)
         if self._enqueue or (job.changed and job.changed.keeps_vector):
             self._done(job)
         else:
@@ -309,15 +309,15 @@ class Pipeline:
     def _done(self, job: Job) -> None:
         assert job.prepared
         job.image = job.prepared.image
-        self._let_picture_go(job)
+        self._release_picture(job)
         self._ends(job, State.DONE)
 
-    def _let_picture_go(self, job: Job) -> None:
+    def _release_picture(self, job: Job) -> None:
         job.prepared = None
         needed, job.picture_bytes = job.picture_bytes, 0
         self._picture_bytes.give_back(needed)
 
-    def _forget_file(self, job: Job) -> None:
+    def _release_file(self, job: Job) -> None:
         size, job.data = len(job.data), b""
         self._file_bytes.give_back(size)
 

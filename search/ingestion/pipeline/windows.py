@@ -22,7 +22,7 @@ class Encoded:
     windows: tuple[Vector, ...] = field(default=(), repr=False)
     boxes: tuple[Box, ...] = ()
 
-    def given_to(self, image: Image) -> None:
+    def set_on(self, image: Image) -> None:
         """Set the vectors of a row that `rows.Staging` will write."""
         image.embedding, image.window_vectors = self.whole, self.windows
         image.windows = flat(self.boxes)

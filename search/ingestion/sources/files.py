@@ -169,13 +169,13 @@ class Walk:
                 return iter(())
             self._folders.add((status.st_dev, status.st_ino))
             with os.scandir(folder) as entries:
-                return iter(sorted(self._wanted(folder, list(entries)), key=lambda one: one.name))
+                return iter(sorted(self._taken_from(folder, list(entries)), key=lambda one: one.name))
         except OSError as error:
             if not is_link:  # a broken link below a folder is ignored
                 self._findings.problems.append((folder, error.strerror or str(error)))
             return iter(())
 
-    def _wanted(self, folder: str, entries: "list[os.DirEntry[str]]") -> "list[os.DirEntry[str]]":
+    def _taken_from(self, folder: str, entries: "list[os.DirEntry[str]]") -> "list[os.DirEntry[str]]":
         if not self._rules.include_hidden and any(one.name == NO_MEDIA for one in entries):
             self._findings.leave_alone([folder])
             return []

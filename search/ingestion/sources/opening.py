@@ -27,7 +27,7 @@ def open_source(
 ) -> Listed:
     """Return the pictures of `places`, in order: files, folders and globs; ZIP and tar archives; tables of web
     addresses, and single ones; `s3://bucket/prefix`. Only every `every`-th picture is offered, and at most `limit`."""
-    door = _Door(choices)
+    door = _Opener(choices)
     listings: list[Listing] = []
     for is_file, group in groupby(door.expanded(places), key=lambda one: isinstance(one, _Files)):
         if is_file:
@@ -48,7 +48,7 @@ class _Files:
     found: Iterator[Found]
 
 
-class _Door:
+class _Opener:
     def __init__(self, choices: Choices) -> None:
         self.findings = Findings()
         self._choices = choices

@@ -37,7 +37,7 @@ def empty_folder(folder: str) -> str | None:
     return None
 
 
-class Whereabouts:
+class ExistenceCheck:
     """Checks addresses. What can't be checked, as the web and storages that don't respond, counts as existing."""
 
     def __init__(self) -> None:
