@@ -504,7 +504,7 @@ def other_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_a_load_whose_set_does_not_exist_yet_leaves_its_index_out_when_it_does(few: None, other_model: str) -> None:
     told: list[str] = []
     load = IndexDuringLoad(told.append)
-    load.rows_wait()
+    load.rows_pending()
     load.finish()
     load.rows_come(10)  # the set comes to be with these
     with connection.cursor() as cursor:

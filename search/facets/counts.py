@@ -24,13 +24,12 @@ from search.query.filter_values import has_any_tag
 from search.query.filters import Certainty, Filters, Hidden
 from search.query.tag_names import folded, tag_names
 
-REMEMBERED_FROM = 20_000
-READ_REMEMBERED_FROM = 2_000
-"""Number of rows whose counting in an index, or reading from the table, takes longer than finding 24 of them. Counts
-that all searches share are always cached: each search needs them, and a query takes a millisecond."""
-REMEMBERED = 600
+CACHED_FROM = 2_000
+"""Number of rows from which counts are cached, since counting takes longer than finding 24 rows. Counts that all
+searches share are always cached: each search needs them, and a query takes a millisecond."""
+CACHED_FOR = 600
 """Seconds for which such counts are cached."""
-CACHED_ROUGHLY = 60
+CACHED_ROUGHLY_FOR = 60
 """Seconds for which new pictures may be missing in the most frequent tags, licences and uploaders."""
 MOST_VALUES = 15
 """Number of tags, licences and uploaders offered, the most frequent first."""
@@ -126,7 +125,7 @@ class Counts:
         if not self._is_cached:
             return rows.count()
         what = f"{name}\n{self._at.arrived}\n{self._conditions.moment}"
-        return cache.get_or_set(self._key(what, self._filters, changes=True), rows.count, REMEMBERED) or 0
+        return cache.get_or_set(self._key(what, self._filters, changes=True), rows.count, CACHED_FOR) or 0
 
     def of_captures(self, field: str) -> Counter[Any]:
         """Return how many images each value of a capture filter leaves, ignoring that filter itself; None and "" stand
@@ -198,7 +197,7 @@ class Counts:
         return self._cached_count(key, count, Counter.total)
 
     def _cached_count(self, key: str, count: "Callable[[], _Found]", rows: "Callable[[_Found], int]") -> "_Found":
-        return _cached(key, count, rows, READ_REMEMBERED_FROM) if self._is_cached else count()
+        return _cached(key, count, rows, CACHED_FROM) if self._is_cached else count()
 
     def _counted(self) -> _Combinations:
         apart = {Hidden.WITH: Hidden.ONLY, Hidden.MINE: Hidden.MINE_ALONE}.get(self._filters.hidden or Hidden.NO)
@@ -222,9 +221,9 @@ class Counts:
             found = found + self._between(state.arrived, self._at.arrived)
             state = State(self._at.arrived, state.changed)
             is_known = False
-        least = 0 if self._others.is_empty else READ_REMEMBERED_FROM
+        least = 0 if self._others.is_empty else CACHED_FROM
         if self._is_cached and not is_known and found.total() >= least:
-            cache.set(key, (state, found), REMEMBERED)
+            cache.set(key, (state, found), CACHED_FOR)
         return found if state.arrived == self._at.arrived else found - self._between(self._at.arrived, state.arrived)
 
     def _count(self) -> tuple[State, _Combinations]:
@@ -286,5 +285,5 @@ def _cached(key: str, count: Callable[[], _Found], rows: Callable[[_Found], int]
     if found is None:
         found = count()
         if rows(found) >= least:
-            cache.set(key, found, CACHED_ROUGHLY)
+            cache.set(key, found, CACHED_ROUGHLY_FOR)
     return found

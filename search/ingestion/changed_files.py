@@ -13,7 +13,7 @@ from search.ingestion.pipeline.steps import Job
 from search.ingestion.report import Report
 from search.ingestion.sources.still_there import ExistenceCheck
 from search.ingestion.version_rows import Outcome, Version, VersionWriter, stays_deleted
-from search.ingestion.versions import change_of, met_with_other_bytes, moved_with_pixels
+from search.ingestion.versions import change_of, moved_with_pixels, previous_versions
 from search.models import Capture
 from search.objects.deletion import owe, settle_meanwhile
 
@@ -34,7 +34,7 @@ class Changes:
 
     def note_before(self, read: Sequence[Job]) -> None:
         """Set `job.before` to the picture known at the same address with other bytes."""
-        before = met_with_other_bytes((one.item, one.image_id) for one in read if one.image_id)
+        before = previous_versions((one.item, one.image_id) for one in read if one.image_id)
         for job in read:
             found = before.get(job.item.address)
             if found and not (found.is_deleted and self._again):
@@ -122,16 +122,16 @@ class Changes:
         return self._writer
 
     def _count(self, outcome: Outcome, job: Job, report: Report) -> None:
-        met = 1 + len(job.again)
+        count = 1 + len(job.again)
         match outcome:
             case Outcome.CHANGED:
-                report.changed, report.known = report.changed + 1, report.known + met
+                report.changed, report.known = report.changed + 1, report.known + count
             case Outcome.ADDED:
-                report.added, report.known = report.added + 1, report.known + met - 1
+                report.added, report.known = report.added + 1, report.known + count - 1
             case Outcome.KNOWN:
-                report.known += met
+                report.known += count
             case Outcome.DELETED:
-                report.deleted += met
+                report.deleted += count
             case Outcome.OVERTAKEN:
                 for item in (job.item, *job.again):
                     report.fail(item.name, _OVERTAKEN, address=item.address)

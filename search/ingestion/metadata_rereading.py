@@ -107,7 +107,7 @@ class Rereading:
         return [
             Original(image, address, origins[image.pk].keys(), beside_file(address, self._beside, self._findings))
             for image in Image.objects.filter(pk__in=ids).only("pk", "original_location", "byte_size")
-            # The address where it was met last is the likeliest to exist.
+            # The address where it was found last is the likeliest to exist.
             for address in [next(reversed(origins[image.pk].values()), "")]
         ]
 

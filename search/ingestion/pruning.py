@@ -99,7 +99,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """A picture of the collection, and the addresses where it was met."""
+    """A picture of the collection, and the addresses where it was found."""
 
     image_id: uuid.UUID
     title: str
@@ -109,7 +109,7 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """What is gone of the `total` pictures of some places. `kept` are gone there but were met elsewhere too or
+    """What is gone of the `total` pictures of some places. `kept` are gone there but were found elsewhere too or
     uploaded; `away` counts pictures whose folder is empty, by that folder."""
 
     total: int
@@ -137,7 +137,7 @@ class Pruning:
         return False
 
     def remove(self) -> int:
-        """Delete the pictures; return how many. Those met again meanwhile stay."""
+        """Delete the pictures; return how many. Those seen again meanwhile stay."""
         removed = 0
         for start in range(0, len(self.gone), _AT_ONCE):
             some = {one.image_id: one.origins for one in self.gone[start : start + _AT_ONCE]}
@@ -191,7 +191,7 @@ _Origins: TypeAlias = list[tuple[str, uuid.UUID]]
 
 def _suspects(places: Sequence[Place], listing: Listing) -> tuple[int, list[tuple[uuid.UUID, _Origins]]]:
     """Return how many pictures came from these places, and those not listed at the address and version where they were
-    met, with these."""
+    found, with these."""
     below = reduce(or_, (Q(address__startswith=place.prefix) for place in places))
     rows = Origin.objects.filter(below, image_id__in=Image.objects.values("pk")).order_by("image_id", "-seen")
     total, suspects = 0, []
@@ -212,7 +212,7 @@ def _origins_of(image_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, _Origins]:
 
 
 class _Look:
-    """Checks pictures that were not listed as they were met."""
+    """Checks pictures that were not listed as they were found."""
 
     def __init__(self, listing: Listing) -> None:
         self._listing, self._existence = listing, ExistenceCheck()

@@ -15,9 +15,9 @@ from django.utils import timezone
 
 from imagesearch.machine import core_count
 from search.imaging import UnreadableImage
-from search.ingestion.met_before import mark_for_reading
 from search.ingestion.repair import Known, known_rows, note_moved, restore
 from search.ingestion.report import Finding, Problem, Reconciled
+from search.ingestion.seen_before import mark_for_reading
 from search.models import Image, Origin, OwedDeletion, PictureSet, QueryPicture
 from search.models.image import content_id
 from search.models.ingestion import origin_id
@@ -290,7 +290,7 @@ def _is_ours(row: _Row) -> bool:
 
 
 def _other_place(row: _Row) -> str | None:
-    """Return another address at which the original was met and still is."""
+    """Return another address at which the original was found and still is."""
     origins = Origin.objects.filter(image_id=row.image_id, address__startswith=other_buckets.SCHEME).order_by("-seen")
     places = dict.fromkeys(origins.values_list("address", flat=True))
     return next((place for place in places if place != row.location and _has_it(row, place)), None)

@@ -1,4 +1,4 @@
-"""Restore the missing objects of a known picture when its bytes are met again.
+"""Restore the missing objects of a known picture when its bytes are seen again.
 
 Rows are read before and written after: what lies between uses the object storage alone, in any thread.
 """
@@ -19,7 +19,7 @@ from search.objects import storage
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An existing row. Its original is in our storage, or at `original_location`, where `origins` have met it."""
+    """An existing row. Its original is in our storage, or at `original_location`, where `origins` recorded it."""
 
     image_id: uuid.UUID
     format: str
@@ -50,7 +50,7 @@ def known_rows(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Known]:
 
 
 def is_whole(known: Known, location: str) -> bool:
-    """Whether `restore` would change nothing for these bytes, met at `location` or else to be copied.
+    """Whether `restore` would change nothing for these bytes, found at `location` or else to be copied.
 
     Raises StorageUnavailable.
     """
@@ -62,7 +62,7 @@ def is_whole(known: Known, location: str) -> bool:
 
 
 def restore(known: Known, data: Source, location: str = "") -> Restored:
-    """Store the missing objects of a picture whose bytes are `data`, met at `location` or else to be copied.
+    """Store the missing objects of a picture whose bytes are `data`, found at `location` or else to be copied.
 
     An original in our storage stays there. One elsewhere stays if it still exists; otherwise it is copied, or recorded
     at `location`. The caller prevents deletion meanwhile and saves `moved`. Raises StorageUnavailable, UnreadableImage

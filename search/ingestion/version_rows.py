@@ -21,10 +21,10 @@ from search.imaging.palette import palette_colour
 from search.ingestion.edits_kept import copy_edits, copy_to_new_version
 from search.ingestion.fingerprints import hand_over_pairs, write_fingerprints
 from search.ingestion.forgetting import forget_suggestions, hand_over_suggestions
-from search.ingestion.met_before import record
 from search.ingestion.metadata_rereading import edited_fields
 from search.ingestion.palettes import write_palettes
 from search.ingestion.pipeline.rows import Staging, settle_models, write_further
+from search.ingestion.seen_before import record
 from search.ingestion.sources.still_there import ExistenceCheck
 from search.ingestion.versions import Before, Change, said_of_capture, words_of
 from search.models import Capture, FormerId, Image, Judgement, Origin, OwedDeletion, QueryPicture, Report, Tombstone
@@ -45,7 +45,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A new version, and where it was met. With the same pixels as before, `image` needs no vector."""
+    """A new version, and where it was found. With the same pixels as before, `image` needs no vector."""
 
     image: Image
     change: Change
@@ -61,7 +61,7 @@ class VersionWriter:
         self.existence = ExistenceCheck()
 
     def write(self, version: Version, under_way: Collection[uuid.UUID]) -> Outcome:
-        """Write one whose objects are stored; pictures `under_way` were met elsewhere in this run."""
+        """Write one whose objects are stored; pictures `under_way` were found elsewhere in this run."""
         before = version.change.before
         if before.is_deleted:
             return self._beside(version)
@@ -79,7 +79,7 @@ class VersionWriter:
         address: str,
         under_way: Collection[uuid.UUID],
     ) -> bool:
-        """Let a known image, met at the address of another one, replace that one if it has the same pixels and is
+        """Let a known image, found at the address of another one, replace that one if it has the same pixels and is
         nowhere else. Return whether it did."""
         if before.is_deleted or pixels is None or before.pixels != pixels or before.image_id in under_way:
             return False

@@ -24,7 +24,7 @@ from search.objects import storage
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """The picture last met at an address; `is_deleted` if it was deleted on purpose."""
+    """The picture last found at an address; `is_deleted` if it was deleted on purpose."""
 
     image_id: uuid.UUID
     is_deleted: bool
@@ -70,10 +70,10 @@ ORDER BY origin.address, origin.seen DESC
 """
 
 
-def met_with_other_bytes(items: Iterable[tuple[Item, uuid.UUID]]) -> dict[str, Before]:
-    """Return, by address, the picture last met there if it isn't the item's.
+def previous_versions(items: Iterable[tuple[Item, uuid.UUID]]) -> dict[str, Before]:
+    """Return, by address, the picture last found there if it isn't the item's.
 
-    If two were met there at the same time, as members with one name in an archive are, neither is returned.
+    If two were found there at the same time, as members with one name in an archive are, neither is returned.
     """
     wanted = {item.address: image_id for item, image_id in items if item.address}
     if not wanted:

@@ -180,7 +180,7 @@ class Worker:
         self._progress(self.report)
         picture_encoder()  # load before claiming rows: it takes long
         require_fit()
-        index.rows_wait(self._allowed)
+        index.rows_pending(self._allowed)
         seen = self.report.seen
         broken = threading.Event()
         with (
@@ -189,7 +189,7 @@ class Worker:
         ):
             ends = [pool.submit(self._batches, readers, broken) for _ in range(BATCHES)]
             while wait(ends, timeout=CONSIDER_INDEX).not_done:
-                index.rows_wait(self._allowed)
+                index.rows_pending(self._allowed)
         for end in ends:
             end.result()
         return self.report.seen > seen

@@ -25,7 +25,7 @@ from search.models.vector_sets import current_set, index_name
 
 logger = logging.getLogger(__name__)
 
-REMEMBERED = 30.0
+CACHED_FOR = 30.0
 """Seconds for which the figures are cached."""
 MOST_COUNTED = 100_000
 """Maximum rows counted per figure; with more, this number is reported."""
@@ -177,7 +177,7 @@ def _state() -> _State | None:
     global _cached  # noqa: PLW0603 - what this process knows
     with _lock:
         asked, state = _cached
-        if time.monotonic() > asked + REMEMBERED:
+        if time.monotonic() > asked + CACHED_FOR:
             state = _asked()
             _cached = time.monotonic(), state
     return state

@@ -17,7 +17,7 @@ _AT_ONCE = 5_000
 def in_collection(names: Collection[str], folders: Sequence[Path]) -> tuple[dict[str, uuid.UUID], dict[str, str]]:
     """Return the image that each name means, and the reasons for the other names.
 
-    A name is the id of an image, or a suffix of an address where it was met or is stored (`a.jpg`, `folder/a.jpg`,
+    A name is the id of an image, or a suffix of an address where it was found or is stored (`a.jpg`, `folder/a.jpg`,
     `s3://bucket/folder/a.jpg`). Files in `folders` are recognised by content.
     """
     meant: dict[str, uuid.UUID] = {}

@@ -16,7 +16,7 @@ from search.query.query import SearchQuery
 from search.query.viewer import asker
 from search.retrieval.ranking import Candidate
 
-REMEMBERED = 600
+CACHED_FOR = 600
 """Seconds before an entry expires."""
 MOST = 128
 """Maximum number of searches cached per process, 50 kB each."""
@@ -51,7 +51,7 @@ def cached_candidates(query: SearchQuery) -> CachedCandidates | None:
         return None
     with _lock:
         made, entry = _cache.get(_key(query, query.seen), (0.0, None))
-    is_kept = entry is not None and time.monotonic() - made < REMEMBERED
+    is_kept = entry is not None and time.monotonic() - made < CACHED_FOR
     recording.looked_up("candidates", found=is_kept)
     return entry if is_kept else None
 

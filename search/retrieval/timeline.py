@@ -10,7 +10,7 @@ from typing import Self
 from django.core.cache import cache
 from django.db.models import Count, Q, QuerySet
 
-from search.facets.counts import REMEMBERED
+from search.facets.counts import CACHED_FOR
 from search.facets.months import month_of_taking
 from search.models import Capture, Image, Private
 from search.models.arrivals import state
@@ -58,7 +58,7 @@ def months_there_are() -> dict[dt.date, int]:
     """
     now = state()
     months: dict[dt.date, int] = (
-        cache.get_or_set(f"timeline:{now.arrived}:{now.changed}", _count_of_all, REMEMBERED) or {}
+        cache.get_or_set(f"timeline:{now.arrived}:{now.changed}", _count_of_all, CACHED_FOR) or {}
     )
     if not asker().sees_private:
         return months

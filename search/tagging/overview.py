@@ -13,7 +13,7 @@ from search.models.arrivals import state
 from search.query.tag_names import read_names
 from search.text.folding import fold
 
-REMEMBERED = 60
+CACHED_FOR = 60
 """Seconds for which the tags in use are cached, as long as no picture changes."""
 SORTS = ("waiting", "pictures", "name")
 
@@ -81,7 +81,7 @@ def waiting_by_tag() -> dict[int, int]:
 def _used() -> Counter[str]:
     """Return how many pictures have each tag, including hidden ones."""
     now = state()
-    found: Counter[str] | None = cache.get_or_set(f"tags-in-use:{now.arrived}:{now.changed}", _count_used, REMEMBERED)
+    found: Counter[str] | None = cache.get_or_set(f"tags-in-use:{now.arrived}:{now.changed}", _count_used, CACHED_FOR)
     return found if found is not None else _count_used()
 
 

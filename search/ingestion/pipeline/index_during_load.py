@@ -43,7 +43,7 @@ class IndexDuringLoad:
         if _is_worth_it(self._before, self._added):
             self._leave_out(table)
 
-    def rows_wait(self, most: int | None = None) -> None:
+    def rows_pending(self, most: int | None = None) -> None:
         """Call while up to `most` rows have pending vectors: drops the index if worthwhile. May be called
         repeatedly."""
         if connection.in_atomic_block or self._ours:

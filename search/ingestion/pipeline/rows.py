@@ -17,9 +17,9 @@ from search.embedding import active_model, require_stored
 from search.imaging import Colours
 from search.ingestion.edits_kept import copy_to_new_version
 from search.ingestion.fingerprints import write_fingerprints
-from search.ingestion.met_before import record
 from search.ingestion.palettes import write_palettes
 from search.ingestion.pipeline.windows import Encoded, write_windows
+from search.ingestion.seen_before import record
 from search.ingestion.vectors_of_other_models import block_switch, write_other_vectors
 from search.models import FormerId, Image, Origin, OwedDeletion, Tombstone
 from search.models.accepted import accepted_names

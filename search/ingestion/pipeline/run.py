@@ -1,6 +1,6 @@
 """The pipeline: items of a source in, rows out, in concurrent steps.
 
-    list -> met before? -> read and hash -> known? -> decode -> store the objects -> encode -> write the row
+    list -> seen before? -> read and hash -> known? -> decode -> store the objects -> encode -> write the row
               |                               |
               +--- complete? -> done          +--- restore what is missing
               +--- deleted -> skip            +--- deleted -> skip
@@ -22,14 +22,6 @@ from search.embedding import ModelUnavailable, picture_encoder, require_fit
 from search.ingestion.changed_files import Changes
 from search.ingestion.database_statistics import refresh_statistics
 from search.ingestion.items import Item
-from search.ingestion.met_before import (
-    met_and_deleted,
-    met_before,
-    met_there_before,
-    origin_of,
-    record,
-    with_changed_sidecars,
-)
 from search.ingestion.pipeline.index_during_load import IndexDuringLoad
 from search.ingestion.pipeline.rows import Staging, known, staging
 from search.ingestion.pipeline.steps import BATCH, Event, Job, ListEnds, Pipeline, State
@@ -37,6 +29,14 @@ from search.ingestion.pipeline.stopping import stopping_in_order
 from search.ingestion.repair import Known, known_rows, note_moved
 from search.ingestion.report import LeftOut, Progress, Report, Why
 from search.ingestion.runs import Record
+from search.ingestion.seen_before import (
+    origin_of,
+    record,
+    seen_and_deleted,
+    seen_before,
+    seen_there_before,
+    with_changed_sidecars,
+)
 from search.ingestion.updating import Update, sidecars_read, update_details
 from search.models import Revision, Trashed
 from search.objects.deletion import (
@@ -173,11 +173,11 @@ class _Run:
     def _look_up(self) -> None:
         """Look up listed items; read those that are new or may have lost objects."""
         listed, self.listed = self.listed, []
-        met = met_before([job.item for job in listed], pending=self.enqueue)
-        rows = known_rows({image_id for image_id in met if image_id})
+        seen = seen_before([job.item for job in listed], pending=self.enqueue)
+        rows = known_rows({image_id for image_id in seen if image_id})
         trusted, unknown = [], []
         changed = with_changed_sidecars([job.item for job in listed])
-        for job, image_id, has_changed in zip(listed, met, changed, strict=True):
+        for job, image_id, has_changed in zip(listed, seen, changed, strict=True):
             job.has_other_sidecars = has_changed
             job.known = rows.get(image_id) if image_id else None
             if job.known is None:
@@ -190,10 +190,10 @@ class _Run:
         self._look_for_deleted(unknown)
 
     def _look_for_deleted(self, unknown: Sequence[Job]) -> None:
-        """Read items that were not met and deleted before."""
+        """Read items that were not found and deleted before."""
         were_deleted = [False] * len(unknown)
         if unknown and not self.again:
-            were_deleted = met_and_deleted([job.item for job in unknown])
+            were_deleted = seen_and_deleted([job.item for job in unknown])
         for job, was_deleted in zip(unknown, were_deleted, strict=True):
             if not was_deleted:
                 self.pipeline.read(job)
@@ -266,7 +266,7 @@ class _Run:
             self.pipeline.add(job)
 
     def _record_complete(self) -> None:
-        """Record where known pictures were met, and new locations of their originals."""
+        """Record where known pictures were found, and new locations of their originals."""
         whole, self.whole = self.whole, []
         for job in whole:
             # Those that were not read had nothing to restore.
@@ -275,7 +275,7 @@ class _Run:
                 if job.restored.moved is not None:
                     note_moved(job.known, job.restored.moved)
         read = [(job.item, job.image_id) for job in whole if job.image_id]
-        there_before = met_there_before(read)
+        there_before = seen_there_before(read)
         for job in whole:  # as in an archive that was rewritten
             if job.image_id and job.item.address in there_before:
                 job.has_other_sidecars = True
@@ -367,7 +367,7 @@ class _Run:
             self.changes.write(job, self.rows, under_way, self.report)
 
     def _under_way(self) -> set[uuid.UUID]:
-        """Return the pictures met in this run and not written yet."""
+        """Return the pictures found in this run and not written yet."""
         return {job.image_id for job in self.held if job.image_id}
 
     def _finish(self, jobs: Sequence[Job]) -> None:

@@ -13,9 +13,9 @@ from search.curation.captures import Written
 from search.imaging import Reason, UnreadableImage, memory_guarded
 from search.ingestion.adding import Prepared, embed, prepare, window_for_models
 from search.ingestion.items import Item, Unavailable
-from search.ingestion.met_before import origin_of
 from search.ingestion.pipeline.stages import Allowance, Stage
 from search.ingestion.repair import Known, Restored, is_whole, restore
+from search.ingestion.seen_before import origin_of
 from search.ingestion.updating import Beside, changed_sidecars
 from search.ingestion.versions import Before, Change, change_of
 from search.models import Image, Origin
@@ -50,7 +50,7 @@ class State(Enum):
 class Job:
     """A picture in the pipeline.
 
-    `again` are items with the same bytes met meanwhile. `known` is the existing row, if any, and `restored` which of
+    `again` are items with the same bytes found meanwhile. `known` is the existing row, if any, and `restored` which of
     its objects were restored. `before` is the picture known at its address, and `changed` the comparison with it.
     `beside` is the metadata of its sidecars, unless their hash is still `sidecars_before`; `has_other_sidecars` if
     these may have changed. `is_refused` if the `failure` is about its bytes.
@@ -83,7 +83,7 @@ class Job:
 
     @property
     def origins(self) -> list[Origin]:
-        """The rows that record where it was met."""
+        """The rows that record where it was found."""
         if self.image_id is None:
             return []
         found = (origin_of(item, self.image_id) for item in (self.item, *self.again))

@@ -131,13 +131,13 @@ class _Reader:
             with opened(self._path) as archive:
                 for number, member in enumerate(members(archive)):
                     if member.isfile():
-                        yield from self._met(archive, number, member)
+                        yield from self._member(archive, number, member)
         except (*DAMAGED, OSError):
             yield from self._ended()  # offer what came before the damage
             raise
         yield from self._ended()
 
-    def _met(self, archive: tarfile.TarFile, number: int, member: tarfile.TarInfo) -> Iterator[Item]:
+    def _member(self, archive: tarfile.TarFile, number: int, member: tarfile.TarInfo) -> Iterator[Item]:
         name = member.name.removeprefix("./")
         stem, suffix = sample_of(name), suffix_of(name)
         if self._parts and suffix == "json":

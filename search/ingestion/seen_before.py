@@ -20,8 +20,8 @@ def origin_of(item: Item, image_id: uuid.UUID) -> Origin | None:
     return Origin(id=origin_id(item.address, item.version), address=item.address, image_id=image_id)
 
 
-def met_before(items: Sequence[Item], *, pending: bool = False) -> list[uuid.UUID | None]:
-    """Return for each item the image it is known as: met before, unchanged, with a vector of an accepted model.
+def seen_before(items: Sequence[Item], *, pending: bool = False) -> list[uuid.UUID | None]:
+    """Return for each item the image it is known as: seen before, unchanged, with a vector of an accepted model.
 
     With `pending`, images without a vector, or with one of another model, count too.
     """
@@ -29,8 +29,8 @@ def met_before(items: Sequence[Item], *, pending: bool = False) -> list[uuid.UUI
     images = (
         Image.objects.all() if pending else Image.objects.filter(embedding_model__in=accepted_names(active_model()))
     )
-    met = Origin.objects.filter(pk__in=[one for one in ids if one], image_id__in=images.values("pk"))
-    there = dict(met.values_list("pk", "image_id"))
+    seen = Origin.objects.filter(pk__in=[one for one in ids if one], image_id__in=images.values("pk"))
+    there = dict(seen.values_list("pk", "image_id"))
     return [there.get(one) if one else None for one in ids]
 
 
@@ -44,25 +44,25 @@ def with_changed_sidecars(items: Sequence[Item]) -> list[bool]:
     return [bool(item.sidecars_changed) and origin_id(item.address, item.version) in since for item in items]
 
 
-def met_there_before(met: Iterable[tuple[Item, uuid.UUID]]) -> set[str]:
-    """Return the addresses at which the same image was met before, in any version."""
-    pairs = {(item.address, image_id) for item, image_id in met if item.address}
+def seen_there_before(seen: Iterable[tuple[Item, uuid.UUID]]) -> set[str]:
+    """Return the addresses at which the same image was found before, in any version."""
+    pairs = {(item.address, image_id) for item, image_id in seen if item.address}
     if not pairs:
         return set()
     known = Origin.objects.filter(address__in={address for address, _ in pairs}).values_list("address", "image_id")
     return {address for address, image_id in known if (address, image_id) in pairs}
 
 
-def met_and_deleted(items: Sequence[Item]) -> list[bool]:
-    """Return for each item whether it was met before, unchanged, and deleted since."""
+def seen_and_deleted(items: Sequence[Item]) -> list[bool]:
+    """Return for each item whether it was found before, unchanged, and deleted since."""
     ids = [origin_id(item.address, item.version) if item.address else None for item in items]
-    met = Origin.objects.filter(pk__in=[one for one in ids if one], image_id__in=Tombstone.objects.values("pk"))
-    deleted = set(met.values_list("pk", flat=True))
+    seen = Origin.objects.filter(pk__in=[one for one in ids if one], image_id__in=Tombstone.objects.values("pk"))
+    deleted = set(seen.values_list("pk", flat=True))
     return [one in deleted for one in ids]
 
 
 def mark_for_reading(image_id: uuid.UUID) -> None:
-    """Have a picture read again when it is next met; its addresses stay recorded."""
+    """Have a picture read again when it is next found; its addresses stay recorded."""
     for origin in Origin.objects.filter(image_id=image_id):
         # A random key matches no address and version.
         Origin.objects.filter(pk=origin.pk).update(id=uuid.uuid4())
