@@ -107,9 +107,9 @@ def _unread() -> None:
 
 
 def _read_again(count: int) -> None:
-    from search.ingestion.metadata_rereading import Rewriting  # noqa: PLC0415 - after make_world
+    from search.ingestion.metadata_rereading import Rereading  # noqa: PLC0415 - after make_world
 
-    report = Rewriting(count, captions=True, stop=threading.Event(), progress=lambda report: None).work()
+    report = Rereading(count, captions=True, stop=threading.Event(), progress=lambda report: None).work()
     assert report.added == count, report.failed
 
 

@@ -77,7 +77,7 @@ class CurationSite(admin.AdminSite):
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """The overview, with what only the people who run the site can put right."""
         context = {
-            "is_unmeasured": due.is_to_be_told(),
+            "is_unmeasured": due.should_warn(),
             "measure": due.MEASURE,
             "may_see_state": request.user.has_perm("search.change_image"),
             "may_settle": request.user.has_perms(["search.change_image", "search.delete_image"]),

@@ -227,7 +227,7 @@ def test_a_table_tells_when_where_and_with_what(folder: Path):
     assert (capture.lens, of(data).description) == ("", "Sidecar caption")
     told = out.getvalue()
     assert "m.csv line 3, b.jpg: The date '7/3/2014' can't be read" in told
-    assert "The rating '9' is no whole number from 0 to 5." in told
+    assert "The rating '9' is not a whole number from 0 to 5." in told
     assert "The place '91', '0' can't be read" in told
 
 

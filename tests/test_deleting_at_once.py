@@ -204,7 +204,7 @@ def test_a_storage_that_hangs_when_a_run_is_broken_off_leaves_the_deletion_owed(
     known = picture_bytes("blue")
     ingest([Item("known", lambda: known)])
     storing, hangs, put = threading.Event(), threading.Event(), storage.put
-    monkeypatch.setattr(steps, "_LAST_WORDS", 0.01)
+    monkeypatch.setattr(steps, "_JOIN_TIMEOUT", 0.01)
 
     def put_late(key: str, data: bytes, content_type: str) -> None:
         storing.set()

@@ -261,7 +261,7 @@ def test_the_evaluation_prints_precision_and_recall(tmp_path):
 
 
 def test_a_folder_without_pictures_is_said_to_be_none(tmp_path):
-    with pytest.raises(CommandError, match="has no two pictures"):
+    with pytest.raises(CommandError, match="has fewer than two pictures"):
         call_command("evaluate_duplicates", str(tmp_path), stdout=StringIO())
 
 

@@ -160,7 +160,7 @@ def test_a_deep_page_is_full_although_the_walk_through_the_index_would_end(asked
 
 
 def test_how_many_are_found_is_right_at_once_and_counted_once(asked: Vector, monkeypatch):
-    monkeypatch.setattr(counts, "REMEMBERED_FROM", 1)
+    monkeypatch.setattr(counts, "CACHED_FROM", 1)
     images = many_images(4, tags=lambda number: ["even"] if number % 2 == 0 else [])
     pending = an_image("pending", vector=a_vector(2))
     Image.objects.filter(pk=pending.pk).update(embedding=None, embedding_model="")

@@ -121,7 +121,7 @@ def test_facets_count_the_hidden_pictures_that_are_found(two: tuple[Image, Image
 
 
 def test_counts_are_never_of_a_moment_before(two: tuple[Image, Image], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counts, "READ_REMEMBERED_FROM", 0)
+    monkeypatch.setattr(counts, "CACHED_FROM", 0)
     query = SearchQuery(filters=Filters(hidden=Hidden.ONLY))
     assert Scope(query).counts.total == 1
     an_image("another", hidden=True)

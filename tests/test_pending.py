@@ -384,13 +384,13 @@ def test_watching_it_takes_what_comes_later_and_survives_lost_connections(
         if batch == 2:
             elsewhere(lambda: end_claims(connection.cursor()))
 
-    def rested() -> None:
+    def on_idle() -> None:
         rests.append(worker.report.added)
         pending_image() if len(rests) == 1 else stop.set()
 
     while_claimed(lose)
     worker = Worker(Pending(), stop=stop)
-    worker.watch(rested)
+    worker.watch(on_idle)
 
     assert rests == [1, 2]
     assert waiting() == 0

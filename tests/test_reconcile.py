@@ -378,7 +378,7 @@ def test_an_original_that_was_met_elsewhere_too_is_read_from_there(moto: Moto) -
     _lines, (finding,), status = run("--mend")
 
     assert status == 0
-    assert re.search(r"s3://elsewhere/a.jpg has it no more; s3://elsewhere/b.jpg has\) - mended$", finding)
+    assert re.search(r"no longer at s3://elsewhere/a.jpg, but in s3://elsewhere/b.jpg\) - mended$", finding)
     assert Image.objects.get().original_location == "s3://elsewhere/b.jpg"
     assert run()[2] == 0
 

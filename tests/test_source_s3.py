@@ -148,7 +148,7 @@ def test_an_item_can_be_told_without_reading_and_changes_its_version_with_its_by
         ("s3://no-such-bucket-here", "There is no such bucket."),
         (f"s3://{OTHER}/nothing.jpg", "There is no picture here: there is no such object, and nothing below it."),
         (f"s3://{OTHER}/nothing/", "There is no picture here."),
-        ("s3://", "can't be had"),
+        ("s3://", "can't be listed"),
     ],
 )
 def test_what_is_not_there_is_told(others: Any, place: str, reason: str):
@@ -587,11 +587,11 @@ def test_buckets_that_refuse_are_their_pictures_failures_and_all_others_get_vect
 def test_a_bucket_that_answers_again_is_asked_again_by_a_worker_that_watches(
     refusing: dict[str, str], settings: Any, others: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(worker_module, "ASK_AGAIN", 0.0)
+    monkeypatch.setattr(worker_module, "RETRY_UNREACHABLE", 0.0)
     monkeypatch.setattr(worker_module, "LOOK_AGAIN", 0.001)
     stop, rests = threading.Event(), []
 
-    def rested() -> None:
+    def on_idle() -> None:
         rests.append((worker.report.added, len(worker.report.failed)))
         settings.S3_SOURCES = {name: said for name, said in settings.S3_SOURCES.items() if name != "silent"}
         if len(rests) == 1:
@@ -608,7 +608,7 @@ def test_a_bucket_that_answers_again_is_asked_again_by_a_worker_that_watches(
             stop.set()
 
     worker = Worker(Pending(), stop=stop, progress=give_up)
-    worker.watch(rested)
+    worker.watch(on_idle)
     others.delete_object(Bucket="silent", Key="a.jpg")
     others.delete_bucket(Bucket="silent")
 

@@ -36,12 +36,12 @@ class Received:
                     raise upload_handlers.DiskFull
             self._keep(size - self.on_disk)
             self.on_disk = size
-        with upload_handlers.told_when_full():
+        with upload_handlers.disk_full_raised():
             self._file.write(data)
         self.size = size
 
     def rewind(self) -> None:
-        with upload_handlers.told_when_full():
+        with upload_handlers.disk_full_raised():
             self._file.seek(0)
 
     def read(self, size: int = -1, /) -> bytes:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from search.admin.filters import MOST_CHOICES, Choice, Choices, OfTheCollection
 from search.admin.forms import WithWhatWasShown
-from search.curation.captures import TOLD_BY, note_edits
+from search.curation.captures import EDITED_WITH, note_edits
 from search.curation.placing import place_pictures
 from search.metadata.fields import FARTHEST_OFFSET
 from search.models import Capture, Image, Place
@@ -57,7 +57,7 @@ class CaptureForm(WithWhatWasShown, _CaptureModelForm):
         if not commit:
             return super().save(commit=False)
         # The row is there then, where nothing had been read of the picture too.
-        note_edits([capture.image_id], {TOLD_BY.get(name, name) for name in changed})
+        note_edits([capture.image_id], {EDITED_WITH.get(name, name) for name in changed})
         if "taken" in changed:
             capture.taken_from = Capture.TakenFrom.PERSON if capture.taken else ""
             changed.add("taken_from")

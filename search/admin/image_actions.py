@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from search.admin.lists import Sturdy
 from search.admin.undoing import with_undo
 from search.curation import Change, Hide, Show, Tag, Trash, Untag, change
-from search.curation.changes import left_full
+from search.curation.changes import skipped_message
 from search.http.fields import TagsField
 from search.models import Image, OwedDeletion, Revision
 from search.models.conflicts import locked_values
@@ -132,7 +132,7 @@ def _change(modeladmin: Sturdy, request: HttpRequest, queryset: QuerySet[Image],
         text = _("Somebody else is changing some of the other pictures just now. Repeat this in a moment for those.")
         modeladmin.message_user(request, text, messages.WARNING)
     if revision.full:
-        modeladmin.message_user(request, left_full(revision), messages.WARNING)
+        modeladmin.message_user(request, skipped_message(revision), messages.WARNING)
     if isinstance(done, Hide):
         text = ngettext("%(count)s picture is hidden now.", "%(count)s pictures are hidden now.", count)
     elif isinstance(done, Show):

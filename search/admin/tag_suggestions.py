@@ -28,7 +28,7 @@ from django.utils.translation import ngettext
 from search.admin import pictures
 from search.admin.shared import busy
 from search.admin.undoing import FORM, with_undo
-from search.curation.changes import left_full
+from search.curation.changes import skipped_message
 from search.embedding import active_model, text_model
 from search.http.methods import require_http_methods
 from search.models import TagSuggestion, TagVector, VocabularyTag
@@ -154,7 +154,7 @@ def _done(request: HttpRequest, tag: VocabularyTag, asked: _Asked) -> SafeString
             "%(count)s picture is tagged “%(tag)s”.", "%(count)s pictures are tagged “%(tag)s”.", revision.count
         ) % {"count": f"{revision.count:,}", "tag": tag.name}
         if revision.full:
-            text += " " + left_full(revision)
+            text += " " + skipped_message(revision)
         if revision.is_partial:
             text += " " + busy()
         return with_undo(text, revision)

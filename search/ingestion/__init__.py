@@ -1,10 +1,14 @@
-"""The way in: bytes -> checked picture -> objects and one row. The upload page and `manage.py ingest` share it."""
+"""Ingestion: bytes -> decoded picture -> objects -> one row. Used by the upload page, the API and `manage.py ingest`.
+
+May import the rooms above it in docs/architecture.md. Verbs: `add_picture`, `ingest`, `reconcile`, `reembed`,
+`settle_deletions`.
+"""
 
 from search.curation.details import Details
 from search.ingestion.adding import Added, DeletedPicture, add_picture
 from search.ingestion.items import Item, Source, Unavailable
 from search.ingestion.metadata import Metadata, read_metadata
-from search.ingestion.pending import OwedWindows, Pending
+from search.ingestion.pending import Pending, PendingWindows
 from search.ingestion.pipeline.run import ingest
 from search.ingestion.reconciling import reconcile
 from search.ingestion.reembedding import reembed, stale_images
@@ -25,8 +29,8 @@ __all__ = [
     "Item",
     "Metadata",
     "MetadataError",
-    "OwedWindows",
     "Pending",
+    "PendingWindows",
     "Problem",
     "Progress",
     "Reconciled",

@@ -1,4 +1,4 @@
-"""What looks have found, in sections."""
+"""Figures measured by periodic checks, in sections."""
 
 from typing import Any
 
@@ -146,7 +146,7 @@ def index(known: Known) -> Section:
 
 
 def _is_scanned(found: Any) -> bool:
-    """Whether searches read all vectors, as of few: then nothing is missed, and nothing had to be measured."""
+    """Whether searches scan all vectors, since there are few: recall is then 1."""
     return bool(found and found["has_words"] and found["searchable"] and found["pictures_recall"] is None)
 
 

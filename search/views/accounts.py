@@ -115,7 +115,7 @@ def logged_in(request: HttpRequest, user: User, page: str, *, remember: bool) ->
 def enter_code(request: HttpRequest) -> HttpResponse:
     """The second page of the login, for who has set up a second factor."""
     page = _next_page(request) or reverse("search")
-    waiting = second_factor.who_waits(request.session)
+    waiting = second_factor.waiting_user(request.session)
     if waiting is None:
         # Not `redirect`, which looks for a view that is called as a stranger wishes.
         there = page if request.user.is_authenticated else f"{reverse('login')}?{urlencode({'next': page})}"

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from search import curation
-from search.curation.changes import left_full
+from search.curation.changes import skipped_message
 from search.http.methods import require_http_methods, require_safe
 from search.models import Revision, WorkingSet
 from search.models.conflicts import is_conflict, retried
@@ -188,7 +188,7 @@ def _told(verb: str, revision: Revision) -> str:
     }
     text = texts[verb] % {"count": f"{count:,}"} if count else _("Nothing had to be changed.")
     if revision.full:
-        text += " " + left_full(revision)
+        text += " " + skipped_message(revision)
     if revision.is_partial:
         text += " " + _("Somebody else is changing some of the others just now. Repeat this in a moment for those.")
     return text

@@ -45,7 +45,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     ready = all(state == "ok" for state in parts.values())
     # What works, and how fast: no reason to send nobody here.
     told = {f"encoding of {kind}": how for kind, how in embedding.encoding().items()}
-    if parts["migrations"] == "ok" and due.is_to_be_told():
+    if parts["migrations"] == "ok" and due.should_warn():
         told["relevance of results"] = f"not measured: run {due.MEASURE}"
     if parts["migrations"] == "ok" and (switch := _switch_told()):
         told["change of models"] = switch

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
-from search.curation.changes import left_full
+from search.curation.changes import skipped_message
 from search.http.methods import require_http_methods
 from search.models import Revision, VocabularyTag
 from search.models.conflicts import is_conflict, retried
@@ -41,7 +41,7 @@ def decide_tag(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
 def _decide(request: HttpRequest, tag: VocabularyTag, image_id: uuid.UUID, what: str) -> None:
     if what == "accept":
         revision = accept(tag, [image_id], by=request.user, door=Revision.Door.PAGE)
-        text = left_full(revision) if revision.full else _("Tagged “%(tag)s”.") % {"tag": tag.name}
+        text = skipped_message(revision) if revision.full else _("Tagged “%(tag)s”.") % {"tag": tag.name}
         undo = f"undo-{revision.pk}" if revision.pk else ""
         messages.success(request, text, extra_tags=undo)
     elif what == "reject":

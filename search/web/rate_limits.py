@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 
 from imagesearch.request_bodies import LOOKED_AT
 from search.http.unavailable import unavailable_page
-from search.limits.clients import who_asks
+from search.limits.clients import counting_key
 from search.limits.counting import TooMany, count
 
 _SENT = MappingProxyType(
@@ -50,7 +50,7 @@ class Counted:
         if kind is None or LOOKED_AT in request.META or request.user.is_staff:
             return None
         try:
-            count({kind: who_asks(request)})
+            count({kind: counting_key(request)})
         except TooMany as error:
             return unavailable_page(request, error)
         return None

@@ -9,10 +9,10 @@ from django.core.management.base import CommandError
 
 from search import switching
 from search.embedding import ModelUnavailable, active_model, forget_unused
-from search.ingestion import OwedWindows, Pending, Progress, Report, Worker
+from search.ingestion import Pending, PendingWindows, Progress, Report, Worker
 from search.ingestion.pipeline.steps import BATCH
 from search.ingestion.runs import Record
-from search.ingestion.worker import ASK_AGAIN
+from search.ingestion.worker import RETRY_UNREACHABLE
 from search.management.base import CollectionCommand, at_least_one
 from search.management.calibrating import calibrate_after
 from search.management.embedding import failures_told, stopped_by_signals, summarise
@@ -84,7 +84,7 @@ class Command(CollectionCommand):
             there = owed.count()
             with progress_of(min(there, options["limit"] or there), self.stdout) as progress:
                 more: dict[str, Any] = {"stop": stop, "progress": record.noting(progress)}
-                worker = Worker(OwedWindows(), batch=options["batch"], limit=options["limit"], **more)
+                worker = Worker(PendingWindows(), batch=options["batch"], limit=options["limit"], **more)
                 worker.work()
             worker.report.stopped = stop.is_set()
             left = owed.count()
@@ -107,10 +107,10 @@ class Command(CollectionCommand):
         try:
             report = switching.fill(named, stop)
         except ModelUnavailable as error:  # the active model goes on
-            self._look_at = time.monotonic() + ASK_AGAIN
+            self._look_at = time.monotonic() + RETRY_UNREACHABLE
             self.stderr.write(f"{named.pair.image}, which is being prepared, can't be used here: {error}")
             return
-        self._look_at = time.monotonic() + (ASK_AGAIN if report.failed else REST)
+        self._look_at = time.monotonic() + (RETRY_UNREACHABLE if report.failed else REST)
         for name, reason in report.failed:
             self.stderr.write(f"{name}: {reason}")
         if report.added:

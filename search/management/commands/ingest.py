@@ -12,7 +12,7 @@ from search.curation.details import clean_tags
 from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable
 from search.ingestion import Choices, Metadata, MetadataError, Report, Rules, ingest, open_source, read_metadata
-from search.ingestion.albums import ALBUMS, Met, titled
+from search.ingestion.albums import ALBUMS, AlbumCollector, titled
 from search.ingestion.pruning import Listing, NotPruned, Place
 from search.ingestion.report import LeftOut, Why
 from search.ingestion.retrying import (
@@ -229,7 +229,7 @@ class Command(CollectionCommand):
             self._added_before += so_far.added
             raise
 
-    def _put_into_albums(self, met: Met, options: dict[str, Any]) -> None:
+    def _put_into_albums(self, met: AlbumCollector, options: dict[str, Any]) -> None:
         title, kind = _album_title(options["album"]), options["albums"]
         called = f"ingest --album {title}" if title else f"ingest --albums {kind}"
         for name, revision in met.put_into_albums(called):
@@ -304,10 +304,10 @@ def _user(key: int | None) -> Any:
     return get_user_model().objects.filter(pk=key).first() if key else None
 
 
-def _met(items: Any, options: dict[str, Any]) -> Met | None:
+def _met(items: Any, options: dict[str, Any]) -> AlbumCollector | None:
     if options["album"]:
-        return Met(items, titled(_album_title(options["album"])))
-    return Met(items, ALBUMS[options["albums"]]()) if options["albums"] else None
+        return AlbumCollector(items, titled(_album_title(options["album"])))
+    return AlbumCollector(items, ALBUMS[options["albums"]]()) if options["albums"] else None
 
 
 def _album_title(text: str | None) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from search.curation.captures import read_again
-from search.ingestion.metadata_rereading import Rewriting, count_unread
+from search.ingestion.metadata_rereading import Rereading, count_unread
 from search.ingestion.runs import Record
 from search.management.base import CollectionCommand, at_least_one
 from search.management.embedding import failures_told, stopped_by_signals, summarise
@@ -56,7 +56,7 @@ class Command(CollectionCommand):
             stopped_by_signals(self.stderr) as stop,
             progress_of(min(there, limit or there), self.stdout) as progress,
         ):
-            work = Rewriting(
+            work = Rereading(
                 min(there, limit or there),
                 captions=options["read_captions"],
                 replaces=options["replace_captions"],
