@@ -97,7 +97,7 @@ def _easier(query: SearchQuery) -> Iterator[tuple[str, SearchQuery]]:
         yield _("Without any filter"), query.replace(filters=type(filters)())
 
 
-def _unquoted(box: Box) -> str:
+def _unquoted(box: ParsedText) -> str:
     """Return the text of the box without quotation marks. Negated parts stay negated, and a minus within the marks
     does not negate."""
     meant = re.sub(r"(?<!\S)-(?=\w)", "", box.meant)

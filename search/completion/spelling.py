@@ -184,7 +184,7 @@ def _asked_about(text: str) -> dict[str, str]:
     return dict(islice(single.items(), MOST_ASKED))
 
 
-def _instead(word: str, kept: Kept[Lexicon], now: State) -> str:
+def _instead(word: str, kept: Cached[Lexicon], now: State) -> str:
     """Return the correction; "" if the word is known or none is near."""
     meant = "" if kept.value.knows(word) else kept.value.meant_by(word)
     # The cached lexicon may be out of date.

@@ -123,8 +123,8 @@ def _with_places() -> Vocabulary:
     return Vocabulary(sorted(values, key=lambda value: -value.count))
 
 
-vocabulary = Keeper(_vocabulary, "suggestions")
-with_places = Keeper(_with_places, "suggestions with places")
+vocabulary = CollectionCache(_vocabulary, "suggestions")
+with_places = CollectionCache(_with_places, "suggestions with places")
 """The same, including places, for users who may see them."""
 
 

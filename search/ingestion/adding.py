@@ -221,8 +221,8 @@ def _added(source: Source, details: Details, uploader: "User | None", written: W
     embed([prepared])  # before anything is stored, since it may fail
     is_new = not Image.objects.filter(pk=image_id).exists()
     try:
-        with objects_held([image_id]):
-            owe(deleted_before([image_id]))  # if this fails, its objects are deleted
+        with deletions_blocked([image_id]):
+            mark_for_deletion(deleted_before([image_id]))  # if this fails, its objects are deleted
             prepared.store()
             # A private picture must be hidden from the moment its row is visible.
             prepared.image.hidden = visibility != Visibility.PUBLIC

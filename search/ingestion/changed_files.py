@@ -82,7 +82,7 @@ class Changes:
     def discard_deferred(self) -> None:
         """Schedule the deletion of the deferred jobs' objects: the next run reads them again."""
         with suppress(Error):
-            owe([job.image_id for job in self._deferred if job.image_id])
+            mark_for_deletion([job.image_id for job in self._deferred if job.image_id])
 
     def keep_deleted(self, job: Job, rows: Staging | None) -> None:
         """Keep a deleted picture deleted: its file was only rated or tagged since."""

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Self
 
 from search.curation.captures import Written, merged_metadata
-from search.decoding import Said, written_in, written_in_many
+from search.decoding import FileMetadata, written_in, written_in_many
 from search.imaging import UnreadableImage, memory_guarded
 from search.metadata import PhotoMetadata
 from search.metadata.fields import NOTHING

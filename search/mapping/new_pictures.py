@@ -61,7 +61,7 @@ def keep_placing(every: float = PLACE_EACH) -> threading.Event:
 @transaction.atomic
 def _place_some() -> int | None:
     """Place the next batch; None if there is none, or another process is at work."""
-    if not is_alone(_LOCK):
+    if not try_lock(_LOCK):
         return None
     layout, table = MapLayout.current(), current_set(active_model())
     if layout is None or table is None:
@@ -79,7 +79,7 @@ def _place_some() -> int | None:
 
 def neighbours(layout: int, table: VectorTable, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, list[Neighbour]]:
     """Return, for each of these, its nearest pictures with a position, nearest first."""
-    found = _nearest(layout, table, ids, walk_beside(_WIDTH))
+    found = _nearest(layout, table, ids, joined_index_scan(_WIDTH))
     # An HNSW search ends after 20,000 rows: if as many nearer ones have no position, or are dead, scan instead.
     if missed := [one for one in ids if one not in found]:
         found |= _nearest(layout, table, missed, _SCAN)

@@ -127,7 +127,7 @@ def calibrate_if_due() -> bool:
     for _again in range(MOST_ROUNDS):
         if not is_due():
             break
-        with alone(_LOCK) as is_ours:
+        with trying_lock(_LOCK) as is_ours:
             # The other process may have finished just now.
             if not is_ours or not is_due():
                 break

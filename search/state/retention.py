@@ -72,7 +72,7 @@ def tidy() -> None:
 @transaction.atomic
 def _alone(portion: Callable[[], bool]) -> bool:
     """Do a portion of the work unless another process is doing it; return whether there may be more."""
-    return is_alone(_LOCK) and portion()
+    return try_lock(_LOCK) and portion()
 
 
 def _delete_some_expired() -> bool:

@@ -57,7 +57,7 @@ def scored(candidates: Sequence[Words]) -> list[Scored]:
     return sorted(found, key=lambda one: -one.score)
 
 
-def _scored(words: Words, vector: Vector, table: VectorTable | None, *, walked: bool) -> Scored | None:
+def _scored(words: Words, vector: Vector, table: VectorTable | None, *, by_index: bool) -> Scored | None:
     """Return the text with its score; None without a strong match by similarity."""
     scale = scale_of(vector, pictures=0.0)
     if scale is None:

@@ -59,12 +59,12 @@ class IndexDuringLoad:
 
     def _take_if_left(self, table: VectorTable | None) -> None:
         """Take the lock of a missing index, unless another process holds it."""
-        if table and index_state(table) is not State.THERE and take_index(table):
+        if table and index_state(table) is not State.THERE and lock_index(table):
             self._ours = table
 
     def _leave_out(self, table: VectorTable | None) -> None:
         # A model's vector set is created with its first rows: the next call checks again.
-        if table and not self._ours and index_state(table) is State.THERE and take_index(table):
+        if table and not self._ours and index_state(table) is State.THERE and lock_index(table):
             self._ours = table
             self._tell("Postponing the vector index until the end")
             drop_index(table)

@@ -78,7 +78,7 @@ class Staging:
             )
             write_fingerprints({image.pk: image.of_file.perceptual for image in there if image.of_file})
             write_palettes(_colours(there))
-            # Under the locks of `hold_off` no object was deleted meanwhile, so pending deletions can be cancelled.
+            # Under the locks of `block_deletions` no object was deleted meanwhile, so none is pending now.
             OwedDeletion.objects.filter(pk__in=new).delete()
             for image_id, present in FormerId.present(new).items():
                 copy_to_new_version(image_id, present)

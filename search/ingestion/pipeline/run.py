@@ -156,7 +156,7 @@ class _Run:
         if job.image_id is None:
             self.report.unread.add(job.item.name)
         elif job.is_stored and self.rows:
-            owe([job.image_id])  # without a vector its objects are deleted
+            mark_for_deletion([job.image_id])  # without a vector its objects are deleted
 
     def _pass_on(self, *, is_idle: bool) -> None:
         if self.listed and (is_idle or len(self.listed) >= LOOK_UP):
@@ -250,7 +250,7 @@ class _Run:
         self._finish(twins)
         self._skip(passed_over)
         if self.rows and self.again:
-            owe(deleted)  # if one fails, its objects are deleted
+            mark_for_deletion(deleted)  # if one fails, its objects are deleted
         self._submit(fresh, seen_again)
 
     def _submit(self, fresh: Sequence[Job], seen_again: Sequence[Job]) -> None:
@@ -388,7 +388,7 @@ class _Run:
             unblock_deletions(ids)
             self.held.difference_update(held)
             # Duplicates of one picture each hold a lock.
-            settle_what_was_held(set(ids).difference(job.image_id for job in self.held if job.image_id))
+            delete_pending_of(set(ids).difference(job.image_id for job in self.held if job.image_id))
 
     def abort(self) -> None:
         """Release everything that the run holds."""
@@ -399,7 +399,7 @@ class _Run:
             if self.has_no_room:
                 remove_orphans(self.fresh.keys())
         else:  # a thread may still store something: the next deletion run removes it
-            let_go([job.image_id for job in self.held if job.image_id])
+            unblock_deletions([job.image_id for job in self.held if job.image_id])
         if self.rows:
             self.index.let_go()
 
@@ -449,6 +449,6 @@ def ingest(
         run.build_index()
     if not dry_run:
         if run.report.changed:
-            settle_or_log()  # deletions that were blocked during the run
+            delete_pending_or_log()  # deletions that were blocked during the run
         refresh_statistics(run.report.added)
     return run.report
