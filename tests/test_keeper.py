@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from imagesearch import postgres_supervisor
-from imagesearch.postgres_supervisor import Keeper, stopped_in_order
+from imagesearch.postgres_supervisor import Supervisor, stopped_in_order
 
 
 class Machine:
@@ -15,7 +15,7 @@ class Machine:
     def __init__(self) -> None:
         self.runs, self.in_order, self.starts, self.failures = True, False, 0, 0
         self.said: list[str] = []
-        self.keeper = Keeper(
+        self.keeper = Supervisor(
             is_there=lambda: self.runs,
             was_stopped_in_order=lambda: self.in_order,
             start=self.start,

@@ -1,4 +1,4 @@
-"""Answers that cost nothing when there is no time to make any: made once by the product itself, in each language."""
+"""Responses for overload and timeouts that cost nothing: rendered once by the application itself, in each language."""
 
 import logging
 from http.cookies import CookieError, SimpleCookie
@@ -19,7 +19,8 @@ _made: dict[tuple[str, str, bool], tuple[str, bytes]] = {}
 
 
 def answer(why: str, request: Any, *, close: bool) -> bytes:
-    """Return a whole answer to gunicorn's `request`, or to one of which nothing is known."""
+    """Return a whole response to gunicorn's `request`, or to an unknown one (None). `why`: "busy", "slow", "cut" or
+    "full"."""
     head, body = _kept(why, _language(request), is_for_programs=_path(request).startswith("/api/"))
     connection = "close" if close else "keep-alive"
     start = f"HTTP/1.1 {head}Date: {http_date()}\r\nConnection: {connection}\r\n\r\n".encode("latin-1")
@@ -66,7 +67,7 @@ def _make(why: str, language: str, path: str) -> tuple[str, bytes]:
 
 
 def _name() -> str:
-    """Return a name of this site."""
+    """Return a host name of this site."""
     name = str((settings.ALLOWED_HOSTS or ["localhost"])[0])
     return "localhost" if name == "*" else name.removeprefix(".")
 
