@@ -404,7 +404,7 @@ def test_it_is_refused_to_activate_what_is_not_prepared(pictures: list[Image]) -
     with pytest.raises(CommandError, match="switch_model NEW_IMAGE_MODEL"):
         switch_model("--activate")
     switching.begin(Pair(NEW, NEW))
-    with pytest.raises(CommandError, match=f"switch_model {NEW} {NEW}` goes on"):
+    with pytest.raises(CommandError, match=f"switch_model {NEW} {NEW}` continues"):
         switch_model("--activate")
     assert "0 of 3 pictures have a vector" in switch_model()
     with pytest.raises(CommandError, match="--abort"):

@@ -362,7 +362,7 @@ def test_the_command_loads_a_vocabulary_where_there_is_none_and_says_what_is_mis
     monkeypatch.setattr("search.management.commands.suggest_tags.encode_missing", lambda: 0)
     with pytest.raises(CommandError, match="not measured"):
         call_command("suggest_tags")
-    assert "tags to start with added" in capsys.readouterr().out
+    assert "starting tags added" in capsys.readouterr().out
     VocabularyTag.objects.all().delete()
     calibrated()
     star = a_tag("star", STAR)

@@ -198,7 +198,7 @@ def test_the_command_empties_the_trash_of_what_is_old_or_all(options, left):
     trashed(images[2], days_ago=4)
     out = StringIO()
     call_command("empty_trash", *options, stdout=out)
-    assert out.getvalue() == f"{3 - left} deleted for good, {left} left in the trash.\n"
+    assert out.getvalue() == f"{3 - left} deleted permanently, {left} left in the trash.\n"
     assert Image.objects.count() == left
 
 

@@ -23,7 +23,7 @@ from search.state.sections import sections
 
 WORDS_SHOWN = 100
 _RUN_STATES = {Run.RUNNING, Run.INTERRUPTED, *Run.Outcome.values}
-_MENDS = {"reconcile": ("--mend",)}
+_MENDS = {"reconcile": ("--repair",)}
 """What can be repaired from here, by commands that are safe to run at any time."""
 
 
@@ -57,7 +57,7 @@ def state_view(request: HttpRequest) -> HttpResponse:
         "plot": plot_of(growth),
         "growth_by": growth["by"] if growth else "",
         "unanswered": _unanswered(),
-        "can_repair": any(figure.mend == "manage.py reconcile --mend" for one in state for figure in one.wrong),
+        "can_repair": any(figure.mend == "manage.py reconcile --repair" for one in state for figure in one.wrong),
     }
     return TemplateResponse(request, "admin/search/state.html", context)
 
