@@ -108,7 +108,7 @@ def test_a_look_that_failed_keeps_what_was_found_before_and_says_why(monkeypatch
     monkeypatch.setitem(periodic_checks.LOOKS, "storage", periodic_checks.Look(away))
     periodic_checks.look("storage")
     text, status = state()
-    assert "the last look failed: The bucket is away." in text
+    assert "the last check failed: The bucket is away." in text
     assert (figures()["original missing"], status) == (0, 2)
 
 

@@ -293,7 +293,7 @@ def test_what_an_earlier_version_has_added_is_owed_its_windows_and_gets_them_and
     assert vectors_of(upright) == [0]
     assert told() == []
     call_command("embed_pending", windows=True)
-    assert "0 wide or tall pictures seen whole" in capsys.readouterr().out
+    assert "0 wide or tall pictures embedded whole" in capsys.readouterr().out
 
 
 @pytest.mark.django_db(transaction=True)

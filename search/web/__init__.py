@@ -1,4 +1,4 @@
 """What wraps every request: middleware, sessions, static files, template context.
 
-May import any room of `search`; only the settings and `gunicorn.conf.py` name it. No verbs: Django calls it.
+May import any room but management. No verbs: the settings name it, and Django calls it.
 """

@@ -24,4 +24,4 @@ class Command(CollectionCommand):
             report.stopped = stop.is_set()
             if not stop.is_set():
                 calibrate_after(self.stdout, self.stderr)
-        summarise(report, self.stdout, self.stderr, "re-embedded")
+        summarise(report, self.stdout, self.stderr, "embedded again")
