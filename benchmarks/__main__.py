@@ -28,9 +28,9 @@ others, and the ratios come out too good. Models have the shapes of CLIP ViT-B/3
 and random weights.
 
 The plain loop is what the replaced system runs: each picture opened, encoded by `SentenceTransformer.encode`, stored
-and inserted in a transaction of its own; the text encoded again for each page, whole rows selected. It does less than this
-system: no thumbnail, placeholder or colour, no check for duplicates or for hostile files, and of the page only the
-vector and the rows, without HTML and HTTP. It also searches with pgvector's own settings, which end after 40 rows.
+and inserted in a transaction of its own; the text encoded again for each page, whole rows selected. It does less than
+this system: no thumbnail, placeholder or colour, no check for duplicates or for hostile files, and of the page only
+the vector and the rows, without HTML and HTTP. It also searches with pgvector's own settings, which end after 40 rows.
 
 Filters and far pages are compared with a scan of all rows in the same process: `recall@24` is the share of the page
 that the scan has on the same page. The first search with a filter also counts what it leaves, remembered for a minute.
