@@ -125,7 +125,7 @@ def _start_error(folder: Path, error: Exception) -> str:
     if isinstance(error, NotADirectoryError):
         return f"{error.filename} can't be read: {folder} or a part of its path is a file. Set DATA_DIR to a folder."
     if isinstance(error, PermissionError):
-        return f"{folder} belongs to somebody else ({error}): run this as its owner, or chown it to this user."
+        return f"{folder} belongs to another user ({error}): run this as its owner, or chown it to this user."
     start = f"The embedded PostgreSQL over {folder} does not start: "
     if isinstance(error, OSError):
         return f"{start}{error}"
@@ -155,7 +155,7 @@ def _wrong_rights(folder: Path) -> str:
         with suppress(OSError):
             status = path.lstat()
             if status.st_uid != owner and status.st_mode & stat.S_IROTH == 0:
-                return f"{path} belongs to somebody else. Run: chown -R {_name_of(owner)} {quoted}"
+                return f"{path} belongs to another user. Run: chown -R {_name_of(owner)} {quoted}"
             if status.st_mode & needed != needed:
                 return f"{path} can't be read and written by its owner. Run: chmod -R u+rwX {quoted}"
     return ""
@@ -252,7 +252,7 @@ def _check_owner(folder: Path, name: str | None) -> None:
     if any(part.exists() and part.stat().st_uid != runs_as for part in parts):
         who = name or runs_as
         raise ImproperlyConfigured(
-            f"The data in {folder} belong to somebody else than {who}, as whom PostgreSQL runs: "
+            f"The data in {folder} do not belong to {who}, the user that PostgreSQL runs as: "
             f"chown -R {who} {shlex.quote(str(folder))}"
         )
     if folder.stat().st_mode & _OPEN_TO_OTHERS:
@@ -264,11 +264,11 @@ def _set_aside(folder: Path) -> None:
     if (folder / "base" / "5").is_dir() or not (folder / "base").is_dir():
         raise ImproperlyConfigured(
             f"{folder} holds no data that PostgreSQL can start with: files are missing, or it is something else's. "
-            "Nothing was changed. Restore it from a backup, or move it away to begin anew."
+            "Nothing was changed. Restore it from a backup, or move it away to start over."
         )
     aside = folder.with_name(f"{folder.name}.unfinished-{time.strftime('%Y%m%d-%H%M%S')}")
     folder.rename(aside)
-    print(f"{folder} was never finished: it was moved to {aside}, and is made anew.", file=sys.stderr)  # noqa: T201
+    print(f"{folder} was never completed: it was moved to {aside}, and is initialized again.", file=sys.stderr)  # noqa: T201
 
 
 def start(server: Any, info_class: Any) -> None:

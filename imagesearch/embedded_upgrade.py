@@ -23,7 +23,7 @@ class CannotUpgrade(Exception):
     """Says why, and what to do."""
 
 
-def upgrade(folder: Path, old_binaries: Path | None, tell: Callable[[str], object]) -> Path | None:
+def upgrade(folder: Path, old_binaries: Path | None, report: Callable[[str], object]) -> Path | None:
     """Migrate the data in `folder`; return where the old data are, None where they are of this version already.
 
     Raises CannotUpgrade, with the folder unchanged.
@@ -52,31 +52,31 @@ def upgrade(folder: Path, old_binaries: Path | None, tell: Callable[[str], objec
         shutil.rmtree(draft, ignore_errors=True)  # left by an interrupted upgrade
         draft.mkdir()
         try:
-            _move(old, PostgresServer(draft, cleanup_mode=None), utils.PostmasterInfo, tell)
+            _move(old, PostgresServer(draft, cleanup_mode=None), utils.PostmasterInfo, report)
         except BaseException as error:
             shutil.rmtree(draft, ignore_errors=True)
             if not isinstance(error, OSError | subprocess.SubprocessError | psycopg.Error):
                 raise
-            said = getattr(error, "stderr", None) or ""
-            raise CannotUpgrade(f"Nothing was changed: {error} {said}".strip()) from error
+            output = getattr(error, "stderr", None) or ""
+            raise CannotUpgrade(f"Nothing was changed: {error} {output}".strip()) from error
         kept = folder.with_name(f"{folder.name}.{theirs}-{time.strftime('%Y%m%d-%H%M%S')}")
         folder.rename(kept)
         draft.rename(folder)
     return kept
 
 
-def _move(old: Any, new: Any, info_class: Any, tell: Callable[[str], object]) -> None:
+def _move(old: Any, new: Any, info_class: Any, report: Callable[[str], object]) -> None:
     new.ensure_pgdata_inited()
     with tempfile.TemporaryDirectory(prefix="upgrade-", dir=new.pgdata.parent) as name:
         dump = Path(name) / "dump"
-        tell(f"Dumping the data of {old.pgdata} ...")
+        report(f"Dumping the data of {old.pgdata} ...")
         before = _with_server(old, info_class, lambda where: _dumped(new.bin_path, where, dump))
-        tell("Restoring them, and building the indexes ...")
+        report("Restoring them, and building the indexes ...")
         after = _with_server(new, info_class, lambda where: _restored(new.bin_path, where, dump))
     if before != after:
         different = sorted(table for table in before | after if before.get(table) != after.get(table))
         raise CannotUpgrade(f"Nothing was changed: rows are missing in {', '.join(different)}.")
-    tell(f"{sum(after.values()):,} rows in {len(after)} tables, the same in both.")
+    report(f"{sum(after.values()):,} rows in {len(after)} tables, the same in both.")
 
 
 def _with_server(server: Any, info_class: Any, work: Callable[[str], dict[str, int]]) -> dict[str, int]:

@@ -30,9 +30,9 @@ _CONTROL = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 16
 _CONTROL |= {ord("\t"): "    ", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
 
-def _said(record: logging.LogRecord) -> str:
-    said = record.getMessage()
-    return _QUERY.sub(r"\1", said) if record.name.startswith(_WITH_ADDRESSES) else said
+def _message(record: logging.LogRecord) -> str:
+    line = record.getMessage()
+    return _QUERY.sub(r"\1", line) if record.name.startswith(_WITH_ADDRESSES) else line
 
 
 def _request(record: logging.LogRecord) -> str:
@@ -50,12 +50,12 @@ class Lines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         number = _request(record)
-        said = f"{_moment(record)} {record.levelname} {record.name}: {_said(record)}" + (number and f" [{number}]")
+        line = f"{_moment(record)} {record.levelname} {record.name}: {_message(record)}" + (number and f" [{number}]")
         if record.exc_info:
-            said += "\n" + self.formatException(record.exc_info)
+            line += "\n" + self.formatException(record.exc_info)
         if record.stack_info:
-            said += "\n" + self.formatStack(record.stack_info)
-        return said.translate(_CONTROL).replace("\n", "\n    ")
+            line += "\n" + self.formatStack(record.stack_info)
+        return line.translate(_CONTROL).replace("\n", "\n    ")
 
 
 class Json(logging.Formatter):
@@ -66,7 +66,7 @@ class Json(logging.Formatter):
             "time": _moment(record),
             "level": record.levelname,
             "logger": record.name,
-            "message": _said(record),
+            "message": _message(record),
             "process": record.process,
         }
         if number := _request(record):
@@ -87,14 +87,14 @@ def log_uncaught() -> None:
     """Log uncaught exceptions of threads and the process, and warnings, like everything else: for LOG_FORMAT=json."""
     logging.captureWarnings(True)
 
-    def tell(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
+    def log(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
         logging.getLogger("search").critical("Not caught", exc_info=(kind, error, where))
 
     def log_thread(args: threading.ExceptHookArgs) -> None:
         if args.exc_value and not issubclass(args.exc_type, SystemExit):
-            tell(args.exc_type, args.exc_value, args.exc_traceback)
+            log(args.exc_type, args.exc_value, args.exc_traceback)
 
-    sys.excepthook = tell
+    sys.excepthook = log
     threading.excepthook = log_thread
 
 

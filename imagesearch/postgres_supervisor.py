@@ -31,10 +31,10 @@ class Supervisor:
         is_there: Callable[[], object],
         was_stopped_in_order: Callable[[], bool],
         start: Callable[[], object],
-        tell: Callable[[str], object],
+        report: Callable[[str], object],
     ) -> None:
         self._is_there, self._was_stopped_in_order, self._start = is_there, was_stopped_in_order, start
-        self._tell = tell
+        self._report = report
         self._ended = threading.Event()
         self._is_stopped = False
         self._pause = LOOK_EVERY
@@ -58,7 +58,7 @@ class Supervisor:
             self._pause, self._is_stopped = LOOK_EVERY, False
         elif not self._is_stopped and self._was_stopped_in_order():
             self._is_stopped = True
-            self._tell(
+            self._report(
                 "The embedded PostgreSQL was stopped in order, as by pg_ctl stop, and is left so. "
                 "Restart this, or run any command of manage.py, to have it started."
             )
@@ -71,11 +71,11 @@ class Supervisor:
             self._start()
         except (OSError, subprocess.SubprocessError, ImproperlyConfigured) as error:
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
-            self._tell(f"{error}\nTrying again in {self._pause:.0f} s.")
+            self._report(f"{error}\nTrying again in {self._pause:.0f} s.")
         else:
             self._pause = LOOK_EVERY
             took = time.monotonic() - began
-            self._tell(f"The embedded PostgreSQL was killed, and runs again: started anew in {took:.1f} s.")
+            self._report(f"The embedded PostgreSQL was killed and restarted in {took:.1f} s.")
 
 
 def stopped_in_order(controldata: Path, folder: Path) -> bool:
@@ -89,7 +89,7 @@ def stopped_in_order(controldata: Path, folder: Path) -> bool:
     return state.endswith("shut down")
 
 
-def tell(line: str) -> None:
+def report(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201 - runs before logging is set up
 
 
@@ -99,5 +99,5 @@ def supervisor_of(server: Any, is_there: Callable[[], object], start: Callable[[
         is_there=is_there,
         was_stopped_in_order=lambda: stopped_in_order(server.bin_path / "pg_controldata", server.pgdata),
         start=start,
-        tell=tell,
+        report=report,
     )

@@ -45,12 +45,12 @@ class Body:
         self._stream = environ["wsgi.input"]
         self._is_drained_for_us = DRAINS in environ
         self._socket = environ.get("gunicorn.socket")
-        told = environ.get("CONTENT_LENGTH") or ""
+        declared = environ.get("CONTENT_LENGTH") or ""
         # The server decodes chunks and says so; other servers leave chunks undecoded, and so must we.
-        self.is_in_chunks = not told and bool(
+        self.is_in_chunks = not declared and bool(
             environ.get("wsgi.input_terminated") and "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
         )
-        self._left = int(told) if told.isdecimal() else 0
+        self._left = int(declared) if declared.isdecimal() else 0
         self._too_long: Exception = RequestDataTooBig("A body in chunks is longer than a form may be.")
         if self.is_in_chunks:
             self._left = _most(environ.get("CONTENT_TYPE", ""))

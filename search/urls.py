@@ -59,8 +59,8 @@ register_converter(RowId, "row_id")
 
 urlpatterns = [
     path("robots.txt", robots.robots, name="robots"),
-    # Side by side: the manifest refers to the worker by a relative URL, and a worker controls what is below its own
-    # path.
+    # Side by side: pages resolve the URL of the worker by that of the manifest, and a worker controls what is below
+    # its own path.
     path("manifest.webmanifest", installing.manifest, name="manifest"),
     path("service-worker.js", installing.service_worker, name="service-worker"),
     path("offline/", installing.offline, name="offline"),

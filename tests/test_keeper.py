@@ -19,7 +19,7 @@ class Machine:
             is_there=lambda: self.runs,
             was_stopped_in_order=lambda: self.in_order,
             start=self.start,
-            tell=self.said.append,
+            report=self.said.append,
         )
 
     def start(self) -> None:
@@ -45,7 +45,7 @@ def test_a_server_that_was_killed_is_started_again_and_that_is_told(machine: Mac
 
     assert machine.starts == 1
     [told] = machine.said
-    assert "was killed, and runs again" in told
+    assert "was killed and restarted" in told
 
 
 def test_one_that_does_not_start_is_tried_with_growing_pauses_and_told_why(machine: Machine) -> None:

@@ -123,8 +123,8 @@ class Pool(ConnectionPool[Connection]):
         if not self._patience or not self.breaker.is_away or self.breaker.has_answered:
             return True
         known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
-        told = {name: value for name, value in self._resolve_kwargs().items() if name in known}
-        where = make_conninfo(self._resolve_conninfo(), **told)
+        given = {name: value for name, value in self._resolve_kwargs().items() if name in known}
+        where = make_conninfo(self._resolve_conninfo(), **given)
         return pq.PGconn.ping(where.encode()) != pq.Ping.NO_RESPONSE
 
     def _fail_waiting(self) -> None:

@@ -47,7 +47,7 @@ class Connection(Link):
         self._most = 0
         self._exchange: Exchange | None = None
         self._lane = self.front.lanes["files"]
-        self._wants_100 = self._is_wanted = self._can_go_on = False
+        self._wants_100 = self._is_wanted = self._keeps_alive = False
 
     @property
     def is_idle(self) -> bool:
@@ -179,8 +179,8 @@ class Connection(Link):
         try:
             self._buffer += self._framing.feed(data, _drop)
         except ParseError:
-            self._can_go_on = False
-        if self._framing.is_complete or not self._can_go_on:
+            self._keeps_alive = False
+        if self._framing.is_complete or not self._keeps_alive:
             self.drains, self._framing = False, None
             self._answered()
 
@@ -189,7 +189,7 @@ class Connection(Link):
             # The client may have closed its sending side only.
             self._refuse_body("cut")
         elif self.state is State.SENDING and self.outbox.waiting:
-            self.drains = self._can_go_on = False
+            self.drains = self._keeps_alive = False
             self.wait()
         else:
             self.close()
@@ -247,7 +247,7 @@ class Connection(Link):
             self._receive(exchange.wanted + 1)
             self.wait()
         elif exchange.is_over:
-            self._can_go_on = exchange.can_go_on
+            self._keeps_alive = exchange.keeps_alive
             if exchange.has_failed:
                 self.close()
             else:
@@ -272,7 +272,7 @@ class Connection(Link):
             self.close()
             return
         is_sent = self.outbox.push()
-        if self._can_go_on and self._framing and not self._framing.is_complete:
+        if self._keeps_alive and self._framing and not self._framing.is_complete:
             if not self.drains:
                 self.drains = True
                 self.enter(State.SENDING, Pace(time.monotonic(), LINGER_UNREAD, NEVER))
@@ -283,7 +283,7 @@ class Connection(Link):
         elif not is_sent:
             self.enter(State.SENDING, self.front.pace())
             self.wait()
-        elif self._can_go_on and (self.front.is_open or self._buffer):
+        elif self._keeps_alive and (self.front.is_open or self._buffer):
             self._next()
         else:
             is_unread = self._framing is not None and not self._framing.is_complete
@@ -308,12 +308,12 @@ class Connection(Link):
         """Answer at once, without a thread."""
         is_read = self._request is not None and (self._framing is None or self._framing.is_complete)
         # A client that pipelines requests gets one response.
-        can_go_on = not is_last and is_read and not self._buffer and self.front.is_open
-        self._can_go_on = can_go_on and not self._request.should_close()
+        keeps_alive = not is_last and is_read and not self._buffer and self.front.is_open
+        self._keeps_alive = keeps_alive and not self._request.should_close()
         with suppress(OSError):
-            self.outbox.sendall(refusals.answer(why, self._request, close=not self._can_go_on))
+            self.outbox.sendall(refusals.answer(why, self._request, close=not self._keeps_alive))
         self._exchange = None
-        if not self._can_go_on:
+        if not self._keeps_alive:
             self._buffer.clear()
         self._answered()
         self.wait()

@@ -33,7 +33,7 @@ class Exchange:
         self.wanted: int | None = None
         """Maximum bytes of a body that the application wants before it can answer."""
         self.is_over = False
-        self.can_go_on = False
+        self.keeps_alive = False
         """Whether the connection can take another request."""
         self.has_failed = False
         """Whether the response broke off half-way."""
@@ -52,7 +52,7 @@ class Exchange:
         try:
             if self._response is None:
                 self._start(body, is_last)
-            self._go_on()
+            self._send_pieces()
         except BodyWanted:
             self.wanted = self._environ["wsgi.input"].most
             self._response = None
@@ -80,7 +80,7 @@ class Exchange:
                 return
         self._pieces = iter(self._answer)
 
-    def _go_on(self) -> None:
+    def _send_pieces(self) -> None:
         # With a Content-Length the whole response exists already; else it is generated as it is sent.
         may_pause = self._response.response_length is None
         for piece in self._pieces:
@@ -88,7 +88,7 @@ class Exchange:
             if may_pause and self._outbox.waiting > IN_MEMORY and not self._outbox.push():
                 return
         self._response.close()
-        self.can_go_on = not self._response.should_close()
+        self.keeps_alive = not self._response.should_close()
         self._end()
         self.is_over = True
 

@@ -40,10 +40,10 @@ def _kept(why: str, language: str, *, is_for_programs: bool) -> tuple[str, bytes
 
 
 def _make(why: str, language: str, path: str) -> tuple[str, bytes]:
-    told: list[str] = []
+    heads: list[str] = []
 
     def start(status: str, headers: list[tuple[str, str]], _error: Any = None) -> None:
-        told.append(f"{status}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers))
+        heads.append(f"{status}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers))
 
     environ = {
         "REQUEST_METHOD": "GET",
@@ -61,7 +61,7 @@ def _make(why: str, language: str, path: str) -> tuple[str, bytes]:
     }
     made: Any = application(environ, start)
     try:
-        return told[0], b"".join(made)
+        return heads[0], b"".join(made)
     finally:
         made.close()
 

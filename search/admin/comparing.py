@@ -179,15 +179,15 @@ def _reason(error: Exception) -> str:
 
 def _sides(request: HttpRequest, asked: Asked, found: SideBySide, problems: dict[str, str]) -> list[dict[str, Any]]:
     """Return the template's data of each list, from left to right."""
-    said: dict[uuid.UUID, int] = {}
+    grades: dict[uuid.UUID, int] = {}
     if asked.is_judged:
-        said = Judgement.said_of(asked.query.words, asked.language, [image.pk for image in found.images])
+        grades = Judgement.said_of(asked.query.words, asked.language, [image.pk for image in found.images])
     sides = [
         {
             "set": one,
             "problem": problems.get(one.name, ""),
             "pictures": _counted(one),
-            "results": [{"one": result, "grade": said.get(result.image.pk), **_moved(result)} for result in results],
+            "results": [{"one": result, "grade": grades.get(result.image.pk), **_moved(result)} for result in results],
         }
         for one, results in ((asked.first, found.first), (asked.second, found.second))
         if one
@@ -221,18 +221,18 @@ def judge_view(request: HttpRequest) -> HttpResponse:
     asked = Asked.of(request.POST)
     image_id, grade = _judged(request.POST.get("judge", ""))
     problem, back = "", _address(request.POST, blind=True)
-    said: int | None = None
+    saved: int | None = None
     if image_id is None or asked.problem or not asked.is_judged:
         problem = asked.problem or _("This can't be judged.")
     elif not Image.objects.shown().filter(pk=image_id).exists():
         problem = _("This picture is hidden or deleted.")
     else:
         try:
-            said = _say(asked, image_id, grade, request.user)
+            saved = _save(asked, image_id, grade, request.user)
         except IntegrityError:  # deleted at this very moment
             problem = _("This picture is hidden or deleted.")
     if "application/json" in request.headers.get("Accept", ""):
-        return JsonResponse({"grade": said, "problem": problem}, status=400 if problem else 200)
+        return JsonResponse({"grade": saved, "problem": problem}, status=400 if problem else 200)
     if problem:
         messages.error(request, problem)
     return redirect(f"{back}#{request.POST.get('judge', '').partition(':')[0]}" if not problem else back)
@@ -248,7 +248,7 @@ def _judged(text: str) -> tuple[uuid.UUID | None, int]:
     return image_id, number
 
 
-def _say(asked: Asked, image_id: uuid.UUID, grade: int, judge: Any) -> int | None:
+def _save(asked: Asked, image_id: uuid.UUID, grade: int, judge: Any) -> int | None:
     words = asked.query.words
     before = Judgement.said_of(words, asked.language, [image_id]).get(image_id)
     if before == grade:

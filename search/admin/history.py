@@ -100,7 +100,7 @@ class RevisionAdmin(ReadOnly):
         edits = list(obj.edits.select_related("image").defer("image__embedding")[:SHOWN])
         pictures.with_thumbnails([edit.image for edit in edits])
         context |= {
-            "title": told(obj),
+            "title": describe(obj),
             "subtitle": None,
             "opts": self.opts,
             "revision": obj,
@@ -113,7 +113,7 @@ class RevisionAdmin(ReadOnly):
 
     @admin.display(description=gettext_lazy("what"))
     def what(self, revision: Revision) -> str:
-        return told(revision)
+        return describe(revision)
 
     @admin.display(description=gettext_lazy("pictures"))
     def samples(self, revision: Revision) -> SafeString:
@@ -152,7 +152,7 @@ def _button(revision: Revision, user: Any) -> SafeString | str:
     return undo_button(revision, _("Do it again") if revision.kind == Revision.Kind.UNDO else "")
 
 
-def told(revision: Revision) -> str:
+def describe(revision: Revision) -> str:
     """Describe a revision in a line: "Tags added: sea"."""
     if revision.kind != Revision.Kind.DESCRIBE:
         return str(revision)
@@ -209,4 +209,6 @@ def _found_by(revision: Revision) -> SafeString | str:
 def history_of(request: HttpRequest, image: Image) -> list[dict[str, Any]]:
     """Return the changes of one picture, latest first."""
     edits = Edit.objects.filter(image=image).select_related("revision__by").order_by("-revision_id")[:SHOWN]
-    return [{"revision": edit.revision, "told": told(edit.revision), "changes": changes_of(edit)} for edit in edits]
+    return [
+        {"revision": edit.revision, "told": describe(edit.revision), "changes": changes_of(edit)} for edit in edits
+    ]

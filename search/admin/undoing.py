@@ -19,7 +19,7 @@ from search.admin.shared import busy
 from search.curation import Undone, is_of_deletion, undo
 from search.models import Revision
 from search.models.conflicts import is_conflict, retried
-from search.views.albums import told_of_album
+from search.views.albums import describe_album_revision
 
 FORM = "undo-change"
 """Id of the form on each admin page that buttons outside of forms submit."""
@@ -69,7 +69,7 @@ def _report(request: HttpRequest, revision: Revision, undone: Undone) -> None:
     # An undo can itself be undone.
     again = undo_button(undone.revision, _("Do it again")) if undone.revision.pk else ""
     if is_of_deletion(undone.revision):
-        messages.success(request, format_html("{} {}", told_of_album(undone.revision), again))
+        messages.success(request, format_html("{} {}", describe_album_revision(undone.revision), again))
         return
     if undone.count or not undone.kept:
         text = ngettext("%(count)s picture is as it was.", "%(count)s pictures are as they were.", undone.count)

@@ -236,7 +236,7 @@ def delete(request: HttpRequest, album_id: int) -> HttpResponse:
     return redirect("albums")
 
 
-def told_of_album(revision: Revision) -> str:
+def describe_album_revision(revision: Revision) -> str:
     """Describe a revision that deletes or restores an album."""
     is_deleted = revision.given["deleted"]
     text = _("The album “%(title)s” is deleted.") if is_deleted else _("The album “%(title)s” is back.")

@@ -28,7 +28,7 @@ from search.query import BadQuery, Minimum, SearchQuery
 from search.query.selection import BadSelection, Selection, images_in_order
 from search.retrieval.all_results import all_ids, has_matches
 from search.views import picture_actions
-from search.views.albums import told_of_album
+from search.views.albums import describe_album_revision
 from search.views.errors import error_page
 from search.views.images import (
     LABELS,
@@ -80,7 +80,7 @@ def change_selection(request: HttpRequest) -> HttpResponse:
         status = HTTPStatus.FORBIDDEN if isinstance(problem, NotYours) else HTTPStatus.BAD_REQUEST
         return _refused(request, str(problem), status)
     except OperationalError as error:
-        return _kept_out(request, error)
+        return _lock_conflict(request, error)
     text = _result_message(verb, revision)
     if targets.left:
         text += " " + picture_actions.left_to_others(targets.left)
@@ -207,7 +207,7 @@ def undo_change(request: HttpRequest) -> HttpResponse:
     try:
         undone = retried(lambda: curation.undo(revision, by=request.user, door=Revision.Door.PAGE))
     except OperationalError as error:
-        return _kept_out(request, error)
+        return _lock_conflict(request, error)
     except Revision.DoesNotExist:
         return _refused(request, _("This change is kept no longer, and can't be undone."))
     return _done(request, _undo_message(undone), undone.revision)
@@ -222,7 +222,7 @@ def _undo_message(undone: curation.Undone) -> str:
     if undone.was_undone:
         return _("This was undone before.")
     if curation.is_of_deletion(undone.revision):
-        return told_of_album(undone.revision)
+        return describe_album_revision(undone.revision)
     count = undone.count
     text = ngettext("%(count)s picture is as it was before.", "%(count)s pictures are as they were before.", count)
     parts = [text % {"count": f"{count:,}"}]
@@ -250,7 +250,7 @@ def _refused(request: HttpRequest, problem: str, status: HTTPStatus = HTTPStatus
     return error_page(request, status, problem, _("Go back and try again."))
 
 
-def _kept_out(request: HttpRequest, error: OperationalError) -> HttpResponse:
+def _lock_conflict(request: HttpRequest, error: OperationalError) -> HttpResponse:
     """Answer 409 for a lock conflict; re-raise other errors."""
     if not is_conflict(error):
         raise error

@@ -32,7 +32,7 @@ class Command(CollectionCommand):
                 self.stdout.write(f"{placed:,} new pictures were put on the map.")
                 return
             try:
-                built = build(self._tell, stop)
+                built = build(self._print, stop)
             except (NotEnough, NotInstalled) as problem:
                 raise CommandError(str(problem)) from problem
         if built is None:
@@ -48,7 +48,7 @@ class Command(CollectionCommand):
             return False
         return due
 
-    def _tell(self, doing: str) -> None:
+    def _print(self, doing: str) -> None:
         now = time.monotonic()
         if "round" in doing and now - self._printed < _EACH:
             return

@@ -66,7 +66,7 @@ class Command(CollectionCommand):
             with progress_of(Fingerprint.objects.filter(is_compared=False).count(), self.stdout) as progress:
                 self._compare(table, options["jobs"], stop, record.noting(progress))
             self.report.stopped = stop.is_set()
-        self._tell(stop.is_set())
+        self._print(stop.is_set())
 
     def _hash(self, jobs: int, stop: threading.Event) -> None:
         """Hash pictures that were added before there were hashes."""
@@ -113,7 +113,7 @@ class Command(CollectionCommand):
         self.report.known += found.compared
         progress(self.report)
 
-    def _tell(self, stopped: bool) -> None:
+    def _print(self, stopped: bool) -> None:
         for name, reason in self.report.failed:
             self.stderr.write(f"{name}: {reason}")
         left = Fingerprint.objects.filter(is_compared=False).count()

@@ -27,7 +27,7 @@ class Command(migrate.Command):
         if options["plan"] or options["check_unapplied"]:
             super().handle(*args, **options)
             return
-        with self._alone(options["database"], tells=options["verbosity"] > 0):
+        with self._alone(options["database"], verbose=options["verbosity"] > 0):
             super().handle(*args, **options)
             unknown = differences()[1] if options["database"] == DEFAULT_DB_ALIAS else []
         if unknown:
@@ -35,14 +35,14 @@ class Command(migrate.Command):
             self.stderr.write(f"The database is of a newer version than this code, which does not know {newer}.")
 
     @contextmanager
-    def _alone(self, database: str, *, tells: bool) -> Iterator[None]:
+    def _alone(self, database: str, *, verbose: bool) -> Iterator[None]:
         """Hold a session-level advisory lock, which ends with the connection even if the process is killed."""
         connection = connections[database]
         waits = False
         # Not pg_advisory_lock: a waiting statement holds a snapshot, and CREATE INDEX CONCURRENTLY in the other
         # process would wait for it in turn.
         while not _asked(connection, "SELECT pg_try_advisory_lock(%s)"):
-            if tells and not waits:
+            if verbose and not waits:
                 self.stdout.write("Another process migrates this database; waiting for it to end ...")
                 self.stdout.flush()
             waits = True

@@ -67,7 +67,7 @@ class Command(CollectionCommand):
             self.stdout.write(f"Objects of {settle_deletions():,} deleted pictures removed.")
             began = time.monotonic()
             report, kept = look_through_storage(
-                self._tell,
+                self._print,
                 record=True,
                 origin=self._origin(options["asked_by"]),
                 mend=options["repair"],
@@ -87,7 +87,7 @@ class Command(CollectionCommand):
         os.nice(10)  # people search meanwhile
         return Origin(Run.Door.ADMIN, get_user_model().objects.filter(pk=asked_by).first())
 
-    def _tell(self, finding: Finding) -> None:
+    def _print(self, finding: Finding) -> None:
         repaired = " - repaired" if finding.is_mended else ""
         remark = f" ({finding.remark})" if finding.remark else ""
         self.stderr.write(f"{finding.problem}: {finding.name}{remark}{repaired}")

@@ -48,11 +48,11 @@ class Command(CollectionCommand):
             if options["json"]:
                 self.stdout.write(json.dumps(_as_json(state, status), indent=2, ensure_ascii=False, default=str))
             elif status or not options["quiet"]:
-                self._tell(state, status)
+                self._print(state, status)
         if status:
             raise SystemExit(status)
 
-    def _tell(self, state: Sequence[Section], status: int) -> None:
+    def _print(self, state: Sequence[Section], status: int) -> None:
         for section in state:
             self.stdout.write(f"{section.title} ({_when(section)})")
             for figure in section.figures:
