@@ -365,7 +365,7 @@ TRASH_DAYS = whole_number("TRASH_DAYS", default=30, least=0, most=3650)
 RUNS_DAYS = whole_number("RUNS_DAYS", default=90, least=1, most=3650)
 # Whether queries without a strong match are stored for curators; by default they are only counted.
 KEEP_UNANSWERED = flag("KEEP_UNANSWERED", default=False)
-# Hours between the server's expensive checks (files, recall, outliers); 0: only `manage.py state --look` runs them.
+# Hours between the server's expensive checks (files, recall, outliers); 0: only `manage.py state --check` runs them.
 LOOK_HOURS = whole_number("LOOK_HOURS", default=24, least=0, most=8760)
 
 UPLOAD_MAX_MEGAPIXELS = whole_number("UPLOAD_MAX_MEGAPIXELS", default=100, least=1, most=1000)

@@ -54,7 +54,7 @@ def models_are_there(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
     return [
         checks.Warning(
             f"{name} is {value!r}, and there is no such folder. Pictures can be neither searched by content nor "
-            f"added.",
+            "added.",
             hint="Write the folder of a sentence-transformers model, or its id on the hub.",
             id="search.W001",
         )

@@ -237,7 +237,7 @@ def test_looking_now_counts_at_once_and_starts_what_takes_long(monkeypatch, as_c
     an_image()
     response = as_carol.post(f"{STATE}look/", follow=True)
     assert figures()["pictures"] == 1
-    assert started == [("state", "--look", "storage", "index", "outliers", "--quiet")]
+    assert started == [("state", "--check", "storage", "index", "outliers", "--quiet")]
     assert "Counted just now" in said(response)
 
 
@@ -524,9 +524,10 @@ def test_the_command_is_silent_where_all_is_well_and_that_is_wanted():
     assert state()[0].endswith("All is well.\n")
 
 
-def test_the_command_looks_anew_at_what_is_named():
+@pytest.mark.parametrize("option", ["--check", "--look"])  # the second as earlier versions spelled it
+def test_the_command_looks_anew_at_what_is_named(option: str):
     an_image("A")
-    assert "Pictures: 1" in state("--look", "counts")[0]
+    assert "Pictures: 1" in state(option, "counts")[0]
     assert set(Measurement.objects.values_list("name", flat=True)) == {"counts"}
 
 

@@ -76,7 +76,7 @@ def look_view(request: HttpRequest) -> HttpResponse:
             text = _("Files are being repaired. It shows among the runs, and here when it has ended.")
         else:
             look("counts")
-            commands.start_command("state", "--look", "storage", "index", "outliers", "--quiet")
+            commands.start_command("state", "--check", "storage", "index", "outliers", "--quiet")
             text = _("Counted just now. Files, index and outliers are being looked at, and show here in a while.")
     except OSError as error:
         messages.error(request, _("It could not be started: %(reason)s") % {"reason": error})

@@ -30,7 +30,7 @@ def prune(listing: Listing, problems: Collection[object], out: OutputWrapper, *,
     for folder, count in found.away.items():
         out.write(
             f"{folder}: {count:,} pictures from here are missing, but the folder is empty, and a disk may be "
-            f"unmounted: "
+            "unmounted: "
             "they are kept. Remove the folder if they are gone."
         )
     summary = f"Gone: {len(found.gone):,} of {found.total:,} pictures from here."

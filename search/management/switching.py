@@ -32,7 +32,7 @@ def print_state(state: State, out: OutputWrapper) -> None:
         out.write(
             f"Kept: {state.kept.pair.image}, with {state.kept.pair.text}. `{_COMMAND} --back` returns to them, "
             f"`{_COMMAND} --forget {state.kept.pair.image if state.others else state.kept.pair.text}` drops their "
-            f"vectors."
+            "vectors."
         )
     for one in state.others:
         out.write(f"Vectors of {one.model}: {one.size / 1e6:,.1f} MB.")

@@ -27,19 +27,20 @@ class Command(CollectionCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
-            "--look",
+            "--check",
             nargs="*",
             choices=sorted(LOOKS),
             metavar="WHAT",
-            help=f"first check again {', '.join(LOOKS)} or, without a name, all of them: seconds for the first, "
-            f"minutes for "
+            help=f"first check {', '.join(LOOKS)} or, without a name, all of them: seconds for the first, minutes for "
             "the others in a large collection. A server does that by itself (LOOK_HOURS)",
         )
+        # The spelling of earlier versions.
+        parser.add_argument("--look", dest="check", nargs="*", choices=sorted(LOOKS), help=argparse.SUPPRESS)
         parser.add_argument("--json", action="store_true", help="print JSON")
         parser.add_argument("--quiet", action="store_true", help="print nothing where all is well")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        wanted = options["look"]
+        wanted = options["check"]
         for name in LOOKS if wanted == [] else wanted or ():
             look(name)
         with translation.override("en"):
@@ -67,7 +68,7 @@ class Command(CollectionCommand):
                 self.stdout.write(f"  Run: {figure.mend}")
         if unknown := [str(section.title) for section in state if not section.is_known]:
             self.stdout.write(f"NOT KNOWN, not checked lately: {', '.join(unknown)}")
-            self.stdout.write("  Run: manage.py state --look")
+            self.stdout.write("  Run: manage.py state --check")
         if not status:
             self.stdout.write("All is well.")
 
