@@ -1,4 +1,4 @@
-"""A simple profile: milliseconds by step, of a picture that is ingested and of a page that is searched."""
+"""A simple profile: milliseconds by step, of ingesting a picture and of rendering a page."""
 
 import functools
 import time
@@ -75,7 +75,7 @@ class Stopwatch:
 
 
 def profile_ingestion(paths: Sequence[Path]) -> str:
-    """Return a table of one batch, step after step in one thread; the real run decodes while the model encodes."""
+    """Return a table of one batch, step after step in one thread; a real run decodes and encodes concurrently."""
     watch = Stopwatch()
     for _ in range(2):  # the first time loads the model
         watch.seconds.clear()

@@ -220,7 +220,7 @@ def test_it_says_in_words_which_model_finds_better_and_whether_that_is_chance(wo
     assert "recall@1  0.000 (0.000 to 0.000)  1.000 (1.000 to 1.000)  +1.000 (+1.000 to +1.000)" in out
     assert complaints == ""
     out, _ = run(str(tmp_path / "own.csv"), "--model", OTHER, OTHER, "--queries", "5")
-    assert "en: too few queries to tell, 5 of 20 at least" in out
+    assert "en: too few queries to decide, 5 of 20 at least" in out
     out, _ = run(str(tmp_path / "own.csv"), "--model", OTHER, OTHER, "--model", str(demo.IMAGE_MODEL))
     assert "en: B finds" not in out
     assert "A finds better than B" in out, "In the order in which they were named."

@@ -173,9 +173,9 @@ def test_reconcile_settles_what_is_owed_and_tells_of_how_many(
 
     assert capsys.readouterr().out.splitlines() == [
         "Objects of 2 deleted pictures removed.",
-        "0 pictures and 0 objects looked at.",
+        "0 pictures and 0 objects checked.",
         "Objects of 0 deleted pictures removed.",
-        "0 pictures and 0 objects looked at.",
+        "0 pictures and 0 objects checked.",
     ]
 
 

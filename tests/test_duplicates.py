@@ -389,7 +389,7 @@ def test_what_waits_for_its_vector_is_compared_later():
     image = a_stored(a_photo(1), a_vector(1))
     a_stored(a_photo(2), a_vector(2))
     Image.objects.filter(pk=image.pk).update(embedding=None, embedding_model="")
-    assert "1 still to be compared" in found()
+    assert "1 pending" in found()
 
 
 # Groups

@@ -246,7 +246,7 @@ def test_vectors_that_are_not_the_pictures_are_told_of_and_put_right() -> None:
     )
     assert "Run: manage.py index_health --rebuild" in told
 
-    assert "Vectors put right: 4." in run("--rebuild")[1]
+    assert "Vectors repaired: 4." in run("--rebuild")[1]
     stored = {row.image_id: row.embedding for row in ImageVector.objects.filter(set_id=active_set().id)}
     searchable = Image.objects.searchable(active_model())
     assert set(stored) == set(searchable.values_list("pk", flat=True))
@@ -285,7 +285,7 @@ def test_a_set_that_has_outgrown_its_table_is_told_of_and_divided(monkeypatch: p
     assert "the table should be partitioned" in told
 
     status, told = run("--rebuild", "--vacuum")
-    assert "Dividing the vectors into 4 parts" in told
+    assert "Partitioning the vectors into 4 parts" in told
     assert (status, active_set().partitions) == (0, 4)
     assert ImageVector.objects.filter(set_id=active_set().id).count() == 200
 

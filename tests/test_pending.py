@@ -366,7 +366,7 @@ def test_a_signal_ends_it_after_the_batch_at_hand(while_claimed: Any, number: in
     while_claimed(stop)
     out, complaints, status = embed("--batch", "1")
 
-    assert "Stopping after the batch at hand." in complaints
+    assert "Stopping after the batch in progress." in complaints
     assert status == 0
     assert waiting() <= 8
     assert f"{waiting()} still pending" in out

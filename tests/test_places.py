@@ -138,13 +138,13 @@ def test_a_place_never_outlives_its_coordinates():
     assert count_unplaced() == 1
     out = StringIO()
     call_command("find_places", stdout=out)
-    assert out.getvalue().endswith("1 looked up, 0 still to be, 0 failed.\n")
+    assert out.getvalue().endswith("1 looked up, 0 pending, 0 failed.\n")
     assert place_of(image).startswith("Paris")
     out = StringIO()
     call_command("find_places", stdout=out)
-    assert out.getvalue().endswith("0 looked up, 0 still to be, 0 failed.\n")
+    assert out.getvalue().endswith("0 looked up, 0 pending, 0 failed.\n")
     call_command("find_places", again=True, stdout=out)
-    assert out.getvalue().endswith("1 looked up, 0 still to be, 0 failed.\n")
+    assert out.getvalue().endswith("1 looked up, 0 pending, 0 failed.\n")
 
 
 @pytest.mark.django_db

@@ -655,9 +655,9 @@ def test_reconcile_tells_of_a_bucket_that_does_not_answer_and_goes_on(others: An
     storage.delete([storage.original_key(lost.id)])
     settings.S3_SOURCES = {OTHER: {"endpoint": "http://127.0.0.1:9"}}
     with pytest.raises(SystemExit):
-        call_command("reconcile", "--mend")
+        call_command("reconcile", "--repair")
     out, complaints = capsys.readouterr()
-    assert "1 originals that stay where nothing answers, 0 mended." in out
+    assert "1 originals in unreachable storage, 0 repaired." in out
     assert "1 originals missing" in out
     assert f"original out of reach: {content_id(RED)}" in complaints
     assert Image.objects.get(pk=content_id(RED)).original_location == f"s3://{OTHER}/photos/red.jpg"
@@ -717,7 +717,7 @@ def test_of_an_original_that_stays_in_a_bucket_the_beginning_is_read_where_it_is
 
     asked = asked_of(other_buckets.client(OTHER), "GetObject", read_again)
     assert [one.get("Range") for one in asked] == (["bytes=0-262143"] if is_same else ["bytes=0-262143", None])
-    assert ("1 read, 0 still" if is_same else "has changed since") in out.getvalue()
+    assert ("1 read, 0 pending" if is_same else "has changed since") in out.getvalue()
 
 
 # Objects that change, move and go
@@ -776,7 +776,7 @@ def test_objects_that_are_gone_are_pruned_and_of_a_bucket_that_can_not_be_listed
         prune()
     with pytest.MonkeyPatch.context() as broken:
         broken.setattr(s3, "_items", lambda place, choices, findings: findings.problems.append((place, "away")) or [])
-        with pytest.raises(CommandError, match="Not everything that is there could be listed"):
+        with pytest.raises(CommandError, match="Not everything could be listed"):
             prune("--most", "2")
     assert "Removed from the collection: 1." in prune("--most", "1")
     others.delete_object(Bucket=OTHER, Key="photos/deep/blue.JPG")

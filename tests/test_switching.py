@@ -132,7 +132,7 @@ def test_what_was_activated_answers_at_once_and_its_vectors_are_copied(pictures:
     assert set(accepted_names(NEW)) == {NEW, own}
     assert found_by("lime")[0] == "lime"
     assert searched("lime").found == 3
-    assert "3 pictures' own vectors are still those" in switch_model()
+    assert "The rows of 3 pictures still have vectors" in switch_model()
     switching.copy_vectors(threading.Event())
     assert set(Image.objects.values_list("embedding_model", flat=True)) == {NEW}
     assert accepted_names(NEW) == (NEW,)

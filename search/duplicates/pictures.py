@@ -56,7 +56,7 @@ def _hashed(image_id: uuid.UUID) -> Hashed:
         copy = storage.read(storage.rendition_key(image_id, storage.THUMBNAIL))
         return Hashed(image_id, decoding.hash_of_picture(copy, max_pixels=_MOST_PIXELS))
     except storage.MissingObject:
-        return Hashed(image_id, None, "its thumbnail is missing: `manage.py reconcile --mend` makes it again")
+        return Hashed(image_id, None, "its thumbnail is missing: `manage.py reconcile --repair` makes it again")
     except UnreadableImage as error:
         return Hashed(image_id, None, str(error))
 

@@ -88,7 +88,7 @@ def _colours_of(image_id: uuid.UUID) -> Colours | str:
         copy = storage.read(storage.rendition_key(image_id, storage.THUMBNAIL))
         return decoding.colours_of_picture(copy, max_pixels=_MOST_PIXELS)
     except storage.MissingObject:
-        return "its thumbnail is missing: `manage.py reconcile --mend` makes it again"
+        return "its thumbnail is missing: `manage.py reconcile --repair` makes it again"
     except UnreadableImage as error:
         return str(error)
 

@@ -107,7 +107,7 @@ def storage(known: Known) -> Section:
             count = None if found is None else found_in(found, "left", name) or 0
             view = IMAGES if query else ""
             figures.append(
-                Figure(name, label, count, view, query, is_wrong=bool(count), mend="manage.py reconcile --mend")
+                Figure(name, label, count, view, query, is_wrong=bool(count), mend="manage.py reconcile --repair")
             )
         not_asked = found_in(found, "not_asked")
         if not_asked:

@@ -1,4 +1,4 @@
-"""What curators say of tags that are suggested for one picture, on its page."""
+"""Decisions on suggested tags, on the page of a picture."""
 
 import uuid
 
@@ -19,9 +19,9 @@ from search.views.images import may_curate, visible_image
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def decide_tag(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
-    """Accept, reject or take back one tag, named by its key, of one picture."""
+    """Accept, reject or reset one suggested tag, given by its key, of one picture."""
     image = visible_image(request, image_id)
-    if request.method != "POST":  # the address bar of a refused form, asked for again
+    if request.method != "POST":  # reloaded after an error
         return redirect(image)
     if not may_curate(request):
         raise PermissionDenied

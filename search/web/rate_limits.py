@@ -1,4 +1,4 @@
-"""What is counted by the address that is asked for, before anything of its body is read."""
+"""Rate limits by URL, applied before the body is read."""
 
 from collections.abc import Callable
 from types import MappingProxyType
@@ -29,13 +29,13 @@ _SENT = MappingProxyType(
         "api:add-image": "UPLOADS",
     }
 )
-"""Names of addresses that take forms, and what is counted of them."""
+"""URL names of POST requests, with the limit that counts them."""
 _ASKED_FOR = MappingProxyType({"download": "DOWNLOADS"})
-"""And of those where looking is what costs."""
+"""URL names of GET requests with a limit."""
 
 
 class Counted:
-    """Answers 429 for what is done too often. The people who curate the collection may do it as often as they like."""
+    """Answers 429 for what is done too often. Staff are exempt."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
