@@ -40,10 +40,6 @@ class Undone:
     def count(self) -> int:
         return self.revision.count
 
-    @property
-    def kept_count(self) -> int:
-        return sum(one.pictures for one in self.kept)
-
 
 @transaction.atomic
 def undo(

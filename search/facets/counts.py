@@ -24,7 +24,6 @@ from search.query.filter_values import has_any_tag
 from search.query.filters import Certainty, Filters, Hidden
 from search.query.tag_names import folded, tag_names
 
-REMEMBERED_FROM = 20_000
 READ_REMEMBERED_FROM = 2_000
 """Counting so many rows in an index, or reading so many from the table, takes longer than finding 24 of them. What all
 searches count alike is remembered in any case: each asks for it, and to ask the database takes a millisecond."""
