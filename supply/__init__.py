@@ -1,4 +1,4 @@
-"""What the product is made of: the locked packages, their licences, and what is known against them."""
+"""What the product is made of: the locked packages, their licences, what is known against them, and its settings."""
 
 import re
 from collections.abc import Iterator

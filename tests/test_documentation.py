@@ -240,7 +240,7 @@ def test_both_languages_have_the_same_parts(name):
     assert shape(f"{name}.md") == shape(f"{name}.ko.md")
 
 
-@pytest.mark.parametrize("name", ["architecture.md", "contributing.md"])
+@pytest.mark.parametrize("name", ["architecture.md", "contributing.md", "hand_written.md"])
 def test_what_is_told_of_the_code_is_there(name):
     """Paths, and dotted names of modules with what they define."""
     text = written(f"docs/{name}")
