@@ -12,7 +12,7 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 """CHANGELOG tells of what was: its commands need not be there any more."""
-PROGRAMS = {"cp", "curl", "docker", "gunicorn", "make", "manage.py", "pip", "python"}
+PROGRAMS = {"cp", "curl", "docker", "gunicorn", "make", "manage.py", "pg_ctl", "pg_dump", "pip", "python"}
 SHELLS = {"console", "bash", "sh"}
 _INLINE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 _SETTING = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
@@ -62,6 +62,13 @@ def blocks(page: Path) -> Iterator[Block]:
             yield Block(name_of(page), "", tuple(lines))
             lines = []
         before = line
+
+
+def blocks_in_lists(page: Path) -> list[list[str]]:
+    """What is set in below an item of a list: pieces of configurations."""
+    paragraphs = page.read_text("utf-8").split("\n\n")
+    lines = [one.splitlines() for one in paragraphs if one.startswith("      ")]
+    return [[line[6:] for line in one] for one in lines if all(line.startswith("      ") for line in one)]
 
 
 def prose(page: Path) -> list[str]:

@@ -37,6 +37,7 @@ from tests.documents import (
     ROOT,
     Command,
     blocks,
+    blocks_in_lists,
     commands,
     inline,
     name_of,
@@ -87,6 +88,8 @@ NOT_RUN = {
     r"python script\.py": "a script of the reader's own; tests/test_python.py runs the one that is shown",
     r"mail .*": "takes what cron says; the mail program of the reader",
     r"gunicorn imagesearch\.wsgi": "tests/test_stopping.py starts it, and looks at what it answers",
+    r"pg_dump --format=custom": "what `backup` runs, below",
+    r"pg_ctl stop": "tests/test_keeper.py stops a server in order",
     r"cp \.env\.example \.env": "tests/test_documentation.py reads the file",
 }
 """Commands that are not run, by a pattern of the whole line, and why."""
@@ -330,6 +333,20 @@ def test_what_docker_is_told_to_run_is_there():
         else:
             assert one.words[2:] in {("up",), ("up", "--build")}
             assert (ROOT / services["web"]["build"]["context"] / "Dockerfile").is_file()
+
+
+def test_the_lines_for_proxies_are_as_those_take_them():
+    """Caddy wants an opening brace at the end of a line and the closing one alone; nginx a semicolon besides."""
+    pieces = [lines for page in PAGES for lines in blocks_in_lists(page)]
+    assert len(pieces) == 4
+    for lines in pieces:
+        inner = [line.strip() for line in lines[1:-1]]
+        assert lines[0].endswith(" {")
+        assert lines[-1] == "}"
+        assert all(line.endswith(";") == ("location" in lines[0]) for line in inner), inner
+        assert not any(set("{}") & set(line) for line in inner), inner
+    in_one_line = [one for page in PAGES for one in inline(page) if re.search(r"\{ .*reverse_proxy.*\}", one)]
+    assert in_one_line == []
 
 
 # Commands that are run
