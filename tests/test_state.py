@@ -54,8 +54,8 @@ def figures() -> dict[str, Any]:
 
 
 def wrong() -> dict[str, str]:
-    """What needs somebody, each with what mends it."""
-    return {figure.name: figure.mend for section in sections() for figure in section.wrong}
+    """What needs somebody, each with its fix."""
+    return {figure.name: figure.fix for section in sections() for figure in section.wrong}
 
 
 def state(*arguments: str) -> tuple[str, int]:

@@ -47,7 +47,7 @@ def vectors(known: Known) -> Section:
                 IMAGES,
                 "lacks=vector",
                 is_wrong=bool(waiting) and waits_long,
-                mend="manage.py embed_pending",
+                fix="manage.py embed_pending",
             ),
             Figure(
                 "poisoned",
@@ -57,10 +57,10 @@ def vectors(known: Known) -> Section:
                 "model=failed",
                 note=_("each says why") if poisoned else "",
                 is_wrong=bool(poisoned),
-                mend="manage.py embed_pending",
+                fix="manage.py embed_pending",
             ),
             Figure(
-                "owed", _("Deleted, and their files still there"), owed, is_wrong=owed > 0, mend="manage.py reconcile"
+                "owed", _("Deleted, and their files still there"), owed, is_wrong=owed > 0, fix="manage.py reconcile"
             ),
         ],
     )
@@ -102,7 +102,7 @@ def searches(known: Known) -> Section:
             _("Which matches are strong"),
             _("not measured") if is_off else pgettext("thresholds", "measured"),
             is_wrong=is_off,
-            mend=MEASURE,
+            fix=MEASURE,
         )
     )
     return Section("searches", gettext_lazy("Searches"), figures, extra={"days": days})
@@ -136,7 +136,7 @@ def _of_run(run: Run) -> Figure:
     is_broken = run.state in (Run.Outcome.FAILED, Run.INTERRUPTED)
     lost = run.failed if run.kind not in (Run.Kind.UPLOAD, Run.Kind.RECONCILE) else 0
     told = {"added": f"{run.added:,}", "known": f"{run.known:,}", "left": f"{run.left_out:,}"}
-    mend = f"manage.py ingest --retry {run.pk}" if run.kind == Run.Kind.INGEST else f"manage.py {run.kind}"
+    fix = f"manage.py ingest --retry {run.pk}" if run.kind == Run.Kind.INGEST else f"manage.py {run.kind}"
     return Figure(
         f"run {run.kind}",
         f"{run.get_kind_display()} {run.pk}",
@@ -145,7 +145,7 @@ def _of_run(run: Run) -> Figure:
         query=str(run.pk),
         note=_("%(added)s added, %(known)s known, %(left)s not added") % told,
         is_wrong=is_broken or lost > 0,
-        mend=mend,
+        fix=fix,
     )
 
 

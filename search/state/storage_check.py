@@ -35,7 +35,7 @@ def look_through_storage(
     report = Report()
 
     def note(finding: Finding) -> None:
-        if finding.is_mended:
+        if finding.is_repaired:
             report.restored += 1
         elif finding.problem is not Problem.STRANGE:
             remark = f" ({finding.remark})" if finding.remark else ""
@@ -51,13 +51,13 @@ def look_through_storage(
         _keep(lost)
         if ledger:
             report.known = found.rows
-            left = found.found - found.mended
+            left = found.found - found.repaired
             ledger.take(report, failed=left.total() - left[Problem.STRANGE])
     return found, {
         "rows": found.rows,
         "objects": found.objects,
-        "left": {str(problem): count for problem, count in (found.found - found.mended).items()},
-        "mended": {str(problem): count for problem, count in found.mended.items() if count},
+        "left": {str(problem): count for problem, count in (found.found - found.repaired).items()},
+        "repaired": {str(problem): count for problem, count in found.repaired.items() if count},
         "young": found.young,
         "not_asked": found.not_asked,
     }

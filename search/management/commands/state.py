@@ -62,10 +62,10 @@ class Command(CollectionCommand):
                 self.stdout.write(f"{mark}{figure.label}: {_shown(figure)}{note}")
             self.stdout.write("")
         for figure in (figure for section in state for figure in section.wrong):
-            value = f": {_shown(figure)}" if figure.value != figure.mend else ""
+            value = f": {_shown(figure)}" if figure.value != figure.fix else ""
             self.stdout.write(f"NEEDS ATTENTION: {figure.label}{value}")
-            if figure.mend:
-                self.stdout.write(f"  Run: {figure.mend}")
+            if figure.fix:
+                self.stdout.write(f"  Run: {figure.fix}")
         if unknown := [str(section.title) for section in state if not section.is_known]:
             self.stdout.write(f"NOT KNOWN, not checked lately: {', '.join(unknown)}")
             self.stdout.write("  Run: manage.py state --check")
@@ -113,7 +113,7 @@ def _as_json(state: Sequence[Section], status: int) -> dict[str, Any]:
     return {
         "status": {0: "well", WRONG: "needs somebody", UNKNOWN: "not known"}[status],
         "needs_somebody": [
-            {"name": figure.name, "what": str(figure.label), "value": figure.value, "run": figure.mend}
+            {"name": figure.name, "what": str(figure.label), "value": figure.value, "run": figure.fix}
             for section in state
             for figure in section.wrong
         ],
