@@ -31,7 +31,7 @@ _LOCK = 0x434F4C
 _MOST_PIXELS = storage.THUMBNAIL**2
 
 
-class Looked(NamedTuple):
+class BatchResult(NamedTuple):
     """The number of pictures processed, and (id, reason) of those that failed."""
 
     pictures: int
@@ -66,7 +66,7 @@ def count_unread() -> int:
 
 
 @transaction.atomic
-def read_some(workers: Executor) -> Looked:
+def read_some(workers: Executor) -> BatchResult:
     """Compute the palettes of one batch that no other process has locked. Several processes may run at once; a killed
     one releases its batch. Raises StorageUnavailable and NoDecoder."""
     with connection.cursor() as cursor:
@@ -80,7 +80,7 @@ def read_some(workers: Executor) -> Looked:
     write_palettes({one: colours for one, colours in looked.items() if isinstance(colours, Colours)})
     failures = [(str(one), reason) for one, reason in looked.items() if isinstance(reason, str)]
     Palette.objects.filter(pk__in=[one for one, _ in failures]).update(reader=Palette.UNREADABLE)
-    return Looked(len(ids), failures)
+    return BatchResult(len(ids), failures)
 
 
 def _colours_of(image_id: uuid.UUID) -> Colours | str:

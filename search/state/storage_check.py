@@ -20,7 +20,7 @@ _KINDS = {
 }
 
 
-def look_through_storage(
+def check_storage(
     told: Callable[[Finding], None] = lambda finding: None,
     *,
     record: bool = False,

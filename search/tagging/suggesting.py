@@ -201,7 +201,7 @@ class _Comparing:
         there, scores = self._scores(ids)
         pictures, tags = np.nonzero(scores >= self._thresholds) if len(there) else (np.zeros(0, int),) * 2
         with transaction.atomic():
-            if not self._is_alone():
+            if not self._has_lock():
                 return False
             lacking = self._lacking(there, pictures, tags)
             pictures, tags = pictures[lacking], tags[lacking]
@@ -219,7 +219,7 @@ class _Comparing:
         best: Vectors = np.maximum.reduceat(scores, starts, axis=0)
         return list(vectors), best
 
-    def _is_alone(self) -> bool:
+    def _has_lock(self) -> bool:
         if not self._patient:
             return try_lock(_LOCK)
         with connection.cursor() as cursor:

@@ -33,7 +33,7 @@ _SUFFIX = re.compile(r"[^/\\.]\.([a-z0-9!~_-]{1,13})$")
 _BEFORE = ("_original", "~")
 """Suffixes of the backups that exiftool and editors leave beside a file."""
 _MOST_KINDS = 12
-BESIDE = "beside the camera's own picture"
+REDUNDANT = "beside the camera's own picture"
 """Remark on RAW files that are skipped in favour of the camera's own picture."""
 
 
@@ -58,7 +58,7 @@ def kind_of(suffix: str) -> str:
     return f".{suffix}" if suffix else "without a suffix"
 
 
-def raws_beside_pictures(paths: Iterable[str]) -> set[str]:
+def redundant_raws(paths: Iterable[str]) -> set[str]:
     """Return the RAW files among `paths` that have the camera's own picture of the same shot beside them.
 
     Cameras can write both, under one name. Searches would show both, looking alike.

@@ -74,10 +74,10 @@ class FolderWatch:
             walk.knows(str(self._table))
         self._offered = {}
         whole, growing = [], {}
-        beside = sidecars_of_files(findings)
+        finder = sidecars_of_files(findings)
         for folder in self._folders:
             for found in walk.named(folder):
-                its = beside.of(*os.path.split(found.path))  # these don't count as not read
+                its = finder.of(*os.path.split(found.path))  # these don't count as not read
                 state, failure = _state(found.path), self._failures.get(found.path)
                 key = hash((found.resolved, state.version, last_changed(its.values())))
                 if key in self._settled and not (failure and failure.is_past(state)):

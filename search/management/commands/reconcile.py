@@ -16,7 +16,7 @@ from search.management.base import CollectionCommand
 from search.models import Run
 from search.objects.storage import StorageUnavailable
 from search.state.periodic_checks import keep
-from search.state.storage_check import look_through_storage
+from search.state.storage_check import check_storage
 
 _COUNTED = {
     Problem.ORIGINAL: "originals missing",
@@ -66,7 +66,7 @@ class Command(CollectionCommand):
         try:
             self.stdout.write(f"Objects of {delete_pending():,} deleted pictures removed.")
             began = time.monotonic()
-            report, kept = look_through_storage(
+            report, kept = check_storage(
                 self._print,
                 record=True,
                 origin=self._origin(options["asked_by"]),
