@@ -148,14 +148,14 @@ class Worker:
         Retries while the database or the storage is unavailable. Raises ModelUnavailable.
         """
         picture_encoder()
-        told, delay = -1, FIRST_WAIT
+        reported, delay = -1, FIRST_WAIT
         while not self._is_over:
             try:
                 self._retry_unreachable()
                 self.work()
                 then()
-                if told != self.report.seen:
-                    told = self.report.seen
+                if reported != self.report.seen:
+                    reported = self.report.seen
                     on_idle()
                 delay = FIRST_WAIT
                 self.stop.wait(POLL_SECONDS)

@@ -95,8 +95,8 @@ def _distinctive(
     here: Mapping[str, int], size: int, everywhere: Mapping[str, int], total: int
 ) -> list[tuple[str, float]]:
     shares = {tag: number / size for tag, number in here.items()}
-    told = {tag: share * math.log(share * total / everywhere[tag]) for tag, share in shares.items()}
-    ranked = sorted((tag for tag in told if told[tag] > 0), key=lambda tag: (-told[tag], tag))
+    scores = {tag: share * math.log(share * total / everywhere[tag]) for tag, share in shares.items()}
+    ranked = sorted((tag for tag in scores if scores[tag] > 0), key=lambda tag: (-scores[tag], tag))
     return [(tag, shares[tag]) for tag in ranked]
 
 

@@ -92,8 +92,8 @@ def searches(known: Known) -> Section:
         Figure("searches_slow", _("Searches that took more than a second"), sum(day.slow for day in days)),
     ]
     if slowest:
-        told = {"day": slowest.day.isoformat(), "by": _by(slowest.slowest_by)}
-        note = _("on %(day)s, by %(by)s") % told
+        values = {"day": slowest.day.isoformat(), "by": _by(slowest.slowest_by)}
+        note = _("on %(day)s, by %(by)s") % values
         figures.append(Figure("search_slowest", _("Seconds of the slowest"), round(slowest.slowest, 2), note=note))
     is_off = is_unmeasured()
     figures.append(
@@ -135,7 +135,7 @@ def _of_run(run: Run) -> Figure:
     no problem: retrying them is pointless."""
     is_broken = run.state in (Run.Outcome.FAILED, Run.INTERRUPTED)
     lost = run.failed if run.kind not in (Run.Kind.UPLOAD, Run.Kind.RECONCILE) else 0
-    told = {"added": f"{run.added:,}", "known": f"{run.known:,}", "left": f"{run.left_out:,}"}
+    values = {"added": f"{run.added:,}", "known": f"{run.known:,}", "left": f"{run.left_out:,}"}
     fix = f"manage.py ingest --retry {run.pk}" if run.kind == Run.Kind.INGEST else f"manage.py {run.kind}"
     return Figure(
         f"run {run.kind}",
@@ -143,7 +143,7 @@ def _of_run(run: Run) -> Figure:
         str(run.state),
         view="admin:search_run_change",
         query=str(run.pk),
-        note=_("%(added)s added, %(known)s known, %(left)s not added") % told,
+        note=_("%(added)s added, %(known)s known, %(left)s not added") % values,
         is_wrong=is_broken or lost > 0,
         fix=fix,
     )

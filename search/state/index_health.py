@@ -117,8 +117,8 @@ class IndexHealth:
         if self.pending:
             found.append(Advice(f"{self.pending:,} pictures have pending vectors: no search finds them.", EMBED))
         if self.unseen:
-            told = f"{self.unseen:,} wide or tall pictures are found by their middle only."
-            found.append(Advice(told, f"{EMBED} --windows"))
+            reason = f"{self.unseen:,} wide or tall pictures are found by their middle only."
+            found.append(Advice(reason, f"{EMBED} --windows"))
         if self.other_models:
             reason = f"{self.other_models:,} pictures have vectors of another model: no search finds them."
             found.append(Advice(reason, REEMBED))

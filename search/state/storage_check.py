@@ -21,7 +21,7 @@ _KINDS = {
 
 
 def check_storage(
-    told: Callable[[Finding], None] = lambda finding: None,
+    on_finding: Callable[[Finding], None] = lambda finding: None,
     *,
     record: bool = False,
     origin: Origin | None = None,
@@ -43,7 +43,7 @@ def check_storage(
             report.leave_out(LeftOut(Why.FAILED, name, f"{finding.problem}{remark}"))
             if finding.problem in _KINDS and len(lost) < MOST_KEPT:
                 lost.setdefault((finding.image_id, _KINDS[finding.problem]), finding.remark)
-        told(finding)
+        on_finding(finding)
 
     with ExitStack() as stack:
         ledger = stack.enter_context(Record(Run.Kind.RECONCILE, origin)) if record else None

@@ -79,11 +79,11 @@ def not_read(kinds: "Counter[str]") -> str:
     """Describe in a line how many files of which kinds were not read; "" for none."""
     kinds = +kinds
     first = kinds.most_common(_MOST_KINDS)
-    told = [f"{count:,} {kind}" for kind, count in first]
+    parts = [f"{count:,} {kind}" for kind, count in first]
     others = kinds.total() - sum(count for _, count in first)
     if others:
-        told.append(f"{others:,} of other kinds")
-    return f"Not read: {', '.join(told)}." if told else ""
+        parts.append(f"{others:,} of other kinds")
+    return f"Not read: {', '.join(parts)}." if parts else ""
 
 
 def parts_of(name: str) -> list[str]:

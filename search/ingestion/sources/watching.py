@@ -58,7 +58,7 @@ class FolderWatch:
         self._offered: dict[str, tuple[int, _State]] = {}
         self._failures: dict[str, _Failure] = {}
         self._growing: dict[str, str] = {}
-        self._told: set[tuple[str, str]] = set()
+        self._known_problems: set[tuple[str, str]] = set()
         self._sniffed: dict[int, bool] = {}
         self._not_read: Counter[str] = Counter()
         self.problems: list[tuple[str, str]] = []
@@ -92,8 +92,8 @@ class FolderWatch:
                     growing[found.path] = state.whole
         self._growing = growing
         problems = findings.problems + findings.notes
-        self.problems = [problem for problem in problems if problem not in self._told]
-        self._told = set(problems)
+        self.problems = [problem for problem in problems if problem not in self._known_problems]
+        self._known_problems = set(problems)
         self.not_read, self._not_read = findings.not_read - self._not_read, findings.not_read
         return whole
 
