@@ -15,7 +15,8 @@ from search.models.vector_sets import VectorTable, current_set
 
 FROM = 1_000
 """Number of vectors in a load from which dropping the index pays off. A vector costs 2.5 ms with the index and 0.1 ms
-without; building the index of 20,000 rows takes 0.5 ms per row (two cores), so a load must add at least a quarter."""
+without; building the index of 20,000 rows takes 0.5 ms per row (two cores), so it pays off when the rows grow by a
+quarter; `_is_worth_it` asks for half."""
 AT_MOST = 20_000
 """Maximum number of vectors before the load. With more, a search without the index takes over 50 ms."""
 
