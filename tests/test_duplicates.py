@@ -432,7 +432,7 @@ def test_a_file_that_shows_something_else_is_compared_anew_and_decisions_stay():
     Fingerprint.objects.create(image=one, perceptual=5, is_compared=True)
     a_pair(one, two)
     a_pair(one, three, state="different")
-    write_fingerprints({one.pk: 6}, anew=True)
+    write_fingerprints({one.pk: 6}, changed=True)
     assert not Fingerprint.objects.get().is_compared
     assert [pair.state for pair in DuplicatePair.objects.all()] == ["different"]
 

@@ -394,7 +394,7 @@ def test_watching_it_takes_what_comes_later_and_survives_lost_connections(
 
     assert rests == [1, 2]
     assert waiting() == 0
-    assert "trying again" in caplog.text
+    assert "retrying" in caplog.text
 
 
 def test_watching_it_waits_for_a_storage_that_is_away(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:

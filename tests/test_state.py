@@ -477,9 +477,9 @@ def test_a_run_is_tried_again_from_the_admin_where_its_files_are_in_reach(monkey
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"kind": "upload"}, "was an upload"),
+        ({"kind": "upload"}, "came by upload"),
         ({"kind": "reembed"}, "manage.py reembed"),
-        ({"outcome": ""}, "still running"),
+        ({"outcome": ""}, "still under way"),
         ({"places": []}, "earlier version"),
     ],
 )

@@ -160,7 +160,12 @@ class IndexHealth:
         if self.left_over:
             return ["A rebuild was interrupted: the invalid index that it left slows down new rows."]
         if self.index.options != self.index.wanted:
-            return [f"The index was built with {_as_text(self.index.options)}, not {_as_text(self.index.wanted)}."]
+            return [
+                (
+                    f"The index was built with {_as_text(self.index.options)}; "
+                    f"this version wants {_as_text(self.index.wanted)}."
+                )
+            ]
         if self.is_outgrown:
             return [
                 f"{self.vectors:,} vectors are too many for the recall of one index; the table should be partitioned."
