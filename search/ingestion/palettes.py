@@ -106,8 +106,8 @@ def keep_reading(every: float = READ_EACH) -> threading.Event:
 def read_portions(portions: int = _PORTIONS) -> int:
     """Process up to `portions` batches unless another process is doing so; return the number of pictures."""
     count = 0
-    with _alone() as is_alone, ThreadPoolExecutor(1, thread_name_prefix="colours") as worker:
-        while is_alone and portions and (some := _tried(worker)):
+    with _session_lock() as has_lock, ThreadPoolExecutor(1, thread_name_prefix="colours") as worker:
+        while has_lock and portions and (some := _tried(worker)):
             count, portions = count + some, portions - 1
     return count
 
@@ -121,13 +121,13 @@ def _tried(worker: Executor) -> int:
 
 
 @contextmanager
-def _alone() -> Iterator[bool]:
+def _session_lock() -> Iterator[bool]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
-        (is_alone,) = cursor.fetchone()
+        (has_lock,) = cursor.fetchone()
     try:
-        yield is_alone
+        yield has_lock
     finally:
-        if is_alone:
+        if has_lock:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
