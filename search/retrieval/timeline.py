@@ -50,7 +50,7 @@ class TimelinePage:
     behind: Place | None
 
 
-def months_there_are() -> dict[dt.date, int]:
+def months_with_pictures() -> dict[dt.date, int]:
     """Return how many images visible to the user were taken in each month, by its first day, newest first.
 
     Public ones are counted from the capture index, minus the few hidden ones, which is ten times faster than counting
