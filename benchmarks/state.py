@@ -1,7 +1,7 @@
-"""What the State page, the ledger's pages and each look cost at so many pictures, and what the ledger costs a run.
+"""The cost of the State page, the ledger's pages and each check at so many pictures, and of the ledger for a run.
 
-`python -m benchmarks.state [--rows 100000]`, with an embedded database of its own. Seconds of processor time, of
-Python and of the database's server together.
+`python -m benchmarks.state [--rows 100000]`, with its own embedded database. Seconds of processor time, of Python and
+the database server together.
 """
 
 import argparse
@@ -19,7 +19,7 @@ _LEFT_OUT = 10_000
 
 
 def work(rows: int) -> dict[str, Any]:
-    """Return of each page and look how long it took, and of pages how many queries."""
+    """Return the time of each page and check, and the number of queries of pages."""
     from django.conf import settings  # noqa: PLC0415
 
     from benchmarks.edits_worker import Worker, processor_time  # noqa: PLC0415

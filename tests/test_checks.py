@@ -250,7 +250,7 @@ def test_a_database_that_does_not_answer_is_told_once_and_without_a_traceback() 
     [error] = [each for each in checks.run_checks(databases=["default"]) if str(each.id).startswith("search.")]
 
     assert error.id == "search.E012"
-    assert str(error.msg).startswith("The database can't be asked: ")
+    assert str(error.msg).startswith("The database can't be queried: ")
     assert error.hint == "Look at DATABASE_URL."
 
 

@@ -24,6 +24,8 @@ BILINGUAL = [
     *("search", "settings", "state", "tags"),
 ]
 """Pages of docs/ that there are in English and in Korean."""
+DESIGN = sorted(f"design/{path.name}" for path in (ROOT / "docs/design").glob("*.md"))
+"""The files of docs/ that hold the records of decisions."""
 NOT_OURS = {"HF_HOME", "PYTHONUNBUFFERED"}
 
 
@@ -58,7 +60,7 @@ def pages(readme: str) -> list[str]:
 
 def documents() -> list[str]:
     """All that people read."""
-    return ["CHANGELOG.md", *READMES, *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
+    return ["CHANGELOG.md", *READMES, *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))]
 
 
 def anchors(document: str) -> set[str]:
@@ -182,7 +184,7 @@ class TestPagesOfALanguage:
     def test_the_readme_leads_to_every_page_in_its_language(self, readme):
         led_to = {path for path, _ in links(readme)}
         assert set(pages(readme)) - {readme} <= led_to
-        others = {path.rpartition("/")[2].split(".")[0] for path in documents() if path.startswith("docs/")}
+        others = {Path(path).name.split(".")[0] for path in documents() if Path(path).parent.name == "docs"}
         assert others - set(BILINGUAL) <= {path.rpartition("/")[2].split(".")[0] for path in led_to}
 
     def test_pages_lead_to_pages_in_their_language(self, readme):
@@ -240,15 +242,28 @@ def test_both_languages_have_the_same_parts(name):
     assert shape(f"{name}.md") == shape(f"{name}.ko.md")
 
 
-@pytest.mark.parametrize("name", ["architecture.md", "contributing.md", "hand_written.md"])
+@pytest.mark.parametrize("name", ["architecture.md", "contributing.md", "hand_written.md", "design.md", *DESIGN])
 def test_what_is_told_of_the_code_is_there(name):
     """Paths, and dotted names of modules with what they define."""
     text = written(f"docs/{name}")
     paths = set(re.findall(r"`((?:search|imagesearch|templates|tests|static|benchmarks|supply)/[\w./]*)`", text))
-    assert len(paths) > 15
+    assert len(paths) > (0 if name in DESIGN else 15)
     assert {path for path in paths if not (ROOT / path).exists()} == set()
     dotted = set(re.findall(r"`((?:search|imagesearch)(?:\.\w+)+)(?:\(\))?`", text))
     assert {one for one in dotted if not is_defined(one)} == set()
+
+
+def test_every_decision_has_its_four_parts_and_stands_in_the_index():
+    listed = re.findall(r"^(\d+)\. \[.+\]\((design/\w+\.md)#(\d+)-", written("docs/design.md"), re.MULTILINE)
+    records = [
+        (record.partition(".")[0], name, re.findall(r"^\*\*(.+?)\.\*\*", record, re.MULTILINE))
+        for name in DESIGN
+        for record in written(f"docs/{name}").split("\n## ")[1:]
+    ]
+    required = ["Context", "Choice", "What would change it"]
+    assert [number for number, _, parts in records if [part for part in parts if part != "Figures"] != required] == []
+    assert sorted((number, name, number) for number, name, _ in records) == sorted(listed)
+    assert sorted(int(number) for number, _, _ in listed) == list(range(1, len(records) + 1))
 
 
 def test_every_room_is_told():

@@ -261,7 +261,7 @@ def test_the_evaluation_prints_precision_and_recall(tmp_path):
 
 
 def test_a_folder_without_pictures_is_said_to_be_none(tmp_path):
-    with pytest.raises(CommandError, match="has no two pictures"):
+    with pytest.raises(CommandError, match="has fewer than two pictures"):
         call_command("evaluate_duplicates", str(tmp_path), stdout=StringIO())
 
 
@@ -389,7 +389,7 @@ def test_what_waits_for_its_vector_is_compared_later():
     image = a_stored(a_photo(1), a_vector(1))
     a_stored(a_photo(2), a_vector(2))
     Image.objects.filter(pk=image.pk).update(embedding=None, embedding_model="")
-    assert "1 still to be compared" in found()
+    assert "1 pending" in found()
 
 
 # Groups

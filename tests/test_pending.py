@@ -366,7 +366,7 @@ def test_a_signal_ends_it_after_the_batch_at_hand(while_claimed: Any, number: in
     while_claimed(stop)
     out, complaints, status = embed("--batch", "1")
 
-    assert "Stopping after the batch at hand." in complaints
+    assert "Stopping after the batch in progress." in complaints
     assert status == 0
     assert waiting() <= 8
     assert f"{waiting()} still pending" in out
@@ -384,13 +384,13 @@ def test_watching_it_takes_what_comes_later_and_survives_lost_connections(
         if batch == 2:
             elsewhere(lambda: end_claims(connection.cursor()))
 
-    def rested() -> None:
+    def on_idle() -> None:
         rests.append(worker.report.added)
         pending_image() if len(rests) == 1 else stop.set()
 
     while_claimed(lose)
     worker = Worker(Pending(), stop=stop)
-    worker.watch(rested)
+    worker.watch(on_idle)
 
     assert rests == [1, 2]
     assert waiting() == 0

@@ -250,7 +250,7 @@ def test_a_retry_of_a_run_that_did_not_end_looks_at_all_it_was_to_read(photos: P
     Run.objects.update(outcome="", ended=None, noted=timezone.now() - 2 * SILENT_AFTER)
     write_picture(photos / "new.jpg", "yellow")
     out, _complaints = ingest(retry=last().pk)
-    assert "did not come to its end" in out
+    assert "did not finish" in out
     assert (last().added, last().known) == (1, 1)
 
 

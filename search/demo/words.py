@@ -1,4 +1,4 @@
-"""The words of the small world in seven languages, as `words.toml` has them, and the grammar that captions need."""
+"""The demo's vocabulary in seven languages, from `words.toml`, and the grammar that captions need."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from search.demo.scenes import Background, Colour, Place, Shape, Size
 
 @dataclass(frozen=True, slots=True)
 class EuropeanWords:
-    """One language's vocabulary and the few facts of grammar that its captions need."""
+    """The vocabulary of one language, and the grammar that its captions need."""
 
     declension: Literal["none", "german", "romance"]
     colour_after_noun: bool
@@ -31,7 +31,7 @@ class EuropeanWords:
 
 @dataclass(frozen=True, slots=True)
 class AsianWords:
-    """One language's vocabulary; `numbers` holds the ways to count to one, two, ... five."""
+    """The vocabulary of one language; `numbers` has the ways to count from one to five."""
 
     numbers: list[str]
     things: str  # nouns for a shape that isn't named

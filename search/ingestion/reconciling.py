@@ -1,7 +1,7 @@
-"""Rows and objects brought in line again: what is missing, what nobody needs, what was never finished.
+"""Reconcile rows and objects: find and repair what is missing, orphaned or unfinished.
 
-It may run beside everything else. What looks wrong is looked at once more before it is told, since pictures come and
-go meanwhile; and what is deleted is old, has no row, and is locked as `deleting` does it.
+May run beside everything else. Each suspect is checked again before it is reported, since pictures come and go
+meanwhile. Only what is old and has no row is deleted, under the locks of `search.objects.deletion`.
 """
 
 import datetime as dt
@@ -15,25 +15,25 @@ from django.utils import timezone
 
 from imagesearch.machine import core_count
 from search.imaging import UnreadableImage
-from search.ingestion.met_before import have_read_again
 from search.ingestion.repair import Known, known_rows, note_moved, restore
 from search.ingestion.report import Finding, Problem, Reconciled
+from search.ingestion.seen_before import mark_for_reading
 from search.models import Image, Origin, OwedDeletion, PictureSet, QueryPicture
 from search.models.image import content_id
 from search.models.ingestion import origin_id
 from search.objects import inventory, other_buckets, storage
-from search.objects.deletion import delete_orphan, objects_held
+from search.objects.deletion import delete_orphan, deletions_blocked
 from search.objects.inventory import ORIGINALS, PLACES, RENDITIONS, SHARDS, THUMBNAILS, Stored
 
 OLD_AFTER = dt.timedelta(days=1)
-"""Age from which what has no row, or no end, is taken for left over and not for under way."""
+"""Age from which an object without a row, or an unfinished upload, counts as left over."""
 MOST_ORPHANS = 100_000
-"""Pictures without rows that are remembered, and deleted, by one run."""
+"""Maximum number of orphans remembered and deleted by one run."""
 FEW_ORPHANS = 10
 _PAGE = 5_000
-"""Rows that are read at once."""
+"""Rows per query."""
 _ASKERS = 16
-"""Threads that ask a storage about single objects."""
+"""Threads that query the storage about single objects."""
 
 
 Told: TypeAlias = Callable[[Finding], None]
@@ -48,12 +48,12 @@ def reconcile(
     old_after: dt.timedelta = OLD_AFTER,
     elsewhere: bool = True,
 ) -> Reconciled:
-    """Look at all rows and objects and tell what is wrong, each as it is found.
+    """Check all rows and objects; call `told` with each finding as it is made.
 
-    With `mend` thumbnails are made again from originals, originals that stay elsewhere are looked for where else they
-    were met, and what is left over is deleted; originals that are gone are marked, so that `ingest` reads their files
-    again. So many orphans that the database must be the wrong one are deleted with `delete_many` only. Without
-    `elsewhere` originals that stay in other buckets are not asked for, each of which takes a request.
+    With `mend`, missing thumbnails are made from originals, originals indexed in place are looked up at their other
+    known addresses, and leftovers are deleted; pictures without an original are marked, so that `ingest` reads their
+    files again. If there are so many orphans that the database is probably the wrong one, they are deleted with
+    `delete_many` only. Without `elsewhere`, originals in other buckets are not checked; each check is a request.
     Raises StorageUnavailable.
     """
     old = timezone.now() - old_after
@@ -102,7 +102,7 @@ class _Reconciliation:
         self._told(Finding(problem, name, remark, mended, image_id))
 
     def _folders(self) -> dict[str, set[str]]:
-        """Return which shards there are in each place, and tell of folders that are none."""
+        """Return the shards in each place; report unknown folders."""
         folders = {place: inventory.folders_in(place) for place in PLACES}
         widths = {place.removeprefix(RENDITIONS).rstrip("/") for place in PLACES if place.startswith(RENDITIONS)}
         for name in sorted(inventory.folders_in(RENDITIONS) - widths):
@@ -129,7 +129,7 @@ class _Reconciliation:
         self._thumbnails(rows, objects[THUMBNAILS])
         self._without_rows(rows, objects)
 
-    # What is missing
+    # Missing objects
 
     def _originals(self, rows: Mapping[uuid.UUID, _Row], originals: Mapping[uuid.UUID, Stored]) -> None:
         here = [row for row in rows.values() if not row.location]
@@ -162,11 +162,11 @@ class _Reconciliation:
         places = list(Origin.objects.filter(image_id=row.image_id).order_by("-seen").values_list("address", flat=True))
         remark = f"came from {', '.join(dict.fromkeys(places[:3]))}" if places else "came by upload, or long ago"
         if self._mend:
-            have_read_again(row.image_id)
+            mark_for_reading(row.image_id)
         self._tell(problem, row, remark)
 
     def _gone(self, row: _Row) -> None:
-        """Tell of an original that is not where it stayed; it may be with us, or where it was met beside that."""
+        """Report an original that left its location; it may be in our storage or at another known address."""
         place = "" if _is_ours(row) else _other_place(row)
         if self._mend and place is not None:
             for known in known_rows([row.image_id]).values():
@@ -174,7 +174,7 @@ class _Reconciliation:
         if place is None:
             self._lost(row, Problem.ORIGINAL)
         else:
-            remark = f"{row.location} has it no more; {place or 'our own storage'} has"
+            remark = f"no longer at {row.location}, but in {place or 'our own storage'}"
             self._tell(Problem.ORIGINAL, row, remark, mended=self._mend)
 
     def _thumbnails(self, rows: Mapping[uuid.UUID, _Row], thumbnails: Mapping[uuid.UUID, Stored]) -> None:
@@ -189,7 +189,7 @@ class _Reconciliation:
                 self._tell(Problem.THUMBNAIL, row)
             return
         for some in _batches(lacking):
-            with objects_held([row.image_id for row in some]):
+            with deletions_blocked([row.image_id for row in some]):
                 known = known_rows([row.image_id for row in some])
                 there = [row for row in some if row.image_id in known]
                 with ThreadPoolExecutor(core_count()) as drawers:
@@ -197,7 +197,7 @@ class _Reconciliation:
                     for row, problem in zip(there, outcomes, strict=True):
                         self._tell(Problem.THUMBNAIL, row, problem, mended=not problem)
 
-    # What is left over
+    # Orphans and leftovers
 
     def _without_rows(self, rows: Mapping[uuid.UUID, _Row], objects: Mapping[str, Mapping[uuid.UUID, Stored]]) -> None:
         ids = {image_id for found in objects.values() for image_id in found if image_id not in rows}
@@ -235,7 +235,7 @@ class _Reconciliation:
 
 
 def _rows() -> Iterator[_Row]:
-    """Yield all rows by their ids. What comes and goes meanwhile is looked for again where it matters."""
+    """Yield all rows by id. Rows that change meanwhile are checked again where it matters."""
     after = uuid.UUID(int=0)
     columns = ("pk", "title", "original_location", "byte_size")
     while found := list(Image.objects.filter(pk__gt=after).order_by("pk").values_list(*columns)[:_PAGE]):
@@ -255,7 +255,7 @@ def _by_shard(rows: Iterator[_Row]) -> Iterator[tuple[str, dict[uuid.UUID, _Row]
 
 
 def _still_so(rows: Iterable[_Row]) -> Iterator[_Row]:
-    """Yield those of the rows that are there, with their originals where they were."""
+    """Yield the rows that still exist with the same location."""
     for some in _batches(list(rows)):
         there = Image.objects.filter(pk__in=[row.image_id for row in some])
         locations = dict(there.values_list("pk", "original_location"))
@@ -267,7 +267,7 @@ def _batches(items: list[_Some]) -> Iterator[list[_Some]]:
 
 
 def _is_in_place(row: _Row, known: Known) -> bool:
-    """Whether an original is where it stays. Where its version tells nothing, its bytes do."""
+    """Whether an original is at its location: by its version or, failing that, by its bytes."""
     version = storage.version_in_place(row.location)
     if version is None:
         return False
@@ -290,14 +290,14 @@ def _is_ours(row: _Row) -> bool:
 
 
 def _other_place(row: _Row) -> str | None:
-    """Return where else an original was met, if it is still there."""
+    """Return another address at which the original was found and still is."""
     origins = Origin.objects.filter(image_id=row.image_id, address__startswith=other_buckets.SCHEME).order_by("-seen")
     places = dict.fromkeys(origins.values_list("address", flat=True))
     return next((place for place in places if place != row.location and _has_it(row, place)), None)
 
 
 def _drawn(row: _Row, known: Known) -> str:
-    """Make the thumbnail of a row from its original; return why that can't be done, or nothing."""
+    """Make a row's thumbnail from its original; return the reason of a failure, or ""."""
     try:
         image = Image(id=row.image_id, original_location=known.original_location, byte_size=row.byte_size)
         data = storage.read_original(image)

@@ -1,4 +1,4 @@
-"""Tables of what is known of pictures: TSV, CSV and JSON lines, read row by row, also as Excel saves them."""
+"""Read metadata tables row by row: TSV, CSV and JSON lines, also as saved by Excel."""
 
 import csv
 import json
@@ -12,12 +12,12 @@ from search.ingestion.encodings import encoding_of, remark_on
 Row: TypeAlias = Mapping[str, Any]
 Opened: TypeAlias = Callable[[], IO[bytes]]
 BadRow: TypeAlias = Callable[[str, str], None]
-"""Is told where a row is that can't be read, and why; the others are read on."""
+"""Called with the position of an unreadable row and the reason; reading continues."""
 
 LONGEST_FIELD = 1_000_000
-"""Characters of a field; Python's own limit is a seventh of it, and some descriptions are longer."""
+"""Characters per field. Python's own limit is a seventh of it, and some descriptions are longer."""
 _SEPARATORS = {"tsv": "\t;,|", "csv": ",;\t|"}
-"""What may separate columns: the one by which the header has the needed column, in this order."""
+"""Candidate separators, in order: the first by which the header has a needed column is used."""
 
 
 class MetadataError(Exception):
@@ -32,11 +32,11 @@ def table_rows(
     remarks: Callable[[str], None] = lambda remark: None,
     told: BadRow | None = None,
 ) -> Iterator[tuple[str, Row]]:
-    """Yield (where, row) of a table called `name` in whatever encoding; `opened` gives it from its start, each time.
+    """Yield (position, row) of a table called `name` in any encoding; `opened` opens it from its start, each time.
 
-    `kind` is "jsonl", "tsv" or "csv". Columns are in lower case; one of `needed` must be there. What encoding was
-    assumed goes to `remarks`. A row that can't be read is `told` and passed over, or ends the reading where nobody
-    is to be told. Raises MetadataError.
+    `kind` is "jsonl", "tsv" or "csv". Column names are in lower case; one of `needed` must exist. A guessed encoding
+    is reported to `remarks`. An unreadable row is passed to `told` and skipped, or raises if `told` is None. Raises
+    MetadataError.
     """
     try:
         with opened() as file:
@@ -57,7 +57,7 @@ def table_rows(
 def rows_of(
     file: IO[str], name: str, kind: str, needed: Collection[str], told: BadRow | None = None
 ) -> Iterator[tuple[str, Row]]:
-    """Yield (where, row) of a table called `name`; see `table_rows`. Raises MetadataError."""
+    """Yield (position, row) of a table called `name`; see `table_rows`. Raises MetadataError."""
     try:
         yield from _json_lines(file, name, told) if kind == "jsonl" else _separated(file, name, kind, needed, told)
     except (OSError, UnicodeError, csv.Error) as error:
@@ -69,7 +69,7 @@ def _separated(
 ) -> Iterator[tuple[str, Row]]:
     csv.field_size_limit(LONGEST_FIELD)
     separators, passed, first = _SEPARATORS[kind], 1, file.readline()
-    # Excel's own hint, and empty lines above the table.
+    # Skip Excel's separator hint and empty lines above the table.
     while first and (not first.strip(" ;,\t\r\n") or first.lower().startswith("sep=")):
         if first.lower().startswith("sep=") and first[4:5].strip("\r\n"):
             separators = first[4]
@@ -101,7 +101,8 @@ def _separated(
 
 
 class _Lines:
-    """Lines of a table. `have_ended` says that a row wanted more of them: a quotation mark takes all that follow."""
+    """Lines of a table. `have_ended` says that a row reached the end of the file: an open quotation mark swallows all
+    lines."""
 
     def __init__(self, file: IO[str], passed: int) -> None:
         self._file, self._again = file, deque[str]()
@@ -124,7 +125,7 @@ class _Lines:
         self._of_row, self.have_ended = [], False
 
     def go_back(self) -> None:
-        """Have the lines after the first of this row read again, each for a row."""
+        """Read the lines after the first of this row again, as rows of their own."""
         again = self._of_row[1:]
         self._again.extendleft(reversed(again))
         self.number -= len(again)

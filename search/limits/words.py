@@ -1,4 +1,4 @@
-"""What a person is told who has done something too often."""
+"""Messages for exceeded limits."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def problem_of(error: TooMany) -> str:
 
 
 def advice_of(error: TooMany) -> str:
-    """When to come again, in the unit that says it shortly; never sooner than it is possible."""
+    """Return when to retry, in a unit that is short to say, rounded up."""
     seconds = error.seconds
     minutes, hours = -(-seconds // 60), -(-seconds // 3600)
     if seconds <= 90:

@@ -1,6 +1,8 @@
-"""How good a similarity is: what unrelated pictures score in this collection, and the bands that follow from it.
+"""Relevance bands: how similar unrelated pictures of this collection are to queries, and the thresholds derived from
+it.
 
-Calibration measures it, by itself after pictures were added; `evaluation` tells how often the bands are right.
+May import the rooms above it in docs/architecture.md. Verbs: `scale_of` (the bands of a query), `calibrate` (measures
+them; runs by itself after uploads), `evaluate` (how often the bands are right).
 """
 
 from search.relevance.background import calibrate_soon_if_due

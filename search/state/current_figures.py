@@ -1,4 +1,4 @@
-"""What is told at once, by some short queries whatever the size of the collection, in sections."""
+"""Figures queried at once, by short queries whatever the size of the collection."""
 
 import datetime as dt
 import shutil
@@ -18,14 +18,14 @@ from search.relevance.due import MEASURE, is_unmeasured
 from search.state.figures import IMAGES, Figure, Known, Section
 
 PENDING_FOR = dt.timedelta(hours=1)
-"""How long a picture may wait for its vector before somebody should look."""
+"""Time after which a pending vector counts as a problem."""
 LEAST_FREE = 0.05
-"""Of a disk."""
+"""Share of a disk."""
 DAYS = 30
 
 
 def vectors(known: Known) -> Section:
-    """Of this moment: what waits for its vector, has failed, or is owed."""
+    """Current backlog: pending and failed vectors, pending deletions."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*), count(*) FILTER (WHERE embedding_failure > ''), min(created) FROM"
@@ -109,7 +109,7 @@ def searches(known: Known) -> Section:
 
 
 def _by(kinds: str) -> str:
-    """What something was searched by, as `searches.kind_of` has it, as people read it."""
+    """Return a readable form of `searches.kind_of`."""
     names = {
         "words": pgettext("searched by", "words"),
         "picture": pgettext("searched by", "a picture"),
@@ -131,8 +131,8 @@ def runs(known: Known) -> Section:
 
 
 def _of_run(run: Run) -> Figure:
-    """The last run of a kind: one that did not end, or for which files failed, should be looked at. What was refused
-    is no picture, and will be none tomorrow."""
+    """The figure of the latest run of a kind: a problem if it was interrupted, or if files failed. Refused files are
+    no problem: retrying them is pointless."""
     is_broken = run.state in (Run.Outcome.FAILED, Run.INTERRUPTED)
     lost = run.failed if run.kind not in (Run.Kind.UPLOAD, Run.Kind.RECONCILE) else 0
     told = {"added": f"{run.added:,}", "known": f"{run.known:,}", "left": f"{run.left_out:,}"}
@@ -150,7 +150,7 @@ def _of_run(run: Run) -> Figure:
 
 
 def machine(known: Known) -> Section:
-    """Of this moment, and of the machine that asks."""
+    """Current sizes and free disk space, of the machine that runs this."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_database_size(current_database()), pg_total_relation_size(%s::regclass),"

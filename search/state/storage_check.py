@@ -1,4 +1,4 @@
-"""A look through the storage, kept: how much was missing or left over, of which pictures, and when that was."""
+"""Check the storage and store the result: what is missing or left over, of which pictures, and when."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -12,7 +12,7 @@ from search.ingestion.runs import Origin, Record
 from search.models import LostObject, Run
 
 MOST_KEPT = 100_000
-"""Pictures that are kept as missing a file; all are counted."""
+"""Maximum number of pictures stored as missing a file; all are counted."""
 _KINDS = {
     Problem.ORIGINAL: LostObject.Kind.ORIGINAL,
     Problem.DAMAGED: LostObject.Kind.ORIGINAL,
@@ -27,9 +27,9 @@ def look_through_storage(
     origin: Origin | None = None,
     **how: Any,
 ) -> tuple[Reconciled, dict[str, Any]]:
-    """Look at all rows and objects as `reconcile` does, told `how`; return its report, and what is kept of it.
+    """Check all rows and objects with `reconcile(**how)`; return its report, and the part that is stored.
 
-    With `record` it is a run of the ledger. Raises StorageUnavailable.
+    With `record` the check is recorded as a run. Raises StorageUnavailable.
     """
     lost: dict[tuple[Any, str], str] = {}
     report = Report()
@@ -68,7 +68,7 @@ def _keep(lost: dict[tuple[Any, str], str]) -> None:
     LostObject.objects.all().delete()
     with connection.cursor() as cursor:
         keys = list(lost)
-        # Of pictures that are gone by now there is nothing to be kept.
+        # Pictures that are gone by now are skipped.
         cursor.execute(
             "INSERT INTO search_lostobject (image_id, kind, remark) SELECT given.id, given.kind, given.remark"
             " FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS given (id, kind, remark)"

@@ -1,4 +1,8 @@
-"""Models side by side: the vectors of another pair are prepared beside those in use, and swapped in without a gap."""
+"""Switching models: vectors of another pair are prepared beside those in use, then swapped without downtime.
+
+May import the rooms above it in docs/architecture.md. Verbs are in its modules: `begin`, `fill`, `finish`, `activate`,
+`go_back`, `copy_vectors`, `abort`, `forget_models_of`.
+"""
 
 from search.switching.activating import Swapped, activate, go_back
 from search.switching.copying import copy_vectors
