@@ -264,11 +264,19 @@ def test_the_sql_is_taken_and_does_what_is_said_of_it():
 
 NEEDED_WITH = {
     "DEBUG": {"SECRET_KEY": UNUSED_KEY},
-    "S3_PUBLIC_BASE_URL": {"AWS_STORAGE_BUCKET_NAME": "pictures"},
-    "S3_ADDRESSING_STYLE": {"AWS_STORAGE_BUCKET_NAME": "pictures"},
+    "EMAIL_URL": {"EMAIL_FROM": "pictures@example.org"},
+    "AWS_LOCATION": {"AWS_STORAGE_BUCKET_NAME": "pictures"},
     "PICTURES_THROUGH_SITE": {"AWS_STORAGE_BUCKET_NAME": "pictures"},
+    "S3_PUBLIC_BASE_URL": {"AWS_STORAGE_BUCKET_NAME": "pictures"},
 }
 """What a setting is only taken with."""
+
+
+def test_each_example_of_a_setting_is_taken():
+    examples = re.findall(r"^#([A-Z][A-Z0-9_]*)=(.+)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert len(examples) > 60
+    for name, value in examples:
+        assert configured(**{**NEEDED_WITH.get(name, {}), name: value})["INSTALLED_APPS"], name
 
 
 def test_settings_start_as_they_are_written():
