@@ -30,6 +30,7 @@ from search.monitoring import upgrades
 from search.query import collection_cache
 from search.query.tag_names import forget_names
 from search.retrieval.candidate_cache import forget_candidates
+from tests.coverage import look_seldom
 from tests.database import empty_tables, wait_for_no_disk
 from tests.s3_servers import Rclone
 
@@ -41,6 +42,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 os.environ["COMPILE_MODELS"] = "off"
 
 MODELS = django_settings.DATA_DIR / "models"
+
+look_seldom()
 
 collection_cache.FEW = (
     2**62
