@@ -22,12 +22,13 @@ from search.retrieval.scope import Scope
 
 @dataclass(frozen=True)
 class Beside:
-    """The addresses that an image leads to, "" where there is nothing: `back` to the results. `number` is its place
-    among those `found`, from 1; 0 where that is not known. `found_as` is it as the search found it."""
+    """The addresses that an image leads to, "" where there is nothing: `back` to the results, or to the
+    list that is called `back_to`. `number` is its place among those `found`, from 1; 0 where that is not known. `found_as` is it as the search found it."""
 
     previous: str = ""
     next: str = ""
     back: str = ""
+    back_to: str = ""
     number: int = 0
     found: int = 0
     found_as: Image | None = field(default=None, repr=False)
