@@ -1,7 +1,8 @@
-// The results that are on the page, in the order they are read, without the copies that are folded.
+// The results that are on the page, in the order they are read, without the copies that are folded, and those for which
+// a phone has no room yet.
 
 export function tiles() {
-  return [...document.querySelectorAll("article.tile:not(.tile-copy)")];
+  return everyTile().filter((tile) => tile.offsetWidth > 0);
 }
 
 export function everyTile() {
