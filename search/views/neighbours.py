@@ -22,8 +22,9 @@ from search.retrieval.scope import Scope
 
 @dataclass(frozen=True)
 class Beside:
-    """The addresses that an image leads to, "" where there is nothing: `back` to the results, or to the
-    list that is called `back_to`. `number` is its place among those `found`, from 1; 0 where that is not known. `found_as` is it as the search found it."""
+    """The addresses that an image leads to, "" where there is nothing: `back` to the results, or to the list that is
+    called `back_to`. `number` is its place among those `found`, from 1; 0 where that is not known. `found_as` is it as
+    the search found it."""
 
     previous: str = ""
     next: str = ""

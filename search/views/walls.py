@@ -42,8 +42,7 @@ class Block:
 @dataclass(frozen=True, slots=True)
 class Wall:
     """The blocks of one page. `folded` is how many results more there are that it doesn't show; 0 where it ends, or
-    goes on with the next page; `folded_on_phone` is the same where it is as narrow. `shown` counts the images that stand
-    on it."""
+    goes on with the next page; `folded_on_phone` is that on a phone. `shown` counts the images that stand on it."""
 
     blocks: list[Block]
     shown: int

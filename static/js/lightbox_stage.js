@@ -86,7 +86,7 @@ function step(by) {
   if (by < 0 || !hasMore()) return false;
   isOwed = true;
   wait(true);
-  loadMore();
+  loadMore({ withRest: true });
   return true;
 }
 

@@ -3,6 +3,7 @@
 
 import { Failed, whyFailed } from "./failing.js";
 import { keep, moveTo, onReturn } from "./returning.js";
+import { idInAddress } from "./shown_large.js";
 
 const PAUSE = 350;
 // A syllable of Korean or Japanese that is still being put together may yet become another; but the last one stays
@@ -150,11 +151,12 @@ function tellFailure(reason) {
   askAgain.hidden = !reason;
 }
 
-// The rest of the weaker matches is there: the address says so, and the next question asks for it too.
+// The rest of the weaker matches is there: the address says so, and the next question asks for it too. Where the light-box
+// has asked for it, the address stays that of the entry of the history to which closing it leads.
 function arriveMore({ requestConfig, successful }) {
   announce(document.getElementById("more").dataset.announce);
   const address = requestConfig.elt.dataset?.unfolds;
-  if (!address || !successful) return;
+  if (!address || !successful || idInAddress()) return;
   const field = document.getElementById("min");
   if (field) field.value = "any";
   asked = question(askedWords);

@@ -39,15 +39,20 @@ export function factsOf(tile) {
   return [...facts.childNodes];
 }
 
-// Whether scrolling on would bring another page of results.
+const AHEAD = ".more-ahead";
+const REST = "#more [data-unfolds]";
+
+// Whether there are more results: those that scrolling on would bring, or the rest of the weaker ones.
 export function hasMore() {
-  return document.querySelector(".more-ahead") !== null;
+  return document.querySelector(`${AHEAD}, ${REST}`) !== null;
 }
 
-// Asks for the next page of results, as scrolling to it would.
-export function loadMore() {
-  const ahead = document.querySelector(".more-ahead");
+// Asks for the next page of results, as scrolling to it would; `withRest` also for those that a button shows.
+export function loadMore({ withRest = false } = {}) {
+  const ahead = document.querySelector(AHEAD);
   if (ahead && !ahead.classList.contains("htmx-request")) window.htmx.trigger(ahead, "revealed");
+  const rest = withRest && document.querySelector(REST);
+  if (rest && !rest.classList.contains("htmx-request")) rest.click();
 }
 
 // Has `action` called once after each change of the results; htmx tells of every new element.
