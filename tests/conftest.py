@@ -109,7 +109,7 @@ def _own_world(
     settings.DATA_DIR = tmp_path / "var"
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.MODELS_DIR, settings.COMPILE_MODELS = MODELS, True
-    monkeypatch.setattr(loading, "compile_meanwhile", lambda *model: None)
+    monkeypatch.setattr(loading, "compile_in_background", lambda *model: None)
     # What a test deletes is gone when it looks, on a slow machine too.
     monkeypatch.setattr(background, "WAITED_FOR", 60.0)
     # A command that the admin starts would work on the database of whoever runs the tests.

@@ -227,7 +227,7 @@ def test_a_way_that_gives_nothing_is_out_and_stops_nothing(
 
     assert verdict.precision == "float32"
     (told,) = [figure.agreement for figure in verdict.figures if figure.way == "int8 with bfloat16"]
-    assert told == "can't be used here: The model gave vectors of shape (0, 512), not (1, 512)."
+    assert told == "can't be used here: The model returned vectors of shape (0, 512), not (1, 512)."
 
 
 @pytest.mark.django_db

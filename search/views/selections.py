@@ -1,4 +1,4 @@
-"""Several pictures at once: taken home as a ZIP, or shared as a link to exactly this set."""
+"""A selection of pictures: downloaded as a ZIP, or shared by a link."""
 
 import uuid
 
@@ -18,8 +18,8 @@ from search.views.images import may_see_places
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def download_selection(request: HttpRequest) -> HttpResponseBase:
-    """A ZIP of the pictures as the download of each gives them, with a table."""
-    if request.method != "POST":  # the address bar of a refused selection, asked for again
+    """A ZIP of the pictures, as downloaded singly, with a table."""
+    if request.method != "POST":  # reloaded after an error
         return redirect("search")
     try:
         selection = Selection.from_params(request.POST)
@@ -41,7 +41,7 @@ def download_selection(request: HttpRequest) -> HttpResponseBase:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def share_selection(request: HttpRequest) -> HttpResponse:
-    """Keep the pictures that everybody may see as a set, and lead to its page."""
+    """Save those of the pictures that everybody may see as a set, and redirect to its page."""
     if request.method != "POST":
         return redirect("search")
     try:
@@ -56,7 +56,7 @@ def share_selection(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def picture_set(request: HttpRequest, set_id: uuid.UUID) -> HttpResponse:
-    """Exactly the pictures of a set, in its order, without those that are gone."""
+    """The pictures of a set, in its order, without those that are gone."""
     shared = get_object_or_404(PictureSet, pk=set_id)
     shared.note_seen()
     images = images_in_order(shared.images)

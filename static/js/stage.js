@@ -1,15 +1,14 @@
-// What the page of a picture and the light-box have in common: zoom, full screen, a slide show, a part to search by, and
-// the link to copy.
+// Shared by the page of a picture and the lightbox: zoom, full screen, slide show, search by a region, copy link.
 
 import { copyText } from "./copy.js";
 import { attachRegion } from "./region.js";
 import { onSwipe } from "./swipe.js";
 import { Zoom } from "./zoom.js";
 
-const EACH = 5000; // milliseconds that a picture of the slide show is seen, once it is there
+const EACH = 5000; // milliseconds that a slide is shown after it has loaded
 
 export class Stage {
-  // `step` is called with 1 or -1, and returns whether there is a picture there, or one to come.
+  // `step` is called with 1 or -1, and returns whether there is, or will be, a picture.
   constructor(one, step) {
     this.one = one;
     this.step = step;
@@ -36,14 +35,14 @@ export class Stage {
     return this.one.classList.contains("is-playing");
   }
 
-  // Another picture is shown.
+  // Called when another picture is shown.
   shown() {
     this.attach();
     this.zoom.reset();
     this.#schedule();
   }
 
-  // What stands beside it has come.
+  // Called when the panel has loaded.
   attach() {
     this.detach();
     this.detach = attachRegion(this.one);
