@@ -53,7 +53,7 @@ def read_and_hash(key: str) -> Iterator[tuple[IO[bytes], int, Digest]]:
             for block in source.chunks(BLOCK):
                 said.update(block)
                 file.write(block)
-        size = file.announce()
+        size = file.tell()
         file.seek(0)
         yield file, size, Digest(said.digest())
 
@@ -66,7 +66,7 @@ def read_and_verify(target: Target, one: Listed) -> Iterator[IO[bytes]]:
             target.read_into(OBJECTS + one.key, file)
         except FileNotFoundError:
             raise Damaged(f"{OBJECTS}{one.key} is missing in the backup.") from None
-        size = file.announce()
+        size = file.tell()
         file.seek(0)
         digest = Digest(hashlib.file_digest(file, "sha256").digest())
         image_id = original_of(one.key)

@@ -166,7 +166,7 @@ class _Kept:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self.read, self.seek, self.announce = file.read, file.seek, file.announce
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
 
     def close(self) -> None:
         with suppress(ValueError):
