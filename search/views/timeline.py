@@ -18,6 +18,7 @@ from search.query.filters import Certainty, Filters
 from search.retrieval.scope import Scope
 from search.retrieval.timeline import Place, months_with_pictures, read_month, taken_up_to
 from search.views.images import may_see_hidden
+from search.views.lists import TIMELINE, lead_on
 from search.views.search_context import span_label
 from search.views.searching import WHAT_IS_ASKED_FOR
 
@@ -39,6 +40,8 @@ def timeline(request: HttpRequest) -> HttpResponse:
     month = read_month(request.GET.get("at", "").strip())
     behind = Place.read(request.GET.get("behind", ""))
     page = taken_up_to(month, behind)
+    for _day, images in page.sections:
+        lead_on(images, TIMELINE)
     is_more = bool(request.htmx) and request.htmx.target == "more"  # type: ignore[attr-defined]
     context = {
         "query": SearchQuery(),
