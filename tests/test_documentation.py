@@ -254,7 +254,7 @@ def test_what_is_told_of_the_code_is_there(name):
 
 
 def test_every_decision_has_its_four_parts_and_stands_in_the_index():
-    listed = re.findall(r"^(\d+)\. \[.+\]\((design/\w+\.md)#(\d+)-", written("docs/design.md"), re.MULTILINE)
+    listed = re.findall(r"^- \[(\d+)\. .+\]\((design/\w+\.md)#(\d+)-", written("docs/design.md"), re.MULTILINE)
     records = [
         (record.partition(".")[0], name, re.findall(r"^\*\*(.+?)\.\*\*", record, re.MULTILINE))
         for name in DESIGN
