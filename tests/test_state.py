@@ -105,7 +105,7 @@ def test_a_look_that_failed_keeps_what_was_found_before_and_says_why(monkeypatch
     def away() -> dict[str, Any]:
         raise storage.StorageUnavailable("The bucket is away.")
 
-    monkeypatch.setitem(periodic_checks.CHECKS, "storage", periodic_checks.Look(away))
+    monkeypatch.setitem(periodic_checks.CHECKS, "storage", periodic_checks.Check(away))
     periodic_checks.look("storage")
     text, status = state()
     assert "the last check failed: The bucket is away." in text
@@ -279,7 +279,7 @@ def test_a_look_is_taken_when_it_is_due_by_one_process_alone(monkeypatch):
     taken: list[str] = []
     for name, one in periodic_checks.CHECKS.items():
         monkeypatch.setitem(
-            periodic_checks.CHECKS, name, periodic_checks.Look(lambda name=name: taken.append(name) or {}, one.quick)
+            periodic_checks.CHECKS, name, periodic_checks.Check(lambda name=name: taken.append(name) or {}, one.quick)
         )
     assert periodic_checks.check_if_due(quick=True) == ["counts"]
     assert periodic_checks.check_if_due(quick=False) == ["storage", "index", "outliers"]
@@ -296,7 +296,7 @@ def test_a_look_is_taken_when_it_is_due_by_one_process_alone(monkeypatch):
 def test_with_no_hours_set_only_what_is_quick_is_looked_at(settings, monkeypatch):
     settings.LOOK_HOURS = 0
     for name, one in periodic_checks.CHECKS.items():
-        monkeypatch.setitem(periodic_checks.CHECKS, name, periodic_checks.Look(dict, one.quick))
+        monkeypatch.setitem(periodic_checks.CHECKS, name, periodic_checks.Check(dict, one.quick))
     assert periodic_checks.check_if_due(quick=False) == ["counts"]
 
 
