@@ -1,6 +1,6 @@
-"""`python -m supply.settings`: write the pages of settings in docs/, and .env.example.
+"""`python -m supply.settings`: write docs/settings.md in both languages, and .env.example.
 
-The code has the names, defaults and bounds; docs/settings.toml what people are told of each, in both languages.
+Names, defaults and bounds come from the code; docs/settings.toml has the descriptions, in both languages.
 """
 
 import ast
@@ -14,9 +14,9 @@ from typing import Any
 from supply import BASE
 
 SOURCES = ("imagesearch/settings.py", "gunicorn.conf.py")
-"""What reads variables, in this order: what the second one reads alone never stands in a `.env`."""
+"""Files that read variables, in this order: those that only the second one reads are left out of .env.example."""
 READERS = {f"imagesearch.{name}" for name in ("environment", "mail", "rate_settings", "exposure", "s3_sources")}
-"""Where what reads a variable is defined."""
+"""Modules that define the functions which read a variable."""
 LANGUAGES = ("en", "ko")
 WORDS = BASE / "docs" / "settings.toml"
 _WIDTH = 119
@@ -56,14 +56,14 @@ _NO_DEFAULT = {"en": "none", "ko": "없음"}
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What the code says of a variable; None where it says nothing that is written down as it is."""
+    """Default and bounds of a variable in the code; None where the code has no literal."""
 
     default: str | None
     bounds: tuple[int, int] | None
 
 
 def read_by(source: str) -> dict[str, Read]:
-    """Return the variables that a file of the code reads, in its order, by their names."""
+    """Return the variables that a source file reads, in its order, by name."""
     tree = ast.parse((BASE / source).read_text("utf-8"))
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module in READERS]
     readers = {alias.name for one in imports for alias in one.names}
@@ -77,9 +77,9 @@ def read_by(source: str) -> dict[str, Read]:
 
 
 def _read(call: ast.Call) -> Read:
-    told = {one.arg: _constant(one.value) for one in call.keywords}
-    bounds = (told["least"], told["most"]) if isinstance(told.get("least"), int) else None
-    default = told.get("default")
+    arguments = {one.arg: _constant(one.value) for one in call.keywords}
+    bounds = (arguments["least"], arguments["most"]) if isinstance(arguments.get("least"), int) else None
+    default = arguments.get("default")
     text = ("on" if default else "off") if isinstance(default, bool) else str(default)
     return Read(None if default is None else text, bounds)
 
@@ -90,17 +90,17 @@ def _constant(node: ast.expr | None) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A row of the pages."""
+    """A row of the tables."""
 
     name: str
     code: Read
-    told: Mapping[str, Any]
+    described: Mapping[str, Any]
 
     def default(self, language: str) -> str:
         if self.code.default is not None:
             return f"`{self.code.default}`"
-        worked_out = self.told.get("default", _NO_DEFAULT)
-        return str(worked_out if isinstance(worked_out, str) else worked_out[language])
+        text = self.described.get("default", _NO_DEFAULT)
+        return str(text if isinstance(text, str) else text[language])
 
     def bounds(self, language: str) -> str:
         if not self.code.bounds:
@@ -109,29 +109,30 @@ class Setting:
         return f" ({least} to {most})" if language == "en" else f" ({least}~{most})"
 
     def row(self, language: str) -> str:
-        return f"| `{self.name}` | {self.default(language)}{self.bounds(language)} | {self.told[language]} |"
+        return f"| `{self.name}` | {self.default(language)}{self.bounds(language)} | {self.described[language]} |"
 
     def example(self) -> str:
-        """Its lines in .env.example."""
-        told = _plain(self.told["en"])
+        """Return its lines in .env.example."""
+        described = _plain(self.described["en"])
         default = f"Default: {_plain(self.default('en'))}{self.bounds('en')}."
-        value = self.told.get("example", self.default("en").strip("`"))
-        return "\n".join([*_commented(f"{told[0].upper()}{told[1:]}. {default}"), f"#{self.name}={value}"])
+        value = self.described.get("example", self.default("en").strip("`"))
+        return "\n".join([*_commented(f"{described[0].upper()}{described[1:]}. {default}"), f"#{self.name}={value}"])
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """A table of the pages, with its heading."""
 
-    told: Mapping[str, Any]
+    described: Mapping[str, Any]
     settings: tuple[Setting, ...]
 
     def about(self, language: str) -> str:
-        return str(self.told["about"][language]) if "about" in self.told else ""
+        return str(self.described["about"][language]) if "about" in self.described else ""
 
 
 def parts() -> list[Part]:
-    """Return what is told, with what the code says of each. What the code lacks has neither default nor bounds."""
+    """Return the described settings with the code's defaults and bounds; without these where the code doesn't read
+    it."""
     of_code = {name: one for source in reversed(SOURCES) for name, one in read_by(source).items()}
     unknown = Read(None, None)
     return [
@@ -139,8 +140,8 @@ def parts() -> list[Part]:
             part,
             tuple(
                 # Compose has variables of its own.
-                Setting(name, unknown if key == "compose" else of_code.get(name, unknown), told)
-                for name, told in part.items()
+                Setting(name, unknown if key == "compose" else of_code.get(name, unknown), described)
+                for name, described in part.items()
                 if name.isupper()
             ),
         )
@@ -154,7 +155,7 @@ def page(language: str) -> str:
 
 def _tables(language: str) -> Iterator[str]:
     for part in parts():
-        yield f"## {part.told[language]}\n"
+        yield f"## {part.described[language]}\n"
         if about := part.about(language):
             yield about + "\n"
         yield f"{_COLUMNS[language]}\n|---|---|---|"
@@ -163,12 +164,12 @@ def _tables(language: str) -> Iterator[str]:
 
 
 def example() -> str:
-    """The text of .env.example: all that may stand in a `.env`, as comments."""
+    """Return the text of .env.example: all settings for a `.env`, as comments."""
     lines = [_EXAMPLE]
     for part in parts():
         if all(one.name in read_by(SOURCES[1]) for one in part.settings):
             continue
-        lines.append(f"# --- {part.told['en']} ".ljust(_WIDTH, "-") + "\n")
+        lines.append(f"# --- {part.described['en']} ".ljust(_WIDTH, "-") + "\n")
         if about := part.about("en"):
             lines.append("\n".join(_commented(_plain(about))) + "\n")
         lines += [one.example() + "\n" for one in part.settings]
@@ -176,7 +177,7 @@ def example() -> str:
 
 
 def _plain(text: str) -> str:
-    """Markdown without links: what they are called, or where they lead."""
+    """Return Markdown without links: their texts, or the target of "more"."""
     text = re.sub(r"\[more\]\((\w+\.md)\)", r"docs/\1", text)
     return re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text)
 
@@ -187,7 +188,7 @@ def _commented(text: str) -> list[str]:
 
 
 def files() -> dict[str, str]:
-    """Return the text of each file that is written, by its path in the repository."""
+    """Return the contents of each generated file, by its path in the repository."""
     return {"docs/settings.md": page("en"), "docs/settings.ko.md": page("ko"), ".env.example": example()}
 
 

@@ -1,7 +1,7 @@
 """Periodic checks of what takes long, each stored with its time in a row of Measurement.
 
 Servers run them at intervals, in one process at a time: a process claims a check in its row, so that no lock is held
-while it runs. `manage.py state --look` runs them where no server does, or at once.
+while it runs. `manage.py state --check` runs them where no server does, or at once.
 """
 
 import datetime as dt
