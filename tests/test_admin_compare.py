@@ -146,7 +146,7 @@ def test_one_model_that_can_not_be_used_leaves_the_other_list(world: World, as_c
 def test_a_set_whose_words_nobody_can_read_is_told(world: World, as_carol: Client, monkeypatch):
     monkeypatch.setattr(pairs, "pair_of", lambda model: None if model == OTHER else active_pair())
     page = as_carol.get(PAGE, {"q": "sea"}).content.decode()
-    assert f"The text model of {OTHER} is unknown" in page
+    assert f"Which model for words belongs to {OTHER} is not known" in page
 
 
 def test_a_model_for_words_of_another_space_is_told(world: World, as_carol: Client, monkeypatch):
