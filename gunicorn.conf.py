@@ -81,7 +81,7 @@ def post_worker_init(worker: Any) -> None:
     from search.metrics import processes  # noqa: PLC0415
     from search.objects.deletion import keep_deleting_pending  # noqa: PLC0415
     from search.relevance.due import measure_soon_if_never  # noqa: PLC0415
-    from search.state.periodic_checks import keep_looking  # noqa: PLC0415
+    from search.state.periodic_checks import keep_checking  # noqa: PLC0415
     from search.state.retention import keep_tidy  # noqa: PLC0415
     from search.state.searches import keep_writing  # noqa: PLC0415
     from search.tagging.background import keep_suggesting  # noqa: PLC0415
@@ -93,7 +93,7 @@ def post_worker_init(worker: Any) -> None:
     measure_soon_if_never()
     keep_deleting_pending()
     keep_tidy()
-    keep_looking()
+    keep_checking()
     keep_writing()
     keep_placing()
     keep_suggesting()

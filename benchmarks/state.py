@@ -25,7 +25,7 @@ def work(rows: int) -> dict[str, Any]:
     from benchmarks.edits_worker import Worker, processor_time  # noqa: PLC0415
     from search.ingestion import Report, runs  # noqa: PLC0415
     from search.models import Run, SearchDay  # noqa: PLC0415
-    from search.state.periodic_checks import LOOKS, keep  # noqa: PLC0415
+    from search.state.periodic_checks import CHECKS, keep  # noqa: PLC0415
 
     settings.TRASH_DAYS = 30
     worker = Worker()
@@ -40,7 +40,7 @@ def work(rows: int) -> dict[str, Any]:
 
     found: dict[str, Any] = {"looks": {}, "pages": {}}
     for name in ("counts", "outliers"):
-        made, seconds = timed(LOOKS[name].take)
+        made, seconds = timed(CHECKS[name].take)
         keep(name, made, seconds)
         found["looks"][name] = seconds
     record = runs.Record(Run.Kind.INGEST, runs.Origin(places=["/photos"]))

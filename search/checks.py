@@ -125,7 +125,7 @@ def vectors_are_of_the_active_model() -> list[CheckMessage]:
 def switch_of_models_has_ended() -> list[CheckMessage]:
     """An unfinished or overridden `switch_model` is reported."""
     switch = known_switch()
-    told = switching.told()
+    told = switching.status_line()
     if not told or switch is None:
         return []
     if not switch.counts_with(environment()):

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
     *(ROOT / name for name in ("README.md", "README.ko.md", "SECURITY.md")),
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
 ]
 """CHANGELOG tells of what was: its commands need not be there any more."""
 PROGRAMS = {"cp", "curl", "docker", "gunicorn", "make", "manage.py", "pg_ctl", "pg_dump", "pip", "python"}

@@ -573,7 +573,7 @@ def bounded() -> Iterator[None]:
 
 @pytest.mark.usefixtures("bounded")
 def test_only_so_many_wait_for_a_model_and_the_next_is_told_to_come_again() -> None:
-    turn = load_shedding.Turn(most_waiting=1)
+    turn = load_shedding.BoundedLock(most_waiting=1)
     with turn.taken():
         waiter = threading.Thread(target=lambda: turn.taken().__enter__())
         waiter.start()
@@ -588,7 +588,7 @@ def test_only_so_many_wait_for_a_model_and_the_next_is_told_to_come_again() -> N
 @pytest.mark.usefixtures("bounded")
 def test_nobody_waits_longer_than_people_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load_shedding, "PATIENCE", 0.01)
-    turn = load_shedding.Turn()
+    turn = load_shedding.BoundedLock()
     with turn.taken(), pytest.raises(Busy), turn.taken():
         pass
 

@@ -149,7 +149,7 @@ def test_a_file_that_broke_off_a_decoder_is_not_shown_to_another(
 ) -> None:
     data = marked(bad.ABORT)
     refusal(data)
-    monkeypatch.setattr(running, "turns", None)
+    monkeypatch.setattr(running, "budget", None)
 
     assert refusal(data).code is Reason.BROKE_OFF
     assert refusal(BytesIO(data)).code is Reason.BROKE_OFF

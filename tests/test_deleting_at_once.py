@@ -167,7 +167,7 @@ def test_a_picture_that_is_deleted_while_its_thumbnail_is_made_again_leaves_noth
     storage.delete([storage.rendition_key(RED_ID, storage.THUMBNAIL)])
     before_putting(monkeypatch, delete_it)
 
-    reconcile(lambda finding: None, mend=True)
+    reconcile(lambda finding: None, repair=True)
 
     assert left() == []
     assert not OwedDeletion.objects.exists()
@@ -244,7 +244,7 @@ def test_whatever_happens_at_once_rows_and_objects_agree_in_the_end(carol: User)
         lambda: ingest([ITEM], enqueue=True),
         lambda: renditions.read_or_make(row, 1600),
         lambda: Worker(Pending()).work(),
-        lambda: reconcile(lambda finding: None, mend=True),
+        lambda: reconcile(lambda finding: None, repair=True),
         delete_it,
         delete_it,
     ]

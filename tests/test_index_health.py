@@ -174,7 +174,7 @@ def test_while_a_load_goes_on_without_the_index_nobody_is_told_to_build_it() -> 
     with locked_elsewhere(the_index()):
         status, told = run("--vacuum")
 
-    assert (status, "A load or a rebuild is at the index now" in told, "--rebuild" in told) == (1, True, False)
+    assert (status, "A load or rebuild is working on the index" in told, "--rebuild" in told) == (1, True, False)
     assert "Run: manage.py index_health --rebuild" in run()[1]
 
 
@@ -337,4 +337,4 @@ def test_a_model_for_words_that_is_missing_is_told() -> None:
     many_images(20)
     status, told = run("--vacuum")
     assert status == 1
-    assert "no search by words works, and none was measured" in told
+    assert "text searches don't work, and none was measured" in told

@@ -67,7 +67,7 @@ def while_claimed(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(working, "LOOK_AGAIN", 0.01)
+    monkeypatch.setattr(working, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(working, "FIRST_WAIT", 0.01)
 
 
@@ -394,7 +394,7 @@ def test_watching_it_takes_what_comes_later_and_survives_lost_connections(
 
     assert rests == [1, 2]
     assert waiting() == 0
-    assert "trying again" in caplog.text
+    assert "retrying" in caplog.text
 
 
 def test_watching_it_waits_for_a_storage_that_is_away(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -293,7 +293,7 @@ def test_an_archive_that_is_cut_at_the_edge_of_a_member_is_told(tmp_path: Path, 
 
     assert [item.read() for item in found] == list(CONTENTS.values())[:count]
     ((name, problem),) = found.problems
-    assert (name, "may have been cut short" in problem) == (str(path), True)
+    assert (name, "may have been truncated" in problem) == (str(path), True)
 
 
 def compressed(data: bytes, compression: str) -> bytes:

@@ -588,7 +588,7 @@ def test_a_bucket_that_answers_again_is_asked_again_by_a_worker_that_watches(
     refusing: dict[str, str], settings: Any, others: Any, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(worker_module, "RETRY_UNREACHABLE", 0.0)
-    monkeypatch.setattr(worker_module, "LOOK_AGAIN", 0.001)
+    monkeypatch.setattr(worker_module, "POLL_SECONDS", 0.001)
     stop, rests = threading.Event(), []
 
     def on_idle() -> None:

@@ -54,8 +54,8 @@ def figures() -> dict[str, Any]:
 
 
 def wrong() -> dict[str, str]:
-    """What needs somebody, each with what mends it."""
-    return {figure.name: figure.mend for section in sections() for figure in section.wrong}
+    """What needs somebody, each with its fix."""
+    return {figure.name: figure.fix for section in sections() for figure in section.wrong}
 
 
 def state(*arguments: str) -> tuple[str, int]:
@@ -105,7 +105,7 @@ def test_a_look_that_failed_keeps_what_was_found_before_and_says_why(monkeypatch
     def away() -> dict[str, Any]:
         raise storage.StorageUnavailable("The bucket is away.")
 
-    monkeypatch.setitem(periodic_checks.LOOKS, "storage", periodic_checks.Look(away))
+    monkeypatch.setitem(periodic_checks.CHECKS, "storage", periodic_checks.Check(away))
     periodic_checks.look("storage")
     text, status = state()
     assert "the last check failed: The bucket is away." in text
@@ -266,7 +266,7 @@ def test_of_few_pictures_nothing_is_called_an_outlier():
 
 
 def test_what_one_look_does_not_come_to_the_next_one_does(monkeypatch):
-    monkeypatch.setattr(outliers, "A_LOOK", 6)
+    monkeypatch.setattr(outliers, "PER_CHECK", 6)
     many_images(10)
     assert [periodic_checks.look("outliers").found["left"] for _ in range(2)] == [4, 0]
     assert Isolation.objects.count() == 10
@@ -277,27 +277,27 @@ def test_what_one_look_does_not_come_to_the_next_one_does(monkeypatch):
 
 def test_a_look_is_taken_when_it_is_due_by_one_process_alone(monkeypatch):
     taken: list[str] = []
-    for name, one in periodic_checks.LOOKS.items():
+    for name, one in periodic_checks.CHECKS.items():
         monkeypatch.setitem(
-            periodic_checks.LOOKS, name, periodic_checks.Look(lambda name=name: taken.append(name) or {}, one.quick)
+            periodic_checks.CHECKS, name, periodic_checks.Check(lambda name=name: taken.append(name) or {}, one.quick)
         )
-    assert periodic_checks.look_if_due(quick=True) == ["counts"]
-    assert periodic_checks.look_if_due(quick=False) == ["storage", "index", "outliers"]
-    assert periodic_checks.look_if_due(quick=False) == []
+    assert periodic_checks.check_if_due(quick=True) == ["counts"]
+    assert periodic_checks.check_if_due(quick=False) == ["storage", "index", "outliers"]
+    assert periodic_checks.check_if_due(quick=False) == []
     Measurement.objects.update(measured=timezone.now() - timedelta(hours=1), tried=timezone.now() - timedelta(hours=1))
-    assert periodic_checks.look_if_due(quick=False) == ["counts"]
+    assert periodic_checks.check_if_due(quick=False) == ["counts"]
     # Somebody else is at it.
     Measurement.objects.update(measured=timezone.now() - timedelta(days=2), tried=timezone.now())
-    assert periodic_checks.look_if_due(quick=False) == []
+    assert periodic_checks.check_if_due(quick=False) == []
     Measurement.objects.update(tried=timezone.now() - timedelta(hours=2))
-    assert periodic_checks.look_if_due(quick=False) == list(periodic_checks.LOOKS)
+    assert periodic_checks.check_if_due(quick=False) == list(periodic_checks.CHECKS)
 
 
 def test_with_no_hours_set_only_what_is_quick_is_looked_at(settings, monkeypatch):
     settings.LOOK_HOURS = 0
-    for name, one in periodic_checks.LOOKS.items():
-        monkeypatch.setitem(periodic_checks.LOOKS, name, periodic_checks.Look(dict, one.quick))
-    assert periodic_checks.look_if_due(quick=False) == ["counts"]
+    for name, one in periodic_checks.CHECKS.items():
+        monkeypatch.setitem(periodic_checks.CHECKS, name, periodic_checks.Check(dict, one.quick))
+    assert periodic_checks.check_if_due(quick=False) == ["counts"]
 
 
 # Searches
@@ -477,9 +477,9 @@ def test_a_run_is_tried_again_from_the_admin_where_its_files_are_in_reach(monkey
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"kind": "upload"}, "was an upload"),
+        ({"kind": "upload"}, "came by upload"),
         ({"kind": "reembed"}, "manage.py reembed"),
-        ({"outcome": ""}, "still running"),
+        ({"outcome": ""}, "still under way"),
         ({"places": []}, "earlier version"),
     ],
 )

@@ -203,7 +203,7 @@ def test_forgotten_models_leave_nothing(pictures: list[Image]) -> None:
     assert not QueryVector.objects.exists()
     with pytest.raises(CommandError, match="none are kept"):
         switch_model("--back")
-    with pytest.raises(CommandError, match="nothing of"):
+    with pytest.raises(CommandError, match="nothing to drop of"):
         switch_model("--forget", "somebody/else")
     assert found_by("red")[0] == "red"
 

@@ -330,7 +330,7 @@ def test_a_tag_without_a_phrase_is_suggested_no_more(star):
 
 def test_another_process_that_is_at_it_is_left_to_it(star, monkeypatch):
     like(STAR, 0.5)
-    monkeypatch.setattr("search.tagging.suggesting._Comparing._is_alone", lambda self: False)
+    monkeypatch.setattr("search.tagging.suggesting._Comparing._has_lock", lambda self: False)
     assert not suggest().is_done
     assert is_due()
 

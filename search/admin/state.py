@@ -57,7 +57,7 @@ def state_view(request: HttpRequest) -> HttpResponse:
         "plot": plot_of(growth),
         "growth_by": growth["by"] if growth else "",
         "unanswered": _unanswered(),
-        "can_repair": any(figure.mend == "manage.py reconcile --repair" for one in state for figure in one.wrong),
+        "can_repair": any(figure.fix == "manage.py reconcile --repair" for one in state for figure in one.wrong),
     }
     return TemplateResponse(request, "admin/search/state.html", context)
 

@@ -41,7 +41,7 @@ def back_up(
     *,
     thumbnails: bool = True,
     keep: int | None = None,
-    tell: Callable[[str], object] = lambda told: None,
+    announce: Callable[[str], object] = lambda text: None,
     progress: Progress = lambda *counts: None,
 ) -> Manifest:
     """Make a backup in `target`; with `keep`, remove all but that many of the latest backups, and objects that only
@@ -54,12 +54,12 @@ def back_up(
     manifest = Manifest(dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S%fZ"), thumbnails=thumbnails)
     with _alone(), tempfile.TemporaryDirectory(prefix="backup-") as name:
         dump, ids = Path(name, "dump"), Path(name, "ids")
-        tell("Dumping the database ...")
+        announce("Dumping the database ...")
         pictures = _dump(manifest, binaries, dump, ids)
         with dump.open("rb") as dumped:
             manifest.dump_sha256, manifest.dump_bytes = sha256_of(dumped), dump.stat().st_size
             target.write_from(manifest.dump, dumped)
-        tell(f"Copying the objects of {pictures:,} pictures that are not in the backup yet ...")
+        announce(f"Copying the objects of {pictures:,} pictures that are not in the backup yet ...")
         with Path(name, "list").open("w+b") as written, Known(target) as known:
             _Objects(target, manifest, known, progress).copy(ids, ListWriter(written))
             manifest.list_sha256 = sha256_of(written)

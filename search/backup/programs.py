@@ -61,10 +61,10 @@ def where() -> tuple[str, dict[str, str]]:
     """Return a connection string for the programs, and an environment with the password."""
     parameters = connection.get_connection_params()
     known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
-    told: dict[str, Any] = {name: value for name, value in parameters.items() if name in known}
-    password = told.pop("password", None)
+    options: dict[str, Any] = {name: value for name, value in parameters.items() if name in known}
+    password = options.pop("password", None)
     # Other users of this machine can see the arguments of programs.
-    return make_conninfo("", **told), {**os.environ, **({"PGPASSWORD": str(password)} if password else {})}
+    return make_conninfo("", **options), {**os.environ, **({"PGPASSWORD": str(password)} if password else {})}
 
 
 def rows_of(session: "psycopg.Connection[Any]", schema: str) -> dict[str, int]:

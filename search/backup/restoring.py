@@ -68,26 +68,26 @@ def what_is_here() -> str:
     """Describe what a restore would replace; "" if the database is empty or has no tables yet."""
     with connection.cursor() as cursor:
         there = set(connection.introspection.table_names(cursor))
-        told = []
+        found = []
         for table, name in ((Image._meta.db_table, "pictures"), ("auth_user", "accounts")):
             if table in there:
                 cursor.execute(f"SELECT count(*) FROM {table}")  # noqa: S608 - names of ours
                 if count := cursor.fetchone()[0]:
-                    told.append(f"{count:,} {name}")
-    return " and ".join(told)
+                    found.append(f"{count:,} {name}")
+    return " and ".join(found)
 
 
 def check(
     target: Target,
     made: str = "",
     *,
-    tell: Callable[[str], object] = lambda told: None,
+    announce: Callable[[str], object] = lambda text: None,
     progress: Progress = lambda *counts: None,
 ) -> Outcome:
     """Read a whole backup and report what is damaged or missing. Raises BackupError if it can't be restored."""
     outcome = Outcome(read_manifest(target, made))
     with _fetched(target, outcome.manifest) as (_dump, objects):
-        tell(f"Reading {outcome.manifest.objects:,} objects ...")
+        announce(f"Reading {outcome.manifest.objects:,} objects ...")
         _each_object(target, objects, outcome, progress, keep=False)
     return outcome
 
@@ -97,7 +97,7 @@ def restore(
     made: str = "",
     *,
     replace: bool = False,
-    tell: Callable[[str], object] = lambda told: None,
+    announce: Callable[[str], object] = lambda text: None,
     progress: Progress = lambda *counts: None,
 ) -> Outcome:
     """Restore the database and the objects; damaged objects are skipped and reported.
@@ -113,12 +113,12 @@ def restore(
     binaries = programs()
     _refuse_other_schema(manifest)
     with _fetched(target, manifest) as (dump, objects):
-        tell(f"Copying {manifest.objects:,} objects that are not here yet ...")
+        announce(f"Copying {manifest.objects:,} objects that are not here yet ...")
         _each_object(target, objects, outcome, progress, keep=True)
-        tell("Restoring the database, and building its indexes ...")
+        announce("Restoring the database, and building its indexes ...")
         _restore_database(binaries, dump, manifest)
     outcome.different = _different(manifest)
-    tell("Migrating to this version ...")
+    announce("Migrating to this version ...")
     call_command("migrate", verbosity=0)
     _remove_deleted(manifest)
     with connection.cursor() as cursor:
@@ -186,7 +186,7 @@ def _each_object(target: Target, objects: IO[bytes], outcome: Outcome, progress:
                 places = (f"{ORIGINALS}{shard}/", f"{THUMBNAILS}{shard}/")
                 here = {stored.key: stored.size for place in places for stored in stored_below(place)}
             wanted = [each for each in ones if here.get(each.key) != each.size]
-            damaged = [told for told in copiers.map(one, wanted) if told]
+            damaged = [reason for reason in copiers.map(one, wanted) if reason]
             outcome.damaged += damaged
             outcome.looked_at += len(ones)
             outcome.copied += len(wanted) - len(damaged)

@@ -116,7 +116,7 @@ def _lexicon() -> Lexicon:
         counts.update(_words_in(title))
     for value in vocabulary.get(state()).value.values:
         if value.kind is Kind.TAG:
-            for word in set(_words_in(" ".join(_apart(words_of(value.label))))):
+            for word in set(_words_in(" ".join(_split(words_of(value.label))))):
                 counts[word] += value.count
     return Lexicon(counts)
 
@@ -124,7 +124,7 @@ def _lexicon() -> Lexicon:
 lexicon = CollectionCache(_lexicon, "spellings")
 
 
-def _apart(words: Iterable[str]) -> Iterator[str]:
+def _split(words: Iterable[str]) -> Iterator[str]:
     """Split words as titles are stored: in scripts without spaces into single characters, Hangul into runs."""
     for word in words:
         yield from re.findall("[\uac00-\ud7a3]+|.", word) if any(map(is_unspaced, word)) else [word]

@@ -208,8 +208,9 @@ def write_captures(
     """Write the metadata of these images, where they exist, in the order of their ids, and the hashes of their files.
     Call in a transaction.
 
-    Kept are values read by a newer reader, and those that a person has edited or a table has stated, unless `stated`
-    again. An empty value replaces nothing, nor does a date from a less trusted source.
+    Rows that this reader version or a newer one has written stay. In others, fields that a person has edited or a
+    table has stated stay, unless `stated` again. An empty value replaces nothing, nor does a date from a less trusted
+    source.
     """
     if not said:
         return

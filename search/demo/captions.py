@@ -7,8 +7,17 @@ from collections.abc import Callable
 from typing import Literal, get_args
 
 from search.demo.scenes import Statement
-from search.demo.words_asian import CHINESE, JAPANESE, KOREAN, AsianWords
-from search.demo.words_european import ENGLISH, FRENCH, GERMAN, SPANISH, EuropeanWords
+from search.demo.words import (
+    CHINESE,
+    ENGLISH,
+    FRENCH,
+    GERMAN,
+    JAPANESE,
+    KOREAN,
+    SPANISH,
+    AsianWords,
+    EuropeanWords,
+)
 
 Language = Literal["en", "ko", "ja", "de", "fr", "es", "zh"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)

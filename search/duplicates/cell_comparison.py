@@ -28,34 +28,34 @@ _GREY = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class CellMeans:
     """Cell means of a picture: `greys` (32, 32), `colours` (32, 32, 2) with Cb and Cr around zero."""
 
     greys: Cells
     colours: Cells
 
 
-def look_of(small: Small) -> Look:
+def cell_means(small: Small) -> CellMeans:
     """Return the cell means of a picture."""
     cells = small.reshape(_SIDE, SMALL // _SIDE, _SIDE, -1, 3).mean((1, 3), dtype=np.float32)
-    return Look(cells[..., 0], cells[..., 1:] - 128)
+    return CellMeans(cells[..., 0], cells[..., 1:] - 128)
 
 
-def looks_same(one: Look, other: Look) -> bool:
+def cells_match(one: CellMeans, other: CellMeans) -> bool:
     """Return whether only brightness and saturation differ. Crops and borders count as different."""
     pairs = ((one, other), (other, one))
     return (
-        max(_most(greys_apart(left.greys, right.greys)) for left, right in pairs) <= _DIFFERS
-        and max(float(colours_apart(left.colours, right.colours).max()) for left, right in pairs) <= _OTHER_COLOUR
+        max(_most(grey_distances(left.greys, right.greys)) for left, right in pairs) <= _DIFFERS
+        and max(float(colour_distances(left.colours, right.colours).max()) for left, right in pairs) <= _OTHER_COLOUR
     )
 
 
-def _most(apart: Cells) -> float:
+def _most(distances: Cells) -> float:
     """Return the largest value after the _FEW - 1 largest."""
-    return float(np.partition(apart.ravel(), -_FEW)[-_FEW])
+    return float(np.partition(distances.ravel(), -_FEW)[-_FEW])
 
 
-def greys_apart(one: Cells, other: Cells, inside: Any = ...) -> Cells:
+def grey_distances(one: Cells, other: Cells, inside: Any = ...) -> Cells:
     """Return the distance of two grey pictures by cell, in standard deviations of `other`, after fitting a line, so
     that brightness and contrast don't count. The fit uses the cells `inside`."""
     here, there = one[inside], other[inside]
@@ -65,7 +65,7 @@ def greys_apart(one: Cells, other: Cells, inside: Any = ...) -> Cells:
     return off
 
 
-def colours_apart(one: Cells, other: Cells, inside: Any = ...) -> Cells:
+def colour_distances(one: Cells, other: Cells, inside: Any = ...) -> Cells:
     """Return the distance of two pictures of Cb and Cr by cell, after scaling, so that saturation does not count, nor
     grey. The scale is fitted to the cells `inside`."""
     here, there = one[inside], other[inside]
@@ -73,5 +73,5 @@ def colours_apart(one: Cells, other: Cells, inside: Any = ...) -> Cells:
     if min(norms) < _GREY**2:
         return np.zeros(one.shape[:-1], np.float32)
     gain = max(0.0, float((here * there).sum(-1).mean())) / norms[0]
-    apart: Cells = np.linalg.norm(gain * one - other, axis=-1).astype(np.float32)
-    return apart
+    distances: Cells = np.linalg.norm(gain * one - other, axis=-1).astype(np.float32)
+    return distances

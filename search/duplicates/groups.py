@@ -35,7 +35,7 @@ def pending_groups(kind: str = DuplicatePair.Kind.SAME) -> list[Group]:
     pair is then ignored. Pictures in the trash are left out.
     """
     pairs = _pending(kind)
-    sets = _Sets(_apart(kind))
+    sets = _Sets(_different(kind))
     for pair in pairs:
         sets.join(pair.first, pair.second)
     members: defaultdict[uuid.UUID, list[uuid.UUID]] = defaultdict(list)
@@ -48,12 +48,12 @@ def pending_groups(kind: str = DuplicatePair.Kind.SAME) -> list[Group]:
 class _Sets:
     """Disjoint sets (union-find) that are not joined if they contain a pair marked as different."""
 
-    def __init__(self, apart: Iterable[tuple[uuid.UUID, uuid.UUID]]) -> None:
+    def __init__(self, different: Iterable[tuple[uuid.UUID, uuid.UUID]]) -> None:
         self._parent: dict[uuid.UUID, uuid.UUID] = {}
         # By root: pictures that must not join the set.
         self._shunned: defaultdict[uuid.UUID, set[uuid.UUID]] = defaultdict(set)
         self._members: dict[uuid.UUID, set[uuid.UUID]] = {}
-        for one, other in apart:
+        for one, other in different:
             self._shunned[one].add(other)
             self._shunned[other].add(one)
 
@@ -93,7 +93,7 @@ def _pending(kind: str) -> Sequence[_Pair]:
         return [_Pair(*row) for row in cursor.fetchall()]
 
 
-def _apart(kind: str) -> Sequence[tuple[uuid.UUID, uuid.UUID]]:
+def _different(kind: str) -> Sequence[tuple[uuid.UUID, uuid.UUID]]:
     """Return pairs marked as different whose pictures are both in pending pairs."""
     with connection.cursor() as cursor:
         cursor.execute(

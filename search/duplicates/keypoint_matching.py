@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from search.duplicates.cell_comparison import SMALL, Small, colours_apart, greys_apart
+from search.duplicates.cell_comparison import SMALL, Small, colour_distances, grey_distances
 
 LEAST_POINTS = 20
 """Minimum number of inliers for the same picture."""
@@ -120,8 +120,8 @@ def differing_share(one: Points, other: Points, transform: Any) -> float:
     whole = _blocks(common.astype(np.float32)) > 0.9
     if not whole.any():
         return 1.0
-    greys = _blocks(greys_apart(left[..., 0], right[..., 0], common) * common) > DIFFERS
-    colours = _blocks(colours_apart(left[..., 1:] - 128, right[..., 1:] - 128, common) * common) > OTHER_COLOUR
+    greys = _blocks(grey_distances(left[..., 0], right[..., 0], common) * common) > DIFFERS
+    colours = _blocks(colour_distances(left[..., 1:] - 128, right[..., 1:] - 128, common) * common) > OTHER_COLOUR
     return float((greys | colours)[whole].mean())
 
 

@@ -140,8 +140,8 @@ def _keep(groups: Sequence[Kept], merging: Merging) -> None:
         kept = here[group.image]
         before = {name: kept[name] for name in (*_COLUMNS, "edited")}
         # Metadata of a less visible picture must not become readable for more people.
-        telling = [here[one] for one in others if _ORDER[here[one]["visibility"]] >= _ORDER[kept["visibility"]]]
-        if row := difference(group.image, before, marked_edited(before, merged(before, telling))):
+        sources = [here[one] for one in others if _ORDER[here[one]["visibility"]] >= _ORDER[kept["visibility"]]]
+        if row := difference(group.image, before, marked_edited(before, merged(before, sources))):
             rows.append(row)
         going += others
         settle_around(group.image, others, by=revision.by)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from search.duplicates.cell_comparison import Small, look_of, looks_same
+from search.duplicates.cell_comparison import Small, cell_means, cells_match
 from search.duplicates.keypoint_matching import Match, Points, match
 from search.duplicates.thresholds import MOST_MISSES, is_burst, is_same_by_hash, may_be_same
 from search.imaging.perceptual_hash import bits_apart
@@ -86,5 +86,5 @@ class Judge:
         # Hashes ignore small details, such as a person who moved between two shots.
         matching = match(first.points, second.points) if first.points and second.points else _UNKNOWN
         if matching.is_same is None and is_alike:
-            return matching._replace(is_same=looks_same(look_of(first.small), look_of(second.small)))
+            return matching._replace(is_same=cells_match(cell_means(first.small), cell_means(second.small)))
         return matching

@@ -79,7 +79,7 @@ def _settings() -> Mapping[str, Any]:
     return {name: getattr(settings, name) for name in _SETTINGS}
 
 
-def _begin(told: Mapping[str, Any], table: tuple[Any, ...]) -> None:
+def _begin(settings_values: Mapping[str, Any], table: tuple[Any, ...]) -> None:
     """Initialise a worker process."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # handled by the parent, which stops in order
@@ -87,7 +87,7 @@ def _begin(told: Mapping[str, Any], table: tuple[Any, ...]) -> None:
     import django  # noqa: PLC0415
     from django.conf import settings  # noqa: PLC0415
 
-    for name, value in told.items():
+    for name, value in settings_values.items():
         setattr(settings, name, value)
     django.setup()
     from search.duplicates.detection import Comparing  # noqa: PLC0415

@@ -1,7 +1,7 @@
 """Ingestion: bytes -> decoded picture -> objects -> one row. Used by the upload page, the API and `manage.py ingest`.
 
 May import the rooms above it in docs/architecture.md. Verbs: `add_picture`, `ingest`, `reconcile`, `reembed`,
-`settle_deletions`.
+`delete_pending`.
 """
 
 from search.curation.details import Details

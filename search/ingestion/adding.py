@@ -136,8 +136,8 @@ def prepare(
         source_link=details.source_link,
     )
     image.said, image.stated = said, stated
-    beside = hash_of(written.sidecars) if written.name else None
-    image.of_file = OfFile(found.pixels, beside, found.perceptual, found.colours)
+    sidecars_hash = hash_of(written.sidecars) if written.name else None
+    image.of_file = OfFile(found.pixels, sidecars_hash, found.perceptual, found.colours)
     return Prepared(image, found.seen, b"" if location else source, found.thumbnail)
 
 

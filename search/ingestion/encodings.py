@@ -14,7 +14,7 @@ _NAMES = {
     "cp1252": "Windows-1252 (Western European)",
     "latin-1": "Latin-1 (Western European)",
 }
-_LOOKED_AT = 64 * 1024 * 1024
+_CHECKED_BYTES = 64 * 1024 * 1024
 """Bytes of a table that are checked for invalid UTF-8."""
 _CHUNK = 1024 * 1024
 
@@ -31,7 +31,7 @@ def encoding_of(file: IO[bytes]) -> str:
     utf8, sample, looked_at = codecs.getincrementaldecoder("utf-8")(), b"", 0
     chunk = start
     try:
-        while chunk and looked_at < _LOOKED_AT:
+        while chunk and looked_at < _CHECKED_BYTES:
             utf8.decode(chunk)
             looked_at += len(chunk)
             chunk = file.read(_CHUNK)

@@ -7,7 +7,7 @@ from typing import Protocol
 from search.curation.details import Details
 
 
-def nothing_beside() -> Mapping[str, bytes]:
+def no_sidecars() -> Mapping[str, bytes]:
     return {}
 
 
@@ -41,7 +41,7 @@ class Item:
     version: str = ""
     original_location: str = ""
     size: int = 0
-    sidecars: Callable[[], Mapping[str, bytes]] = field(default=nothing_beside, repr=False)
+    sidecars: Callable[[], Mapping[str, bytes]] = field(default=no_sidecars, repr=False)
     of_folder: Callable[[], bytes] = field(default=no_folder, repr=False)
     changed: float | None = None
     sidecars_changed: float | None = None

@@ -14,7 +14,7 @@ from imagesearch.machine import core_count
 from search.curation.captures import CAPTIONS, OfFile, captioned_image, hash_of, write_captions, write_captures
 from search.ingestion.originals import Original, Reader
 from search.ingestion.report import Progress, Report
-from search.ingestion.sources.files import beside_file, sidecars_of_files
+from search.ingestion.sources.files import sidecar_reader, sidecars_of_files
 from search.ingestion.sources.listing import Findings
 from search.metadata import READER, PhotoMetadata
 from search.models import Capture, Image, Origin
@@ -64,7 +64,7 @@ class Rereading:
         self._after = uuid.uuid4()
         self._is_round = False
         self._findings = Findings()
-        self._beside = sidecars_of_files(self._findings)
+        self._finder = sidecars_of_files(self._findings)
 
     def work(self) -> Report:
         """Run to the end and return the report. Raises StorageUnavailable and NoDecoder."""
@@ -92,8 +92,8 @@ class Rereading:
             met = {one.image.pk for one in originals if one.origins}
             self._write_captions({key: one for key, one in said.items() if key in met})
         # Sidecars in archives and buckets are not read here.
-        beside = {one.original.image.pk: hash_of(one.sidecars) for one in found if one.sidecars}
-        write_captures(said, {key: OfFile(sidecars=its) for key, its in beside.items()})
+        hashes = {one.original.image.pk: hash_of(one.sidecars) for one in found if one.sidecars}
+        write_captures(said, {key: OfFile(sidecars=its) for key, its in hashes.items()})
         self.report.added += len(said)
         if self._left is not None:
             self._left -= len(found)
@@ -105,7 +105,7 @@ class Rereading:
         for image_id, key, address in rows.values_list("image_id", "pk", "address"):
             origins[image_id][key] = address
         return [
-            Original(image, address, origins[image.pk].keys(), beside_file(address, self._beside, self._findings))
+            Original(image, address, origins[image.pk].keys(), sidecar_reader(address, self._finder, self._findings))
             for image in Image.objects.filter(pk__in=ids).only("pk", "original_location", "byte_size")
             # The address where it was found last is the likeliest to exist.
             for address in [next(reversed(origins[image.pk].values()), "")]

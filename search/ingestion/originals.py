@@ -28,13 +28,13 @@ _REQUESTS = 32
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """A picture whose file is to be read; `origins` are the keys of its Origin rows, and `beside` reads its
+    """A picture whose file is to be read; `origins` are the keys of its Origin rows, and `read_sidecars` reads its
     sidecars."""
 
     image: Image
     address: str
     origins: Collection[object]
-    beside: Callable[[], Mapping[str, bytes]] = field(repr=False)
+    read_sidecars: Callable[[], Mapping[str, bytes]] = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -129,7 +129,7 @@ def _known(read: Read, said: FileMetadata) -> PhotoMetadata:
 def _beginning(one: Read, *, count: int) -> bytes:
     image = one.original.image
     if one.said is None:
-        one.sidecars = one.original.beside()
+        one.sidecars = one.original.read_sidecars()
     try:
         with memory_guarded():
             if not count:

@@ -31,7 +31,7 @@ _LOCK = 0x434F4C
 _MOST_PIXELS = storage.THUMBNAIL**2
 
 
-class Looked(NamedTuple):
+class BatchResult(NamedTuple):
     """The number of pictures processed, and (id, reason) of those that failed."""
 
     pictures: int
@@ -66,7 +66,7 @@ def count_unread() -> int:
 
 
 @transaction.atomic
-def read_some(workers: Executor) -> Looked:
+def read_some(workers: Executor) -> BatchResult:
     """Compute the palettes of one batch that no other process has locked. Several processes may run at once; a killed
     one releases its batch. Raises StorageUnavailable and NoDecoder."""
     with connection.cursor() as cursor:
@@ -80,7 +80,7 @@ def read_some(workers: Executor) -> Looked:
     write_palettes({one: colours for one, colours in looked.items() if isinstance(colours, Colours)})
     failures = [(str(one), reason) for one, reason in looked.items() if isinstance(reason, str)]
     Palette.objects.filter(pk__in=[one for one, _ in failures]).update(reader=Palette.UNREADABLE)
-    return Looked(len(ids), failures)
+    return BatchResult(len(ids), failures)
 
 
 def _colours_of(image_id: uuid.UUID) -> Colours | str:
@@ -106,8 +106,8 @@ def keep_reading(every: float = READ_EACH) -> threading.Event:
 def read_portions(portions: int = _PORTIONS) -> int:
     """Process up to `portions` batches unless another process is doing so; return the number of pictures."""
     count = 0
-    with _alone() as is_alone, ThreadPoolExecutor(1, thread_name_prefix="colours") as worker:
-        while is_alone and portions and (some := _tried(worker)):
+    with _session_lock() as has_lock, ThreadPoolExecutor(1, thread_name_prefix="colours") as worker:
+        while has_lock and portions and (some := _tried(worker)):
             count, portions = count + some, portions - 1
     return count
 
@@ -121,13 +121,13 @@ def _tried(worker: Executor) -> int:
 
 
 @contextmanager
-def _alone() -> Iterator[bool]:
+def _session_lock() -> Iterator[bool]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
-        (is_alone,) = cursor.fetchone()
+        (has_lock,) = cursor.fetchone()
     try:
-        yield is_alone
+        yield has_lock
     finally:
-        if is_alone:
+        if has_lock:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])

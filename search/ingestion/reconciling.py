@@ -36,28 +36,28 @@ _ASKERS = 16
 """Threads that query the storage about single objects."""
 
 
-Told: TypeAlias = Callable[[Finding], None]
+OnFinding: TypeAlias = Callable[[Finding], None]
 _Some = TypeVar("_Some")
 
 
 def reconcile(
-    told: Told,
+    on_finding: OnFinding,
     *,
-    mend: bool = False,
+    repair: bool = False,
     delete_many: bool = False,
     old_after: dt.timedelta = OLD_AFTER,
     elsewhere: bool = True,
 ) -> Reconciled:
-    """Check all rows and objects; call `told` with each finding as it is made.
+    """Check all rows and objects; call `on_finding` with each finding as it is made.
 
-    With `mend`, missing thumbnails are made from originals, originals indexed in place are looked up at their other
+    With `repair`, missing thumbnails are made from originals, originals indexed in place are looked up at their other
     known addresses, and leftovers are deleted; pictures without an original are marked, so that `ingest` reads their
     files again. If there are so many orphans that the database is probably the wrong one, they are deleted with
     `delete_many` only. Without `elsewhere`, originals in other buckets are not checked; each check is a request.
     Raises StorageUnavailable.
     """
     old = timezone.now() - old_after
-    return _Reconciliation(told, mend=mend, delete_many=delete_many, old=old, elsewhere=elsewhere).run()
+    return _Reconciliation(on_finding, repair=repair, delete_many=delete_many, old=old, elsewhere=elsewhere).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,10 @@ class _Row:
 
 
 class _Reconciliation:
-    def __init__(self, told: Told, *, mend: bool, delete_many: bool, old: dt.datetime, elsewhere: bool) -> None:
-        self._told, self._mend, self._delete_many, self._old = told, mend, delete_many, old
+    def __init__(
+        self, on_finding: OnFinding, *, repair: bool, delete_many: bool, old: dt.datetime, elsewhere: bool
+    ) -> None:
+        self._on_finding, self._repair, self._delete_many, self._old = on_finding, repair, delete_many, old
         self._asks_elsewhere = elsewhere
         self._report = Reconciled()
         self._orphans: list[uuid.UUID] = []
@@ -90,26 +92,26 @@ class _Reconciliation:
             for upload in inventory.unfinished_uploads():
                 self._draft(upload)
         self._delete_orphans()
-        if self._mend:
+        if self._repair:
             QueryPicture.forget_old()
             PictureSet.forget_old()
         return self._report
 
-    def _tell(self, problem: Problem, of: "_Row | str", remark: str = "", *, mended: bool = False) -> None:
+    def _found(self, problem: Problem, of: "_Row | str", remark: str = "", *, repaired: bool = False) -> None:
         self._report.found[problem] += 1
-        self._report.mended[problem] += mended
+        self._report.repaired[problem] += repaired
         name, image_id = (of, None) if isinstance(of, str) else (of.name, of.image_id)
-        self._told(Finding(problem, name, remark, mended, image_id))
+        self._on_finding(Finding(problem, name, remark, repaired, image_id))
 
     def _folders(self) -> dict[str, set[str]]:
         """Return the shards in each place; report unknown folders."""
         folders = {place: inventory.folders_in(place) for place in PLACES}
         widths = {place.removeprefix(RENDITIONS).rstrip("/") for place in PLACES if place.startswith(RENDITIONS)}
         for name in sorted(inventory.folders_in(RENDITIONS) - widths):
-            self._tell(Problem.STRANGE, f"{RENDITIONS}{name}/")
+            self._found(Problem.STRANGE, f"{RENDITIONS}{name}/")
         for place, names in folders.items():
             for name in sorted(names.difference(SHARDS)):
-                self._tell(Problem.STRANGE, f"{place}{name}/")
+                self._found(Problem.STRANGE, f"{place}{name}/")
         return folders
 
     def _shard(self, shard: str, rows: Mapping[uuid.UUID, _Row], places: Iterable[str]) -> None:
@@ -123,7 +125,7 @@ class _Reconciliation:
                 elif stored.is_draft:
                     self._draft(stored)
                 else:
-                    self._tell(Problem.STRANGE, stored.key)
+                    self._found(Problem.STRANGE, stored.key)
         self._report.rows += len(rows)
         self._originals(rows, objects[ORIGINALS])
         self._thumbnails(rows, objects[THUMBNAILS])
@@ -150,7 +152,7 @@ class _Reconciliation:
         answers = list(zip(elsewhere, self._askers.map(is_there, elsewhere), strict=True))
         for row, answer in answers:
             if isinstance(answer, storage.UnreachableOriginal):
-                self._tell(Problem.UNREACHABLE, row, str(answer))
+                self._found(Problem.UNREACHABLE, row, str(answer))
         gone = [row for row, answer in answers if answer is False]
         for row in _still_so([*lacking, *gone]):
             if row.location:
@@ -161,21 +163,21 @@ class _Reconciliation:
     def _lost(self, row: _Row, problem: Problem) -> None:
         places = list(Origin.objects.filter(image_id=row.image_id).order_by("-seen").values_list("address", flat=True))
         remark = f"came from {', '.join(dict.fromkeys(places[:3]))}" if places else "came by upload, or long ago"
-        if self._mend:
+        if self._repair:
             mark_for_reading(row.image_id)
-        self._tell(problem, row, remark)
+        self._found(problem, row, remark)
 
     def _gone(self, row: _Row) -> None:
         """Report an original that left its location; it may be in our storage or at another known address."""
         place = "" if _is_ours(row) else _other_place(row)
-        if self._mend and place is not None:
+        if self._repair and place is not None:
             for known in known_rows([row.image_id]).values():
                 note_moved(known, place)
         if place is None:
             self._lost(row, Problem.ORIGINAL)
         else:
             remark = f"no longer at {row.location}, but in {place or 'our own storage'}"
-            self._tell(Problem.ORIGINAL, row, remark, mended=self._mend)
+            self._found(Problem.ORIGINAL, row, remark, repaired=self._repair)
 
     def _thumbnails(self, rows: Mapping[uuid.UUID, _Row], thumbnails: Mapping[uuid.UUID, Stored]) -> None:
         lacking = [row for row in rows.values() if row.image_id not in thumbnails or not thumbnails[row.image_id].size]
@@ -184,9 +186,9 @@ class _Reconciliation:
             for row in _still_so(lacking)
             if not storage.size_of(storage.rendition_key(row.image_id, storage.THUMBNAIL))
         ]
-        if not self._mend:
+        if not self._repair:
             for row in lacking:
-                self._tell(Problem.THUMBNAIL, row)
+                self._found(Problem.THUMBNAIL, row)
             return
         for some in _batches(lacking):
             with deletions_blocked([row.image_id for row in some]):
@@ -195,7 +197,7 @@ class _Reconciliation:
                 with ThreadPoolExecutor(core_count()) as drawers:
                     outcomes = drawers.map(lambda row, known=known: _drawn(row, known[row.image_id]), there)
                     for row, problem in zip(there, outcomes, strict=True):
-                        self._tell(Problem.THUMBNAIL, row, problem, mended=not problem)
+                        self._found(Problem.THUMBNAIL, row, problem, repaired=not problem)
 
     # Orphans and leftovers
 
@@ -213,25 +215,25 @@ class _Reconciliation:
                     continue
                 if len(self._orphans) < MOST_ORPHANS:
                     self._orphans.append(image_id)
-                self._tell(Problem.ORPHAN, ", ".join(stored.key for stored in of_it))
+                self._found(Problem.ORPHAN, ", ".join(stored.key for stored in of_it))
 
     def _delete_orphans(self) -> None:
-        if not self._mend or not self._orphans:
+        if not self._repair or not self._orphans:
             return
         many = not self._report.rows or len(self._orphans) > max(FEW_ORPHANS, self._report.rows // 10)
         if many and not self._delete_many:
             self._report.orphans_refused = True
             return
         for image_id in self._orphans:
-            self._report.mended[Problem.ORPHAN] += delete_orphan(image_id)
+            self._report.repaired[Problem.ORPHAN] += delete_orphan(image_id)
 
     def _draft(self, stored: Stored) -> None:
         if stored.changed > self._old:
             self._report.young += 1
             return
-        if self._mend:
+        if self._repair:
             inventory.remove(stored)
-        self._tell(Problem.DRAFT, stored.key, mended=self._mend)
+        self._found(Problem.DRAFT, stored.key, repaired=self._repair)
 
 
 def _rows() -> Iterator[_Row]:

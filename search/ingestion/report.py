@@ -90,13 +90,13 @@ class Problem(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A problem with `name`, a picture or an object key; `is_mended` if it was repaired. `image_id` is set for
+    """A problem with `name`, a picture or an object key; `is_repaired` if it was repaired. `image_id` is set for
     pictures of the collection."""
 
     problem: Problem
     name: str
     remark: str = ""
-    is_mended: bool = False
+    is_repaired: bool = False
     image_id: uuid.UUID | None = None
 
 
@@ -111,12 +111,12 @@ class Reconciled:
     rows: int = 0
     objects: int = 0
     found: "Counter[Problem]" = field(default_factory=Counter)
-    mended: "Counter[Problem]" = field(default_factory=Counter)
+    repaired: "Counter[Problem]" = field(default_factory=Counter)
     young: int = 0
     orphans_refused: bool = False
     not_asked: int = 0
 
     @property
     def is_all_well(self) -> bool:
-        left = self.found - self.mended
+        left = self.found - self.repaired
         return not left.total() - left[Problem.STRANGE]

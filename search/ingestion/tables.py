@@ -30,24 +30,24 @@ def table_rows(
     kind: str,
     needed: Collection[str],
     remarks: Callable[[str], None] = lambda remark: None,
-    told: BadRow | None = None,
+    on_bad_row: BadRow | None = None,
 ) -> Iterator[tuple[str, Row]]:
     """Yield (position, row) of a table called `name` in any encoding; `opened` opens it from its start, each time.
 
     `kind` is "jsonl", "tsv" or "csv". Column names are in lower case; one of `needed` must exist. A guessed encoding
-    is reported to `remarks`. An unreadable row is passed to `told` and skipped, or raises if `told` is None. Raises
+    is reported to `remarks`. An unreadable row is passed to `on_bad_row` and skipped, or raises without it. Raises
     MetadataError.
     """
     try:
         with opened() as file:
             encoding = encoding_of(file)
-        text = TextIOWrapper(opened(), encoding=encoding, errors="replace" if told else "strict", newline="")
+        text = TextIOWrapper(opened(), encoding=encoding, errors="replace" if on_bad_row else "strict", newline="")
     except OSError as error:
         raise MetadataError(f"{name} can't be read: {error}") from error
     remark = remark_on(encoding)
     with text:
         try:
-            yield from rows_of(text, name, kind, needed, told)
+            yield from rows_of(text, name, kind, needed, on_bad_row)
         except MetadataError as error:
             raise MetadataError(f"{error} {remark}".rstrip()) from error
     if remark:
@@ -55,17 +55,21 @@ def table_rows(
 
 
 def rows_of(
-    file: IO[str], name: str, kind: str, needed: Collection[str], told: BadRow | None = None
+    file: IO[str], name: str, kind: str, needed: Collection[str], on_bad_row: BadRow | None = None
 ) -> Iterator[tuple[str, Row]]:
     """Yield (position, row) of a table called `name`; see `table_rows`. Raises MetadataError."""
     try:
-        yield from _json_lines(file, name, told) if kind == "jsonl" else _separated(file, name, kind, needed, told)
+        yield from (
+            _json_lines(file, name, on_bad_row)
+            if kind == "jsonl"
+            else _separated(file, name, kind, needed, on_bad_row)
+        )
     except (OSError, UnicodeError, csv.Error) as error:
         raise MetadataError(f"{name} can't be read: {error}") from error
 
 
 def _separated(
-    file: IO[str], name: str, kind: str, needed: Collection[str], told: BadRow | None
+    file: IO[str], name: str, kind: str, needed: Collection[str], on_bad_row: BadRow | None
 ) -> Iterator[tuple[str, Row]]:
     csv.field_size_limit(LONGEST_FIELD)
     separators, passed, first = _SEPARATORS[kind], 1, file.readline()
@@ -89,13 +93,13 @@ def _separated(
             row = next(reader, None)
             if row is None:
                 return
-            if lines.have_ended and told:
+            if lines.have_ended and on_bad_row:
                 raise csv.Error("a quotation mark is never closed")
         except csv.Error as error:
-            if told is None:
+            if on_bad_row is None:
                 raise
             lines.go_back()
-            told(f"{name} line {lines.number}", f"This row can't be read: {error}")
+            on_bad_row(f"{name} line {lines.number}", f"This row can't be read: {error}")
             continue
         yield f"{name} line {lines.number}", row
 
@@ -135,16 +139,16 @@ def _column(name: str) -> str:
     return "_".join(name.strip("\ufeff \t").lower().replace("-", " ").split())
 
 
-def _json_lines(lines: Iterable[str], name: str, told: BadRow | None) -> Iterator[tuple[str, Row]]:
+def _json_lines(lines: Iterable[str], name: str, on_bad_row: BadRow | None) -> Iterator[tuple[str, Row]]:
     for number, line in enumerate(lines, start=1):
         where = f"{name} line {number}"
         try:
             if line.strip():
                 yield where, _json_object(line, where)
         except MetadataError as error:
-            if told is None:
+            if on_bad_row is None:
                 raise
-            told(where, str(error))
+            on_bad_row(where, str(error))
 
 
 def _json_object(line: str, where: str) -> Row:

@@ -21,7 +21,7 @@ class Elsewhere:
         self.notes: list[tuple[str, str]] = []
 
     def add(self, name: str, details: Details) -> None:
-        self._rows[_plain(name)] = name, details
+        self._rows[plain(name)] = name, details
 
     def details_of(self, *paths: str, shared: Mapping[str, int] = MappingProxyType({})) -> Details:
         """Return the details of a picture; `paths` are the spellings of its full path.
@@ -51,10 +51,10 @@ class Elsewhere:
     def _key(self, paths: Iterable[str]) -> str | None:
         if not self._rows:
             return None
-        return next((end for path in paths for end in _ends(_plain(path)) if end in self._rows), None)
+        return next((end for path in paths for end in suffixes(plain(path)) if end in self._rows), None)
 
 
-def _plain(path: str) -> str:
+def plain(path: str) -> str:
     """Return a path with slashes, in Unicode NFC, without a leading `s3://`, `./` or `/`."""
     path = composed(path).replace("\\", "/").removeprefix("s3://")
     while path.startswith("./"):
@@ -62,7 +62,8 @@ def _plain(path: str) -> str:
     return path.lstrip("/")
 
 
-def _ends(path: str) -> Iterator[str]:
+def suffixes(path: str) -> Iterator[str]:
+    """Yield a path, and its ends after each slash: `a/b/c`, `b/c`, `c`."""
     while path:
         yield path
         path = path.partition("/")[2]

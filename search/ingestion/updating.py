@@ -36,7 +36,7 @@ _COLUMNS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class ChangedSidecars:
     """Metadata of sidecars that changed since they were last read; `is_first` if they were never read before."""
 
     said: PhotoMetadata
@@ -50,11 +50,11 @@ class Update:
 
     image_id: uuid.UUID
     details: Details
-    beside: Beside | None = None
+    changed_sidecars: ChangedSidecars | None = None
 
     @property
     def says_anything(self) -> bool:
-        return self.beside is not None or self.details != Details()
+        return self.changed_sidecars is not None or self.details != Details()
 
 
 def sidecars_read(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID | None]:
@@ -62,7 +62,7 @@ def sidecars_read(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID
     return dict(Capture.objects.filter(pk__in=image_ids).values_list("pk", "sidecars"))
 
 
-def changed_sidecars(item: Item, before: uuid.UUID | None) -> Beside | None:
+def changed_sidecars(item: Item, before: uuid.UUID | None) -> ChangedSidecars | None:
     """Return the metadata of a picture's sidecars, unless their hash is `before`. Thread-safe, without the
     database."""
     sidecars = item.sidecars()
@@ -73,7 +73,7 @@ def changed_sidecars(item: Item, before: uuid.UUID | None) -> Beside | None:
     if xmp := sidecars.get("xmp"):
         with suppress(UnreadableImage):  # the decoder failed: use the rest
             said = merged(said, decoding.written_in(b"\0", xmp=xmp).sidecar)
-    return Beside(said, present, is_first=before is None)
+    return ChangedSidecars(said, present, is_first=before is None)
 
 
 def update_details(updates: Sequence[Update], tags: Sequence[str], *, revision: Revision | None) -> int:
@@ -111,22 +111,22 @@ def update_details(updates: Sequence[Update], tags: Sequence[str], *, revision: 
 def _together(update: Update, other: Update) -> Update:
     """Merge two updates of one picture."""
     details = other.details if update.details == Details() else update.details
-    return replace(update, details=details, beside=update.beside or other.beside)
+    return replace(update, details=details, changed_sidecars=update.changed_sidecars or other.changed_sidecars)
 
 
 def _words(
     image: Image, update: Update, tags: Sequence[str], kept: Collection[str], stated: Collection[str]
 ) -> dict[str, Any]:
     """Return the text fields that change. Sidecars don't override what a table has `stated`."""
-    beside = update.beside.said if update.beside else PhotoMetadata()
-    fills = update.beside is not None and update.beside.is_first
+    from_sidecars = update.changed_sidecars.said if update.changed_sidecars else PhotoMetadata()
+    fills = update.changed_sidecars is not None and update.changed_sidecars.is_first
     values: dict[str, Any] = {}
     for name in CAPTIONS:
         present = getattr(image, name)
-        said = present if name in stated or (fills and present) else getattr(beside, name)
+        said = present if name in stated or (fills and present) else getattr(from_sidecars, name)
         values[name] = as_kept(name, getattr(update.details, name) or said)
     stays = "tags" in stated or (fills and image.tags)
-    keywords = update.details.tags or (image.tags if stays else beside.keywords) or image.tags
+    keywords = update.details.tags or (image.tags if stays else from_sidecars.keywords) or image.tags
     values["tags"] = clean_tags([*keywords, *tags])
     return {
         name: value for name, value in values.items() if value and name not in kept and value != getattr(image, name)
@@ -136,15 +136,15 @@ def _words(
 def _captured(capture: Capture, update: Update, kept: Collection[str]) -> dict[str, Any]:
     """Return the columns of capture time, place and camera that change."""
     in_table = update.details.capture
-    if update.beside is None and in_table == NOTHING:
+    if update.changed_sidecars is None and in_table == NOTHING:
         return {}
     present = PhotoMetadata(**{name: getattr(capture, column) for column, name in _COLUMNS.items()})
     if capture.is_about:
         present = replace(present, taken=None, offset=None, taken_from="")
     said = present
-    if update.beside:
-        beside = _without(update.beside.said, capture.stated)
-        said = merged(present, beside) if update.beside.is_first else merged(beside, present)
+    if update.changed_sidecars:
+        from_sidecars = _without(update.changed_sidecars.said, capture.stated)
+        said = merged(present, from_sidecars) if update.changed_sidecars.is_first else merged(from_sidecars, present)
     said = merged(in_table, said)
     if said.taken is None:
         said = replace(said, taken=capture.taken, offset=capture.taken_offset, taken_from=capture.taken_from)
@@ -168,7 +168,7 @@ def _write(image: Image, values: dict[str, Any]) -> None:
 
 
 def _write_capture(capture: Capture, update: Update, values: dict[str, Any]) -> None:
-    values = {**values, **({"sidecars": update.beside.sidecars} if update.beside else {})}
+    values = {**values, **({"sidecars": update.changed_sidecars.sidecars} if update.changed_sidecars else {})}
     if stated := set(fields_stated(update.details)).difference(capture.stated):
         values["stated"] = [*capture.stated, *sorted(stated)]
     if not values:

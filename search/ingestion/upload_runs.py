@@ -64,8 +64,8 @@ def _note(user: "User | None", door: str, what: str, name: str = "", reason: str
         with transaction.atomic():
             run = _run_of(user, door, {str(what): 1})
             if reason and RunFile.objects.filter(run=run).count() < MOST_OTHERS_NAMED:
-                told = storable(reason)[:LONGEST_REASON]
-                RunFile.objects.create(run_id=run, kind=what, name=storable(name)[:LONGEST_NAME], reason=told)
+                cut = storable(reason)[:LONGEST_REASON]
+                RunFile.objects.create(run_id=run, kind=what, name=storable(name)[:LONGEST_NAME], reason=cut)
     except Error as error:
         logger.warning("An upload could not be recorded: %s", error)
 

@@ -15,13 +15,13 @@ from search.models.vector_sets import VectorTable
 
 logger = logging.getLogger(__name__)
 
-_LOOKED_AT = 8
+_FACTOR = 8
 """Factor by which more rows are fetched than needed: others may have claimed some."""
 _CLAIMS = 0x73776974
 """Namespace of the advisory locks used as claims; the rows stay unlocked for curators."""
 
 
-class Beside:
+class MissingVectors:
     """Images without a vector of a model, ordered by id; each worker starts at a random id.
 
     A claim is an advisory lock that ends with the transaction. If the vector set is dropped meanwhile, nothing is
@@ -38,7 +38,7 @@ class Beside:
     def next(self, count: int, without: Collection[uuid.UUID]) -> list[Image]:
         with self._lock:
             ids: list[uuid.UUID] = []
-            while len(ids) < count and (found := self._following(_LOOKED_AT * count, without)):
+            while len(ids) < count and (found := self._following(_FACTOR * count, without)):
                 for image_id in found:
                     self._after = image_id
                     if _claimed(image_id):

@@ -64,12 +64,12 @@ class VersionWriter:
         """Write one whose objects are stored; pictures `under_way` were found elsewhere in this run."""
         before = version.change.before
         if before.is_deleted:
-            return self._beside(version)
+            return self._add_separately(version)
         if before.image_id not in under_way and not self._is_elsewhere(before, version.address):
             outcome = retried(partial(_succeed, version, again=self._again))
             if outcome is not None:
                 return outcome
-        return retried(partial(self._beside, version))
+        return retried(partial(self._add_separately, version))
 
     def absorb(
         self,
@@ -90,7 +90,7 @@ class VersionWriter:
         return any(self.existence.has(place, origin) for place, origin in others.values_list("address", "pk"))
 
     @transaction.atomic
-    def _beside(self, version: Version) -> Outcome:
+    def _add_separately(self, version: Version) -> Outcome:
         """Add it as a separate picture, or as another version of the remaining one if the pixels are the same."""
         image, before = copy(version.image), version.change.before  # the transaction may be retried
         is_known = Image.objects.filter(pk=image.pk).exists()

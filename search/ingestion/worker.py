@@ -32,7 +32,7 @@ BATCHES = 2
 """Batches claimed by a process at once: one is encoded while the next is read and decoded."""
 READERS = max(4, 2 * core_count())
 """Originals read and decoded at once; more than cores, since a storage has latency."""
-LOOK_AGAIN = 2.0
+POLL_SECONDS = 2.0
 """Seconds before looking again when nothing was found."""
 CONSIDER_INDEX = 10.0
 """Seconds between two checks of the backlog, for which dropping the vector index may pay off."""
@@ -130,11 +130,11 @@ class Worker:
     def _work(self) -> None:
         before = self.report.added
         # The index lock belongs to this thread's connection, which the other threads don't use.
-        index = IndexDuringLoad(self._tell)
+        index = IndexDuringLoad(self._announce)
         try:
             while not self._is_over and self._pending.left(self._failed):
                 if not self._round(index):
-                    self.stop.wait(LOOK_AGAIN)
+                    self.stop.wait(POLL_SECONDS)
             if not self.stop.is_set():
                 index.finish()
         finally:
@@ -148,17 +148,17 @@ class Worker:
         Retries while the database or the storage is unavailable. Raises ModelUnavailable.
         """
         picture_encoder()
-        told, delay = -1, FIRST_WAIT
+        reported, delay = -1, FIRST_WAIT
         while not self._is_over:
             try:
                 self._retry_unreachable()
                 self.work()
                 then()
-                if told != self.report.seen:
-                    told = self.report.seen
+                if reported != self.report.seen:
+                    reported = self.report.seen
                     on_idle()
                 delay = FIRST_WAIT
-                self.stop.wait(LOOK_AGAIN)
+                self.stop.wait(POLL_SECONDS)
             except _OUTAGES as error:
                 connection.close()
                 logger.warning("%s: retrying in %.0f s.", str(error).strip(), delay)
@@ -169,7 +169,7 @@ class Worker:
     def _is_over(self) -> bool:
         return self.stop.is_set() or self._allowed == 0
 
-    def _tell(self, doing: str) -> None:
+    def _announce(self, doing: str) -> None:
         with self._lock:
             self.report.doing = doing
             self._progress(self.report)

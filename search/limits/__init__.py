@@ -1,6 +1,6 @@
 """Rate limits, counted in the database for all processes; exceeding one is a 429.
 
-May import the rooms above it in docs/architecture.md. Verbs: `count`, `address_of`, `counting_key`,
+May import the rooms above it in docs/architecture.md. Verbs: `count`, `address_of`, `counting_key`;
 `searches.count_search`, `sweeping.sweep`.
 """
 

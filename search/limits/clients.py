@@ -54,8 +54,8 @@ def identifies_visitor(address: str) -> bool:
 @lru_cache(maxsize=64)
 def _warn_of_proxy(peer: str) -> None:
     """Warn once per proxy: if it is not configured, all visitors share one count."""
-    told = "%s sends X-Forwarded-For, but is not trusted. Is it your proxy? Add it to TRUSTED_PROXIES."
-    logger.warning(told, peer)
+    message = "%s sends X-Forwarded-For, but is not trusted. Is it your proxy? Add it to TRUSTED_PROXIES."
+    logger.warning(message, peer)
 
 
 def _is_trusted(address: Address | None) -> bool:

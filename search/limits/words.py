@@ -35,9 +35,9 @@ def advice_of(error: TooMany) -> str:
     seconds = error.seconds
     minutes, hours = -(-seconds // 60), -(-seconds // 3600)
     if seconds <= 90:
-        told, count = ngettext("Try again in %(count)s second.", "Try again in %(count)s seconds.", seconds), seconds
+        text, count = ngettext("Try again in %(count)s second.", "Try again in %(count)s seconds.", seconds), seconds
     elif minutes <= 90:
-        told, count = ngettext("Try again in %(count)s minute.", "Try again in %(count)s minutes.", minutes), minutes
+        text, count = ngettext("Try again in %(count)s minute.", "Try again in %(count)s minutes.", minutes), minutes
     else:
-        told, count = ngettext("Try again in %(count)s hour.", "Try again in %(count)s hours.", hours), hours
-    return told % {"count": count}
+        text, count = ngettext("Try again in %(count)s hour.", "Try again in %(count)s hours.", hours), hours
+    return text % {"count": count}

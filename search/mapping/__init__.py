@@ -1,6 +1,7 @@
 """The map: a 2D layout (t-SNE) of the pictures by similarity, with named clusters.
 
-May import the rooms above it in docs/architecture.md. Verbs are in its modules: `build`, `place_new`, `points_of`.
+May import the rooms above it in docs/architecture.md. Verbs: `build`, `place_new`, `keep_placing`; `points.points_of`
+for browsers.
 """
 
 from search.mapping.building import HOW_TO_INSTALL, Built, NotEnough, NotInstalled, build, can_build, has_map, is_due

@@ -26,7 +26,7 @@ _FEW = 0.15
 """Share for a tag to name a group that no phrase matches."""
 _AS_WELL = 0.6
 """Share, relative to the best tag, for a second tag in the name: a group may have two subjects."""
-_LEAST_APART = 0.8
+_LEAST_DISTANCE = 0.8
 """Minimum standard deviations by which a group must be nearer to a phrase than groups are on average."""
 _SAMPLE = 5_000
 """Pictures in the sample for the standard deviation of the similarity to a phrase."""
@@ -88,13 +88,15 @@ def _ranked_tags(ids: Sequence[uuid.UUID], labels: Labels, count: int) -> list[l
         if (group := group_of.get(image_id)) is not None:
             counts[group].update(set(tags))
     sizes, everywhere = Counter(group_of.values()), sum(counts, Counter())
-    return [_telling(here, sizes[group], everywhere, len(ids)) for group, here in enumerate(counts)]
+    return [_distinctive(here, sizes[group], everywhere, len(ids)) for group, here in enumerate(counts)]
 
 
-def _telling(here: Mapping[str, int], size: int, everywhere: Mapping[str, int], total: int) -> list[tuple[str, float]]:
+def _distinctive(
+    here: Mapping[str, int], size: int, everywhere: Mapping[str, int], total: int
+) -> list[tuple[str, float]]:
     shares = {tag: number / size for tag, number in here.items()}
-    told = {tag: share * math.log(share * total / everywhere[tag]) for tag, share in shares.items()}
-    ranked = sorted((tag for tag in told if told[tag] > 0), key=lambda tag: (-told[tag], tag))
+    scores = {tag: share * math.log(share * total / everywhere[tag]) for tag, share in shares.items()}
+    ranked = sorted((tag for tag in scores if scores[tag] > 0), key=lambda tag: (-scores[tag], tag))
     return [(tag, shares[tag]) for tag in ranked]
 
 
@@ -116,7 +118,7 @@ def _seen(vectors: Vectors, labels: Labels, count: int) -> list[tuple[int, Name]
     some = vectors[np.random.default_rng(1).permutation(len(vectors))[:_SAMPLE]]
     apart /= np.maximum((some @ phrases.vectors.T).std(axis=0), 1e-6)
     best = [(int(one) // apart.shape[1], int(one) % apart.shape[1]) for one in np.argsort(-apart, axis=None)]
-    return [(group, _name_of(phrases.tags[tag])) for group, tag in best if apart[group, tag] >= _LEAST_APART]
+    return [(group, _name_of(phrases.tags[tag])) for group, tag in best if apart[group, tag] >= _LEAST_DISTANCE]
 
 
 def _middles(vectors: Vectors, labels: Labels, count: int) -> npt.NDArray[np.float32]:

@@ -66,7 +66,7 @@ def _settled(vectors: Vectors, begin: Positions, on_round: OnRound) -> Positions
     stopped = False
     done = 0
 
-    def told(iteration: int, _error: float, _embedding: Any) -> bool:
+    def on_iteration(iteration: int, _error: float, _embedding: Any) -> bool:
         nonlocal stopped
         stopped = stopped or on_round(done + iteration)
         return stopped
@@ -85,7 +85,7 @@ def _settled(vectors: Vectors, begin: Positions, on_round: OnRound) -> Positions
         negative_gradient_method="fft" if len(vectors) >= _BY_GRID else "bh",
         n_jobs=jobs,
         random_state=1,
-        callbacks=told,
+        callbacks=on_iteration,
         callbacks_every_iters=_EVERY,
     )
     for rounds, options in zip(ROUNDS, ({"exaggeration": 12, "momentum": 0.5}, {"momentum": 0.8}), strict=True):

@@ -121,9 +121,9 @@ class Build(Collector):
         self._labels = {"version": version, "python": python_version(), "django": django.get_version()}
 
     def collect(self) -> Iterable[Metric]:
-        told = GaugeMetricFamily("imagesearch_build_info", "What is running.", labels=list(self._labels))
-        told.add_metric(list(self._labels.values()), 1.0)
-        yield told
+        metric = GaugeMetricFamily("imagesearch_build_info", "What is running.", labels=list(self._labels))
+        metric.add_metric(list(self._labels.values()), 1.0)
+        yield metric
 
 
 class Figures(Collector):
@@ -135,8 +135,8 @@ class Figures(Collector):
         if state is None:
             return
         row, run = state
-        for key, (name, told) in _GAUGES.items() if row else ():
-            yield _gauge(name, told, row[key])
+        for key, (name, help_text) in _GAUGES.items() if row else ():
+            yield _gauge(name, help_text, row[key])
         if run:
             yield from _of_run(run)
 
@@ -162,8 +162,8 @@ def _of_run(run: tuple[Any, ...]) -> Iterator[Metric]:
         yield _gauge("imagesearch_ingest_last_done_seconds", "When a run last finished, in Unix time.", last_done)
 
 
-def _gauge(name: str, told: str, value: Any) -> Metric:
-    return GaugeMetricFamily(name, told, value=float(value))
+def _gauge(name: str, help_text: str, value: Any) -> Metric:
+    return GaugeMetricFamily(name, help_text, value=float(value))
 
 
 def forget() -> None:

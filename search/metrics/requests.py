@@ -71,5 +71,5 @@ def _log(request: HttpRequest, view: str, status: int, seconds: float) -> None:
     if not settings.ACCESS_LOG or not logger.isEnabledFor(level):
         return
     path = path_of(request)
-    told = {"method": request.method, "path": path, "view": view, "status": status, "ms": round(seconds * 1000, 1)}
-    logger.log(level, "%s %s %d %.0f ms", request.method, path, status, seconds * 1000, extra={"access": told})
+    entry = {"method": request.method, "path": path, "view": view, "status": status, "ms": round(seconds * 1000, 1)}
+    logger.log(level, "%s %s %d %.0f ms", request.method, path, status, seconds * 1000, extra={"access": entry})

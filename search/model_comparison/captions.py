@@ -89,14 +89,14 @@ def json_captions(path: Path, split: str) -> Lines:
     """Yield the captions of a COCO JSON file, or of Karpathy's splits. Raises MetadataError."""
     try:
         with path.open("rb") as file:
-            told = json.load(file)
+            content = json.load(file)
     except OSError as error:
         raise MetadataError(f"{path.name} can't be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise MetadataError(f"{path.name} is not JSON: {error}") from error
-    images = told.get("images") if isinstance(told, dict) else None
-    if isinstance(images, list) and isinstance(told.get("annotations"), list):
-        yield from _coco(path.name, images, told["annotations"])
+    images = content.get("images") if isinstance(content, dict) else None
+    if isinstance(images, list) and isinstance(content.get("annotations"), list):
+        yield from _coco(path.name, images, content["annotations"])
     elif isinstance(images, list) and any(isinstance(one, dict) and "sentences" in one for one in images):
         yield from _with_sentences(path.name, images, split)
     else:

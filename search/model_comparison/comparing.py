@@ -228,8 +228,8 @@ def _comparison(
 
 
 def _by_language(languages: Sequence[str], first: Floats, second: Floats) -> dict[str, Verdict]:
-    told = np.array(languages)
-    verdicts = {str(one): compared(first[told == one], second[told == one]) for one in sorted(set(languages))}
+    names = np.array(languages)
+    verdicts = {str(one): compared(first[names == one], second[names == one]) for one in sorted(set(languages))}
     if len(verdicts) > 1:
         verdicts[ALL] = compared(first, second)
     return verdicts

@@ -2,14 +2,14 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from search.ingestion.tables_of_archives import plain, suffixes
 from search.ingestion.unicode_names import Spellings
 from search.models import FormerId, Image, Origin
 from search.models.image import content_id
-from search.text.normalization import composed
 
 _AT_ONCE = 5_000
 
@@ -83,25 +83,11 @@ def _by_end(names: Collection[str]) -> dict[str, set[uuid.UUID]]:
     staying = Image.objects.exclude(original_location="").values_list("original_location", "pk")
     for rows in (known, staying):
         for address, image_id in rows.order_by().iterator(chunk_size=_AT_ONCE):
-            for end in _ends(plain(address)):
+            for end in suffixes(plain(address)):
                 for name in wanted.get(end, ()):
                     found[name].add(image_id)
     there = _there({image_id for ids in found.values() for image_id in ids})
     return {name: ids & there for name, ids in found.items()}
-
-
-def plain(path: str) -> str:
-    """Return a path with slashes, in Unicode NFC, without a leading `s3://`, `./` or `/`."""
-    path = composed(path).replace("\\", "/").removeprefix("s3://")
-    while path.startswith("./"):
-        path = path[2:]
-    return path.lstrip("/")
-
-
-def _ends(path: str) -> Iterator[str]:
-    while path:
-        yield path
-        path = path.partition("/")[2]
 
 
 def _there(ids: Iterable[uuid.UUID]) -> set[uuid.UUID]:

@@ -1,8 +1,7 @@
-"""Relevance bands: how similar unrelated pictures of this collection are to queries, and the thresholds derived from
-it.
+"""Relevance bands: how similar unrelated pictures are to a query in this collection, and the thresholds that follow.
 
-May import the rooms above it in docs/architecture.md. Verbs: `scale_of` (the bands of a query), `calibrate` (measures
-them; runs by itself after uploads), `evaluate` (how often the bands are right).
+May import the rooms above it in docs/architecture.md. Verbs: `calibrate`, `calibrate_soon_if_due`; `bands.scale_of`
+for a query; `evaluation.evaluate`.
 """
 
 from search.relevance.background import calibrate_soon_if_due

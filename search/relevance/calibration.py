@@ -70,7 +70,7 @@ def _calibrated() -> CalibrationReport:
         return CalibrationReport(model, size)
     bank = different(bank_vectors())
     vectors = round(size * len(sample.of) / len(sample.whole))
-    measuring = _Whole(sample) if size < EXACT_BELOW else _ByIndex(size)
+    measuring = _InMemory(sample) if size < EXACT_BELOW else _ByIndex(size)
     best = np.array([measuring.best(query) for query in bank], dtype=np.float32)
     stored, windows_of = sample.thinned(SAMPLE)
     neighbours = _neighbours(sample, measuring, windows=True)
@@ -189,14 +189,14 @@ def _rows(vectors: Sequence[npt.ArrayLike], width: int) -> Vectors:
     return np.asarray(vectors, dtype=np.float32).reshape(-1, width)
 
 
-def _neighbours(sample: _Sample, measuring: "_Whole | _ByIndex", *, windows: bool) -> Vector:
+def _neighbours(sample: _Sample, measuring: "_InMemory | _ByIndex", *, windows: bool) -> Vector:
     """Return the scores of some pictures with their nearest neighbour that is no copy, where there is one."""
     count = min(NEIGHBOURS, len(sample.whole))
     found = (measuring.nearest_other(sample, number, windows=windows) for number in range(count))
     return np.array([score for score in found if score is not None], dtype=np.float32)
 
 
-class _Whole:
+class _InMemory:
     """Measures a collection whose vectors are all in memory."""
 
     def __init__(self, collection: _Sample) -> None:

@@ -13,7 +13,7 @@ from search.relevance.calibration import LEAST, calibrate_if_due
 UNMEASURED = "Which matches are strong has not been measured with these models: no result is called strong or weak."
 MEASURE = "manage.py calibrate"
 
-LOOK_AGAIN, LOOKS = 5.0, 120
+POLL_SECONDS, POLLS = 5.0, 120
 """Seconds between checks whether the model is loaded, and their number: it may have to be downloaded."""
 
 
@@ -32,13 +32,13 @@ def measure_soon_if_never() -> None:
 def _measure_when_ready() -> bool:
     """Calibrate once the text model is loaded: loading it here would compete with searches."""
     pause = threading.Event()
-    for _ in range(LOOKS):
+    for _ in range(POLLS):
         if not is_unmeasured():
             return False
         if status()["words"] == "ready":
             return calibrate_if_due()
         connection.close()  # back to the pool, which may be small
-        pause.wait(LOOK_AGAIN)
+        pause.wait(POLL_SECONDS)
     return False
 
 

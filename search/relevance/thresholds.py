@@ -20,6 +20,8 @@ SAME_PICTURE = 0.97
 """Pictures more similar than this are copies of one another."""
 SAME_TO_THE_MODEL = 0.95
 """Texts more similar than this are the same to the model, as those in a language that it can't read."""
+NOT_UNDERSTOOD, MOST_ALIKE = 0.99, 3
+"""A text with this many other texts as similar as that is not understood by the model."""
 
 
 def measure(
@@ -65,3 +67,11 @@ def different(vectors: Vectors) -> Vectors:
         if not kept or float((vectors[kept] @ vector).max()) < SAME_TO_THE_MODEL:
             kept.append(number)
     return vectors[kept]
+
+
+def understood(texts: Sequence[str], vectors: Vectors) -> list[bool]:
+    """Return which texts the model understands: it gives nearly the same vector for all that it does not."""
+    folded = np.array([text.casefold() for text in texts])
+    alike = (vectors @ vectors.T >= NOT_UNDERSTOOD) & (folded[:, None] != folded)
+    found: list[bool] = (alike.sum(axis=1) < MOST_ALIKE).tolist()
+    return found

@@ -106,7 +106,7 @@ class CandidateSearch:
         return self._read(
             SCAN,
             f"SELECT {named} FROM (SELECT *, row_number() OVER (PARTITION BY distance ORDER BY id) AS place"  # noqa: S608
-            f" FROM ({sql}) AS found ({named})) AS told WHERE place <= {ALIKE} ORDER BY distance, id LIMIT {most}",
+            f" FROM ({sql}) AS found ({named})) AS numbered WHERE place <= {ALIKE} ORDER BY distance, id LIMIT {most}",
             values,
         )
 

@@ -172,9 +172,9 @@ class FullScan:
         text = self._scope.text
         if not self._candidate_search.more_hold_words or text is None:
             return {}
-        told = {image.pk: vars(image) for image in rows}
-        if rows and "text_rank" in told[rows[0].pk]:  # they were ordered by full text
-            holding = {key: one["whole"] for key, one in told.items() if one["text_rank"] >= 0}
+        values = {image.pk: vars(image) for image in rows}
+        if rows and "text_rank" in values[rows[0].pk]:  # they were ordered by full text
+            holding = {key: one["whole"] for key, one in values.items() if one["text_rank"] >= 0}
             return {key: Candidate(key, 0.0, text_rank=0.0, whole=whole) for key, whole in holding.items()}
         others = full_text.holding(Image.objects.filter(pk__in=[image.id for image in rows]), text)
         found = others.annotate(whole=full_text.holds(self._candidate_search.whole)).values_list("pk", "whole")

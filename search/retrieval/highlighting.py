@@ -36,7 +36,7 @@ class _Sought:
             return cls(word, is_open=False, more="es" if word.endswith(_HISSING) else "s")
         return cls(word, is_open=len(word) > 2 or not word.isascii())
 
-    def stands_at(self, text: str, start: int) -> bool:
+    def matches_at(self, text: str, start: int) -> bool:
         """Whether the word matches in the folded `text` at `start`."""
         stop = start + len(self.word)
         ends = self.is_open or _meets(text, stop)
@@ -65,7 +65,7 @@ def marks(title: str, query: SearchQuery) -> list[tuple[int, int]]:
     for one in sought:
         place = folded.find(one.word)
         while place >= 0:
-            if one.stands_at(folded, place):
+            if one.matches_at(folded, place):
                 found.append((begins[place][0], begins[place + len(one.word) - 1][1]))
             place = folded.find(one.word, place + 1)
     return _merged(found)

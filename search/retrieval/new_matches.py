@@ -23,7 +23,7 @@ from search.retrieval.ranking import Candidate, band_by_words, ranked
 from search.retrieval.scope import Scope
 from search.retrieval.search import best_candidates
 
-LOOKED_AT = 50_000
+MOST_CHECKED = 50_000
 """Arrivals checked at once: a quarter of a second."""
 
 
@@ -54,7 +54,7 @@ class News:
     rest: Window | None
 
 
-def new_matches(query: SearchQuery, window: Window, limit: int, *, looked_at: int = LOOKED_AT) -> News:
+def new_matches(query: SearchQuery, window: Window, limit: int, *, looked_at: int = MOST_CHECKED) -> News:
     """Return the newest `limit` images in `window` that match `query`, among its newest `looked_at` arrivals.
 
     Matches are related or strong, or only strong if the query says so; without a calibration, those among the nearest

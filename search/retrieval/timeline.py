@@ -14,6 +14,7 @@ from search.facets.counts import CACHED_FOR
 from search.facets.months import month_of_taking
 from search.models import Capture, Image, Private
 from search.models.arrivals import state
+from search.models.querysets import ImageQuerySet
 from search.query.date_spans import month_of, read_span
 from search.query.filter_values import Mine, visible
 from search.query.viewer import asker
@@ -50,7 +51,7 @@ class TimelinePage:
     behind: Place | None
 
 
-def months_there_are() -> dict[dt.date, int]:
+def months_with_pictures() -> dict[dt.date, int]:
     """Return how many images visible to the user were taken in each month, by its first day, newest first.
 
     Public ones are counted from the capture index, minus the few hidden ones, which is ten times faster than counting
@@ -92,8 +93,7 @@ def read_month(text: str) -> dt.date | None:
 def taken_up_to(month: dt.date | None, behind: Place | None = None) -> TimelinePage:
     """Return the page that begins with the last image taken in `month`, or with the newest; or the page that continues
     `behind` an image."""
-    hidden = Mine(asker().user.pk) if asker().sees_private else None
-    images = visible(Image.objects.for_lists(), hidden).filter(capture__taken__isnull=False)
+    images = _dated(Image.objects.for_lists())
     if behind:
         later = Q(capture__taken__lt=behind.taken) | Q(pk__lt=behind.id)
         images = images.filter(later, capture__taken__lte=behind.taken)
@@ -104,6 +104,23 @@ def taken_up_to(month: dt.date | None, behind: Place | None = None) -> TimelineP
     more, found = len(found) > PER_PAGE, found[:PER_PAGE]
     place = Place(found[-1].capture.taken, found[-1].id) if more else None
     return TimelinePage(list(_by_month(found)), place)
+
+
+def in_time(image_id: uuid.UUID, taken: dt.datetime) -> tuple[uuid.UUID | None, uuid.UUID | None]:
+    """Return the ids of the images that stand before and behind this one on the timeline: taken later, and earlier."""
+    dated = _dated(Image.objects.all())
+    later = dated.filter(Q(capture__taken__gt=taken) | Q(capture__taken=taken, pk__gt=image_id))
+    earlier = dated.filter(Q(capture__taken__lt=taken) | Q(capture__taken=taken, pk__lt=image_id))
+    return (
+        later.order_by("capture__taken", "id").values_list("pk", flat=True).first(),
+        earlier.order_by("-capture__taken", "-id").values_list("pk", flat=True).first(),
+    )
+
+
+def _dated(images: ImageQuerySet) -> ImageQuerySet:
+    """Return those that whoever asks may see, and of which it is known when they were taken."""
+    hidden = Mine(asker().user.pk) if asker().sees_private else None
+    return visible(images, hidden).filter(capture__taken__isnull=False)
 
 
 def _by_month(images: Sequence[Image]) -> Iterator[tuple[dt.date, list[Image]]]:

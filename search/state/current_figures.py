@@ -47,7 +47,7 @@ def vectors(known: Known) -> Section:
                 IMAGES,
                 "lacks=vector",
                 is_wrong=bool(waiting) and waits_long,
-                mend="manage.py embed_pending",
+                fix="manage.py embed_pending",
             ),
             Figure(
                 "poisoned",
@@ -57,10 +57,10 @@ def vectors(known: Known) -> Section:
                 "model=failed",
                 note=_("each says why") if poisoned else "",
                 is_wrong=bool(poisoned),
-                mend="manage.py embed_pending",
+                fix="manage.py embed_pending",
             ),
             Figure(
-                "owed", _("Deleted, and their files still there"), owed, is_wrong=owed > 0, mend="manage.py reconcile"
+                "owed", _("Deleted, and their files still there"), owed, is_wrong=owed > 0, fix="manage.py reconcile"
             ),
         ],
     )
@@ -92,8 +92,8 @@ def searches(known: Known) -> Section:
         Figure("searches_slow", _("Searches that took more than a second"), sum(day.slow for day in days)),
     ]
     if slowest:
-        told = {"day": slowest.day.isoformat(), "by": _by(slowest.slowest_by)}
-        note = _("on %(day)s, by %(by)s") % told
+        values = {"day": slowest.day.isoformat(), "by": _by(slowest.slowest_by)}
+        note = _("on %(day)s, by %(by)s") % values
         figures.append(Figure("search_slowest", _("Seconds of the slowest"), round(slowest.slowest, 2), note=note))
     is_off = is_unmeasured()
     figures.append(
@@ -102,7 +102,7 @@ def searches(known: Known) -> Section:
             _("Which matches are strong"),
             _("not measured") if is_off else pgettext("thresholds", "measured"),
             is_wrong=is_off,
-            mend=MEASURE,
+            fix=MEASURE,
         )
     )
     return Section("searches", gettext_lazy("Searches"), figures, extra={"days": days})
@@ -135,17 +135,17 @@ def _of_run(run: Run) -> Figure:
     no problem: retrying them is pointless."""
     is_broken = run.state in (Run.Outcome.FAILED, Run.INTERRUPTED)
     lost = run.failed if run.kind not in (Run.Kind.UPLOAD, Run.Kind.RECONCILE) else 0
-    told = {"added": f"{run.added:,}", "known": f"{run.known:,}", "left": f"{run.left_out:,}"}
-    mend = f"manage.py ingest --retry {run.pk}" if run.kind == Run.Kind.INGEST else f"manage.py {run.kind}"
+    values = {"added": f"{run.added:,}", "known": f"{run.known:,}", "left": f"{run.left_out:,}"}
+    fix = f"manage.py ingest --retry {run.pk}" if run.kind == Run.Kind.INGEST else f"manage.py {run.kind}"
     return Figure(
         f"run {run.kind}",
         f"{run.get_kind_display()} {run.pk}",
         str(run.state),
         view="admin:search_run_change",
         query=str(run.pk),
-        note=_("%(added)s added, %(known)s known, %(left)s not added") % told,
+        note=_("%(added)s added, %(known)s known, %(left)s not added") % values,
         is_wrong=is_broken or lost > 0,
-        mend=mend,
+        fix=fix,
     )
 
 

@@ -19,7 +19,7 @@ Known = Mapping[str, Measurement]
 @dataclass(frozen=True)
 class Figure:
     """A number; None if not measured. `view` and `query` name the page that lists what it counts, `note` says more,
-    and if it `is_wrong`, `mend` is the command that fixes it. `unit` is "bytes", "share" or ""."""
+    and if it `is_wrong`, `fix` is the command that fixes it. `unit` is "bytes", "share" or ""."""
 
     name: str
     label: Any
@@ -28,7 +28,7 @@ class Figure:
     query: str = ""
     note: str = ""
     is_wrong: bool = False
-    mend: str = ""
+    fix: str = ""
     unit: str = ""
 
 

@@ -117,8 +117,8 @@ class IndexHealth:
         if self.pending:
             found.append(Advice(f"{self.pending:,} pictures have pending vectors: no search finds them.", EMBED))
         if self.unseen:
-            told = f"{self.unseen:,} wide or tall pictures are found by their middle only."
-            found.append(Advice(told, f"{EMBED} --windows"))
+            reason = f"{self.unseen:,} wide or tall pictures are found by their middle only."
+            found.append(Advice(reason, f"{EMBED} --windows"))
         if self.other_models:
             reason = f"{self.other_models:,} pictures have vectors of another model: no search finds them."
             found.append(Advice(reason, REEMBED))
@@ -160,7 +160,12 @@ class IndexHealth:
         if self.left_over:
             return ["A rebuild was interrupted: the invalid index that it left slows down new rows."]
         if self.index.options != self.index.wanted:
-            return [f"The index was built with {_as_text(self.index.options)}, not {_as_text(self.index.wanted)}."]
+            return [
+                (
+                    f"The index was built with {_as_text(self.index.options)}; "
+                    f"this version wants {_as_text(self.index.wanted)}."
+                )
+            ]
         if self.is_outgrown:
             return [
                 f"{self.vectors:,} vectors are too many for the recall of one index; the table should be partitioned."
@@ -181,8 +186,8 @@ def index_health() -> IndexHealth:
     table = current_set(model)
     plan = plan_for(searchable, table)
     index = _index_state(table) if table else None
-    is_walked = index is not None and index.is_valid and not plan.is_exact
-    words = _words() if is_walked else None
+    is_by_index = index is not None and index.is_valid and not plan.is_exact
+    words = _words() if is_by_index else None
     vectors, dead_vectors, vectors_size = _vectors(table)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -199,13 +204,13 @@ def index_health() -> IndexHealth:
         other_models=shown.exclude(embedding_model__in=["", *accepted_names(model)]).count(),
         hidden=Image.objects.filter(hidden=True).count(),
         needs_calibration=searchable >= LEAST and is_due(),
-        has_words=not is_walked or words is not None,
+        has_words=not is_by_index or words is not None,
         has_set=table is not None,
         index=index,
         left_over=len(left_over(table)) if table else 0,
         is_outgrown=table is not None and parts_for(table.vectors) > table.partitions,
         is_under_way=table is not None and is_under_way(table),
-        pictures_recall=_recall(_pictures(), plan) if is_walked else None,
+        pictures_recall=_recall(_pictures(), plan) if is_by_index else None,
         words_recall=None if words is None else _recall(words, plan),
         table_size=table_size + vectors_size,
         shared_buffers=shared_buffers,

@@ -17,7 +17,7 @@ from search.indexing.query_plan import joined_index_scan, planned
 from search.models.vector_sets import VectorTable, current_set
 
 AT_ONCE = 200
-A_LOOK = 20_000
+PER_CHECK = 20_000
 """Pictures measured per check, besides those measured again."""
 FEWEST = 100
 """Minimum number of pictures: in a small collection each would be far from the others."""
@@ -36,7 +36,7 @@ def find_outliers() -> dict[str, Any]:
     for ids in _some(_part(table)):
         _measure(ids, table)
     looked = 0
-    for ids in _some(_unmeasured(table, A_LOOK)):
+    for ids in _some(_unmeasured(table, PER_CHECK)):
         _measure(ids, table)
         looked += len(ids)
     if fence := _fence(table):
@@ -44,7 +44,7 @@ def find_outliers() -> dict[str, Any]:
             _measure(ids, table)
     fence = _fence(table)
     outliers, measured = _mark(fence, table)
-    left = max(0, len(_unmeasured(table, A_LOOK + 1)))
+    left = max(0, len(_unmeasured(table, PER_CHECK + 1)))
     return {"measured": measured, "left": left, "outliers": outliers, "fence": fence}
 
 
@@ -69,7 +69,7 @@ def _forget_others(table: VectorTable) -> None:
 def _part(table: VectorTable) -> list[uuid.UUID]:
     first = secrets.randbelow(_PARTS) * (2**128 // _PARTS)
     ends = [uuid.UUID(int=first), uuid.UUID(int=first + 2**128 // _PARTS - 1)]
-    return _ids("SELECT image_id FROM search_isolation WHERE image_id BETWEEN %s AND %s LIMIT %s", [*ends, A_LOOK])
+    return _ids("SELECT image_id FROM search_isolation WHERE image_id BETWEEN %s AND %s LIMIT %s", [*ends, PER_CHECK])
 
 
 def _unmeasured(table: VectorTable, most: int) -> list[uuid.UUID]:

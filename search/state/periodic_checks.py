@@ -24,7 +24,7 @@ from search.objects.storage import StorageUnavailable
 from search.state.counts import count_all
 from search.state.index_health import index_health
 from search.state.outliers import find_outliers
-from search.state.storage_check import look_through_storage
+from search.state.storage_check import check_storage
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ SETTLED_AFTER = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Check:
     """`take` measures and returns a JSON value. A check that is not `quick` takes minutes on a large collection."""
 
     take: Callable[[], dict[str, Any]]
@@ -62,11 +62,11 @@ def _index() -> dict[str, Any]:
     }
 
 
-LOOKS: Mapping[str, Look] = {
-    "counts": Look(count_all, quick=True),
-    "storage": Look(lambda: look_through_storage(elsewhere=False)[1]),
-    "index": Look(_index),
-    "outliers": Look(find_outliers),
+CHECKS: Mapping[str, Check] = {
+    "counts": Check(count_all, quick=True),
+    "storage": Check(lambda: check_storage(elsewhere=False)[1]),
+    "index": Check(_index),
+    "outliers": Check(find_outliers),
 }
 
 
@@ -76,7 +76,7 @@ def look(name: str) -> Measurement:
     Measurement.objects.filter(name=name).update(tried=Now())
     began = time.monotonic()
     try:
-        found = LOOKS[name].take()
+        found = CHECKS[name].take()
     except (StorageUnavailable, ModelUnavailable, Busy) as error:
         Measurement.objects.filter(name=name).update(failed=str(error).strip()[:1_000])
     else:
@@ -90,19 +90,19 @@ def keep(name: str, found: dict[str, Any], seconds: float) -> None:
     Measurement.objects.update_or_create(name=name, defaults=now)
 
 
-def look_if_due(*, quick: bool) -> list[str]:
+def check_if_due(*, quick: bool) -> list[str]:
     """Run the checks that are due and not claimed by another process, with `quick` only quick ones; return their
     names."""
     known = {one.name: one for one in Measurement.objects.all()}
     taken = []
-    for name, one in LOOKS.items():
+    for name, one in CHECKS.items():
         if (one.quick or not quick) and (after := _rest(one, known.get(name))) is not None and _claimed(name, after):
             look(name)
             taken.append(name)
     return taken
 
 
-def _rest(one: Look, known: Measurement | None) -> dt.timedelta | None:
+def _rest(one: Check, known: Measurement | None) -> dt.timedelta | None:
     """Return the time after its last end at which a check is due; None for never."""
     if one.quick:
         return max(OFTEN, dt.timedelta(seconds=SHARE * known.seconds)) if known else OFTEN
@@ -123,13 +123,13 @@ def _claimed(name: str, after: dt.timedelta) -> bool:
     return bool(Measurement.objects.filter(is_due, is_free, name=name).update(tried=Now()))
 
 
-def keep_looking() -> threading.Event:
+def keep_checking() -> threading.Event:
     """Run checks in a server's background when due, until the returned event is set."""
     began = time.monotonic()
 
     def consider() -> None:
         try:
-            look_if_due(quick=time.monotonic() < began + SETTLED_AFTER)
+            check_if_due(quick=time.monotonic() < began + SETTLED_AFTER)
         except Error:
             raise
         except Exception:  # background work must not end

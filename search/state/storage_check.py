@@ -20,8 +20,8 @@ _KINDS = {
 }
 
 
-def look_through_storage(
-    told: Callable[[Finding], None] = lambda finding: None,
+def check_storage(
+    on_finding: Callable[[Finding], None] = lambda finding: None,
     *,
     record: bool = False,
     origin: Origin | None = None,
@@ -35,7 +35,7 @@ def look_through_storage(
     report = Report()
 
     def note(finding: Finding) -> None:
-        if finding.is_mended:
+        if finding.is_repaired:
             report.restored += 1
         elif finding.problem is not Problem.STRANGE:
             remark = f" ({finding.remark})" if finding.remark else ""
@@ -43,7 +43,7 @@ def look_through_storage(
             report.leave_out(LeftOut(Why.FAILED, name, f"{finding.problem}{remark}"))
             if finding.problem in _KINDS and len(lost) < MOST_KEPT:
                 lost.setdefault((finding.image_id, _KINDS[finding.problem]), finding.remark)
-        told(finding)
+        on_finding(finding)
 
     with ExitStack() as stack:
         ledger = stack.enter_context(Record(Run.Kind.RECONCILE, origin)) if record else None
@@ -51,13 +51,13 @@ def look_through_storage(
         _keep(lost)
         if ledger:
             report.known = found.rows
-            left = found.found - found.mended
+            left = found.found - found.repaired
             ledger.take(report, failed=left.total() - left[Problem.STRANGE])
     return found, {
         "rows": found.rows,
         "objects": found.objects,
-        "left": {str(problem): count for problem, count in (found.found - found.mended).items()},
-        "mended": {str(problem): count for problem, count in found.mended.items() if count},
+        "left": {str(problem): count for problem, count in (found.found - found.repaired).items()},
+        "repaired": {str(problem): count for problem, count in found.repaired.items() if count},
         "young": found.young,
         "not_asked": found.not_asked,
     }

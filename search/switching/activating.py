@@ -79,7 +79,7 @@ def _swapped(named: Named, *, is_back: bool) -> Swapped:
             raise Refused("The models were switched meanwhile.")
         VectorSet.objects.filter(model=before.model).exclude(model=named.model).update(is_kept=True)
         VectorSet.objects.filter(model=named.model).update(is_kept=False)
-        unfound = _leave_out(table, [*lacking, *_lacking(table, mark)]) if table else 0
+        unfound = _make_pending(table, [*lacking, *_lacking(table, mark)]) if table else 0
         put_active(row, named)
         put_kept(row, None if is_back else before)
         if is_back or following(row) == named:
@@ -103,7 +103,7 @@ def _lacking(table: VectorTable, after: int | None = None) -> list[uuid.UUID]:
         return [image_id for (image_id,) in cursor.fetchall()]
 
 
-def _leave_out(table: VectorTable, ids: Sequence[uuid.UUID]) -> int:
+def _make_pending(table: VectorTable, ids: Sequence[uuid.UUID]) -> int:
     """Make images without a vector of the new model pending, since every counted image must be searchable. Return
     their number."""
     if not ids:

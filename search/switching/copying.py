@@ -16,7 +16,7 @@ from search.switching.rows import save
 
 BATCH = 500
 """Rows per transaction: some tenths of a second for which a curator may wait."""
-_LOOK_AGAIN = 1.0
+_POLL_SECONDS = 1.0
 
 
 def is_left() -> bool:
@@ -53,11 +53,11 @@ def copy_vectors(stop: threading.Event, progress: Progress = lambda report: None
             progress(report)
         if stop.is_set():
             break
-        if not _is_left(row, table):
+        if not _has_uncopied(row, table):
             _note_end(row)
             break
         if report.added == before:
-            stop.wait(_LOOK_AGAIN)
+            stop.wait(_POLL_SECONDS)
     return report
 
 
@@ -108,7 +108,7 @@ def _lacks_own(table: VectorTable) -> str:
     )
 
 
-def _is_left(row: ModelSwitch, table: VectorTable) -> bool:
+def _has_uncopied(row: ModelSwitch, table: VectorTable) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT EXISTS (SELECT FROM search_image AS image WHERE {_lacks_own(table)})",  # noqa: S608

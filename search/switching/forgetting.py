@@ -49,7 +49,7 @@ def forget_models_of(name: str) -> str:
     else:
         named = []
         model = next(iter(VectorSet.objects.filter(model__in=by_rows).values_list("model", flat=True)), "")
-    if not model and not _leaves_something(by_rows):
+    if not model and not _has_data(by_rows):
         raise Refused(f"There is nothing to drop of {name}: `manage.py switch_model` lists the models kept.")
     model = model or identity_of(name)
     _require_unused(row, model, named)
@@ -70,7 +70,7 @@ def _keep_no_longer(named: Named) -> None:
     time.sleep(NOTICED)
 
 
-def _leaves_something(models: Iterable[str]) -> bool:
+def _has_data(models: Iterable[str]) -> bool:
     return (
         Calibration.objects.filter(model__in=models).exists() or QueryVector.objects.filter(model__in=models).exists()
     )

@@ -21,7 +21,7 @@ from search.embedding import (
 )
 from search.indexing.building import State, build_index, drop_index, index_state, lock_index, unlock_index
 from search.ingestion import Progress, Report, Worker
-from search.ingestion.vectors_of_other_models import Beside
+from search.ingestion.vectors_of_other_models import MissingVectors
 from search.models import ModelSwitch, VectorSet
 from search.models.active_pair import Named, environment, one_choice
 from search.models.database import now
@@ -43,7 +43,7 @@ from search.switching.rows import (
 
 logger = logging.getLogger(__name__)
 
-LOOK_AGAIN = 2.0
+POLL_SECONDS = 2.0
 """Seconds between checks whether another process has built the index."""
 
 
@@ -135,7 +135,7 @@ def fill(
     table = _table(named)
     if table is None:
         return Report()
-    worker = Worker(Beside(choice_of(named), table), stop=stop, progress=progress, limit=limit)
+    worker = Worker(MissingVectors(choice_of(named), table), stop=stop, progress=progress, limit=limit)
     worker.work()
     return worker.report
 
@@ -149,10 +149,10 @@ def being_prepared() -> Named | None:
 def missing(named: Named) -> int:
     """Return how many pictures have no vector of `named` yet."""
     table = _table(named)
-    return Beside(choice_of(named), table).count() if table else 0
+    return MissingVectors(choice_of(named), table).count() if table else 0
 
 
-def finish(named: Named, tell: Callable[[str], None], stop: threading.Event) -> CalibrationReport | None:
+def finish(named: Named, announce: Callable[[str], None], stop: threading.Event) -> CalibrationReport | None:
     """Do the steps after the vectors: index, query pictures, and thresholds.
 
     Returns None after `stop`. Raises Refused if the preparation was aborted meanwhile.
@@ -160,15 +160,15 @@ def finish(named: Named, tell: Callable[[str], None], stop: threading.Event) -> 
     _require_under_way(named)
     table = _table(named)
     if table:
-        _have_index(table, tell, stop)
+        _have_index(table, announce, stop)
         _analyse(table)
     if stop.is_set():
         return None
-    tell("Compiling the models for this machine")
+    announce("Compiling the models for this machine")
     _have_compiled(named.pair)
-    tell("Encoding the pictures that people search by")
+    announce("Encoding the pictures that people search by")
     embed_kept_pictures(choice_of(named))
-    tell("Measuring what counts as a strong match")
+    announce("Measuring what counts as a strong match")
     with one_choice(choice_of(named)):
         report = calibrate()
     with transaction.atomic():
@@ -205,17 +205,17 @@ def _require_under_way(named: Named) -> ModelSwitch:
     return row
 
 
-def _have_index(table: VectorTable, tell: Callable[[str], None], stop: threading.Event) -> None:
+def _have_index(table: VectorTable, announce: Callable[[str], None], stop: threading.Event) -> None:
     """Build the missing index, or wait for another process that does."""
     while index_state(table) is not State.THERE and not stop.is_set():
         if lock_index(table):
-            tell("Building the index")
+            announce("Building the index")
             try:
                 build_index(table)
             finally:
                 unlock_index(table)
         else:
-            stop.wait(LOOK_AGAIN)
+            stop.wait(POLL_SECONDS)
 
 
 def _analyse(table: VectorTable) -> None:

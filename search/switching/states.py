@@ -82,7 +82,7 @@ def _kept(one: VectorSet) -> Kept:
     return Kept(one.model, sum(sizes))
 
 
-def told() -> str:
+def status_line() -> str:
     """Return a line for operators about what is in progress; "" if nothing is. Two short queries."""
     row = ModelSwitch.objects.first()
     if row is None:

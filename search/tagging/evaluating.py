@@ -20,7 +20,7 @@ from search.tagging.thresholds import Measure, threshold
 
 LONG_SIDE = 240
 _AT_ONCE = 64
-_LOOKED_AT = 40
+_DECIDED = 40
 """Suggestions of each tag, half the strongest and half the weakest, that a simulated curator decides for the second
 figures."""
 
@@ -117,15 +117,15 @@ def _judged(kind: Kind, pictures: Vectors, calibration: LoadedCalibration) -> tu
         measure = Measure.of(calibration.scale(vector, pictures=0.0))
         suggested = scores >= threshold(measure, [], [])
         first.add(suggested, shows)
-        said = _looked_at(scores, suggested)
+        said = _decided(scores, suggested)
         after = threshold(measure, scores[said & shows].tolist(), scores[said & ~shows].tolist())
         decided.add(scores >= after, shows)
     return first, decided
 
 
-def _looked_at(scores: Vector, suggested: Which) -> Which:
+def _decided(scores: Vector, suggested: Which) -> Which:
     order = [place for place in np.argsort(-scores) if suggested[place]]
-    chosen = [*order[: _LOOKED_AT // 2], *order[-(_LOOKED_AT // 2) :]]
+    chosen = [*order[: _DECIDED // 2], *order[-(_DECIDED // 2) :]]
     looked_at = np.zeros(len(scores), dtype=bool)
     looked_at[chosen] = True
     return looked_at

@@ -24,6 +24,7 @@ from search.models.vector_sets import VectorTable, current_set
 from search.models.vector_values import Vectors
 from search.query.tag_names import Names, read_names
 from search.relevance.bands import measurements, scale_of
+from search.relevance.thresholds import understood
 from search.tagging.thresholds import Measure, threshold
 from search.tagging.vocabulary import MEASURED, as_matrix, kept_vectors
 
@@ -31,8 +32,6 @@ BATCH = 4_000
 """Pictures per transaction."""
 MOST_DECISIONS = 2_000
 """Number of latest decisions, per tag, that determine its threshold."""
-SAME_TO_THE_MODEL, MOST_ALIKE = 0.99, 3
-"""A phrase with this many other phrases as near as that is not understood by the model."""
 _LOCK = 0x73756767
 
 
@@ -121,7 +120,9 @@ def _measure(rows: Sequence[TagVector], table: VectorTable) -> None:
         return
     compare_decided(rows, table)
     decided = decisions([row.tag_id for row in rows])
-    for row, vector, is_known in zip(rows, as_matrix(rows), _is_understood(rows), strict=True):
+    vectors = as_matrix(rows)
+    known = understood([row.phrase for row in rows], vectors)
+    for row, vector, is_known in zip(rows, vectors, known, strict=True):
         scale = scale_of(vector, pictures=0.0)
         if not is_known:
             row.threshold = None
@@ -129,15 +130,6 @@ def _measure(rows: Sequence[TagVector], table: VectorTable) -> None:
             measure = Measure.of(scale)
             row.strong, row.related, row.spread = measure.strong, measure.related, measure.spread
             row.threshold = threshold(measure, *decided.get(row.tag_id, ([], [])))
-
-
-def _is_understood(rows: Sequence[TagVector]) -> Sequence[bool]:
-    """Return which phrases the model understands: it gives nearly the same vector for all that it does not."""
-    vectors = as_matrix(rows)
-    phrases = np.array([row.phrase.casefold() for row in rows])
-    alike = (vectors @ vectors.T >= SAME_TO_THE_MODEL) & (phrases[:, None] != phrases)
-    known: list[bool] = (alike.sum(axis=1) < MOST_ALIKE).tolist()
-    return known
 
 
 def compare_decided(rows: Sequence[TagVector], table: VectorTable) -> None:
@@ -201,7 +193,7 @@ class _Comparing:
         there, scores = self._scores(ids)
         pictures, tags = np.nonzero(scores >= self._thresholds) if len(there) else (np.zeros(0, int),) * 2
         with transaction.atomic():
-            if not self._is_alone():
+            if not self._has_lock():
                 return False
             lacking = self._lacking(there, pictures, tags)
             pictures, tags = pictures[lacking], tags[lacking]
@@ -219,7 +211,7 @@ class _Comparing:
         best: Vectors = np.maximum.reduceat(scores, starts, axis=0)
         return list(vectors), best
 
-    def _is_alone(self) -> bool:
+    def _has_lock(self) -> bool:
         if not self._patient:
             return try_lock(_LOCK)
         with connection.cursor() as cursor:

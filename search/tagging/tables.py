@@ -63,7 +63,7 @@ def read_vocabulary(opened: Callable[[], IO[bytes]], name: str) -> Imported:
         name,
         _KINDS.get(Path(name).suffix.lower(), "csv"),
         ("name", "english", "korean"),
-        told=lambda where, why: imported.problems.append((where, why)),
+        on_bad_row=lambda where, why: imported.problems.append((where, why)),
     )
     with transaction.atomic():
         lock_vocabulary()
@@ -73,7 +73,7 @@ def read_vocabulary(opened: Callable[[], IO[bytes]], name: str) -> Imported:
 
 class _Import:
     def __init__(self, imported: Imported) -> None:
-        self._told = imported
+        self._imported = imported
         self._tags = {tag.pk: tag for tag in VocabularyTag.objects.order_by("pk")}
         self._named: dict[str, VocabularyTag] = {}
         for tag in self._tags.values():
@@ -115,7 +115,10 @@ class _Import:
             self._named.pop(name, None)
         self._named.update({name.casefold(): tag for name in tag.names})
         self._tags[tag.pk] = tag
-        self._told.added, self._told.changed = self._told.added + (not before), self._told.changed + bool(before)
+        self._imported.added, self._imported.changed = (
+            self._imported.added + (not before),
+            self._imported.changed + bool(before),
+        )
         return tag
 
     def _wrong_with(self, tag: VocabularyTag) -> str:
@@ -151,7 +154,7 @@ class _Import:
         return found
 
     def _problem(self, where: str, why: str) -> None:
-        self._told.problems.append((where, why))
+        self._imported.problems.append((where, why))
 
 
 def _values(tag: VocabularyTag) -> tuple[Any, ...]:

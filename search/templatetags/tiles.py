@@ -136,22 +136,30 @@ def tiles(images: Iterable[Image], eager: int = 0) -> SafeString:
 
 
 def tiles_in(
-    images: Iterable[Image], query: SearchQuery, scale: Scale | None, eager: int, look: Look = Look.PLAIN
+    images: Iterable[Image],
+    query: SearchQuery,
+    scale: Scale | None,
+    eager: int,
+    look: Look = Look.PLAIN,
+    fits: int | None = None,
 ) -> SafeString:
     """Return the images as `tiles` does, with links for more and less like each from the search `query`.
 
-    `scale` has the relevance thresholds, `look` the size of the tiles.
+    `scale` has the relevance thresholds, `look` the size of the tiles. Tiles after the first `fits` are hidden on a
+    phone while there is a button for the rest.
     """
     return rendered(
         "search/_partials/tiles.jinja",
-        tiles=tiles_of(images, query, look),
+        tiles=tiles_of(images, query, look, fits),
         eager=eager,
         asked=not query.is_empty,
         scale_words=escape(_scale_words(scale)),
     )
 
 
-def tiles_of(images: Iterable[Image], query: SearchQuery, look: Look = Look.PLAIN) -> list[Tile]:
+def tiles_of(
+    images: Iterable[Image], query: SearchQuery, look: Look = Look.PLAIN, fits: int | None = None
+) -> list[Tile]:
     """Return the tiles of `images` in the search `query`. The URLs of all thumbnails are made in one call."""
     images = list(images)
     thumbnails = thumbnail_urls(images)
@@ -160,13 +168,15 @@ def tiles_of(images: Iterable[Image], query: SearchQuery, look: Look = Look.PLAI
     renditions = [addresses("rendition", longest) for longest in storage.WIDTHS[1:]]
     more, less = escape(_url_with_part(query, "like")), escape(_url_with_part(query, "unlike"))
 
-    def tile(image: Image) -> Tile:
+    fits = len(images) if fits is None else fits
+
+    def tile(image: Image, number: int) -> Tile:
         key, frame, similarity = str(image.id), frame_of(image), image.similarity
         thumbnail = thumbnails[key]
         return Tile(
             id=key,
             page=page(image.id) + escape(image.page_query),
-            look=f" tile-{look}" if look else "",
+            look=(f" tile-{look}" if look else "") + (" tile-over" if number >= fits else ""),
             thumbnail=escape(thumbnail),
             srcset=escape(_srcset(image, frame, thumbnail, (rendition(image.id) for rendition in renditions))),
             shape=f"a{round(frame * SHAPES)}",
@@ -192,7 +202,7 @@ def tiles_of(images: Iterable[Image], query: SearchQuery, look: Look = Look.PLAI
             seen_by_whom=escape(str(_SEEN_BY[image.visibility][1])) if image.hidden else "",
         )
 
-    return [tile(image) for image in images]
+    return [tile(image, number) for number, image in enumerate(images)]
 
 
 def _copies_label(count: int) -> str:

@@ -1,7 +1,6 @@
 """Example searches: texts that were measured to have strong matches in this collection, each with a picture.
 
-May import the rooms above it in docs/architecture.md. Verbs are in its modules: `measure`, `shown_things`,
-`example_queries`.
+May import the rooms above it in docs/architecture.md. Verbs: `shown_things`, `example_queries`; `measuring.measure`.
 """
 
 from search.things.showing import ShownThing, example_queries, shown_things

@@ -55,7 +55,7 @@ class _Choice:
     def consider(self, one: Scored) -> None:
         """Add a text, unless a similar one was chosen or it has no strong match."""
         tokens = _tokens(one.words.text)
-        if any(_is_said_already(tokens, _tokens(other.words.text)) for other in self.things):
+        if any(_is_similar(tokens, _tokens(other.words.text)) for other in self.things):
             return
         if any(_overlap(one.strong, other.strong) > OVERLAP for other in self.things):
             return
@@ -105,7 +105,7 @@ def _tokens(text: str) -> set[str]:
     return {token.strip(",'’") for token in text.casefold().split()} - _SMALL
 
 
-def _is_said_already(tokens: Iterable[str], others: Iterable[str]) -> bool:
+def _is_similar(tokens: Iterable[str], others: Iterable[str]) -> bool:
     """Whether two texts share a word, or one a prefix of another: plurals, or a noun with its particle."""
     return any(a.startswith(b) or b.startswith(a) for a in tokens for b in others)
 

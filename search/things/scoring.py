@@ -12,6 +12,7 @@ from search.models import Image
 from search.models.vector_sets import VectorTable, current_set
 from search.models.vector_values import Vector, Vectors, WrongVectors
 from search.relevance.bands import scale_of
+from search.relevance.thresholds import understood
 from search.things.candidates import Words
 
 BATCH = 32
@@ -23,8 +24,6 @@ _FOR_MANY = 0.5
 _FOR_A_WORD, _MOST_DESCRIBED = 0.5, 2
 """Bonus, in spreads, per further word, and the maximum number of words: longer texts show that pictures can be
 described."""
-SAME_TO_THE_MODEL, MOST_ALIKE = 0.99, 3
-"""A text with this many other texts as near as that is not understood by the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +39,9 @@ def scored(candidates: Sequence[Words]) -> list[Scored]:
     """Return texts with a strong match by similarity, best first, then the others that come from pictures. Without a
     calibration there are only the latter. Raises ModelUnavailable."""
     known, vectors = _encoded([one.text for one in candidates])
-    understood = {
+    vector_of = {
         text: vector
-        for text, vector, is_known in zip(known, vectors, _is_understood(known, vectors), strict=True)
+        for text, vector, is_known in zip(known, vectors, understood(known, vectors), strict=True)
         if is_known
     }
     table = current_set(active_model())
@@ -50,7 +49,7 @@ def scored(candidates: Sequence[Words]) -> list[Scored]:
     found = []
     with planned(plan):
         for words in candidates:
-            vector = understood.get(words.text)
+            vector = vector_of.get(words.text)
             one = None if vector is None else _scored(words, vector, table, by_index=not plan.is_exact)
             if one or words.borne:
                 found.append(one or Scored(words, frozenset(), 0.0))
@@ -91,11 +90,3 @@ def _encoded_together(texts: list[str]) -> tuple[list[str], list[Vector]]:
             return [], []
     each = [_encoded_together([text]) for text in texts]  # one of them is the cause
     return [text for own, _made in each for text in own], [vector for _own, made in each for vector in made]
-
-
-def _is_understood(texts: Sequence[str], vectors: Vectors) -> list[bool]:
-    """Return which texts the model understands: it gives nearly the same vector for all that it does not."""
-    named = np.array([text.casefold() for text in texts])
-    alike = (vectors @ vectors.T >= SAME_TO_THE_MODEL) & (named[:, None] != named)
-    found: list[bool] = (alike.sum(axis=1) < MOST_ALIKE).tolist()
-    return found

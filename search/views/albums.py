@@ -37,9 +37,10 @@ from search.query.filters import Filters
 from search.views import picture_actions
 from search.views.errors import error_page
 from search.views.images import may_see_places, rights
+from search.views.lists import ALBUM_PAGE, album_mark, lead_on
 from search.views.searching import WHAT_IS_ASKED_FOR
 
-PER_PAGE = 60
+PER_PAGE = ALBUM_PAGE
 ARRANGED_AT_ONCE = 300
 """Maximum of pictures on a page for rearranging."""
 ALBUMS_PER_PAGE = 48
@@ -178,6 +179,7 @@ def album(request: HttpRequest, album_id: int) -> HttpResponse:
     page = _number(request.GET.get("page", ""))
     start = (page - 1) * PER_PAGE
     found = list(images[start : start + PER_PAGE + 1])
+    lead_on(found, album_mark(shown))
     is_more = bool(request.htmx) and request.htmx.target == "more"  # type: ignore[attr-defined]
     address = shown.get_absolute_url()
     context: dict[str, Any] = {

@@ -54,7 +54,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 def _switch_state() -> str:
     try:
-        return switching.told()
+        return switching.status_line()
     except DatabaseError:
         return ""
 

@@ -29,6 +29,7 @@ from search.query import BadQuery, SearchQuery, crops_of
 from search.retrieval import similar_images
 from search.tagging.of_picture import rejected_of, suggestions_of
 from search.views.errors import error_page
+from search.views.lists import beside_in_list
 from search.views.neighbours import Beside, beside, more_and_less
 from search.views.places import place_of
 
@@ -203,7 +204,7 @@ def image_page(
     context = {
         "image": image,
         "is_panel": is_panel,
-        "beside": Beside() if is_panel else beside(request, image, query),
+        "beside": Beside() if is_panel else beside_in_list(request, image) or beside(request, image, query),
         "more_like": more,
         "less_like": less,
         "crops": crops_of(image),

@@ -22,12 +22,13 @@ from search.retrieval.scope import Scope
 
 @dataclass(frozen=True)
 class Beside:
-    """URLs to the neighbours of an image, "" for none, and `back` to the results. `number` is its rank among those
-    `found`, from 1; 0 if unknown. `found_as` is the image with its result fields."""
+    """URLs to the neighbours of an image, "" for none, and `back` to the results, or to the list named `back_to`.
+    `number` is its rank among those `found`, from 1; 0 if unknown. `found_as` is the image with its result fields."""
 
     previous: str = ""
     next: str = ""
     back: str = ""
+    back_to: str = ""
     number: int = 0
     found: int = 0
     found_as: Image | None = field(default=None, repr=False)

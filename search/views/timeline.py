@@ -16,8 +16,9 @@ from search.query import SearchQuery
 from search.query.date_spans import month_of, year_of
 from search.query.filters import Certainty, Filters
 from search.retrieval.scope import Scope
-from search.retrieval.timeline import Place, months_there_are, read_month, taken_up_to
+from search.retrieval.timeline import Place, months_with_pictures, read_month, taken_up_to
 from search.views.images import may_see_hidden
+from search.views.lists import TIMELINE, lead_on
 from search.views.search_context import span_label
 from search.views.searching import WHAT_IS_ASKED_FOR
 
@@ -35,10 +36,12 @@ class Mark:
 @require_safe
 def timeline(request: HttpRequest) -> HttpResponse:
     """From the month or year `at`, or after the picture `behind`. htmx requests further pictures only."""
-    months = months_there_are()
+    months = months_with_pictures()
     month = read_month(request.GET.get("at", "").strip())
     behind = Place.read(request.GET.get("behind", ""))
     page = taken_up_to(month, behind)
+    for _day, images in page.sections:
+        lead_on(images, TIMELINE)
     is_more = bool(request.htmx) and request.htmx.target == "more"  # type: ignore[attr-defined]
     context = {
         "query": SearchQuery(),

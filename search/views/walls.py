@@ -15,6 +15,10 @@ WIDE = 84
 ROWS = 2
 """Rows of weaker matches shown before "show more"."""
 _GAP = 0.75
+_PHONE = 22.375
+"""The rem across of the wall on a phone of 390 pixels, where rows have these heights, and this gap."""
+_PHONE_ROWS = {Look.QUIET: 4.75, Look.PLAIN: 7.2}
+_PHONE_GAP = 0.375
 FEW = 2
 """Maximum of strong matches that share one row, as high as the window allows."""
 _NARROWEST = 24
@@ -25,22 +29,25 @@ _BESIDE = 0.41
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Images laid out together. `weaker`: below strong matches, or `beside` them where their last row leaves room."""
+    """Images laid out together. `weaker`: below strong matches, or `beside` them where their last row leaves room. The
+    first `fits` of a folded block fill the rows of a phone."""
 
     images: list[Image]
     look: Look
     weaker: bool = False
     beside: bool = False
+    fits: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Wall:
     """The blocks of one page. `folded` counts further results that are folded; 0 at the end, or where the next page
-    follows. `shown` counts the images on it."""
+    follows; `folded_on_phone` is the count on a phone. `shown` counts the images on it."""
 
     blocks: list[Block]
     shown: int
     folded: int = 0
+    folded_on_phone: int = 0
 
 
 def wall_of(results: ResultPage, after: int = 0) -> Wall:
@@ -51,9 +58,11 @@ def wall_of(results: ResultPage, after: int = 0) -> Wall:
         room = _room_beside(results, blocks)
         kept = _first_rows(last.images, blocks[0].look.row * _BESIDE if room else last.look.row, room or WIDE)
         if len(kept) < len(last.images) or results.next:
-            blocks.append(Block(kept, last.look, last.weaker, beside=room > 0))
+            fits = len(_first_rows(kept, _PHONE_ROWS.get(last.look, last.look.row), _PHONE, _PHONE_GAP))
+            blocks.append(Block(kept, last.look, last.weaker, beside=room > 0, fits=fits))
             shown = sum(len(block.images) for block in blocks)
-            return Wall(blocks, shown, max(0, results.found - (results.first - 1) - shown))
+            folded = max(0, results.found - (results.first - 1) - shown)
+            return Wall(blocks, shown, folded, folded and folded + len(kept) - fits)
         blocks.append(last)
     shown = sum(len(block.images) for block in blocks)
     return Wall(list(_without_first(blocks, after)), shown)
@@ -107,20 +116,20 @@ def _room_beside(results: ResultPage, blocks: Sequence[Block]) -> float:
     return room if room >= _NARROWEST and (row == 1 or blocks[0].look is Look.STRONG) else 0
 
 
-def _first_rows(images: Sequence[Image], height: float, wide: float) -> list[Image]:
+def _first_rows(images: Sequence[Image], height: float, wide: float, gap: float = _GAP) -> list[Image]:
     """Return as many of `images` as fill ROWS rows of this height and width, in rem."""
-    rows = _rows(images, height, wide)
+    rows = _rows(images, height, wide, gap)
     return [image for image, (row, _across) in zip(images, rows, strict=True) if row <= ROWS]
 
 
-def _rows(images: Sequence[Image], height: float, wide: float) -> Iterator[tuple[int, float]]:
+def _rows(images: Sequence[Image], height: float, wide: float, gap: float = _GAP) -> Iterator[tuple[int, float]]:
     """Yield for each image its row, from 1, and the width filled so far, in rem, for rows of this height and width.
     Folded copies take no room."""
-    row, across = 1, -_GAP
+    row, across = 1, -gap
     for image in images:
         if not image.copy_of:
             width = height * frame_of(image)
-            across += _GAP + width
+            across += gap + width
             if across > wide:
                 row, across = row + 1, width
         yield row, across

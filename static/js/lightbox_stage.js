@@ -2,7 +2,6 @@
 // soon as it is loaded from its page.
 
 import { onMoreFailed } from "./more.js";
-import { pressed } from "./pressed.js";
 import { clearAddress, idInAddress, leaveAddress, replaceInAddress } from "./shown_large.js";
 import { Stage } from "./stage.js";
 import { factsOf, firstNumber, foundInAll, hasMore, linkOf, loadMore, onResults, tileOf, tiles, titleOf } from "./tiles.js";
@@ -15,7 +14,9 @@ const ON_STAGE = 4096; // maximum of the longer side in pixels
 const SMALL_ON_STAGE = 640; // below it, enlarging looks bad
 const HURRIED = 150; // milliseconds within which another step is likely
 
-const stage = new Stage(dialog.querySelector(".one"), step);
+// Its tile has the link as well, while what stands beside it has not come.
+const moreLike = () => slot("more-like") ?? current.querySelector("a.more-like-this");
+const stage = new Stage(dialog.querySelector(".one"), step, moreLike);
 
 let current = null;
 let waiting = false;
@@ -32,17 +33,7 @@ slot("stage").addEventListener("click", (event) => {
   if ([slot("stage"), slot("view")].includes(event.target) && !stage.zoom.isZoomed) dialog.close();
 });
 
-dialog.addEventListener("keydown", (event) => {
-  const act = {
-    ArrowRight: () => step(1),
-    ArrowLeft: () => step(-1),
-    s: () => (slot("more-like") ?? current.querySelector("a.more-like-this"))?.click(),
-    ...stage.keys(),
-  }[pressed(event)];
-  if (!act) return;
-  event.preventDefault();
-  act();
-});
+dialog.addEventListener("keydown", (event) => stage.onKey(event));
 
 dialog.addEventListener("close", () => {
   waiting = isOwed = false;
@@ -95,7 +86,7 @@ function step(by) {
   if (by < 0 || !hasMore()) return false;
   isOwed = true;
   wait(true);
-  loadMore();
+  loadMore({ withRest: true });
   return true;
 }
 

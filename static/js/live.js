@@ -3,6 +3,7 @@
 
 import { Failed, whyFailed } from "./failing.js";
 import { keep, moveTo, onReturn } from "./returning.js";
+import { idInAddress } from "./shown_large.js";
 
 const PAUSE = 350;
 // A Korean or Japanese syllable being composed may still change; but the last one stays composing until the next key,
@@ -150,11 +151,12 @@ function tellFailure(reason) {
   askAgain.hidden = !reason;
 }
 
-// Weaker matches are unfolded: the URL says so, and the next search unfolds them too.
+// Weaker matches are unfolded: the URL says so, and the next search unfolds them too. If the lightbox requested them, the
+// URL stays that of the history entry to which closing it leads.
 function arriveMore({ requestConfig, successful }) {
   announce(document.getElementById("more").dataset.announce);
   const address = requestConfig.elt.dataset?.unfolds;
-  if (!address || !successful) return;
+  if (!address || !successful || idInAddress()) return;
   const field = document.getElementById("min");
   if (field) field.value = "any";
   asked = question(askedWords);

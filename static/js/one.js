@@ -1,6 +1,5 @@
 // The page of one picture: keys and swipes follow its links to the neighbours.
 
-import { pressed } from "./pressed.js";
 import { Stage } from "./stage.js";
 
 const one = document.querySelector(".one");
@@ -43,14 +42,5 @@ async function show(address) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (document.querySelector("dialog[open]")) return;
-  const act = {
-    ArrowRight: () => step(1),
-    ArrowLeft: () => step(-1),
-    s: () => stage.slot("more-like")?.click(),
-    ...stage.keys(),
-  }[pressed(event)];
-  if (!act) return;
-  event.preventDefault();
-  act();
+  if (!document.querySelector("dialog[open]")) stage.onKey(event);
 });

@@ -1,6 +1,7 @@
 // Shared by the page of a picture and the lightbox: zoom, full screen, slide show, search by a region, copy link.
 
 import { copyText } from "./copy.js";
+import { pressed } from "./pressed.js";
 import { attachRegion } from "./region.js";
 import { onSwipe } from "./swipe.js";
 import { Zoom } from "./zoom.js";
@@ -8,10 +9,12 @@ import { Zoom } from "./zoom.js";
 const EACH = 5000; // milliseconds that a slide is shown after it has loaded
 
 export class Stage {
-  // `step` is called with 1 or -1, and returns whether there is, or will be, a picture.
-  constructor(one, step) {
+  // `step` is called with 1 or -1, and returns whether there is, or will be, a picture. `moreLike` returns the link to more
+  // like the picture.
+  constructor(one, step, moreLike = () => this.slot("more-like")) {
     this.one = one;
     this.step = step;
+    this.moreLike = moreLike;
     this.due = 0;
     this.detach = () => {};
     this.zoom = new Zoom(one, () => this.isDrawing);
@@ -48,15 +51,22 @@ export class Stage {
     this.detach = attachRegion(this.one);
   }
 
-  keys() {
-    return {
+  // What a key does to the picture that is shown, if anything.
+  onKey(event) {
+    const act = {
+      ArrowRight: () => this.step(1),
+      ArrowLeft: () => this.step(-1),
+      s: () => this.moreLike()?.click(),
       f: () => this.#full(),
       p: () => this.#play(!this.isPlaying),
       z: () => this.zoom.toggle(),
       "+": () => this.zoom.to(this.zoom.scale * 1.5),
       "=": () => this.zoom.to(this.zoom.scale * 1.5),
       "-": () => this.zoom.to(this.zoom.scale / 1.5),
-    };
+    }[pressed(event)];
+    if (!act) return;
+    event.preventDefault();
+    act();
   }
 
   stop() {

@@ -1,7 +1,7 @@
-// The results on the page, in reading order, without folded copies.
+// The results on the page, in reading order, without folded copies and those hidden on a phone.
 
 export function tiles() {
-  return [...document.querySelectorAll("article.tile:not(.tile-copy)")];
+  return everyTile().filter((tile) => tile.offsetWidth > 0);
 }
 
 export function everyTile() {
@@ -38,15 +38,20 @@ export function factsOf(tile) {
   return [...facts.childNodes];
 }
 
-// Whether there is another page of results.
+const AHEAD = ".more-ahead";
+const REST = "#more [data-unfolds]";
+
+// Whether there are more results: those that scrolling would load, or the rest of the weaker ones.
 export function hasMore() {
-  return document.querySelector(".more-ahead") !== null;
+  return document.querySelector(`${AHEAD}, ${REST}`) !== null;
 }
 
-// Requests the next page of results, as scrolling to its end would.
-export function loadMore() {
-  const ahead = document.querySelector(".more-ahead");
+// Requests the next page of results, as scrolling to its end would; with `withRest` also those behind a button.
+export function loadMore({ withRest = false } = {}) {
+  const ahead = document.querySelector(AHEAD);
   if (ahead && !ahead.classList.contains("htmx-request")) window.htmx.trigger(ahead, "revealed");
+  const rest = withRest && document.querySelector(REST);
+  if (rest && !rest.classList.contains("htmx-request")) rest.click();
 }
 
 // Calls `action` once after each change of the results; htmx fires an event per element.

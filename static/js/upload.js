@@ -52,7 +52,8 @@ onGiven(async ({ files, folders, addresses, words: written }) => {
 });
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  queue.start([...cards].filter(({ state }) => state === "waiting" || state === "failed"));
+  const left = [...cards].filter(({ state }) => state === "waiting" || state === "failed");
+  if (left.length) queue.start(left);
 });
 pause.addEventListener("click", () => queue.pause());
 form.elements.album?.addEventListener("change", ({ target }) => {
@@ -115,6 +116,8 @@ function showButtons(isSending, isPaused) {
   const waiting = [...cards].filter(({ state }) => state === "waiting").length;
   const failed = [...cards].filter(({ state }) => state === "failed").length;
   send.hidden = isSending || !(waiting + failed);
+  // What is said of all goes with those that are sent yet; what is here already is tagged together afterwards.
+  forAll.inert = cards.size > 0 && !isSending && !(waiting + failed) && addedImages().length > 0;
   pause.hidden = !isSending || !waiting;
   if (isPaused && waiting) send.textContent = words.goOn;
   else if (!waiting) send.textContent = words.again.replace("{count}", failed);

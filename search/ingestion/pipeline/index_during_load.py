@@ -15,16 +15,17 @@ from search.models.vector_sets import VectorTable, current_set
 
 FROM = 1_000
 """Number of vectors in a load from which dropping the index pays off. A vector costs 2.5 ms with the index and 0.1 ms
-without; building the index of 20,000 rows takes 0.5 ms per row (two cores), so a load must add at least a quarter."""
+without; building the index of 20,000 rows takes 0.5 ms per row (two cores), so it pays off when the rows grow by a
+quarter; `_is_worth_it` asks for half."""
 AT_MOST = 20_000
 """Maximum number of vectors before the load. With more, a search without the index takes over 50 ms."""
 
 
 class IndexDuringLoad:
-    """Decides for one load whether to drop the index. `tell` is called before slow steps."""
+    """Decides for one load whether to drop the index. `announce` is called before slow steps."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
+    def __init__(self, announce: Callable[[str], None]) -> None:
+        self._announce = announce
         self._added = 0
         # Queried when the first rows come.
         self._before: int | None = None
@@ -39,9 +40,9 @@ class IndexDuringLoad:
         table = current_set(active_model())
         if self._before is None:
             self._before = 0 if table is None else _count(table, AT_MOST + 1)
-            self._take_if_left(table)
+            self._take_if_missing(table)
         if _is_worth_it(self._before, self._added):
-            self._leave_out(table)
+            self._drop(table)
 
     def rows_pending(self, most: int | None = None) -> None:
         """Call while up to `most` rows have pending vectors: drops the index if worthwhile. May be called
@@ -53,20 +54,20 @@ class IndexDuringLoad:
         table = current_set(active_model())
         if not expected or table is None:
             return
-        self._take_if_left(table)
+        self._take_if_missing(table)
         if expected >= FROM and _is_worth_it(_count(table, AT_MOST + 1), expected):
-            self._leave_out(table)
+            self._drop(table)
 
-    def _take_if_left(self, table: VectorTable | None) -> None:
+    def _take_if_missing(self, table: VectorTable | None) -> None:
         """Take the lock of a missing index, unless another process holds it."""
         if table and index_state(table) is not State.THERE and lock_index(table):
             self._ours = table
 
-    def _leave_out(self, table: VectorTable | None) -> None:
+    def _drop(self, table: VectorTable | None) -> None:
         # A model's vector set is created with its first rows: the next call checks again.
         if table and not self._ours and index_state(table) is State.THERE and lock_index(table):
             self._ours = table
-            self._tell("Postponing the vector index until the end")
+            self._announce("Postponing the vector index until the end")
             drop_index(table)
 
     def finish(self) -> None:
@@ -78,7 +79,7 @@ class IndexDuringLoad:
             return
         if self._ours or lock_index(table):
             self._ours = table
-            self._tell(f"Building the index of {_count(table):,} vectors")
+            self._announce(f"Building the index of {_count(table):,} vectors")
             build_index(table)
 
     def let_go(self) -> None:

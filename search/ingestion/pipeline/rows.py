@@ -188,12 +188,12 @@ def write_further(images: Sequence[Image]) -> None:
     """Write window vectors, and the vectors of the next or previous model."""
     for model in {image.embedding_model for image in images if image.window_vectors}:
         write_windows({image.pk: image.window_vectors for image in images if image.embedding_model == model}, model)
-    beside: dict[str, dict[uuid.UUID, Encoded]] = defaultdict(dict)
+    others: dict[str, dict[uuid.UUID, Encoded]] = defaultdict(dict)
     for image in images:
         if image.next_vector:
             model, encoded = image.next_vector
-            beside[model][image.pk] = encoded
-    for model, found in beside.items():
+            others[model][image.pk] = encoded
+    for model, found in others.items():
         write_other_vectors(model, found)
 
 

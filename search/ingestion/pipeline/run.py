@@ -85,11 +85,11 @@ class _Run:
             search="ingest" if updating is None else "ingest --update-details",
         )
         self.report = Report()
-        self.index = IndexDuringLoad(self._tell)
+        self.index = IndexDuringLoad(self._announce)
         self.under_way = 0
         self.list_has_ended = False
         self.has_no_room = False
-        self.left_to_ask_for = ASKED_FOR
+        self.checks_left = ASKED_FOR
         # Batches being filled.
         self.listed: list[Job] = []
         self.read: list[Job] = []
@@ -98,7 +98,7 @@ class _Run:
         self.described: list[Job] = []
         # New pictures from hashing to row; and in a dry run the hashes of ids, to save memory: there may be millions.
         self.fresh: dict[uuid.UUID, Job] = {}
-        self.would_be_there: set[int] = set()
+        self.dry_run_ids: set[int] = set()
         # Jobs whose pictures are locked against deletion.
         self.held: set[Job] = set()
         self.changes = changes
@@ -124,7 +124,7 @@ class _Run:
         if self.rows and not self.enqueue and not self.report.stopped:
             self.index.finish()
 
-    def _tell(self, doing: str) -> None:
+    def _announce(self, doing: str) -> None:
         self.report.doing = doing
         self.progress(self.report)
         self.report.doing = ""
@@ -182,14 +182,14 @@ class _Run:
             job.known = rows.get(image_id) if image_id else None
             if job.known is None:
                 unknown.append(job)
-            elif self._is_to_be_looked_at(job.known, job.item):
+            elif self._needs_check(job.known, job.item):
                 self.pipeline.keep(job)
             else:
                 trusted.append(job)
         self._handle_known(trusted)
-        self._look_for_deleted(unknown)
+        self._skip_deleted(unknown)
 
-    def _look_for_deleted(self, unknown: Sequence[Job]) -> None:
+    def _skip_deleted(self, unknown: Sequence[Job]) -> None:
         """Read items that were not found and deleted before."""
         were_deleted = [False] * len(unknown)
         if unknown and not self.again:
@@ -213,12 +213,12 @@ class _Run:
         for item in items:
             self.report.leave_out(LeftOut(Why.DELETED, item.name, _DELETED, item.address))
 
-    def _is_to_be_looked_at(self, row: Known, item: Item) -> bool:
+    def _needs_check(self, row: Known, item: Item) -> bool:
         if not self.rows:
             return False
-        self.left_to_ask_for -= 1
+        self.checks_left -= 1
         is_to_be_copied = row.original_location and not item.original_location
-        return bool(is_to_be_copied) or self.left_to_ask_for >= 0 or are_files()
+        return bool(is_to_be_copied) or self.checks_left >= 0 or are_files()
 
     def _recognise(self) -> None:
         """Add the pictures that are not in the collection, and restore those that are."""
@@ -235,7 +235,7 @@ class _Run:
             assert job.image_id
             job.known = rows.get(job.image_id)
             twin = self.fresh.get(job.image_id)
-            if job.known or hash(job.image_id) in self.would_be_there:
+            if job.known or hash(job.image_id) in self.dry_run_ids:
                 seen_again.append(job)
             elif job.image_id in deleted and not self.again:
                 passed_over.append(job)
@@ -299,7 +299,7 @@ class _Run:
     def _update(self) -> None:
         described, self.described = self.described, []
         updates = [
-            Update(image_id, Details() if self.updating is None else job.item.details, job.beside)
+            Update(image_id, Details() if self.updating is None else job.item.details, job.changed_sidecars)
             for job in described
             if (image_id := job.known_id)
         ]
@@ -333,7 +333,7 @@ class _Run:
             added = len(new)
         else:
             added, deleted = len(done), set()
-            self.would_be_there.update(hash(job.image_id) for job in done)
+            self.dry_run_ids.update(hash(job.image_id) for job in done)
         left_out = [item for job in done if job.image_id in deleted for item in (job.item, *job.again)]
         self._name_deleted(left_out)
         self.report.added += added

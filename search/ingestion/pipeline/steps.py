@@ -16,7 +16,7 @@ from search.ingestion.items import Item, Unavailable
 from search.ingestion.pipeline.stages import Allowance, Stage
 from search.ingestion.repair import Known, Restored, is_whole, restore
 from search.ingestion.seen_before import origin_of
-from search.ingestion.updating import Beside, changed_sidecars
+from search.ingestion.updating import ChangedSidecars, changed_sidecars
 from search.ingestion.versions import Before, Change, change_of
 from search.models import Image, Origin
 from search.models.active_pair import one_choice
@@ -52,8 +52,8 @@ class Job:
 
     `again` are items with the same bytes found meanwhile. `known` is the existing row, if any, and `restored` which of
     its objects were restored. `before` is the picture known at its address, and `changed` the comparison with it.
-    `beside` is the metadata of its sidecars, unless their hash is still `sidecars_before`; `has_other_sidecars` if
-    these may have changed. `is_refused` if the `failure` is about its bytes.
+    `changed_sidecars` is the metadata of its sidecars, unless their hash is still `sidecars_before`;
+    `has_other_sidecars` if these may have changed. `is_refused` if the `failure` is about its bytes.
     """
 
     item: Item
@@ -65,7 +65,7 @@ class Job:
     changed: Change | None = None
     sidecars_before: uuid.UUID | None = None
     has_other_sidecars: bool = False
-    beside: Beside | None = None
+    changed_sidecars: ChangedSidecars | None = None
     data: bytes = field(default=b"", repr=False)
     sidecars: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     prepared: Prepared | None = None
@@ -240,7 +240,7 @@ class Pipeline:
 
     def _describe(self, job: Job) -> None:
         if self._captions and not self.is_stopping:
-            job.beside = changed_sidecars(job.item, job.sidecars_before)
+            job.changed_sidecars = changed_sidecars(job.item, job.sidecars_before)
         return self._ends(job, State.DESCRIBED)
 
     def _decode(self, job: Job) -> None:

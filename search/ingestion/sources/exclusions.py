@@ -11,7 +11,7 @@ NO_MEDIA = ".nomedia"
 """The file by which Android apps mark a folder as not to be shown."""
 _NEVER_PICTURES = ("._", "__macosx")
 """Prefixes of the names of macOS resource forks, and of the folder that has them in its ZIPs."""
-_PUT_ASIDE = frozenset(
+_SYSTEM_NAMES = frozenset(
     {
         # Recycle bins, snapshots and working folders: Synology, QNAP and other storages, Samba, Windows, Linux.
         *("@eadir", "#recycle", "#snapshot", "@tmp", "@sharebin", "@sharesnap"),
@@ -38,10 +38,10 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".")
 
 
-def is_put_aside(name: str) -> bool:
+def is_system_name(name: str) -> bool:
     """Whether a folder or file of this name is a recycle bin, a cache or the like, of any system."""
     name = name.lower()
-    return name in _PUT_ASIDE or name.endswith(_MADE_BY_PROGRAMS)
+    return name in _SYSTEM_NAMES or name.endswith(_MADE_BY_PROGRAMS)
 
 
 def _is_derived(parent: str, name: str) -> bool:
@@ -66,7 +66,7 @@ class Rules:
             return True
         if self.include_hidden:
             return False
-        return is_hidden(name) or is_put_aside(name) or _is_derived(parent, name)
+        return is_hidden(name) or is_system_name(name) or _is_derived(parent, name)
 
     def excludes(self, path: str) -> bool:
         """Whether the user's globs exclude the file, folder or object at `path`."""
@@ -76,7 +76,7 @@ class Rules:
             path = os.path.abspath(path)  # noqa: PTH100 - paths are plain text here, millions of them
         return any(pattern.fullmatch(path) for pattern in self._patterns)
 
-    def leave_any(self, root: str, parts: Sequence[str]) -> bool:
+    def skips_any(self, root: str, parts: Sequence[str]) -> bool:
         """Whether something below `root` is skipped, for its own name or that of a folder on the way."""
         parent, path = root.rpartition("/")[2], root
         for name in parts:

@@ -12,15 +12,15 @@ from pathlib import Path
 from django.conf import settings
 
 from search.curation.details import Details
-from search.ingestion.items import Item, nothing_beside
-from search.ingestion.sources.exclusions import NO_MEDIA, USUAL, Rules, is_put_aside
+from search.ingestion.items import Item, no_sidecars
+from search.ingestion.sources.exclusions import NO_MEDIA, USUAL, Rules, is_system_name
 from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.names import (
-    BESIDE,
+    REDUNDANT,
     is_of_another_kind,
     is_picture_name,
     kind_of,
-    raws_beside_pictures,
+    redundant_raws,
     storable,
     suffix_of,
 )
@@ -79,14 +79,14 @@ class Walk:
             yield from self.file(path)
         elif not stat.S_ISDIR(status.st_mode):
             self._findings.problems.append((path, "This is neither a file nor a folder."))
-        elif self._is_put_aside(path):
-            self._findings.notes.append((path, _PUT_ASIDE))
+        elif self._is_skipped_folder(path):
+            self._findings.notes.append((path, _SKIPPED))
         else:
             yield from self._below(path)
 
     def matched(self, path: str, root: str) -> Iterator[Found]:
         """Find what a glob below the folder `root` matched."""
-        if self._is_left(path, root):
+        if self._is_skipped(path, root):
             self._findings.leave_alone([path])
         elif Path(path).is_dir():
             yield from self._below(path)
@@ -100,15 +100,15 @@ class Walk:
             self._files.add(resolved)
             yield Found(path, resolved)
 
-    def _is_put_aside(self, folder: str) -> bool:
+    def _is_skipped_folder(self, folder: str) -> bool:
         """Whether a named folder, as from the shell's `photos/*`, is one that is skipped."""
         if self._rules.include_hidden:
             return False
-        return is_put_aside(_name(folder)) or os.path.lexists(f"{folder}/{NO_MEDIA}")
+        return is_system_name(_name(folder)) or os.path.lexists(f"{folder}/{NO_MEDIA}")
 
-    def _is_left(self, path: str, root: str) -> bool:
+    def _is_skipped(self, path: str, root: str) -> bool:
         parts = path[len(root) :].strip("/").split("/")
-        if self._rules.leave_any(os.path.abspath(root), parts):  # noqa: PTH100
+        if self._rules.skips_any(os.path.abspath(root), parts):  # noqa: PTH100
             return True
         folders = ("/".join([root or ".", *parts[:depth]]) for depth in range(len(parts)))
         return not self._rules.include_hidden and any(os.path.lexists(f"{one}/{NO_MEDIA}") for one in folders)
@@ -186,13 +186,13 @@ class Walk:
         if len(wanted) < len(entries):
             taken = {one.name for one in wanted}
             self._findings.leave_alone([one.path for one in entries if one.name not in taken])
-        doubles = raws_beside_pictures(one.name for one in wanted)
+        doubles = redundant_raws(one.name for one in wanted)
         for name in doubles:
-            self._findings.pass_by(f"{folder}/{name}", f"{kind_of(suffix_of(name))} {BESIDE}")
+            self._findings.pass_by(f"{folder}/{name}", f"{kind_of(suffix_of(name))} {REDUNDANT}")
         return [one for one in wanted if one.name not in doubles] if doubles else wanted
 
 
-_PUT_ASIDE = "It is skipped, as recycle bins, previews and .nomedia folders are; --include-hidden reads it."
+_SKIPPED = "It is skipped, as recycle bins, previews and .nomedia folders are; --include-hidden reads it."
 
 
 def _name(folder: str) -> str:
@@ -220,14 +220,14 @@ def _is_file(entry: "os.DirEntry[str]") -> bool:
 
 def items_of(found: Iterable[Found], details: Mapping[Path, Details], findings: Findings) -> Iterator[Item]:
     """Yield files as items; the version is their size and modification time."""
-    beside = sidecars_of_files(findings)
+    finder = sidecars_of_files(findings)
     for one in found:
-        yield item_of(one, details, beside, findings)
+        yield item_of(one, details, finder, findings)
 
 
 def sidecars_of_files(findings: Findings) -> Sidecars:
     """Return a finder of the sidecars of files."""
-    return Sidecars(findings, _names_in, _folders_beside)
+    return Sidecars(findings, _names_in, _sibling_folders)
 
 
 def _names_in(folder: str) -> list[str]:
@@ -236,21 +236,21 @@ def _names_in(folder: str) -> list[str]:
     return []
 
 
-def _folders_beside(folder: str) -> list[str]:
+def _sibling_folders(folder: str) -> list[str]:
     above = os.path.dirname(os.path.abspath(folder))  # noqa: PTH100, PTH120
     with suppress(OSError), os.scandir(above) as entries:
         return sorted(entry.path for entry in entries if _is_folder(entry))
     return []
 
 
-def item_of(found: Found, details: Mapping[Path, Details], beside: Sidecars, findings: Findings) -> Item:
+def item_of(found: Found, details: Mapping[Path, Details], finder: Sidecars, findings: Findings) -> Item:
     """Return a file as an item."""
     read = partial(_read, found.path)
     try:
         status = os.stat(found.path)  # noqa: PTH116
     except OSError:  # reading it will raise the reason
         return Item(found.path, read)
-    paths = beside.of(*os.path.split(found.path))
+    paths = finder.of(*os.path.split(found.path))
     return Item(
         found.path,
         read,
@@ -259,18 +259,18 @@ def item_of(found: Found, details: Mapping[Path, Details], beside: Sidecars, fin
         version=version_of(status),
         size=expected(status.st_size),
         sidecars=partial(read_sidecars, paths, _beginning, findings),
-        of_folder=partial(beside.of_folder, os.path.dirname(found.path), _beginning),  # noqa: PTH120
+        of_folder=partial(finder.of_folder, os.path.dirname(found.path), _beginning),  # noqa: PTH120
         changed=status.st_mtime,
         sidecars_changed=last_changed(paths.values()),
     )
 
 
-def beside_file(address: str, beside: Sidecars, findings: Findings) -> Callable[[], Mapping[str, bytes]]:
+def sidecar_reader(address: str, finder: Sidecars, findings: Findings) -> Callable[[], Mapping[str, bytes]]:
     """Return a reader of the sidecars of a file that still exists at its address; for other addresses, one that
     returns nothing."""
     if not address.startswith("/") or not os.path.isfile(address):  # noqa: PTH113
-        return nothing_beside
-    return partial(read_sidecars, beside.of(*os.path.split(address)), _beginning, findings)
+        return no_sidecars
+    return partial(read_sidecars, finder.of(*os.path.split(address)), _beginning, findings)
 
 
 def _beginning(path: str) -> bytes:

@@ -67,11 +67,13 @@ def _rows(
     name: str,
     opened: Opened,
     remarks: Callable[[str], None] = lambda remark: None,
-    told: BadRow = lambda where, reason: None,
+    on_bad_row: BadRow = lambda where, reason: None,
 ) -> Iterator[tuple[str, Row]]:
     match = _TABLE.search(name)
     assert match
-    return table_rows(opened, name.rpartition("/")[2], match[1].lower(), ["url", "photo_image_url"], remarks, told)
+    return table_rows(
+        opened, name.rpartition("/")[2], match[1].lower(), ["url", "photo_image_url"], remarks, on_bad_row
+    )
 
 
 def _items(name: str, opened: Opened, findings: Findings, read: Callable[[str], bytes]) -> Iterator[Item]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from search.ingestion.sources.exclusions import NO_MEDIA, Rules
 from search.ingestion.sources.listing import Findings
 from search.ingestion.sources.names import (
-    BESIDE,
+    REDUNDANT,
     is_of_another_kind,
     is_picture_name,
     kind_of,
@@ -41,7 +41,7 @@ class Members:
         """Whether a member is offered, by its name; None if its first bytes must decide."""
         self.hides(name)
         parts = parts_of(name)
-        if self._is_left(parts):
+        if self._is_skipped(parts):
             self._findings.leave_alone([self._whole(name)])
             return False
         if is_picture_name(name):
@@ -64,12 +64,12 @@ class Members:
 
     def passes_raw(self, name: str) -> None:
         """Count a RAW file that is skipped in favour of the camera's own picture."""
-        self._findings.pass_by(self._whole(name), f"{kind_of(suffix_of(name))} {BESIDE}")
+        self._findings.pass_by(self._whole(name), f"{kind_of(suffix_of(name))} {REDUNDANT}")
 
     def _whole(self, name: str) -> str:
         return f"{self._root}/{name}"
 
-    def _is_left(self, parts: list[str]) -> bool:
+    def _is_skipped(self, parts: list[str]) -> bool:
         if self._not_shown and any("/".join(parts[:depth]) in self._not_shown for depth in range(len(parts))):
             return True
-        return self._rules.leave_any(self._root, parts)
+        return self._rules.skips_any(self._root, parts)

@@ -33,7 +33,7 @@ _SUFFIX = re.compile(r"[^/\\.]\.([a-z0-9!~_-]{1,13})$")
 _BEFORE = ("_original", "~")
 """Suffixes of the backups that exiftool and editors leave beside a file."""
 _MOST_KINDS = 12
-BESIDE = "beside the camera's own picture"
+REDUNDANT = "beside the camera's own picture"
 """Remark on RAW files that are skipped in favour of the camera's own picture."""
 
 
@@ -58,7 +58,7 @@ def kind_of(suffix: str) -> str:
     return f".{suffix}" if suffix else "without a suffix"
 
 
-def raws_beside_pictures(paths: Iterable[str]) -> set[str]:
+def redundant_raws(paths: Iterable[str]) -> set[str]:
     """Return the RAW files among `paths` that have the camera's own picture of the same shot beside them.
 
     Cameras can write both, under one name. Searches would show both, looking alike.
@@ -79,11 +79,11 @@ def not_read(kinds: "Counter[str]") -> str:
     """Describe in a line how many files of which kinds were not read; "" for none."""
     kinds = +kinds
     first = kinds.most_common(_MOST_KINDS)
-    told = [f"{count:,} {kind}" for kind, count in first]
+    parts = [f"{count:,} {kind}" for kind, count in first]
     others = kinds.total() - sum(count for _, count in first)
     if others:
-        told.append(f"{others:,} of other kinds")
-    return f"Not read: {', '.join(told)}." if told else ""
+        parts.append(f"{others:,} of other kinds")
+    return f"Not read: {', '.join(parts)}." if parts else ""
 
 
 def parts_of(name: str) -> list[str]:

@@ -33,7 +33,7 @@ class Part(Protocol):
     def folders(self) -> Mapping[str, Mapping[str, Any]]:
         """The names in each folder."""
 
-    def beside(self, folder: str) -> list[str]:
+    def siblings(self, folder: str) -> list[str]:
         """Return the sibling folders of `folder`, itself included."""
 
     def beginning(self, path: str) -> bytes:
@@ -61,10 +61,10 @@ class Parts:
         others = (name for one in self._others for name in one.folders.get(folder, {}))
         return [*own, *(name for name in others if not name.lower().endswith(_NOT_OF_OTHERS))]
 
-    def beside(self, folder: str) -> list[str]:
-        return list(dict.fromkeys(one for part in [self._own, *self._others] for one in part.beside(folder)))
+    def siblings(self, folder: str) -> list[str]:
+        return list(dict.fromkeys(one for part in [self._own, *self._others] for one in part.siblings(folder)))
 
-    def of(self, beside: Sidecars, member: str) -> dict[str, str]:
+    def of(self, finder: Sidecars, member: str) -> dict[str, str]:
         """Return the paths of a member's sidecars, by suffix."""
         folder, _, name = member.replace("\\", "/").rpartition("/")
 
@@ -72,7 +72,7 @@ class Parts:
             its_folder, holder = path.rpartition("/")[0], self._holder(path)
             return holder is self._own or name not in holder.folders.get(its_folder, {})
 
-        return beside.of(folder, name, are_its)
+        return finder.of(folder, name, are_its)
 
     def beginning(self, path: str) -> bytes:
         return self._holder(path).beginning(path)
@@ -124,7 +124,7 @@ class GoogleTar:
             pass  # use what comes before the damage; reading the pictures will report it
         return found
 
-    def beside(self, folder: str) -> list[str]:
+    def siblings(self, folder: str) -> list[str]:
         above = folder.rpartition("/")[0]
         return [one for one in self.folders if one.rpartition("/")[0] == above]
 

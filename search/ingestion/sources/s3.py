@@ -18,7 +18,7 @@ from search.ingestion.items import Item, Unavailable
 from search.ingestion.sources.exclusions import Rules
 from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.members import Members
-from search.ingestion.sources.names import raws_beside_pictures, storable
+from search.ingestion.sources.names import redundant_raws, storable
 from search.ingestion.sources.options import Choices
 from search.ingestion.sources.sidecars import Sidecars, read_sidecars
 from search.ingestion.sources.sizes import expected, most_bytes, no_memory, refuse_if_large
@@ -43,13 +43,13 @@ def _items(place: str, choices: Choices, findings: Findings) -> Iterator[Item]:
     bucket, prefix = other_buckets.split(place)
     objects = _Objects(bucket, prefix, choices.rules, findings)
     is_any = False
-    beside = Sidecars(findings, objects.names_in)
+    finder = Sidecars(findings, objects.names_in)
     try:
         for found in objects.pictures():
             is_any = True
-            paths = beside.of(*_split(found["Key"]))
+            paths = finder.of(*_split(found["Key"]))
             sidecars = partial(read_sidecars, paths, partial(_beginning, bucket), findings)
-            of_folder = partial(beside.of_folder, _split(found["Key"])[0], partial(_beginning, bucket))
+            of_folder = partial(finder.of_folder, _split(found["Key"])[0], partial(_beginning, bucket))
             item = _item(other_buckets.location(bucket, found["Key"]), found, choices, sidecars)
             yield replace(item, of_folder=of_folder)
     except ERRORS as error:
@@ -114,7 +114,7 @@ class _Objects:
     def pictures(self) -> Iterator[dict[str, Any]]:
         """Yield the list entry of each picture. Raises what boto3 raises."""
         for group in self._groups():
-            doubles = raws_beside_pictures(found["Key"] for found in group)
+            doubles = redundant_raws(found["Key"] for found in group)
             for found in group:
                 if found["Key"] in doubles:
                     self._members.passes_raw(found["Key"])

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import IO
 
-from search.ingestion.items import Item, Unavailable, no_folder, nothing_beside
+from search.ingestion.items import Item, Unavailable, no_folder, no_sidecars
 from search.ingestion.sources.captions import may_be_caption, remarks_on, sample_of
 from search.ingestion.sources.files import version_of
 from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.members import Members
-from search.ingestion.sources.names import is_of_another_kind, plain_name, raws_beside_pictures, storable, suffix_of
+from search.ingestion.sources.names import is_of_another_kind, plain_name, redundant_raws, storable, suffix_of
 from search.ingestion.sources.options import Choices
 from search.ingestion.sources.parts import GoogleTar, Part, Parts, folder_of, is_of_google
 from search.ingestion.sources.sidecars import Sidecars, read_sidecars
@@ -115,7 +115,7 @@ class _Reader:
         self._parts: Parts | None = None
         if export:
             self._parts = Parts(export, together)
-            self._beside = Sidecars(findings, self._parts.names, self._parts.beside)
+            self._finder = Sidecars(findings, self._parts.names, self._parts.siblings)
             for one in together:
                 if isinstance(one, GoogleTar):
                     one.count(choices, findings)
@@ -157,7 +157,7 @@ class _Reader:
         if head is None:
             return
         before = self._sample.waiting
-        double = raws_beside_pictures([before[0], name]) if before else set()
+        double = redundant_raws([before[0], name]) if before else set()
         if name in double:
             self._members.passes_raw(name)
             return
@@ -202,16 +202,16 @@ class _Reader:
 
     def _sidecars(self, name: str) -> Callable[[], Mapping[str, bytes]]:
         """Return a reader of a picture's Google sidecars."""
-        found = self._parts.of(self._beside, name) if self._parts else {}
+        found = self._parts.of(self._finder, name) if self._parts else {}
         if not self._parts or not found:
-            return nothing_beside
+            return no_sidecars
         return partial(read_sidecars, found, self._parts.beginning, self._findings)
 
     def _of_folder(self, folder: str) -> Callable[[], bytes]:
         """Return a reader of the Google metadata of a folder's album."""
         if not self._parts:
             return no_folder
-        return partial(self._beside.of_folder, folder, self._parts.beginning)
+        return partial(self._finder.of_folder, folder, self._parts.beginning)
 
     def _ended(self) -> Iterator[Item]:
         """Offer the picture of a sample that is complete."""
@@ -229,7 +229,7 @@ class _Reader:
         if is_double:
             self._members.passes_raw(name)
             return
-        if sample.texts and item.sidecars is nothing_beside:
+        if sample.texts and item.sidecars is no_sidecars:
             self._findings.notes.extend((item.name, note) for note in remarks_on(sample.texts))
             item = replace(item, sidecars=partial(dict, sample.texts))
         yield item

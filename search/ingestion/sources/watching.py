@@ -58,7 +58,7 @@ class FolderWatch:
         self._offered: dict[str, tuple[int, _State]] = {}
         self._failures: dict[str, _Failure] = {}
         self._growing: dict[str, str] = {}
-        self._told: set[tuple[str, str]] = set()
+        self._known_problems: set[tuple[str, str]] = set()
         self._sniffed: dict[int, bool] = {}
         self._not_read: Counter[str] = Counter()
         self.problems: list[tuple[str, str]] = []
@@ -74,10 +74,10 @@ class FolderWatch:
             walk.knows(str(self._table))
         self._offered = {}
         whole, growing = [], {}
-        beside = sidecars_of_files(findings)
+        finder = sidecars_of_files(findings)
         for folder in self._folders:
             for found in walk.named(folder):
-                its = beside.of(*os.path.split(found.path))  # these don't count as not read
+                its = finder.of(*os.path.split(found.path))  # these don't count as not read
                 state, failure = _state(found.path), self._failures.get(found.path)
                 key = hash((found.resolved, state.version, last_changed(its.values())))
                 if key in self._settled and not (failure and failure.is_past(state)):
@@ -92,8 +92,8 @@ class FolderWatch:
                     growing[found.path] = state.whole
         self._growing = growing
         problems = findings.problems + findings.notes
-        self.problems = [problem for problem in problems if problem not in self._told]
-        self._told = set(problems)
+        self.problems = [problem for problem in problems if problem not in self._known_problems]
+        self._known_problems = set(problems)
         self.not_read, self._not_read = findings.not_read - self._not_read, findings.not_read
         return whole
 

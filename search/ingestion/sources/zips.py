@@ -17,7 +17,7 @@ from search.ingestion.sources.files import version_of
 from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.manifest import UNSPLASH_PHOTOS, table_listing
 from search.ingestion.sources.members import Members
-from search.ingestion.sources.names import is_picture_name, plain_name, raws_beside_pictures, storable
+from search.ingestion.sources.names import is_picture_name, plain_name, redundant_raws, storable
 from search.ingestion.sources.options import Choices
 from search.ingestion.sources.parts import Part, Parts, folder_of
 from search.ingestion.sources.sidecars import Sidecars, read_sidecars
@@ -153,7 +153,7 @@ class _Archive:
         except Exception as error:  # zlib.error, lzma.LZMAError and zipfile's have no common base
             raise Unavailable(f"It is damaged in the archive: {error}") from error
 
-    def beside(self, folder: str) -> list[str]:
+    def siblings(self, folder: str) -> list[str]:
         """Return the sibling folders of `folder`, itself included."""
         above = folder.rpartition("/")[0]
         return [one for one in self.folders if one.rpartition("/")[0] == above]
@@ -180,7 +180,7 @@ def _pictures(archive: _Archive, choices: Choices, findings: Findings) -> list[z
     for one in archive.members:
         members.hides(one.filename)
     taken = [one for one in archive.members if members.takes(one.filename, partial(archive.head, one))]
-    doubles = raws_beside_pictures(one.filename for one in taken)
+    doubles = redundant_raws(one.filename for one in taken)
     for name in doubles:
         members.passes_raw(name)
     return [one for one in taken if one.filename not in doubles]
@@ -194,7 +194,7 @@ def _items(
     together: list[Part],
 ) -> Iterator[Item]:
     parts = Parts(archive, together)
-    beside = Sidecars(findings, parts.names, parts.beside)
+    finder = Sidecars(findings, parts.names, parts.siblings)
     folder = os.path.abspath(archive.path)  # noqa: PTH100
     shared = choices.elsewhere.meant(_paths(folder, member) for member in members)
     for member in members:
@@ -207,8 +207,8 @@ def _items(
             address=address,
             version=_version(archive, member),
             size=expected(member.file_size),
-            sidecars=partial(read_sidecars, parts.of(beside, member.filename), parts.beginning, findings),
-            of_folder=partial(beside.of_folder, folder_of(member.filename), parts.beginning),
+            sidecars=partial(read_sidecars, parts.of(finder, member.filename), parts.beginning, findings),
+            of_folder=partial(finder.of_folder, folder_of(member.filename), parts.beginning),
             changed=_changed(member),
         )
 

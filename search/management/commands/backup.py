@@ -53,7 +53,7 @@ class Command(CollectionCommand):
                 open_target(options["target"]),
                 thumbnails=not options["without_thumbnails"],
                 keep=options["keep"],
-                tell=self.stdout.write,
+                announce=self.stdout.write,
                 progress=progress,
             )
         except (BackupError, StorageUnavailable) as error:

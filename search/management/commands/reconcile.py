@@ -16,7 +16,7 @@ from search.management.base import CollectionCommand
 from search.models import Run
 from search.objects.storage import StorageUnavailable
 from search.state.periodic_checks import keep
-from search.state.storage_check import look_through_storage
+from search.state.storage_check import check_storage
 
 _COUNTED = {
     Problem.ORIGINAL: "originals missing",
@@ -66,11 +66,11 @@ class Command(CollectionCommand):
         try:
             self.stdout.write(f"Objects of {delete_pending():,} deleted pictures removed.")
             began = time.monotonic()
-            report, kept = look_through_storage(
+            report, kept = check_storage(
                 self._print,
                 record=True,
                 origin=self._origin(options["asked_by"]),
-                mend=options["repair"],
+                repair=options["repair"],
                 delete_many=options["delete_many"],
                 old_after=options["older_than"],
             )
@@ -88,7 +88,7 @@ class Command(CollectionCommand):
         return Origin(Run.Door.ADMIN, get_user_model().objects.filter(pk=asked_by).first())
 
     def _print(self, finding: Finding) -> None:
-        repaired = " - repaired" if finding.is_mended else ""
+        repaired = " - repaired" if finding.is_repaired else ""
         remark = f" ({finding.remark})" if finding.remark else ""
         self.stderr.write(f"{finding.problem}: {finding.name}{remark}{repaired}")
 
@@ -97,7 +97,7 @@ class Command(CollectionCommand):
         for problem, name in _COUNTED.items():
             if found := report.found[problem]:
                 repaired = (
-                    f", {report.mended[problem]:,} repaired" if repair and problem is not Problem.STRANGE else ""
+                    f", {report.repaired[problem]:,} repaired" if repair and problem is not Problem.STRANGE else ""
                 )
                 self.stdout.write(f"{found:,} {name}{repaired}.")
         if report.young:

@@ -33,7 +33,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             source = open_target(options["source"])
-            how: dict[str, Any] = {"tell": self.stdout.write, "progress": self._lines()}
+            how: dict[str, Any] = {"announce": self.stdout.write, "progress": self._lines()}
             if options["check"]:
                 outcome = check(source, options["at"], **how)
             else:

@@ -11,7 +11,7 @@ from django.utils import translation
 from search.management.base import CollectionCommand
 from search.objects import storage
 from search.state.figures import Figure, Section
-from search.state.periodic_checks import LOOKS, look
+from search.state.periodic_checks import CHECKS, look
 from search.state.sections import sections
 
 WRONG, UNKNOWN = 1, 2
@@ -29,19 +29,19 @@ class Command(CollectionCommand):
         parser.add_argument(
             "--check",
             nargs="*",
-            choices=sorted(LOOKS),
+            choices=sorted(CHECKS),
             metavar="WHAT",
-            help=f"first check {', '.join(LOOKS)} or, without a name, all of them: seconds for the first, minutes for "
-            "the others in a large collection. A server does that by itself (LOOK_HOURS)",
+            help=f"first check {', '.join(CHECKS)} or, without a name, all of them: seconds for the first, minutes "
+            "for the others in a large collection. A server does that by itself (LOOK_HOURS)",
         )
         # The spelling of earlier versions.
-        parser.add_argument("--look", dest="check", nargs="*", choices=sorted(LOOKS), help=argparse.SUPPRESS)
+        parser.add_argument("--look", dest="check", nargs="*", choices=sorted(CHECKS), help=argparse.SUPPRESS)
         parser.add_argument("--json", action="store_true", help="print JSON")
         parser.add_argument("--quiet", action="store_true", help="print nothing where all is well")
 
     def handle(self, *args: Any, **options: Any) -> None:
         wanted = options["check"]
-        for name in LOOKS if wanted == [] else wanted or ():
+        for name in CHECKS if wanted == [] else wanted or ():
             look(name)
         with translation.override("en"):
             state = [*sections(), _answering()]
@@ -62,10 +62,10 @@ class Command(CollectionCommand):
                 self.stdout.write(f"{mark}{figure.label}: {_shown(figure)}{note}")
             self.stdout.write("")
         for figure in (figure for section in state for figure in section.wrong):
-            value = f": {_shown(figure)}" if figure.value != figure.mend else ""
+            value = f": {_shown(figure)}" if figure.value != figure.fix else ""
             self.stdout.write(f"NEEDS ATTENTION: {figure.label}{value}")
-            if figure.mend:
-                self.stdout.write(f"  Run: {figure.mend}")
+            if figure.fix:
+                self.stdout.write(f"  Run: {figure.fix}")
         if unknown := [str(section.title) for section in state if not section.is_known]:
             self.stdout.write(f"NOT KNOWN, not checked lately: {', '.join(unknown)}")
             self.stdout.write("  Run: manage.py state --check")
@@ -113,7 +113,7 @@ def _as_json(state: Sequence[Section], status: int) -> dict[str, Any]:
     return {
         "status": {0: "well", WRONG: "needs somebody", UNKNOWN: "not known"}[status],
         "needs_somebody": [
-            {"name": figure.name, "what": str(figure.label), "value": figure.value, "run": figure.mend}
+            {"name": figure.name, "what": str(figure.label), "value": figure.value, "run": figure.fix}
             for section in state
             for figure in section.wrong
         ],
