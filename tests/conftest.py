@@ -146,7 +146,7 @@ def _own_world(
     _KeptForGood.from_file(request.node.path.name)
     settings.DATA_DIR = tmp_path / "var"
     settings.MEDIA_ROOT = tmp_path / "media"
-    monkeypatch.setattr(loading, "compile_meanwhile", lambda *model: None)
+    monkeypatch.setattr(loading, "compile_in_background", lambda *model: None)
     # What a test deletes is gone when it looks, on a slow machine too.
     monkeypatch.setattr(background, "WAITED_FOR", 60.0)
     # A command that the admin starts would work on the database of whoever runs the tests.

@@ -113,6 +113,13 @@ def test_the_start_page_has_them_in_the_language_of_the_person(drawings: list[Im
     assert len([one for one in queries if "search_thing" in one["sql"]]) == 1
 
 
+def test_the_pictures_of_the_wall_are_loaded_before_those_of_things(drawings: list[Image], client: Client):
+    measure()
+    things, wall = client.get("/").text.split('class="things-list"')[1].split("</ul>", 1)
+    assert things.count("<img") == things.count('loading="lazy"') > 0
+    assert wall.count('loading="eager" fetchpriority="high"') == 8
+
+
 def test_a_collection_that_nobody_has_measured_offers_nothing(client: Client):
     an_image("Harbour")
     assert example_queries("en") == []

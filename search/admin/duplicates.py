@@ -1,4 +1,4 @@
-"""Pictures that are here more than once, side by side, for a person to decide: which one stays, or that all do."""
+"""Duplicate groups side by side, for curators to decide which picture to keep."""
 
 import uuid
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def may_decide(request: HttpRequest) -> bool:
 
 @dataclass
 class Fact:
-    """What is told of each picture of a group; `differs` where it is not the same of all."""
+    """A row of a group's comparison; `differs` where the values of its pictures differ."""
 
     name: str
     value: str
@@ -57,7 +57,7 @@ class Shown:
 
 @dataclass
 class ShownGroup:
-    """`more`: so many pictures of the group are shown once these are decided about."""
+    """`more`: how many further pictures of the group are shown after these are decided."""
 
     images: list[Shown]
     reason: Any
@@ -67,7 +67,7 @@ class ShownGroup:
 
 
 def duplicates_view(request: HttpRequest) -> HttpResponse:
-    """The groups that nobody has decided about yet, a few a page."""
+    """The undecided groups, a few a page."""
     if not may_decide(request):
         raise PermissionDenied
     kind = _kind(request.GET.get("kind", ""))
@@ -91,7 +91,7 @@ def duplicates_view(request: HttpRequest) -> HttpResponse:
 
 
 def exact_view(request: HttpRequest) -> HttpResponse:
-    """All groups of equal pixels at once, after a page that says how many pictures go."""
+    """Settle all groups of identical pixels at once, after a confirmation with their number."""
     if not may_decide(request):
         raise PermissionDenied
     groups = [group for group in pending_groups() if group.is_exact]
@@ -156,12 +156,12 @@ def _kept(request: HttpRequest, groups: Sequence[Kept]) -> None:
             raise
         messages.error(request, busy())
         return
-    messages.add_message(request, *_told(merging))
+    messages.add_message(request, *_result_message(merging))
     if merging.is_partial:
         messages.warning(request, busy())
 
 
-def _told(merging: Merging) -> tuple[int, Any]:
+def _result_message(merging: Merging) -> tuple[int, Any]:
     if not merging.going:
         return messages.WARNING, _("This group is not as it was any more: look again.")
     if settings.TRASH_DAYS:
