@@ -29,8 +29,8 @@ from search.query import BadQuery, SearchQuery, crops_of
 from search.retrieval import similar_images
 from search.tagging.of_picture import rejected_of, suggestions_of
 from search.views.errors import error_page
-from search.views.lists import beside_in_list
 from search.views.neighbours import Beside, beside, more_and_less
+from search.views.neighbours_in_lists import beside_in_list
 from search.views.places import place_of
 
 SIMILAR = 12
