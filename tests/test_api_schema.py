@@ -24,7 +24,7 @@ from schemathesis.specs.openapi.checks import (
 from search.api.parameters import SEARCH_PARAMETERS
 from search.api.site import api
 from search.models import ApiToken, Image
-from tests.base import an_image
+from tests.base import an_image, an_unsaved_image
 
 CHECKS = [
     not_a_server_error,
@@ -52,7 +52,9 @@ NASTY = [
 
 @pytest.fixture
 def collection(db) -> list[Image]:
-    return [an_image(f"Red star {number}", tags=["red"], description="Drawn") for number in range(30)]
+    return Image.objects.bulk_create(
+        an_unsaved_image(f"Red star {number}", tags=["red"], description="Drawn") for number in range(30)
+    )
 
 
 @pytest.fixture
