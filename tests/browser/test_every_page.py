@@ -82,7 +82,11 @@ def unfold(page: Page) -> None:
         summary.click()
 
 
-END_TRANSITIONS = "() => document.getAnimations().forEach(one => one instanceof CSSTransition && one.finish())"
+# In the next frame scripts have been told of the theme, too.
+END_TRANSITIONS = """() => new Promise((done) => requestAnimationFrame(() => {
+    document.getAnimations().forEach((one) => one instanceof CSSTransition && one.finish());
+    done();
+}))"""
 
 
 AXE = "async (options) => (await axe.run(options)).violations"
