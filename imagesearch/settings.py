@@ -151,7 +151,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "search.web.gate.SiteAccess",
+    "search.web.site_access.SiteAccess",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -390,7 +390,7 @@ UPLOAD_MAX_REQUEST_MB = whole_number("UPLOAD_MAX_REQUEST_MB", default=200, least
 DATA_UPLOAD_MAX_NUMBER_FILES = UPLOAD_MAX_FILES + 100
 # A selection of 500 pictures, each with its similarity; up to this, the form's own error is shown.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 3_000
-FILE_UPLOAD_HANDLERS = ["search.http.upload_handlers.LimitedUploadHandler"]
+FILE_UPLOAD_HANDLERS = ["search.http.body_limits.LimitedUploadHandler"]
 UPLOAD_LOGIN_REQUIRED = flag("UPLOAD_LOGIN_REQUIRED", default=True)
 # Who sees the collection: everybody, logged-in users, or logged-in users whom an owner has approved.
 SITE_ACCESS = choice("SITE_ACCESS", ACCESS, default="public")

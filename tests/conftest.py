@@ -38,10 +38,11 @@ from tests.s3_servers import Rclone
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Processes that tests start use the models as they are: none of them is there for long.
+# Processes that tests start compile no models: none of them is there for long.
 os.environ["COMPILE_MODELS"] = "off"
 
 MODELS = django_settings.DATA_DIR / "models"
+os.environ["TEST_MODELS"] = str(MODELS)  # with tests.killed_settings: compiled, which takes no torch
 
 look_seldom()
 

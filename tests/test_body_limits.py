@@ -15,7 +15,7 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from imagesearch.wsgi import application
-from search.http import upload_handlers
+from search.http import body_limits
 from search.models import Image, QueryPicture
 from tests.base import picture_file
 
@@ -181,7 +181,7 @@ def test_what_would_fill_the_temporary_folder_is_not_begun(client: Client, monke
 
     def usage(folder: str) -> Any:
         asked.append(folder)
-        return SimpleNamespace(free=upload_handlers._KEPT_FREE + 1_000_000)
+        return SimpleNamespace(free=body_limits._KEPT_FREE + 1_000_000)
 
     monkeypatch.setattr(shutil, "disk_usage", usage)
 

@@ -24,7 +24,7 @@ from search.admin.images import ImageAdmin
 from search.embedding import active_model
 from search.ingestion.pending import Pending, Stale, claim, write_vectors
 from search.ingestion.pipeline.rows import staging
-from search.ingestion.pipeline.windows import Encoded
+from search.ingestion.pipeline.window_vectors import Encoded
 from search.models import Capture, Image, Report, Revision, Run, SignUp, Trashed, VocabularyTag, conflicts
 from search.models.conflicts import retried
 from search.views import images, reports

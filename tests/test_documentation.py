@@ -111,7 +111,7 @@ def test_what_is_told_of_settings_is_of_each_that_there_is_and_of_no_other():
 def test_a_default_that_the_code_says_is_not_said_again():
     parts_of_code = [one for part in parts() for one in part.settings if one.code.default is not None]
     assert len(parts_of_code) > 50
-    assert [one.name for one in parts_of_code if "default" in one.told] == []
+    assert [one.name for one in parts_of_code if "default" in one.described] == []
 
 
 @pytest.mark.parametrize("path", list(files()))
@@ -254,7 +254,7 @@ def test_what_is_told_of_the_code_is_there(name):
 
 
 def test_every_decision_has_its_four_parts_and_stands_in_the_index():
-    listed = re.findall(r"^(\d+)\. \[.+\]\((design/\w+\.md)#(\d+)-", written("docs/design.md"), re.MULTILINE)
+    listed = re.findall(r"^- \[(\d+)\. .+\]\((design/\w+\.md)#(\d+)-", written("docs/design.md"), re.MULTILINE)
     records = [
         (record.partition(".")[0], name, re.findall(r"^\*\*(.+?)\.\*\*", record, re.MULTILINE))
         for name in DESIGN

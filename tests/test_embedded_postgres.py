@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -110,13 +111,16 @@ def has_ended(pid: int) -> bool:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path / "not there yet" / "var")
+def world() -> Iterator[World]:
+    # Not below pytest's folder, which another run on this machine closes to the user whom the server runs as.
+    base = Path(tempfile.mkdtemp())
+    world = World(base / "not there yet" / "var")
     yield world
     with suppress(OSError, psutil.Error):  # what a failed test leaves
         psutil.Process(int(world.pid_file.read_text().splitlines()[0])).kill()
     for folder in world.sockets:
         shutil.rmtree(folder)
+    shutil.rmtree(base, ignore_errors=True)  # what a killed server leaves ends a moment later
 
 
 def test_a_folder_gets_a_server_that_stops_with_the_process_and_keeps_its_data(world: World) -> None:

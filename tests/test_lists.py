@@ -55,6 +55,18 @@ def test_the_page_of_a_picture_leads_on_in_the_order_of_its_album(client: Client
     assert walked(client, album.get_absolute_url()) == ["hill 1 of 2", "town 2 of 2"]
 
 
+def test_a_picture_that_is_deleted_on_its_page_leads_to_the_next_of_its_album(as_carol: Client, images: list[Image]):
+    album = Album.objects.create(title="Summer", visibility=Visibility.PUBLIC)
+    change([image.pk for image in images], AddToAlbum(album))
+    for _ in images:
+        first = re.findall(r'<a class="tile-link" href="([^"]+)"', as_carol.get(album.get_absolute_url()).text)[0]
+        form = as_carol.get(first).text.partition('value="trash"')[0].rpartition("<form")[2]
+        following = html.unescape(re.findall(r'name="next" value="([^"]+)"', form)[0])
+        as_carol.post("/selection/change", {"do": "trash", "id": first.split("/")[2], "next": following})
+        assert as_carol.get(following).status_code == 200
+    assert following == album.get_absolute_url()
+
+
 def test_an_album_that_somebody_may_not_see_is_told_by_no_picture_of_it(client: Client, as_alice: Client, images):
     album = Album.objects.create(title="Summer", visibility=Visibility.MEMBERS)
     change([images[0].pk], AddToAlbum(album))

@@ -19,7 +19,7 @@ from search.ingestion.pipeline.rows import Staging
 from search.management import outages
 from search.models import Image, OwedDeletion
 from search.objects import storage
-from search.objects.full import no_room
+from search.objects.disk_full import no_room
 from tests.base import pending_image, picture_file, stored_image, write_picture
 from tests.test_unavailable import files_below
 

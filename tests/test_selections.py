@@ -17,7 +17,7 @@ from search.imaging import Colours, Swatch
 from search.ingestion import add_picture
 from search.ingestion.palettes import write_palettes
 from search.models import Image
-from search.objects import storage, zip_files
+from search.objects import storage, zip_download
 from tests.base import an_image, picture_bytes, stored_image
 from tests.pictures import FORMATS, SECRETS, photo
 
@@ -208,7 +208,7 @@ def test_a_picture_is_read_only_when_its_turn_comes(monkeypatch):
     images = [an_image(f"n{number}") for number in range(5)]
     flickering = Flickering(images)
     monkeypatch.setattr(storage, "read", flickering)
-    parts: Iterator[bytes] = zip_files.zipped(images, {}, lambda image: "")
+    parts: Iterator[bytes] = zip_download.zipped(images, {}, lambda image: "")
     sizes = []
     for number in range(1, 6):
         sizes.append(len(next(parts)))

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from imagesearch.rate_settings import Rate
 from search.models import ApiToken
-from search.web.gate import OPEN_VIEWS
+from search.web.site_access import OPEN_VIEWS
 from tests.test_every_address import World
 
 pytestmark = pytest.mark.django_db

@@ -10,10 +10,10 @@ import pytest
 from gunicorn.config import Config
 
 from imagesearch.serving import event_loop as fronts
+from imagesearch.serving.client_deadlines import Pace
 from imagesearch.serving.connection_capacity import room_for
-from imagesearch.serving.slow_clients import Pace
 from imagesearch.worker import Worker
-from search.http import upload_handlers
+from search.http import body_limits
 from tests.fronts import PIECE, PIECES, Clock, Served, clock, get, read, serve  # noqa: F401 - fixtures
 
 CHUNKS = "Transfer-Encoding: chunked"
@@ -218,7 +218,7 @@ def test_a_picture_without_its_lower_half_is_not_taken_for_whole(site: Served) -
 
 
 def test_a_full_temporary_folder_is_told(site: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upload_handlers, "fits_the_disk", lambda _length: False)
+    monkeypatch.setattr(body_limits, "fits_the_disk", lambda _length: False)
 
     answer = site.ask(get("/echo", "Content-Length: 300000", method="POST", body=bytes(300_000)))
 

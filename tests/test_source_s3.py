@@ -38,7 +38,7 @@ from search.models import Capture, Image
 from search.models.image import content_id
 from search.objects import other_buckets, storage
 from search.objects.storage import MissingObject, StorageUnavailable
-from search.objects.zip_files import zipped
+from search.objects.zip_download import zipped
 from tests.base import picture_bytes
 from tests.s3_servers import BUCKET, LISTED_AT_ONCE, Moto, configured, use_s3
 from tests.web_servers import Server, answer

@@ -182,8 +182,10 @@ class AnyTitle(TestCase):
 
 
 def is_seen(character: str) -> bool:
-    """Whether a character leaves something to be found by: not what joins others, points them, or quotes them."""
-    return unicodedata.category(character) not in {"Cf", "Mn", "Me", "Zs", "Zl", "Zp", "Pi", "Pf"} | {'"'} and not (
+    """Whether a character leaves something to be found by: not what joins others, points them, or quotes them. A
+    spacing accent (´) is a space with an accent on it."""
+    categories = {unicodedata.category(part) for part in unicodedata.normalize("NFKD", character)}
+    return not categories <= {"Cf", "Mn", "Me", "Zs", "Zl", "Zp", "Pi", "Pf"} and not (
         character in '"“”„«»ـ' or "\U0001f3fb" <= character <= "\U0001f3ff"
     )
 

@@ -13,15 +13,15 @@ from urllib.parse import unquote
 from gunicorn.asgi.parser import ParseError
 
 from imagesearch.serving import refusals
+from imagesearch.serving.client_deadlines import Pace
 from imagesearch.serving.exchange import Exchange
-from imagesearch.serving.request_bodies import SMALL, Framing, Nothing, Received, framing
+from imagesearch.serving.incoming_bodies import SMALL, Framing, Nothing, Received, framing
 from imagesearch.serving.request_heads import More, head, may_be_whole
 from imagesearch.serving.response_buffer import IN_MEMORY
-from imagesearch.serving.slow_clients import Pace
 from imagesearch.serving.sockets import LINGER, LINGER_UNREAD, NEVER, Link, State
 from imagesearch.serving.thread_pools import Job, lane_of
 from imagesearch.wsgi import below_base_path
-from search.http.upload_handlers import DiskFull
+from search.http.body_limits import DiskFull
 
 if TYPE_CHECKING:
     from imagesearch.serving.event_loop import Front

@@ -17,9 +17,9 @@ from django.conf import settings
 from gunicorn.workers.gthread import PollableMethodQueue
 
 from imagesearch.serving import refusals
+from imagesearch.serving.client_deadlines import Pace
 from imagesearch.serving.connection import Connection
 from imagesearch.serving.connection_capacity import room_for
-from imagesearch.serving.slow_clients import Pace
 from imagesearch.serving.sockets import Link, State
 from imagesearch.serving.thread_pools import Job, Lane
 

@@ -9,7 +9,7 @@ from django.db import close_old_connections
 from gunicorn.http import wsgi
 
 from imagesearch.request_bodies import DRAINS, LOOKED_AT, BodyWanted, NotYet
-from imagesearch.serving.request_bodies import Nothing, Received
+from imagesearch.serving.incoming_bodies import Nothing, Received
 from imagesearch.serving.response_buffer import IN_MEMORY, Outbox
 
 _PIECE = 64 * 1024

@@ -10,7 +10,7 @@ from django.utils import translation
 from gunicorn.util import http_date
 
 from imagesearch.wsgi import application, below_base_path
-from search.web.refusals import REFUSED
+from search.web.refusal_pages import REFUSED
 
 logger = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from imagesearch.serving.client_deadlines import Pace
 from imagesearch.serving.response_buffer import Outbox
-from imagesearch.serving.slow_clients import Pace
 
 if TYPE_CHECKING:
     from imagesearch.serving.event_loop import Front

@@ -21,8 +21,8 @@ from search.admin.shared import busy
 from search.admin.tag_suggestions import is_compared, may_decide, suggestions_view, take_back_view
 from search.admin.undoing import with_undo
 from search.curation.details import clean_tags
+from search.http.body_limits import LARGEST_TABLE
 from search.http.methods import require_http_methods, require_safe
-from search.http.upload_handlers import LARGEST_TABLE
 from search.ingestion.tables import MetadataError
 from search.models import Revision, TagSuggestion, VocabularyTag
 from search.models.conflicts import is_conflict, retried
@@ -31,7 +31,7 @@ from search.query.tag_names import forget_names, read_names
 from search.state import registry
 from search.tagging import overview
 from search.tagging.decisions import pending
-from search.tagging.renaming import merge, rename
+from search.tagging.renaming_and_merging import merge, rename
 from search.tagging.tables import read_vocabulary, write_vocabulary
 from search.tagging.vocabulary import load_starting
 from search.text.normalization import normalised_text

@@ -11,7 +11,7 @@ from typing import IO, Any, Protocol
 
 from search.backup.manifest import BackupError
 from search.objects import other_buckets
-from search.objects.full import DISK_FULL, NoRoom, is_bucket_full
+from search.objects.disk_full import DISK_FULL, NoRoom, is_bucket_full
 
 BLOCK = 1 << 20
 """Bytes per copied block."""

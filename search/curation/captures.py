@@ -19,7 +19,8 @@ from search.imaging import Colours, UnreadableImage
 from search.metadata import READER, PhotoMetadata, TakenFrom, from_name, from_takeout, merged
 from search.metadata.dates import of_timestamp
 from search.metadata.fields import NOTHING
-from search.metadata.sidecars import is_takeout, json_object
+from search.metadata.sidecars import json_object
+from search.metadata.takeout import is_takeout
 from search.metadata.zones import in_zone
 from search.models.image import Image
 from search.models.texts import LineField

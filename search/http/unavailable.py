@@ -10,15 +10,15 @@ from django.utils.translation import gettext as _
 from search import decoding
 from search.accounts.password_hashing import Crowded
 from search.embedding import Busy, Loading, ModelUnavailable
-from search.http import upload_handlers
+from search.http import body_limits
 from search.http.paths import path_of
 from search.http.problems import Problem, is_for_programs
 from search.limits import TooMany
-from search.limits.words import advice_of, problem_of
+from search.limits.messages import advice_of, problem_of
 from search.models.conflicts import is_conflict, is_overtaken
 from search.models.vector_values import WrongVectors
 from search.monitoring import recording, upgrades
-from search.objects.full import no_room
+from search.objects.disk_full import no_room
 from search.objects.storage import StorageUnavailable
 
 logger = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | N
     elif isinstance(error, (ModelUnavailable, WrongVectors)):
         problem, advice = _("Searching and adding pictures is not possible just now: a model is missing."), str(error)
         part = "model"
-    elif isinstance(error, upload_handlers.DiskFull) or (request.method not in _SAFE and no_room(error)):
+    elif isinstance(error, body_limits.DiskFull) or (request.method not in _SAFE and no_room(error)):
         problem = _("There is no room here just now for what you send.")
         advice, part = _("Nothing was added. Try again later, and tell the people who run this site."), "disk"
     elif isinstance(error, StorageUnavailable):

@@ -17,7 +17,7 @@ from search.decoding import Seen, Source, Window, size_of
 from search.embedding import ModelUnavailable, active_model, other_picture_encoder, picture_encoder, require_fit
 from search.imaging import FORMATS
 from search.ingestion.pipeline.rows import known, staging
-from search.ingestion.pipeline.windows import Encoded, encode_seen
+from search.ingestion.pipeline.window_vectors import Encoded, encode_seen
 from search.ingestion.repair import known_rows, note_moved, restore
 from search.models import Image, Private
 from search.models.active_pair import Choice, Named, chosen, one_choice
@@ -26,7 +26,7 @@ from search.models.image import content_id
 from search.models.vector_values import WrongVectors
 from search.objects import storage
 from search.objects.deletion import deleted_before, deletions_blocked, mark_for_deletion, remove_orphans
-from search.objects.full import no_room
+from search.objects.disk_full import no_room
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

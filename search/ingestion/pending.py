@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from pgvector import HalfVector
 
 from search.embedding import active_model, require_stored
-from search.ingestion.pipeline.windows import Encoded, flat, write_windows
+from search.ingestion.pipeline.window_vectors import Encoded, flat, write_windows
 from search.ingestion.vectors_of_other_models import block_switch
 from search.models import Image
 from search.models.accepted import accepted_names

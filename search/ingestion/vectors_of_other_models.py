@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from django.db import connection
 from pgvector import HalfVector
 
-from search.ingestion.pipeline.windows import Encoded, write_windows
+from search.ingestion.pipeline.window_vectors import Encoded, write_windows
 from search.models import Image
 from search.models.active_pair import Choice, look_again
 from search.models.vector_sets import VectorTable

@@ -19,7 +19,7 @@ from search.ingestion.database_statistics import refresh_statistics
 from search.ingestion.pending import PendingRows, claim
 from search.ingestion.pipeline.index_during_load import IndexDuringLoad
 from search.ingestion.pipeline.steps import BATCH
-from search.ingestion.pipeline.windows import Encoded, encode_seen
+from search.ingestion.pipeline.window_vectors import Encoded, encode_seen
 from search.ingestion.report import Progress, Report
 from search.models import Image
 from search.models.active_pair import one_choice

@@ -12,7 +12,7 @@ from django.db.backends.signals import connection_created
 
 from search.ingestion import LOST_DATABASE
 from search.models.conflicts import is_conflict
-from search.objects.full import FULL_FOR, NoRoom, no_room
+from search.objects.disk_full import FULL_FOR, NoRoom, no_room
 
 AWAY_FOR = 60.0
 """Seconds that an unreachable database is waited for."""

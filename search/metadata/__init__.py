@@ -8,7 +8,8 @@ from search.metadata.fields import PhotoMetadata, TakenFrom
 from search.metadata.files import Reading, read_file
 from search.metadata.merging import merged
 from search.metadata.names import from_name
-from search.metadata.sidecars import LONGEST_SIDECAR, from_takeout
+from search.metadata.sidecars import LONGEST_SIDECAR
+from search.metadata.takeout import from_takeout
 from search.metadata.xmp import from_xmp
 
 READER = 3

@@ -1,15 +1,12 @@
-"""Sidecars: files beside a picture with metadata about it. Finds them by name, and reads those of Google Takeout."""
+"""Sidecars: files beside a picture with metadata about it, found by name."""
 
-import html
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
 from search.containers.formats import RAW_EXTENSIONS
-from search.metadata.dates import of_timestamp
-from search.metadata.fields import PhotoMetadata, TakenFrom
 from search.text.normalization import composed
 
 LONGEST_SIDECAR = 1_000_000
@@ -120,30 +117,3 @@ def json_object(data: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def is_takeout(said: Mapping[str, Any]) -> bool:
-    """Whether this is Google Takeout's metadata of a picture."""
-    return isinstance(said.get("photoTakenTime"), dict)
-
-
-def from_takeout(said: Mapping[str, Any]) -> PhotoMetadata:
-    """Return the metadata in Google Takeout's JSON. Its title is ignored: it is the file name."""
-    time = said.get("photoTakenTime")
-    moment = of_timestamp(time.get("timestamp")) if isinstance(time, dict) else None
-    places = [said.get("geoData"), said.get("geoDataExif")]
-    place: dict[str, Any] = next((one for one in places if isinstance(one, dict) and _is_known(one)), {})
-    description = said.get("description")
-    return PhotoMetadata.of(
-        # Google escapes some characters as in HTML.
-        description=html.unescape(description) if isinstance(description, str) else "",
-        taken=moment and moment.wall,
-        offset=moment and moment.offset,
-        taken_from=TakenFrom.SIDECAR,
-        latitude=place.get("latitude"),
-        longitude=place.get("longitude"),
-    )
-
-
-def _is_known(place: Mapping[str, Any]) -> bool:
-    return bool(place.get("latitude") or place.get("longitude"))

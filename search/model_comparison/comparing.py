@@ -16,7 +16,7 @@ from search.imaging import UnreadableImage
 from search.indexing.exact_ranks import Chunk, Ints, ranks
 from search.indexing.exact_search import chunks, common_pictures, vectors_of
 from search.ingestion.adding import read_for_model
-from search.ingestion.pipeline.windows import encode_seen
+from search.ingestion.pipeline.window_vectors import encode_seen
 from search.model_comparison.labelled import Labelled
 from search.model_comparison.metrics import DEPTH, Floats, Graded, Verdict, compared, query_figures
 from search.model_comparison.pairs import ComparedSet, require_dimensions

@@ -29,7 +29,7 @@ from search.models.texts import LineField, ProseField, TagsField
 if TYPE_CHECKING:
     from search.curation.captures import OfFile
     from search.imaging.swatches import Swatch
-    from search.ingestion.pipeline.windows import Encoded
+    from search.ingestion.pipeline.window_vectors import Encoded
     from search.metadata import PhotoMetadata
     from search.models.captures import Capture
     from search.models.palettes import Palette

@@ -2,5 +2,5 @@
 
 Imports `concurrency`, `imaging`, `monitoring`, `decoding`, `scrubbing` and `models`. Verbs: `storage.put`,
 `storage.read_original`, `renditions.read_or_make`, `deletion.delete_images`, `downloads.clean_copy`,
-`zip_files.zipped`.
+`zip_download.zipped`.
 """

@@ -21,7 +21,7 @@ from search.models.image import content_id
 from search.models.ingestion import origin_id
 from search.monitoring import recording
 from search.objects import other_buckets
-from search.objects.full import DISK_FULL, NoRoom, is_bucket_full, media_full
+from search.objects.disk_full import DISK_FULL, NoRoom, is_bucket_full, media_full
 
 if TYPE_CHECKING:
     from search.models import Image

@@ -1,6 +1,6 @@
 """The current user, who determines which albums and private pictures searches find.
 
-Each request sets it once (`search.web.gate`); elsewhere, as in commands and threads, it is an anonymous user.
+Each request sets it once (`search.web.site_access`); elsewhere, as in commands and threads, it is an anonymous user.
 """
 
 from collections.abc import Callable, Iterator

@@ -27,7 +27,7 @@ from search.models.vector_values import Vectors
 from search.relevance.bands import LoadedCalibration
 from search.relevance.bank_vectors import bank_vectors
 from search.relevance.thresholds import different, measure, nearest_other
-from search.relevance.widening import widened
+from search.relevance.wide_test_pictures import widened
 
 Things = npt.NDArray[np.int64]
 Change = Callable[[Picture], Picture]

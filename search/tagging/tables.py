@@ -15,7 +15,7 @@ from search.curation.details import clean_tags
 from search.ingestion.tables import table_rows
 from search.models import VocabularyTag
 from search.models.tagging import DEEPEST, lock_vocabulary
-from search.objects.zip_files import harmless
+from search.objects.zip_download import harmless
 from search.text.normalization import normalised_text
 
 COLUMNS = ("name", "english", "korean", "phrase", "aliases", "parent")

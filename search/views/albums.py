@@ -31,13 +31,13 @@ from search.models import Album, AlbumImage, Image, Private, Revision
 from search.models.albums import Place, may_keep_albums
 from search.models.conflicts import retried
 from search.models.querysets import ImageQuerySet
-from search.objects.zip_files import zipped
+from search.objects.zip_download import zipped
 from search.query import SearchQuery
 from search.query.filters import Filters
 from search.views import picture_actions
 from search.views.errors import error_page
 from search.views.images import may_see_places, rights
-from search.views.lists import ALBUM_PAGE, album_mark, lead_on
+from search.views.neighbours_in_lists import ALBUM_PAGE, album_mark, lead_on
 from search.views.searching import WHAT_IS_ASKED_FOR
 
 PER_PAGE = ALBUM_PAGE

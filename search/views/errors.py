@@ -19,9 +19,9 @@ from django.utils.translation import gettext as _
 
 from imagesearch.logs import current_request
 from search.containers.errors import too_many_bytes
+from search.http.body_limits import TooLarge
 from search.http.problems import Problem, is_for_programs
 from search.http.unavailable import unavailable_page
-from search.http.upload_handlers import TooLarge
 from search.views.csrf import Refusal, why_refused
 
 logger = logging.getLogger(__name__)

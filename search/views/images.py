@@ -29,8 +29,8 @@ from search.query import BadQuery, SearchQuery, crops_of
 from search.retrieval import similar_images
 from search.tagging.of_picture import rejected_of, suggestions_of
 from search.views.errors import error_page
-from search.views.lists import beside_in_list
 from search.views.neighbours import Beside, beside, more_and_less
+from search.views.neighbours_in_lists import beside_in_list
 from search.views.places import place_of
 
 SIMILAR = 12
@@ -201,10 +201,11 @@ def image_page(
     tell_visibility([image])
     is_curator = may_curate(request)
     more, less = more_and_less(image, query)
+    ways = Beside() if is_panel else beside_in_list(request, image) or beside(request, image, query)
     context = {
         "image": image,
         "is_panel": is_panel,
-        "beside": Beside() if is_panel else beside_in_list(request, image) or beside(request, image, query),
+        "beside": ways,
         "more_like": more,
         "less_like": less,
         "crops": crops_of(image),
@@ -217,7 +218,7 @@ def image_page(
         "rejected": rejected_of(image.pk) if is_curator else [],
         "details": details_of(image),
         "trash_days": settings.TRASH_DAYS,
-        "next_when_gone": reverse("search"),
+        "next_when_gone": ways.next or ways.back or reverse("search"),
         "addresses": Origin.addresses_of(image.pk) if may_see_hidden(request) else [],
         "is_searchable": image.embedding_model in accepted_names(active_model()),
         "similar": similar_images(image, SIMILAR),

@@ -11,12 +11,12 @@ from django.utils.translation import ngettext
 
 from search.http.methods import require_http_methods, require_safe
 from search.models import Image, PictureSet
-from search.objects.zip_files import zipped
+from search.objects.zip_download import zipped
 from search.query import SearchQuery
 from search.query.selection import BadSelection, Selection, images_in_order
 from search.views.errors import error_page
 from search.views.images import may_see_places, rights
-from search.views.lists import lead_on, set_mark
+from search.views.neighbours_in_lists import lead_on, set_mark
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -18,7 +18,7 @@ from search.query.filters import Certainty, Filters
 from search.retrieval.scope import Scope
 from search.retrieval.timeline import Place, months_with_pictures, read_month, taken_up_to
 from search.views.images import may_see_hidden
-from search.views.lists import TIMELINE, lead_on
+from search.views.neighbours_in_lists import TIMELINE, lead_on
 from search.views.search_context import span_label
 from search.views.searching import WHAT_IS_ASKED_FOR
 

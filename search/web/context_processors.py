@@ -9,7 +9,7 @@ from search.accounts.roles import may_add
 from search.embedding import is_demo_model
 from search.fetching import may_search_by_address
 from search.views.images import may_see_map
-from search.web.gate import is_shut
+from search.web.site_access import is_shut
 
 
 def site(request: HttpRequest) -> dict[str, Any]:

@@ -13,15 +13,15 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from search.http import upload_handlers
+from search.http import body_limits
 from search.http.problems import Problem, is_for_programs
 from search.http.unavailable import unavailable_page
-from search.metrics import scraping
+from search.metrics import exposition
 from search.models.active_pair import one_choice
 from search.monitoring import upgrades
 from search.objects import storage
 from search.views import health
-from search.web.refusals import REFUSED, refusal
+from search.web.refusal_pages import REFUSED, refusal
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class HealthChecks:
         self.checks = {
             "/healthz": health.healthz,
             "/readyz": health.readyz,
-            "/metrics": scraping.metrics_or(get_response),
+            "/metrics": exposition.metrics_or(get_response),
         }
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -121,25 +121,21 @@ class BodyLimits:
         if not length:
             return None
         name = request.resolver_match.view_name if request.resolver_match else ""
-        if (
-            name == upload_handlers.MANY_PICTURES
-            and settings.UPLOAD_LOGIN_REQUIRED
-            and not request.user.is_authenticated
-        ):
+        if name == body_limits.MANY_PICTURES and settings.UPLOAD_LOGIN_REQUIRED and not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
-        most = upload_handlers.most_bytes(name)
+        most = body_limits.most_bytes(name)
         body: Any = request.META.get("wsgi.input")
         if getattr(body, "is_in_chunks", False):
-            body.limit_to(most, upload_handlers.TooLarge(most))  # its length is known only at its end
+            body.limit_to(most, body_limits.TooLarge(most))  # its length is known only at its end
         elif length > most:
             from search.views.errors import bad_request  # noqa: PLC0415 - which imports this module
 
             # Not raised: with DEBUG on, as at home, Django would show a traceback.
-            picture = length if name in upload_handlers.ONE_PICTURE else None
-            return bad_request(request, upload_handlers.TooLarge(most, picture=picture))
-        if not upload_handlers.fits_the_disk(min(length, most)):
-            return unavailable_page(request, upload_handlers.DiskFull())
-        request.upload_handlers = [upload_handlers.LimitedUploadHandler(request, upload_handlers.files_taken(name))]
+            picture = length if name in body_limits.ONE_PICTURE else None
+            return bad_request(request, body_limits.TooLarge(most, picture=picture))
+        if not body_limits.fits_the_disk(min(length, most)):
+            return unavailable_page(request, body_limits.DiskFull())
+        request.upload_handlers = [body_limits.LimitedUploadHandler(request, body_limits.files_taken(name))]
         return None
 
 
@@ -155,7 +151,7 @@ class Unavailable:
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
         if why := request.META.get(REFUSED):
-            return unavailable_page(request, upload_handlers.DiskFull()) if why == "full" else refusal(request, why)
+            return unavailable_page(request, body_limits.DiskFull()) if why == "full" else refusal(request, why)
         try:
             upgrades.require_migrated()
             if not is_for_programs(request):

@@ -16,7 +16,7 @@ from search.http.site_name import site_name
 from search.query.saved import can_be_saved, is_saved
 from search.rendering.jinja_engine import Pages
 from search.templatetags import pictures, tiles
-from search.views import ordering, search_context, walls
+from search.views import ordering, result_layout, search_context
 
 
 def environment(**options: Any) -> Environment:
@@ -57,8 +57,8 @@ def environment(**options: Any) -> Environment:
         "shortened": _shortened,
         "thousands": pictures.thousands,
         "tiles": tiles.tiles_in,
-        "unfolded": walls.unfolded,
-        "wall_of": walls.wall_of,
+        "unfolded": result_layout.unfolded,
+        "wall_of": result_layout.wall_of,
         "way_back": pictures.way_back,
         "relaxations": relaxations,
         "ways_to_matches": ways_to_matches,

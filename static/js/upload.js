@@ -116,7 +116,7 @@ function showButtons(isSending, isPaused) {
   const waiting = [...cards].filter(({ state }) => state === "waiting").length;
   const failed = [...cards].filter(({ state }) => state === "failed").length;
   send.hidden = isSending || !(waiting + failed);
-  // What is said of all goes with those that are sent yet; what is here already is tagged together afterwards.
+  // Common details apply to pictures not sent yet; uploaded ones are tagged together afterwards.
   forAll.inert = cards.size > 0 && !isSending && !(waiting + failed) && addedImages().length > 0;
   pause.hidden = !isSending || !waiting;
   if (isPaused && waiting) send.textContent = words.goOn;

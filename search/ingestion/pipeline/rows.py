@@ -18,7 +18,7 @@ from search.imaging import Colours
 from search.ingestion.edits_kept import copy_to_new_version
 from search.ingestion.fingerprints import write_fingerprints
 from search.ingestion.palettes import write_palettes
-from search.ingestion.pipeline.windows import Encoded, write_windows
+from search.ingestion.pipeline.window_vectors import Encoded, write_windows
 from search.ingestion.seen_before import record
 from search.ingestion.vectors_of_other_models import block_switch, write_other_vectors
 from search.models import FormerId, Image, Origin, OwedDeletion, Tombstone

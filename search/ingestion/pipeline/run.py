@@ -48,7 +48,7 @@ from search.objects.deletion import (
     remove_orphans,
     unblock_deletions,
 )
-from search.objects.full import no_room
+from search.objects.disk_full import no_room
 from search.objects.storage import StorageUnavailable, are_files
 
 LOOK_UP = 4 * BATCH

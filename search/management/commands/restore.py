@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from search.backup import BackupError, Outcome, check, open_target, restore
 from search.management.progress import LINE_EVERY
-from search.objects.full import NoRoom
+from search.objects.disk_full import NoRoom
 from search.objects.storage import StorageUnavailable
 
 

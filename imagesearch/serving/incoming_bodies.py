@@ -8,7 +8,7 @@ from typing import Any
 from gunicorn.asgi.parser import PythonProtocol
 from gunicorn.http.body import ChunkedReader, LengthReader
 
-from search.http import upload_handlers
+from search.http import body_limits
 
 SMALL = 16 * 1024
 """Bytes of a body that are received before the application is asked whether it wants it."""
@@ -32,16 +32,16 @@ class Received:
         if size > _IN_MEMORY:
             if size - self._looked_at > _BETWEEN_LOOKS or not self.on_disk:
                 self._looked_at = size
-                if not upload_handlers.fits_the_disk(_BETWEEN_LOOKS):
-                    raise upload_handlers.DiskFull
+                if not body_limits.fits_the_disk(_BETWEEN_LOOKS):
+                    raise body_limits.DiskFull
             self._keep(size - self.on_disk)
             self.on_disk = size
-        with upload_handlers.disk_full_raised():
+        with body_limits.disk_full_raised():
             self._file.write(data)
         self.size = size
 
     def rewind(self) -> None:
-        with upload_handlers.disk_full_raised():
+        with body_limits.disk_full_raised():
             self._file.seek(0)
 
     def read(self, size: int = -1, /) -> bytes:

@@ -1,6 +1,6 @@
-"""From one picture to those beside it in a list that no search makes: an album, a shared set, the timeline.
+"""The previous and next image in a list that is no search: an album, a shared set, the timeline.
 
-The address of the picture's page names the list: `?in=album-12`, `?in=set-<id>`, `?in=timeline`.
+The URL of the image page names the list: `?in=album-12`, `?in=set-<id>`, `?in=timeline`.
 """
 
 import uuid
@@ -17,7 +17,7 @@ from search.retrieval.timeline import in_time
 from search.views.neighbours import Beside
 
 ALBUM_PAGE = 60
-"""Pictures of an album on one page."""
+"""Pictures of an album per page."""
 TIMELINE = "timeline"
 
 
@@ -30,14 +30,14 @@ def set_mark(shared: PictureSet) -> str:
 
 
 def lead_on(images: Iterable[Image], mark: str) -> None:
-    """Tell each image in which list it stands, so that its page leads on within it."""
+    """Set on each image the query string of its list, so that its page links to neighbours in it."""
     for image in images:
         image.found_by = f"in={mark}"
 
 
 def beside_in_list(request: HttpRequest, image: Image) -> Beside | None:
-    """Return the ways from `image` in the list that the address names; None where it names none, or one that this
-    person may not see or that does not hold the image."""
+    """Return the neighbours of `image` in the list that the URL names; None for no list, one that the user may not
+    see, or one without the image."""
     mark = request.GET.get("in", "")
     kind, _dash, key = mark.partition("-")
     if kind == "album" and key.isascii() and key.isdecimal() and len(key) < 19:

@@ -15,7 +15,7 @@ from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.http import HttpRequest
 
-from search.objects.full import DISK_FULL, NoRoom
+from search.objects.disk_full import DISK_FULL, NoRoom
 
 MANY_PICTURES = "upload"
 """The address that accepts several pictures in one form."""
