@@ -299,7 +299,7 @@ def test_a_database_that_is_not_empty_is_replaced_only_when_told_to(collection: 
     added = add_picture(picture_bytes("purple"), Details(), None).image
     Image.objects.filter(pk=collection[0].pk).update(title="Another title")
 
-    with pytest.raises(CommandError, match=r"it has 7 pictures and 1 accounts.* add --replace"):
+    with pytest.raises(CommandError, match=r"it has 7 pictures and 1 accounts.* Add --replace"):
         run("restore", str(target))
     assert Image.objects.filter(pk=added.pk).exists()
 
@@ -316,7 +316,7 @@ def test_a_dump_that_can_not_be_restored_leaves_the_database_as_it_was(
 
     monkeypatch.setattr(restoring, "_DROPS", restoring._DROPS + " LIMIT 1")  # tables stay, in which the rows are
 
-    with pytest.raises(CommandError, match=r"(?s)nothing in it was changed.*already exists"):
+    with pytest.raises(CommandError, match=r"(?s)nothing was changed.*already exists"):
         run("restore", str(target), "--replace")
     assert Image.objects.count() == len(COLOURS)
 
@@ -423,7 +423,7 @@ def test_a_full_target_is_told_and_waited_for(
     def full_once(self: Any, key: str, file: IO[bytes]) -> None:
         if left:
             left.pop()
-            with self._told():
+            with self._translated():
                 raise OSError(errno.ENOSPC, "No space left on device")
         write(self, key, file)
 

@@ -107,7 +107,7 @@ def taken_up_to(month: dt.date | None, behind: Place | None = None) -> TimelineP
 
 
 def in_time(image_id: uuid.UUID, taken: dt.datetime) -> tuple[uuid.UUID | None, uuid.UUID | None]:
-    """Return the ids of the images that stand before and behind this one on the timeline: taken later, and earlier."""
+    """Return the ids of the previous (later) and next (earlier) image on the timeline; None at an end."""
     dated = _dated(Image.objects.all())
     later = dated.filter(Q(capture__taken__gt=taken) | Q(capture__taken=taken, pk__gt=image_id))
     earlier = dated.filter(Q(capture__taken__lt=taken) | Q(capture__taken=taken, pk__lt=image_id))
@@ -118,7 +118,7 @@ def in_time(image_id: uuid.UUID, taken: dt.datetime) -> tuple[uuid.UUID | None, 
 
 
 def _dated(images: ImageQuerySet) -> ImageQuerySet:
-    """Return those that whoever asks may see, and of which it is known when they were taken."""
+    """Return the dated images that the user may see."""
     hidden = Mine(asker().user.pk) if asker().sees_private else None
     return visible(images, hidden).filter(capture__taken__isnull=False)
 
