@@ -232,25 +232,46 @@ def _answered(
     request: HttpRequest, tag: VocabularyTag, told: SafeString | str, status: HTTPStatus = HTTPStatus.OK
 ) -> HttpResponse:
     if request.headers.get("Accept", "") == "application/json":
+        left = waiting(tag).count()
+        if not left:  # a script goes on to where this is told
+            messages.success(request, told)
         response: HttpResponse = JsonResponse(
-            {"told": format_html("{}", told), "waiting": waiting(tag).count()}, status=status
+            {"told": format_html("{}", told), "waiting": left, "next": "" if left else _way_on(request, tag)},
+            status=status,
         )
         add_never_cache_headers(response)
         return response
     (messages.success if status == HTTPStatus.OK else messages.error)(request, told)
-    return redirect(_way_back(request, tag))
+    return redirect(_way_on(request, tag))
+
+
+def _way_on(request: HttpRequest, tag: VocabularyTag) -> str:
+    """Return this page; where all of this tag is decided, that of the tag for which most wait then."""
+    if request.GET.get("state") != "rejected" and not waiting(tag).exists():
+        following = _besides(tag)["following"]
+        if following:
+            return f"{_address(following)}?{_size(request)}".rstrip("?")
+    return _way_back(request, tag)
+
+
+def _address(tag: VocabularyTag) -> str:
+    return reverse("admin:search_vocabularytag_suggestions", args=[tag.pk])
+
+
+def _size(request: HttpRequest) -> str:
+    size = request.GET.get("size", "")
+    return f"size={size}" if size in map(str, SIZES) else ""
 
 
 def _way_back(request: HttpRequest, tag: VocabularyTag) -> str:
-    """Return the first page in its size: what was decided has left it, and others have moved up."""
-    size = request.GET.get("size", "")
+    """Return the page in its size: what was decided has left it, and others have moved up."""
     kind = request.GET.get("state", "")
-    kept = [f"size={size}"] if size in map(str, SIZES) else []
+    kept = list(filter(None, [_size(request)]))
     kept += [f"state={kind}"] if kind in _STATES else []
     page = request.GET.get("page", "")
     # What lies before it was left waiting by who has gone past.
     kept += [f"page={page}"] if page.isascii() and page.isdecimal() and len(page) < 7 else []
-    return f"{reverse('admin:search_vocabularytag_suggestions', args=[tag.pk])}?{'&'.join(kept)}".rstrip("?")
+    return f"{_address(tag)}?{'&'.join(kept)}".rstrip("?")
 
 
 def take_back_view(request: HttpRequest, pk: int) -> HttpResponse:
@@ -269,5 +290,5 @@ def take_back_view(request: HttpRequest, pk: int) -> HttpResponse:
             count,
         )
         messages.success(request, text % {"count": f"{count:,}", "tag": tag.name})
-    back = reverse("admin:search_vocabularytag_suggestions", args=[tag.pk])
+    back = _address(tag)
     return redirect(f"{back}?state=rejected" if one else back)

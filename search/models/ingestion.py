@@ -46,6 +46,15 @@ class Origin(models.Model):
         origins = cls.objects.filter(image_id=image_id).order_by("-seen").values_list("address", flat=True)
         return list(dict.fromkeys(origins[:MOST_ADDRESSES]))
 
+    @classmethod
+    def names_of(cls, image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
+        """Return what the files are called in which these images were met, the last one of each; by id."""
+        rows = cls.objects.filter(image_id__in=image_ids).order_by("image_id", "-seen").distinct("image_id")
+        return {
+            image_id: address.rstrip("/").rpartition("/")[2]
+            for image_id, address in rows.values_list("image_id", "address")
+        }
+
 
 class Tombstone(models.Model):
     """A picture that was deleted, which ingestion passes over wherever it meets the same bytes again.

@@ -34,6 +34,8 @@ SHARE = 100
 """A quick look that takes long on a large collection is taken the more rarely: it rests so many times as long."""
 GIVEN_UP_AFTER = dt.timedelta(hours=1)
 """A look that was begun and never ended, as its process was killed, is begun again after so long."""
+AT_ONCE = 0.2
+"""Seconds: what takes no longer is counted whenever somebody looks at it."""
 CONSIDER_EACH = 60.0
 """Seconds between two thoughts of a server."""
 SETTLED_AFTER = 600.0
@@ -88,6 +90,12 @@ def keep(name: str, found: dict[str, Any], seconds: float) -> None:
     """Write down what a look has found, which has ended just now."""
     now = {"found": found, "measured": Now(), "tried": Now(), "seconds": seconds, "failed": ""}
     Measurement.objects.update_or_create(name=name, defaults=now)
+
+
+def count_again() -> None:
+    """Count now what there is and what waits, for somebody who is looking, unless that took long the last time."""
+    if Measurement.objects.filter(name="counts", measured__isnull=False, failed="", seconds__lt=AT_ONCE).exists():
+        look("counts")
 
 
 def look_if_due(*, quick: bool) -> list[str]:
